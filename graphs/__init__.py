@@ -1,0 +1,1 @@
+"""The graphs: one file each, the flow drawn on top."""

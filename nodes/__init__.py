@@ -1,0 +1,1 @@
+"""The steps of the graphs: one verb per file, state in, partial state out."""
