@@ -1,0 +1,139 @@
+"""Every error Cupel raises on purpose.
+
+    CupelError
+    ├── UsageError               what was asked for cannot be done         (change the command or call)
+    │   ├── InputError           a file, column or row cannot be read       (fix the input)
+    │   ├── OutputPathError      the result could not be written there      (choose another path)
+    │   ├── SettingError         a setting is unknown or impossible         (fix the setting)
+    │   ├── ProjectError         langgraph.json or a graph cannot be loaded (fix the project, or `cupel init`)
+    │   └── TaskError            a task folder or prompt file is wrong      (fix the file)
+    ├── NotEnoughDataError       too few documents or labels to conclude    (collect more; it says how many)
+    ├── RunLogError              the run log is locked, corrupt or foreign  (see the text)
+    ├── ModelError               a provider call failed
+    │   ├── ProviderRefusedError wrong key, unknown model, no credit        (stops the run)
+    │   ├── ProviderOutageError  still failing after every retry            (recorded on the document)
+    │   └── BadRequestError      this request will never be answered        (recorded on the document)
+    ├── StopRunError             the run ends here and can be resumed with the same command
+    │   ├── BudgetExceededError  the run may spend no more                  (raise `--max-usd`)
+    │   ├── UnknownPriceError    a model without a price under a cap        (give its price, or no cap)
+    │   └── ProviderLimitError   a daily limit is reached                   (wait; it says until when)
+    └── RecordingMissingError    a `recorded:` model has no such answer     (record again; it says how)
+
+A failure on one document is recorded on that document's outcome. Only `UsageError`, `RunLogError`,
+`ProviderRefusedError` and `StopRunError` end a run; nothing finished is lost by any of them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class CupelError(Exception):
+    """Base of everything raised on purpose; `exit_code` is what the command line returns."""
+
+    exit_code = 2
+
+
+class UsageError(CupelError):
+    """What was asked for cannot be done."""
+
+
+class InputError(UsageError):
+    """A file, column or row cannot be read."""
+
+
+class OutputPathError(UsageError):
+    """The result could not be written there."""
+
+
+class SettingError(UsageError):
+    """A setting is unknown or impossible."""
+
+
+class ProjectError(UsageError):
+    """langgraph.json or one of its graphs cannot be loaded."""
+
+
+class TaskError(UsageError):
+    """A task folder or prompt file is wrong.
+
+    Args:
+        problem: What is wrong, with the offending value and the valid ones.
+        path: The file to fix; it leads the message.
+    """
+
+    def __init__(self, problem: str, *, path: Path | str | None = None) -> None:
+        super().__init__(f"{path}: {problem}" if path is not None else problem)
+        self.path = path
+
+
+class NotEnoughDataError(CupelError):
+    """Too few documents or labels to conclude anything."""
+
+
+class RunLogError(CupelError):
+    """The run log is locked, corrupt or was written by something else."""
+
+
+class ModelError(CupelError):
+    """A provider call failed.
+
+    Args:
+        problem: What the provider said, shortened, without secrets.
+        model: The model id that was asked.
+        status: The HTTP status, where there was one.
+    """
+
+    exit_code = 5
+
+    def __init__(self, problem: str, *, model: str = "", status: int | None = None) -> None:
+        super().__init__(f"{model}: {problem}" if model else problem)
+        self.model = model
+        self.status = status
+
+
+class ProviderRefusedError(ModelError):
+    """Wrong key, unknown model or no credit: every further call would fail too."""
+
+
+class ProviderOutageError(ModelError):
+    """Still failing after every retry."""
+
+
+class BadRequestError(ModelError):
+    """This request will never be answered: too long, or refused by the provider's checks."""
+
+
+class StopRunError(CupelError):
+    """The run ends here and can be resumed with the same command."""
+
+    exit_code = 3
+
+
+class BudgetExceededError(StopRunError):
+    """The run may spend no more."""
+
+
+class UnknownPriceError(StopRunError):
+    """A model without a known price was asked under a spending cap."""
+
+    exit_code = 2
+
+
+class ProviderLimitError(StopRunError):
+    """A daily limit is reached.
+
+    Args:
+        problem: Which limit, of which model.
+        resets_in_s: Seconds until the provider says it opens again, if it said so.
+    """
+
+    exit_code = 4
+
+    def __init__(self, problem: str, *, resets_in_s: float | None = None) -> None:
+        super().__init__(problem)
+        self.resets_in_s = resets_in_s
+
+
+class RecordingMissingError(ModelError):
+    """A `recorded:` model has no answer to this very request."""
