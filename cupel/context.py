@@ -1,0 +1,109 @@
+"""What a person may set per run; Studio shows it as a form, the command line as options."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Profile = Literal["auto", "groq", "openai", "openrouter", "local", "offline", "demo"]
+
+
+def _prompt(node: str) -> dict[str, Any]:
+    """Studio shows a field with this beside its node, as a prompt."""
+    return {"langgraph_nodes": [node], "langgraph_type": "prompt"}
+
+
+def _for_node(*nodes: str) -> dict[str, Any]:
+    return {"langgraph_nodes": list(nodes)}
+
+
+class RunContext(BaseModel):
+    """Settings of one run. An empty model name means the profile's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    profile: Profile = Field(
+        default="auto",
+        description="Which models to use: `auto` takes the first provider whose key is set, else `offline`.",
+    )
+    cheap_model: str = Field(
+        default="",
+        description="Tried first, on every document. Form: `provider:model`.",
+        json_schema_extra=_for_node("extract"),
+    )
+    strong_model: str = Field(
+        default="",
+        description="Asked when the cheap record is in doubt. Form: `provider:model`.",
+        json_schema_extra=_for_node("escalate"),
+    )
+    judge_model: str = Field(
+        default="",
+        description="Judges records; never the model it judges. Form: `provider:model`.",
+        json_schema_extra=_for_node("judge"),
+    )
+    refiner_model: str = Field(
+        default="",
+        description="Turns a critique into instructions for one document. Form: `provider:model`.",
+        json_schema_extra=_for_node("refine"),
+    )
+    agreement_model: str = Field(
+        default="",
+        description="A second cheap model whose agreement is used as a signal; empty for none.",
+        json_schema_extra=_for_node("verify"),
+    )
+    fallback_model: str = Field(
+        default="",
+        description="Stands in for a model whose provider is down (an outage, not a doubt); empty for none.",
+    )
+    judge: Literal["auto", "always", "never"] = Field(
+        default="auto",
+        description="What is judged: `auto` is every escalated and every uncalibrated record and a sample of the rest.",
+        json_schema_extra=_for_node("judge", "verify"),
+    )
+    advisory_judge: bool = Field(
+        default=False, description="Show what the judge finds, but let it refine or reject nothing."
+    )
+    audit_share: float = Field(
+        default=0.1, ge=0, le=1, description="Share of calibrated acceptances that are judged all the same."
+    )
+    max_refinements: int = Field(
+        default=2, ge=0, le=5, description="Refinement rounds per tier before the next step is taken."
+    )
+    human_review: bool = Field(
+        default=False, description="Stop and ask a person (Studio, Agent Inbox) instead of ending as needs_review."
+    )
+    policy: str = Field(
+        default="auto",
+        description="Calibrated policy that decides on doubt: `auto` is the newest for this task, `none` the plain rule, or a file.",
+        json_schema_extra=_for_node("verify"),
+    )
+    max_usd_per_document: float | None = Field(
+        default=None, gt=0, description="Stop spending on one document at this many US dollars."
+    )
+    output_language: str = Field(
+        default="", description="Language of free-text fields, e.g. `English`; empty for the task's own."
+    )
+    temperature: float = Field(default=0.0, ge=0, le=2, description="Sampling temperature of every call.")
+    max_output_tokens: int = Field(
+        default=4096, ge=16, le=131_072, description="Longest reply of one call, in tokens."
+    )
+    timeout_s: float = Field(default=120.0, gt=0, le=3600, description="Give up on one call after this long.")
+    max_retries: int = Field(
+        default=6, ge=0, le=50, description="How often a call is repeated after a passing failure."
+    )
+    extract_prompt: str = Field(
+        default="",
+        description="Replaces the task's extract.md for this run (same placeholders); empty keeps the file.",
+        json_schema_extra=_prompt("extract"),
+    )
+    judge_prompt: str = Field(
+        default="",
+        description="Replaces the task's judge.md for this run; empty keeps the file.",
+        json_schema_extra=_prompt("judge"),
+    )
+    refine_prompt: str = Field(
+        default="",
+        description="Replaces the task's refine.md for this run; empty keeps the file.",
+        json_schema_extra=_prompt("refine"),
+    )

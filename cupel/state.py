@@ -1,0 +1,266 @@
+"""What flows through the graphs: the input, the shared state and the outcome of one document.
+
+Everything here is plain JSON, so that a checkpoint, the run log, the server and a report all carry the
+same thing. The text of the document appears once, in `DocumentInput`; all else points into it by offsets.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Annotated, Any, Literal
+
+from typing_extensions import NotRequired, TypedDict
+
+Tier = Literal["cheap", "strong"]
+Match = Literal["verbatim", "normalised", "elided", "altered", "absent"]
+FindingName = Literal["pass", "fail", "unknown"]
+VerdictName = Literal["accepted", "rejected", "unknown"]
+Status = Literal["accepted", "needs_review", "failed"]
+Record = dict[str, Any]
+
+
+class DocumentInput(TypedDict):
+    """One document to enrich: its text, and the task to do on it."""
+
+    text: str
+    """The document, in any language. It is never rewritten: every offset refers to it as given."""
+
+    task: NotRequired[str]
+    """A folder of `prompts/`; `arguments` when left out and no `output_schema` is given."""
+
+    doc_id: NotRequired[str]
+    """Your own id; a hash of the text when left out."""
+
+    meta: NotRequired[dict[str, Any]]
+    """Further inputs the task asks for (such as `topic`), and anything to carry along."""
+
+    output_schema: NotRequired[dict[str, Any]]
+    """A JSON Schema for a one-off task instead of `task`; mark quote fields with `"x-grounded": true`."""
+
+    instructions: NotRequired[str]
+    """What to extract, for a one-off task: one or two sentences."""
+
+
+class Evidence(TypedDict):
+    """One quote of a record, and where it stands in the text."""
+
+    path: str
+    """JSON pointer into the record, such as `/claims/0/quote`."""
+
+    quote: str
+    match: Match
+    start: int | None
+    """First character of the quote in the text; None when absent."""
+
+    end: int | None
+    """One past its last character."""
+
+    parts: list[list[int]]
+    """`[start, end)` of every part of an elided quote; a single one otherwise."""
+
+    similarity: float
+    """Alignment similarity in [0, 1]; 1 for verbatim."""
+
+    diff: str
+    """For an altered quote: what differs, word by word."""
+
+
+class Call(TypedDict):
+    """One model call as the run log has it."""
+
+    key: str
+    """Hash of the request: the key of its response in the run log."""
+
+    kind: Literal["extract", "repair", "verify", "judge", "refine"]
+    model: str
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    cost_usd: float | None
+    """None when the model's price is unknown."""
+
+    latency_s: float
+    cached: bool
+    """Answered from the run log; nothing was sent."""
+
+
+class Attempt(TypedDict):
+    """One try of one tier at one document: the record, where it stands in the text, and how sure we are."""
+
+    number: int
+    """1 for the first attempt of the document; `extract` and `escalate` add, `verify` completes."""
+
+    tier: Tier
+    round: int
+    """0 for the task prompt alone, n after the n-th refinement on this tier."""
+
+    model: str
+    fallback_for: str | None
+    """The model this one stood in for during an outage, else None."""
+
+    prompt_version: str
+    record: Record | None
+    error: str | None
+    """Why there is no record; None when there is one."""
+
+    error_kind: Literal["schema", "refusal", "provider", None]
+    """What kind of failure: a reply that does not fit, a refusal, or no reply at all."""
+
+    evidence: list[Evidence]
+    logprobs: list[float] | None
+    """Log-probability of each output token, where the provider returns them."""
+
+    calls: list[Call]
+    signals: dict[str, float | None]
+    score: float | None
+    """Raw, in [0, 1]; set by `verify`."""
+
+    confidence: float | None
+    """Calibrated probability that the record is right; None without a calibration."""
+
+    calibrated: bool
+    in_doubt: bool
+    doubts: list[str]
+    """Why the record is in doubt, in words."""
+
+
+class FindingRecord(TypedDict):
+    """One criterion's finding."""
+
+    criterion: str
+    finding: FindingName
+    reasoning: str
+    evidence_quote: str | None
+    quote_match: Match | None
+
+
+class VerdictRecord(TypedDict):
+    """The judge's verdict on one attempt."""
+
+    attempt: int
+    """`Attempt.number` it is about."""
+
+    verdict: VerdictName
+    findings: list[FindingRecord]
+    """What the judge's model found, one per criterion; empty when code checks already failed."""
+
+    code_findings: list[FindingRecord]
+    """What code found before any model was asked; only the failures."""
+
+    advisory: bool
+    """An advisory judge's fail is shown and does not refine."""
+
+    model: str | None
+    score: float | None
+    """Weighted share of criteria passed; None when nothing could be judged."""
+
+    reason: str
+    calls: list[Call]
+
+
+class AddendumRecord(TypedDict):
+    """Instructions for one document, written from a critique of its last attempt."""
+
+    tier: Tier
+    round: int
+    """1 for the first refinement on this tier."""
+
+    after_attempt: int
+    instructions: list[str]
+    criteria: list[str]
+    """The failed criterion each instruction answers, in the same order."""
+
+    dropped: list[str]
+    """What code took out of the refiner's reply, with the reason."""
+
+    model: str | None
+    calls: list[Call]
+
+
+class Review(TypedDict):
+    """What a person answered in the review step."""
+
+    action: Literal["accept", "edit", "respond", "ignore"]
+    record: Record | None
+    evidence: list[Evidence]
+    note: str
+
+
+def merge_attempts(old: list[Attempt], new: list[Attempt]) -> list[Attempt]:
+    """Append new attempts; one with a known number takes that one's place.
+
+    >>> first = {"number": 1, "score": None}
+    >>> merge_attempts([first], [{"number": 1, "score": 0.5}, {"number": 2}])
+    [{'number': 1, 'score': 0.5}, {'number': 2}]
+    """
+    merged = {attempt["number"]: attempt for attempt in old}
+    merged.update({attempt["number"]: attempt for attempt in new})
+    return list(merged.values())
+
+
+class Outcome(TypedDict):
+    """What became of one document. Every document has exactly one."""
+
+    doc_id: str
+    task: str
+    status: Status
+    record: Record | None
+    """The best attempt's record, or the person's; None when failed."""
+
+    evidence: list[Evidence]
+    confidence: float | None
+    score: float | None
+    calibrated: bool
+    model: str | None
+    tier: Tier | None
+    prompt_version: str
+    reasons: list[str]
+    """Why this status, in words; empty for a plain acceptance."""
+
+    cost_usd: float | None
+    """All calls of this document when they were first paid; None when a price is unknown."""
+
+    latency_s: float
+    """Sum of the waiting times for its calls when they were made."""
+
+    language: str | None
+    attempts: list[Attempt]
+    verdicts: list[VerdictRecord]
+    addenda: list[AddendumRecord]
+    review: Review | None
+    path: list[str]
+    """The nodes walked, in order."""
+
+
+class RunState(DocumentInput):
+    """Everything the nodes share."""
+
+    language: NotRequired[str | None]
+    """ISO 639-1 code, as detected; None where undecided."""
+
+    windows: NotRequired[list[list[int]]]
+    """`[start, end)` of each window of the text; one for a short document."""
+
+    problem: NotRequired[str | None]
+    """Why the text cannot be used at all; None when it can."""
+
+    attempts: Annotated[list[Attempt], merge_attempts]
+    """Oldest first; nothing is lost."""
+
+    verdicts: Annotated[list[VerdictRecord], operator.add]
+    addenda: Annotated[list[AddendumRecord], operator.add]
+    path: Annotated[list[str], operator.add]
+    review: NotRequired[Review | None]
+
+    status: NotRequired[Status]
+    record: NotRequired[Record | None]
+    evidence: NotRequired[list[Evidence]]
+    confidence: NotRequired[float | None]
+    score: NotRequired[float | None]
+    calibrated: NotRequired[bool]
+    model: NotRequired[str | None]
+    tier: NotRequired[Tier | None]
+    prompt_version: NotRequired[str]
+    reasons: NotRequired[list[str]]
+    cost_usd: NotRequired[float | None]
+    latency_s: NotRequired[float]
