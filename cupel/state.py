@@ -103,7 +103,7 @@ class Attempt(TypedDict):
     error: str | None
     """Why there is no record; None when there is one."""
 
-    error_kind: Literal["schema", "refusal", "provider", None]
+    error_kind: Literal["schema", "refusal", "provider"] | None
     """What kind of failure: a reply that does not fit, a refusal, or no reply at all."""
 
     evidence: list[Evidence]
