@@ -12,7 +12,9 @@
     ├── ModelError               a provider call failed
     │   ├── ProviderRefusedError wrong key, unknown model, no credit        (stops the run)
     │   ├── ProviderOutageError  still failing after every retry            (recorded on the document)
+    │   │   └── CircuitOpenError known to be down, so not asked             (the outage fallback takes over)
     │   └── BadRequestError      this request will never be answered        (recorded on the document)
+    ├── DocumentBudgetError      this document may spend no more            (recorded on the document)
     ├── StopRunError             the run ends here and can be resumed with the same command
     │   ├── BudgetExceededError  the run may spend no more                  (raise `--max-usd`)
     │   ├── UnknownPriceError    a model without a price under a cap        (give its price, or no cap)
@@ -100,8 +102,28 @@ class ProviderOutageError(ModelError):
     """Still failing after every retry."""
 
 
+class CircuitOpenError(ProviderOutageError):
+    """The provider has just failed several times in a row, so this call was not sent.
+
+    Args:
+        problem: How often it failed and with what.
+        model: The model id that would have been asked.
+        retry_in_s: Seconds until one call is let through to try again.
+    """
+
+    def __init__(self, problem: str, *, model: str = "", retry_in_s: float = 0.0) -> None:
+        super().__init__(problem, model=model)
+        self.retry_in_s = retry_in_s
+
+
 class BadRequestError(ModelError):
     """This request will never be answered: too long, or refused by the provider's checks."""
+
+
+class DocumentBudgetError(CupelError):
+    """This document may spend no more; the run goes on with the others."""
+
+    exit_code = 3
 
 
 class StopRunError(CupelError):
