@@ -1,0 +1,117 @@
+"""Opening the database behind a run log: SQLite in WAL mode, or PostgreSQL; migrated when needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.pool import NullPool
+
+from cupel.errors import RunLogError
+
+HEAD = "0001"
+"""The newest migration; a log at another revision is upgraded when opened."""
+
+BUSY_TIMEOUT_S = 30.0
+
+
+def database_url(project: Path, env: dict[str, str] | Any) -> str:
+    """`CUPEL_DATABASE_URL`, else an SQLite file in the project's `.cupel/`."""
+    given = env.get("CUPEL_DATABASE_URL", "")
+    if given.startswith(("postgres://", "postgresql://")):
+        return "postgresql+psycopg://" + given.split("://", 1)[1]
+    return given or f"sqlite:///{project / '.cupel' / 'runlog.sqlite'}"
+
+
+def open_engine(url: str) -> Engine:
+    """An engine whose tables are there and up to date.
+
+    Raises:
+        RunLogError: If the database cannot be opened, is corrupt, or belongs to something else.
+    """
+    if url.startswith("sqlite:///"):
+        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    engine = _engine(url)
+    try:
+        with engine.begin() as connection:
+            _migrate(connection)
+    except ModuleNotFoundError as error:
+        raise RunLogError(f'{shown(url)} needs a driver: pip install "cupel[postgres]" ({error})') from error
+    except (OperationalError, DatabaseError) as error:
+        raise RunLogError(explain(error, url)) from error
+    return engine
+
+
+def _engine(url: str) -> Engine:
+    try:
+        if not url.startswith("sqlite"):
+            return create_engine(url, pool_pre_ping=True, pool_size=4)
+        engine = create_engine(
+            url, poolclass=NullPool, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
+        )
+    except ModuleNotFoundError as error:
+        raise RunLogError(f'{shown(url)} needs a driver: pip install "cupel[postgres]" ({error})') from error
+    event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    """WAL: readers never wait for the writer, and a commit survives a killed process."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.close()
+
+
+def _migrate(connection: Connection) -> None:
+    names = set(inspect(connection).get_table_names())
+    if "alembic_version" in names:
+        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        if found == HEAD:
+            return
+        if found is not None and found > HEAD:
+            raise RunLogError(
+                f"the run log is at revision {found}, newer than this Cupel ({HEAD}); upgrade Cupel"
+            )
+    elif connection.dialect.name == "sqlite" and names:
+        raise RunLogError(f"this SQLite file is not a run log: it has the tables {', '.join(sorted(names))}")
+    _upgrade(connection)
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    if connection.dialect.name == "postgresql":  # several processes may start at once
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('cupel.migrations'))"))
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def explain(error: Exception, url: str) -> str:
+    """A database error in words that say what to do."""
+    said = str(getattr(error, "orig", error)).strip().splitlines()[0]
+    where = shown(url)
+    if "locked" in said:
+        return f"{where} is locked by another program ({said}); end it, or set CUPEL_DATABASE_URL to another place"
+    if "malformed" in said or "not a database" in said:
+        return f"{where} is corrupt ({said}); move it aside and run again: nothing else refers to it"
+    if "full" in said:
+        return f"{where}: the disk is full ({said}); free some space and run the same command again"
+    return f"{where} cannot be used: {said}"
+
+
+def shown(url: str) -> str:
+    """The address without a password.
+
+    >>> shown("postgresql+psycopg://me:secret@db/cupel")
+    'postgresql+psycopg://me:***@db/cupel'
+    """
+    from sqlalchemy.engine import make_url
+
+    parsed = make_url(url)
+    return str(parsed.database) if parsed.drivername.startswith("sqlite") else parsed.render_as_string()

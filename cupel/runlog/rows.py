@@ -1,0 +1,99 @@
+"""An outcome taken apart into rows: its attempts, verdicts and failures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from cupel.state import Attempt, Call, FindingRecord, Outcome, VerdictRecord
+
+Row = dict[str, Any]
+
+
+def cost_of(calls: Iterable[Call]) -> float | None:
+    """Sum of the calls' costs; None as soon as one is unknown."""
+    costs = [call["cost_usd"] for call in calls]
+    return None if any(cost is None for cost in costs) else float(sum(cost for cost in costs if cost))
+
+
+def attempt_rows(key: str, outcome: Outcome) -> list[Row]:
+    """One row per attempt."""
+    return [
+        {
+            "outcome_key": key, "number": attempt["number"], "tier": attempt["tier"], "model": attempt["model"],
+            "prompt_version": attempt["prompt_version"], "error": attempt["error"],
+            "record": None if attempt["record"] is None else json.dumps(attempt["record"], ensure_ascii=False),
+            "signals": json.dumps(attempt["signals"]), "score": attempt["score"],
+            "confidence": attempt["confidence"], "cost_usd": cost_of(attempt["calls"]),
+            "latency_s": sum(call["latency_s"] for call in attempt["calls"]),
+        }
+        for attempt in outcome["attempts"]
+    ]  # fmt: skip
+
+
+def verdict_rows(key: str, outcome: Outcome) -> list[Row]:
+    """One row per verdict."""
+    return [
+        {
+            "outcome_key": key, "number": number, "attempt": verdict["attempt"], "verdict": verdict["verdict"],
+            "model": verdict["model"], "reason": verdict["reason"], "cost_usd": cost_of(verdict["calls"]),
+            "findings": json.dumps([*verdict["code_findings"], *verdict["findings"]], ensure_ascii=False),
+        }
+        for number, verdict in enumerate(outcome["verdicts"], start=1)
+    ]  # fmt: skip
+
+
+def failure_rows(key: str, run_id: str, outcome: Outcome, *, created_at: str) -> list[Row]:
+    """One row per thing that went wrong with an attempt, and what put it right in the end."""
+    found = [
+        (attempt, failure)
+        for attempt in outcome["attempts"]
+        for failure in _failures_of(attempt, outcome["verdicts"])
+    ]
+    return [
+        {
+            "outcome_key": key, "number": number, "run_id": run_id, "doc_id": outcome["doc_id"],
+            "task": outcome["task"], "prompt_version": attempt["prompt_version"], "model": attempt["model"],
+            "tier": attempt["tier"], "criterion": criterion, "cause": cause, "reasoning": reasoning,
+            "quote": quote, **_fix(attempt, outcome), "cost_usd": cost_of(attempt["calls"]),
+            "created_at": created_at,
+        }
+        for number, (attempt, (cause, criterion, reasoning, quote)) in enumerate(found, start=1)
+    ]  # fmt: skip
+
+
+def _failures_of(
+    attempt: Attempt, verdicts: list[VerdictRecord]
+) -> Iterator[tuple[str, str, str, str | None]]:
+    if attempt["error"] is not None:
+        cause = "provider" if attempt["error_kind"] == "provider" else "code"
+        yield cause, attempt["error_kind"] or "schema", attempt["error"], None
+    elif attempt["in_doubt"]:
+        for doubt in attempt["doubts"]:
+            yield "doubt", "verify", doubt, None
+    for verdict in verdicts:
+        if verdict["attempt"] == attempt["number"]:
+            yield from _failed(verdict["code_findings"], "code")
+            yield from _failed(verdict["findings"], "judge")
+
+
+def _failed(findings: list[FindingRecord], cause: str) -> Iterator[tuple[str, str, str, str | None]]:
+    for finding in findings:
+        if finding["finding"] == "fail":
+            yield cause, finding["criterion"], finding["reasoning"], finding["evidence_quote"]
+
+
+def _fix(attempt: Attempt, outcome: Outcome) -> Row:
+    """What came of it: the later attempt that was accepted, and what made the difference."""
+    if outcome["review"] and outcome["review"]["action"] in ("accept", "edit"):
+        return {"fixed_by": "person", "addendum": None}
+    accepted = outcome["status"] == "accepted" and outcome["attempts"][-1]["number"] > attempt["number"]
+    if not accepted:
+        return {"fixed_by": "none", "addendum": None}
+    last = outcome["attempts"][-1]
+    if last["round"] == 0:
+        return {"fixed_by": "escalation", "addendum": None}
+    written = [a for a in outcome["addenda"] if a["tier"] == last["tier"] and a["round"] == last["round"]]
+    instructions = json.dumps(written[-1]["instructions"], ensure_ascii=False) if written else None
+    return {"fixed_by": "addendum", "addendum": instructions}

@@ -1,0 +1,271 @@
+"""The run log: every answer that was paid for, and what became of every document.
+
+A response is committed before it is used, keyed by the hash of its request, so that the same request is
+never paid twice: not after a crash, not by a second run. Outcomes, attempts, verdicts and failures hang
+on it for reports, calibration and refinement.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Table, func, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from cupel.errors import RunLogError
+from cupel.runlog import tables
+from cupel.runlog.database import explain, open_engine, shown
+from cupel.runlog.rows import attempt_rows, failure_rows, verdict_rows
+from cupel.runlog.worker import Forget, Insert, Row, Worker, Write
+from cupel.state import Outcome
+
+
+def now() -> str:
+    """The time in UTC, to the second, as text that sorts."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredResponse:
+    """One model response, as it was paid for."""
+
+    key: str
+    kind: str
+    model: str
+    text: str
+    asked: str = "[]"
+    refusal: str | None = None
+    finish_reason: str | None = None
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float | None = None
+    latency_s: float = 0.0
+    logprobs: tuple[float, ...] | None = None
+    run_id: str | None = None
+    doc_id: str | None = None
+    created_at: str = field(default_factory=now)
+
+    def row(self) -> Row:
+        """As the table has it."""
+        row = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        row["logprobs"] = None if self.logprobs is None else json.dumps(self.logprobs)
+        return row
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> StoredResponse:
+        """From the table's row."""
+        logprobs = row["logprobs"]
+        return cls(**{**row, "logprobs": None if logprobs is None else tuple(json.loads(logprobs))})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptVersion:
+    """What a version hash stands for."""
+
+    version: str
+    task: str
+    kind: str
+    system: str
+    user: str
+    schema: str
+
+
+def text_hash(text: str) -> str:
+    """SHA-256 of a document's text."""
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class RunLog:
+    """An open run log. Async methods may be used from any event loop; the plain ones read for reports.
+
+    Args:
+        url: SQLAlchemy URL of an SQLite file or a PostgreSQL database; made or migrated when needed.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._engine = open_engine(url)
+        self._worker = Worker(self._engine, url)
+        self._known_prompts: set[str] = set()
+
+    @property
+    def name(self) -> str:
+        """Where it is, without a password."""
+        return shown(self.url)
+
+    def close(self) -> None:
+        """Write what is waiting and let go of the database."""
+        self._worker.close()
+
+    # ---- responses and money
+
+    async def response(self, key: str) -> StoredResponse | None:
+        """The response to this very request, if it was ever paid for."""
+        row = await self._worker.get(tables.responses, key)
+        return StoredResponse.of(row) if row else None
+
+    async def save_response(self, response: StoredResponse) -> None:
+        """Commit a response, and with it the end of its reservation."""
+        await self._worker.write(
+            Insert(tables.responses, [response.row()]), Forget(tables.reservations, response.key)
+        )
+
+    async def reserve(self, key: str, run_id: str, usd: float) -> None:
+        """Commit the most a call can cost, before it is sent."""
+        row = {"key": key, "run_id": run_id, "usd": usd, "created_at": now()}
+        await self._worker.write(Insert(tables.reservations, [row], replace=True))
+
+    async def release(self, key: str) -> None:
+        """A reserved call that was surely not billed."""
+        await self._worker.write(Forget(tables.reservations, key))
+
+    async def spent_usd(self, run_id: str) -> float:
+        """Paid responses plus what was reserved and never heard of again (a killed process)."""
+        return float(await self._worker.call(lambda connection: _spent(connection, run_id)))
+
+    # ---- runs and outcomes
+
+    async def start_run(self, row: Row) -> None:
+        """Note that a run (re)starts; its first start is kept."""
+        await self._worker.call(lambda connection: _start(connection, row))
+
+    async def finish_run(self, run_id: str, state: str, rows: int | None) -> None:
+        """Note how a run ended: `finished` or `stopped`."""
+        values = {"state": state, "updated_at": now()} | ({} if rows is None else {"rows": rows})
+        change = update(tables.runs).where(tables.runs.c.run_id == run_id).values(**values)
+        await self._worker.call(lambda connection: connection.execute(change).rowcount)
+
+    async def note_prompt(self, prompt: PromptVersion) -> None:
+        """Keep what a prompt version says; once per process and version."""
+        if prompt.version in self._known_prompts:
+            return
+        self._known_prompts.add(prompt.version)
+        row = {name: getattr(prompt, name) for name in prompt.__dataclass_fields__}
+        await self._worker.write(Insert(tables.prompt_versions, [{**row, "created_at": now()}]))
+
+    async def outcome(self, key: str) -> Outcome | None:
+        """The stored outcome of this very document under these very settings."""
+        row = await self._worker.get(tables.outcomes, key)
+        return json.loads(row["outcome"]) if row else None
+
+    async def save_outcome(self, key: str, run_id: str, outcome: Outcome, text: str) -> None:
+        """Commit an outcome with its attempts, verdicts and failures, all or none."""
+        await self._worker.write(*_outcome_writes(key, run_id, outcome, text))
+
+    async def note_row(self, run_id: str, position: int, outcome_key: str) -> None:
+        """Which outcome a row of this run's input has."""
+        row = {"run_id": run_id, "position": position, "outcome_key": outcome_key}
+        await self._worker.write(Insert(tables.run_rows, [row], replace=True))
+
+    # ---- reading, for reports and commands
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection of one's own for a longer read."""
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise RunLogError(explain(error, self.url)) from error
+
+    def runs(self) -> list[Row]:
+        """Every run, newest first."""
+        order = tables.runs.c.updated_at.desc()
+        with self.reading() as connection:
+            return [dict(row) for row in connection.execute(select(tables.runs).order_by(order)).mappings()]
+
+    def run_outcomes(self, run_id: str) -> Iterator[tuple[int, Outcome, str]]:
+        """Position, outcome and text of every row of a run, in the input's order."""
+        rows, outcomes, documents = tables.run_rows, tables.outcomes, tables.documents
+        joined = rows.join(outcomes, rows.c.outcome_key == outcomes.c.key).outerjoin(
+            documents, outcomes.c.text_hash == documents.c.text_hash
+        )
+        query = select(rows.c.position, outcomes.c.outcome, documents.c.text).select_from(joined)
+        query = query.where(rows.c.run_id == run_id).order_by(rows.c.position)
+        with self.reading() as connection:
+            for row in connection.execution_options(yield_per=200).execute(query):
+                yield row.position, json.loads(row.outcome), row.text or ""
+
+    def find_document(self, doc_id: str, run_id: str | None = None) -> list[tuple[Row, str]]:
+        """Every stored outcome row of a document with its text, newest first."""
+        outcomes, documents = tables.outcomes, tables.documents
+        joined = outcomes.outerjoin(documents, outcomes.c.text_hash == documents.c.text_hash)
+        query = select(*outcomes.c, documents.c.text).select_from(joined).where(outcomes.c.doc_id == doc_id)
+        if run_id:
+            query = query.where(outcomes.c.run_id == run_id)
+        with self.reading() as connection:
+            rows = connection.execute(query.order_by(outcomes.c.finished_at.desc())).mappings()
+            return [(dict(row), row["text"] or "") for row in rows]
+
+    def responses_of(self, keys: Sequence[str]) -> dict[str, StoredResponse]:
+        """Stored responses by key."""
+        query = select(tables.responses).where(tables.responses.c.key.in_(keys))
+        with self.reading() as connection:
+            return {row["key"]: StoredResponse.of(dict(row)) for row in connection.execute(query).mappings()}
+
+    def rows_of(self, table: Table, **equal: Any) -> list[Row]:
+        """Rows of one table whose columns equal these values."""
+        query = select(table)
+        for name, value in equal.items():
+            query = query.where(table.c[name] == value)
+        with self.reading() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def document_ids(self, prefix: str = "", limit: int = 20) -> list[str]:
+        """Some ids in the log that start like this, for a helpful error."""
+        column = tables.outcomes.c.doc_id
+        query = select(column).where(column.startswith(prefix, autoescape=True)).distinct().limit(limit)
+        with self.reading() as connection:
+            return list(connection.execute(query).scalars())
+
+
+def _spent(connection: Connection, run_id: str) -> float:
+    responses, reservations = tables.responses, tables.reservations
+    paid = select(func.coalesce(func.sum(responses.c.cost_usd), 0.0)).where(responses.c.run_id == run_id)
+    held = select(func.coalesce(func.sum(reservations.c.usd), 0.0)).where(reservations.c.run_id == run_id)
+    return float(connection.execute(paid).scalar_one()) + float(connection.execute(held).scalar_one())
+
+
+def _start(connection: Connection, row: Row) -> None:
+    known = connection.execute(
+        select(tables.runs.c.run_id).where(tables.runs.c.run_id == row["run_id"])
+    ).scalar()
+    if known is None:
+        started = {**row, "state": "running", "started_at": now(), "updated_at": now()}
+        connection.execute(tables.runs.insert(), started)
+    else:
+        change = update(tables.runs).where(tables.runs.c.run_id == row["run_id"])
+        connection.execute(
+            change.values(state="running", updated_at=now(), output_name=row.get("output_name"))
+        )
+
+
+def _outcome_writes(key: str, run_id: str, outcome: Outcome, text: str) -> list[Write]:
+    digest = text_hash(text)
+    row = {
+        "key": key, "run_id": run_id, "doc_id": outcome["doc_id"], "text_hash": digest, "task": outcome["task"],
+        "status": outcome["status"], "cost_usd": outcome["cost_usd"], "finished_at": now(),
+        "outcome": json.dumps(outcome, ensure_ascii=False),
+    }  # fmt: skip
+    return [
+        Insert(tables.documents, [{"text_hash": digest, "text": text}]),
+        Insert(tables.outcomes, [row], replace=True),
+        Insert(tables.attempts, attempt_rows(key, outcome), replace=True),
+        Insert(tables.verdicts, verdict_rows(key, outcome), replace=True),
+        Insert(tables.failures, failure_rows(key, run_id, outcome, created_at=now()), replace=True),
+    ]
+
+
+def open_run_log(project: Path, env: Mapping[str, str]) -> RunLog:
+    """The run log of a project folder, or the one `CUPEL_DATABASE_URL` names."""
+    from cupel.runlog.database import database_url
+
+    return RunLog(database_url(project, env))

@@ -1,0 +1,153 @@
+"""The tables of the run log. A change here needs a migration in `migrations/versions/`."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table, Text
+
+metadata = MetaData()
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_id", String(32), primary_key=True),
+    Column("task", String(200), nullable=False),
+    Column("task_identity", String(32), nullable=False),
+    Column("input_name", Text, nullable=False),
+    Column("output_name", Text),
+    Column("settings", Text, nullable=False, doc="JSON of everything that decides the run's results"),
+    Column("planned", Text, doc="JSON of the last plan made for it"),
+    Column("rows", Integer, doc="Rows of the input at the last finish"),
+    Column("state", String(16), nullable=False, doc="running, stopped or finished"),
+    Column("started_at", String(32), nullable=False),
+    Column("updated_at", String(32), nullable=False),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("text_hash", String(64), primary_key=True),
+    Column("text", Text, nullable=False),
+)
+
+prompt_versions = Table(
+    "prompt_versions",
+    metadata,
+    Column("version", String(32), primary_key=True),
+    Column("task", String(200), nullable=False),
+    Column("kind", String(16), nullable=False, doc="extract, judge or refine"),
+    Column("system", Text, nullable=False),
+    Column("user", Text, nullable=False),
+    Column("schema", Text, nullable=False),
+    Column("created_at", String(32), nullable=False),
+)
+
+responses = Table(
+    "responses",
+    metadata,
+    Column(
+        "key", String(64), primary_key=True, doc="Hash of model, messages, schema, sampling, sample and retry"
+    ),
+    Column("run_id", String(32)),
+    Column("doc_id", Text),
+    Column("kind", String(16), nullable=False),
+    Column("model", Text, nullable=False),
+    Column("asked", Text, nullable=False, doc="JSON: the messages, the document's text cut out"),
+    Column("text", Text, nullable=False),
+    Column("refusal", Text),
+    Column("finish_reason", String(32)),
+    Column("input_tokens", Integer, nullable=False),
+    Column("cached_tokens", Integer, nullable=False),
+    Column("output_tokens", Integer, nullable=False),
+    Column("cost_usd", Float),
+    Column("latency_s", Float, nullable=False),
+    Column("logprobs", Text, doc="JSON list of token log-probabilities"),
+    Column("created_at", String(32), nullable=False),
+)
+
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("run_id", String(32), nullable=False, index=True),
+    Column(
+        "usd",
+        Float,
+        nullable=False,
+        doc="The most this call can cost; counts as spent until its response is here",
+    ),
+    Column("created_at", String(32), nullable=False),
+)
+
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column("key", String(64), primary_key=True, doc="Hash of graph, task, settings, text, inputs and doc_id"),
+    Column("run_id", String(32), nullable=False, index=True),
+    Column("doc_id", Text, nullable=False),
+    Column("text_hash", String(64), nullable=False),
+    Column("task", String(200), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("cost_usd", Float),
+    Column("outcome", Text, nullable=False, doc="JSON of the Outcome"),
+    Column("finished_at", String(32), nullable=False),
+)
+Index("outcomes_by_document", outcomes.c.doc_id)
+
+run_rows = Table(
+    "run_rows",
+    metadata,
+    Column("run_id", String(32), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("outcome_key", String(64), nullable=False),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("outcome_key", String(64), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("tier", String(8), nullable=False),
+    Column("model", Text, nullable=False),
+    Column("prompt_version", String(32), nullable=False),
+    Column("record", Text, doc="JSON, null when there is none"),
+    Column("error", Text),
+    Column("signals", Text, nullable=False, doc="JSON of name to number or null"),
+    Column("score", Float),
+    Column("confidence", Float),
+    Column("cost_usd", Float),
+    Column("latency_s", Float, nullable=False),
+)
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("outcome_key", String(64), primary_key=True),
+    Column("number", Integer, primary_key=True, doc="1 for the first verdict on this document"),
+    Column("attempt", Integer, nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("model", Text),
+    Column("findings", Text, nullable=False, doc="JSON list, code findings included"),
+    Column("reason", Text, nullable=False),
+    Column("cost_usd", Float),
+)
+
+failures = Table(
+    "failures",
+    metadata,
+    Column("outcome_key", String(64), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("run_id", String(32), nullable=False, index=True),
+    Column("doc_id", Text, nullable=False),
+    Column("task", String(200), nullable=False, index=True),
+    Column("prompt_version", String(32), nullable=False),
+    Column("model", Text, nullable=False),
+    Column("tier", String(8), nullable=False),
+    Column("criterion", Text, nullable=False, doc="The criterion, check or doubt that failed"),
+    Column("cause", Text, nullable=False, doc="code, judge, doubt or provider"),
+    Column("reasoning", Text, nullable=False),
+    Column("quote", Text),
+    Column("fixed_by", String(16), nullable=False, doc="addendum, escalation, person or none"),
+    Column("addendum", Text, doc="JSON list of the instructions that fixed it"),
+    Column("cost_usd", Float),
+    Column("created_at", String(32), nullable=False),
+)

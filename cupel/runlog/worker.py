@@ -1,0 +1,202 @@
+"""One thread that owns the connection and serves reads and writes in groups.
+
+Everything that waits is answered in one transaction: one commit for as many calls as came in while the
+last one was being written. A caller is told only after that commit, so nothing paid is used before it
+is safe. Single reads become one `IN` query.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+
+from cupel.errors import RunLogError
+from cupel.runlog.database import explain
+
+Row = dict[str, Any]
+MAX_GROUP = 512
+
+
+@dataclass(slots=True)
+class Insert:
+    """Rows for one table; what stands is kept, or replaced."""
+
+    table: Table
+    rows: list[Row]
+    replace: bool = False
+
+
+@dataclass(slots=True)
+class Forget:
+    """Delete the row with this key."""
+
+    table: Table
+    key: str
+
+
+Write = Insert | Forget
+
+
+@dataclass(slots=True)
+class _Job:
+    loop: asyncio.AbstractEventLoop
+    done: asyncio.Future[Any]
+    table: Table | None = None
+    key: str = ""
+    writes: Sequence[Write] = ()
+    run: Callable[[Connection], Any] | None = None
+
+
+class Worker:
+    """The thread behind a run log; `close` writes what is waiting and ends it."""
+
+    def __init__(self, engine: Engine, url: str) -> None:
+        self._engine, self._url = engine, url
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._serve, name="cupel-runlog", daemon=True)
+        self._thread.start()
+
+    async def get(self, table: Table, key: str) -> Row | None:
+        """The row with this primary key, or None."""
+        row: Row | None = await self._submit(table=table, key=key)
+        return row
+
+    async def write(self, *writes: Write) -> None:
+        """Return when these are committed; all of them or none."""
+        await self._submit(writes=writes)
+
+    async def call(self, run: Callable[[Connection], Any]) -> Any:
+        """Run a function with the connection, in order with everything else."""
+        return await self._submit(run=run)
+
+    def close(self) -> None:
+        """Serve what is waiting, then end the thread."""
+        if self._thread.is_alive():
+            self._jobs.put(None)
+            self._thread.join(timeout=60)
+
+    async def _submit(self, **what: Any) -> Any:
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Any] = loop.create_future()
+        self._jobs.put(_Job(loop, done, **what))
+        return await done
+
+    def _serve(self) -> None:
+        connection: Connection | None = None
+        while (group := self._next_group()) is not None:
+            try:
+                connection = connection or self._engine.connect()
+                answers = self._answer(connection, group)
+            except SQLAlchemyError as error:
+                _drop(connection)
+                connection = None
+                answers = [RunLogError(explain(error, self._url)) for _ in group]
+            except Exception as error:  # noqa: BLE001 - a waiting caller must hear of it, whatever it is
+                _drop(connection)
+                connection = None
+                answers = [error] * len(group)
+            _tell(group, answers)
+        if connection is not None:
+            connection.close()
+        self._engine.dispose()
+
+    def _next_group(self) -> list[_Job] | None:
+        job = self._jobs.get()
+        if job is None:
+            return None
+        group = [job]
+        while len(group) < MAX_GROUP and not self._jobs.empty():
+            job = self._jobs.get()
+            if job is None:
+                self._jobs.put(None)  # finish this group first
+                break
+            group.append(job)
+        return group
+
+    def _answer(self, connection: Connection, group: list[_Job]) -> list[Any]:
+        with connection.begin():
+            _write(connection, [write for job in group for write in job.writes])
+            found = _read(connection, group)
+            return [job.run(connection) if job.run else found.get((job.table, job.key)) for job in group]
+
+
+def _drop(connection: Connection | None) -> None:
+    """Give up a connection after an error; the next group opens a new one."""
+    if connection is not None:
+        connection.invalidate()
+        connection.close()
+
+
+def _read(connection: Connection, group: Iterable[_Job]) -> dict[tuple[Table | None, str], Row]:
+    wanted: dict[Table, list[str]] = {}
+    for job in group:
+        if job.table is not None:
+            wanted.setdefault(job.table, []).append(job.key)
+    found: dict[tuple[Table | None, str], Row] = {}
+    for table, keys in wanted.items():
+        column = next(iter(table.primary_key.columns))
+        for row in connection.execute(select(table).where(column.in_(keys))).mappings():
+            found[table, row[column]] = dict(row)
+    return found
+
+
+def _write(connection: Connection, writes: Iterable[Write]) -> None:
+    inserts: dict[tuple[Table, bool], list[Row]] = {}
+    forgets: dict[Table, list[str]] = {}
+    for write in writes:
+        if isinstance(write, Insert):
+            inserts.setdefault((write.table, write.replace), []).extend(write.rows)
+        else:
+            forgets.setdefault(write.table, []).append(write.key)
+    for (table, replace), rows in inserts.items():
+        if rows:
+            connection.execute(_statement(connection.dialect.name, table, replace=replace), rows)
+    for table, keys in forgets.items():
+        column = next(iter(table.primary_key.columns))
+        connection.execute(delete(table).where(column.in_(keys)))
+
+
+_statements: dict[tuple[str, str, bool], Any] = {}
+
+
+def _statement(dialect: str, table: Table, *, replace: bool) -> Any:
+    """INSERT that keeps or replaces what stands; built once, so that SQLAlchemy compiles it once."""
+    known = _statements.get((dialect, table.name, replace))
+    if known is None:
+        make = postgresql.insert if dialect == "postgresql" else sqlite.insert
+        insert: Any = make(table)
+        keys = [column.name for column in table.primary_key.columns]
+        if replace:
+            others = {c.name: insert.excluded[c.name] for c in table.columns if c.name not in keys}
+            known = insert.on_conflict_do_update(index_elements=keys, set_=others)
+        else:
+            known = insert.on_conflict_do_nothing(index_elements=keys)
+        _statements[dialect, table.name, replace] = known
+    return known
+
+
+def _tell(group: list[_Job], answers: Sequence[Any]) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
+    for job, answer in zip(group, answers, strict=True):
+        by_loop.setdefault(job.loop, []).append((job.done, answer))
+    for loop, told in by_loop.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_resolve, told)
+
+
+def _resolve(told: Iterable[tuple[asyncio.Future[Any], Any]]) -> None:
+    for future, answer in told:
+        if future.done():
+            continue
+        if isinstance(answer, Exception):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)
