@@ -1,0 +1,122 @@
+"""The project folder: its langgraph.json, prompts and state; or the starter inside the package."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cupel.errors import ProjectError
+
+CONFIG = "langgraph.json"
+_APPLICATION = ("graphs", "nodes")
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Where a project's files are, and where its state may be written."""
+
+    folder: Path
+    state: Path
+    """`.cupel/`: run log and reports; nothing is written elsewhere."""
+
+    @property
+    def prompts(self) -> Path:
+        """The task folders."""
+        return self.folder / "prompts"
+
+    @property
+    def recordings(self) -> Path:
+        """Recorded answers for `recorded:` models."""
+        return self.folder / "evals" / "recordings"
+
+
+def starter_folder() -> Path:
+    """The starter project: inside an installed package, or this repository itself."""
+    packaged = Path(__file__).parent / "_starter"
+    return packaged if packaged.is_dir() else Path(__file__).parent.parent
+
+
+def find_project(start: Path | None = None) -> Project:
+    """The nearest folder upwards with a langgraph.json and prompts; else the starter, read-only.
+
+    State of a run outside any project goes to `.cupel/` of the folder it was started in.
+    """
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / CONFIG).is_file() and (folder / "prompts").is_dir():
+            return Project(folder, folder / ".cupel")
+    return Project(starter_folder(), here / ".cupel")
+
+
+def load_graph(project: Project, name: str = "enrich") -> Any:
+    """The compiled graph a langgraph.json names, loaded as the LangGraph server does: by path.
+
+    The folder is on `sys.path` while the graph loads. The names `graphs` and `nodes` are then given
+    back, so that a `nodes.py` of the caller neither breaks the graph nor is hidden by it.
+
+    Raises:
+        ProjectError: If the graph is not named there or its file fails to load.
+    """
+    path, variable = _entry(project, name)
+    with _application_on_path(project.folder):
+        module = _execute(path, name)
+    try:
+        return getattr(module, variable)
+    except AttributeError as error:
+        raise ProjectError(f"{path}: has no {variable!r}, which {project.folder / CONFIG} names") from error
+
+
+def _entry(project: Project, name: str) -> tuple[Path, str]:
+    config = project.folder / CONFIG
+    try:
+        graphs = json.loads(config.read_text(encoding="utf-8"))["graphs"]
+    except FileNotFoundError as error:
+        raise ProjectError(f"{config}: missing; `cupel init NAME` makes a project") from error
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ProjectError(f"{config}: needs a JSON object with graphs ({error})") from error
+    if name not in graphs:
+        raise ProjectError(f"{config}: no graph {name!r}; it has {', '.join(graphs)}")
+    entry = graphs[name]
+    path, _, variable = (entry if isinstance(entry, str) else entry["path"]).rpartition(":")
+    return (project.folder / path).resolve(), variable
+
+
+def _execute(path: Path, name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(f"__graphs__{name}", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise ProjectError(f"{path}: there is no such graph file")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ProjectError(f"{path}: fails to load: {type(error).__name__}: {error}") from error
+    return module
+
+
+@contextmanager
+def _application_on_path(folder: Path) -> Iterator[None]:
+    mine = {name: sys.modules.pop(name) for name in list(sys.modules) if name.split(".")[0] in _APPLICATION}
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for name in [name for name in sys.modules if name.split(".")[0] in _APPLICATION]:
+            del sys.modules[name]
+        sys.modules.update(mine)
+
+
+def code_identity(project: Project) -> str:
+    """Hash of the project's graphs and nodes: an edited step is a new computation."""
+    digest = hashlib.sha256()
+    for path in sorted(path for part in _APPLICATION for path in (project.folder / part).glob("**/*.py")):
+        digest.update(path.relative_to(project.folder).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
