@@ -1,0 +1,68 @@
+"""How much of a document's text another text repeats, counted in words."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+_INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+# scripts written without spaces count one word per character
+_WORD = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]|[^\W_]+(?:['’][^\W_]+)*")
+
+
+def visible(text: str) -> str:
+    """Return `text` without invisible characters and with compatibility forms folded (NFKC).
+
+    >>> visible("sys" + chr(0x200B) + "tem：")
+    'system:'
+    """
+    return _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
+
+
+def words(text: str) -> list[str]:
+    """Return the words of `text`, case-folded and without punctuation.
+
+    >>> words("The Commission’s plan (2025)!")
+    ['the', "commission's", 'plan', '2025']
+    """
+    return [match.casefold().replace("’", "'") for match in _WORD.findall(visible(text))]
+
+
+def ngrams(tokens: list[str], size: int) -> Iterator[tuple[str, ...]]:
+    """Yield every run of `size` neighbouring words, in order."""
+    return (tuple(tokens[at : at + size]) for at in range(len(tokens) - size + 1))
+
+
+class NgramIndex:
+    """The runs of `size` words that occur in some documents.
+
+    Args:
+        texts: The documents' texts.
+        size: Words per run, at least 1.
+    """
+
+    def __init__(self, texts: Iterable[str], *, size: int) -> None:
+        self.size = size
+        self._known = {gram for text in texts for gram in ngrams(words(text), size)}
+
+    def shared(self, text: str) -> str | None:
+        """Return the first run of `size` words which `text` shares with the documents, or None.
+
+        >>> NgramIndex(["we need a strong and fair budget"], size=3).shared("Ask for a strong, and fair one.")
+        'a strong and'
+        """
+        return next((" ".join(gram) for gram in ngrams(words(text), self.size) if gram in self._known), None)
+
+    def covered(self, text: str) -> int:
+        """Count the words of `text` which lie in any run shared with the documents.
+
+        >>> NgramIndex(["we need a strong and fair budget"], size=3).covered("need a strong, and a budget")
+        4
+        """
+        tokens = words(text)
+        inside: set[int] = set()
+        for at, gram in enumerate(ngrams(tokens, self.size)):
+            if gram in self._known:
+                inside.update(range(at, at + self.size))
+        return len(inside)
