@@ -71,7 +71,8 @@ class RunContext(BaseModel):
         default=2, ge=0, le=5, description="Refinement rounds per tier before the next step is taken."
     )
     human_review: bool = Field(
-        default=False, description="Stop and ask a person (Studio, Agent Inbox) instead of ending as needs_review."
+        default=False,
+        description="Stop and ask a person (Studio, Agent Inbox) instead of ending as needs_review.",
     )
     policy: str = Field(
         default="auto",
@@ -107,3 +108,9 @@ class RunContext(BaseModel):
         description="Replaces the task's refine.md for this run; empty keeps the file.",
         json_schema_extra=_prompt("refine"),
     )
+
+    @classmethod
+    def of(cls, runtime: Any) -> RunContext:
+        """The context of a LangGraph runtime; the defaults when a caller passed none."""
+        context: RunContext | None = runtime.context
+        return context or cls()

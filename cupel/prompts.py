@@ -128,8 +128,13 @@ def check_prompts(task: TaskSpec) -> None:
         template_of(task, kind)
 
 
-def stable_values(task: TaskSpec, *, schema_in_text: bool, output_language: str = "") -> dict[str, str]:
-    """What the placeholders of the system part stand for; the same for every document of a run."""
+def stable_values(
+    task: TaskSpec, *, schema: Mapping[str, Any] | None = None, output_language: str = ""
+) -> dict[str, str]:
+    """What the placeholders of the system part stand for; the same for every document of a run.
+
+    `schema` is given only for a model that must be shown it, having no structured output of its own.
+    """
     return {
         "title": task.title,
         "instructions": task.instructions,
@@ -138,7 +143,7 @@ def stable_values(task: TaskSpec, *, schema_in_text: bool, output_language: str 
         "examples": _examples(task),
         "criteria": "\n".join(f"- {item.id}: {item.question}" for item in task.criteria),
         "output_language": output_language or task.output_language,
-        "schema": compact(wire_schema(task.schema)) if schema_in_text else "",
+        "schema": compact(wire_schema(schema)) if schema else "",
     }
 
 

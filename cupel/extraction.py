@@ -1,0 +1,186 @@
+"""One attempt of one tier at one document: asked window by window, merged, and grounded in the text."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cupel.context import RunContext
+from cupel.documents import wrap
+from cupel.evidence import ground_record, shifted
+from cupel.merging import WindowRecord, merge_windows
+from cupel.models import capabilities, resolve_models
+from cupel.prompts import (
+    Template,
+    compact,
+    messages,
+    prompt_version,
+    stable_values,
+    template_of,
+    wire_schema,
+)
+from cupel.runlog import PromptVersion, cost_of
+from cupel.runtime import current
+from cupel.state import AddendumRecord, Attempt, Call, Evidence, Record, RunState, Tier
+from cupel.structured import Answer, Question, ask
+from cupel.tasks import TaskSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """One prompt of a task as a given model gets it, and the version it has."""
+
+    template: Template
+    stable: Mapping[str, str]
+    version: str
+
+
+async def prompt_for(
+    task: TaskSpec, kind: str, model: str, context: RunContext, schema: Mapping[str, Any]
+) -> Prompt:
+    """The prompt of a task for a model, noted in the run log under its version."""
+    override = {
+        "extract": context.extract_prompt,
+        "judge": context.judge_prompt,
+        "refine": context.refine_prompt,
+    }
+    template = template_of(task, kind, override.get(kind, ""))
+    in_text = capabilities(model).structured != "json_schema"
+    stable = stable_values(task, schema=schema if in_text else None, output_language=context.output_language)
+    version = prompt_version(template, stable, schema)
+    runtime = await current()
+    await runtime.run_log.note_prompt(
+        PromptVersion(
+            version=version,
+            task=task.name,
+            kind=kind,
+            system=template.system,
+            user=template.user,
+            schema=compact(wire_schema(schema)),
+        )
+    )
+    return Prompt(template=template, stable=stable, version=version)
+
+
+async def attempt_record(state: RunState, task: TaskSpec, context: RunContext, tier: Tier) -> Attempt:
+    """Ask one tier's model for a record of the whole document.
+
+    A failure of any window fails the attempt with that reason: half a document is not its record.
+    """
+    runtime = await current()
+    models = resolve_models(context, runtime.env)
+    model = models.cheap if tier == "cheap" else models.strong
+    number = max((attempt["number"] for attempt in state["attempts"]), default=0) + 1
+    addendum = latest_addendum(state, tier)
+    if not model:
+        return _no_model(number, tier, addendum)
+    prompt = await prompt_for(task, "extract", model, context, task.schema)
+    asked = [
+        _question(window, state, task, context, model, models.fallback, prompt, addendum)
+        for window in state["windows"]
+    ]
+    answers = await asyncio.gather(*(ask(question) for question in asked))
+    record, evidence = _merged(task, state, answers)
+    return _attempt(number, tier, addendum, prompt.version, answers, record, evidence)
+
+
+def latest_addendum(state: RunState, tier: Tier) -> AddendumRecord | None:
+    """The instructions the next attempt of this tier gets, if it was refined."""
+    written = [addendum for addendum in state["addenda"] if addendum["tier"] == tier]
+    return written[-1] if written else None
+
+
+def _question(
+    window: list[int], state: RunState, task: TaskSpec, context: RunContext, model: str, fallback: str,
+    prompt: Prompt, addendum: AddendumRecord | None,
+) -> Question:  # fmt: skip
+    text = state["text"][window[0] : window[1]]
+    doc_id = state.get("doc_id", "")
+    varying = {
+        **{name: str((state.get("meta") or {}).get(name, "")) for name in task.inputs},
+        "document": wrap(text, doc_id),
+        "addendum": "\n".join(f"- {line}" for line in addendum["instructions"]) if addendum else "",
+    }
+    return Question(
+        kind="extract",
+        model=model,
+        messages=messages(prompt.template, prompt.stable, varying),
+        schema=task.schema,
+        schema_name="record",
+        doc_id=doc_id,
+        text=text,
+        context=context,
+        repair=template_of(task, "repair"),
+        fallback_model=fallback,
+        logprobs=capabilities(model).logprobs,
+        usd_left=usd_left(state, context),
+    )
+
+
+def _merged(task: TaskSpec, state: RunState, answers: list[Answer]) -> tuple[Record | None, list[Evidence]]:
+    if any(answer.record is None for answer in answers):
+        return None, []
+    text = state["text"]
+    parts = []
+    for (start, end), answer in zip(state["windows"], answers, strict=True):
+        record = answer.record or {}
+        parts.append(
+            WindowRecord(record, shifted(ground_record(record, task.schema, text[start:end]), start))
+        )
+    return merge_windows(task, parts)
+
+
+def _attempt(
+    number: int, tier: Tier, addendum: AddendumRecord | None, version: str, answers: list[Answer],
+    record: Record | None, evidence: list[Evidence],
+) -> Attempt:  # fmt: skip
+    failed = next((answer for answer in answers if answer.record is None), None)
+    logprobs = [value for answer in answers for value in answer.logprobs or ()]
+    return Attempt(
+        number=number,
+        tier=tier,
+        round=addendum["round"] if addendum else 0,
+        model=answers[0].model,
+        fallback_for=next((answer.fallback_for for answer in answers if answer.fallback_for), None),
+        prompt_version=version,
+        record=record,
+        error=failed.error if failed else None,
+        error_kind=failed.error_kind if failed else None,
+        evidence=evidence,
+        logprobs=logprobs or None,
+        calls=[call for answer in answers for call in answer.calls],
+        signals={},
+        score=None,
+        confidence=None,
+        calibrated=False,
+        in_doubt=False,
+        doubts=[],
+    )
+
+
+def _no_model(number: int, tier: Tier, addendum: AddendumRecord | None) -> Attempt:
+    nobody = Answer(
+        record=None,
+        error=f"no {tier} model is attached; set one with --{tier}-model, or a provider's key",
+        error_kind="provider",
+        calls=[],
+        logprobs=None,
+        model="none",
+        fallback_for=None,
+    )
+    return _attempt(number, tier, addendum, "", [nobody], None, [])
+
+
+def calls_of(state: RunState) -> list[Call]:
+    """Every call made for this document so far."""
+    steps = [*state["attempts"], *state["verdicts"], *state["addenda"]]
+    return [call for step in steps for call in step["calls"]]
+
+
+def usd_left(state: RunState, context: RunContext) -> float | None:
+    """What the document may still cost; None without a limit of its own."""
+    if context.max_usd_per_document is None:
+        return None
+    return context.max_usd_per_document - (cost_of(calls_of(state)) or 0.0)

@@ -1,0 +1,406 @@
+"""What a process owns once per event loop: run log, limiter, circuits, model clients, and the run under way.
+
+Nodes ask `current()` for it. The command line and the runner open one explicitly and close it; under the
+LangGraph server it opens itself at the first call. `Runtime.complete` is the one place where a model is
+called: looked up first, reserved before it is sent, limited, retried, and committed before it is used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import secrets
+import time
+import weakref
+from collections import Counter
+from collections.abc import Awaitable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from cupel.errors import DocumentBudgetError, ModelError, UnknownPriceError
+from cupel.limits import Budget, Circuits, Limiter, classified, was_surely_not_billed, with_retries
+from cupel.models import CallSettings, Completion, complete, cost, estimate_tokens, price
+from cupel.project import Project, find_project
+from cupel.prompts import Message, check_prompts, compact, wire_schema
+from cupel.runlog import RunLog, StoredResponse, open_run_log
+from cupel.state import Call
+from cupel.tasks import TaskSpec, ad_hoc_task, load_task
+
+DEFAULT_TASK = "arguments"
+TASK_FRESH_S = 1.0
+
+DOCUMENT_MARK = "⟦document⟧"
+"""Stands for the document's text in what the run log keeps of a request: the text is stored once."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Request:
+    """One call to one model."""
+
+    kind: str
+    model: str
+    messages: list[Message]
+    schema: Mapping[str, Any] | None
+    schema_name: str
+    doc_id: str
+    text: str
+    """The document's text as it stands in the messages, cut out of what is logged."""
+
+    settings: CallSettings
+    max_retries: int = 6
+    sample: int = 0
+    retry: int = 0
+    usd_left: float | None = None
+    """What this document may still cost; None for no limit of its own."""
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of all that decides the reply: the response's name in the run log."""
+        settings = self.settings
+        decides = [
+            self.model, self.messages, self.wire, settings.temperature, settings.max_output_tokens,
+            settings.logprobs, self.sample, self.retry,
+        ]  # fmt: skip
+        return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+
+    @cached_property
+    def wire(self) -> dict[str, Any] | None:
+        """The schema as sent."""
+        return None if self.schema is None else wire_schema(self.schema)
+
+    @property
+    def asked(self) -> str:
+        """The messages for the run log, the document's text replaced by a mark."""
+        written = json.dumps(self.messages, ensure_ascii=False)
+        return (
+            written.replace(json.dumps(self.text, ensure_ascii=False)[1:-1], DOCUMENT_MARK)
+            if self.text
+            else written
+        )
+
+    @cached_property
+    def input_tokens(self) -> int:
+        """Upper estimate of the tokens sent, for limits and reservations."""
+        prose = sum(estimate_tokens(message["content"]) + 8 for message in self.messages)
+        return prose + (estimate_tokens(compact(self.wire), json=True) if self.wire else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A stored response, and whether it was paid for just now."""
+
+    stored: StoredResponse
+    cached: bool
+
+    def call(self) -> Call:
+        """As an attempt or verdict lists it."""
+        stored = self.stored
+        return Call(
+            key=stored.key,
+            kind=stored.kind,  # type: ignore[typeddict-item]  # the run log keeps it as text
+            model=stored.model,
+            input_tokens=stored.input_tokens,
+            cached_tokens=stored.cached_tokens,
+            output_tokens=stored.output_tokens,
+            cost_usd=stored.cost_usd,
+            latency_s=stored.latency_s,
+            cached=self.cached,
+        )
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one invocation has done so far, per model."""
+
+    calls: Counter[str] = field(default_factory=Counter)
+    cost_usd: dict[str, float] = field(default_factory=dict)
+    unknown_price: set[str] = field(default_factory=set)
+    cache_hits: int = 0
+    in_flight: int = 0
+
+    def paid(self, model: str, usd: float | None) -> None:
+        """Count one call that was sent and answered."""
+        self.calls[model] += 1
+        self.cost_usd[model] = self.cost_usd.get(model, 0.0) + (usd or 0.0)
+        if usd is None:
+            self.unknown_price.add(model)
+
+    @property
+    def total_usd(self) -> float:
+        """Cost of this invocation, models of unknown price left out."""
+        return sum(self.cost_usd.values())
+
+
+@dataclass(slots=True)
+class Run:
+    """The run under way: its name in the run log, its money and its counts."""
+
+    run_id: str = "served"
+    budget: Budget | None = None
+    tally: Tally = field(default_factory=Tally)
+    retry: int = 0
+    """Above 0, replies are asked for anew under this number."""
+
+    stops: bool = False
+    """A wrong key or reached cap ends the run; a served document records it instead."""
+
+
+_run: ContextVar[Run | None] = ContextVar("cupel_run", default=None)
+_served = Run()
+
+
+def current_run() -> Run:
+    """The run this task belongs to; a shared one with no cap for documents served one by one."""
+    return _run.get() or _served
+
+
+@contextmanager
+def running(run: Run) -> Iterator[Run]:
+    """Everything called inside belongs to this run."""
+    token = _run.set(run)
+    try:
+        yield run
+    finally:
+        _run.reset(token)
+
+
+class Runtime:
+    """The shared resources of one event loop."""
+
+    def __init__(
+        self, project: Project, env: Mapping[str, str] | None = None, run_log: RunLog | None = None
+    ) -> None:
+        self.project = project
+        self.env = os.environ if env is None else env
+        self.run_log = run_log or open_run_log(project, self.env)
+        self.limiter = Limiter()
+        self.circuits = Circuits()
+        self._in_flight: dict[str, asyncio.Task[StoredResponse]] = {}
+        self._tasks: dict[str, tuple[float, TaskSpec]] = {}
+
+    async def task(self, document: Mapping[str, Any]) -> TaskSpec:
+        """The task a document names, or the one its own schema makes; an edited file is seen within a second.
+
+        Raises:
+            TaskError: If there is no such task, or a file of it is wrong.
+        """
+        schema = document.get("output_schema")
+        name = document.get("task") or DEFAULT_TASK
+        key = compact([schema, document.get("instructions", "")]) if schema else name
+        known = self._tasks.get(key)
+        if known is not None and time.monotonic() - known[0] < TASK_FRESH_S:
+            return known[1]
+        if schema:
+            spec = await asyncio.to_thread(
+                ad_hoc_task, schema, document.get("instructions", ""), self.project.prompts
+            )
+        else:
+            spec = await asyncio.to_thread(load_task, name, self.project.prompts)
+        check_prompts(spec)
+        self._tasks[key] = (time.monotonic(), spec)
+        return spec
+
+    async def complete(self, request: Request) -> Response:
+        """The response to a request: from the run log, from the same call in flight, or paid for now.
+
+        Raises:
+            ModelError: When the provider gave none; its kind says whether the run goes on.
+            StopRunError: When the budget or a daily limit does not allow it.
+            DocumentBudgetError: When this document's own budget does not.
+        """
+        tally = current_run().tally
+        stored = await self.run_log.response(request.key)
+        if stored is not None:
+            tally.cache_hits += 1
+            return Response(stored, cached=True)
+        pending = self._in_flight.get(request.key)
+        if pending is not None:
+            tally.cache_hits += 1
+            return Response(await asyncio.shield(pending), cached=True)
+        return Response(await self._start(request), cached=False)
+
+    async def _start(self, request: Request) -> StoredResponse:
+        task = asyncio.ensure_future(self._pay(request))
+        self._in_flight[request.key] = task
+        task.add_done_callback(lambda done: self._landed(request.key, done))
+        return await asyncio.shield(task)  # a paid call is finished and stored even if its caller is gone
+
+    def _landed(self, key: str, task: asyncio.Task[StoredResponse]) -> None:
+        self._in_flight.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # seen here, in case nobody waits any more
+
+    async def drain(self) -> None:
+        """Wait until every call in flight is answered and stored."""
+        if self._in_flight:
+            await asyncio.wait(list(self._in_flight.values()))
+
+    async def _pay(self, request: Request) -> StoredResponse:
+        run = current_run()
+        worst_usd = self._worst_cost(request, run)
+        run.tally.in_flight += 1
+        try:
+            completion, held = await with_retries(
+                lambda: self._send(request, run, worst_usd),
+                max_attempts=request.max_retries + 1,
+                model=request.model,
+                timeout_s=request.settings.timeout_s,
+            )
+        finally:
+            run.tally.in_flight -= 1
+        stored = self._stored(request, completion, run)
+        await held.settle(stored)
+        run.tally.paid(request.model, stored.cost_usd)
+        return stored
+
+    def _worst_cost(self, request: Request, run: Run) -> float:
+        known = price(request.model, self.env)
+        if known is None:
+            if run.budget is not None or request.usd_left is not None:
+                raise UnknownPriceError(
+                    f"the price of {request.model} is unknown, so a cap cannot be kept; set "
+                    f'CUPEL_PRICES="{request.model}=IN/OUT" (USD per million tokens), or run without a cap'
+                )
+            return 0.0
+        worst = request.input_tokens * known.input + request.settings.max_output_tokens * known.output
+        if request.usd_left is not None and worst > request.usd_left:
+            raise DocumentBudgetError(
+                f"{request.doc_id}: a {request.kind} call may cost ${worst:.4f}, the document has ${request.usd_left:.4f} left"
+            )
+        return worst
+
+    async def _send(self, request: Request, run: Run, worst_usd: float) -> tuple[Completion, _Hold]:
+        held = await _Hold.take(self.run_log, run, worst_usd)
+        try:
+            async with (
+                self.circuits.guard(request.model),
+                self.limiter.slot(request.model, tokens=request.input_tokens + 256) as slot,
+            ):
+                completion = await self._asked(request, slot)
+        except BaseException as error:
+            await held.lost(surely_free=was_surely_not_billed(error))
+            raise
+        return completion, held
+
+    async def _asked(self, request: Request, slot: Any) -> Completion:
+        try:
+            completion = await complete(
+                request.model,
+                request.messages,
+                schema=request.wire,
+                schema_name=request.schema_name,
+                settings=request.settings,
+            )
+        except Exception as error:
+            slot.learn_from_error(error)
+            raise
+        slot.learn(completion.headers, 200, completion.input_tokens + completion.output_tokens)
+        return completion
+
+    def _stored(self, request: Request, completion: Completion, run: Run) -> StoredResponse:
+        known = price(request.model, self.env)
+        logprobs = completion.logprobs
+        return StoredResponse(
+            key=request.key,
+            kind=request.kind,
+            model=request.model,
+            asked=request.asked,
+            text=completion.text,
+            refusal=completion.refusal,
+            finish_reason=completion.finish_reason,
+            input_tokens=completion.input_tokens,
+            cached_tokens=completion.cached_tokens,
+            output_tokens=completion.output_tokens,
+            cost_usd=None if known is None else cost(known, completion),
+            latency_s=round(completion.latency_s, 4),
+            logprobs=None if logprobs is None else tuple(logprobs),
+            run_id=run.run_id,
+            doc_id=request.doc_id,
+        )
+
+    async def aclose(self) -> None:
+        """Close the model clients of this loop and the run log."""
+        from cupel.models import aclose_models
+
+        await aclose_models()
+        await asyncio.to_thread(self.run_log.close)
+
+
+@dataclass(slots=True)
+class _Hold:
+    """Money set aside for one sending, in memory and, under a cap, in the run log."""
+
+    log: RunLog
+    run: Run
+    usd: float
+    token: str
+    reservation: Any = None
+
+    @classmethod
+    async def take(cls, log: RunLog, run: Run, usd: float) -> _Hold:
+        held = cls(log, run, usd, secrets.token_hex(16))
+        if run.budget is not None and usd > 0:
+            held.reservation = await run.budget.reserve(usd)
+            await log.reserve(held.token, run.run_id, usd)
+        return held
+
+    async def settle(self, stored: StoredResponse) -> None:
+        """The response is here: commit it and free what was set aside beyond its cost, as one."""
+        await self.log.save_response(stored, reservation=self.token if self.reservation else None)
+        if self.reservation is not None and self.run.budget is not None:
+            self.run.budget.settle(self.reservation, stored.cost_usd or 0.0)
+
+    async def lost(self, *, surely_free: bool) -> None:
+        """No response: free the money when it was surely not billed, else count it as spent."""
+        if self.reservation is None or self.run.budget is None:
+            return
+        if surely_free:
+            await self.log.release(self.token)
+            self.run.budget.release(self.reservation)
+        else:
+            self.run.budget.settle(self.reservation, self.usd)
+
+
+_runtimes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Runtime] = weakref.WeakKeyDictionary()
+_opening: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Awaitable[Runtime]] = (
+    weakref.WeakKeyDictionary()
+)
+_HERE = Path.cwd()  # asked once at import: os.getcwd blocks, and a node may not
+
+
+def install(runtime: Runtime) -> None:
+    """Make this the runtime of the running loop."""
+    _runtimes[asyncio.get_running_loop()] = runtime
+
+
+async def current() -> Runtime:
+    """The runtime of the running loop, opened now if nobody did."""
+    loop = asyncio.get_running_loop()
+    found = _runtimes.get(loop)
+    if found is not None:
+        return found
+    if loop not in _opening:
+        _opening[loop] = asyncio.ensure_future(asyncio.to_thread(lambda: Runtime(find_project(_HERE))))
+    opened = await _opening[loop]
+    return _runtimes.setdefault(loop, opened)
+
+
+async def close_current() -> None:
+    """Close the running loop's runtime, if it has one."""
+    loop = asyncio.get_running_loop()
+    runtime = _runtimes.pop(loop, None)
+    _opening.pop(loop, None)
+    if runtime is not None:
+        await runtime.aclose()
+
+
+__all__ = [
+    "ModelError", "Request", "Response", "Run", "Runtime", "Tally", "classified", "close_current", "current",
+    "current_run", "install", "running",
+]  # fmt: skip

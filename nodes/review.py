@@ -1,0 +1,31 @@
+"""review: ask a person, where one is attached."""
+
+from __future__ import annotations
+
+from langgraph.runtime import Runtime
+from langgraph.types import interrupt
+from typing_extensions import TypedDict
+
+from cupel.context import RunContext
+from cupel.reviewing import read_answer, review_request
+from cupel.runtime import current
+from cupel.state import Review, RunState
+
+
+class ReviewUpdate(TypedDict):
+    """The keys this node writes."""
+
+    review: Review | None
+    path: list[str]
+
+
+async def review(state: RunState, runtime: Runtime[RunContext]) -> ReviewUpdate:
+    """Stop and ask, in the Agent Inbox shape; without a person attached, go on as `needs_review`.
+
+    The node runs again from its start when it is answered, so nothing but the question stands before.
+    """
+    if not RunContext.of(runtime).human_review:
+        return {"review": None, "path": ["review"]}
+    answer = interrupt([review_request(state)])
+    task = await (await current()).task(state)
+    return {"review": read_answer(answer, state, task), "path": ["review"]}
