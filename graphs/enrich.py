@@ -1,11 +1,11 @@
 """One document through the cascade.
 
-    START → prepare → extract (cheap) → verify → judge → finish → END
-                          ▲               │ ▲       │
-                          │         doubt ▼ │       ▼ rejected
-                          │      escalate (strong)  refine → the same tier again, with the addendum
-                          └─────────────────────────┘
-                                            judge → review, when nothing else is left to try
+START → prepare → extract (cheap) → verify → judge → finish → END
+                      ▲               │ ▲       │
+                      │         doubt ▼ │       ▼ rejected
+                      │      escalate (strong)  refine → the same tier again, with the addendum
+                      └─────────────────────────┘
+                                        judge → review, when nothing else is left to try
 """
 
 from langgraph.graph import END, START, StateGraph
@@ -21,9 +21,7 @@ from nodes.refine import refine, route_after_refine
 from nodes.review import review
 from nodes.verify import route_after_verify, verify
 
-builder = StateGraph(
-    RunState, input_schema=DocumentInput, output_schema=Outcome, context_schema=RunContext
-)
+builder = StateGraph(RunState, input_schema=DocumentInput, output_schema=Outcome, context_schema=RunContext)
 builder.add_node(prepare, metadata={"label": "Check, name, cut into windows"})
 builder.add_node(extract, metadata={"label": "Cheap model"})
 builder.add_node(verify, metadata={"label": "How sure are we?"})
