@@ -1,0 +1,125 @@
+"""What each model can do on the wire, in one table.
+
+Sources: console.groq.com/docs/openai (no logprobs) and /docs/structured-outputs (strict schemas on the
+gpt-oss models only), OpenAI's reasoning guide (no temperature or logprobs while reasoning; GPT-5.1, 5.2
+and 5.4 take both with reasoning effort `none`), OpenRouter's provider routing (`require_parameters`).
+`CUPEL_CAPABILITIES` overrides it, e.g. `local:*=json_object+logprobs;openrouter:a/b=no-temperature`.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+from cupel.errors import SettingError
+from cupel.models.ids import ModelId
+
+Structured = Literal["json_schema", "json_object", "text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What one model can do on the wire."""
+
+    structured: Structured = "json_schema"
+    """`json_schema`: the schema travels beside the prompt; else the prompt must state it."""
+
+    logprobs: bool = False
+    temperature: bool = True
+    """Reasoning models refuse a temperature."""
+
+    max_tokens_names: tuple[str, ...] = ("max_completion_tokens",)
+    context_window: int | None = None
+    """Tokens of prompt and reply together, where known."""
+
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of every request."""
+
+
+_STRICT_GROQ: dict[str, Any] = {"structured": "json_schema", "context_window": 131_072}
+_NO_REASONING: dict[str, Any] = {
+    "temperature": True, "logprobs": True, "extra": {"reasoning_effort": "none"},
+}  # fmt: skip
+_REASONING: dict[str, Any] = {"temperature": False, "logprobs": False}
+
+_TABLE: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("groq:*", {"structured": "json_object"}),
+    ("groq:openai/gpt-oss-20b", _STRICT_GROQ),
+    ("groq:openai/gpt-oss-120b", _STRICT_GROQ),
+    # thinks aloud by default, which a judge that reasons inside its record pays for twice
+    ("groq:qwen/qwen3*", {"context_window": 131_072, "extra": {"reasoning_effort": "none"}}),
+    ("openai:*", {"logprobs": True}),
+    ("openai:gpt-3.5*", {"structured": "json_object", "context_window": 16_385}),
+    ("openai:gpt-4", {"structured": "json_object", "context_window": 8_192}),
+    ("openai:gpt-4-*", {"structured": "json_object", "context_window": 128_000}),
+    ("openai:gpt-4o*", {"context_window": 128_000}),
+    ("openai:gpt-4.1*", {"context_window": 1_047_576}),
+    ("openai:o[1-9]*", {**_REASONING, "context_window": 200_000}),
+    ("openai:gpt-[5-9]*", {**_REASONING, "context_window": 400_000}),
+    ("openai:gpt-5.[124]", _NO_REASONING),
+    ("openai:gpt-5.[124]-20*", _NO_REASONING),
+    ("openai:gpt-5.4-mini*", _NO_REASONING),
+    ("openai:gpt-5.4-nano*", _NO_REASONING),
+    (
+        "openrouter:*",
+        # else a provider that ignores response_format may be the one that answers
+        {"max_tokens_names": ("max_tokens",), "extra": {"provider": {"require_parameters": True}}},
+    ),
+    ("openrouter:openai/o[1-9]*", _REASONING),
+    ("openrouter:openai/gpt-[5-9]*", _REASONING),
+    # some servers know only one of the spellings and run to the end of their context without it
+    ("local:*", {"max_tokens_names": ("max_tokens", "max_completion_tokens")}),
+    ("scripted:*", {"logprobs": True}),
+)
+
+_WORDS: dict[str, dict[str, Any]] = {
+    "json_schema": {"structured": "json_schema"},
+    "json_object": {"structured": "json_object"},
+    "text": {"structured": "text"},
+    "logprobs": {"logprobs": True},
+    "no-logprobs": {"logprobs": False},
+    "temperature": {"temperature": True},
+    "no-temperature": {"temperature": False},
+}
+
+
+def capabilities(model_id: str, env: Mapping[str, str] = os.environ) -> Capabilities:
+    """What `model_id` can do; `CUPEL_CAPABILITIES` in `env` has the last word.
+
+    Raises:
+        SettingError: For an unknown provider, or a word in `CUPEL_CAPABILITIES` that means nothing.
+
+    >>> capabilities("groq:openai/gpt-oss-20b", {}).structured, capabilities("groq:any", {}).structured
+    ('json_schema', 'json_object')
+    """
+    return _capabilities(model_id, env.get("CUPEL_CAPABILITIES", ""))
+
+
+@functools.lru_cache(maxsize=256)
+def _capabilities(model_id: str, overrides: str) -> Capabilities:
+    name = str(ModelId.parse(model_id))
+    found = Capabilities()
+    for pattern, changes in (*_TABLE, *_read_overrides(overrides)):
+        if fnmatchcase(name, pattern):
+            found = replace(found, **changes)
+    return found
+
+
+def _read_overrides(text: str) -> list[tuple[str, dict[str, Any]]]:
+    rows = []
+    for entry in filter(None, (part.strip() for part in text.split(";"))):
+        pattern, _, words = entry.rpartition("=")
+        changes: dict[str, Any] = {}
+        for word in words.split("+"):
+            if not pattern or word.strip() not in _WORDS:
+                raise SettingError(
+                    f"CUPEL_CAPABILITIES: {entry!r} is not `provider:model=word+word`; "
+                    f"the words are {', '.join(_WORDS)}"
+                )
+            changes |= _WORDS[word.strip()]
+        rows.append((pattern, changes))
+    return rows

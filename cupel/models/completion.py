@@ -1,0 +1,176 @@
+"""One call to one model: messages and a schema in, text, usage and rate-limit headers out."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cupel.models.capabilities import capabilities
+from cupel.models.factory import open_model
+from cupel.models.prices import estimate_tokens
+from cupel.models.schemas import wire_schema
+
+if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
+    from langchain_core.runnables import RunnableConfig
+
+Message = dict[str, str]
+"""`{"role": "system" | "user" | "assistant", "content": text}`"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallSettings:
+    """How to ask."""
+
+    temperature: float = 0.0
+    max_output_tokens: int = 4096
+    timeout_s: float = 120.0
+    logprobs: bool = False
+    """Ask for token log-probabilities, where the model has them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """What came back, good or poor."""
+
+    text: str
+    """Empty for a refusal, null content or no choice at all; may be cut off, see `finish_reason`."""
+
+    refusal: str | None = None
+    finish_reason: str = "stop"
+    """The provider's word (`stop`, `length`, `content_filter` …), `no_choices`, or `json_validate_failed`."""
+
+    input_tokens: int
+    """Of the prompt, cached ones included."""
+
+    cached_tokens: int = 0
+    output_tokens: int
+    logprobs: list[float] | None = None
+    """One for each token of the reply; None where the provider sent none."""
+
+    headers: dict[str, str] = field(default_factory=dict)
+    """Names in lower case: those about limits, `date` and `x-request-id`."""
+
+    latency_s: float = 0.0
+    raw_model: str = ""
+    """The model the provider says it used."""
+
+    usage_estimated: bool = False
+    """The provider sent no usage; the tokens are rather too many than too few."""
+
+
+DEFAULT_SETTINGS = CallSettings()
+
+
+async def complete(
+    model_id: str,
+    messages: Sequence[Message],
+    *,
+    schema: dict[str, Any] | None = None,
+    schema_name: str = "record",
+    settings: CallSettings = DEFAULT_SETTINGS,
+    config: RunnableConfig | None = None,
+) -> Completion:
+    """Ask `model_id` once, through its LangChain chat model. Nothing is retried here.
+
+    A poor answer (refusal, filtered, cut off, empty, not JSON) is returned as it is; only a call without
+    any answer raises.
+
+    Args:
+        model_id: `provider:model`.
+        messages: The conversation, the stable part first.
+        schema: JSON Schema of the reply, not changed after the first call; None for free text. Sent as the
+            model's capabilities allow: strict schema, JSON mode (the prompt must say "JSON"), or not at all.
+        schema_name: What the provider shows the schema as.
+        settings: Temperature, limits, log-probabilities.
+        config: LangChain's, for run name, tags and metadata of the trace.
+
+    Raises:
+        ProviderCallError: No answer; `status_code` and `headers` say what the provider said.
+        SettingError: The model cannot be reached as set up.
+        RecordingMissingError: A `recorded:` model has no such answer.
+    """
+    model = open_model(
+        model_id,
+        timeout_s=settings.timeout_s,
+        max_output_tokens=settings.max_output_tokens,
+        temperature=settings.temperature,
+        logprobs=settings.logprobs,
+    )
+    bound = {} if schema is None else _response_format(model_id, messages, schema, schema_name)
+    started = time.perf_counter()
+    message = await model.ainvoke([_to_langchain(each) for each in messages], config, **bound)
+    return _completion(message, messages, bound, time.perf_counter() - started)
+
+
+def _response_format(
+    model_id: str, messages: Sequence[Message], schema: dict[str, Any], name: str
+) -> dict[str, Any]:
+    structured = capabilities(model_id, os.environ).structured
+    if structured == "json_schema":
+        return {"response_format": _json_schema(schema, name)}
+    # JSON mode is refused by the providers when no message says what is wanted
+    if structured == "json_object" and any("json" in each["content"].lower() for each in messages):
+        return {"response_format": {"type": "json_object"}}
+    return {}
+
+
+_formats: dict[tuple[int, str], tuple[dict[str, Any], dict[str, Any]]] = {}
+"""By identity of the schema, which is kept so that the identity stays its own."""
+
+
+def _json_schema(schema: dict[str, Any], name: str) -> dict[str, Any]:
+    held = _formats.get((id(schema), name))
+    if held is None:
+        if len(_formats) >= 256:
+            _formats.clear()
+        inner = {"name": name, "strict": True, "schema": wire_schema(schema)}
+        held = _formats[id(schema), name] = (schema, {"type": "json_schema", "json_schema": inner})
+    return held[1]
+
+
+def _to_langchain(message: Message) -> BaseMessage:
+    from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+
+    role, content = message["role"], message["content"]
+    if role == "user":
+        return HumanMessage(content)
+    if role == "system":
+        return SystemMessage(content)
+    if role == "assistant":
+        return AIMessage(content)
+    raise ValueError(f"a message's role is system, user or assistant, not {role!r}")
+
+
+def _completion(
+    message: Any, messages: Sequence[Message], bound: dict[str, Any], latency_s: float
+) -> Completion:
+    details = message.response_metadata
+    usage = message.usage_metadata
+    text = message.content if isinstance(message.content, str) else str(message.text)
+    estimated = usage is None
+    if usage is None:
+        asked = sum(estimate_tokens(each["content"]) for each in messages) + 4 * len(messages)
+        asked += estimate_tokens(str(bound), json=True) if bound else 0
+        usage = {"input_tokens": asked, "output_tokens": estimate_tokens(text, json=True)}
+    return Completion(
+        text=text,
+        refusal=details.get("refusal"),
+        finish_reason=details.get("finish_reason") or "stop",
+        input_tokens=usage["input_tokens"],
+        cached_tokens=(usage.get("input_token_details") or {}).get("cache_read") or 0,
+        output_tokens=usage["output_tokens"],
+        logprobs=_logprobs(details.get("logprobs")),
+        headers=details.get("headers") or {},
+        latency_s=latency_s,
+        raw_model=details.get("model_name") or "",
+        usage_estimated=estimated,
+    )
+
+
+def _logprobs(found: Any) -> list[float] | None:
+    tokens = found.get("content") if isinstance(found, dict) else None
+    return [float(token["logprob"]) for token in tokens] if tokens else None

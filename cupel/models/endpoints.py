@@ -1,0 +1,76 @@
+"""Where each HTTP provider is, and which variables hold its key and address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cupel.errors import SettingError
+from cupel.models.ids import ModelId
+
+
+@dataclass(frozen=True, slots=True)
+class _Site:
+    key_variable: str
+    url_variables: tuple[str, ...]
+    default_url: str
+    path: str = ""
+    """Appended to an address that does not end in `/v1`."""
+
+    needs_key: bool = True
+
+
+SITES: Mapping[str, _Site] = {
+    # Groq's own client takes the address without the path, so both forms are seen
+    "groq": _Site("GROQ_API_KEY", ("GROQ_BASE_URL",), "https://api.groq.com", "/openai/v1"),
+    "openai": _Site("OPENAI_API_KEY", ("OPENAI_BASE_URL",), "https://api.openai.com/v1"),
+    "openrouter": _Site("OPENROUTER_API_KEY", ("OPENROUTER_BASE_URL",), "https://openrouter.ai/api/v1"),
+    "local": _Site(
+        "LOCAL_API_KEY", ("CUPEL_LOCAL_BASE_URL", "LOCAL_BASE_URL"), "", path="/v1", needs_key=False
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An OpenAI-compatible API: its address up to `/v1`, and the key. The key is never printed."""
+
+    url: str
+    key: str = field(default="", repr=False)
+
+
+def endpoint(model: ModelId, env: Mapping[str, str]) -> Endpoint:
+    """Where to ask `model`.
+
+    Raises:
+        SettingError: When the variable with its key, or a local server's address, is not set.
+    """
+    site = SITES[model.provider]
+    url = next(
+        (env[name].strip() for name in site.url_variables if env.get(name, "").strip()), site.default_url
+    )
+    if not url:
+        raise SettingError(
+            f"{model}: no address; set {site.url_variables[0]} to the server's OpenAI-compatible URL, "
+            "such as http://127.0.0.1:11434/v1 (Ollama) or http://127.0.0.1:8000/v1 (vLLM)"
+        )
+    if not url.startswith(("http://", "https://")):
+        raise SettingError(f"{model}: {url!r} is no address; it must begin with http:// or https://")
+    key = env.get(site.key_variable, "").strip()
+    if site.needs_key and not key:
+        raise SettingError(f"{model}: {site.key_variable} is not set")
+    url = url.rstrip("/")
+    return Endpoint(url if url.endswith("/v1") else url + site.path, key)
+
+
+def has_key(provider: str, env: Mapping[str, str]) -> bool:
+    """Whether the environment has what this provider needs."""
+    site = SITES[provider]
+    names = (site.key_variable,) if site.needs_key else site.url_variables
+    return any(env.get(name, "").strip() for name in names)
+
+
+def needed_variable(provider: str) -> str:
+    """The variable that makes this provider usable: its key, or a local server's address."""
+    site = SITES[provider]
+    return site.key_variable if site.needs_key else site.url_variables[0]

@@ -1,0 +1,147 @@
+"""Which model does what: profiles, the variables that override them, and a check before anything is paid."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import get_args
+
+from cupel.context import Profile, RunContext
+from cupel.errors import SettingError
+from cupel.models.endpoints import SITES, endpoint, has_key, needed_variable
+from cupel.models.ids import ModelId
+
+_BY_KEY: tuple[Profile, ...] = ("groq", "openai", "openrouter", "local")
+"""The order in which `auto` looks for a key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierModels:
+    """The model of every role; an empty string means none is attached."""
+
+    cheap: str = ""
+    strong: str = ""
+    judge: str = ""
+    refiner: str = ""
+    agreement: str = ""
+    fallback: str = ""
+    profile: Profile = "auto"
+    """The profile these came from; never `auto` once resolved."""
+
+    def all(self) -> dict[str, str]:
+        """Role to model, of the roles that have one."""
+        found = {role: getattr(self, role) for role in ROLES}
+        return {role: model for role, model in found.items() if model}
+
+
+ROLES = ("cheap", "strong", "judge", "refiner", "agreement", "fallback")
+
+# The judge is of another family than the models it judges; the list and its prices: November 2026.
+_PROFILES: Mapping[Profile, Mapping[str, str]] = {
+    "groq": {
+        "cheap": "groq:openai/gpt-oss-20b",
+        "strong": "groq:openai/gpt-oss-120b",
+        "judge": "groq:qwen/qwen3.8-27b",
+        "refiner": "groq:openai/gpt-oss-120b",
+    },
+    "openai": {
+        "cheap": "openai:gpt-4o-mini",
+        "strong": "openai:gpt-6.1-sol",
+        "judge": "openai:gpt-5.4-mini",
+        "refiner": "openai:gpt-6.1-sol",
+    },
+    "openrouter": {
+        "cheap": "openrouter:openai/gpt-oss-20b",
+        "strong": "openrouter:openai/gpt-oss-120b",
+        "judge": "openrouter:google/gemini-3.1-flash-lite",
+        "refiner": "openrouter:openai/gpt-oss-120b",
+    },
+    "local": {},
+    "offline": {"cheap": "offline:baseline"},
+    "demo": {
+        "cheap": "offline:baseline",
+        "strong": "recorded:demo-strong",
+        "judge": "recorded:demo-judge",
+        "refiner": "recorded:demo-refiner",
+    },
+}
+
+
+def resolve_models(context: RunContext, env: Mapping[str, str] = os.environ) -> TierModels:
+    """The model of every role, strongest first: the context's field, `CUPEL_<ROLE>_MODEL`, the profile.
+
+    `none` detaches a role. Where the context says `auto`, `CUPEL_PROFILE` decides; else the first provider
+    whose key is set; else `offline`, which has a cheap model only. Nothing is judged with `judge="never"`.
+
+    Raises:
+        SettingError: For an unknown profile or provider.
+    """
+    profile = _profile(context, env)
+    chosen = {role: _model(role, context, env, _PROFILES[profile].get(role, "")) for role in ROLES}
+    if context.judge == "never":
+        chosen["judge"] = ""
+    return TierModels(**chosen, profile=profile)
+
+
+def check_models(models: TierModels, env: Mapping[str, str] = os.environ) -> None:
+    """Refuse what would fail at the first document: a missing key, a judge that judges itself.
+
+    Raises:
+        SettingError: Naming the variable to set, or the setting to change, and the alternatives.
+    """
+    if not models.cheap:
+        raise SettingError(_no_cheap_model(models.profile))
+    for role, model in models.all().items():
+        _check_reachable(role, ModelId.parse(model), env)
+    for role in ("cheap", "strong"):
+        if models.judge and models.judge == getattr(models, role):
+            raise SettingError(
+                f"{models.judge} would judge its own records: it is both the judge and the {role} model; "
+                "name another with --judge-model (or CUPEL_JUDGE_MODEL), or switch judging off with --judge never"
+            )
+
+
+def _profile(context: RunContext, env: Mapping[str, str]) -> Profile:
+    named = context.profile if context.profile != "auto" else env.get("CUPEL_PROFILE", "").strip() or "auto"
+    if named == "auto":
+        return next((provider for provider in _BY_KEY if has_key(provider, env)), "offline")
+    for known in get_args(Profile):
+        if named == known:
+            return known  # type: ignore[no-any-return]  # get_args is untyped
+    raise SettingError(
+        f"CUPEL_PROFILE: unknown profile {named!r}; choose one of {', '.join(get_args(Profile))}"
+    )
+
+
+def _model(role: str, context: RunContext, env: Mapping[str, str], default: str) -> str:
+    given = getattr(context, f"{role}_model").strip() or env.get(f"CUPEL_{role.upper()}_MODEL", "").strip()
+    if given.lower() == "none":
+        return ""
+    return str(ModelId.parse(given)) if given else default
+
+
+def _no_cheap_model(profile: Profile) -> str:
+    where = "--cheap-model or CUPEL_CHEAP_MODEL"
+    if profile == "local":
+        return f"no cheap model: name one your local server has, as `local:NAME`, with {where}"
+    return f"no cheap model: name one with {where}, such as groq:openai/gpt-oss-20b"
+
+
+def _check_reachable(role: str, model: ModelId, env: Mapping[str, str]) -> None:
+    if model.provider not in SITES:
+        return
+    try:
+        endpoint(model, env)
+    except SettingError as error:
+        raise SettingError(f"{role} model {error}. {_alternatives(model.provider, env)}") from None
+
+
+def _alternatives(provider: str, env: Mapping[str, str]) -> str:
+    others = [other for other in _BY_KEY if other != provider and has_key(other, env)]
+    usable = [f"`--profile {other}` ({needed_variable(other)} is set)" for other in others]
+    usable += [
+        "`--profile offline` (no key; a smoke-test baseline)",
+        "`--profile demo` (no key; replayed answers)",
+    ]
+    return f"Set it, or use {', or '.join(usable)}"
