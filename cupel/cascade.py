@@ -12,7 +12,7 @@ from cupel.refinement.attempts import StopReason, critique_hash, record_hash, st
 from cupel.state import Attempt, FindingRecord, Tier, VerdictRecord
 from cupel.tasks import TaskSpec
 
-EMPTY = (None, "", [], {})
+EMPTY: tuple[object, ...] = (None, "", [], {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,15 @@ class Prompt:
     template: Template
     stable: Mapping[str, str]
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """Which attempt of the document this is."""
+
+    number: int
+    tier: Tier
+    addendum: AddendumRecord | None
 
 
 async def prompt_for(
@@ -73,17 +82,21 @@ async def attempt_record(state: RunState, task: TaskSpec, context: RunContext, t
     models = resolve_models(context, runtime.env)
     model = models.cheap if tier == "cheap" else models.strong
     number = max((attempt["number"] for attempt in state["attempts"]), default=0) + 1
-    addendum = latest_addendum(state, tier)
+    try_ = _Try(number, tier, latest_addendum(state, tier))
     if not model:
-        return _no_model(number, tier, addendum)
+        return _no_model(try_)
     prompt = await prompt_for(task, "extract", model, context, task.schema)
-    asked = [
-        _question(window, state, task, context, model, models.fallback, prompt, addendum)
-        for window in state["windows"]
-    ]
-    answers = await asyncio.gather(*(ask(question) for question in asked))
+    asking = _Asking(
+        task=task,
+        context=context,
+        model=model,
+        fallback=models.fallback,
+        prompt=prompt,
+        addendum=try_.addendum,
+    )
+    answers = await asyncio.gather(*(ask(_question(window, state, asking)) for window in state["windows"]))
     record, evidence = _merged(task, state, answers)
-    return _attempt(number, tier, addendum, prompt.version, answers, record, evidence)
+    return _attempt(try_, prompt.version, answers, record, evidence)
 
 
 def latest_addendum(state: RunState, tier: Tier) -> AddendumRecord | None:
@@ -92,12 +105,22 @@ def latest_addendum(state: RunState, tier: Tier) -> AddendumRecord | None:
     return written[-1] if written else None
 
 
-def _question(
-    window: list[int], state: RunState, task: TaskSpec, context: RunContext, model: str, fallback: str,
-    prompt: Prompt, addendum: AddendumRecord | None,
-) -> Question:  # fmt: skip
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asking:
+    """What the questions about all windows of a document share."""
+
+    task: TaskSpec
+    context: RunContext
+    model: str
+    fallback: str
+    prompt: Prompt
+    addendum: AddendumRecord | None
+
+
+def _question(window: list[int], state: RunState, asking: _Asking) -> Question:
     text = state["text"][window[0] : window[1]]
     doc_id = state.get("doc_id", "")
+    task, addendum, left = asking.task, asking.addendum, usd_left(state, asking.context)
     varying = {
         **{name: str((state.get("meta") or {}).get(name, "")) for name in task.inputs},
         "document": wrap(text, doc_id),
@@ -105,17 +128,17 @@ def _question(
     }
     return Question(
         kind="extract",
-        model=model,
-        messages=messages(prompt.template, prompt.stable, varying),
+        model=asking.model,
+        messages=messages(asking.prompt.template, asking.prompt.stable, varying),
         schema=task.schema,
         schema_name="record",
         doc_id=doc_id,
         text=text,
-        context=context,
+        context=asking.context,
         repair=template_of(task, "repair"),
-        fallback_model=fallback,
-        logprobs=capabilities(model).logprobs,
-        usd_left=usd_left(state, context),
+        fallback_model=asking.fallback,
+        logprobs=capabilities(asking.model).logprobs,
+        usd_left=None if left is None else left / len(state["windows"]),
     )
 
 
@@ -133,22 +156,25 @@ def _merged(task: TaskSpec, state: RunState, answers: list[Answer]) -> tuple[Rec
 
 
 def _attempt(
-    number: int, tier: Tier, addendum: AddendumRecord | None, version: str, answers: list[Answer],
-    record: Record | None, evidence: list[Evidence],
-) -> Attempt:  # fmt: skip
+    try_: _Try,
+    version: str,
+    answers: list[Answer],
+    record: Record | None = None,
+    evidence: Sequence[Evidence] = (),
+) -> Attempt:
     failed = next((answer for answer in answers if answer.record is None), None)
     logprobs = [value for answer in answers for value in answer.logprobs or ()]
     return Attempt(
-        number=number,
-        tier=tier,
-        round=addendum["round"] if addendum else 0,
+        number=try_.number,
+        tier=try_.tier,
+        round=try_.addendum["round"] if try_.addendum else 0,
         model=answers[0].model,
         fallback_for=next((answer.fallback_for for answer in answers if answer.fallback_for), None),
         prompt_version=version,
         record=record,
         error=failed.error if failed else None,
         error_kind=failed.error_kind if failed else None,
-        evidence=evidence,
+        evidence=list(evidence),
         logprobs=logprobs or None,
         calls=[call for answer in answers for call in answer.calls],
         signals={},
@@ -160,17 +186,17 @@ def _attempt(
     )
 
 
-def _no_model(number: int, tier: Tier, addendum: AddendumRecord | None) -> Attempt:
+def _no_model(try_: _Try) -> Attempt:
     nobody = Answer(
         record=None,
-        error=f"no {tier} model is attached; set one with --{tier}-model, or a provider's key",
+        error=f"no {try_.tier} model is attached; set one with --{try_.tier}-model, or a provider's key",
         error_kind="provider",
         calls=[],
         logprobs=None,
         model="none",
         fallback_for=None,
     )
-    return _attempt(number, tier, addendum, "", [nobody], None, [])
+    return _attempt(try_, "", [nobody])
 
 
 def calls_of(state: RunState) -> list[Call]:

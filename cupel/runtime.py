@@ -19,12 +19,12 @@ from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from cupel.errors import DocumentBudgetError, ModelError, UnknownPriceError
-from cupel.limits import Budget, Circuits, Limiter, classified, was_surely_not_billed, with_retries
+from cupel.errors import DocumentBudgetError, UnknownPriceError
+from cupel.limits import Budget, Circuits, Limiter, RetryPolicy, Slot, with_retries
 from cupel.models import CallSettings, Completion, complete, cost, estimate_tokens, price
 from cupel.project import Project, find_project
 from cupel.prompts import Message, check_prompts, compact, wire_schema
@@ -34,6 +34,8 @@ from cupel.tasks import TaskSpec, ad_hoc_task, load_task
 
 DEFAULT_TASK = "arguments"
 TASK_FRESH_S = 1.0
+
+EXPECTED_REPLY_TOKENS = 256
 
 DOCUMENT_MARK = "⟦document⟧"
 """Stands for the document's text in what the run log keeps of a request: the text is stored once."""
@@ -58,6 +60,9 @@ class Request:
     retry: int = 0
     usd_left: float | None = None
     """What this document may still cost; None for no limit of its own."""
+
+    has_fallback: bool = False
+    """Another model stands by: do not wait for this one's provider to come back."""
 
     @cached_property
     def key(self) -> str:
@@ -178,7 +183,7 @@ class Runtime:
     ) -> None:
         self.project = project
         self.env = os.environ if env is None else env
-        self.run_log = run_log or open_run_log(project, self.env)
+        self.run_log = run_log or open_run_log(project.state, self.env)
         self.limiter = Limiter()
         self.circuits = Circuits()
         self._in_flight: dict[str, asyncio.Task[StoredResponse]] = {}
@@ -244,13 +249,19 @@ class Runtime:
     async def _pay(self, request: Request) -> StoredResponse:
         run = current_run()
         worst_usd = self._worst_cost(request, run)
+        settings = request.settings
         run.tally.in_flight += 1
         try:
             completion, held = await with_retries(
-                lambda: self._send(request, run, worst_usd),
-                max_attempts=request.max_retries + 1,
+                lambda slot: self._send(request, run, worst_usd, slot),
+                policy=_policy(
+                    request.max_retries, settings.timeout_s, waits_for_circuit=not request.has_fallback
+                ),
                 model=request.model,
-                timeout_s=request.settings.timeout_s,
+                slot=lambda: self.limiter.slot(
+                    request.model, tokens=request.input_tokens + EXPECTED_REPLY_TOKENS
+                ),
+                circuit=self.circuits.of(request.model),
             )
         finally:
             run.tally.in_flight -= 1
@@ -275,20 +286,10 @@ class Runtime:
             )
         return worst
 
-    async def _send(self, request: Request, run: Run, worst_usd: float) -> tuple[Completion, _Hold]:
+    async def _send(
+        self, request: Request, run: Run, worst_usd: float, slot: Slot | None
+    ) -> tuple[Completion, _Hold]:
         held = await _Hold.take(self.run_log, run, worst_usd)
-        try:
-            async with (
-                self.circuits.guard(request.model),
-                self.limiter.slot(request.model, tokens=request.input_tokens + 256) as slot,
-            ):
-                completion = await self._asked(request, slot)
-        except BaseException as error:
-            await held.lost(surely_free=was_surely_not_billed(error))
-            raise
-        return completion, held
-
-    async def _asked(self, request: Request, slot: Any) -> Completion:
         try:
             completion = await complete(
                 request.model,
@@ -296,12 +297,14 @@ class Runtime:
                 schema=request.wire,
                 schema_name=request.schema_name,
                 settings=request.settings,
+                config=trace_config(request),
             )
-        except Exception as error:
-            slot.learn_from_error(error)
+        except BaseException as error:
+            await held.lost(surely_free=getattr(error, "status_code", None) is not None)
             raise
-        slot.learn(completion.headers, 200, completion.input_tokens + completion.output_tokens)
-        return completion
+        if slot is not None:
+            slot.learn(completion.headers, 200, completion.input_tokens + completion.output_tokens)
+        return completion, held
 
     def _stored(self, request: Request, completion: Completion, run: Run) -> StoredResponse:
         known = price(request.model, self.env)
@@ -400,7 +403,16 @@ async def close_current() -> None:
         await runtime.aclose()
 
 
-__all__ = [
-    "ModelError", "Request", "Response", "Run", "Runtime", "Tally", "classified", "close_current", "current",
-    "current_run", "install", "running",
-]  # fmt: skip
+@lru_cache(maxsize=32)
+def _policy(max_retries: int, timeout_s: float, *, waits_for_circuit: bool) -> RetryPolicy:
+    return RetryPolicy(
+        max_attempts=max_retries + 1,
+        attempt_timeout_s=timeout_s,
+        total_timeout_s=max(timeout_s * (max_retries + 1), timeout_s),
+        waits_for_circuit=waits_for_circuit,
+    )
+
+
+def trace_config(request: Request) -> Any:
+    """What a trace says about a call; nothing of the document itself."""
+    return {"run_name": request.kind, "metadata": {"doc_id": request.doc_id, "model": request.model}}

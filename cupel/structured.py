@@ -139,6 +139,7 @@ async def _send(question: Question, messages: list[Message], kind: str) -> Respo
             sample=question.sample,
             retry=current_run().retry,
             usd_left=question.usd_left,
+            has_fallback=bool(question.fallback_model),
         )
     )
 
@@ -166,12 +167,12 @@ def _read(reply: Response, schema: Mapping[str, Any]) -> tuple[Record | None, st
 
 
 def parse_reply(text: str) -> Any:
-    """The JSON of a reply, also from inside a code fence or with words around it.
+    r"""The JSON of a reply, also from inside a code fence or with words around it.
 
     Raises:
         ValueError: If there is no complete JSON in it; the text says where reading stopped.
 
-    >>> parse_reply('```json\\n{"a": 1}\\n```')
+    >>> parse_reply('```json\n{"a": 1}\n```')
     {'a': 1}
     """
     body = text.strip()

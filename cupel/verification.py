@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cupel.cascade import Doubt, basic_signals, failed, plain_rule
-from cupel.confidence.signals import agreement
+from cupel.confidence.agreement import record_agreement
 from cupel.context import RunContext
 from cupel.documents import wrap
 from cupel.extraction import attempt_record, prompt_for, usd_left
@@ -48,7 +48,7 @@ async def _second_opinion(
     calls: list[Call] = [{**call, "kind": "verify"} for call in other["calls"]]
     if other["record"] is None or attempt["record"] is None:
         return None, calls
-    return agreement(attempt["record"], other["record"]), calls
+    return record_agreement(attempt["record"], other["record"]), calls
 
 
 async def judged(state: RunState, task: TaskSpec, context: RunContext) -> VerdictRecord:
@@ -85,7 +85,7 @@ async def _asked(state: RunState, task: TaskSpec, context: RunContext, attempt: 
             attempt, context, verdict="unknown", reason=f"{models.judge} may not judge its own record"
         )
     schema = judge_schema(task.criteria)
-    answer = await ask(await _judge_question(state, task, context, attempt, models.judge, schema))
+    answer = await ask(await _judge_question(state, task, context, models.judge, schema))
     if answer.record is None:
         reason = f"no judgement: {answer.error}"
         return _verdict(attempt, context, verdict="unknown", reason=reason, answer=answer)
@@ -103,14 +103,14 @@ async def _asked(state: RunState, task: TaskSpec, context: RunContext, attempt: 
 
 
 async def _judge_question(
-    state: RunState, task: TaskSpec, context: RunContext, attempt: Attempt, model: str, schema: dict[str, Any]
+    state: RunState, task: TaskSpec, context: RunContext, model: str, schema: dict[str, Any]
 ) -> Question:
     prompt = await prompt_for(task, "judge", model, context, schema)
     doc_id = state.get("doc_id", "")
     varying = {
         **{name: str((state.get("meta") or {}).get(name, "")) for name in task.inputs},
         "document": wrap(state["text"], doc_id),
-        "record": compact(attempt["record"]),
+        "record": compact(state["attempts"][-1]["record"]),
     }
     return Question(
         kind="judge",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,12 @@ HEAD = "0001"
 BUSY_TIMEOUT_S = 30.0
 
 
-def database_url(project: Path, env: dict[str, str] | Any) -> str:
-    """`CUPEL_DATABASE_URL`, else an SQLite file in the project's `.cupel/`."""
+def database_url(state: Path, env: Mapping[str, str]) -> str:
+    """`CUPEL_DATABASE_URL`, else an SQLite file in the project's state folder."""
     given = env.get("CUPEL_DATABASE_URL", "")
     if given.startswith(("postgres://", "postgresql://")):
         return "postgresql+psycopg://" + given.split("://", 1)[1]
-    return given or f"sqlite:///{project / '.cupel' / 'runlog.sqlite'}"
+    return given or f"sqlite:///{state / 'runlog.sqlite'}"
 
 
 def open_engine(url: str) -> Engine:

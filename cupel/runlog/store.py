@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cupel.errors import RunLogError
 from cupel.runlog import tables
-from cupel.runlog.database import explain, open_engine, shown
+from cupel.runlog.database import database_url, explain, open_engine, shown
 from cupel.runlog.rows import attempt_rows, failure_rows, verdict_rows
 from cupel.runlog.worker import Forget, Insert, Row, Worker, Write
 from cupel.state import Outcome
@@ -112,10 +112,11 @@ class RunLog:
         row = await self._worker.get(tables.responses, key)
         return StoredResponse.of(row) if row else None
 
-    async def save_response(self, response: StoredResponse) -> None:
+    async def save_response(self, response: StoredResponse, *, reservation: str | None = None) -> None:
         """Commit a response, and with it the end of its reservation."""
         await self._worker.write(
-            Insert(tables.responses, [response.row()]), Forget(tables.reservations, response.key)
+            Insert(tables.responses, [response.row()]),
+            *([Forget(tables.reservations, reservation)] if reservation else []),
         )
 
     async def reserve(self, key: str, run_id: str, usd: float) -> None:
@@ -156,14 +157,16 @@ class RunLog:
         row = await self._worker.get(tables.outcomes, key)
         return json.loads(row["outcome"]) if row else None
 
-    async def save_outcome(self, key: str, run_id: str, outcome: Outcome, text: str) -> None:
-        """Commit an outcome with its attempts, verdicts and failures, all or none."""
-        await self._worker.write(*_outcome_writes(key, run_id, outcome, text))
+    async def save_outcome(
+        self, key: str, run_id: str, outcome: Outcome, text: str, *, position: int | None = None
+    ) -> None:
+        """Commit an outcome with its attempts, verdicts and failures and the row it is of, all or none."""
+        row = [] if position is None else [_row_of_run(run_id, position, key)]
+        await self._worker.write(*_outcome_writes(key, run_id, outcome, text), *row)
 
     async def note_row(self, run_id: str, position: int, outcome_key: str) -> None:
         """Which outcome a row of this run's input has."""
-        row = {"run_id": run_id, "position": position, "outcome_key": outcome_key}
-        await self._worker.write(Insert(tables.run_rows, [row], replace=True))
+        await self._worker.write(_row_of_run(run_id, position, outcome_key))
 
     # ---- reading, for reports and commands
 
@@ -248,6 +251,11 @@ def _start(connection: Connection, row: Row) -> None:
         )
 
 
+def _row_of_run(run_id: str, position: int, outcome_key: str) -> Insert:
+    row = {"run_id": run_id, "position": position, "outcome_key": outcome_key}
+    return Insert(tables.run_rows, [row], replace=True)
+
+
 def _outcome_writes(key: str, run_id: str, outcome: Outcome, text: str) -> list[Write]:
     digest = text_hash(text)
     row = {
@@ -264,8 +272,6 @@ def _outcome_writes(key: str, run_id: str, outcome: Outcome, text: str) -> list[
     ]
 
 
-def open_run_log(project: Path, env: Mapping[str, str]) -> RunLog:
-    """The run log of a project folder, or the one `CUPEL_DATABASE_URL` names."""
-    from cupel.runlog.database import database_url
-
-    return RunLog(database_url(project, env))
+def open_run_log(state: Path, env: Mapping[str, str]) -> RunLog:
+    """The run log in a project's state folder, or the one `CUPEL_DATABASE_URL` names."""
+    return RunLog(database_url(state, env))

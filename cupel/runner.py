@@ -1,0 +1,309 @@
+"""Many documents through a graph: bounded, in order, resumable, and stopped without losing anything."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from cupel.context import RunContext
+from cupel.errors import CupelError, ProviderRefusedError, RunLogError, StopRunError, UsageError
+from cupel.limits import Budget
+from cupel.models import check_models, resolve_models
+from cupel.project import Project, code_identity, find_project, load_graph
+from cupel.prompts import compact
+from cupel.runlog import text_hash
+from cupel.runtime import Run, Runtime, Tally, close_current, install, running
+from cupel.state import DocumentInput, Outcome
+from cupel.tasks import TaskSpec
+
+LOOKAHEAD = 8
+"""Rows read ahead, as a multiple of the concurrency: how far a slow document may hold back the output."""
+
+_NOT_DECIDING = {"timeout_s", "max_retries"}
+"""Settings that do not change a result."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One row on its way through a graph."""
+
+    position: int
+    text: object
+    """Whatever the input has there; what is no usable text becomes a failed outcome."""
+
+    doc_id: str | None = None
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Job:
+    """What is to be done to every document, and within which bounds."""
+
+    task: TaskSpec
+    context: RunContext = field(default_factory=RunContext)
+    graph: str = "enrich"
+    input_name: str = "rows"
+    output_name: str | None = None
+    concurrency: int = 16
+    max_usd: float | None = None
+    retry_failed: bool = False
+    output_schema: Mapping[str, Any] | None = None
+    instructions: str = ""
+
+    def document_input(self, document: Document, text: str) -> DocumentInput:
+        """What the graph is given."""
+        given = DocumentInput(text=text, meta=dict(document.inputs))
+        if document.doc_id:
+            given["doc_id"] = document.doc_id
+        if self.output_schema is None:
+            given["task"] = self.task.name
+        else:
+            given["output_schema"] = dict(self.output_schema)
+            given["instructions"] = self.instructions
+        return given
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where a run stands; read it while it goes on."""
+
+    total: int | None = None
+    done: int = 0
+    statuses: Counter[str] = field(default_factory=Counter)
+    escalated: int = 0
+    reused: int = 0
+    """Outcomes that were in the run log already."""
+
+    started: float = field(default_factory=time.monotonic)
+
+    def note(self, outcome: Outcome, *, reused: bool) -> None:
+        """One more document has its outcome."""
+        self.done += 1
+        self.statuses[outcome["status"]] += 1
+        self.escalated += "escalate" in outcome["path"]
+        self.reused += reused
+
+
+class Stop:
+    """Asks a run to start nothing more; what is in flight is finished and saved."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self.error: CupelError | None = None
+        self.interrupted = False
+
+    def because_of(self, error: CupelError) -> None:
+        """Remember the first error that ended the run."""
+        self.requested = True
+        self.error = self.error or error
+
+    def interrupt(self) -> None:
+        """A person asked for it (Ctrl-C)."""
+        self.requested = self.interrupted = True
+
+
+class Runner:
+    """One run of a job: opened, driven over documents, closed.
+
+    Use as `async with Runner(job, project) as runner`, then iterate `runner.outcomes(documents)`.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        project: Project | None = None,
+        *,
+        env: Mapping[str, str] | None = None,
+        graph: Any = None,
+    ) -> None:
+        self.job = job
+        self.project = project or find_project()
+        self.stop = Stop()
+        self.progress = Progress()
+        self.tally = Tally()
+        self._env, self._given_graph = env, graph
+        self._started = time.perf_counter()
+
+    async def __aenter__(self) -> Self:
+        """Open the run log, check the models, load the graph; all before anything is paid."""
+        self.runtime = await asyncio.to_thread(Runtime, self.project, self._env)
+        try:
+            await self._prepare()
+        except BaseException:
+            await self.runtime.aclose()
+            raise
+        return self
+
+    async def _prepare(self) -> None:
+        models = resolve_models(self.job.context, self.runtime.env)
+        check_models(models, self.runtime.env)
+        self.models = models
+        loaded = self._given_graph or await asyncio.to_thread(load_graph, self.project, self.job.graph)
+        self.graph = loaded
+        self.identity = self._identity()
+        self.run_id = hashlib.sha256(f"{self.job.input_name}\x1f{self.identity}".encode()).hexdigest()[:12]
+        await self.runtime.run_log.start_run(self._run_row())
+        self.run = Run(run_id=self.run_id, tally=self.tally, budget=await self._budget(), stops=True)
+        install(self.runtime)
+
+    def _identity(self) -> str:
+        """What decides a result besides the document: task, settings, models and the graph's code."""
+        context = self.job.context.model_dump(exclude=_NOT_DECIDING)
+        models = self.models.all()
+        decides = [self.job.graph, code_identity(self.project), self.job.task.identity, context, models]
+        return hashlib.sha256(compact(decides).encode()).hexdigest()[:16]
+
+    def _run_row(self) -> dict[str, Any]:
+        settings = {
+            "context": self.job.context.model_dump(),
+            "models": self.models.all(),
+            "graph": self.job.graph,
+        }
+        return {
+            "run_id": self.run_id,
+            "task": self.job.task.name,
+            "task_identity": self.job.task.identity,
+            "input_name": self.job.input_name,
+            "output_name": self.job.output_name,
+            "settings": json.dumps(settings, ensure_ascii=False),
+        }
+
+    async def _budget(self) -> Budget | None:
+        if self.job.max_usd is None:
+            return None
+        return Budget(self.job.max_usd, spent_usd=await self.runtime.run_log.spent_usd(self.run_id))
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        """Let what is in flight land, note how the run ended, and close everything."""
+        await self.runtime.drain()
+        stopped = kind is not None or self.stop.requested
+        try:
+            await self.runtime.run_log.finish_run(
+                self.run_id, "stopped" if stopped else "finished", None if stopped else self.progress.done
+            )
+        finally:
+            await close_current()
+
+    async def outcomes(self, documents: Iterable[Document]) -> AsyncIterator[tuple[Document, Outcome | None]]:
+        """Every document with its outcome, in the input's order; None for those a stopped run did not reach.
+
+        Memory does not grow with the input: at most `LOOKAHEAD` × concurrency rows are held.
+        """
+        gate = asyncio.Semaphore(self.job.concurrency)
+        waiting: deque[tuple[Document, asyncio.Task[Outcome | None]]] = deque()
+        with running(self.run):
+            try:
+                for document in documents:
+                    waiting.append((document, asyncio.create_task(self._guarded(document, gate))))
+                    while len(waiting) >= self.job.concurrency * LOOKAHEAD:
+                        yield await _next(waiting)
+                while waiting:
+                    yield await _next(waiting)
+            finally:
+                for _, task in waiting:
+                    task.cancel()
+
+    async def _guarded(self, document: Document, gate: asyncio.Semaphore) -> Outcome | None:
+        async with gate:
+            if self.stop.requested:
+                return None
+            try:
+                return await self._one(document)
+            except (StopRunError, ProviderRefusedError, RunLogError, UsageError) as error:
+                self.stop.because_of(error)
+                return None
+
+    async def _one(self, document: Document) -> Outcome:
+        key = self.outcome_key(document)
+        log = self.runtime.run_log
+        stored = await log.outcome(key)
+        if stored is not None and not (self.job.retry_failed and stored["status"] == "failed"):
+            await log.note_row(self.run_id, document.position, key)
+            self.progress.note(stored, reused=True)
+            return stored
+        text = document.text if isinstance(document.text, str) else ""
+        outcome = await self._invoked(document)
+        await log.save_outcome(key, self.run_id, outcome, text, position=document.position)
+        self.progress.note(outcome, reused=False)
+        return outcome
+
+    async def _invoked(self, document: Document) -> Outcome:
+        given = self.job.document_input(document, document.text)  # type: ignore[arg-type]  # prepare judges it
+        try:
+            result: Outcome = await self.graph.ainvoke(given, context=self.job.context)
+        except CupelError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a fault in one document's walk is that document's outcome
+            return failed_outcome(
+                self.job.task.name, document, f"the graph failed: {type(error).__name__}: {error}"
+            )
+        return result
+
+    def outcome_key(self, document: Document) -> str:
+        """Hash of all that decides this document's outcome."""
+        text = document.text if isinstance(document.text, str) else repr(document.text)
+        parts = [self.run_id, self.identity, document.doc_id, text_hash(text), dict(document.inputs)]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+    async def summary(self, output: str | None) -> dict[str, Any]:
+        """What `--json` prints; `cost_usd` and `calls` are of this invocation, the total is the run's."""
+        missing = (self.progress.total or self.progress.done) - self.progress.done
+        statuses = dict(sorted(self.progress.statuses.items())) | ({"pending": missing} if missing else {})
+        return {
+            "run_id": self.run_id,
+            "task": self.job.task.name,
+            "documents": self.progress.done + missing,
+            "statuses": statuses,
+            "escalated": self.progress.escalated,
+            "reused": self.progress.reused,
+            "calls": dict(sorted(self.tally.calls.items())),
+            "cost_usd": {model: round(usd, 8) for model, usd in sorted(self.tally.cost_usd.items())},
+            "cost_usd_total": round(await self.runtime.run_log.spent_usd(self.run_id), 8),
+            "unknown_price": sorted(self.tally.unknown_price),
+            "cache_hits": self.tally.cache_hits,
+            "wall_s": round(time.perf_counter() - self._started, 3),
+            "output": output,
+        }
+
+
+async def _next(
+    waiting: deque[tuple[Document, asyncio.Task[Outcome | None]]],
+) -> tuple[Document, Outcome | None]:
+    document, task = waiting[0]
+    outcome = await task
+    waiting.popleft()
+    return document, outcome
+
+
+def failed_outcome(task: str, document: Document, reason: str) -> Outcome:
+    """The outcome of a document that never got through its graph."""
+    return Outcome(
+        doc_id=document.doc_id or f"row-{document.position}",
+        task=task,
+        status="failed",
+        record=None,
+        evidence=[],
+        confidence=None,
+        score=None,
+        calibrated=False,
+        model=None,
+        tier=None,
+        prompt_version="",
+        reasons=[reason],
+        cost_usd=0.0,
+        latency_s=0.0,
+        language=None,
+        attempts=[],
+        verdicts=[],
+        addenda=[],
+        review=None,
+        path=[],
+    )
