@@ -1,0 +1,198 @@
+"""What code can decide about a record is never asked of a model."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from cupel.judging.findings import Finding
+from cupel.state import Evidence, Match, Record
+from cupel.tasks import grounded_quotes
+
+ACCEPTED_MATCHES: frozenset[Match] = frozenset({"verbatim", "normalised"})
+
+_MOST_PER_CHECK = 5
+"""A record that is wrong throughout is told its first few faults, not hundreds."""
+
+_SHOWN = 80
+_ADDRESSES_JUDGE = re.compile(
+    r"\b(?:perfect|flawless|excellent) (?:answer|record|extraction)\b"
+    r"|\ball (?:criteria|checks) (?:pass|passed|are met|met)\b"
+    r"|\bthis (?:record|answer|extraction) is (?:correct|complete|perfect|accurate)\b"
+    r"|\bthought process\s*:|\blet['’]s solve this problem\b|\bverdict\s*[:=]\s*accept"
+    r"|[\"']?finding[\"']?\s*[:=]\s*[\"']?pass\b"
+    r"|\b(?:dear|note (?:to|for)(?: the)?|attention) (?:judge|grader|evaluator)\b",
+    re.IGNORECASE,
+)
+"""What a record says to its judge instead of about its document (arXiv 2507.08794, "One Token to Fool …")."""
+
+_NO_LETTER = re.compile(r"[\W_]+")
+_OPENERS = frozenset({"solution", "answer", "final answer", "explanation", "reasoning"})
+
+
+def code_checks(
+    record: Record,
+    schema: Mapping[str, Any],
+    evidence: Sequence[Evidence],
+    *,
+    text: str,
+    accepted_matches: frozenset[Match] = ACCEPTED_MATCHES,
+) -> tuple[Finding, ...]:
+    """Check a record by code alone.
+
+    Checks, by the name their findings carry: `schema` (validity), `enum` (labels outside the list),
+    `duplicate` (items said twice at the same place), `quote` (every quote at its offsets in the text),
+    `judge_address` (values that talk to the judge, or say nothing, and are not the document's words).
+
+    Args:
+        record: The record.
+        schema: The task's JSON Schema, quotes marked `x-grounded`.
+        evidence: Where each quote stands, by its path.
+        text: The document, as the offsets refer to it.
+        accepted_matches: Matches a quote may have.
+
+    Returns:
+        One finding per fault, all of them `fail`; empty for a faultless record.
+    """
+    faults = [
+        *_schema_faults(record, schema),
+        *_repeated(record, evidence),
+        *_quote_faults(record, schema, evidence, text, accepted_matches),
+        *_judge_addresses(record, text),
+    ]
+    kept: dict[str, list[Finding]] = {}
+    for check, reasoning, quote, match in faults:
+        found = kept.setdefault(check, [])
+        if len(found) < _MOST_PER_CHECK:
+            found.append(
+                Finding(
+                    criterion=check,
+                    finding="fail",
+                    reasoning=reasoning,
+                    evidence_quote=quote,
+                    quote_match=match,
+                )
+            )
+    return tuple(finding for findings in kept.values() for finding in findings)
+
+
+_Fault = tuple[str, str, str | None, Match | None]
+
+
+def _schema_faults(record: Record, schema: Mapping[str, Any]) -> Iterator[_Fault]:
+    from jsonschema import Draft202012Validator
+
+    for error in Draft202012Validator(dict(schema)).iter_errors(record):
+        path = "/" + "/".join(map(str, error.absolute_path))
+        check = "enum" if error.validator in {"enum", "const"} else "schema"
+        yield check, f"{path}: {_short(error.message)}", None, None
+
+
+def _repeated(record: Record, evidence: Sequence[Evidence]) -> Iterator[_Fault]:
+    """Items of one list with equal content at equal places; their ids do not tell them apart."""
+    places = _places_by_item(evidence)
+    for path, items in _lists(record, ""):
+        seen: dict[str, int] = {}
+        for index, item in enumerate(items):
+            content = f"{_content(item)} {places.get(f'{path}/{index}', '')}"
+            first = seen.setdefault(content, index)
+            if first != index:
+                yield "duplicate", f"{path}/{index} repeats {path}/{first}", None, None
+
+
+def _places_by_item(evidence: Sequence[Evidence]) -> dict[str, list[tuple[int | None, int | None]]]:
+    """For each prefix of each quote's path, where the quotes under it stand."""
+    places: dict[str, list[tuple[int | None, int | None]]] = {}
+    for entry in evidence:
+        parts = entry["path"].split("/")
+        for depth in range(2, len(parts) + 1):
+            places.setdefault("/".join(parts[:depth]), []).append((entry["start"], entry["end"]))
+    return places
+
+
+def _content(item: Any) -> str:
+    shown = {key: value for key, value in item.items() if key != "id"} if isinstance(item, dict) else item
+    return " ".join(json.dumps(shown, sort_keys=True, ensure_ascii=False, default=str).casefold().split())
+
+
+def _lists(value: Any, path: str) -> Iterator[tuple[str, list[Any]]]:
+    if isinstance(value, dict):
+        for key, child in value.items():
+            yield from _lists(child, f"{path}/{key}")
+    elif isinstance(value, list):
+        yield path, value
+        for index, child in enumerate(value):
+            yield from _lists(child, f"{path}/{index}")
+
+
+def _quote_faults(
+    record: Record,
+    schema: Mapping[str, Any],
+    evidence: Sequence[Evidence],
+    text: str,
+    accepted_matches: frozenset[Match],
+) -> Iterator[_Fault]:
+    by_path = {entry["path"]: entry for entry in evidence}
+    for path, quote in grounded_quotes(record, schema):
+        entry = by_path.get(path)
+        fault = _quote_fault(quote, entry, text, accepted_matches)
+        if fault is not None:
+            yield "quote", f"{path}: {fault}", _short(quote), entry["match"] if entry else None
+
+
+def _quote_fault(
+    quote: str, entry: Evidence | None, text: str, accepted_matches: frozenset[Match]
+) -> str | None:
+    if entry is None or entry["quote"] != quote:
+        return "the quote has no place in the text"
+    if entry["match"] not in accepted_matches:
+        difference = f" ({_short(entry['diff'])})" if entry["diff"] else ""
+        return f"the quote is {entry['match']}{difference}; copy the document's words exactly"
+    start, end = entry["start"], entry["end"]
+    if start is None or end is None or not 0 <= start < end <= len(text):
+        return f"the offsets [{start}, {end}) are not in a text of {len(text)} characters"
+    if entry["match"] == "verbatim" and text[start:end] != quote:
+        return f"the text at [{start}, {end}) is {_short(text[start:end])!r}, not the quote"
+    return None
+
+
+def _judge_addresses(record: Record, text: str) -> Iterator[_Fault]:
+    folded = text.casefold()
+    for path, value in _strings(record, ""):
+        fault = judge_address(value)
+        # the document's own words are no address, unless they are bare punctuation
+        if fault is not None and (_NO_LETTER.fullmatch(value) or value.strip().casefold() not in folded):
+            yield "judge_address", f"{path}: {fault}", None, None
+
+
+def judge_address(value: str) -> str | None:
+    """Say how a value talks to its judge or says nothing, or None when it does neither.
+
+    >>> judge_address("Thought process: the record holds.")
+    "speaks to the judge: 'Thought process:'"
+    >>> judge_address(":")
+    "says nothing: ':'"
+    >>> judge_address("The Union must act on solutions.")
+    """
+    if found := _ADDRESSES_JUDGE.search(value):
+        return f"speaks to the judge: {found.group()!r}"
+    if value and (_NO_LETTER.fullmatch(value) or value.strip(" .:!").casefold() in _OPENERS):
+        return f"says nothing: {_short(value)!r}"
+    return None
+
+
+def _strings(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, child in value.items():
+            yield from _strings(child, f"{path}/{key}")
+    elif isinstance(value, list):
+        for index, child in enumerate(value):
+            yield from _strings(child, f"{path}/{index}")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
