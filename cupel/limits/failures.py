@@ -1,0 +1,189 @@
+"""What a failed provider call means: try again, stop the run, give this document up, or wait for tomorrow.
+
+Clients are recognised by the names of their exception classes and by `status_code`, so that none is imported:
+
+    transient     408 409 425 429 5xx, timeouts, connections, a body that is not JSON   try again
+    limit         a 429 that names a day, or spent credit                                the run ends, resumable
+    refused       401 402 403 404                                                        the run ends
+    bad_request   any other 4xx, a 429 larger than the limit, moderation                 this document ends
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from cupel.errors import (
+    BadRequestError,
+    CircuitOpenError,
+    CupelError,
+    ProviderLimitError,
+    ProviderOutageError,
+    ProviderRefusedError,
+)
+from cupel.limits.headers import rejection, says_daily
+
+Failure = Literal["transient", "refused", "bad_request", "limit"]
+
+_TRANSIENT_STATUS = frozenset({408, 409, 425})
+_REFUSED_STATUS = frozenset({401, 402, 403, 404})
+# openai, groq, httpx, httpx2, httpcore, aiohttp, json; found anywhere among a class's bases
+_TRANSIENT_NAMES = frozenset(
+    {
+        "APIConnectionError",
+        "APIResponseValidationError",
+        "APITimeoutError",
+        "ClientConnectionError",
+        "ClientPayloadError",
+        "JSONDecodeError",
+        "TransportError",
+    }
+)
+
+
+class ReplyError(Exception):
+    """An error that came inside a reply with status 200, as OpenRouter sends them.
+
+    Args:
+        message: What the provider said.
+        status_code: The status it would have had; 502 where the provider names none.
+        body: The `error` object.
+    """
+
+    def __init__(self, message: str, *, status_code: int, body: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+        self.body = body
+
+
+def error_in_body(reply: Mapping[str, Any]) -> ReplyError | None:
+    """The error a reply carries although its status was 200, at its top or in its first choice.
+
+    >>> error_in_body({"error": {"code": 502, "message": "Provider returned error"}})
+    ReplyError('Provider returned error')
+    >>> error_in_body({"choices": [{"message": {"content": "{}"}}]})
+    """
+    choices = reply.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    error = reply.get("error") or (first.get("error") if isinstance(first, Mapping) else None)
+    if not error:
+        return None
+    if not isinstance(error, Mapping):
+        return ReplyError(str(error), status_code=502, body={"message": str(error)})
+    code = str(error.get("code"))
+    status = int(code) if code.isdigit() and 400 <= int(code) < 600 else 502
+    return ReplyError(str(error.get("message") or error), status_code=status, body=error)
+
+
+def status_of(error: BaseException) -> int | None:
+    """The HTTP status an exception carries, by whichever name."""
+    for name in ("status_code", "status"):
+        value = getattr(error, name, None)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    return None
+
+
+def headers_of(error: BaseException) -> Mapping[str, str]:
+    """The reply headers an exception carries; empty where it has none."""
+    response = getattr(error, "response", None)
+    headers = getattr(response, "headers", None) or getattr(error, "headers", None)
+    return headers if isinstance(headers, Mapping) else {}
+
+
+def text_of(error: BaseException) -> str:
+    """The provider's own words, with its error code and type, for reading and for showing."""
+    body = getattr(error, "body", None)
+    if not isinstance(body, Mapping):
+        return str(error) or type(error).__name__
+    inner = body.get("error")
+    said = inner if isinstance(inner, Mapping) else body
+    parts = [str(said[name]) for name in ("message", "code", "type") if said.get(name) not in (None, "")]
+    return " · ".join(dict.fromkeys(parts)) or str(error)
+
+
+def classify(error: BaseException) -> Failure | None:
+    """What a failure means for the document and the run; `None` for what no provider has raised.
+
+    >>> classify(TimeoutError()), classify(ConnectionResetError()), classify(KeyError("a bug"))
+    ('transient', 'transient', None)
+    >>> classify(ReplyError("Insufficient credits", status_code=402, body={}))
+    'refused'
+    """
+    if isinstance(error, CupelError):
+        return _classify_own(error)
+    status = status_of(error)
+    if status is None:
+        return "transient" if _is_connection_failure(error) else None
+    return _classify_429(text_of(error)) if status == 429 else _classify_status(status, error)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same call may well succeed later.
+
+    >>> is_transient(ReplyError("overloaded", status_code=503, body={}))
+    True
+    >>> is_transient(ReplyError("Invalid API Key", status_code=401, body={}))
+    False
+    """
+    return classify(error) == "transient"
+
+
+def translated(error: BaseException, *, model: str) -> CupelError | None:
+    """The same failure as one of Cupel's errors; `None` for what no provider has raised."""
+    if isinstance(error, CupelError):
+        return error
+    kind, status = classify(error), status_of(error)
+    problem = f"{f'{status}: ' if status else ''}{_short(text_of(error))}"
+    if kind == "refused":
+        return ProviderRefusedError(f"{problem} ({_remedy(status)})", model=model, status=status)
+    if kind == "bad_request":
+        return BadRequestError(problem, model=model, status=status)
+    if kind == "limit":
+        return ProviderLimitError(f"{model}: {problem}", resets_in_s=rejection(text_of(error)).wait_s)
+    return ProviderOutageError(problem, model=model, status=status) if kind == "transient" else None
+
+
+def _classify_429(text: str) -> Failure:
+    if rejection(text).never_fits:
+        return "bad_request"
+    return "limit" if says_daily(text) else "transient"
+
+
+def _classify_status(status: int, error: BaseException) -> Failure:
+    if status in _REFUSED_STATUS:
+        return "bad_request" if status == 403 and _is_moderation(error) else "refused"
+    # below 400 the client could not read the reply
+    return "bad_request" if 400 <= status < 500 and status not in _TRANSIENT_STATUS else "transient"
+
+
+def _classify_own(error: CupelError) -> Failure | None:
+    if isinstance(error, ProviderLimitError):
+        return "limit"
+    if isinstance(error, ProviderRefusedError):
+        return "refused"
+    if isinstance(error, ProviderOutageError) and not isinstance(error, CircuitOpenError):
+        return "transient"
+    return "bad_request" if isinstance(error, BadRequestError) else None
+
+
+def _is_connection_failure(error: BaseException) -> bool:
+    if isinstance(error, TimeoutError | ConnectionError):
+        return True
+    return any(base.__name__ in _TRANSIENT_NAMES for base in type(error).__mro__)
+
+
+def _is_moderation(error: BaseException) -> bool:
+    text = text_of(error).lower()
+    return "moderation" in text or "flagged" in text
+
+
+def _remedy(status: int | None) -> str:
+    if status == 404:
+        return "check the model's name"
+    return "add credit or choose another model" if status == 402 else "check the key and what it may use"
+
+
+def _short(text: str, most: int = 300) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"

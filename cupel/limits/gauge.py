@@ -1,0 +1,300 @@
+"""What this process knows of one model's limits: its own count of them, corrected by every reply.
+
+The provider's count is taken at another moment than ours and without the calls still under way, so a reply does
+not replace our count, it bounds it from both sides. Plain arithmetic on a given clock; `lane.py` does the waiting.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from cupel.errors import ProviderLimitError
+from cupel.limits.buckets import KINDS, Bucket, Kind, Limits, kind_of
+from cupel.limits.headers import (
+    DAY_S,
+    HOUR_S,
+    MINUTE_S,
+    Reading,
+    Rejection,
+    Unit,
+    readings,
+    rejection,
+    retry_after_s,
+    says_daily,
+)
+from cupel.limits.window import Window
+
+PILOT_S = 2.0
+"""How long the first call of a model goes alone; after each such time twice as many may go."""
+
+PATIENCE_S = 300.0
+"""A longer wait than this, asked for by a provider, is treated as a daily limit."""
+
+GUESSED_RPM = 30.0
+"""Requests per minute supposed where only the daily ones are shown: Groq's free tier. Doubled while it holds."""
+
+EARLY_S = 1e-6
+"""Waits below this are rounding."""
+
+
+class Ticket:
+    """One call as it is counted.
+
+    Args:
+        tokens: What the provider is expected to count; 0 where nobody knows.
+    """
+
+    __slots__ = ("charged", "mark", "sent_at", "tokens")
+
+    def __init__(self, tokens: float) -> None:
+        self.tokens = tokens
+        self.charged = 0.0
+        self.sent_at = 0.0
+        self.mark: tuple[int, float] = (0, 0.0)
+
+
+class Gauge:
+    """The count of one provider, key and model.
+
+    Args:
+        model: The model id, for messages.
+        limits: What a person set.
+        patient: A daily limit is waited for instead of raised.
+        pilot: The first call goes alone, to learn the limits before the others collide with them.
+        now: The monotonic clock.
+    """
+
+    def __init__(self, model: str, *, limits: Limits, patient: bool, pilot: bool, now: float) -> None:
+        self.model = model
+        self.provider = model.partition(":")[0]
+        self.patient = patient
+        self.buckets: dict[Kind, Bucket] = {
+            kind: Bucket(limit, KINDS[kind][1], now=now)
+            for kind in KINDS
+            if (limit := limits.of_kind(kind)) is not None
+        }
+        self.window = Window(limits.concurrency or math.inf)
+        self.in_flight = 0
+        self.requests = 0
+        self.rejected = 0
+        self._limits = limits
+        self._tokens = 0.0
+        self._tokens_in_flight = 0.0
+        self._tokens_scale = 1.0
+        self._tokens_usual = 0.0
+        self._margin_s = 0.0
+        self._learning = pilot
+        self._trying: Ticket | None = None
+        self._pilot_since: float | None = None
+        self._paused_until = -math.inf
+        self._pause_s = 0.0
+        self._closed = False
+        self._strikes = 0
+
+    # -- before a call
+
+    def delay_s(self, ticket: Ticket, now: float, wall: float) -> float:
+        """Seconds until this call may go; infinite where only another call's end can tell.
+
+        Raises:
+            ProviderLimitError: If a daily limit is in the way and nobody wants to wait for it.
+        """
+        if not self.window.fits(self.in_flight):
+            return math.inf
+        if not (self.buckets or self._learning or self._pause_s):
+            return 0.0
+        delay = max(self._pause_left_s(now, wall), self._pilot_left_s(now))
+        tokens = self._amount(ticket)
+        for kind, bucket in self.buckets.items():
+            margin = min(self._margin_s, bucket.period_s / 60)
+            amount = 1.0 if KINDS[kind][0] == "requests" else tokens
+            wait = bucket.wait_s(amount, now, margin_s=margin)
+            if bucket.guess and self._trying is None:
+                continue
+            if wait > EARLY_S and bucket.daily and not self.patient:
+                what = f"the limit of {bucket.limit:,.0f} {KINDS[kind][2]} is reached"
+                raise self._daily_limit(what, wait, wall)
+            delay = max(delay, wait)
+        return delay
+
+    def charge(self, ticket: Ticket, now: float) -> None:
+        """Count a call that is sent now."""
+        self.in_flight += 1
+        self.requests += 1
+        ticket.charged = self._amount(ticket)
+        ticket.sent_at = now
+        self._tokens += ticket.charged
+        self._tokens_in_flight += ticket.charged
+        ticket.mark = (self.requests, self._tokens)
+        if self._pilot_since is None:
+            self._pilot_since = now
+        for kind, bucket in self.buckets.items():
+            bucket.leak(now)
+            bucket.add(1.0 if KINDS[kind][0] == "requests" else ticket.charged)
+            if bucket.guess and self._trying is None and bucket.level > bucket.limit:
+                self._trying = ticket
+
+    def refund(self, ticket: Ticket) -> None:
+        """Take back the count of a call that the provider did not count."""
+        for kind, bucket in self.buckets.items():
+            bucket.add(-1.0 if KINDS[kind][0] == "requests" else -ticket.charged)
+
+    def unsent(self, ticket: Ticket) -> None:
+        """Take back a call that was not made after all."""
+        self.requests -= 1
+        self.refund(ticket)
+
+    def ended(self, ticket: Ticket) -> None:
+        """The call is no longer in flight."""
+        self.in_flight -= 1
+        self._tokens_in_flight -= ticket.charged
+        if self._trying is ticket:
+            self._trying = None
+
+    def _amount(self, ticket: Ticket) -> float:
+        return ticket.tokens * self._tokens_scale if ticket.tokens else self._tokens_usual
+
+    def _pause_left_s(self, now: float, wall: float) -> float:
+        # never longer than it was at first, should the clock have gone back
+        left = min(self._pause_s, self._paused_until - now)
+        if left <= EARLY_S:
+            self._pause_s, self._closed = 0.0, False
+            return 0.0
+        if self._closed and not self.patient:
+            raise self._daily_limit("a daily limit is reached", left, wall)
+        return left
+
+    def _pilot_left_s(self, now: float) -> float:
+        if not self._learning or not self.in_flight or self._pilot_since is None:
+            return 0.0
+        rounds = max(0, int((now - self._pilot_since) / PILOT_S))
+        if self.in_flight < 2 ** min(rounds, 20):
+            return 0.0
+        return max(EARLY_S * 2, self._pilot_since + (rounds + 1) * PILOT_S - now)
+
+    def _daily_limit(self, what: str, left: float, wall: float) -> ProviderLimitError:
+        at = datetime.fromtimestamp(wall, UTC) + timedelta(seconds=left)
+        return ProviderLimitError(
+            f"{self.model}: {what}; the next request fits in {timedelta(seconds=round(left))}, "
+            f"at {at:%Y-%m-%d %H:%M} UTC. The same command goes on then; --wait waits here",
+            resets_in_s=left,
+        )
+
+    # -- after a reply
+
+    def answered(self, ticket: Ticket, used_tokens: int | None, now: float) -> None:
+        """Settle an answered call."""
+        self._strikes = 0
+        self._learning = False
+        self.window.answered(self.in_flight)
+        self._margin_s = max(min(1.0, now - ticket.sent_at), 0.9 * self._margin_s)
+        if self._trying is ticket and (bucket := self.buckets.get("rpm")) and bucket.guess:
+            bucket.limit *= 2.0
+        if used_tokens is None or not self.buckets:
+            return
+        self._tokens_usual += (used_tokens - self._tokens_usual) * (0.1 if self._tokens_usual else 1.0)
+        for kind, bucket in self.buckets.items():
+            if KINDS[kind][0] == "tokens":
+                bucket.add(used_tokens - ticket.charged)
+
+    def observe(self, shown: Reading, ticket: Ticket, now: float) -> None:
+        """Bound our own count by the one in a reply's headers.
+
+        It is at least what they say, less what may have leaked since the call was sent, and at most that and
+        every call they cannot have seen yet.
+        """
+        bucket = self._bucket(shown.unit, shown.limit, shown.period_s, now)
+        if shown.unit == "requests":
+            unseen = float(self.requests - ticket.mark[0] + self.in_flight - 1)
+        else:
+            unseen = self._tokens - ticket.mark[1] + self._tokens_in_flight - ticket.charged
+        least = shown.level - (now - ticket.sent_at) * bucket.rate
+        bucket.level = min(max(bucket.level, least), shown.level + max(0.0, unseen))
+        if shown.unit == "requests" and bucket.daily and "rpm" not in self.buckets:
+            self.buckets["rpm"] = Bucket(GUESSED_RPM, MINUTE_S, now=now, level=self.in_flight, guess=True)
+
+    def _bucket(self, unit: Unit, limit: float, period_s: float, now: float) -> Bucket:
+        """The bucket of a limit the provider named, which may be new, changed, or taken for another before."""
+        kind = kind_of(unit, period_s)
+        allowed = self._limits.of_kind(kind)
+        capacity = limit if allowed is None else min(limit, allowed)
+        bucket = self.buckets.get(kind)
+        if bucket is None:
+            self._forget_misread(kind, limit)
+            # as full as can be: both callers lower it to what they know
+            bucket = self.buckets[kind] = Bucket(capacity, period_s, now=now, level=math.inf)
+        bucket.leak(now)
+        bucket.limit, bucket.guess = capacity, False
+        bucket.period_s = period_s if capacity == limit else KINDS[kind][1]
+        return bucket
+
+    def _forget_misread(self, kind: Kind, limit: float) -> None:
+        other = kind_of(KINDS[kind][0], MINUTE_S if kind.endswith("d") else DAY_S)
+        if (
+            self._limits.of_kind(other) is None
+            and other in self.buckets
+            and self.buckets[other].limit == limit
+        ):
+            del self.buckets[other]
+
+    # -- after a 429
+
+    def refused(
+        self, ticket: Ticket, headers: Mapping[str, str], text: str, *, now: float, wall: float
+    ) -> None:
+        """Take in a 429: every call on this model waits as long as it says."""
+        self.rejected += 1
+        self._learning = False
+        self.refund(ticket)
+        said = rejection(text)
+        if said.never_fits:
+            return
+        wait = _agreed(retry_after_s(headers, now=wall), said.wait_s)
+        shown = readings(headers, provider=self.provider, now=wall)
+        named = self._fill(said, ticket, wait or 0.0, now)
+        if self._trying is ticket and "rpm" in self.buckets:
+            self.buckets["rpm"].guess = False
+        if not named and not any(reading.level + 1.0 >= reading.limit for reading in shown):
+            self.window.refused(self.in_flight, sent_at=ticket.sent_at, now=now)
+        daily = says_daily(text) or (wait or 0.0) > PATIENCE_S
+        self._closed = self._closed or daily
+        self._pause(wait or (HOUR_S if daily else self._back_off_s(ticket)), now)
+
+    def _fill(self, said: Rejection, ticket: Ticket, wait: float, now: float) -> bool:
+        """Fill the named bucket so far that this request fits when the reply says it will."""
+        if said.unit is None or said.period_s is None or not said.limit:
+            return False
+        known = self.buckets.get(kind_of(said.unit, said.period_s))
+        period = known.period_s if known is not None and known.limit == said.limit else said.period_s
+        bucket = self._bucket(said.unit, said.limit, period, now)
+        level = said.limit - (said.requested or 1.0) + wait * bucket.rate
+        bucket.level = level if math.isinf(bucket.level) else max(level, bucket.level)
+        if said.unit == "tokens" and said.requested:
+            self._expect(said.requested, ticket)
+        return True
+
+    def _expect(self, requested: float, ticket: Ticket) -> None:
+        """The provider counts more for a request than we estimate: estimate so from now on, within reason."""
+        if ticket.tokens:
+            self._tokens_scale = min(4.0, max(self._tokens_scale, requested / ticket.tokens))
+        else:
+            self._tokens_usual = max(self._tokens_usual, requested)
+
+    def _back_off_s(self, ticket: Ticket) -> float:
+        """A growing wait for a 429 that names none, once for all the calls that were in flight together."""
+        if ticket.sent_at >= self._paused_until - self._pause_s:
+            self._strikes += 1
+        return min(60.0, 0.5 * 2.0 ** min(self._strikes, 7))
+
+    def _pause(self, wait: float, now: float) -> None:
+        if now + wait > self._paused_until or not self._pause_s:
+            self._paused_until, self._pause_s = now + wait, wait
+
+
+def _agreed(asked: float | None, said: float | None) -> float | None:
+    """The header's wait, or the text's where it is the same with decimals; the longer one where they differ."""
+    if asked is None or said is None:
+        return said if asked is None else asked
+    return said if asked - 1.0 <= said <= asked else max(asked, said)

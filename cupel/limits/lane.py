@@ -1,0 +1,106 @@
+"""One model's queue: every call passes one gate, first come first served, so that workers do not collide.
+
+    call → [ window | pause | buckets ] ── fits ──→ sent ──→ reply: headers, status, tokens used
+                     └─ waits its turn ←── wakes the queue ────┘
+
+The n-th waiting call is sent when there is room for it; it does not wake up with the others to find none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Callable, Mapping
+
+from cupel.errors import ProviderLimitError
+from cupel.limits.gauge import EARLY_S, Gauge, Ticket
+from cupel.limits.headers import readings
+
+
+class Lane:
+    """The queue in front of one gauge.
+
+    Args:
+        gauge: What is known of the limits.
+        monotonic: The clock that waits are measured with.
+        wall: Epoch seconds, for resets given as a point in time.
+    """
+
+    __slots__ = ("_monotonic", "_timer", "_waiting", "_wall", "gauge", "waited_s")
+
+    def __init__(self, gauge: Gauge, *, monotonic: Callable[[], float], wall: Callable[[], float]) -> None:
+        self.gauge = gauge
+        self.waited_s = 0.0
+        self._monotonic = monotonic
+        self._wall = wall
+        self._waiting: deque[tuple[asyncio.Future[None], Ticket]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def enter(self, ticket: Ticket) -> None:
+        """Wait until this call may be sent, and count it."""
+        now = self._monotonic()
+        if not self._waiting and self.gauge.delay_s(ticket, now, self._wall()) <= EARLY_S:
+            self.gauge.charge(ticket, now)
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((turn, ticket))
+        self._wake()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self.gauge.refund(ticket)
+                self.gauge.ended(ticket)
+            self._wake()
+            raise
+        self.waited_s += self._monotonic() - now
+
+    def leave(self, ticket: Ticket) -> None:
+        """The call has ended, however it did."""
+        self.gauge.ended(ticket)
+        if self._waiting:
+            self._wake()
+
+    def learn(
+        self, ticket: Ticket, headers: Mapping[str, str], status: int, used_tokens: int | None, text: str
+    ) -> None:
+        """Take in one reply."""
+        now, gauge = self._monotonic(), self.gauge
+        wall = self._wall()
+        if status == 429:
+            gauge.refused(ticket, headers, text, now=now, wall=wall)
+        elif status < 300:
+            gauge.answered(ticket, used_tokens, now)
+        for shown in readings(headers, provider=gauge.provider, now=wall):
+            gauge.observe(shown, ticket, now)
+        if self._waiting:
+            self._wake()
+
+    def _wake(self) -> None:
+        """Let go whoever may, and come back when the next one may."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._waiting:
+            turn, ticket = self._waiting[0]
+            if not turn.done() and not self._admit(turn, ticket):
+                return
+            self._waiting.popleft()
+
+    def _admit(self, turn: asyncio.Future[None], ticket: Ticket) -> bool:
+        now = self._monotonic()
+        try:
+            delay = self.gauge.delay_s(ticket, now, self._wall())
+        except ProviderLimitError as error:
+            turn.set_exception(error)
+            return True
+        if delay > EARLY_S:
+            if math.isfinite(delay):
+                # a minute at most, so that a clock that jumped is noticed
+                delay = min(max(delay, 0.001), 60.0)
+                self._timer = asyncio.get_running_loop().call_later(delay, self._wake)
+            return False
+        self.gauge.charge(ticket, now)
+        turn.set_result(None)
+        return True
