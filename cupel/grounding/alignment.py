@@ -1,0 +1,106 @@
+"""The passage of a text that an inexact quote comes closest to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rapidfuzz import fuzz
+from rapidfuzz.distance import Indel
+
+from cupel.grounding.tokens import Tokens
+
+_CUTOFF = 60  # of rapidfuzz, 0 to 100: windows below it are not looked at
+_LONG = 200  # characters from which whole tokens are aligned instead: 20 to 100 times cheaper
+
+TokenRange = tuple[int, int]
+
+
+class Aligner:
+    """Aligns quotes with one text, prepared once.
+
+    Args:
+        text: The tokens of the text.
+    """
+
+    def __init__(self, text: Tokens) -> None:
+        self._text = text
+        self._codes: dict[str, str] = {}
+        # one character per distinct token, so that rapidfuzz aligns whole tokens as fast as letters
+        self._encoded = "".join(
+            self._codes.setdefault(word, chr(256 + len(self._codes))) for word in text.folded
+        )
+
+    def closest(self, words: Sequence[str]) -> TokenRange | None:
+        """The tokens `[first, stop)` of the passage closest to a quote's folded tokens, near or far.
+
+        None where the text has nothing like it.
+        """
+        window = self._window(words)
+        if window is None:
+            return None
+        margin = 3 + len(words) // 4
+        first, stop = max(0, window[0] - margin), min(len(self._text), window[1] + margin)
+        passage = self._text.folded[first:stop]
+        pairs = _pairs(passage, words)
+        if not pairs:
+            return window
+        low, high = _densest(passage, pairs)
+        low -= _replaced(passage[:low][::-1], words[: pairs[low]][::-1])
+        high += _replaced(passage[high:], words[pairs[high - 1] + 1 :])
+        return first + low, first + high
+
+    def _window(self, words: Sequence[str]) -> TokenRange | None:
+        quote = " ".join(words)
+        if len(quote) > _LONG:
+            encoded = "".join(self._codes.get(word, "\0") for word in words)
+            found = fuzz.partial_ratio_alignment(encoded, self._encoded, score_cutoff=_CUTOFF)
+            return None if found is None else (found.dest_start, found.dest_end)
+        found = fuzz.partial_ratio_alignment(quote, self._text.joined, score_cutoff=_CUTOFF)
+        return None if found is None else self._text.covering(found.dest_start, found.dest_end)
+
+
+def similarity(words: Sequence[str], passage: Sequence[str]) -> float:
+    """The share of characters two token sequences have in common, in order, in [0, 1].
+
+    Twice the longest common subsequence over the sum of the lengths (the Indel ratio).
+
+    >>> round(similarity(["we", "must", "accept"], ["we", "must", "not", "accept"]), 3)
+    0.875
+    """
+    return fuzz.ratio(" ".join(words), " ".join(passage)) / 100
+
+
+def _pairs(passage: Sequence[str], words: Sequence[str]) -> dict[int, int]:
+    """Which token of the passage is which token of the quote, in order."""
+    return {
+        block.src_start + step: block.dest_start + step
+        for block in Indel.opcodes(passage, words)
+        if block.tag == "equal"
+        for step in range(block.src_end - block.src_start)
+    }
+
+
+def _densest(passage: Sequence[str], pairs: dict[int, int]) -> TokenRange:
+    """The stretch with most in common: shared characters count 1, others against it by a half.
+
+    Keeps a stray "the" far from the rest from stretching the passage (Kadane's maximum subarray).
+    """
+    best, total = 0.0, 0.0
+    low = start = high = 0
+    for place, token in enumerate(passage):
+        if total <= 0:
+            start, total = place, 0.0
+        total += len(token) if place in pairs else -len(token) / 2
+        if total > best:
+            best, low, high = total, start, place + 1
+    return low, high
+
+
+def _replaced(passage: Sequence[str], words: Sequence[str]) -> int:
+    """How many edge tokens of the quote stand for others in the passage: 25 for 27, its for their."""
+    count = 0
+    for old, new in zip(passage[:2], words, strict=False):
+        if not (old[-1].isnumeric() and new[-1].isnumeric()) and fuzz.ratio(old, new) < 50:
+            break
+        count += 1
+    return count

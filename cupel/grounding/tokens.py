@@ -1,0 +1,229 @@
+"""A text as the words, numbers and marks that a faithful quote must repeat.
+
+Comparison is by whole tokens, so a quote can never match inside a word, and offsets never have to be carried
+through normalisation: each token keeps its own `[start, end)` in the original text.
+
+What a token is:
+
+- a word: letters, digits and marks, with `n't` kept on ("can" is not a quote of "can't");
+- a number with its sign, separators and unit letters: `-5`, `1.5`, `3,000` and `3.5bn` are one token each, so
+  that no formatting rule can make two different numbers equal;
+- one character of a script that puts no spaces between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese), or
+  glues particles to them (Korean);
+- a run of quotation marks, a run of dashes, an ellipsis, or any other single visible character.
+
+Whitespace, control and zero-width characters separate tokens or vanish; they are never tokens.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate, chain
+
+import regex
+
+_QUOTES = "'\"‘’‚‛“”„‟«»‹›`´ʼ＇＂「」『』"
+_SOLID = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+_LETTER = rf"[[\p{{L}}\p{{M}}\p{{N}}]--[ʼ\p{{DI}}{_SOLID}]]"
+_DASHES = r"[\p{Pd}−]"
+
+_RUN = rf"""
+    {_LETTER}++
+    (?: (?: [.,٫٬·] (?<=\p{{Nd}}.) (?=\p{{Nd}})                        # 1.5  3,000
+          | ['’ʼ] (?<=\p{{Nd}}.) (?=\p{{Nd}}{{3}}(?!\p{{Nd}}))           # 3'000
+          | ['’ʼ] (?<=[nN].) (?=[tT](?!{_LETTER}))                    # can't
+          | \p{{DI}}++ (?={_LETTER})                                  # soft hyphen, zero-width space
+        ) {_LETTER}++ )*
+"""
+# the commonest first: this runs on every document
+_TOKEN = regex.compile(
+    rf"""(?V1)
+    {_RUN}
+    | {_DASHES} (?<![^\s\p{{Ps}}\p{{Pi}}'"=:/].) \.? (?=\p{{Nd}}) {_RUN}   # a sign belongs to its number
+    | \. (?<![\p{{L}}\p{{N}}.,].) (?=\p{{Nd}}) {_RUN}                     # so does a leading point: .5
+    | [{_QUOTES}]+
+    | {_DASHES}+
+    | …+ | \.(?:\s?\.){{2,}}
+    | (?=[{_SOLID}]) \X
+    | [^\s\p{{Cc}}\p{{DI}}]
+    """,
+    regex.VERBOSE,
+)
+_GROUP_SPACES = " \u00a0\u2009\u202f"
+_WORD = regex.compile(r"[\p{L}\p{N}]")
+_ALL_SOLID = regex.compile(rf"[{_SOLID}]")
+# what may be missing or different around a quote; not % # & @ / and other marks that carry meaning
+_TRIMMABLE = regex.compile(r"(?V1)[\p{Pd}\p{Ps}\p{Pe}\p{Pi}\p{Pf}\p{Pc}…[\p{Po}--[%‰‱٪#&@/\\§¶†‡′″‴]]]+")
+_IGNORABLE = regex.compile(r"\p{DI}+")
+_COMPATIBLE = regex.compile(r"(?<=\p{L}[\p{M}\p{DI}]*)\p{No}|\P{No}+")
+_SPELT = str.maketrans({"œ": "oe", "æ": "ae", "’": "'", "ʼ": "'"})
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The tokens of one text, in order, with their places in it.
+
+    Attributes:
+        text: The original text.
+        folded: Each token in the form it is compared in.
+        starts: Its first code point in the text.
+        ends: One past its last code point.
+    """
+
+    text: str
+    folded: list[str]
+    starts: array[int]
+    ends: array[int]
+
+    def __len__(self) -> int:
+        return len(self.folded)
+
+    @cached_property
+    def joined(self) -> str:
+        """All tokens in one string, a space around each: a quote is found in it by `str.find`."""
+        return f" {' '.join(self.folded)} "
+
+    @cached_property
+    def offsets(self) -> array[int]:
+        """Where in `joined` the space before each token is, and the last space."""
+        return array("L", accumulate((len(token) + 1 for token in self.folded), initial=0))
+
+    def part(self, first: int, stop: int) -> Tokens:
+        """Tokens `[first, stop)` alone, with the same offsets."""
+        return Tokens(self.text, self.folded[first:stop], self.starts[first:stop], self.ends[first:stop])
+
+    def span(self, first: int, stop: int) -> tuple[int, int]:
+        """The code points `[start, end)` of tokens `[first, stop)`."""
+        return self.starts[first], self.ends[stop - 1]
+
+    def written(self, first: int, stop: int) -> str:
+        """Tokens `[first, stop)` as the text has them, on one line."""
+        start, end = self.span(first, stop)
+        return " ".join(self.text[start:end].split())
+
+    def covering(self, start: int, stop: int) -> tuple[int, int]:
+        """The tokens `[first, stop)` that the characters `[start, stop)` of `joined` touch."""
+        return max(0, bisect_right(self.offsets, start) - 1), min(len(self), bisect_left(self.offsets, stop))
+
+    def occurrences(self, words: Sequence[str]) -> Iterator[int]:
+        """The first token of every occurrence, overlapping ones too, that cuts nothing in two."""
+        needle = f" {' '.join(words)} "
+        at = self.joined.find(needle)
+        while at >= 0:
+            first = bisect_left(self.offsets, at)
+            if self.is_whole(first, first + len(words)):
+                yield first
+            at = self.joined.find(needle, at + 1)
+
+    def between(self, start: int, end: int) -> Sequence[str] | None:
+        """The folded tokens of code points `[start, end)`, or None where an edge cuts something in two."""
+        first, stop = bisect_left(self.starts, start), bisect_left(self.starts, end)
+        if (first and self.ends[first - 1] > start) or (stop > first and self.ends[stop - 1] > end):
+            return None
+        return self.folded[first:stop] if self.is_whole(first, stop) else None
+
+    def is_whole(self, first: int, stop: int) -> bool:
+        """Whether tokens `[first, stop)` neither begin nor end inside `3 000` or `non-binding`."""
+        return not (self._is_glued(first) or self._is_glued(stop))
+
+    def widened(self, first: int, stop: int) -> tuple[int, int]:
+        """The smallest range around tokens `[first, stop)` that is whole."""
+        while self._is_glued(first):
+            first -= 1
+        while self._is_glued(stop):
+            stop += 1
+        return first, stop
+
+    def _is_glued(self, place: int) -> bool:
+        """Whether a token means something else without the one before it."""
+        if not 0 < place < len(self):
+            return False
+        before, word = self.folded[place - 1], self.folded[place]
+        between = self.text[self.ends[place - 1] : self.starts[place]]
+        if between:
+            digits = before.lstrip("-")
+            is_group = len(digits) <= 3 and digits.isdecimal() and len(word) == 3 and word.isdecimal()
+            return is_group and between in _GROUP_SPACES
+        if before == "non":
+            return word.startswith("-")
+        return before == "-" and self._is_glued(place - 1)
+
+
+def tokenise(text: str) -> Tokens:
+    """The tokens of a text.
+
+    >>> tokenise("We can’t take 3,000 °C.").folded
+    ['we', "can't", 'take', '3,000', '°', 'c', '.']
+    """
+    found = list(_TOKEN.finditer(text))
+    raw = [token.group() for token in found]
+    spans = [token.span() for token in found]
+    forms = {token: _fold(token) for token in set(raw)}
+    several = {token: form.count(" ") + 1 for token, form in forms.items() if " " in form}
+    if several:  # one character that stands for several tokens, such as ℃
+        spans = [span for token, span in zip(raw, spans, strict=True) for _ in range(several.get(token, 1))]
+    return Tokens(
+        text,
+        list(chain.from_iterable(forms[token].split(" ") for token in raw)),
+        array("L", [start for start, _ in spans]),
+        array("L", [end for _, end in spans]),
+    )
+
+
+def trimmed(words: Sequence[str]) -> tuple[int, int]:
+    """The part `[first, stop)` that is left without leading and trailing punctuation.
+
+    A dash before a number stays: it may be a minus.
+
+    >>> trimmed(["'", "we", "accept", ".", "'"])
+    (1, 3)
+    """
+    first, stop = 0, len(words)
+    while stop and _TRIMMABLE.fullmatch(words[stop - 1]):
+        stop -= 1
+    while first < stop and _TRIMMABLE.fullmatch(words[first]) and not _negates(words, first):
+        first += 1
+    return first, stop
+
+
+def _negates(words: Sequence[str], place: int) -> bool:
+    return words[place] == "-" and words[place + 1][0].isnumeric()
+
+
+def is_word(token: str) -> bool:
+    """Whether a token has a letter or digit, rather than being a mark."""
+    return _WORD.search(token) is not None
+
+
+def is_solid(token: str) -> bool:
+    """Whether a token is one character of a script without spaces between words."""
+    return _ALL_SOLID.match(token) is not None
+
+
+def _fold(raw: str) -> str:
+    """The form a token is compared in; several, separated by spaces, where it stands for several."""
+    head = raw[0]
+    if head in _QUOTES:
+        return "'"
+    if head == "…" or raw.startswith("..") or (head == "." and len(raw) > 2 and not is_word(raw)):
+        return "…"
+    if unicodedata.category(head) == "Pd" or head == "−":
+        rest = raw.lstrip(head)
+        return "-" + _fold(rest) if rest and is_word(rest) else "-"
+    if raw.isascii():
+        return raw.lower()
+    return _fold_unicode(raw)
+
+
+def _fold_unicode(raw: str) -> str:
+    # ² and ½ only fold beside a letter (m², CO₂): 10² is not 102
+    plain = _COMPATIBLE.sub(lambda run: unicodedata.normalize("NFKC", run.group()), _IGNORABLE.sub("", raw))
+    plain = unicodedata.normalize("NFC", plain.casefold()).replace("i̇", "i").translate(_SPELT)
+    if plain == raw or (len(plain) == 1 and not plain.isspace()):
+        return plain
+    return " ".join(token.group() for token in _TOKEN.finditer(plain)) or raw
