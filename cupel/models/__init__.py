@@ -7,6 +7,7 @@ from cupel.models.failures import ProviderCallError, ProviderConnectionError, Pr
 from cupel.models.ids import PROVIDERS, ModelId
 from cupel.models.prices import Price, cost, estimate_tokens, price
 from cupel.models.profiles import TierModels, check_models, resolve_models
+from cupel.models.recordings import Recorder, Recording, request_key, set_recordings_folder
 
 __all__ = [
     "PROVIDERS",
@@ -18,6 +19,8 @@ __all__ = [
     "ProviderCallError",
     "ProviderConnectionError",
     "ProviderTimeoutError",
+    "Recorder",
+    "Recording",
     "TierModels",
     "aclose_models",
     "attach_model",
@@ -29,5 +32,7 @@ __all__ = [
     "estimate_tokens",
     "open_model",
     "price",
+    "request_key",
     "resolve_models",
+    "set_recordings_folder",
 ]

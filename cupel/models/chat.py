@@ -78,7 +78,7 @@ class ChatCompletions(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002  # LangChain's signature
         **kwargs: Any,
     ) -> ChatResult:
-        body = {"model": self.model, "messages": [_wire(message) for message in messages]}
+        body = {"model": self.model, "messages": [to_wire(message) for message in messages]}
         body |= self._fixed | kwargs
         if stop:
             body["stop"] = stop
@@ -133,7 +133,8 @@ def _fixed(model: ChatCompletions, can: Capabilities) -> dict[str, Any]:
     return fields | dict(can.extra)
 
 
-def _wire(message: BaseMessage) -> dict[str, Any]:
+def to_wire(message: BaseMessage) -> dict[str, Any]:
+    """A LangChain message as `{"role": …, "content": …}`."""
     role = getattr(message, "role", None) or _ROLES.get(message.type)
     if role is None:
         raise TypeError(

@@ -54,7 +54,7 @@ def open_model(
             temperature=temperature,
             logprobs=logprobs,
         )
-    return _here(parsed, timeout_s, max_output_tokens)
+    return _here(parsed, max_output_tokens)
 
 
 def attach_model(model_id: str, model: BaseChatModel) -> None:
@@ -104,16 +104,14 @@ def _chat(
     )
 
 
-def _here(model: ModelId, timeout_s: float, max_output_tokens: int) -> BaseChatModel:
+def _here(model: ModelId, max_output_tokens: int) -> BaseChatModel:
     """A model that needs no provider."""
     if model.provider == "offline":
         return _offline(model)
     if model.provider == "recorded":
         from cupel.models.recorded import RecordedModel
 
-        return RecordedModel(
-            name_of_recording=model.name, timeout_s=timeout_s, max_output_tokens=max_output_tokens
-        )
+        return RecordedModel(recording=model.name, max_output_tokens=max_output_tokens)
     raise SettingError(
         f"{model}: no such scripted model; name it in `with cupel.testing.scripted({{...}})`"
         + (f" (there are {', '.join(sorted(_attached))})" if _attached else "")

@@ -10,7 +10,9 @@ from typing import get_args
 from cupel.context import Profile, RunContext
 from cupel.errors import SettingError
 from cupel.models.endpoints import SITES, endpoint, has_key, needed_variable
+from cupel.models.factory import is_attached
 from cupel.models.ids import ModelId
+from cupel.models.recordings import recordings_folder
 
 _BY_KEY: tuple[Profile, ...] = ("groq", "openai", "openrouter", "local")
 """The order in which `auto` looks for a key."""
@@ -85,7 +87,7 @@ def resolve_models(context: RunContext, env: Mapping[str, str] = os.environ) -> 
 
 
 def check_models(models: TierModels, env: Mapping[str, str] = os.environ) -> None:
-    """Refuse what would fail at the first document: a missing key, a judge that judges itself.
+    """Refuse what would fail at the first document: a missing key or recording, a judge that judges itself.
 
     Raises:
         SettingError: Naming the variable to set, or the setting to change, and the alternatives.
@@ -129,12 +131,30 @@ def _no_cheap_model(profile: Profile) -> str:
 
 
 def _check_reachable(role: str, model: ModelId, env: Mapping[str, str]) -> None:
-    if model.provider not in SITES:
+    if is_attached(str(model)):
         return
-    try:
-        endpoint(model, env)
-    except SettingError as error:
-        raise SettingError(f"{role} model {error}. {_alternatives(model.provider, env)}") from None
+    if model.provider in SITES:
+        try:
+            endpoint(model, env)
+        except SettingError as error:
+            raise SettingError(f"{role} model {error}. {_alternatives(model.provider, env)}") from None
+    elif model.provider == "recorded":
+        _check_recording(role, model, env)
+    elif model.provider == "scripted":
+        raise SettingError(
+            f"{role} model {model}: scripted models exist only inside `cupel.testing.scripted`"
+        )
+    elif model.provider == "offline" and model.name != "baseline":
+        raise SettingError(f"{role} model {model}: the only offline model is offline:baseline")
+
+
+def _check_recording(role: str, model: ModelId, env: Mapping[str, str]) -> None:
+    path = recordings_folder() / f"{model.name}.jsonl"
+    if not path.is_file() and not env.get("CUPEL_RECORD_BASE_URL", "").strip():
+        raise SettingError(
+            f"{role} model {model}: {path} does not exist; run this where the recordings are, or set "
+            "CUPEL_RECORD_BASE_URL to an OpenAI-compatible address to record it"
+        )
 
 
 def _alternatives(provider: str, env: Mapping[str, str]) -> str:

@@ -1,0 +1,132 @@
+"""`recorded:NAME`: answers a language model once gave to exactly these requests, replayed.
+
+With `CUPEL_RECORD_BASE_URL` set to an OpenAI-compatible address, a request without a recorded answer is
+asked there, under the model name NAME, and the answer is appended to the file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGeneration, ChatResult
+
+from cupel.errors import RecordingMissingError
+from cupel.models.capabilities import Capabilities
+from cupel.models.chat import ChatCompletions, to_wire
+from cupel.models.endpoints import Endpoint
+from cupel.models.recordings import Recorder, Recording, recorder, request_digest, request_key
+
+_PATIENCE_S = 86_400.0
+"""Who answers while recording may be a person."""
+
+
+class RecordedModel(BaseChatModel):
+    """Replays `NAME.jsonl` of the recordings folder."""
+
+    recording: str
+    max_output_tokens: int = 4096
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,  # noqa: ARG002  # LangChain's signature
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002  # LangChain's signature
+        **kwargs: Any,
+    ) -> ChatResult:
+        asked, key = _request(messages, kwargs)
+        answers = recorder(self.recording)
+        # off the loop: the first look reads the file
+        found = await asyncio.to_thread(answers.get, key)
+        if found is None:
+            found = await self._record(answers, key, asked, messages, kwargs)
+        return ChatResult(generations=[ChatGeneration(message=_replayed(found))])
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,  # noqa: ARG002  # LangChain's signature
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002  # LangChain's signature
+        **kwargs: Any,
+    ) -> ChatResult:
+        asked, key = _request(messages, kwargs)
+        answers = recorder(self.recording)
+        found = answers.get(key)
+        if found is None:
+            raise _missing(self.recording, answers, key, asked)
+        return ChatResult(generations=[ChatGeneration(message=_replayed(found))])
+
+    async def _record(
+        self,
+        answers: Recorder,
+        key: str,
+        asked: list[dict[str, Any]],
+        messages: list[BaseMessage],
+        kwargs: dict[str, Any],
+    ) -> Recording:
+        url = os.environ.get("CUPEL_RECORD_BASE_URL", "").strip()
+        if not url:
+            raise _missing(self.recording, answers, key, asked)
+        where = Endpoint(url.rstrip("/"), os.environ.get("CUPEL_RECORD_API_KEY", "").strip())
+        live = ChatCompletions.open(
+            where,
+            Capabilities(),
+            provider="recorded",
+            model=self.recording,
+            temperature=0.0,
+            max_output_tokens=self.max_output_tokens,
+            timeout_s=_PATIENCE_S,
+            logprobs=False,
+        )
+        message = await live.ainvoke(messages, **kwargs)
+        new = Recording(
+            key=key,
+            model=message.response_metadata["model_name"],
+            content=str(message.content),
+            finish_reason=message.response_metadata["finish_reason"] or "stop",
+            request_digest=request_digest(asked),
+            usage=_usage(message),
+        )
+        await asyncio.to_thread(answers.add, new)
+        return new
+
+    @property
+    def _llm_type(self) -> str:
+        return "recorded-chat"
+
+
+def _request(messages: list[BaseMessage], kwargs: dict[str, Any]) -> tuple[list[dict[str, Any]], str]:
+    asked = [to_wire(message) for message in messages]
+    schema = (kwargs.get("response_format") or {}).get("json_schema", {}).get("schema")
+    return asked, request_key(asked, schema)
+
+
+def _replayed(found: Recording) -> AIMessage:
+    usage = None
+    if {"input_tokens", "output_tokens"} <= found.usage.keys():
+        fresh, output = found.usage["input_tokens"], found.usage["output_tokens"]
+        usage = UsageMetadata(input_tokens=fresh, output_tokens=output, total_tokens=fresh + output)
+    details = {"finish_reason": found.finish_reason, "model_name": found.model, "recorded": found.date}
+    return AIMessage(content=found.content, usage_metadata=usage, response_metadata=details)
+
+
+def _usage(message: AIMessage) -> dict[str, int]:
+    usage = message.usage_metadata
+    if usage is None:
+        return {}
+    return {"input_tokens": usage["input_tokens"], "output_tokens": usage["output_tokens"]}
+
+
+def _missing(name: str, answers: Recorder, key: str, asked: list[dict[str, Any]]) -> RecordingMissingError:
+    there = f"{len(answers)} others" if answers.path.is_file() else "no such file"
+    return RecordingMissingError(
+        f"{answers.path} has no answer to request {key} ({there}), which ends in a message beginning "
+        f"{request_digest(asked)!r}. The prompt, schema or document changed since it was recorded: set "
+        "CUPEL_RECORD_BASE_URL to an OpenAI-compatible address and run the same command to record it",
+        model=f"recorded:{name}",
+    )

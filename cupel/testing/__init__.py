@@ -1,0 +1,20 @@
+"""For tests, one's own too: scripted chat models, and a scripted provider on a loopback port.
+
+Nothing here says anything about the quality of a model: the answers are made up.
+"""
+
+from cupel.testing.filling import fill
+from cupel.testing.models import ScriptedChatModel, ScriptedRequest, ScriptExhaustedError, reply, scripted
+from cupel.testing.provider import FAULTS, Counts, ScriptedProvider
+
+__all__ = [
+    "FAULTS",
+    "Counts",
+    "ScriptExhaustedError",
+    "ScriptedChatModel",
+    "ScriptedProvider",
+    "ScriptedRequest",
+    "fill",
+    "reply",
+    "scripted",
+]
