@@ -1,0 +1,172 @@
+"""Several judges, judges of two records, and judges looked over: votes, preferences and audits."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from cupel.state import VerdictName
+from cupel.statistics import Interval, bootstrap_mean, clopper_pearson
+
+Preference = Literal["a", "b", "tie", "unknown"]
+"""Which of two records is better; `unknown` where a judgement could not be had."""
+
+Answer = Literal["first", "second", "tie"]
+"""What a judge says of two records in the order it was shown them."""
+
+
+@dataclass(frozen=True, slots=True)
+class JuryVerdict:
+    """What several judges make of one record.
+
+    Attributes:
+        verdict: That of the majority of those that knew; `unknown` without a majority.
+        agreed: Whether all who knew said the same, and at least two did. A record they disagree on is for
+            a person to look at.
+        votes: Verdict → number of judges.
+    """
+
+    verdict: VerdictName
+    agreed: bool
+    votes: dict[VerdictName, int]
+
+
+def jury(verdicts: Sequence[VerdictName]) -> JuryVerdict:
+    """Count the verdicts of judges of different model families.
+
+    >>> jury(["accepted", "accepted", "rejected"]).verdict
+    'accepted'
+    >>> jury(["accepted", "rejected", "unknown"]).verdict
+    'unknown'
+    """
+    votes = Counter(verdicts)
+    known = votes["accepted"] + votes["rejected"]
+    majority: VerdictName = "unknown"
+    if votes["accepted"] != votes["rejected"]:
+        majority = "accepted" if votes["accepted"] > votes["rejected"] else "rejected"
+    return JuryVerdict(
+        majority, agreed=known >= 2 and known in {votes["accepted"], votes["rejected"]}, votes=dict(votes)
+    )
+
+
+def pairwise_schema() -> dict[str, Any]:
+    """Return the strict JSON Schema of a comparison of two records; the reasoning comes first."""
+    return {
+        "type": "object",
+        "properties": {
+            "reasoning": {"type": "string"},
+            "better": {"type": "string", "enum": ["first", "second", "tie"]},
+        },
+        "required": ["reasoning", "better"],
+        "additionalProperties": False,
+    }
+
+
+def preference(a_first: Answer | None, b_first: Answer | None) -> Preference:
+    """Combine the judge's answers to both orders; a judge that follows the order prefers nothing.
+
+    Args:
+        a_first: Its answer when record a was shown first; None where there was none.
+        b_first: Its answer when record b was shown first.
+
+    >>> preference("first", "second"), preference("first", "first")
+    ('a', 'tie')
+    """
+    if a_first is None or b_first is None:
+        return "unknown"
+    one = {"first": "a", "second": "b", "tie": "tie"}[a_first]
+    other = {"first": "b", "second": "a", "tie": "tie"}[b_first]
+    if one != other:
+        return "tie"
+    return "a" if one == "a" else "b" if one == "b" else "tie"
+
+
+@dataclass(frozen=True, slots=True)
+class WinRate:
+    """How often a was preferred to b.
+
+    Attributes:
+        rate: Share of compared documents won by a, ties counted half; None without any.
+        interval: 95 % interval of the rate, groups resampled.
+        wins: Documents won by a.
+        ties: Documents without a preference, those the two orders disagreed on included.
+        losses: Documents won by b.
+        unknown: Documents without a judgement; they are in no rate.
+    """
+
+    rate: float | None
+    interval: Interval
+    wins: int
+    ties: int
+    losses: int
+    unknown: int
+
+
+def win_rate(preferences: Sequence[Preference], groups: Sequence[Hashable] | None = None) -> WinRate:
+    """Share of documents on which a was preferred, with its interval.
+
+    Args:
+        preferences: One per document.
+        groups: The group of each document; each its own when left out.
+
+    >>> win_rate(["a", "a", "tie", "b", "unknown"]).rate
+    0.625
+    """
+    names = list(groups) if groups is not None else list(range(len(preferences)))
+    worth = {"a": 1.0, "tie": 0.5, "b": 0.0}
+    known = [(worth[p], g) for p, g in zip(preferences, names, strict=True) if p in worth]
+    points = [value for value, _ in known]
+    count = Counter(preferences)
+    return WinRate(
+        rate=sum(points) / len(points) if points else None,
+        interval=bootstrap_mean(points, [group for _, group in known]) if points else Interval(0.0, 1.0),
+        wins=count["a"],
+        ties=count["tie"],
+        losses=count["b"],
+        unknown=count["unknown"],
+    )
+
+
+def is_audited(doc_id: str, share: float, *, salt: str = "audit") -> bool:
+    """Whether a document belongs to the audit sample; the same one each time, in any order of documents.
+
+    Args:
+        doc_id: The document.
+        share: Share of documents to audit, in [0, 1].
+        salt: Another salt draws another sample.
+    """
+    drawn = hashlib.sha256(f"{salt}\x1f{doc_id}".encode("utf-8", "surrogatepass")).digest()[:8]
+    return int.from_bytes(drawn) / 2**64 < share
+
+
+@dataclass(frozen=True, slots=True)
+class FalsePassRate:
+    """Share of accepted records that a second judge, or a person, rejects."""
+
+    rate: float | None
+    interval: Interval
+    audited: int
+    unknown: int
+
+
+def false_pass_rate(second_verdicts: Sequence[VerdictName]) -> FalsePassRate:
+    """Estimate how many acceptances are wrong from audits of a random sample of them.
+
+    Args:
+        second_verdicts: The audit's verdict on each accepted record of the sample; `unknown` ones are
+            counted and left out.
+
+    >>> false_pass_rate(["accepted"] * 18 + ["rejected", "rejected"]).rate
+    0.1
+    """
+    rejected = sum(verdict == "rejected" for verdict in second_verdicts)
+    known = rejected + sum(verdict == "accepted" for verdict in second_verdicts)
+    return FalsePassRate(
+        rate=rejected / known if known else None,
+        interval=clopper_pearson(rejected, known),
+        audited=known,
+        unknown=len(second_verdicts) - known,
+    )
