@@ -117,7 +117,7 @@ def after_judge(
     """Accepted ends; rejected is refined while it helps, then escalated, then a person's."""
     attempt, verdict = attempts[-1], verdicts[-1]
     reason = refining_ends(attempt["tier"], attempts, verdicts, context, budget_left=budget_left)
-    if verdict["advisory"] and verdict["verdict"] != "unknown":
+    if verdict["advisory"] and verdict["verdict"] != "unknown" and not verdict["code_findings"]:
         return "accepted"
     if reason is None:
         return "rejected"

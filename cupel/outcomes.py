@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from cupel.cascade import failed
-from cupel.context import RunContext
 from cupel.extraction import calls_of
 from cupel.refinement.attempts import attempt_quality, best_attempt
 from cupel.runlog import cost_of
 from cupel.state import Attempt, Outcome, RunState, Status, VerdictRecord
 
 
-def outcome_of(state: RunState, context: RunContext) -> Outcome:
+def outcome_of(state: RunState) -> Outcome:
     """Choose the best attempt, not the last, and say what became of the document and why.
 
     `accepted`: the judge or, where none was asked, verify accepted it, or a person did. `failed`: there is
@@ -66,7 +65,7 @@ def _status(state: RunState, best: Attempt | None, verdict: VerdictRecord | None
     if best is None:
         errors = dict.fromkeys(f"{a['tier']}: {a['error']}" for a in state["attempts"] if a["error"])
         return "failed", list(errors)
-    if verdict is not None and not (verdict["advisory"] and verdict["verdict"] != "unknown"):
+    if verdict is not None and _decides(verdict):
         return (
             ("accepted", []) if verdict["verdict"] == "accepted" else ("needs_review", _objections(verdict))
         )
@@ -74,6 +73,11 @@ def _status(state: RunState, best: Attempt | None, verdict: VerdictRecord | None
     if best["in_doubt"]:
         return "needs_review", [*best["doubts"], *advice, *_later_errors(state, best)]
     return "accepted", advice
+
+
+def _decides(verdict: VerdictRecord) -> bool:
+    """An advisory judge is shown and decides nothing; what code found always does."""
+    return not verdict["advisory"] or verdict["verdict"] == "unknown" or bool(verdict["code_findings"])
 
 
 def _objections(verdict: VerdictRecord) -> list[str]:

@@ -20,25 +20,17 @@ from cupel.prompts import compact
 from cupel.runlog import text_hash
 from cupel.runtime import Run, Runtime, Tally, close_current, install, running
 from cupel.state import DocumentInput, Outcome
+from cupel.tables import Row
 from cupel.tasks import TaskSpec
 
 LOOKAHEAD = 8
 """Rows read ahead, as a multiple of the concurrency: how far a slow document may hold back the output."""
 
+NEVER_WALKED: list[str] = []
+"""Path of a document that never got through its graph; the same command tries it again."""
+
 _NOT_DECIDING = {"timeout_s", "max_retries"}
 """Settings that do not change a result."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
-    """One row on its way through a graph."""
-
-    position: int
-    text: object
-    """Whatever the input has there; what is no usable text becomes a failed outcome."""
-
-    doc_id: str | None = None
-    inputs: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,9 +48,9 @@ class Job:
     output_schema: Mapping[str, Any] | None = None
     instructions: str = ""
 
-    def document_input(self, document: Document, text: str) -> DocumentInput:
-        """What the graph is given."""
-        given = DocumentInput(text=text, meta=dict(document.inputs))
+    def document_input(self, document: Row) -> DocumentInput:
+        """What the graph is given; `prepare` judges whatever stands in the text column."""
+        given = DocumentInput(text=document.text, meta=dict(document.inputs))  # type: ignore[typeddict-item]
         if document.doc_id:
             given["doc_id"] = document.doc_id
         if self.output_schema is None:
@@ -121,18 +113,19 @@ class Runner:
         *,
         env: Mapping[str, str] | None = None,
         graph: Any = None,
+        wait_for_limits: bool = False,
     ) -> None:
         self.job = job
         self.project = project or find_project()
         self.stop = Stop()
         self.progress = Progress()
         self.tally = Tally()
-        self._env, self._given_graph = env, graph
+        self._env, self._given_graph, self._wait = env, graph, wait_for_limits
         self._started = time.perf_counter()
 
     async def __aenter__(self) -> Self:
         """Open the run log, check the models, load the graph; all before anything is paid."""
-        self.runtime = await asyncio.to_thread(Runtime, self.project, self._env)
+        self.runtime = await asyncio.to_thread(Runtime, self.project, self._env, wait_for_limits=self._wait)
         try:
             await self._prepare()
         except BaseException:
@@ -192,13 +185,13 @@ class Runner:
         finally:
             await close_current()
 
-    async def outcomes(self, documents: Iterable[Document]) -> AsyncIterator[tuple[Document, Outcome | None]]:
+    async def outcomes(self, documents: Iterable[Row]) -> AsyncIterator[tuple[Row, Outcome | None]]:
         """Every document with its outcome, in the input's order; None for those a stopped run did not reach.
 
         Memory does not grow with the input: at most `LOOKAHEAD` × concurrency rows are held.
         """
         gate = asyncio.Semaphore(self.job.concurrency)
-        waiting: deque[tuple[Document, asyncio.Task[Outcome | None]]] = deque()
+        waiting: deque[tuple[Row, asyncio.Task[Outcome | None]]] = deque()
         with running(self.run):
             try:
                 for document in documents:
@@ -211,7 +204,7 @@ class Runner:
                 for _, task in waiting:
                     task.cancel()
 
-    async def _guarded(self, document: Document, gate: asyncio.Semaphore) -> Outcome | None:
+    async def _guarded(self, document: Row, gate: asyncio.Semaphore) -> Outcome | None:
         async with gate:
             if self.stop.requested:
                 return None
@@ -221,11 +214,11 @@ class Runner:
                 self.stop.because_of(error)
                 return None
 
-    async def _one(self, document: Document) -> Outcome:
+    async def _one(self, document: Row) -> Outcome:
         key = self.outcome_key(document)
         log = self.runtime.run_log
         stored = await log.outcome(key)
-        if stored is not None and not (self.job.retry_failed and stored["status"] == "failed"):
+        if stored is not None and self._stands(stored):
             await log.note_row(self.run_id, document.position, key)
             self.progress.note(stored, reused=True)
             return stored
@@ -235,10 +228,18 @@ class Runner:
         self.progress.note(outcome, reused=False)
         return outcome
 
-    async def _invoked(self, document: Document) -> Outcome:
-        given = self.job.document_input(document, document.text)  # type: ignore[arg-type]  # prepare judges it
+    def _stands(self, stored: Outcome) -> bool:
+        """Whether a stored outcome is used again: not one that a fault of the graph itself left behind."""
+        asked_anew = self.job.retry_failed and stored["status"] == "failed"
+        return stored["path"] != NEVER_WALKED and not asked_anew
+
+    async def _invoked(self, document: Row) -> Outcome:
+        if document.problem is not None:
+            return failed_outcome(self.job.task.name, document, document.problem)
         try:
-            result: Outcome = await self.graph.ainvoke(given, context=self.job.context)
+            result: Outcome = await self.graph.ainvoke(
+                self.job.document_input(document), context=self.job.context
+            )
         except CupelError:
             raise
         except Exception as error:  # noqa: BLE001 - a fault in one document's walk is that document's outcome
@@ -247,7 +248,7 @@ class Runner:
             )
         return result
 
-    def outcome_key(self, document: Document) -> str:
+    def outcome_key(self, document: Row) -> str:
         """Hash of all that decides this document's outcome."""
         text = document.text if isinstance(document.text, str) else repr(document.text)
         parts = [self.run_id, self.identity, document.doc_id, text_hash(text), dict(document.inputs)]
@@ -275,15 +276,15 @@ class Runner:
 
 
 async def _next(
-    waiting: deque[tuple[Document, asyncio.Task[Outcome | None]]],
-) -> tuple[Document, Outcome | None]:
+    waiting: deque[tuple[Row, asyncio.Task[Outcome | None]]],
+) -> tuple[Row, Outcome | None]:
     document, task = waiting[0]
     outcome = await task
     waiting.popleft()
     return document, outcome
 
 
-def failed_outcome(task: str, document: Document, reason: str) -> Outcome:
+def failed_outcome(task: str, document: Row, reason: str) -> Outcome:
     """The outcome of a document that never got through its graph."""
     return Outcome(
         doc_id=document.doc_id or f"row-{document.position}",
@@ -305,5 +306,5 @@ def failed_outcome(task: str, document: Document, reason: str) -> Outcome:
         verdicts=[],
         addenda=[],
         review=None,
-        path=[],
+        path=NEVER_WALKED,
     )

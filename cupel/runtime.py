@@ -179,12 +179,17 @@ class Runtime:
     """The shared resources of one event loop."""
 
     def __init__(
-        self, project: Project, env: Mapping[str, str] | None = None, run_log: RunLog | None = None
+        self,
+        project: Project,
+        env: Mapping[str, str] | None = None,
+        run_log: RunLog | None = None,
+        *,
+        wait_for_limits: bool = False,
     ) -> None:
         self.project = project
         self.env = os.environ if env is None else env
         self.run_log = run_log or open_run_log(project.state, self.env)
-        self.limiter = Limiter()
+        self.limiter = Limiter(wait=wait_for_limits)
         self.circuits = Circuits()
         self._in_flight: dict[str, asyncio.Task[StoredResponse]] = {}
         self._tasks: dict[str, tuple[float, TaskSpec]] = {}

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
-from cupel.cascade import Doubt, basic_signals, failed, plain_rule
+from cupel.cascade import Doubt, basic_signals, plain_rule
 from cupel.confidence.agreement import record_agreement
 from cupel.context import RunContext
 from cupel.documents import wrap
 from cupel.extraction import attempt_record, prompt_for, usd_left
 from cupel.grounding import Grounder
-from cupel.judging import aggregate, code_checks, judge_schema, read_judgement
+from cupel.judging import Finding, Verdict, aggregate, code_checks, judge_schema, read_judgement
 from cupel.models import resolve_models
 from cupel.prompts import compact, messages, template_of
 from cupel.runtime import current
-from cupel.state import Attempt, Call, FindingRecord, RunState, VerdictRecord
-from cupel.structured import Answer, Question, ask
+from cupel.state import Attempt, Call, RunState, VerdictRecord
+from cupel.structured import Question, ask
 from cupel.tasks import TaskSpec
 
 
@@ -54,57 +54,49 @@ async def _second_opinion(
 async def judged(state: RunState, task: TaskSpec, context: RunContext) -> VerdictRecord:
     """The verdict on the latest attempt: code first, and only what passes is shown to the judge's model."""
     attempt = state["attempts"][-1]
-    record = attempt["record"]
-    if record is None:
-        return _without_record(attempt, context)
-    by_code = code_checks(record, task.schema, attempt["evidence"])
-    if failed(by_code):
-        return _verdict(
-            attempt, context, verdict="rejected", code_findings=failed(by_code), reason="code checks failed"
-        )
-    return await _asked(state, task, context, attempt)
+    if attempt["record"] is None:
+        return _ruled(attempt, _without_record(attempt))
+    by_code = code_checks(attempt["record"], task.schema, attempt["evidence"], text=state["text"])
+    if by_code:
+        reason = "; ".join(finding.reasoning for finding in by_code)
+        return _ruled(attempt, Verdict(verdict="rejected", code_findings=by_code, reason=reason))
+    return await _asked(state, task, context)
 
 
-def _without_record(attempt: Attempt, context: RunContext) -> VerdictRecord:
+def _without_record(attempt: Attempt) -> Verdict:
     """A reply that does not fit is rejected by code; a call that failed cannot be judged at all."""
     problem = attempt["error"] or "there is no record"
     if attempt["error_kind"] != "schema":
-        return _verdict(attempt, context, verdict="unknown", reason=problem)
-    finding = FindingRecord(
-        criterion="schema", finding="fail", reasoning=problem, evidence_quote=None, quote_match=None
-    )
-    return _verdict(attempt, context, verdict="rejected", code_findings=[finding], reason=problem)
+        return Verdict(verdict="unknown", reason=problem)
+    finding = Finding(criterion="schema", finding="fail", reasoning=problem)
+    return Verdict(verdict="rejected", code_findings=(finding,), reason=problem)
 
 
-async def _asked(state: RunState, task: TaskSpec, context: RunContext, attempt: Attempt) -> VerdictRecord:
-    models = resolve_models(context, (await current()).env)
-    if not models.judge:
-        return _verdict(attempt, context, verdict="unknown", reason="no judge is attached; set --judge-model")
-    if models.judge == attempt["model"]:
-        return _verdict(
-            attempt, context, verdict="unknown", reason=f"{models.judge} may not judge its own record"
+async def _asked(state: RunState, task: TaskSpec, context: RunContext) -> VerdictRecord:
+    attempt = state["attempts"][-1]
+    judge = resolve_models(context, (await current()).env).judge
+    if not judge or judge == attempt["model"]:
+        reason = (
+            f"{judge} may not judge its own record" if judge else "no judge is attached; set --judge-model"
         )
+        return _ruled(attempt, Verdict(verdict="unknown", reason=reason))
+    answer = await ask(await _judge_question(state, task, context, judge))
+    findings = None
+    if answer.record is not None:
+        findings = read_judgement(answer.record, task.criteria, Grounder(state["text"]))
+    verdict = aggregate(findings, task.criteria, advisory=context.advisory_judge)
+    if answer.error is not None:
+        verdict = replace(verdict, reason=f"no judgement: {answer.error}")
+    return verdict.to_record(attempt=attempt["number"], model=answer.model, calls=answer.calls)
+
+
+def _ruled(attempt: Attempt, verdict: Verdict) -> VerdictRecord:
+    """A verdict that took no model."""
+    return verdict.to_record(attempt=attempt["number"], model=None)
+
+
+async def _judge_question(state: RunState, task: TaskSpec, context: RunContext, model: str) -> Question:
     schema = judge_schema(task.criteria)
-    answer = await ask(await _judge_question(state, task, context, models.judge, schema))
-    if answer.record is None:
-        reason = f"no judgement: {answer.error}"
-        return _verdict(attempt, context, verdict="unknown", reason=reason, answer=answer)
-    findings = read_judgement(answer.record, task.criteria, Grounder(state["text"]))
-    made = aggregate(findings, task.criteria)
-    return _verdict(
-        attempt,
-        context,
-        verdict=made.verdict,
-        findings=findings,
-        reason=made.reason,
-        score=made.score,
-        answer=answer,
-    )
-
-
-async def _judge_question(
-    state: RunState, task: TaskSpec, context: RunContext, model: str, schema: dict[str, Any]
-) -> Question:
     prompt = await prompt_for(task, "judge", model, context, schema)
     doc_id = state.get("doc_id", "")
     varying = {
@@ -123,20 +115,4 @@ async def _judge_question(
         context=context,
         repair=template_of(task, "repair"),
         usd_left=usd_left(state, context),
-    )
-
-
-def _verdict(
-    attempt: Attempt, context: RunContext, *, answer: Answer | None = None, **said: Any
-) -> VerdictRecord:
-    return VerdictRecord(
-        attempt=attempt["number"],
-        verdict=said["verdict"],
-        findings=said.get("findings", []),
-        code_findings=said.get("code_findings", []),
-        advisory=context.advisory_judge,
-        model=answer.model if answer else None,
-        score=said.get("score"),
-        reason=said["reason"],
-        calls=answer.calls if answer else [],
     )

@@ -1,0 +1,25 @@
+"""The command line: one file per command; heavy imports wait until a command needs them."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from cupel.cli.app import app
+from cupel.errors import CupelError
+
+
+def main() -> None:
+    """Run a command; what is raised on purpose becomes one clear text and an exit code, never a traceback."""
+    try:
+        app()
+    except CupelError as error:
+        typer.secho(f"{type(error).__name__.removesuffix('Error')}: {error}", fg="red", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.secho("interrupted; the same command goes on where this one stopped", err=True)
+        sys.exit(130)
+
+
+__all__ = ["app", "main"]

@@ -1,0 +1,56 @@
+"""Options that several commands share, said once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+File = Annotated[Path, typer.Argument(help="Documents: CSV, TSV, JSON, JSONL (also .gz) or Parquet.")]
+Task = Annotated[str, typer.Option("--task", "-t", help="A task of prompts/; `cupel tasks` lists them.")]
+TextColumn = Annotated[str, typer.Option(help="Column with the text.")]
+IdColumn = Annotated[
+    str | None,
+    typer.Option(help="Column with your ids; `id` is taken where there is one, else a hash of the text."),
+]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option("--input", metavar="NAME=COLUMN", help="A further input of the task; may be repeated."),
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="Only the first so many rows.")]
+Concurrency = Annotated[int, typer.Option(min=1, max=4096, help="Documents worked on at once.")]
+Profile = Annotated[
+    str | None,
+    typer.Option(help="Models to use: auto, groq, openai, openrouter, local, offline or demo."),
+]
+Schema = Annotated[
+    Path | None, typer.Option(help="A JSON Schema file for a one-off task, instead of --task.")
+]
+Instructions = Annotated[str, typer.Option(help="What to extract, for a one-off task.")]
+CheapModel = Annotated[str | None, typer.Option(help="provider:model tried first.")]
+StrongModel = Annotated[str | None, typer.Option(help="provider:model asked in doubt.")]
+JudgeModel = Annotated[str | None, typer.Option(help="provider:model that judges.")]
+RefinerModel = Annotated[
+    str | None, typer.Option(help="provider:model that turns critique into instructions.")
+]
+AgreementModel = Annotated[str | None, typer.Option(help="A second cheap model whose agreement is a signal.")]
+FallbackModel = Annotated[str | None, typer.Option(help="Stands in while a provider is down.")]
+Judge = Annotated[str | None, typer.Option(help="What is judged: auto, always or never.")]
+MaxUsd = Annotated[
+    float | None, typer.Option(min=0, help="Hard cap on what the run may cost, in US dollars.")
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")
+]
+
+
+def read_inputs(pairs: list[str] | None) -> dict[str, str]:
+    """`["topic=debate"]` as `{"topic": "debate"}`; a bare name stands for the column of that name."""
+    read = (pair.partition("=") for pair in pairs or [])
+    return {name: column or name for name, _, column in read}
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """The options that were given."""
+    return {name: value for name, value in options.items() if value is not None}

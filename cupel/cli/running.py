@@ -1,0 +1,159 @@
+"""What `cupel run` does: open, check, run, write, report; and stop well when asked to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cupel.cli.progress import live_progress
+from cupel.errors import TaskError
+from cupel.project import Project, find_project
+from cupel.runner import Job, Runner
+from cupel.settings import run_context
+from cupel.tables import Table, check_writable, open_table, open_writer, outcome_columns
+from cupel.tasks import TaskSpec, ad_hoc_task, load_task
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileRun:
+    """Everything `cupel run` was told."""
+
+    file: Path
+    task: str = ""
+    out: Path | None = None
+    text_column: str = "text"
+    id_column: str | None = None
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    limit: int | None = None
+    concurrency: int = 16
+    max_usd: float | None = None
+    schema: Path | None = None
+    instructions: str = ""
+    retry_failed: bool = False
+    wait: bool = False
+    report: bool = True
+    graph: str = "enrich"
+    as_json: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def output(self) -> Path:
+        """`--out`, else the input's name with the task's in it, in the current folder."""
+        if self.out is not None:
+            return self.out
+        name = self.file.name.removesuffix(".gz")
+        stem, suffix = Path(name).stem, Path(name).suffix
+        return Path(f"{stem}.{self.task or 'record'}{suffix or '.jsonl'}")
+
+
+def run_file(told: FileRun) -> int:
+    """Run a file through a graph; returns the exit code."""
+    project = find_project()
+    task, as_schema = task_of(told.task, told.schema, told.instructions, project)
+    table = opened(told, task)
+    check_writable(told.output, reading=told.file)
+    job = Job(
+        task=task,
+        context=run_context(told.settings, os.environ),
+        graph=told.graph,
+        input_name=str(told.file),
+        output_name=str(told.output),
+        concurrency=told.concurrency,
+        max_usd=told.max_usd,
+        retry_failed=told.retry_failed,
+        output_schema=as_schema,
+        instructions=told.instructions,
+    )
+    for warning in table.warnings:
+        print(f"note: {warning}", file=sys.stderr)
+    return asyncio.run(_run(told, job, table, project))
+
+
+def task_of(
+    name: str, schema: Path | None, instructions: str, project: Project
+) -> tuple[TaskSpec, dict[str, Any] | None]:
+    """The task named, or the one a schema file makes."""
+    if schema is None:
+        return load_task(name or "arguments", project.prompts), None
+    try:
+        as_schema = json.loads(schema.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TaskError(f"cannot be read as JSON: {error}", path=schema) from error
+    return ad_hoc_task(as_schema, instructions, project.prompts), as_schema
+
+
+def opened(told: FileRun, task: TaskSpec) -> Table:
+    """The input, with every further input of the task found in a column of its own name unless told otherwise."""
+    inputs = {name: told.inputs.get(name, name) for name in task.inputs} | dict(told.inputs)
+    table = open_table(told.file, told.text_column, told.id_column, inputs, told.limit)
+    if told.id_column is None and "id" in table.columns and told.text_column != "id":
+        table = open_table(told.file, told.text_column, "id", inputs, told.limit)
+    return table
+
+
+async def _run(told: FileRun, job: Job, table: Table, project: Project) -> int:
+    async with Runner(job, project, wait_for_limits=told.wait) as runner:
+        runner.progress.total = table.total
+        with (
+            _stopping(runner),
+            live_progress(runner, quiet=told.as_json and not sys.stderr.isatty()),
+            open_writer(told.output, table.layout, job.task.name, record_schema=job.task.schema) as writer,
+        ):
+            async for row, outcome in runner.outcomes(table):
+                writer.write(row.values, outcome_columns(outcome, job.task.name))
+        summary = await runner.summary(str(told.output))
+    return _tell(told, runner, summary, project)
+
+
+@contextmanager
+def _stopping(runner: Runner) -> Iterator[None]:
+    """First Ctrl-C: finish what is in flight and save. Second: drop it."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def interrupt() -> None:
+        if runner.stop.interrupted and task is not None:
+            task.cancel()
+            return
+        runner.stop.interrupt()
+        print(
+            "stopping: finishing what is in flight; Ctrl-C again drops it (nothing paid is lost)",
+            file=sys.stderr,
+        )
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, interrupt)
+    try:
+        yield
+    finally:
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(name)
+
+
+def _tell(told: FileRun, runner: Runner, summary: dict[str, Any], project: Project) -> int:
+    from cupel.cli.telling import tell_run
+
+    error = runner.stop.error
+    summary["report"] = None
+    if told.report:
+        from cupel.cli.reporting import write_run_report
+
+        summary["report"] = str(write_run_report(project, summary["run_id"], summary))
+    if told.as_json:
+        print(json.dumps(summary, ensure_ascii=False))
+    else:
+        tell_run(summary)
+    if error is not None:
+        print(f"stopped: {error}\nThe same command goes on from here.", file=sys.stderr)
+        return error.exit_code
+    if runner.stop.interrupted:
+        print("stopped; the same command goes on from here.", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,41 @@
+"""A run's summary for a person, on stderr and stdout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def tell_run(summary: dict[str, Any]) -> None:
+    """Print what became of the documents, what it cost, and where everything is."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(
+        title=f"{summary['documents']} documents · task {summary['task']} · run {summary['run_id']}"
+    )
+    table.add_column("status")
+    table.add_column("documents", justify="right")
+    for status, count in summary["statuses"].items():
+        table.add_row(status, str(count))
+    table.add_row("of these escalated", str(summary["escalated"]), style="dim")
+    console.print(table)
+    if summary["calls"]:
+        spent = Table(title="this invocation")
+        for name in ("model", "calls", "cost USD"):
+            spent.add_column(name, justify="left" if name == "model" else "right")
+        for model, calls in summary["calls"].items():
+            unknown = model in summary["unknown_price"]
+            spent.add_row(
+                model, str(calls), "unknown" if unknown else f"{summary['cost_usd'].get(model, 0.0):.4f}"
+            )
+        console.print(spent)
+    else:
+        console.print("no model was called: every answer was in the run log")
+    console.print(
+        f"cost of the run so far: ${summary['cost_usd_total']:.4f} · {summary['wall_s']:.1f} s",
+        highlight=False,
+    )
+    console.print(f"output: {summary['output']}", highlight=False, soft_wrap=True)
+    if summary.get("report"):
+        console.print(f"report: {summary['report']}", highlight=False, soft_wrap=True)
