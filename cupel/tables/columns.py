@@ -1,0 +1,72 @@
+"""The columns a task adds to a table, and what an outcome puts into them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any
+
+from cupel.errors import InputError
+from cupel.state import Outcome
+
+_SHOWN = 30
+
+
+def task_columns(task: str) -> list[str]:
+    """Return the names of the columns a task adds, in order.
+
+    >>> task_columns("stance")[:3]
+    ['stance', 'stance_status', 'stance_confidence']
+    """
+    return [task, *(f"{task}_{part}" for part in _PARTS)]
+
+
+def outcome_columns(outcome: Outcome | None, task: str) -> dict[str, Any]:
+    """Return what one outcome puts into the task's columns, all None where a run did not get to it."""
+    if outcome is None:
+        return dict.fromkeys(task_columns(task))
+    values: Mapping[str, Any] = outcome
+    return {task: values["record"], **{f"{task}_{part}": values[part] for part in _PARTS}}
+
+
+def check_columns(columns: Iterable[Hashable], task: str, *, source: str = "the input") -> None:
+    """Refuse an input that already has a column this task would add.
+
+    Raises:
+        InputError: Naming the columns; an earlier output read as input is the usual cause.
+    """
+    if taken := sorted(set(columns) & set(task_columns(task)), key=str):
+        names = ", ".join(repr(name) for name in taken)
+        msg = (
+            f"{source}: has the columns {names} already, which the task {task!r} would write. "
+            "Drop or rename them, or start from the table as it was before"
+        )
+        raise InputError(msg)
+
+
+def require_column(name: Hashable, columns: Sequence[Hashable], *, source: str, option: str) -> None:
+    """Refuse a column that is not there, with those that are and the likely one.
+
+    Args:
+        name: The column asked for.
+        columns: Those there are.
+        source: The file, as it leads the message.
+        option: How the column is chosen, such as `--text-column`.
+    """
+    if name in columns:
+        return
+    shown = ", ".join(repr(column) for column in columns[:_SHOWN])
+    more = f" and {len(columns) - _SHOWN} more" if len(columns) > _SHOWN else ""
+    near = _near_miss(str(name), [str(column) for column in columns])
+    hint = f"; did you mean {near!r}?" if near else f"; name one of them with {option}"
+    msg = f"{source}: no column {name!r} ({option}). The columns are {shown}{more}{hint}"
+    raise InputError(msg)
+
+
+_PARTS = ("status", "confidence", "model", "cost_usd", "reasons", "doc_id")
+
+
+def _near_miss(name: str, columns: Sequence[str]) -> str | None:
+    folded = {column.strip().casefold(): column for column in columns}
+    close = difflib.get_close_matches(name.strip().casefold(), folded, n=1, cutoff=0.7)
+    return folded[close[0]] if close else None

@@ -1,0 +1,198 @@
+"""Parquet: read in batches, written with types where the values and the task's schema allow them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cupel.errors import InputError, OutputPathError
+from cupel.tables.formats import Layout
+from cupel.tables.plain import json_text, storable
+from cupel.tables.rows import Cells
+
+_BATCH_ROWS = 256
+_GROUP_ROWS = 1_000
+
+_KINDS = {
+    "string": pa.string(),
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "boolean": pa.bool_(),
+    "json": pa.string(),
+}
+
+
+class ParquetReader:
+    """A Parquet file; values come as Python objects and keep their column's type for writing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self.schema = pq.read_schema(path)
+        except pa.ArrowInvalid as error:
+            msg = f"{path}: not a Parquet file: {error}"
+            raise InputError(msg) from None
+
+    def cells(self) -> Iterator[Cells]:
+        """Yield the rows, a batch in memory at a time."""
+        try:
+            # pre_buffer would hold a whole row group's pages: with one group, the whole file.
+            with pq.ParquetFile(self.path, pre_buffer=False) as file:
+                for batch in file.iter_batches(batch_size=_BATCH_ROWS):
+                    yield from map(Cells, batch.to_pylist())
+        except (pa.ArrowException, OSError) as error:
+            msg = f"{self.path}: damaged Parquet file: {error}"
+            raise InputError(msg) from None
+
+    def layout(self, cells: Iterator[Cells]) -> Layout:
+        """Return the columns and their types, as the file declares them."""
+        for _ in cells:
+            pass
+        return Layout(tuple(self.schema.names), arrow=self.schema)
+
+
+class ParquetSink:
+    """Rows collected into row groups of a thousand."""
+
+    def __init__(
+        self,
+        target: Any,
+        layout: Layout,
+        added: Sequence[str],
+        record_schema: Mapping[str, Any] | None,
+        *,
+        path: Path,
+    ) -> None:
+        self.path = path
+        self.record_type = record_type(record_schema) if record_schema else None
+        self.schema = _input_schema(layout)
+        for field in _added_fields(added, self.record_type):
+            self.schema = self.schema.append(field)
+        self.writer = pq.ParquetWriter(target, self.schema)
+        self.rows: list[dict[str, Any]] = []
+        self.written = 0
+
+    def write(self, values: Mapping[str, Any]) -> None:
+        """Take one row."""
+        self.rows.append(dict(values))
+        if len(self.rows) == _GROUP_ROWS:
+            self._flush()
+
+    def finish(self) -> None:
+        """Write what is left, and the footer."""
+        self._flush()
+        self.writer.close()
+
+    def abandon(self) -> None:
+        """Let go of the file, whatever is in it."""
+        self.writer.close()
+
+    def _flush(self) -> None:
+        if self.rows:
+            columns = [self._column(field) for field in self.schema]
+            self.writer.write_table(pa.Table.from_arrays(columns, schema=self.schema))
+            self.written += len(self.rows)
+            self.rows.clear()
+
+    def _column(self, field: Any) -> Any:
+        values = [row.get(field.name) for row in self.rows]
+        if pa.types.is_string(field.type):
+            values = [_as_string(value) for value in values]
+        try:
+            return pa.array(values, type=field.type)
+        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+            first = self.written + 1
+            msg = (
+                f"{self.path}: column {field.name!r}, rows {first} to {first + len(values) - 1}: a value does not fit its Parquet "
+                f"type {field.type}: {error}. Choose a .jsonl output; what was answered is not asked again"
+            )
+            raise OutputPathError(msg) from None
+
+
+def record_type(schema: Mapping[str, Any]) -> Any | None:
+    """Return the Arrow type of records of a JSON Schema, None where JSON text is the only way.
+
+    Objects with fixed properties become structs, arrays lists; a union of types (other than with null), an
+    open object or a recursive reference has no Arrow type, and then the whole record is stored as JSON text.
+    """
+    try:
+        return _arrow_type(schema, root=schema, within=())
+    except _NoArrowTypeError:
+        return None
+
+
+class _NoArrowTypeError(Exception):
+    pass
+
+
+_SCALARS = {"string": pa.string(), "integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
+
+
+def _arrow_type(schema: Mapping[str, Any], *, root: Mapping[str, Any], within: tuple[str, ...]) -> Any:
+    if reference := schema.get("$ref"):
+        if reference in within or not reference.startswith("#/"):
+            raise _NoArrowTypeError
+        return _arrow_type(_resolve(root, reference), root=root, within=(*within, reference))
+    if options := schema.get("anyOf") or schema.get("oneOf"):
+        real = [option for option in options if option.get("type") != "null"]
+        if len(real) != 1:
+            raise _NoArrowTypeError
+        return _arrow_type(real[0], root=root, within=within)
+    name = _single_type(schema)
+    if name in _SCALARS:
+        return _SCALARS[name]
+    if name == "array" and isinstance(schema.get("items"), Mapping):
+        return pa.list_(_arrow_type(schema["items"], root=root, within=within))
+    if name == "object" and schema.get("properties") and not schema.get("additionalProperties"):
+        return pa.struct(
+            [(key, _arrow_type(part, root=root, within=within)) for key, part in schema["properties"].items()]
+        )
+    raise _NoArrowTypeError
+
+
+def _single_type(schema: Mapping[str, Any]) -> str:
+    declared = schema.get("type")
+    if declared is None and all(isinstance(value, str | None) for value in schema.get("enum", [0])):
+        return "string"
+    names = [declared] if isinstance(declared, str) else [name for name in declared or [] if name != "null"]
+    if len(names) != 1:
+        raise _NoArrowTypeError
+    return str(names[0])
+
+
+def _resolve(root: Mapping[str, Any], reference: str) -> Mapping[str, Any]:
+    found: Any = root
+    for part in reference[2:].split("/"):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    if not isinstance(found, Mapping):
+        raise _NoArrowTypeError
+    return found
+
+
+def _input_schema(layout: Layout) -> Any:
+    if layout.arrow is not None:
+        return layout.arrow
+    return pa.schema([(name, _KINDS[layout.kinds.get(name, "string")]) for name in layout.columns])
+
+
+def _added_fields(added: Sequence[str], record: Any | None) -> list[Any]:
+    kinds = [
+        record or pa.string(),
+        pa.string(),
+        pa.float64(),
+        pa.string(),
+        pa.float64(),
+        pa.list_(pa.string()),
+        pa.string(),
+    ]
+    return [pa.field(name, kind) for name, kind in zip(added, kinds, strict=True)]
+
+
+def _as_string(value: Any) -> str | None:
+    if value is None:
+        return None
+    return storable(value) if isinstance(value, str) else json_text(value)

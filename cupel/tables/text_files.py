@@ -1,0 +1,165 @@
+"""Readers of CSV, JSON and JSONL: rows one at a time, and a survey of the whole before anything is paid."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cupel.errors import InputError
+from cupel.tables.formats import Format, Layout
+from cupel.tables.lines import Located, decoded_lines, json_lines, json_objects
+from cupel.tables.rows import Cells
+
+_LONGEST_CELL = 2**31 - 1
+_INT64 = 2**63
+_EXACT_IN_FLOAT = 2**53
+
+
+@dataclass(frozen=True, slots=True)
+class CsvReader:
+    """A CSV file with a header; every cell stays the string it is."""
+
+    path: Path
+    format: Format
+    delimiter: str
+    columns: tuple[str, ...]
+
+    @classmethod
+    def open(cls, path: Path, format_: Format, *, text_column: str) -> CsvReader:
+        """Read the header; the delimiter is the one that makes `text_column` a column, else the usual one."""
+        # The limit is the module's own and 128 KB: less than one long speech.
+        csv.field_size_limit(_LONGEST_CELL)
+        delimiters = dict.fromkeys([format_.delimiter, ",", ";", "\t", "|"])
+        headers = {delimiter: _header(path, format_, delimiter) for delimiter in delimiters}
+        fitting = [delimiter for delimiter, header in headers.items() if text_column in header]
+        delimiter = (fitting or [format_.delimiter])[0]
+        return cls(path, format_, delimiter, _distinct(path, headers[delimiter]))
+
+    def cells(self) -> Iterator[Cells]:
+        """Yield the rows; one with too few or too many cells carries that as its problem."""
+        lines = _csv_rows(self.path, self.format, self.delimiter)
+        next(lines)
+        for line, row in lines:
+            yield Cells(dict(zip(self.columns, row, strict=False)), self._problem(line, row))
+
+    def layout(self, cells: Iterator[Cells]) -> Layout:
+        """Return the columns; all are strings."""
+        for _ in cells:
+            pass
+        return Layout(self.columns)
+
+    def _problem(self, line: int, row: list[str]) -> str | None:
+        if len(row) == len(self.columns):
+            return None
+        return (
+            f"line {line} has {len(row)} cells, the header {len(self.columns)}: "
+            f'put cells that hold {self.delimiter!r} or a line break in "quotes"'
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class JsonReader:
+    """A JSON or JSONL file of objects; a column is any key that occurs."""
+
+    path: Path
+    format: Format
+
+    def cells(self) -> Iterator[Cells]:
+        """Yield the rows, each with its own keys."""
+        read = json_lines if self.format.name == "jsonl" else json_objects
+        located: Iterator[Located] = read(self.path, gzipped=self.format.gzipped)
+        return (Cells(item.value) for item in located)
+
+    def layout(self, cells: Iterator[Cells]) -> Layout:
+        """Return every key that occurs, in the order first seen, with the kind that holds its values."""
+        kinds = _Kinds()
+        for cell in cells:
+            kinds.add(cell.values)
+        return Layout(tuple(kinds.seen), kinds.resolved())
+
+
+@dataclass(slots=True)
+class _Kinds:
+    seen: dict[str, set[str]] = field(default_factory=dict)
+
+    def add(self, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            kinds = self.seen.setdefault(name, set())
+            if value is not None:
+                kinds.add(_kind(value))
+
+    def resolved(self) -> dict[str, str]:
+        return {name: _common_kind(kinds) for name, kinds in self.seen.items()}
+
+
+def _kind(value: object) -> str:
+    match value:
+        case bool():
+            return "boolean"
+        case int():
+            return (
+                "integer"
+                if abs(value) <= _EXACT_IN_FLOAT
+                else "long"
+                if -_INT64 <= value < _INT64
+                else "json"
+            )
+        case float():
+            return "number"
+        case str():
+            return "string"
+    return "json"
+
+
+def _common_kind(kinds: set[str]) -> str:
+    """Return the one kind that holds all these values unchanged; JSON text where there is none."""
+    if not kinds:
+        return "string"
+    if kinds <= {"integer", "long"}:
+        return "integer"
+    if kinds == {"integer", "number"}:
+        return "number"
+    return min(kinds) if len(kinds) == 1 else "json"
+
+
+def _csv_rows(path: Path, format_: Format, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row with the line it begins on; blank lines are passed over."""
+    reader = csv.reader(decoded_lines(path, gzipped=format_.gzipped), delimiter=delimiter, strict=True)
+    line = 1
+    while True:
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            msg = (
+                f"{path}: line {line}: not valid CSV: {error}. Check the quotes of the row that begins there: "
+                'a quote inside a quoted cell is written twice ("")'
+            )
+            raise InputError(msg) from None
+        if row is None:
+            return
+        if row:
+            yield line, row
+        line = reader.line_num + 1
+
+
+def _header(path: Path, format_: Format, delimiter: str) -> list[str]:
+    try:
+        return next(_csv_rows(path, format_, delimiter), (1, []))[1]
+    except InputError:
+        if delimiter == format_.delimiter:
+            raise
+        return []
+
+
+def _distinct(path: Path, header: list[str]) -> tuple[str, ...]:
+    for number, name in enumerate(header):
+        if name in header[:number]:
+            msg = (
+                f"{path}: line 1: column {name!r} occurs twice, as number {header.index(name) + 1} and "
+                f"{number + 1}; give each column its own name"
+            )
+            raise InputError(msg)
+    return tuple(header)

@@ -1,0 +1,231 @@
+"""Write the rows with their new columns, in any of the formats."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import types
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, Protocol, Self, cast
+
+from cupel.errors import OutputPathError
+from cupel.tables.claiming import PartFile
+from cupel.tables.columns import check_columns, task_columns
+from cupel.tables.formats import KNOWN, Format, Layout, format_of, require_pyarrow
+from cupel.tables.plain import cell_text, json_text
+
+
+class Sink(Protocol):
+    """What a format does with rows."""
+
+    def write(self, values: Mapping[str, Any]) -> None:
+        """Take one row."""
+        ...
+
+    def finish(self) -> None:
+        """Write what is left."""
+        ...
+
+    def abandon(self) -> None:
+        """Let go of the file, whatever is in it."""
+        ...
+
+
+def check_writable(path: Path | str, *, reading: Path | str | None = None) -> None:
+    """Make sure that a result can be written there, before anything is paid; nothing is left behind.
+
+    Args:
+        path: Where the result shall go; an existing file there is replaced when the run ends.
+        reading: The input file, which is never replaced.
+
+    Raises:
+        OutputPathError: Saying what stands in the way.
+        SettingError: For Parquet without pyarrow.
+    """
+    path = Path(path)
+    _format(path)
+    if reading is not None and path.resolve() == Path(reading).resolve():
+        msg = f"{path}: is the input itself, which is never changed; choose another --out"
+        raise OutputPathError(msg)
+    PartFile(path).discard()
+
+
+def open_writer(
+    path: Path | str,
+    columns: Layout | Sequence[str],
+    task: str,
+    *,
+    record_schema: Mapping[str, Any] | None = None,
+) -> RowWriter:
+    """Open a result file: the input's columns in their order, then the task's.
+
+    The same rows and outcomes always give the same bytes.
+
+    Args:
+        path: Its suffix says the format: .csv, .tsv, .json, .jsonl (these also with .gz) or .parquet.
+        columns: The input's `layout` (Parquet then keeps its types), or the names alone.
+        task: Its name leads the new columns.
+        record_schema: The records' JSON Schema: gives a Parquet record column its type.
+
+    Raises:
+        OutputPathError: If it cannot be written, or another run is writing it.
+        InputError: If the input has one of the new columns already.
+    """
+    layout = columns if isinstance(columns, Layout) else Layout(tuple(columns))
+    check_columns(layout.columns, task)
+    return RowWriter(Path(path), layout, task, record_schema)
+
+
+class RowWriter:
+    """Takes rows in order; the target is replaced at `close`, or not at all.
+
+    As a context manager it closes at the end, and leaves the target alone if an error passes through.
+    """
+
+    def __init__(
+        self, path: Path, layout: Layout, task: str, record_schema: Mapping[str, Any] | None
+    ) -> None:
+        format_ = _format(path)
+        self.path = path
+        self.rows = 0
+        self._part = PartFile(path)
+        self._file = self._part.file
+        if format_.gzipped:
+            # Neither name nor time in the header: the same rows, the same bytes.
+            self._file = cast("IO[bytes]", gzip.GzipFile("", "wb", fileobj=self._part.file, mtime=0))
+        self._sink = self._open_sink(format_, layout, task_columns(task), record_schema)
+
+    def write(self, row_values: Mapping[str, Any], outcome_columns: Mapping[str, Any]) -> None:
+        """Write one row: the input's cells, then `outcome_columns(outcome, task)`."""
+        with _naming(self.path):
+            self._sink.write({**row_values, **outcome_columns})
+        self.rows += 1
+
+    def close(self) -> Path:
+        """Finish the file and put it in the target's place; returns the target."""
+        try:
+            with _naming(self.path):
+                self._sink.finish()
+                if self._file is not self._part.file:
+                    self._file.close()
+                self._part.publish()
+        except BaseException:
+            self.abandon()
+            raise
+        return self.path
+
+    def abandon(self) -> None:
+        """Remove what was written; the target stays as it was."""
+        with contextlib.suppress(OSError):
+            self._sink.abandon()
+        self._part.discard()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abandon()
+
+    def _open_sink(
+        self, format_: Format, layout: Layout, added: Sequence[str], record_schema: Mapping[str, Any] | None
+    ) -> Sink:
+        match format_.name:
+            case "csv":
+                return _CsvSink(self._file, [*layout.columns, *added], format_.delimiter)
+            case "jsonl":
+                return _JsonlSink(self._file)
+            case "json":
+                return _JsonSink(self._file)
+            case "parquet":
+                from cupel.tables.parquet import ParquetSink
+
+                return ParquetSink(self._file, layout, added, record_schema, path=self.path)
+
+
+class _CsvSink:
+    """Cells as they are; JSON in a cell for what is not text. Lines end in a plain line feed."""
+
+    def __init__(self, file: IO[bytes], columns: Sequence[str], delimiter: str) -> None:
+        self.file, self.columns, self.delimiter = file, columns, delimiter
+        self._line(columns)
+
+    def write(self, values: Mapping[str, Any]) -> None:
+        self._line(cell_text(values.get(column)) for column in self.columns)
+
+    def finish(self) -> None:
+        pass
+
+    def abandon(self) -> None:
+        pass
+
+    def _line(self, cells: Iterable[str]) -> None:
+        self.file.write((self.delimiter.join(map(self._quoted, cells)) + "\n").encode("utf-8"))
+
+    def _quoted(self, cell: str) -> str:
+        # csv.writer leaves a lone carriage return unquoted when lines end in a line feed (Python 3.11).
+        if any(sign in cell for sign in (self.delimiter, '"', "\n", "\r")):
+            return '"' + cell.replace('"', '""') + '"'
+        return cell
+
+
+class _JsonlSink:
+    """One object a line."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+
+    def write(self, values: Mapping[str, Any]) -> None:
+        self.file.write((json_text(values) + "\n").encode("utf-8"))
+
+    def finish(self) -> None:
+        pass
+
+    def abandon(self) -> None:
+        pass
+
+
+class _JsonSink:
+    """One array, an object a line."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+        self.before = "[\n"
+
+    def write(self, values: Mapping[str, Any]) -> None:
+        self.file.write((self.before + json_text(values)).encode("utf-8"))
+        self.before = ",\n"
+
+    def finish(self) -> None:
+        self.file.write(b"[]\n" if self.before == "[\n" else b"\n]\n")
+
+    def abandon(self) -> None:
+        pass
+
+
+def _format(path: Path) -> Format:
+    format_ = format_of(path)
+    if format_ is None:
+        suffix = path.suffix or "a name without a suffix"
+        msg = f"{path}: cannot tell the format from {suffix!r}; choose one of {KNOWN}"
+        raise OutputPathError(msg)
+    if format_.name == "parquet":
+        require_pyarrow(path)
+    return format_
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        msg = (
+            f"{path}: could not be written: {error.strerror or error}. Make room or choose another --out: "
+            "the same command again asks nothing that was answered"
+        )
+        raise OutputPathError(msg) from None
