@@ -13,7 +13,6 @@ import ipaddress
 import os
 import ssl
 import urllib.request
-import weakref
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -40,9 +39,7 @@ class Reply:
     content: bytes
 
 
-_sessions: weakref.WeakKeyDictionary[
-    asyncio.AbstractEventLoop, tuple[aiohttp.ClientSession, AsyncGenerator[None]]
-] = weakref.WeakKeyDictionary()
+_sessions: dict[asyncio.AbstractEventLoop, tuple[aiohttp.ClientSession, AsyncGenerator[None]]] = {}
 
 
 async def post(where: Endpoint, path: str, body: bytes, *, timeout_s: float, model: str = "") -> Reply:
@@ -78,7 +75,7 @@ async def post(where: Endpoint, path: str, body: bytes, *, timeout_s: float, mod
 
 async def close_sessions() -> None:
     """Close this loop's connections; the next call opens new ones."""
-    held = _sessions.pop(asyncio.get_running_loop(), None)
+    held = _sessions.get(asyncio.get_running_loop())
     if held is not None:
         await held[1].aclose()
 
@@ -101,6 +98,8 @@ async def _close_with_the_loop(session: aiohttp.ClientSession) -> AsyncGenerator
     try:
         yield
     finally:
+        # a session knows its loop: left here, it would keep a closed loop alive
+        _sessions.pop(asyncio.get_running_loop(), None)
         await session.close()
 
 

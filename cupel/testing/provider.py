@@ -25,6 +25,7 @@ from aiohttp import web
 from cupel.testing.bucket import Bucket
 from cupel.testing.faults import FAULTS, STATUSES, UNBILLED, check_faults, choose_fault
 from cupel.testing.replies import (
+    RawReply,
     answer_by_schema,
     broken,
     completion,
@@ -34,10 +35,10 @@ from cupel.testing.replies import (
     refusal,
 )
 
-__all__ = ["FAULTS", "Counts", "ScriptedProvider"]
+__all__ = ["FAULTS", "Counts", "RawReply", "ScriptedProvider"]
 
 Answer = Callable[[dict[str, Any]], Any]
-"""From a request's body to the reply: text, or a record, which is sent as JSON."""
+"""From a request's body to the reply: text, a record (sent as JSON), or a `RawReply`."""
 
 _IGNORED = ("user", "seed", "metadata", "stream", "n")
 
@@ -225,7 +226,12 @@ class ScriptedProvider:
         self.counts.by_model[body.get("model", "")] += 1
         self._answered.add(identity)
         await asyncio.sleep(self.latency_s)
-        said = completion(body, self.answer(body), fault)
+        answer = self.answer(body)
+        if isinstance(answer, RawReply):
+            return web.json_response(
+                answer.body, status=answer.status, headers=headers | dict(answer.headers)
+            )
+        said = completion(body, answer, fault)
         if fault == "truncated_body":
             return await cut(request, said, headers)
         return web.json_response(said, headers=headers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
@@ -13,6 +14,15 @@ from cupel.models.prices import estimate_tokens
 from cupel.testing.filling import document_of, fill
 
 _HANG_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawReply:
+    """A whole body of one's own, for what no fault covers; an answer function may return it."""
+
+    body: Any
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def answer_by_schema(body: dict[str, Any]) -> Any:
