@@ -18,6 +18,7 @@ from cupel.limits.circuit import Circuit, Circuits
 from cupel.limits.failures import Failure, ReplyError, classify, error_in_body, is_transient, translated
 from cupel.limits.limiter import LaneReport, Limiter, Slot
 from cupel.limits.retries import Retry, RetryPolicy, with_retries
+from cupel.limits.shared import SharedGate
 
 __all__ = [
     "Budget",
@@ -33,6 +34,7 @@ __all__ = [
     "Reservation",
     "Retry",
     "RetryPolicy",
+    "SharedGate",
     "Slot",
     "classify",
     "error_in_body",

@@ -24,6 +24,8 @@ from cupel.limits.headers import (
     retry_after_s,
     says_daily,
 )
+from cupel.limits.pause import Pause
+from cupel.limits.shared import Ask, Grant
 from cupel.limits.window import Window
 
 PILOT_S = 2.0
@@ -46,10 +48,11 @@ class Ticket:
         tokens: What the provider is expected to count; 0 where nobody knows.
     """
 
-    __slots__ = ("charged", "mark", "sent_at", "tokens")
+    __slots__ = ("asks", "charged", "mark", "sent_at", "tokens")
 
     def __init__(self, tokens: float) -> None:
         self.tokens = tokens
+        self.asks: list[Ask] = []
         self.charged = 0.0
         self.sent_at = 0.0
         self.mark: tuple[int, float] = (0, 0.0)
@@ -63,11 +66,15 @@ class Gauge:
         limits: What a person set.
         patient: A daily limit is waited for instead of raised.
         pilot: The first call goes alone, to learn the limits before the others collide with them.
+        shared: The buckets are only watched; the waiting for them is decided by a `SharedGate`.
         now: The monotonic clock.
     """
 
-    def __init__(self, model: str, *, limits: Limits, patient: bool, pilot: bool, now: float) -> None:
+    def __init__(
+        self, model: str, *, limits: Limits, patient: bool, pilot: bool, shared: bool = False, now: float
+    ) -> None:
         self.model = model
+        self.shared = shared
         self.provider = model.partition(":")[0]
         self.patient = patient
         self.buckets: dict[Kind, Bucket] = {
@@ -88,10 +95,7 @@ class Gauge:
         self._learning = pilot
         self._trying: Ticket | None = None
         self._pilot_since: float | None = None
-        self._paused_until = -math.inf
-        self._pause_s = 0.0
-        self._closed = False
-        self._strikes = 0
+        self.pause = Pause()
 
     # -- before a call
 
@@ -103,10 +107,13 @@ class Gauge:
         """
         if not self.window.fits(self.in_flight):
             return math.inf
-        if not (self.buckets or self._learning or self._pause_s):
+        if not (self.buckets or self._learning or self.pause.length_s):
             return 0.0
-        delay = max(self._pause_left_s(now, wall), self._pilot_left_s(now))
-        tokens = self._amount(ticket)
+        delay = max(self.pause_left_s(now, wall), self._pilot_left_s(now))
+        return delay if self.shared else max(delay, self._buckets_left_s(ticket, now, wall))
+
+    def _buckets_left_s(self, ticket: Ticket, now: float, wall: float) -> float:
+        delay, tokens = 0.0, self._amount(ticket)
         for kind, bucket in self.buckets.items():
             margin = min(self._margin_s, bucket.period_s / 60)
             amount = 1.0 if KINDS[kind][0] == "requests" else tokens
@@ -114,8 +121,7 @@ class Gauge:
             if bucket.guess and self._trying is None:
                 continue
             if wait > EARLY_S and bucket.daily and not self.patient:
-                what = f"the limit of {bucket.limit:,.0f} {KINDS[kind][2]} is reached"
-                raise self._daily_limit(what, wait, wall)
+                raise self.daily_limit(kind, wait, wall)
             delay = max(delay, wait)
         return delay
 
@@ -156,14 +162,15 @@ class Gauge:
     def _amount(self, ticket: Ticket) -> float:
         return ticket.tokens * self._tokens_scale if ticket.tokens else self._tokens_usual
 
-    def _pause_left_s(self, now: float, wall: float) -> float:
-        # never longer than it was at first, should the clock have gone back
-        left = min(self._pause_s, self._paused_until - now)
-        if left <= EARLY_S:
-            self._pause_s, self._closed = 0.0, False
-            return 0.0
-        if self._closed and not self.patient:
-            raise self._daily_limit("a daily limit is reached", left, wall)
+    def pause_left_s(self, now: float, wall: float) -> float:
+        """Seconds a 429 still holds every call back.
+
+        Raises:
+            ProviderLimitError: If it was a daily one and nobody wants to wait for it.
+        """
+        left = self.pause.left_s(now)
+        if left > EARLY_S and self.pause.daily and not self.patient:
+            raise self.daily_limit(None, left, wall)
         return left
 
     def _pilot_left_s(self, now: float) -> float:
@@ -174,19 +181,44 @@ class Gauge:
             return 0.0
         return max(EARLY_S * 2, self._pilot_since + (rounds + 1) * PILOT_S - now)
 
-    def _daily_limit(self, what: str, left: float, wall: float) -> ProviderLimitError:
+    def daily_limit(self, kind: Kind | None, left: float, wall: float) -> ProviderLimitError:
+        """The error that says which daily limit is reached and when it opens."""
+        what = (
+            "a daily limit"
+            if kind is None
+            else f"the limit of {self.buckets[kind].limit:,.0f} {KINDS[kind][2]}"
+        )
         at = datetime.fromtimestamp(wall, UTC) + timedelta(seconds=left)
         return ProviderLimitError(
-            f"{self.model}: {what}; the next request fits in {timedelta(seconds=round(left))}, "
+            f"{self.model}: {what} is reached; the next request fits in {timedelta(seconds=round(left))}, "
             f"at {at:%Y-%m-%d %H:%M} UTC. The same command goes on then; --wait waits here",
             resets_in_s=left,
         )
+
+    def asks(self, ticket: Ticket) -> list[Ask]:
+        """What a counted call takes from each limit, for a gate that other processes share."""
+        asks = []
+        for kind, bucket in self.buckets.items():
+            amount = 1.0 if KINDS[kind][0] == "requests" else ticket.charged
+            level = max(0.0, bucket.level - amount)
+            asks.append(Ask(kind, min(amount, bucket.limit), bucket.limit, bucket.period_s, level))
+        return asks
+
+    def granted_s(self, grant: Grant, wall: float) -> float:
+        """Seconds to wait for a place in a shared line.
+
+        Raises:
+            ProviderLimitError: If a daily limit makes it wait and nobody wants to.
+        """
+        if grant.kind is not None and self.buckets[grant.kind].daily and not self.patient:
+            raise self.daily_limit(grant.kind, grant.wait_s, wall)
+        return grant.wait_s
 
     # -- after a reply
 
     def answered(self, ticket: Ticket, used_tokens: int | None, now: float) -> None:
         """Settle an answered call."""
-        self._strikes = 0
+        self.pause.answered()
         self._learning = False
         self.window.answered(self.in_flight)
         self._margin_s = max(min(1.0, now - ticket.sent_at), 0.9 * self._margin_s)
@@ -259,8 +291,8 @@ class Gauge:
         if not named and not any(reading.level + 1.0 >= reading.limit for reading in shown):
             self.window.refused(self.in_flight, sent_at=ticket.sent_at, now=now)
         daily = says_daily(text) or (wait or 0.0) > PATIENCE_S
-        self._closed = self._closed or daily
-        self._pause(wait or (HOUR_S if daily else self._back_off_s(ticket)), now)
+        own = HOUR_S if daily else self.pause.own_s(sent_at=ticket.sent_at)
+        self.pause.hold(wait or own, daily=daily, now=now)
 
     def _fill(self, said: Rejection, ticket: Ticket, wait: float, now: float) -> bool:
         """Fill the named bucket so far that this request fits when the reply says it will."""
@@ -281,16 +313,6 @@ class Gauge:
             self._tokens_scale = min(4.0, max(self._tokens_scale, requested / ticket.tokens))
         else:
             self._tokens_usual = max(self._tokens_usual, requested)
-
-    def _back_off_s(self, ticket: Ticket) -> float:
-        """A growing wait for a 429 that names none, once for all the calls that were in flight together."""
-        if ticket.sent_at >= self._paused_until - self._pause_s:
-            self._strikes += 1
-        return min(60.0, 0.5 * 2.0 ** min(self._strikes, 7))
-
-    def _pause(self, wait: float, now: float) -> None:
-        if now + wait > self._paused_until or not self._pause_s:
-            self._paused_until, self._pause_s = now + wait, wait
 
 
 def _agreed(asked: float | None, said: float | None) -> float | None:

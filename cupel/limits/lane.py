@@ -12,10 +12,13 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from cupel.errors import ProviderLimitError
+from cupel.limits.buckets import KINDS
 from cupel.limits.gauge import EARLY_S, Gauge, Ticket
 from cupel.limits.headers import readings
+from cupel.limits.shared import SharedGate
 
 
 class Lane:
@@ -25,12 +28,24 @@ class Lane:
         gauge: What is known of the limits.
         monotonic: The clock that waits are measured with.
         wall: Epoch seconds, for resets given as a point in time.
+        name: What other processes know this lane by.
+        shared: Where they are several, the gate they share.
     """
 
-    __slots__ = ("_monotonic", "_timer", "_waiting", "_wall", "gauge", "waited_s")
+    __slots__ = ("_monotonic", "_name", "_shared", "_timer", "_waiting", "_wall", "gauge", "waited_s")
 
-    def __init__(self, gauge: Gauge, *, monotonic: Callable[[], float], wall: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        gauge: Gauge,
+        *,
+        monotonic: Callable[[], float],
+        wall: Callable[[], float],
+        name: str = "",
+        shared: SharedGate | None = None,
+    ) -> None:
         self.gauge = gauge
+        self._name = name
+        self._shared = shared
         self.waited_s = 0.0
         self._monotonic = monotonic
         self._wall = wall
@@ -42,7 +57,20 @@ class Lane:
         now = self._monotonic()
         if not self._waiting and self.gauge.delay_s(ticket, now, self._wall()) <= EARLY_S:
             self.gauge.charge(ticket, now)
-            return
+            if self._shared is None:
+                return
+        else:
+            await self._turn(ticket)
+        if self._shared is not None and self.gauge.buckets:
+            try:
+                await self._shared_turn(ticket, self._shared)
+            except BaseException:
+                self.gauge.unsent(ticket)
+                self.leave(ticket)
+                raise
+        self.waited_s += self._monotonic() - now
+
+    async def _turn(self, ticket: Ticket) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((turn, ticket))
         self._wake()
@@ -50,11 +78,31 @@ class Lane:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self.gauge.refund(ticket)
+                self.gauge.unsent(ticket)
                 self.gauge.ended(ticket)
             self._wake()
             raise
-        self.waited_s += self._monotonic() - now
+
+    async def _shared_turn(self, ticket: Ticket, shared: SharedGate) -> None:
+        """Take a place in the line of all processes, and keep the pauses of this one."""
+        ticket.asks = self.gauge.asks(ticket)
+        grant = await shared.reserve(self._name, ticket.asks)
+        try:
+            wait = self.gauge.granted_s(grant, self._wall())
+            while wait > EARLY_S:
+                await asyncio.sleep(wait)
+                wait = self.gauge.pause_left_s(self._monotonic(), self._wall())
+        except BaseException:
+            shared.give_back(self._name, ticket.asks)
+            raise
+        ticket.sent_at = self._monotonic()
+
+    def unsent(self, ticket: Ticket) -> None:
+        """The call was not made after all: nothing is counted for it."""
+        self.gauge.unsent(ticket)
+        if self._shared is not None and ticket.asks:
+            self._shared.give_back(self._name, ticket.asks)
+            ticket.asks = []
 
     def leave(self, ticket: Ticket) -> None:
         """The call has ended, however it did."""
@@ -72,10 +120,27 @@ class Lane:
             gauge.refused(ticket, headers, text, now=now, wall=wall)
         elif status < 300:
             gauge.answered(ticket, used_tokens, now)
+        if self._shared is not None and ticket.asks:
+            self._tell(ticket, self._shared, status, used_tokens)
         for shown in readings(headers, provider=gauge.provider, now=wall):
             gauge.observe(shown, ticket, now)
         if self._waiting:
             self._wake()
+
+    def _tell(self, ticket: Ticket, shared: SharedGate, status: int, used_tokens: int | None) -> None:
+        """Pass on what this reply means for the other processes."""
+        if status == 429:
+            shared.give_back(self._name, ticket.asks)
+            shared.pause(self._name, self.gauge.pause.length_s)
+        elif status < 300 and used_tokens is not None:
+            unused = [
+                replace(ask, amount=ask.amount - used_tokens)
+                for ask in ticket.asks
+                if KINDS[ask.kind][0] == "tokens"
+            ]
+            if unused:
+                shared.give_back(self._name, unused)
+        ticket.asks = []
 
     def _wake(self) -> None:
         """Let go whoever may, and come back when the next one may."""

@@ -13,6 +13,7 @@ from cupel.limits.buckets import Kind, Limits
 from cupel.limits.failures import headers_of, status_of, text_of
 from cupel.limits.gauge import Gauge, Ticket
 from cupel.limits.lane import Lane
+from cupel.limits.shared import SharedGate
 
 _UNLIMITED = ("local", "offline", "recorded")
 
@@ -85,7 +86,7 @@ class Slot(Ticket):
 
     def unsent(self) -> None:
         """The call was not made after all: nothing is counted for it."""
-        self._lane.gauge.unsent(self)
+        self._lane.unsent(self)
 
     def _learn_from(self, error: BaseException) -> None:
         status = status_of(error)
@@ -102,6 +103,7 @@ class Limiter:
         wait: Wait for a daily limit to open instead of raising `ProviderLimitError`.
         pilot: Let the first call of each model go alone until its reply, or two seconds, have passed: the limits
             it shows spare the others a collision. Never for `local:`, `offline:` and `recorded:` models.
+        shared: The gate that several processes share, where they do.
         monotonic: The clock of all waiting.
         wall: Epoch seconds, for resets that a provider gives as a point in time.
 
@@ -115,6 +117,7 @@ class Limiter:
         limits: Mapping[str, Limits] | None = None,
         wait: bool = False,
         pilot: bool = True,
+        shared: SharedGate | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -126,6 +129,7 @@ class Limiter:
                 )
         self._wait = wait
         self._pilot = pilot
+        self._shared = shared
         self._monotonic = monotonic
         self._wall = wall
         self._lanes: dict[tuple[str, str], Lane] = {}
@@ -152,10 +156,31 @@ class Limiter:
             limits=named[0] if named else Limits(),
             patient=self._wait,
             pilot=self._pilot and provider not in _UNLIMITED,
+            shared=self._shared is not None,
             now=self._monotonic(),
         )
-        lane = self._lanes[model_id, key] = Lane(gauge, monotonic=self._monotonic, wall=self._wall)
+        lane = self._lanes[model_id, key] = Lane(
+            gauge,
+            monotonic=self._monotonic,
+            wall=self._wall,
+            name=f"{key}@{model_id}",
+            shared=self._shared,
+        )
         return lane
+
+    def count_earlier(self, model_id: str, *, requests: float, tokens: float, key: str = "") -> None:
+        """Count what earlier processes sent in the last day against the daily limits a person set.
+
+        Args:
+            model_id: `provider:model`.
+            requests: Requests in the last 24 hours, as the run log has them.
+            tokens: Their tokens.
+            key: The fingerprint of the API key.
+        """
+        lane = self._lanes.get((model_id, key)) or self._open(model_id, key)
+        for kind, bucket in lane.gauge.buckets.items():
+            if bucket.daily:
+                bucket.level = max(bucket.level, requests if kind == "rpd" else tokens)
 
     def reports(self) -> list[LaneReport]:
         """What each gate let through, in the order of first use."""
