@@ -1,0 +1,180 @@
+"""A data set scored: every document counted, figures with an interval by group."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from cupel.metrics.counts import Answer, Counts, Document, Figures, Kind
+from cupel.metrics.labels import Label, LabelList, LabelSet, Sentences
+from cupel.metrics.links import Matches, Relations
+from cupel.metrics.spans import Spans
+from cupel.metrics.texts import Keyphrases, Summary
+from cupel.statistics import Interval
+
+KINDS: Mapping[str, Kind] = {
+    "spans": Spans(),
+    "sentences": Sentences(),
+    "label": Label(),
+    "labels": LabelSet("labels"),
+    "ekman": LabelSet("ekman"),
+    "evidence_labels": LabelList("evidence_labels"),
+    "relations": Relations(),
+    "matches": Matches(),
+    "keyphrases": Keyphrases(),
+    "summary": Summary(),
+}
+"""What a gold may hold, by the name of its field."""
+
+HEADLINES: Mapping[str, str] = {
+    "spans": "spans.iou50.micro_f1",
+    "sentences": "sentences.pos_f1",
+    "label": "label.macro_f1",
+    "labels": "labels.macro_f1",
+    "ekman": "ekman.macro_f1",
+    "evidence_labels": "evidence_labels.macro_f1",
+    "relations": "relations.micro_f1",
+    "matches": "matches.micro_f1",
+    "keyphrases": "keyphrases.f1",
+    "summary": "summary.rougeL_f",
+}
+"""The figure to quote first, where a data set's card names no other."""
+
+LEAST_GROUPS = 12
+"""With fewer groups than this a resampling of groups says nothing, and documents are resampled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """A data set's figures.
+
+    Attributes:
+        documents: Documents in the gold; one without an answer counts as answered with nothing.
+        answered: How many had an answer.
+        unknown_ids: Answers to documents that are not in the gold.
+        headline: Path of the figure quoted first, such as `spans.iou50.micro_f1`.
+        value: That figure.
+        interval: Its 95 % interval; None where it was not asked for or there is one document.
+        resampled: What was resampled for it.
+        groups: Number of groups of documents.
+        figures: Kind → every figure.
+    """
+
+    documents: int
+    answered: int
+    unknown_ids: int
+    headline: str
+    value: float
+    interval: Interval | None
+    resampled: Literal["group", "document"] | None
+    groups: int
+    figures: dict[str, Figures]
+
+
+def evaluate(
+    gold: Sequence[Document],
+    answers: Sequence[Answer],
+    *,
+    kinds: Sequence[str],
+    headline: str = "",
+    draws: int = 200,
+    seed: int = 7,
+) -> Evaluation:
+    """Score answers against gold.
+
+    Args:
+        gold: `{"id", "text", "meta", "gold"}` each.
+        answers: `{"id", …}` each, with the fields its kinds name; of two with one id the later counts.
+        kinds: Names from `KINDS`.
+        headline: Path of the figure to quote, `kind.figure…`; the first kind's own when left out.
+        draws: Resamples for the interval; 0 for none.
+        seed: Seed of the resampling.
+
+    Raises:
+        ValueError: For an unknown kind, or a headline that is no figure of these kinds.
+    """
+    unknown = [kind for kind in kinds if kind not in KINDS]
+    if unknown or not kinds:
+        raise ValueError(f"unknown kinds {unknown}; there are {', '.join(KINDS)}")
+    headline = headline or HEADLINES[kinds[0]]
+    by_id = {answer["id"]: answer for answer in answers}
+    counted = [
+        {kind: KINDS[kind].count(document, by_id.get(document["id"], {})) for kind in kinds}
+        for document in gold
+    ]
+    labels = {kind: KINDS[kind].labels(gold) for kind in kinds}
+    figures = _figures(counted, labels)
+    units, resampled, groups = _units(gold, counted)
+    interval = None
+    if draws and len(gold) > 1:
+        interval = _interval(units, lambda sample: _figure(_figures(sample, labels), headline), draws, seed)
+    return Evaluation(
+        documents=len(gold),
+        answered=sum(document["id"] in by_id for document in gold),
+        unknown_ids=len(set(by_id) - {document["id"] for document in gold}),
+        headline=headline,
+        value=_figure(figures, headline),
+        interval=interval,
+        resampled=resampled if interval else None,
+        groups=groups,
+        figures=figures,
+    )
+
+
+_Counted = Mapping[str, Counts]
+
+
+def _figures(counted: Sequence[_Counted], labels: Mapping[str, Sequence[str]]) -> dict[str, Figures]:
+    totals: dict[str, Counts] = {kind: Counter() for kind in labels}
+    for document in counted:
+        for kind, counts in document.items():
+            totals[kind].update(counts)
+    return {kind: KINDS[kind].figures(totals[kind], labels[kind]) for kind in labels}
+
+
+def _figure(figures: Mapping[str, Any], path: str) -> float:
+    value: Any = figures
+    for part in path.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            known = ", ".join(map(str, value)) if isinstance(value, Mapping) else "nothing below"
+            raise ValueError(f"no figure {path!r}: {part!r} is not among {known}")
+        value = value[part]
+    return float(value)
+
+
+def group_of(document: Document) -> str:
+    """Return the group a document belongs to: its debate, date, topic or block, else itself.
+
+    >>> group_of({"id": "d1", "meta": {"debate": "1984_10"}})
+    '1984_10'
+    """
+    meta = document.get("meta") or {}
+    names = (meta.get(name) for name in ("debate", "date", "topic", "block"))
+    return str(next((name for name in names if name), document["id"]))
+
+
+def _units(
+    gold: Sequence[Document], counted: Sequence[_Counted]
+) -> tuple[list[list[_Counted]], Literal["group", "document"], int]:
+    """What is resampled: groups of documents, or documents where there are too few groups."""
+    groups: dict[str, list[_Counted]] = {}
+    for document, counts in zip(gold, counted, strict=True):
+        groups.setdefault(group_of(document), []).append(counts)
+    if len(groups) >= LEAST_GROUPS:
+        return [groups[name] for name in sorted(groups)], "group", len(groups)
+    return [[counts] for counts in counted], "document", len(groups)
+
+
+def _interval(
+    units: Sequence[list[_Counted]], value: Callable[[list[_Counted]], float], draws: int, seed: int
+) -> Interval:
+    """Percentile bootstrap: the figure of whole resampled data sets, 2.5 % cut off at either end."""
+    drawing = random.Random(seed)
+    values = sorted(
+        value([counts for unit in [drawing.choice(units) for _ in units] for counts in unit])
+        for _ in range(draws)
+    )
+    return Interval(values[int(0.025 * draws)], values[min(draws - 1, int(0.975 * draws))])

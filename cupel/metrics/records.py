@@ -1,0 +1,202 @@
+"""One record against its reference: items paired in the best way, then compared field by field."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from cupel.metrics.assignment import best_pairs
+from cupel.metrics.counts import quality
+from cupel.metrics.words import words
+
+SAME_QUOTE = 0.5
+"""Share of the shorter quote's words that two quotes must have in common to mark the same item."""
+
+Ids = Mapping[str, Mapping[str, str]]
+"""`list/id field` → id in the record → id of its partner in the reference."""
+
+
+def record_metric(
+    record: Mapping[str, Any] | None,
+    reference: Mapping[str, Any],
+    *,
+    metric: str = "record",
+    schema: Mapping[str, Any] | None = None,
+) -> float:
+    """How well a record agrees with its reference.
+
+    Args:
+        record: The record; None, for a document without one, scores 0.
+        reference: What it should be.
+        metric: `record` (mean over fields), `exact` (all equal or nothing), `items` (F1 over the items of
+            all lists), or `field:NAME` (one top-level field).
+        schema: The task's JSON Schema. Enumerations are compared whole, quotes (`x-grounded`) and free text
+            by their words, ids (`x-id`) not at all, and references (`x-refers-to`) by what they refer to.
+
+    Returns:
+        A number in [0, 1]. The order of items and keys does not matter.
+
+    Raises:
+        ValueError: For an unknown metric.
+
+    >>> record_metric({"tags": ["b", "a"]}, {"tags": ["a", "b", "c", "d"]})
+    0.6666666666666666
+    """
+    name, _, field = metric.partition(":")
+    if name not in METRICS or bool(field) != (name == "field"):
+        raise ValueError(f"unknown metric {metric!r}; there are record, exact, items and field:NAME")
+    if record is None:
+        return 0.0
+    return METRICS[name](_Comparison(record, reference, schema or {}), field)
+
+
+def _whole_record(comparison: _Comparison, _: str) -> float:
+    return comparison.objects(comparison.record, comparison.reference, comparison.schema)
+
+
+def _exact(comparison: _Comparison, _: str) -> float:
+    return float(_whole_record(comparison, "") >= 1 - 1e-9)
+
+
+def _one_field(comparison: _Comparison, field: str) -> float:
+    schema = comparison.schema.get("properties", {}).get(field, {})
+    return comparison.values(comparison.record.get(field), comparison.reference.get(field), schema)
+
+
+def _items(comparison: _Comparison, _: str) -> float:
+    """F1 over the items of all top-level lists, an item counting for as much as it agrees."""
+    properties = comparison.schema.get("properties", {})
+    shared = given = wanted = 0.0
+    for name in comparison.record | comparison.reference:
+        ours, theirs = comparison.record.get(name) or [], comparison.reference.get(name) or []
+        if isinstance(ours, list) and isinstance(theirs, list):
+            shared += sum(worth for _, _, worth in comparison.paired(ours, theirs, properties.get(name, {})))
+            given, wanted = given + len(ours), wanted + len(theirs)
+    return quality(shared, given - shared, wanted - shared).f1 if given + wanted else 1.0
+
+
+METRICS: Mapping[str, Callable[[_Comparison, str], float]] = {
+    "record": _whole_record,
+    "exact": _exact,
+    "items": _items,
+    "field": _one_field,
+}
+"""Metrics by name; `field` is asked for as `field:NAME`."""
+
+
+class _Comparison:
+    """Two records and the pairing of their items' ids."""
+
+    def __init__(
+        self, record: Mapping[str, Any], reference: Mapping[str, Any], schema: Mapping[str, Any]
+    ) -> None:
+        self.root = schema
+        self.record, self.reference = dict(record), dict(reference)
+        self.schema = self._resolved(schema)
+        self.ids: Ids | None = None
+        self.ids = self._paired_ids()
+
+    def values(self, ours: Any, theirs: Any, schema: Mapping[str, Any]) -> float:
+        """Agreement of two values in [0, 1]."""
+        schema = self._resolved(schema)
+        if isinstance(ours, list) and isinstance(theirs, list):
+            shared = sum(worth for _, _, worth in self.paired(ours, theirs, schema))
+            return quality(shared, len(ours) - shared, len(theirs) - shared).f1 if ours or theirs else 1.0
+        if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+            return self.objects(ours, theirs, schema)
+        if "x-refers-to" in schema:
+            return self._references(ours, theirs, str(schema["x-refers-to"]))
+        if isinstance(ours, str) and isinstance(theirs, str) and "enum" not in schema:
+            return word_f1(ours, theirs)
+        return float(ours == theirs and isinstance(ours, bool) == isinstance(theirs, bool))
+
+    def objects(self, ours: Mapping[str, Any], theirs: Mapping[str, Any], schema: Mapping[str, Any]) -> float:
+        """Mean agreement over the fields filled in either; 0 where their quotes mark different places."""
+        properties = schema.get("properties", {})
+        compared = [
+            (ours.get(name), theirs.get(name), self._resolved(properties.get(name, {})))
+            for name in dict.fromkeys((*theirs, *ours))
+            if _filled(ours.get(name)) or _filled(theirs.get(name))
+        ]
+        compared = [row for row in compared if not self._skipped(row[2])]
+        if any(_other_place(*row) for row in compared):
+            return 0.0
+        scores = [self.values(*row) for row in compared]
+        return sum(scores) / len(scores) if scores else 1.0
+
+    def paired(
+        self, ours: Sequence[Any], theirs: Sequence[Any], schema: Mapping[str, Any]
+    ) -> list[tuple[int, int, float]]:
+        """The best one-to-one pairing of two lists, with what each pair is worth."""
+        schema = self._resolved(schema)
+        items = {**schema.get("items", {}), **{key: schema[key] for key in _MARKS if key in schema}}
+        worth = [[self.values(one, other, items) for other in theirs] for one in ours]
+        return [(row, column, worth[row][column]) for row, column in best_pairs(worth)]
+
+    def _skipped(self, schema: Mapping[str, Any]) -> bool:
+        """Ids name nothing but places; references are compared once it is known what they refer to."""
+        return bool(schema.get("x-id")) or ("x-refers-to" in schema and self.ids is None)
+
+    def _references(self, ours: Any, theirs: Any, target: str) -> float:
+        partners = (self.ids or {}).get(target, {})
+        return float(ours is not None and theirs is not None and partners.get(str(ours)) == str(theirs))
+
+    def _paired_ids(self) -> Ids:
+        ids: dict[str, dict[str, str]] = {}
+        for name, schema in self.schema.get("properties", {}).items():
+            ours, theirs = self.record.get(name), self.reference.get(name)
+            field = self._id_field(schema)
+            if field is None or not isinstance(ours, list) or not isinstance(theirs, list):
+                continue
+            ids[f"{name}/{field}"] = {
+                str(ours[row].get(field)): str(theirs[column].get(field))
+                for row, column, worth in self.paired(ours, theirs, schema)
+                if worth > 0 and isinstance(ours[row], Mapping) and isinstance(theirs[column], Mapping)
+            }
+        return ids
+
+    def _id_field(self, schema: Mapping[str, Any]) -> str | None:
+        items = self._resolved(self._resolved(schema).get("items", {}))
+        return next((name for name, child in items.get("properties", {}).items() if child.get("x-id")), None)
+
+    def _resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The schema behind a reference, and the one choice of `anyOf` that is not null."""
+        reference = schema.get("$ref")
+        if isinstance(reference, str) and reference.startswith("#/"):
+            node: Any = self.root
+            for part in reference[2:].split("/"):
+                node = node.get(part, {}) if isinstance(node, Mapping) else {}
+            return {**self._resolved(node), **{key: schema[key] for key in _MARKS if key in schema}}
+        for choice in schema.get("anyOf", ()):
+            if choice.get("type") != "null":
+                return {**self._resolved(choice), **{key: schema[key] for key in _MARKS if key in schema}}
+        return schema
+
+
+_MARKS = ("x-grounded", "x-id", "x-refers-to")
+
+
+def _filled(value: Any) -> bool:
+    return value is not None and value != ""
+
+
+def _other_place(ours: Any, theirs: Any, schema: Mapping[str, Any]) -> bool:
+    """Whether two quotes mark different items, whatever else about the items agrees."""
+    if not schema.get("x-grounded") or not isinstance(ours, str) or not isinstance(theirs, str):
+        return False
+    one, other = Counter(words(ours)), Counter(words(theirs))
+    return (one & other).total() < SAME_QUOTE * min(one.total(), other.total())
+
+
+def word_f1(one: str, other: str) -> float:
+    """F1 of the words two texts share, whatever their order; two texts without words must be equal.
+
+    >>> word_f1("We must act", "we act")
+    0.8
+    """
+    ours, theirs = Counter(words(one)), Counter(words(other))
+    if not ours or not theirs:
+        return float(one.strip() == other.strip())
+    shared = (ours & theirs).total()
+    return quality(shared, ours.total() - shared, theirs.total() - shared).f1
