@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rapidfuzz import fuzz
 from rapidfuzz.distance import Indel
 
-from cupel.grounding.tokens import Tokens
+from cupel.grounding.tokens import Tokens, is_word
 
 _CUTOFF = 60  # of rapidfuzz, 0 to 100: windows below it are not looked at
 _LONG = 200  # characters from which whole tokens are aligned instead: 20 to 100 times cheaper
@@ -38,7 +38,12 @@ class Aligner:
         window = self._window(words)
         if window is None:
             return None
-        margin = 3 + len(words) // 4
+        # the words a quote left out may lie outside the window; in a wide one its words may pair with others
+        near, far = (self._fitted(words, window, margin) for margin in (1, 3 + len(words) // 4))
+        return max(near, far, key=lambda place: similarity(words, self._text.folded[slice(*place)]))
+
+    def _fitted(self, words: Sequence[str], window: TokenRange, margin: int) -> TokenRange:
+        """The stretch of a window and its margins that has most in common with the quote."""
         first, stop = max(0, window[0] - margin), min(len(self._text), window[1] + margin)
         passage = self._text.folded[first:stop]
         pairs = _pairs(passage, words)
@@ -97,7 +102,16 @@ def _densest(passage: Sequence[str], pairs: dict[int, int]) -> TokenRange:
 
 
 def _replaced(passage: Sequence[str], words: Sequence[str]) -> int:
-    """How many edge tokens of the quote stand for others in the passage: 25 for 27, its for their."""
+    """How many tokens next to the passage the quote's unmatched edge `words` stand for, nearest first.
+
+    Up to the farthest token they share, else those they resemble: 25 for 27, its for their.
+    """
+    reach = passage[: len(words) + 1] if len(words) <= 3 else ()
+    shared = max(
+        (count for count, token in enumerate(reach, 1) if is_word(token) and token in words), default=0
+    )
+    if shared:
+        return shared
     count = 0
     for old, new in zip(passage[:2], words, strict=False):
         if not (old[-1].isnumeric() and new[-1].isnumeric()) and fuzz.ratio(old, new) < 50:

@@ -13,6 +13,9 @@ from cupel.grounding.tokens import Tokens, is_solid, is_word, tokenise, trimmed
 MAX_GAP = 1_500
 """Characters that may lie between two parts, about 250 words: beyond, two passages are not one quote."""
 
+_FEWEST_WORDS = 3
+_FEWEST_LETTERS = 7  # "it is a" says nothing; a character of a script without spaces counts as two
+
 _ELLIPSIS = r"(?:…+|\.(?:\s?\.){2,})"
 _GAP = regex.compile(rf"[\[(<{{]\s*{_ELLIPSIS}\s*[\])>}}]|(?P<bare>{_ELLIPSIS})")
 
@@ -37,7 +40,7 @@ def has_gap(quote: str) -> bool:
 def elided_parts(quote: str, text: Tokens, *, used: Container[Span] = ()) -> tuple[Span, ...]:
     """The span of each part of a quote with marked gaps, or nothing where it is not such a quote.
 
-    Every part must say something (three words, or two long ones), stand in the text word for word, after the one
+    Every part must say something (three words, seven letters), stand in the text word for word, after the one
     before it and at most `MAX_GAP` characters away. Of several such chains the tightest that is free is taken.
     """
     if not has_gap(quote):
@@ -57,20 +60,24 @@ def _merged(quote: str, text: Tokens) -> list[list[str]]:
     for gap in [*_GAP.finditer(quote), None]:
         words = tokenise(quote[at : gap.start() if gap else len(quote)]).folded
         joined = [*parts[-1], "…", *words] if parts and literal else []
-        if joined and next(text.occurrences(joined), None) is not None:
+        if joined and next(text.occurrences(_bare(joined)), None) is not None:
             parts[-1] = joined
-        elif words := words[slice(*trimmed(words))]:
+        elif _bare(words):
             parts.append(words)
         literal = bool(gap and gap["bare"])
         at = gap.end() if gap else len(quote)
-    return parts
+    return [_bare(part) for part in parts]
+
+
+def _bare(words: list[str]) -> list[str]:
+    return words[slice(*trimmed(words))]
 
 
 def _telling(part: Sequence[str]) -> bool:
     """Whether a part is long enough not to stand in any text by chance."""
     words = [token for token in part if is_word(token)]
     letters = sum(2 if is_solid(token) else len(token) for token in words)
-    return letters >= 9 and (len(words) >= 3 or (len(words) == 2 and letters >= 12))
+    return len(words) >= _FEWEST_WORDS and letters >= _FEWEST_LETTERS
 
 
 def _chains(parts: Sequence[Sequence[str]], text: Tokens) -> Iterator[tuple[int, ...]]:

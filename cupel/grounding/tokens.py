@@ -47,7 +47,7 @@ _TOKEN = regex.compile(
     | {_DASHES} (?<![^\s\p{{Ps}}\p{{Pi}}'"=:/].) \.? (?=\p{{Nd}}) {_RUN}   # a sign belongs to its number
     | \. (?<![\p{{L}}\p{{N}}.,].) (?=\p{{Nd}}) {_RUN}                     # so does a leading point: .5
     | [{_QUOTES}]+
-    | {_DASHES}+
+    | {_DASHES}++ (?!\p{{Nd}})                                            # 1--5 may be 1 and -5
     | …+ | \.(?:\s?\.){{2,}}
     | (?=[{_SOLID}]) \X
     | [^\s\p{{Cc}}\p{{DI}}]
