@@ -6,10 +6,10 @@ from cupel.cascade import failed
 from cupel.extraction import calls_of
 from cupel.refinement.attempts import attempt_quality, best_attempt
 from cupel.runlog import cost_of
-from cupel.state import Attempt, Outcome, RunState, Status, VerdictRecord
+from cupel.state import Attempt, RunState, Settled, Status, VerdictRecord
 
 
-def outcome_of(state: RunState) -> Outcome:
+def settled(state: RunState) -> Settled:
     """Choose the best attempt, not the last, and say what became of the document and why.
 
     `accepted`: the judge or, where none was asked, verify accepted it, or a person did. `failed`: there is
@@ -20,9 +20,7 @@ def outcome_of(state: RunState) -> Outcome:
     answered = state.get("review")
     by_person = answered is not None and answered["record"] is not None
     calls = calls_of(state)
-    return Outcome(
-        doc_id=state.get("doc_id", ""),
-        task=state.get("task", ""),
+    return Settled(
         status=status,
         record=answered["record"] if answered and by_person else best["record"] if best else None,
         evidence=answered["evidence"] if answered and by_person else best["evidence"] if best else [],
@@ -35,12 +33,7 @@ def outcome_of(state: RunState) -> Outcome:
         reasons=reasons,
         cost_usd=cost_of(calls),
         latency_s=round(sum(call["latency_s"] for call in calls), 4),
-        language=state.get("language"),
-        attempts=state["attempts"],
-        verdicts=state["verdicts"],
-        addenda=state["addenda"],
         review=answered,
-        path=[*state["path"], "finish"],
     )
 
 

@@ -198,11 +198,9 @@ def merge_attempts(old: list[Attempt], new: list[Attempt]) -> list[Attempt]:
     return list(merged.values())
 
 
-class Outcome(TypedDict):
-    """What became of one document. Every document has exactly one."""
+class Settled(TypedDict):
+    """What `finish` settles."""
 
-    doc_id: str
-    task: str
     status: Status
     record: Record | None
     """The best attempt's record, or the person's; None when failed."""
@@ -223,11 +221,19 @@ class Outcome(TypedDict):
     latency_s: float
     """Sum of the waiting times for its calls when they were made."""
 
+    review: Review | None
+    """A person's answer; None when nobody was asked."""
+
+
+class Outcome(Settled):
+    """What became of one document. Every document has exactly one."""
+
+    doc_id: str
+    task: str
     language: str | None
     attempts: list[Attempt]
     verdicts: list[VerdictRecord]
     addenda: list[AddendumRecord]
-    review: Review | None
     path: list[str]
     """The nodes walked, in order."""
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from cupel.outcomes import outcome_of
-from cupel.state import Outcome, RunState
+from cupel.outcomes import settled
+from cupel.state import RunState, Settled
 
 
-async def finish(state: RunState) -> Outcome:
+class FinishUpdate(Settled):
+    """The keys this node writes."""
+
+    path: list[str]
+
+
+async def finish(state: RunState) -> FinishUpdate:
     """The best attempt, or the person's answer, with its status, evidence, cost and reasons."""
-    return outcome_of(state)
+    return {**settled(state), "path": ["finish"]}
