@@ -30,7 +30,7 @@ def record_metric(
         record: The record; None, for a document without one, scores 0.
         reference: What it should be.
         metric: `record` (mean over fields), `exact` (all equal or nothing), `items` (F1 over the items of
-            all lists), or `field:NAME` (one top-level field).
+            all lists), or the name of one top-level field, which alone is compared.
         schema: The task's JSON Schema. Enumerations are compared whole, quotes (`x-grounded`) and free text
             by their words, ids (`x-id`) not at all, and references (`x-refers-to`) by what they refer to.
 
@@ -43,28 +43,24 @@ def record_metric(
     >>> record_metric({"tags": ["b", "a"]}, {"tags": ["a", "b", "c", "d"]})
     0.6666666666666666
     """
-    name, _, field = metric.partition(":")
-    if name not in METRICS or bool(field) != (name == "field"):
-        raise ValueError(f"unknown metric {metric!r}; there are record, exact, items and field:NAME")
+    fields = {*(schema or {}).get("properties", {}), *reference}
+    if metric not in METRICS and metric not in fields:
+        raise ValueError(f"unknown metric {metric!r}; there are {', '.join([*METRICS, *sorted(fields)])}")
     if record is None:
         return 0.0
-    return METRICS[name](_Comparison(record, reference, schema or {}), field)
+    comparison = _Comparison(record, reference, schema or {})
+    return METRICS[metric](comparison) if metric in METRICS else comparison.field(metric)
 
 
-def _whole_record(comparison: _Comparison, _: str) -> float:
+def _whole_record(comparison: _Comparison) -> float:
     return comparison.objects(comparison.record, comparison.reference, comparison.schema)
 
 
-def _exact(comparison: _Comparison, _: str) -> float:
-    return float(_whole_record(comparison, "") >= 1 - 1e-9)
+def _exact(comparison: _Comparison) -> float:
+    return float(_whole_record(comparison) >= 1 - 1e-9)
 
 
-def _one_field(comparison: _Comparison, field: str) -> float:
-    schema = comparison.schema.get("properties", {}).get(field, {})
-    return comparison.values(comparison.record.get(field), comparison.reference.get(field), schema)
-
-
-def _items(comparison: _Comparison, _: str) -> float:
+def _items(comparison: _Comparison) -> float:
     """F1 over the items of all top-level lists, an item counting for as much as it agrees."""
     properties = comparison.schema.get("properties", {})
     shared = given = wanted = 0.0
@@ -76,13 +72,12 @@ def _items(comparison: _Comparison, _: str) -> float:
     return quality(shared, given - shared, wanted - shared).f1 if given + wanted else 1.0
 
 
-METRICS: Mapping[str, Callable[[_Comparison, str], float]] = {
+METRICS: Mapping[str, Callable[[_Comparison], float]] = {
     "record": _whole_record,
     "exact": _exact,
     "items": _items,
-    "field": _one_field,
 }
-"""Metrics by name; `field` is asked for as `field:NAME`."""
+"""Metrics by name; the name of a top-level field is one too."""
 
 
 class _Comparison:
@@ -96,6 +91,11 @@ class _Comparison:
         self.schema = self._resolved(schema)
         self.ids: Ids | None = None
         self.ids = self._paired_ids()
+
+    def field(self, name: str) -> float:
+        """Agreement of one top-level field in [0, 1]."""
+        schema = self.schema.get("properties", {}).get(name, {})
+        return self.values(self.record.get(name), self.reference.get(name), schema)
 
     def values(self, ours: Any, theirs: Any, schema: Mapping[str, Any]) -> float:
         """Agreement of two values in [0, 1]."""
