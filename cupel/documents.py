@@ -6,6 +6,7 @@ Offsets are in Python characters (Unicode code points), `[start, end)`.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import html
 import json
@@ -95,6 +96,13 @@ def detect_language(text: str) -> str | None:
     if probability < LANGUAGE_MIN_PROBABILITY or language in _UNDECIDED:
         return None
     return str(language)
+
+
+async def language_of(text: str) -> str | None:
+    """`detect_language` for an event loop: the model's first loading happens in a thread."""
+    if _language_model.cache_info().currsize:
+        return detect_language(text)
+    return await asyncio.to_thread(detect_language, text)
 
 
 def split_windows(text: str, max_chars: int, overlap_chars: int) -> list[tuple[int, int]]:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-from cupel.documents import detect_language, document_id, split_windows, usable_text
+from cupel.documents import document_id, language_of, split_windows, usable_text
 from cupel.errors import TaskError
 from cupel.runtime import current
 from cupel.state import RunState
@@ -46,7 +46,7 @@ async def prepare(state: RunState) -> PrepareUpdate:
     return {
         "doc_id": state.get("doc_id") or document_id(text),
         "task": name,
-        "language": detect_language(text) if problem is None else None,
+        "language": await language_of(text) if problem is None else None,
         "windows": windows,
         "problem": problem,
         "path": ["prepare"],
