@@ -110,7 +110,7 @@ class Bucket:
         guess: Whether the limit is only supposed, so that one call at a time may try to exceed it.
     """
 
-    __slots__ = ("at", "guess", "level", "limit", "period_s")
+    __slots__ = ("at", "guess", "headroom", "level", "limit", "period_s")
 
     def __init__(
         self, limit: float, period_s: float, *, now: float, level: float = 0.0, guess: bool = False
@@ -120,6 +120,7 @@ class Bucket:
         self.level = level
         self.at = now
         self.guess = guess
+        self.headroom = 0.0
 
     @property
     def rate(self) -> float:
@@ -142,6 +143,10 @@ class Bucket:
         """Charge, or give back where negative."""
         self.level = max(0.0, self.level + amount)
 
+    def surprised(self, amount: float) -> None:
+        """Something that fitted by our count was refused: someone else uses the limit too, so leave some room."""
+        self.headroom = min(0.1 * self.limit, self.headroom + amount)
+
     def wait_s(self, amount: float, now: float, *, margin_s: float = 0.0) -> float:
         """Seconds until `amount` fits.
 
@@ -154,5 +159,5 @@ class Bucket:
         4.77
         """
         rate = self.limit / self.period_s
-        room = max(0.0, self.limit - amount - margin_s * rate)
+        room = max(0.0, self.limit - amount - self.headroom - margin_s * rate)
         return max(0.0, (self.leak(now) - room) / rate)

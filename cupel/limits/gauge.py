@@ -26,10 +26,8 @@ from cupel.limits.headers import (
 )
 from cupel.limits.pause import Pause
 from cupel.limits.shared import Ask, Grant
+from cupel.limits.ticket import Ticket
 from cupel.limits.window import Window
-
-PILOT_S = 2.0
-"""How long the first call of a model goes alone; after each such time twice as many may go."""
 
 PATIENCE_S = 300.0
 """A longer wait than this, asked for by a provider, is treated as a daily limit."""
@@ -37,25 +35,14 @@ PATIENCE_S = 300.0
 GUESSED_RPM = 30.0
 """Requests per minute supposed where only the daily ones are shown: Groq's free tier. Doubled while it holds."""
 
+PACED_S = 5.0
+"""A daily limit that lets a call through sooner than this is kept by pacing, like any other."""
+
+LONGEST_WAIT_S = 7 * DAY_S
+"""Longer waits than this are not believed."""
+
 EARLY_S = 1e-6
 """Waits below this are rounding."""
-
-
-class Ticket:
-    """One call as it is counted.
-
-    Args:
-        tokens: What the provider is expected to count; 0 where nobody knows.
-    """
-
-    __slots__ = ("asks", "charged", "mark", "sent_at", "tokens")
-
-    def __init__(self, tokens: float) -> None:
-        self.tokens = tokens
-        self.asks: list[Ask] = []
-        self.charged = 0.0
-        self.sent_at = 0.0
-        self.mark: tuple[int, float] = (0, 0.0)
 
 
 class Gauge:
@@ -77,24 +64,23 @@ class Gauge:
         self.shared = shared
         self.provider = model.partition(":")[0]
         self.patient = patient
-        self.buckets: dict[Kind, Bucket] = {
+        self.buckets: dict[Kind, Bucket] = {}
+        self.own: dict[Kind, Bucket] = {
             kind: Bucket(limit, KINDS[kind][1], now=now)
             for kind in KINDS
             if (limit := limits.of_kind(kind)) is not None
         }
-        self.window = Window(limits.concurrency or math.inf)
+        self._counts = [(KINDS[kind][0], kind, bucket) for kind, bucket in self.own.items()]
+        self.window = Window(limits.concurrency or math.inf, pilot=pilot)
         self.in_flight = 0
         self.requests = 0
         self.rejected = 0
-        self._limits = limits
         self._tokens = 0.0
         self._tokens_in_flight = 0.0
         self._tokens_scale = 1.0
         self._tokens_usual = 0.0
         self._margin_s = 0.0
-        self._learning = pilot
         self._trying: Ticket | None = None
-        self._pilot_since: float | None = None
         self.pause = Pause()
 
     # -- before a call
@@ -107,21 +93,20 @@ class Gauge:
         """
         if not self.window.fits(self.in_flight):
             return math.inf
-        if not (self.buckets or self._learning or self.pause.length_s):
+        if not (self._counts or self.window.learning or self.pause.length_s):
             return 0.0
-        delay = max(self.pause_left_s(now, wall), self._pilot_left_s(now))
+        delay = max(self.pause_left_s(now, wall), self.window.pilot_left_s(self.in_flight, now))
         return delay if self.shared else max(delay, self._buckets_left_s(ticket, now, wall))
 
     def _buckets_left_s(self, ticket: Ticket, now: float, wall: float) -> float:
         delay, tokens = 0.0, self._amount(ticket)
-        for kind, bucket in self.buckets.items():
+        for unit, kind, bucket in self._counts:
             margin = min(self._margin_s, bucket.period_s / 60)
-            amount = 1.0 if KINDS[kind][0] == "requests" else tokens
-            wait = bucket.wait_s(amount, now, margin_s=margin)
+            wait = bucket.wait_s(1.0 if unit == "requests" else tokens, now, margin_s=margin)
             if bucket.guess and self._trying is None:
                 continue
-            if wait > EARLY_S and bucket.daily and not self.patient:
-                raise self.daily_limit(kind, wait, wall)
+            if wait > PACED_S and bucket.daily and not self.patient:
+                raise self.daily_limit(wait, wall, kind, bucket.limit)
             delay = max(delay, wait)
         return delay
 
@@ -133,19 +118,17 @@ class Gauge:
         ticket.sent_at = now
         self._tokens += ticket.charged
         self._tokens_in_flight += ticket.charged
-        ticket.mark = (self.requests, self._tokens)
-        if self._pilot_since is None:
-            self._pilot_since = now
-        for kind, bucket in self.buckets.items():
+        ticket.mark = (self.requests - self.in_flight, self._tokens - self._tokens_in_flight)
+        for unit, _, bucket in self._counts:
             bucket.leak(now)
-            bucket.add(1.0 if KINDS[kind][0] == "requests" else ticket.charged)
+            bucket.add(1.0 if unit == "requests" else ticket.charged)
             if bucket.guess and self._trying is None and bucket.level > bucket.limit:
                 self._trying = ticket
 
     def refund(self, ticket: Ticket) -> None:
         """Take back the count of a call that the provider did not count."""
-        for kind, bucket in self.buckets.items():
-            bucket.add(-1.0 if KINDS[kind][0] == "requests" else -ticket.charged)
+        for unit, _, bucket in self._counts:
+            bucket.add(-1.0 if unit == "requests" else -ticket.charged)
 
     def unsent(self, ticket: Ticket) -> None:
         """Take back a call that was not made after all."""
@@ -170,24 +153,14 @@ class Gauge:
         """
         left = self.pause.left_s(now)
         if left > EARLY_S and self.pause.daily and not self.patient:
-            raise self.daily_limit(None, left, wall)
+            raise self.daily_limit(left, wall)
         return left
 
-    def _pilot_left_s(self, now: float) -> float:
-        if not self._learning or not self.in_flight or self._pilot_since is None:
-            return 0.0
-        rounds = max(0, int((now - self._pilot_since) / PILOT_S))
-        if self.in_flight < 2 ** min(rounds, 20):
-            return 0.0
-        return max(EARLY_S * 2, self._pilot_since + (rounds + 1) * PILOT_S - now)
-
-    def daily_limit(self, kind: Kind | None, left: float, wall: float) -> ProviderLimitError:
+    def daily_limit(
+        self, left: float, wall: float, kind: Kind | None = None, limit: float = 0.0
+    ) -> ProviderLimitError:
         """The error that says which daily limit is reached and when it opens."""
-        what = (
-            "a daily limit"
-            if kind is None
-            else f"the limit of {self.buckets[kind].limit:,.0f} {KINDS[kind][2]}"
-        )
+        what = f"the limit of {limit:,.0f} {KINDS[kind][2]}" if kind else "a daily limit"
         at = datetime.fromtimestamp(wall, UTC) + timedelta(seconds=left)
         return ProviderLimitError(
             f"{self.model}: {what} is reached; the next request fits in {timedelta(seconds=round(left))}, "
@@ -195,14 +168,23 @@ class Gauge:
             resets_in_s=left,
         )
 
+    def limits(self) -> dict[Kind, float]:
+        """The limits in force, the smaller one where a person set one too."""
+        found: dict[Kind, float] = {}
+        for _, kind, bucket in self._counts:
+            found[kind] = min(bucket.limit, found.get(kind, math.inf))
+        return found
+
     def asks(self, ticket: Ticket) -> list[Ask]:
         """What a counted call takes from each limit, for a gate that other processes share."""
-        asks = []
-        for kind, bucket in self.buckets.items():
-            amount = 1.0 if KINDS[kind][0] == "requests" else ticket.charged
+        asks: dict[Kind, Ask] = {}
+        for unit, kind, bucket in self._counts:
+            if bucket.guess or (kind in asks and asks[kind].limit <= bucket.limit):
+                continue
+            amount = 1.0 if unit == "requests" else ticket.charged
             level = max(0.0, bucket.level - amount)
-            asks.append(Ask(kind, min(amount, bucket.limit), bucket.limit, bucket.period_s, level))
-        return asks
+            asks[kind] = Ask(kind, min(amount, bucket.limit), bucket.limit, bucket.period_s, level)
+        return list(asks.values())
 
     def granted_s(self, grant: Grant, wall: float) -> float:
         """Seconds to wait for a place in a shared line.
@@ -210,8 +192,8 @@ class Gauge:
         Raises:
             ProviderLimitError: If a daily limit makes it wait and nobody wants to.
         """
-        if grant.kind is not None and self.buckets[grant.kind].daily and not self.patient:
-            raise self.daily_limit(grant.kind, grant.wait_s, wall)
+        if grant.kind in {"rpd", "tpd"} and grant.wait_s > PACED_S and not self.patient:
+            raise self.daily_limit(grant.wait_s, wall, grant.kind, self.limits().get(grant.kind, 0.0))
         return grant.wait_s
 
     # -- after a reply
@@ -219,56 +201,56 @@ class Gauge:
     def answered(self, ticket: Ticket, used_tokens: int | None, now: float) -> None:
         """Settle an answered call."""
         self.pause.answered()
-        self._learning = False
+        self.window.learning = False
         self.window.answered(self.in_flight)
         self._margin_s = max(min(1.0, now - ticket.sent_at), 0.9 * self._margin_s)
         if self._trying is ticket and (bucket := self.buckets.get("rpm")) and bucket.guess:
             bucket.limit *= 2.0
-        if used_tokens is None or not self.buckets:
-            return
+        if used_tokens is None:
+            used_tokens = round(ticket.charged)
         self._tokens_usual += (used_tokens - self._tokens_usual) * (0.1 if self._tokens_usual else 1.0)
-        for kind, bucket in self.buckets.items():
-            if KINDS[kind][0] == "tokens":
+        for unit, _, bucket in self._counts:
+            bucket.headroom *= 0.98
+            if unit == "tokens":
                 bucket.add(used_tokens - ticket.charged)
 
     def observe(self, shown: Reading, ticket: Ticket, now: float) -> None:
         """Bound our own count by the one in a reply's headers.
 
         It is at least what they say, less what may have leaked since the call was sent, and at most that and
-        every call they cannot have seen yet.
+        every call that had not been answered when this one was sent: they may have overtaken each other.
         """
         bucket = self._bucket(shown.unit, shown.limit, shown.period_s, now)
         if shown.unit == "requests":
-            unseen = float(self.requests - ticket.mark[0] + self.in_flight - 1)
+            unseen = self.requests - ticket.mark[0] - 1.0
         else:
-            unseen = self._tokens - ticket.mark[1] + self._tokens_in_flight - ticket.charged
+            unseen = self._tokens - ticket.mark[1] - ticket.charged
         least = shown.level - (now - ticket.sent_at) * bucket.rate
         bucket.level = min(max(bucket.level, least), shown.level + max(0.0, unseen))
         if shown.unit == "requests" and bucket.daily and "rpm" not in self.buckets:
-            self.buckets["rpm"] = Bucket(GUESSED_RPM, MINUTE_S, now=now, level=self.in_flight, guess=True)
+            self._add("rpm", Bucket(GUESSED_RPM, MINUTE_S, now=now, level=self.in_flight, guess=True))
 
     def _bucket(self, unit: Unit, limit: float, period_s: float, now: float) -> Bucket:
         """The bucket of a limit the provider named, which may be new, changed, or taken for another before."""
         kind = kind_of(unit, period_s)
-        allowed = self._limits.of_kind(kind)
-        capacity = limit if allowed is None else min(limit, allowed)
         bucket = self.buckets.get(kind)
         if bucket is None:
             self._forget_misread(kind, limit)
             # as full as can be: both callers lower it to what they know
-            bucket = self.buckets[kind] = Bucket(capacity, period_s, now=now, level=math.inf)
+            bucket = Bucket(limit, period_s, now=now, level=math.inf)
+            self._add(kind, bucket)
         bucket.leak(now)
-        bucket.limit, bucket.guess = capacity, False
-        bucket.period_s = period_s if capacity == limit else KINDS[kind][1]
+        bucket.limit, bucket.period_s, bucket.guess = limit, period_s, False
         return bucket
+
+    def _add(self, kind: Kind, bucket: Bucket) -> None:
+        self.buckets[kind] = bucket
+        both = (*self.own.items(), *self.buckets.items())
+        self._counts = [(KINDS[name][0], name, each) for name, each in both]
 
     def _forget_misread(self, kind: Kind, limit: float) -> None:
         other = kind_of(KINDS[kind][0], MINUTE_S if kind.endswith("d") else DAY_S)
-        if (
-            self._limits.of_kind(other) is None
-            and other in self.buckets
-            and self.buckets[other].limit == limit
-        ):
+        if other in self.buckets and self.buckets[other].limit == limit:
             del self.buckets[other]
 
     # -- after a 429
@@ -278,7 +260,7 @@ class Gauge:
     ) -> None:
         """Take in a 429: every call on this model waits as long as it says."""
         self.rejected += 1
-        self._learning = False
+        self.window.learning = False
         self.refund(ticket)
         said = rejection(text)
         if said.never_fits:
@@ -299,9 +281,12 @@ class Gauge:
         if said.unit is None or said.period_s is None or not said.limit:
             return False
         known = self.buckets.get(kind_of(said.unit, said.period_s))
-        period = known.period_s if known is not None and known.limit == said.limit else said.period_s
+        expected = known is not None and known.limit == said.limit and not known.guess
+        period = known.period_s if known is not None and expected else said.period_s
         bucket = self._bucket(said.unit, said.limit, period, now)
         level = said.limit - (said.requested or 1.0) + wait * bucket.rate
+        if expected and not self.pause.length_s:
+            bucket.surprised(said.requested or 1.0)
         bucket.level = level if math.isinf(bucket.level) else max(level, bucket.level)
         if said.unit == "tokens" and said.requested:
             self._expect(said.requested, ticket)
@@ -317,6 +302,7 @@ class Gauge:
 
 def _agreed(asked: float | None, said: float | None) -> float | None:
     """The header's wait, or the text's where it is the same with decimals; the longer one where they differ."""
-    if asked is None or said is None:
-        return said if asked is None else asked
-    return said if asked - 1.0 <= said <= asked else max(asked, said)
+    waits = [min(wait, LONGEST_WAIT_S) for wait in (asked, said) if wait is not None]
+    if asked is not None and said is not None and asked - 1.0 <= said <= asked:
+        return said
+    return max(waits, default=None)

@@ -202,9 +202,10 @@ def _until(headers: Mapping[str, str], now: float) -> float | None:
     if value is None or value < 1e9:
         return value
     at = value / 1_000 if value > 1e11 else value
-    # the provider's own clock where it sends one: ours may be wrong by hours
-    seconds = at - (_date(headers.get("date", "")) or now)
-    return seconds if 0 <= seconds <= 2 * DAY_S else None
+    sent = _date(headers.get("date", ""))
+    # without the provider's own clock only the near future is believed: ours may be wrong by hours
+    seconds, most = (at - sent, 2 * DAY_S) if sent is not None else (at - now, 2 * MINUTE_S)
+    return seconds if 0 <= seconds <= most else None
 
 
 def _date(text: str) -> float | None:

@@ -16,9 +16,10 @@ from dataclasses import replace
 
 from cupel.errors import ProviderLimitError
 from cupel.limits.buckets import KINDS
-from cupel.limits.gauge import EARLY_S, Gauge, Ticket
+from cupel.limits.gauge import EARLY_S, Gauge
 from cupel.limits.headers import readings
 from cupel.limits.shared import SharedGate
+from cupel.limits.ticket import Ticket
 
 
 class Lane:
@@ -61,7 +62,7 @@ class Lane:
                 return
         else:
             await self._turn(ticket)
-        if self._shared is not None and self.gauge.buckets:
+        if self._shared is not None:
             try:
                 await self._shared_turn(ticket, self._shared)
             except BaseException:
@@ -86,6 +87,8 @@ class Lane:
     async def _shared_turn(self, ticket: Ticket, shared: SharedGate) -> None:
         """Take a place in the line of all processes, and keep the pauses of this one."""
         ticket.asks = self.gauge.asks(ticket)
+        if not ticket.asks:
+            return
         grant = await shared.reserve(self._name, ticket.asks)
         try:
             wait = self.gauge.granted_s(grant, self._wall())

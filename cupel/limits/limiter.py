@@ -11,9 +11,10 @@ from typing import Self
 from cupel.errors import SettingError
 from cupel.limits.buckets import Kind, Limits
 from cupel.limits.failures import headers_of, status_of, text_of
-from cupel.limits.gauge import Gauge, Ticket
+from cupel.limits.gauge import Gauge
 from cupel.limits.lane import Lane
 from cupel.limits.shared import SharedGate
+from cupel.limits.ticket import Ticket
 
 _UNLIMITED = ("local", "offline", "recorded")
 
@@ -178,7 +179,7 @@ class Limiter:
             key: The fingerprint of the API key.
         """
         lane = self._lanes.get((model_id, key)) or self._open(model_id, key)
-        for kind, bucket in lane.gauge.buckets.items():
+        for kind, bucket in lane.gauge.own.items():
             if bucket.daily:
                 bucket.level = max(bucket.level, requests if kind == "rpd" else tokens)
 
@@ -190,7 +191,7 @@ class Limiter:
                 requests=lane.gauge.requests,
                 rejected=lane.gauge.rejected,
                 waited_s=lane.waited_s,
-                limits={kind: bucket.limit for kind, bucket in lane.gauge.buckets.items()},
+                limits=lane.gauge.limits(),
             )
             for lane in self._lanes.values()
         ]

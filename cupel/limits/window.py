@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+PILOT_S = 2.0
+"""How long the first call of a model goes alone; after each such time twice as many may go."""
+
 
 class Window:
     """The number of calls in flight that a provider was last seen to bear.
@@ -13,15 +16,28 @@ class Window:
 
     Args:
         most: What a person allows; it is never exceeded.
+        pilot: The first call goes alone until its reply, to learn the limits before the others collide with them.
     """
 
-    __slots__ = ("_cut_at", "_failed_at", "_most", "size")
+    __slots__ = ("_cut_at", "_failed_at", "_most", "_since", "learning", "size")
 
-    def __init__(self, most: float = math.inf) -> None:
+    def __init__(self, most: float = math.inf, *, pilot: bool = False) -> None:
         self._most = most
         self._failed_at = math.inf
         self._cut_at = -math.inf
+        self._since = math.nan
+        self.learning = pilot
         self.size = most
+
+    def pilot_left_s(self, in_flight: int, now: float) -> float:
+        """Seconds until one more may go while nothing has been answered; 0 where it may."""
+        if not self.learning or not in_flight:
+            self._since = now
+            return 0.0
+        rounds = max(0, int((now - self._since) / PILOT_S))
+        if in_flight < 2 ** min(rounds, 20):
+            return 0.0
+        return max(0.001, self._since + (rounds + 1) * PILOT_S - now)
 
     def fits(self, in_flight: int) -> bool:
         """Whether one more may go."""
