@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
+from cupel.metrics import record_metric
 from cupel.models.schemas import wire_schema
 from cupel.prompts import check_prompts, compact, messages, stable_values, template_of
 from cupel.tasks import grounded_quotes, load_task, task_names
@@ -143,6 +144,17 @@ def test_criteria_are_few_binary_and_partly_critical(name):
     assert len({each["id"] for each in criteria}) == len(criteria)
     assert all("?" in each["question"] for each in criteria)
     assert 0 < sum(each["critical"] for each in criteria) < len(criteria)
+
+
+@each_task
+def test_the_metric_finds_every_example_equal_to_itself(name):
+    """It is one that exists, and 1 means right."""
+    for example in examples_of(name):
+        agreement = record_metric(
+            example["record"], example["record"], metric=settings_of(name)["metric"], schema=schema_of(name)
+        )
+
+        assert agreement == pytest.approx(1)
 
 
 @each_task
