@@ -18,7 +18,7 @@ from cupel.models import check_models, resolve_models
 from cupel.project import Project, code_identity, find_project, load_graph
 from cupel.prompts import compact
 from cupel.runlog import text_hash
-from cupel.runtime import Run, Runtime, Tally, close_current, install, running
+from cupel.runtime import Run, Runtime, Tally, close_current, current_retry, install, running
 from cupel.state import DocumentInput, Outcome
 from cupel.tables import Row
 from cupel.tasks import TaskSpec
@@ -217,14 +217,15 @@ class Runner:
     async def _one(self, document: Row) -> Outcome:
         key = self.outcome_key(document)
         log = self.runtime.run_log
-        stored = await log.outcome(key)
+        stored, tries = await log.outcome(key) or (None, 0)
         if stored is not None and self._stands(stored):
             await log.note_row(self.run_id, document.position, key)
             self.progress.note(stored, reused=True)
             return stored
-        text = document.text if isinstance(document.text, str) else ""
+        current_retry.set(tries)
         outcome = await self._invoked(document)
-        await log.save_outcome(key, self.run_id, outcome, text, position=document.position)
+        text = document.text if isinstance(document.text, str) else ""
+        await log.save_outcome(key, self.run_id, outcome, text, position=document.position, tries=tries + 1)
         self.progress.note(outcome, reused=False)
         return outcome
 

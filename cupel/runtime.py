@@ -149,14 +149,14 @@ class Run:
     run_id: str = "served"
     budget: Budget | None = None
     tally: Tally = field(default_factory=Tally)
-    retry: int = 0
-    """Above 0, replies are asked for anew under this number."""
-
     stops: bool = False
     """A wrong key or reached cap ends the run; a served document records it instead."""
 
 
 _run: ContextVar[Run | None] = ContextVar("cupel_run", default=None)
+current_retry: ContextVar[int] = ContextVar("cupel_retry", default=0)
+"""Above 0 while a document is asked about anew: old replies are passed over, the new ones kept under it."""
+
 _served = Run()
 
 

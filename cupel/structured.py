@@ -20,7 +20,7 @@ from cupel.errors import (
 )
 from cupel.models import CallSettings
 from cupel.prompts import Message, Template, compact, render, wire_schema
-from cupel.runtime import Request, Response, current, current_run
+from cupel.runtime import Request, Response, current, current_retry, current_run
 from cupel.state import Call, Record
 
 ErrorKind = Literal["schema", "refusal", "provider"]
@@ -137,7 +137,7 @@ async def _send(question: Question, messages: list[Message], kind: str) -> Respo
             ),
             max_retries=context.max_retries,
             sample=question.sample,
-            retry=current_run().retry,
+            retry=current_retry.get(),
             usd_left=question.usd_left,
             has_fallback=bool(question.fallback_model),
         )

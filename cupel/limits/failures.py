@@ -95,7 +95,8 @@ def text_of(error: BaseException) -> str:
     """The provider's own words, with its error code and type, for reading and for showing."""
     body = getattr(error, "body", None)
     if not isinstance(body, Mapping):
-        return str(error) or type(error).__name__
+        said_so = body if isinstance(body, str) else str(error)
+        return said_so or type(error).__name__
     inner = body.get("error")
     said = inner if isinstance(inner, Mapping) else body
     parts = [str(said[name]) for name in ("message", "code", "type") if said.get(name) not in (None, "")]
@@ -110,7 +111,7 @@ def classify(error: BaseException) -> Failure | None:
     >>> classify(ReplyError("Insufficient credits", status_code=402, body={}))
     'refused'
     """
-    if isinstance(error, CupelError):
+    if _is_settled(error):
         return _classify_own(error)
     status = status_of(error)
     if status is None:
@@ -131,7 +132,7 @@ def is_transient(error: BaseException) -> bool:
 
 def translated(error: BaseException, *, model: str) -> CupelError | None:
     """The same failure as one of Cupel's errors; `None` for what no provider has raised."""
-    if isinstance(error, CupelError):
+    if isinstance(error, CupelError) and _is_settled(error):
         return error
     kind, status = classify(error), status_of(error)
     problem = f"{f'{status}: ' if status else ''}{_short(text_of(error))}"
@@ -157,7 +158,12 @@ def _classify_status(status: int, error: BaseException) -> Failure:
     return "bad_request" if 400 <= status < 500 and status not in _TRANSIENT_STATUS else "transient"
 
 
-def _classify_own(error: CupelError) -> Failure | None:
+def _is_settled(error: BaseException) -> bool:
+    """Whether an error is already one of ours with a meaning, not what a provider just said."""
+    return isinstance(error, CupelError) and not hasattr(error, "status_code")
+
+
+def _classify_own(error: BaseException) -> Failure | None:
     if isinstance(error, ProviderLimitError):
         return "limit"
     if isinstance(error, ProviderRefusedError):

@@ -152,17 +152,24 @@ class RunLog:
         row = {name: getattr(prompt, name) for name in prompt.__dataclass_fields__}
         await self._worker.write(Insert(tables.prompt_versions, [{**row, "created_at": now()}]))
 
-    async def outcome(self, key: str) -> Outcome | None:
-        """The stored outcome of this very document under these very settings."""
+    async def outcome(self, key: str) -> tuple[Outcome, int] | None:
+        """The stored outcome of this very document under these very settings, and how often it was tried."""
         row = await self._worker.get(tables.outcomes, key)
-        return json.loads(row["outcome"]) if row else None
+        return (json.loads(row["outcome"]), row["tries"]) if row else None
 
     async def save_outcome(
-        self, key: str, run_id: str, outcome: Outcome, text: str, *, position: int | None = None
+        self,
+        key: str,
+        run_id: str,
+        outcome: Outcome,
+        text: str,
+        *,
+        position: int | None = None,
+        tries: int = 1,
     ) -> None:
         """Commit an outcome with its attempts, verdicts and failures and the row it is of, all or none."""
         row = [] if position is None else [_row_of_run(run_id, position, key)]
-        await self._worker.write(*_outcome_writes(key, run_id, outcome, text), *row)
+        await self._worker.write(*_outcome_writes(key, run_id, outcome, text, tries), *row)
 
     async def note_row(self, run_id: str, position: int, outcome_key: str) -> None:
         """Which outcome a row of this run's input has."""
@@ -256,11 +263,11 @@ def _row_of_run(run_id: str, position: int, outcome_key: str) -> Insert:
     return Insert(tables.run_rows, [row], replace=True)
 
 
-def _outcome_writes(key: str, run_id: str, outcome: Outcome, text: str) -> list[Write]:
+def _outcome_writes(key: str, run_id: str, outcome: Outcome, text: str, tries: int) -> list[Write]:
     digest = text_hash(text)
     row = {
         "key": key, "run_id": run_id, "doc_id": outcome["doc_id"], "text_hash": digest, "task": outcome["task"],
-        "status": outcome["status"], "cost_usd": outcome["cost_usd"], "finished_at": now(),
+        "status": outcome["status"], "cost_usd": outcome["cost_usd"], "finished_at": now(), "tries": tries,
         "outcome": json.dumps(outcome, ensure_ascii=False),
     }  # fmt: skip
     return [

@@ -88,6 +88,9 @@ outcomes = Table(
     Column("task", String(200), nullable=False),
     Column("status", String(16), nullable=False),
     Column("cost_usd", Float),
+    Column(
+        "tries", Integer, nullable=False, doc="How often the document was taken up under this key, from 1"
+    ),
     Column("outcome", Text, nullable=False, doc="JSON of the Outcome"),
     Column("finished_at", String(32), nullable=False),
 )

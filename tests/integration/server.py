@@ -30,7 +30,11 @@ def langgraph_server(folder: Path, env: Mapping[str, str], log: Path) -> Iterato
         sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload",
         "--n-jobs-per-worker", "10", "--port", str(port), "--host", "127.0.0.1",
     ]  # fmt: skip
-    quiet = {"LANGGRAPH_CLI_NO_ANALYTICS": "1", "LANGGRAPH_NO_VERSION_CHECK": "true", "LANGSMITH_TRACING": "false"}
+    quiet = {
+        "LANGGRAPH_CLI_NO_ANALYTICS": "1",
+        "LANGGRAPH_NO_VERSION_CHECK": "true",
+        "LANGSMITH_TRACING": "false",
+    }
     with log.open("w") as written:
         process = subprocess.Popen(
             command, cwd=folder, env={**os.environ, **quiet, **env}, stdout=written, stderr=subprocess.STDOUT

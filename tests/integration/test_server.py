@@ -77,12 +77,21 @@ async def test_a_stateless_run_returns_the_outcome(client):
     ("answer", "status", "action"),
     [
         pytest.param({"type": "accept", "args": None}, "accepted", "accept", id="accepted as it is"),
-        pytest.param({"type": "edit", "args": {"action": "accept_arguments", "args": record(matter="rents")}}, "accepted", "edit", id="edited"),
-        pytest.param({"type": "response", "args": "ask the speaker"}, "needs_review", "respond", id="answered in words"),
+        pytest.param(
+            {"type": "edit", "args": {"action": "accept_arguments", "args": record(matter="rents")}},
+            "accepted",
+            "edit",
+            id="edited",
+        ),
+        pytest.param(
+            {"type": "response", "args": "ask the speaker"}, "needs_review", "respond", id="answered in words"
+        ),
         pytest.param({"type": "ignore", "args": None}, "needs_review", "ignore", id="ignored"),
     ],
 )
-async def test_a_person_is_asked_in_the_agent_inbox_shape_and_the_answer_resumes_the_run(client, answer, status, action):
+async def test_a_person_is_asked_in_the_agent_inbox_shape_and_the_answer_resumes_the_run(
+    client, answer, status, action
+):
     """interrupt() in review, answered through the SDK."""
     thread = await client.threads.create()
     await client.runs.wait(
