@@ -198,7 +198,7 @@ def failure():
 
 @pytest.fixture
 def work():
-    """Put documents through a limiter and a provider: `await work(limiter, provider, "openai:m", 45)`."""
+    """Put so many documents through a limiter and a provider; returns the answers and the seconds."""
 
     async def run(limiter, provider, model, documents, *, concurrency=32, tokens=0, reserved=0, used=0):
         from cupel.limits import RetryPolicy, with_retries

@@ -28,13 +28,15 @@ def limiter_of(clock, **settings):
     ],
 )
 def test_45_documents_through_30_requests_a_minute_take_30_seconds(
-    virtual, provider, work, dialect, limits, most_refused, late_headers
+    *, virtual, provider, work, dialect, limits, most_refused, late_headers
 ):
     """The floor of a leaky bucket is 15 × 2 s; nothing is lost, and at most one call asks in vain."""
 
     async def main(clock):
         server = provider(clock, limits, dialect, late_headers=late_headers)
-        answers, wall = await work(limiter_of(clock), server, f"{dialect}:m", 45, tokens=800, reserved=800, used=700)
+        answers, wall = await work(
+            limiter_of(clock), server, f"{dialect}:m", 45, tokens=800, reserved=800, used=700
+        )
         return sorted(answers), wall, server.refused
 
     answers, wall, refused = virtual(main)
@@ -52,12 +54,14 @@ def test_45_documents_through_30_requests_a_minute_take_30_seconds(
         pytest.param({"rpm": 30, "tpm": 20_000}, 30.0, id="both bind"),
     ],
 )
-def test_tokens_a_minute_pace_as_requests_do(virtual, provider, work, dialect, limits, floor):
+def test_tokens_a_minute_pace_as_requests_do(*, virtual, provider, work, dialect, limits, floor):
     """Tokens are charged as prompt and output limit together, and settled to what was used."""
 
     async def main(clock):
         server = provider(clock, limits, dialect)
-        answers, wall = await work(limiter_of(clock), server, f"{dialect}:m", 45, tokens=900, reserved=900, used=600)
+        answers, wall = await work(
+            limiter_of(clock), server, f"{dialect}:m", 45, tokens=900, reserved=900, used=600
+        )
         return len(answers), wall, server.refused
 
     answered, wall, refused = virtual(main)
@@ -67,12 +71,16 @@ def test_tokens_a_minute_pace_as_requests_do(virtual, provider, work, dialect, l
     assert wall <= floor * 1.06
 
 
-def test_an_estimate_half_of_what_the_provider_counts_is_corrected_by_the_first_refusal(virtual, provider, work):
+def test_an_estimate_half_of_what_the_provider_counts_is_corrected_by_the_first_refusal(
+    virtual, provider, work
+):
     """A 429 names what was requested; later calls are charged so much more."""
 
     async def main(clock):
         server = provider(clock, {"tpm": 20_000}, late_headers=False)
-        answers, wall = await work(limiter_of(clock), server, "openai:m", 60, tokens=450, reserved=900, used=900)
+        answers, wall = await work(
+            limiter_of(clock), server, "openai:m", 60, tokens=450, reserved=900, used=900
+        )
         return len(answers), wall, server.refused
 
     answered, wall, refused = virtual(main)
@@ -332,7 +340,8 @@ def test_openais_small_plans_count_requests_per_day_without_saying_so(virtual):
         pytest.param({"x-ratelimit-limit-requests": "-5"}, id="negative"),
         pytest.param({"x-ratelimit-limit-requests": "nan"}, id="nan"),
         pytest.param(
-            {"x-ratelimit-limit-requests": "30", "x-ratelimit-remaining-requests": "90"}, id="more left than there is"
+            {"x-ratelimit-limit-requests": "30", "x-ratelimit-remaining-requests": "90"},
+            id="more left than there is",
         ),
         pytest.param(
             {
@@ -378,7 +387,9 @@ def test_a_monotonic_clock_that_jumps_neither_hangs_nor_crashes(virtual, provide
     """A pause is never longer than it was at first; a leak is never negative."""
 
     async def main(clock):
-        limiter = Limiter(monotonic=lambda: clock() + (jump if clock() > 1_010 else 0.0), wall=lambda: WALL + clock())
+        limiter = Limiter(
+            monotonic=lambda: clock() + (jump if clock() > 1_010 else 0.0), wall=lambda: WALL + clock()
+        )
         answers, wall = await work(limiter, provider(clock, {"rpm": 30}), "openai:m", 45)
         return len(answers), wall
 
