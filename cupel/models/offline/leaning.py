@@ -10,6 +10,8 @@ from cupel.models.offline.sentences import Unit
 
 SURE = 0.15
 """Mean VADER compound, in [-1, 1], from which a text counts as leaning."""
+FAR = 0.5
+"""Compound from which one sentence leans far."""
 
 _POLES = {
     **dict.fromkeys(("positive", "favor", "favour", "support", "supports", "for", "pro", "agree", "yes"), 1),
@@ -42,10 +44,16 @@ def leanings(units: Sequence[Unit]) -> list[tuple[float, Unit]]:
 
 
 def leaning_label(found: Sequence[tuple[float, Unit]], known: Mapping[str, int]) -> str:
-    """The label on whose side the units lean on average; a neutral one, where there is one, if on neither."""
-    mean = sum(score for score, _ in found) / len(found) if found else 0.0
+    """The label on whose side the units lean on average.
+
+    If on neither, `mixed` where some lean far to either side, else another neutral label, where there are any.
+    """
+    scores = [score for score, _ in found]
+    mean = sum(scores) / len(scores) if scores else 0.0
     wanted = 0 if abs(mean) < SURE else int(math.copysign(1, mean))
-    return next((label for label, pole in known.items() if pole == wanted), next(iter(known)))
+    fitting = [label for label, pole in known.items() if pole == wanted] or list(known)
+    torn = bool(scores) and min(scores) < -FAR and max(scores) > FAR
+    return next((label for label in fitting if (label == "mixed") == torn), fitting[0])
 
 
 def furthest(found: Sequence[tuple[float, Unit]], pole: int, count: int) -> list[Unit]:

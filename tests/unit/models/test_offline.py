@@ -124,6 +124,20 @@ def test_sentiment_follows_the_lexicon(text, label):
     assert task_record("sentiment", text)["sentiment"] == label
 
 
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        pytest.param(
+            "I welcome this wonderful success. It is a terrible and shameful failure.", "mixed", id="torn"
+        ),
+        pytest.param("The report has twelve chapters. It was printed in May.", "none", id="sober"),
+    ],
+)
+def test_a_text_that_leans_neither_way_is_mixed_only_where_it_leans_far_both_ways(text, label):
+    """Of two neutral labels the fitting one is given."""
+    assert task_record("arguments", text)["stance"] == label
+
+
 def test_where_the_topic_is_not_named_the_stance_is_none_without_evidence():
     """An empty reason leaves the record incomplete, so that a strong model is asked."""
     assert task_record("stance", "The river rose by four metres.") == {
