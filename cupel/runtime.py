@@ -26,6 +26,7 @@ from typing import Any
 from cupel.errors import DocumentBudgetError, UnknownPriceError
 from cupel.limits import Budget, Circuits, Limiter, RetryPolicy, Slot, with_retries
 from cupel.models import CallSettings, Completion, complete, cost, estimate_tokens, price
+from cupel.models.recordings import set_recordings_folder
 from cupel.project import Project, find_project
 from cupel.prompts import Message, check_prompts, compact, wire_schema
 from cupel.runlog import RunLog, StoredResponse, open_run_log
@@ -189,6 +190,7 @@ class Runtime:
         self.project = project
         self.env = os.environ if env is None else env
         self.run_log = run_log or open_run_log(project.state, self.env)
+        set_recordings_folder(project.recordings)
         self.limiter = Limiter(wait=wait_for_limits)
         self.circuits = Circuits()
         self._in_flight: dict[str, asyncio.Task[StoredResponse]] = {}
