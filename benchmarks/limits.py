@@ -1,9 +1,11 @@
 """Pacing under a provider's limits over real HTTP: 45 documents, concurrency 32, no limit told beforehand.
 
     CUPEL_BENCH_PROVIDER=…/fake_provider.py python benchmarks/limits.py [--only NAME] [--quick]
+    … CUPEL_DATABASE_URL=postgresql+psycopg://HOST/DATABASE python benchmarks/limits.py --shared 3
 
 Each case is a model of its own on one simulated provider, so all run at the same time; a bare aiohttp client makes
-the calls, so what is measured is the limiter. Exits with 1 if a bar is missed.
+the calls, so what is measured is the limiter. `--shared N` has N processes keep one limit of 600 requests a minute.
+Exits with 1 if a bar is missed.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,7 +57,7 @@ CASES = [
     Case("groq tpm", "groq", {"tpm": 20_000}, 3, 1.1),
     Case("openai both", "openai", {"rpm": 30, "tpm": 20_000}, 3, 1.1),
     Case("groq both", "groq", {"rpm": 30, "tpm": 24_000, "rpd": 14_400}, 3, 1.1),
-    Case("openai rpm, 10 % 503", "openai", {"rpm": 30}, 3, 1.35, {"http_503": 0.1}),
+    Case("openai rpm, 10 % 503", "openai", {"rpm": 30}, 3, 1.08, {"http_503": 0.1}),
     Case("8 at once, no headers", "openai", {"max_concurrency": 8}, None, math.inf),
 ]
 
@@ -64,6 +67,7 @@ class Result:
     """What came of a case."""
 
     answers: int = 0
+    requests: int = 0
     rejected: int = 0
     wall_s: float = 0.0
     used: list[int] = field(default_factory=list)
@@ -75,7 +79,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", help="cases whose name contains this")
     parser.add_argument("--quick", action="store_true", help="the cost per call only")
+    parser.add_argument("--shared", type=int, metavar="N", help="only: N processes share one limit")
+    parser.add_argument("--join", nargs=3, metavar=("URL", "MODEL", "END"), help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.join:
+        return asyncio.run(join(*options.join))
+    if options.shared:
+        return share(options.shared)
     missed = cost_per_call()
     if not options.quick:
         cases = [case for case in CASES if not options.only or options.only in case.name]
@@ -140,7 +150,7 @@ def floor_s(case: Case, result: Result) -> float:
     """The time a leaky bucket needs at least, whoever sends."""
     floors = [0.0]
     if rpm := case.settings.get("rpm"):
-        floors.append((DOCUMENTS - rpm) * 60 / rpm)
+        floors.append((result.requests - result.rejected - rpm) * 60 / rpm)
     if (tpm := case.settings.get("tpm")) and result.used:
         prompt = min(result.used)
         floors.append((sum(result.used[:-1]) + prompt + MAX_TOKENS - tpm) * 60 / tpm)
@@ -157,7 +167,8 @@ async def run(case: Case, url: str) -> Result:
         started = time.monotonic()
         await asyncio.gather(*(worker(client, todo, result) for _ in range(CONCURRENCY)))
         result.wall_s = time.monotonic() - started
-    result.rejected = limiter.reports()[0].rejected
+    (report,) = limiter.reports()
+    result.requests, result.rejected = report.requests, report.rejected
     return result
 
 
@@ -210,6 +221,61 @@ class Client:
             status = reply.status if reply.status != 200 else error.status_code
             slot.learn(reply.headers, status, text=str(error))
             raise ReplyError(str(error), status_code=status, body=error.body)
+
+
+def share(processes: int, *, seconds: float = 25.0, rpm: int = 600) -> int:
+    """Several processes, one limit, no limit told beforehand."""
+    url = os.environ.get("CUPEL_DATABASE_URL")
+    if not url:
+        sys.exit("set CUPEL_DATABASE_URL to a PostgreSQL")
+    case = Case(f"shared-{os.getpid()}", "openai", {"rpm": rpm}, None, math.inf)
+    with provider([case]) as base:
+        started = time.time()
+        end = str(started + seconds)
+        command = [sys.executable, __file__, "--join", base, case.name, end]
+        joined = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
+        reports = [json.loads(process.communicate()[0]) for process in joined]
+        with urllib.request.urlopen(f"{base}/stats") as reply:  # noqa: S310 (loopback)
+            stats = json.load(reply)
+    first, last = min(r["first"] for r in reports), max(r["last"] for r in reports)
+    allowed = rpm + (last - first) * rpm / 60
+    answered, refused = stats["by_status"].get("200", 0), stats["by_status"].get("429", 0)
+    micros = sum(r["cpu_s"] for r in reports) / stats["requests"] * 1e6
+    print(
+        f"{processes} processes, {rpm} requests/min, {last - first:.1f} s: answered {[r['answered'] for r in reports]}"
+    )
+    print(
+        f"answered {answered}, allowed {allowed:.0f} ({answered / allowed:.1%}); 429s {refused}; {micros:.0f} µs CPU a call"
+    )
+    kept = answered / allowed >= 0.98 and refused <= 0.02 * allowed
+    print("kept within 2 %" if kept else "MISSED: not within 2 %")
+    return 0 if kept else 1
+
+
+async def join(url: str, model: str, end: str) -> int:
+    """One of the processes: calls as fast as the shared limit lets it."""
+    from sqlalchemy import create_engine
+
+    from cupel.limits.postgres import PostgresGate
+
+    gate = PostgresGate(create_engine(os.environ["CUPEL_DATABASE_URL"]))
+    limiter, result, until, times = Limiter(shared=gate), Result(), float(end), []
+
+    def documents() -> Iterator[int]:
+        number = 0
+        while time.time() < until:
+            times.append(time.time())
+            yield (number := number + 1)
+
+    case = Case(model, "openai", {}, None, math.inf)
+    todo, cpu = documents(), time.process_time()
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        client = Client(case, f"{url}{PATHS['openai']}/chat/completions", session, limiter)
+        await asyncio.gather(*(worker(client, todo, result) for _ in range(CONCURRENCY)))
+    await gate.aclose()
+    cpu = time.process_time() - cpu
+    print(json.dumps({"answered": result.answers, "first": times[0], "last": time.time(), "cpu_s": cpu}))
+    return 0
 
 
 @contextlib.contextmanager

@@ -182,7 +182,10 @@ class Gauge:
             if bucket.guess or (kind in asks and asks[kind].limit <= bucket.limit):
                 continue
             amount = 1.0 if unit == "requests" else ticket.charged
-            level = max(0.0, bucket.level - amount)
+            # calls in flight take, or have taken, their own place in the line
+            level = max(
+                0.0, bucket.level - (self.in_flight if unit == "requests" else self._tokens_in_flight)
+            )
             asks[kind] = Ask(kind, min(amount, bucket.limit), bucket.limit, bucket.period_s, level)
         return list(asks.values())
 

@@ -21,7 +21,7 @@ class Ask:
         amount: Requests or tokens, at most the limit.
         limit: How much fits, as this process knows it.
         period_s: Seconds in which a full limit empties.
-        level: How full this process believes it to be, without this call.
+        level: How full this process believes it to be, without its own calls in flight.
     """
 
     kind: Kind
