@@ -1,0 +1,91 @@
+"""An outcome as the page carries it: everything a reader looks at, nothing twice."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from cupel.report.summary import DocumentEntry
+from cupel.state import Attempt, Outcome
+
+MAX_TEXT_CHARS = 300_000
+"""Of one document; the page says when a text is cut there."""
+
+_SNIPPET = 110
+
+
+def compact_outcome(entry: DocumentEntry) -> dict[str, Any]:
+    """Return one document's data for the page's script.
+
+    An attempt whose record is the outcome's own says `same`; token log-probabilities become their mean.
+    """
+    outcome = entry.outcome
+    kept = {key: value for key, value in outcome.items() if key != "attempts"}
+    data: dict[str, Any] = _plain(
+        {
+            **kept,
+            "attempts": [_attempt(attempt, outcome) for attempt in outcome["attempts"]],
+            "text": entry.text[:MAX_TEXT_CHARS],
+            "length": len(entry.text),
+            "inputs": dict(entry.inputs),
+        }
+    )
+    return data
+
+
+def listing(entry: DocumentEntry, number: int) -> list[Any]:
+    """Return one document's row in the list: what can be seen, filtered and sorted by before it is opened.
+
+    Id, status, tier, confidence, score, cost, latency, attempts, flags, snippet, row number (from 1).
+    """
+    outcome = entry.outcome
+    snippet = " ".join(entry.text[: 2 * _SNIPPET].split())[:_SNIPPET]
+    row: list[Any] = _plain(
+        [
+            outcome["doc_id"],
+            outcome["status"],
+            outcome["tier"],
+            outcome["confidence"],
+            outcome["score"],
+            outcome["cost_usd"],
+            outcome["latency_s"],
+            len(outcome["attempts"]),
+            "".join(flag for flag, holds in _flags(outcome).items() if holds),
+            snippet,
+            number,
+        ]
+    )
+    return row
+
+
+def _flags(outcome: Outcome) -> dict[str, bool]:
+    return {
+        "e": any(attempt["tier"] == "strong" for attempt in outcome["attempts"]),
+        "r": bool(outcome["addenda"]),
+        "j": any(verdict["verdict"] == "rejected" for verdict in outcome["verdicts"]),
+        "q": any(item["match"] in {"altered", "absent"} for item in outcome["evidence"]),
+        "x": any(attempt["error"] for attempt in outcome["attempts"]),
+    }
+
+
+def _attempt(attempt: Attempt, outcome: Outcome) -> dict[str, Any]:
+    kept: dict[str, Any] = {key: value for key, value in attempt.items() if key != "logprobs"}
+    if logprobs := attempt["logprobs"]:
+        kept["mean_logprob"] = round(sum(logprobs) / len(logprobs), 4)
+    if attempt["record"] is not None and attempt["record"] == outcome["record"]:
+        del kept["record"], kept["evidence"]
+        kept["same"] = True
+    return kept
+
+
+def _plain(value: Any) -> Any:
+    """Return the value without NaN and infinities, which JSON does not have."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case Mapping():
+            return {str(key): _plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+    return value

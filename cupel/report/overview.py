@@ -1,0 +1,263 @@
+"""The upper half of the page: totals, cost and time by tier, where documents went, how sure we are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC
+
+from cupel.report.charts import histogram, status_bar
+from cupel.report.flow import flow_picture
+from cupel.report.markup import Child, Safe, tag
+from cupel.report.summary import ROLES, STATUSES, Planned, RoleTotals, RunSummary, Totals, percentile
+from cupel.report.wording import count, seconds, share, status_words, usd
+
+_QUANTILES = (0.5, 0.9, 0.99)
+_MATCHES = ("verbatim", "normalised", "elided", "altered", "absent")
+
+
+def overview(run: RunSummary, totals: Totals, *, shown: int) -> Safe:
+    """Return the page's content before the documents' data."""
+    return Safe(
+        "\n".join(
+            [
+                _top(run),
+                tag(
+                    "main",
+                    _tiles(run, totals),
+                    _statuses(run, totals),
+                    _pictures(totals),
+                    _tables(run, totals),
+                ),
+                _documents(totals, shown),
+            ]
+        )
+    )
+
+
+def _top(run: RunSummary) -> Safe:
+    started = run.started_at.astimezone(UTC).strftime("%-d %B %Y, %H:%M UTC")
+    facts = [
+        ("run", run.run_id),
+        ("started", started),
+        *((role, model) for role, model in run.models.items()),
+    ]
+    if run.output:
+        facts.append(("output", run.output))
+    return tag(
+        "header",
+        tag("h1", tag("span", "Cupel", class_="brand"), " ", run.task),
+        tag("button", "Theme", id="theme", type="button", title="Light, dark, or as the system has it"),
+        tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts], class_="facts"),
+        [tag("p", note, class_="note") for note in run.notes],
+        class_="top",
+    )
+
+
+def _tiles(run: RunSummary, totals: Totals) -> Safe:
+    judged_cost = run.cost_usd_total
+    each = None if judged_cost is None or not totals.documents else judged_cost / totals.documents
+    sent = sum(run.calls.values())
+    tiles = [
+        (count(run.documents), "documents", _pending(run)),
+        (
+            share(run.statuses.get("accepted", 0), run.documents),
+            "accepted",
+            f"{count(run.statuses.get('accepted', 0))} documents",
+        ),
+        (usd(judged_cost), "cost of the run", f"{usd(each)} a document"),
+        (seconds(run.wall_s), "wall time", "of this invocation"),
+        (
+            seconds(percentile(totals.latencies, 0.5)),
+            "latency of a document",
+            f"median; p90 {seconds(percentile(totals.latencies, 0.9))}, p99 {seconds(percentile(totals.latencies, 0.99))}",
+        ),
+        (count(sent), "calls sent", f"{count(run.cache_hits)} answered from the run log"),
+    ]
+    return tag(
+        "section",
+        [
+            tag("div", tag("b", value), tag("span", name), tag("small", detail), class_="tile")
+            for value, name, detail in tiles
+        ],
+        class_="tiles",
+    )
+
+
+def _pending(run: RunSummary) -> str:
+    pending = run.statuses.get("pending", 0)
+    return f"{count(pending)} not reached yet" if pending else "every row has an outcome"
+
+
+def _statuses(run: RunSummary, totals: Totals) -> Safe:
+    shown = [*STATUSES, *sorted(set(run.statuses) - set(STATUSES))]
+    legend = [
+        tag(
+            "li",
+            tag("i", class_=f"dot back-{name}"),
+            f" {status_words(name)} ",
+            tag("b", count(run.statuses[name])),
+        )
+        for name in shown
+        if run.statuses.get(name)
+    ]
+    quotes = sum(totals.matches.values())
+    matches = [
+        tag("li", tag("i", class_=f"dot match-{name}"), f" {name} ", tag("b", count(totals.matches[name])))
+        for name in _MATCHES
+        if totals.matches[name]
+    ]
+    evidence = [tag("li", f"{count(quotes)} quotes:", class_="lead"), *matches] if quotes else []
+    return tag("section", status_bar(run.statuses), tag("ul", legend, evidence, class_="legend"))
+
+
+def _pictures(totals: Totals) -> Safe:
+    charts: list[Safe] = []
+    if totals.confidence:
+        charts.append(_figure("How sure: calibrated confidence", histogram(totals.confidence, "confidence")))
+    if totals.score:
+        note = "raw; not a probability: no calibration for this model and prompt"
+        charts.append(_figure("Score", histogram(totals.score, "score"), note))
+    flow = _figure("Where documents went", flow_picture(totals), "counts are steps taken, revisits included")
+    return tag("section", flow, tag("div", charts, class_="charts"), class_="pictures")
+
+
+def _figure(title: str, picture: Safe, note: str = "") -> Safe:
+    caption = tag("figcaption", title, tag("small", note) if note else None)
+    return tag("figure", caption, tag("div", picture, class_="scroll"))
+
+
+def _tables(run: RunSummary, totals: Totals) -> Safe:
+    tables = [_table("Calls by tier, when they were first made", _ROLE_HEADS, _role_rows(totals), "wide")]
+    if run.planned is not None:
+        tables.append(
+            _table("Planned and actual", ("", "planned", "actual", "ratio"), _plan_rows(run, run.planned))
+        )
+    if run.calls:
+        rows = [
+            (model, count(calls), usd(run.cost_usd.get(model))) for model, calls in sorted(run.calls.items())
+        ]
+        tables.append(_table("This invocation, by model", ("model", "calls", "cost"), rows))
+    return tag("section", tables, class_="tables")
+
+
+_ROLE_HEADS = (
+    "tier", "model", "calls", "tokens in", "cached", "tokens out", "cost", "p50", "p90", "p99",
+)  # fmt: skip
+
+
+def _role_rows(totals: Totals) -> Iterator[Sequence[Child]]:
+    for role in [*ROLES, *sorted(set(totals.roles) - set(ROLES))]:
+        if (found := totals.roles.get(role)) is not None:
+            models = [tag("div", name) for name, _ in found.models.most_common()]
+            yield (
+                role,
+                models,
+                count(found.calls),
+                count(found.input_tokens),
+                share(found.cached_tokens, found.input_tokens),
+                count(found.output_tokens),
+                _cost(found),
+                *(seconds(percentile(found.latencies, part)) for part in _QUANTILES),
+            )
+
+
+def _cost(found: RoleTotals) -> str:
+    if not found.unpriced:
+        return usd(found.cost_usd)
+    return (
+        f"{usd(found.cost_usd)} + {count(found.unpriced)} of unknown price" if found.cost_usd else "unknown"
+    )
+
+
+def _plan_rows(run: RunSummary, planned: Planned) -> Iterator[Sequence[Child]]:
+    if planned.cost_usd is not None:
+        yield (
+            "cost",
+            usd(planned.cost_usd),
+            usd(run.cost_usd_total),
+            _ratio(run.cost_usd_total, planned.cost_usd),
+        )
+    if planned.wall_s is not None:
+        yield "wall time", seconds(planned.wall_s), seconds(run.wall_s), _ratio(run.wall_s, planned.wall_s)
+    if planned.calls is not None:
+        calls = sum(run.calls.values())
+        yield "calls sent", count(planned.calls), count(calls), _ratio(calls, planned.calls)
+
+
+def _ratio(actual: float | None, planned: float) -> str:
+    return "–" if actual is None or not planned else f"{actual / planned:.2f}"
+
+
+def _table(title: str, heads: Sequence[str], rows: Iterable[Sequence[Child]], class_: str = "") -> Safe:
+    body = [tag("tr", tag("th", row[0], scope="row"), [tag("td", cell) for cell in row[1:]]) for row in rows]
+    head = tag("thead", tag("tr", [tag("th", name, scope="col") for name in heads]))
+    table = tag("table", head, tag("tbody", body))
+    return tag("figure", tag("figcaption", title), tag("div", table, class_="scroll"), class_=class_ or None)
+
+
+def _documents(totals: Totals, shown: int) -> Safe:
+    title = tag("h2", "Documents ", tag("small", id="found"))
+    notice = None
+    if shown < totals.documents:
+        words = (
+            f"{count(shown)} of {count(totals.documents)} documents are in this page: those that need review or "
+            f"failed before accepted ones. The whole trail of any other: cupel show ID"
+        )
+        notice = tag("p", words, class_="note")
+    chips = [("", "all", totals.documents)]
+    chips += [(name, status_words(name), totals.statuses[name]) for name in STATUSES if totals.statuses[name]]
+    buttons = [
+        tag(
+            "button",
+            label,
+            " ",
+            tag("b", count(number)),
+            type="button",
+            data_status=name,
+            aria_pressed="false",
+        )
+        for name, label, number in chips
+    ]
+    tools = tag(
+        "div",
+        tag("div", buttons, class_="chips", role="group", aria_label="Status"),
+        _select("path", "Which documents", _PATHS),
+        _select("order", "Order", _ORDERS),
+        tag(
+            "input", id="search", type="search", placeholder="Search ids, texts, records", aria_label="Search"
+        ),
+        class_="tools",
+    )
+    panes = tag(
+        "div",
+        tag("nav", tag("ol", id="list"), aria_label="Documents"),
+        tag("article", tag("p", "Choose a document.", class_="empty"), id="detail", tabindex="-1"),
+        class_="panes",
+    )
+    script_off = tag(
+        "noscript", tag("p", "The documents below need JavaScript; nothing is fetched.", class_="note")
+    )
+    return tag("section", title, notice, script_off, tools, panes, id="documents", class_="documents")
+
+
+_PATHS = (
+    ("", "any path"),
+    ("e", "escalated to the strong model"),
+    ("r", "refined"),
+    ("j", "rejected by the judge at least once"),
+    ("q", "a quote altered or absent"),
+    ("x", "an attempt without a record"),
+)
+_ORDERS = (
+    ("", "as in the input"),
+    ("doubt", "least sure first"),
+    ("cost", "most expensive first"),
+    ("latency", "slowest first"),
+    ("attempts", "most attempts first"),
+)
+
+
+def _select(name: str, label: str, options: Sequence[tuple[str, str]]) -> Safe:
+    return tag(
+        "select", [tag("option", text, value=value) for value, text in options], id=name, aria_label=label
+    )

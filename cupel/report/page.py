@@ -1,0 +1,159 @@
+"""The report of a run as one HTML file: no network, nothing executed but its own script.
+
+Documents and model replies are untrusted. The summary is written by `markup.tag`, which escapes; documents
+travel as JSON in inert script elements, and the page's script puts them on screen as text only. A content
+security policy forbids everything else: other scripts, styles, images, frames and any request.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import IO, Any
+
+from cupel.errors import OutputPathError
+from cupel.report.compact import compact_outcome, listing
+from cupel.report.markup import Safe, tag
+from cupel.report.overview import overview
+from cupel.report.summary import DocumentEntry, RunSummary, Totals
+
+MAX_DOCUMENTS = 5_000
+MAX_CHARS = 100_000_000
+"""Of all documents' data together; a browser takes about a second for so much."""
+
+_CHUNK = 50
+"""Documents in one inert block: what the script reads when one of them is opened."""
+
+
+def write_report(path: Path | str, run: RunSummary, outcomes: Iterable[DocumentEntry]) -> Path:
+    """Write the report of a run; an earlier one is replaced in one step.
+
+    Of more than `MAX_DOCUMENTS`, all that need review or failed come first in the choice, then the first
+    accepted ones; the summary always counts all, and the page says how many are shown.
+
+    Args:
+        path: The HTML file; its folder is made where missing.
+        run: The run's totals.
+        outcomes: Every document, in the input's order; it may be a generator.
+
+    Raises:
+        OutputPathError: If it cannot be written there.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent) as blocks:
+            data = _Blocks(blocks, run)
+            for entry in outcomes:
+                data.add(DocumentEntry(*entry))
+            data.close()
+            _publish(path, _page(run, data.totals, data.rows), blocks)
+    except OSError as error:
+        msg = f"{path}: the report could not be written: {error.strerror or error}"
+        raise OutputPathError(msg) from None
+    return path
+
+
+class _Blocks:
+    """Takes documents in, counts them, and writes those that are shown in blocks."""
+
+    def __init__(self, file: IO[bytes], run: RunSummary) -> None:
+        self.file = file
+        self.totals = Totals()
+        self.rows: list[list[Any]] = []
+        self.chars = 0
+        others = min(run.documents - run.statuses.get("accepted", 0), MAX_DOCUMENTS)
+        self.room = {True: MAX_DOCUMENTS - others, False: others}
+        self._waiting: list[str] = []
+        self._number = 0
+
+    def add(self, entry: DocumentEntry) -> None:
+        self.totals.add(entry.outcome)
+        accepted = entry.outcome["status"] == "accepted"
+        if not self.room[accepted] or self.chars > MAX_CHARS:
+            return
+        self.room[accepted] -= 1
+        block = embedded(compact_outcome(entry))
+        self.chars += len(block)
+        self.rows.append(listing(entry, self.totals.documents))
+        self._waiting.append(block)
+        if len(self._waiting) == _CHUNK:
+            self.close()
+
+    def close(self) -> None:
+        """Write the block that is waiting."""
+        if self._waiting:
+            text = (
+                f'<script type="application/json" id="d{self._number}">[{",".join(self._waiting)}]</script>\n'
+            )
+            self.file.write(_encoded(text))
+            self._waiting.clear()
+            self._number += 1
+
+
+def embedded(value: Any) -> str:
+    r"""Return JSON that cannot end or open a script element, nor a comment.
+
+    >>> embedded({"text": "</script><!--"})
+    '{"text":"\\u003c/script>\\u003c!--"}'
+    """
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _encoded(text: str) -> bytes:
+    r"""Return UTF-8; a lone surrogate becomes `\udXXX`, which JSON reads as that very surrogate."""
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _page(run: RunSummary, totals: Totals, rows: Sequence[Sequence[Any]]) -> tuple[str, str]:
+    """Return what goes before and after the documents' blocks."""
+    style, script = _asset("report.css"), _asset("report.js")
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=_policy(style, script)),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", f"Cupel: {run.task}, {totals.documents} documents"),
+        Safe(f"<style>{style}</style>"),
+    )
+    body = overview(run, totals, shown=len(rows))
+    index = embedded({"rows": rows, "chunk": _CHUNK})
+    tail = f'<script type="application/json" id="index">{index}</script>\n<script>{script}</script>\n</body>\n</html>\n'
+    return f'<!doctype html>\n<html lang="en">\n{head}\n<body>\n{body}\n', tail
+
+
+def _policy(style: str, script: str) -> str:
+    return (
+        f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(content: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+
+
+def _asset(name: str) -> str:
+    return files("cupel.report").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def _publish(path: Path, page: tuple[str, str], blocks: IO[bytes]) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(_encoded(page[0]))
+            blocks.seek(0)
+            shutil.copyfileobj(blocks, file)
+            file.write(_encoded(page[1]))
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

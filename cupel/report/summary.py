@@ -1,0 +1,176 @@
+"""What a report says of a run as a whole: totals, and costs and latency by tier."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
+from typing import NamedTuple
+
+from cupel.state import Call, Outcome
+
+STATUSES = ("accepted", "needs_review", "failed")
+ROLES = ("cheap", "strong", "judge", "refiner")
+BINS = 20
+"""Of the histograms, over [0, 1]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """What `cupel plan` expected of the whole run; None where it could not tell."""
+
+    cost_usd: float | None = None
+    wall_s: float | None = None
+    calls: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """One run, as `cupel run --json` prints it."""
+
+    run_id: str
+    task: str
+    started_at: datetime
+    """With its time zone; shown in UTC."""
+
+    statuses: Mapping[str, int]
+    """Rows by status; `pending` for those a stopped run did not reach."""
+
+    calls: Mapping[str, int]
+    """Calls sent by this invocation, by model."""
+
+    cost_usd: Mapping[str, float]
+    """Cost of this invocation, by model."""
+
+    cost_usd_total: float | None
+    """Cost of the run, over all its invocations; None when a price is unknown."""
+
+    cache_hits: int
+    """Answers this invocation took from the run log."""
+
+    wall_s: float
+    """Of this invocation."""
+
+    models: Mapping[str, str] = field(default_factory=dict)
+    """`cheap | strong | judge | refiner` → model id."""
+
+    planned: Planned | None = None
+    output: str | None = None
+    notes: Sequence[str] = ()
+    """What a reader must know, such as that a tier was a smoke-test baseline."""
+
+    @property
+    def documents(self) -> int:
+        """How many rows the run has."""
+        return sum(self.statuses.values())
+
+
+class DocumentEntry(NamedTuple):
+    """One document for the report: its outcome, its text as given, its further inputs."""
+
+    outcome: Outcome
+    text: str
+    inputs: Mapping[str, str] = {}
+
+
+@dataclass(slots=True)
+class RoleTotals:
+    """All calls of one tier (or of the judge, or the refiner), when they were first made."""
+
+    models: Counter[str] = field(default_factory=Counter)
+    reused: int = 0
+    """Of these calls, those answered from the run log."""
+
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+    unpriced: int = 0
+    latencies: array[float] = field(default_factory=lambda: array("d"))
+
+    @property
+    def calls(self) -> int:
+        """How many."""
+        return self.models.total()
+
+    def add(self, call: Call) -> None:
+        """Count one call."""
+        self.models[call["model"]] += 1
+        self.reused += call["cached"]
+        self.input_tokens += call["input_tokens"]
+        self.cached_tokens += call["cached_tokens"]
+        self.output_tokens += call["output_tokens"]
+        self.cost_usd += call["cost_usd"] or 0.0
+        self.unpriced += call["cost_usd"] is None
+        self.latencies.append(call["latency_s"])
+
+
+@dataclass(slots=True)
+class Totals:
+    """Everything counted while outcomes pass by; its size does not depend on how many."""
+
+    documents: int = 0
+    statuses: Counter[str] = field(default_factory=Counter)
+    nodes: Counter[str] = field(default_factory=Counter)
+    """Documents that walked a node at least once."""
+
+    edges: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Steps from one node to the next, over all documents."""
+
+    matches: Counter[str] = field(default_factory=Counter)
+    languages: Counter[str] = field(default_factory=Counter)
+    roles: dict[str, RoleTotals] = field(default_factory=dict)
+    latencies: array[float] = field(default_factory=lambda: array("d"))
+    confidence: dict[str, list[int]] = field(default_factory=dict)
+    """By status, a count for each of `BINS` equal bins of the calibrated confidence."""
+
+    score: dict[str, list[int]] = field(default_factory=dict)
+    """The same of the raw score, for documents without a confidence."""
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one document."""
+        self.documents += 1
+        self.statuses[outcome["status"]] += 1
+        self.nodes.update(set(outcome["path"]))
+        self.edges.update(pairwise(outcome["path"]))
+        self.matches.update(item["match"] for item in outcome["evidence"])
+        self.languages[outcome["language"] or "?"] += 1
+        self.latencies.append(outcome["latency_s"])
+        for role, call in outcome_calls(outcome):
+            self.roles.setdefault(role, RoleTotals()).add(call)
+        self._bin(outcome)
+
+    def _bin(self, outcome: Outcome) -> None:
+        sure = outcome["confidence"] is not None
+        value = outcome["confidence"] if sure else outcome["score"]
+        if value is not None and math.isfinite(value):
+            bins = (self.confidence if sure else self.score).setdefault(outcome["status"], [0] * BINS)
+            bins[min(max(int(value * BINS), 0), BINS - 1)] += 1
+
+
+def outcome_calls(outcome: Outcome) -> Iterator[tuple[str, Call]]:
+    """Yield every call of a document with the role it was made in."""
+    for attempt in outcome["attempts"]:
+        yield from ((attempt["tier"], call) for call in attempt["calls"])
+    for verdict in outcome["verdicts"]:
+        yield from (("judge", call) for call in verdict["calls"])
+    for addendum in outcome["addenda"]:
+        yield from (("refiner", call) for call in addendum["calls"])
+
+
+def percentile(values: Iterable[float], share: float) -> float | None:
+    """Return the smallest value that at least this share of the values do not exceed; None without values.
+
+    Args:
+        values: In any order.
+        share: In (0, 1]; 0.5 is the median. This is the nearest-rank definition.
+
+    >>> percentile([3.0, 1.0, 2.0, 4.0], 0.5), percentile([3.0, 1.0, 2.0, 4.0], 0.99)
+    (2.0, 4.0)
+    """
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else None

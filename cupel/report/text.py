@@ -1,0 +1,279 @@
+"""A run and its documents in a terminal: what `cupel run` and `cupel show` print, as rich renderables.
+
+Text of documents and models is shown as text: no rich markup in it is obeyed, and control characters (which
+could drive the terminal) are shown as their signs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from cupel.report.summary import RunSummary
+from cupel.report.wording import count, fraction, seconds, share, status_words, usd
+from cupel.state import AddendumRecord, Attempt, Call, Evidence, FindingRecord, Outcome, VerdictRecord
+
+_LONGEST_ID = 40
+_STATUS_STYLES = {"accepted": "green", "needs_review": "yellow", "failed": "red"}
+_VERDICT_STYLES = {"accepted": "green", "rejected": "red", "unknown": "yellow"}
+_MATCH_STYLES = {
+    "verbatim": "black on green",
+    "normalised": "black on cyan",
+    "elided": "black on magenta",
+    "altered": "black on yellow",
+    "absent": "red",
+}
+_SIGNS = {"pass": ("✓", "green"), "fail": ("✗", "red"), "unknown": ("?", "yellow")}
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def summary_table(run: RunSummary) -> RenderableType:
+    """Return the run's totals: statuses, calls and cost by model."""
+    statuses = Table(box=None, pad_edge=False, show_header=False)
+    for name, number in run.statuses.items():
+        words = Text(status_words(name), style=_STATUS_STYLES.get(name, ""))
+        of_all = Text(share(number, run.documents), style="dim", justify="right")
+        statuses.add_row(words, Text(count(number), justify="right"), of_all)
+    parts: list[RenderableType] = [statuses]
+    if run.calls:
+        parts.append(_columns(("model", "calls", "cost"), _model_rows(run)))
+    total = f"cost of the run {usd(run.cost_usd_total)} · {seconds(run.wall_s)} · {count(run.cache_hits)} answers from the run log"
+    parts.append(Text(total, style="dim"))
+    parts.extend(Text(safe(note), style="dim italic") for note in run.notes)
+    return Group(*parts)
+
+
+def documents_table(outcomes: Iterable[Outcome], *, rows: int = 40) -> RenderableType:
+    """Return one line a document: status, tier, how sure, cost and why.
+
+    Args:
+        outcomes: In the input's order.
+        rows: Show at most so many; the rest is counted.
+    """
+    table = _table(("document", "status", "tier", "attempts", "sure", "cost", "why"))
+    for column in table.columns[:-1]:
+        column.no_wrap = True  # only the reasons give way
+    hidden = 0
+    for number, outcome in enumerate(outcomes):
+        if number >= rows:
+            hidden += 1
+            continue
+        table.add_row(
+            Text(_shortened(safe(outcome["doc_id"]))),
+            Text(status_words(outcome["status"]), style=_STATUS_STYLES[outcome["status"]]),
+            outcome["tier"] or "–",
+            Text(str(len(outcome["attempts"])), justify="right"),
+            Text(_sure(outcome), justify="right"),
+            Text(usd(outcome["cost_usd"]), justify="right"),
+            Text(safe("; ".join(outcome["reasons"])), overflow="ellipsis", no_wrap=True, style="dim"),
+        )
+    return Group(table, Text(f"and {count(hidden)} more", style="dim")) if hidden else table
+
+
+def document_trail(outcome: Outcome, text: str) -> RenderableType:
+    """Return everything that happened to one document, in order.
+
+    The text with its evidence marked, the record, then each attempt with its signals and doubts, the judge's
+    findings on it, the instructions that followed, and every call with its tokens, cost and latency.
+    """
+    parts: list[RenderableType] = [_head(outcome)]
+    parts += [
+        Text(f"  {safe(reason)}", style=_STATUS_STYLES[outcome["status"]]) for reason in outcome["reasons"]
+    ]
+    parts += [_rule("text"), marked_text(text, outcome["evidence"]), _legend(outcome["evidence"])]
+    parts += [_rule("record"), _json(outcome["record"])]
+    parts += _quotes(outcome["evidence"])
+    for attempt in outcome["attempts"]:
+        parts += _attempt(attempt, outcome)
+        for verdict in outcome["verdicts"]:
+            if verdict["attempt"] == attempt["number"]:
+                parts += _verdict(verdict)
+        for addendum in outcome["addenda"]:
+            if addendum["after_attempt"] == attempt["number"]:
+                parts += _addendum(addendum)
+    if (review := outcome["review"]) is not None:
+        parts += [_rule(f"a person: {review['action']}"), Text(safe(review["note"]))]
+    return Group(*parts)
+
+
+def marked_text(text: str, evidence: Sequence[Evidence]) -> Text:
+    """Return the text with every quote in its match's colour; later quotes lie on top."""
+    marked = Text(safe(text))
+    for item in evidence:
+        for start, end in _spans(item):
+            marked.stylize(_MATCH_STYLES[item["match"]], start, end)
+    return marked
+
+
+def safe(text: str) -> str:
+    r"""Return the text, character for character, with control characters as signs a terminal only shows.
+
+    >>> safe("a\x1b[31mb\nc")
+    'a␛[31mb\nc'
+    """
+    return _CONTROLS.sub(lambda found: _sign(ord(found.group())), text)
+
+
+def _sign(code: int) -> str:
+    if code < 0x20:
+        return chr(0x2400 + code)
+    return "␡" if code == 0x7F else "�"
+
+
+def _head(outcome: Outcome) -> Text:
+    head = Text(safe(outcome["doc_id"]), style="bold")
+    head.append("  ").append(status_words(outcome["status"]), style=_STATUS_STYLES[outcome["status"]])
+    facts = [
+        outcome["task"],
+        outcome["tier"] or "",
+        outcome["model"] or "",
+        f"prompt {outcome['prompt_version']}" if outcome["prompt_version"] else "",
+        _sure(outcome),
+        usd(outcome["cost_usd"]),
+        seconds(outcome["latency_s"]),
+        outcome["language"] or "",
+    ]
+    head.append("\n" + safe(" · ".join(fact for fact in facts if fact)), style="dim")
+    return head.append("\n" + safe(" → ".join(outcome["path"])), style="dim")
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _LONGEST_ID else f"{name[: _LONGEST_ID - 1]}…"
+
+
+def _sure(outcome: Outcome) -> str:
+    if outcome["confidence"] is not None:
+        return f"confidence {fraction(outcome['confidence'])}"
+    return "–" if outcome["score"] is None else f"score {fraction(outcome['score'])}"
+
+
+def _rule(title: str) -> Rule:
+    return Rule(Text(safe(title), style="bold"), align="left", style="dim")
+
+
+def _spans(item: Evidence) -> Iterable[Sequence[int]]:
+    if item["parts"]:
+        return item["parts"]
+    return [] if item["start"] is None or item["end"] is None else [(item["start"], item["end"])]
+
+
+def _legend(evidence: Sequence[Evidence]) -> Text:
+    legend = Text()
+    for match, style in _MATCH_STYLES.items():
+        if number := sum(item["match"] == match for item in evidence):
+            legend.append(f" {match} ", style=style).append(f" {number}   ")
+    return legend
+
+
+def _json(value: Any) -> Text:
+    return Text(safe(json.dumps(value, ensure_ascii=False, indent=2, default=str)))
+
+
+def _quotes(evidence: Sequence[Evidence]) -> Iterator[Text]:
+    """Only those that do not stand in the text as they are."""
+    for item in evidence:
+        if item["match"] != "verbatim":
+            line = Text("  ").append(item["match"], style=_MATCH_STYLES[item["match"]])
+            line.append(f" {safe(item['path'])}: {safe(item['quote'])}")
+            yield line.append(f"  {safe(item['diff'])}" if item["diff"] else "", style="dim")
+
+
+def _attempt(attempt: Attempt, outcome: Outcome) -> Iterator[RenderableType]:
+    refined = f", refined in round {attempt['round']}" if attempt["round"] else ""
+    yield _rule(f"attempt {attempt['number']}: {attempt['tier']}{refined}")
+    facts = [attempt["model"], f"prompt {attempt['prompt_version']}"]
+    if attempt["fallback_for"]:
+        facts.append(f"in place of {attempt['fallback_for']} during an outage")
+    yield Text(safe(" · ".join(facts)), style="dim")
+    if attempt["error"]:
+        yield Text(safe(f"{attempt['error_kind'] or 'error'}: {attempt['error']}"), style="red")
+    yield from (Text(f"in doubt: {safe(doubt)}", style="yellow") for doubt in attempt["doubts"])
+    yield _signals(attempt)
+    if attempt["record"] is not None and attempt["record"] != outcome["record"]:
+        yield Padding(_json(attempt["record"]), (0, 0, 0, 2))
+    yield from _calls(attempt["calls"])
+
+
+def _signals(attempt: Attempt) -> Text:
+    known: Mapping[str, float | None] = {**attempt["signals"], "score": attempt["score"]}
+    if attempt["calibrated"]:
+        known = {**known, "confidence": attempt["confidence"]}
+    line = Text()
+    for name, value in known.items():
+        line.append(f"{safe(status_words(name))} ", style="dim").append(f"{fraction(value)}   ")
+    return line
+
+
+def _verdict(verdict: VerdictRecord) -> Iterator[RenderableType]:
+    head = Text("judge: ", style="bold").append(verdict["verdict"], style=_VERDICT_STYLES[verdict["verdict"]])
+    head.append(" (advisory)" if verdict["advisory"] else "")
+    yield head.append(f"  {safe(verdict['model'] or 'code')}  {safe(verdict['reason'])}", style="dim")
+    yield from (_finding(finding, "by code: ") for finding in verdict["code_findings"])
+    yield from (_finding(finding, "") for finding in verdict["findings"])
+    yield from _calls(verdict["calls"])
+
+
+def _finding(finding: FindingRecord, by: str) -> Text:
+    sign, style = _SIGNS[finding["finding"]]
+    line = Text(f"  {sign} ", style=style).append(safe(finding["criterion"]), style="bold")
+    line.append(f" {by}{safe(finding['reasoning'])}")
+    if finding["evidence_quote"]:
+        line.append(f" “{safe(finding['evidence_quote'])}”", style="italic")
+        line.append(f" ({finding['quote_match']})" if finding["quote_match"] else "", style="dim")
+    return line
+
+
+def _addendum(addendum: AddendumRecord) -> Iterator[RenderableType]:
+    yield Text("refine: ", style="bold").append(f"round {addendum['round']} on the {addendum['tier']} tier")
+    for number, instruction in enumerate(addendum["instructions"]):
+        answered = f"  ({safe(addendum['criteria'][number])})" if number < len(addendum["criteria"]) else ""
+        yield Text(f"  {number + 1}. {safe(instruction)}").append(answered, style="dim")
+    yield from (Text(f"  dropped: {safe(reason)}", style="dim") for reason in addendum["dropped"])
+    yield from _calls(addendum["calls"])
+
+
+def _calls(calls: Sequence[Call]) -> Iterator[RenderableType]:
+    if calls:
+        heads = ("call", "model", "in", "cached", "out", "cost", "latency", "")
+        yield Padding(_columns(heads, map(_call_row, calls)), (0, 0, 0, 2))
+
+
+def _call_row(call: Call) -> tuple[str, ...]:
+    return (
+        call["kind"],
+        call["model"],
+        count(call["input_tokens"]),
+        count(call["cached_tokens"]),
+        count(call["output_tokens"]),
+        usd(call["cost_usd"]),
+        seconds(call["latency_s"]),
+        "from the run log" if call["cached"] else "",
+    )
+
+
+def _model_rows(run: RunSummary) -> Iterator[tuple[str, ...]]:
+    for model, calls in sorted(run.calls.items()):
+        yield model, count(calls), usd(run.cost_usd.get(model))
+
+
+def _columns(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    table = _table(heads)
+    for row in rows:
+        table.add_row(*(Text(safe(cell)) for cell in row))
+    return table
+
+
+def _table(heads: Sequence[str]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    left = {"call", "model", "document", "status", "tier", "why", ""}
+    for head in heads:
+        table.add_column(head, justify="left" if head in left else "right")
+    return table
