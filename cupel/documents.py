@@ -52,8 +52,8 @@ def usable_text(value: object) -> tuple[str, str | None]:
     ('Mr President, honourable Members', None)
     >>> usable_text(float("nan"))
     ('', 'no text: the cell is empty')
-    >>> usable_text(b"caf\xe9")
-    ('', 'not UTF-8: byte 0xe9 at byte 3; save the text as UTF-8')
+    >>> usable_text(b"na\xefve")
+    ('', 'not UTF-8: byte 0xef at byte 2; save the text as UTF-8')
     """
     if isinstance(value, bytes | bytearray | memoryview):
         return _usable_bytes(bytes(value))
