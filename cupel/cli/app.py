@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import typer
 
+from cupel.cli.failures import failures
 from cupel.cli.plan import plan
+from cupel.cli.report import report
 from cupel.cli.run import run
+from cupel.cli.show import show
+from cupel.cli.tasks import tasks
 
 app = typer.Typer(
     name="cupel",
@@ -16,8 +20,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(run)
-app.command()(plan)
+for command in (tasks, plan, run, show, failures, report):
+    app.command()(command)
 
 
 @app.callback(invoke_without_command=True)

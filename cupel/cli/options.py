@@ -40,6 +40,9 @@ Judge = Annotated[str | None, typer.Option(help="What is judged: auto, always or
 MaxUsd = Annotated[
     float | None, typer.Option(min=0, help="Hard cap on what the run may cost, in US dollars.")
 ]
+RunId = Annotated[
+    str | None, typer.Option("--run", metavar="RUN_ID", help="A run's id, or enough of its beginning.")
+]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")
 ]

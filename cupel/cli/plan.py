@@ -47,7 +47,10 @@ def plan(
     wait: Annotated[bool, typer.Option("--wait", hidden=True)] = False,
     report: Annotated[bool, typer.Option(hidden=True)] = True,
 ) -> None:
-    """Estimate documents, calls, tokens, cost and time of a run. No model is called, nothing is paid."""
+    """Estimate calls, tokens, cost and time of a run.
+
+    From a uniform sample of the rows and the run log's own history. No model is called, nothing is paid.
+    """
     del out, timeout_s, max_retries, retry_failed, wait, report
     from cupel.cli.planning import FilePlan, plan_file
 

@@ -9,13 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cupel.cli.console import harmless, money, open_console, print_json, table
+from cupel.cli.console import open_console, print_json, table
 from cupel.cli.reading import existing_run_log, run_log_file
 from cupel.cli.running import FileRun, opened, task_of
 from cupel.errors import SettingError
 from cupel.models import check_models, resolve_models
 from cupel.planning import Estimate, Plan, plan_run
 from cupel.project import Project, find_project
+from cupel.report.text import safe
+from cupel.report.wording import seconds, usd
 from cupel.runlog import RunLog
 from cupel.settings import run_context
 
@@ -75,7 +77,7 @@ def _history(project: Project) -> Iterator[RunLog | None]:
 def tell_plan(plan: Plan, max_usd: float | None, warnings: list[str]) -> None:
     """Print a plan for a person."""
     console = open_console()
-    console.print(f"{harmless(plan.input_name)} · task {plan.task} · nothing was asked, nothing was paid")
+    console.print(f"{safe(plan.input_name)} · task {plan.task} · nothing was asked, nothing was paid")
     console.print(_documents(plan))
     console.print(_tiers(plan))
     console.print(f"time: {_time(plan)}")
@@ -110,7 +112,7 @@ def _tiers(plan: Plan) -> object:
             _range(tier.input_tokens),
             _range(tier.output_tokens),
             "price unknown" if tier.cost_usd is None else _money(tier.cost_usd),
-            "unknown" if tier.seconds is None else _duration(tier.seconds.expected),
+            "unknown" if tier.seconds is None else seconds(tier.seconds.expected),
         )
     made.add_section()
     made.add_row(
@@ -120,7 +122,7 @@ def _tiers(plan: Plan) -> object:
         _range(plan.input_tokens),
         _range(plan.output_tokens),
         _money(plan.cost_usd) + (" + unknown" if plan.unpriced else ""),
-        "unknown" if plan.seconds is None else _duration(plan.seconds.expected),
+        "unknown" if plan.seconds is None else seconds(plan.seconds.expected),
         style="bold",
     )
     return made
@@ -129,8 +131,10 @@ def _tiers(plan: Plan) -> object:
 def _time(plan: Plan) -> str:
     if plan.seconds is None:
         return "unknown, see below"
-    low, high = _duration(plan.seconds.low), _duration(plan.seconds.high)
-    return f"about {_duration(plan.seconds.expected)} ({low} to {high}) with {plan.concurrency} documents at once"
+    low, high = seconds(plan.seconds.low), seconds(plan.seconds.high)
+    return (
+        f"about {seconds(plan.seconds.expected)} ({low} to {high}) with {plan.concurrency} documents at once"
+    )
 
 
 def _shares(plan: Plan) -> str:
@@ -158,7 +162,7 @@ def _tell_cap(console: Console, plan: Plan, max_usd: float | None) -> None:
         said = "will probably do"
     else:
         said = f"will be reached after about {plan.documents * max_usd / expected:,.0f} documents"
-    console.print(f"a cap of {money(max_usd)} {said}")
+    console.print(f"a cap of {usd(max_usd)} {said}")
 
 
 def _range(estimate: Estimate) -> str:
@@ -174,7 +178,7 @@ def _whole(estimate: Estimate) -> str:
 def _money(estimate: Estimate) -> str:
     if estimate.high == 0:
         return "$0"
-    return f"{money(estimate.expected)} ({money(estimate.low)}–{money(estimate.high)})"
+    return f"{usd(estimate.expected)} ({usd(estimate.low)}–{usd(estimate.high)})"
 
 
 def _number(value: float) -> str:
@@ -188,16 +192,3 @@ def _number(value: float) -> str:
     if value >= 1e4:
         return f"{value / 1e3:.3g}k"
     return f"{value:,.0f}"
-
-
-def _duration(seconds: float) -> str:
-    """A time span to two digits.
-
-    >>> _duration(0.4), _duration(95), _duration(7300)
-    ('0.4 s', '1.6 min', '2.0 h')
-    """
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

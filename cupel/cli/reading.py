@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cupel.errors import UsageError
+from cupel.errors import InputError, RunLogError
 from cupel.project import Project
 from cupel.runlog import RunLog
 
@@ -29,13 +29,13 @@ def existing_run_log(project: Project) -> Iterator[RunLog]:
     """The project's run log.
 
     Raises:
-        UsageError: If nothing was ever run here.
+        RunLogError: If nothing was ever run here, or the log cannot be read.
     """
     from cupel.runlog import open_run_log
 
     path = run_log_file(project)
     if path is not None and not path.is_file():
-        raise UsageError(
+        raise RunLogError(
             f"nothing was run here yet: there is no run log {path}; `cupel run FILE --task TASK` makes it, "
             "or go to the folder the run was started in"
         )
@@ -50,11 +50,11 @@ def find_run(run_log: RunLog, wanted: str | None) -> Row:
     """The run with this id, or with the only id that begins so; the newest where none is named.
 
     Raises:
-        UsageError: For no such run, or several; it lists those there are.
+        InputError: For no such run, or several; it lists those there are.
     """
     runs = run_log.runs()
     if not runs:
-        raise UsageError(
+        raise InputError(
             f"the run log {run_log.name} holds no run yet; `cupel run FILE --task TASK` makes one"
         )
     if wanted is None:
@@ -65,7 +65,7 @@ def find_run(run_log: RunLog, wanted: str | None) -> Row:
     if len(found) == 1:
         return found[0]
     problem = f"{len(found)} runs begin with {wanted!r}" if found else f"no run {wanted!r}"
-    raise UsageError(f"{problem} in {run_log.name}; {_listed(found or runs)}")
+    raise InputError(f"{problem} in {run_log.name}; {_listed(found or runs)}")
 
 
 def _listed(runs: list[Row]) -> str:
@@ -80,7 +80,7 @@ def find_document_id(run_log: RunLog, wanted: str) -> str:
     """A document's id in the run log: as given, or the only one that begins so.
 
     Raises:
-        UsageError: For no such id, or several; it lists the likely ones.
+        InputError: For no such id, or several; it lists the likely ones.
     """
     if run_log.find_document(wanted):
         return wanted
@@ -89,8 +89,8 @@ def find_document_id(run_log: RunLog, wanted: str) -> str:
         return found[0]
     if found:
         shown = ", ".join(sorted(found)[:SHOWN]) + (" …" if len(found) > SHOWN else "")
-        raise UsageError(f"several documents begin with {wanted!r}: {shown}; give more of the id")
-    raise UsageError(f"no document {wanted!r} in the run log {run_log.name}{_near(run_log, wanted)}")
+        raise InputError(f"several documents begin with {wanted!r}: {shown}; give more of the id")
+    raise InputError(f"no document {wanted!r} in the run log {run_log.name}{_near(run_log, wanted)}")
 
 
 def _near(run_log: RunLog, wanted: str) -> str:

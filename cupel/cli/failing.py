@@ -1,0 +1,145 @@
+"""What `cupel failures` does: read the failures of the run log, group them, and print the groups."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select
+
+from cupel.cli.console import open_console, print_json, table
+from cupel.cli.reading import Row, existing_run_log, find_run
+from cupel.errors import InputError
+from cupel.project import find_project
+from cupel.report.text import safe
+from cupel.report.wording import usd
+from cupel.runlog import RunLog, tables
+
+FIXES = ("addendum", "escalation", "person", "none")
+_SHOWN_REASONING = 300
+
+
+@dataclass(slots=True)
+class FailureGroup:
+    """Failures of one criterion, of one cause, under one prompt version."""
+
+    task: str
+    criterion: str
+    cause: str
+    prompt_version: str
+    count: int = 0
+    fixed_by: Counter[str] = field(default_factory=Counter)
+    example: Row = field(default_factory=dict)
+    _documents: set[str] = field(default_factory=set)
+    _costs: dict[tuple[str, str, float | None], float | None] = field(default_factory=dict)
+
+    def add(self, row: Row) -> None:
+        """Count one failure; the first one nothing has fixed becomes the example."""
+        self.count += 1
+        self.fixed_by[row["fixed_by"]] += 1
+        self._documents.add(row["doc_id"])
+        # an attempt that failed in several ways was paid once
+        self._costs[row["outcome_key"], row["tier"], row["cost_usd"]] = row["cost_usd"]
+        if not self.example or (self.example["fixed_by"] != "none" and row["fixed_by"] == "none"):
+            self.example = row
+
+    @property
+    def documents(self) -> int:
+        """How many documents are concerned."""
+        return len(self._documents)
+
+    @property
+    def cost_usd(self) -> float | None:
+        """Cost of the attempts that failed so; None where a price is unknown."""
+        costs = list(self._costs.values())
+        return None if None in costs else float(sum(cost for cost in costs if cost))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {
+            "task": self.task,
+            "criterion": self.criterion,
+            "cause": self.cause,
+            "prompt_version": self.prompt_version,
+            "count": self.count,
+            "documents": self.documents,
+            "fixed_by": {name: self.fixed_by[name] for name in FIXES},
+            "cost_usd": self.cost_usd,
+            "example": {
+                name: self.example[name]
+                for name in ("doc_id", "run_id", "model", "tier", "reasoning", "quote")
+            },
+        }
+
+
+def show_failures(task: str | None, run: str | None, *, limit: int, as_json: bool) -> None:
+    """Print the groups, the most frequent first."""
+    with existing_run_log(find_project()) as run_log:
+        run_id = None if run is None else find_run(run_log, run)["run_id"]
+        if task is not None:
+            _check_task(run_log, task)
+        groups = grouped(_rows(run_log, task, run_id))
+    if as_json:
+        print_json([group.to_json() for group in groups[:limit]])
+        return
+    tell_failures(groups, limit)
+
+
+def _check_task(run_log: RunLog, task: str) -> None:
+    known = sorted({run["task"] for run in run_log.runs()})
+    if task not in known:
+        raise InputError(
+            f"no run of a task {task!r} in {run_log.name}; it has runs of {', '.join(known) or 'none'}"
+        )
+
+
+def _rows(run_log: RunLog, task: str | None, run_id: str | None) -> Iterator[Row]:
+    failures = tables.failures
+    query = select(failures).order_by(failures.c.created_at, failures.c.outcome_key, failures.c.number)
+    if task is not None:
+        query = query.where(failures.c.task == task)
+    if run_id is not None:
+        query = query.where(failures.c.run_id == run_id)
+    with run_log.reading() as connection:
+        for row in connection.execution_options(yield_per=500).execute(query).mappings():
+            yield dict(row)
+
+
+def grouped(rows: Iterable[Row]) -> list[FailureGroup]:
+    """Failures by task, criterion, cause and prompt version; the most frequent first."""
+    groups: dict[tuple[str, ...], FailureGroup] = {}
+    for row in rows:
+        key = (row["task"], row["criterion"], row["cause"], row["prompt_version"])
+        groups.setdefault(key, FailureGroup(*key)).add(row)
+    return sorted(groups.values(), key=lambda group: (-group.count, group.criterion, group.prompt_version))
+
+
+def tell_failures(groups: list[FailureGroup], limit: int) -> None:
+    """Print groups for a person."""
+    console = open_console()
+    if not groups:
+        console.print("no failure in the run log: everything passed at its first attempt")
+        return
+    shown = groups[:limit]
+    made = table(
+        "criterion", "cause", "prompt", ">failures", ">documents", ">fixed by addendum", ">by escalation",
+        ">by a person", ">not fixed", ">cost", title=f"{sum(group.count for group in groups)} failures in {len(groups)} groups",
+    )  # fmt: skip
+    for group in shown:
+        made.add_row(
+            safe(group.criterion), group.cause, group.prompt_version or "–", str(group.count), str(group.documents),
+            *(str(group.fixed_by[name] or "–") for name in FIXES), usd(group.cost_usd),
+        )  # fmt: skip
+    console.print(made)
+    console.print("One example of each; `cupel show DOC_ID` has the whole trail")
+    for group in shown:
+        example = group.example
+        reasoning = safe(" ".join(example["reasoning"].split()))[:_SHOWN_REASONING]
+        console.print(
+            f"  {safe(group.criterion)} ({group.cause}) · {safe(example['doc_id'])}: {reasoning}",
+            soft_wrap=True,
+        )
+    if len(groups) > limit:
+        console.print(f"{len(groups) - limit} more groups: --limit {len(groups)} shows them")
