@@ -3,7 +3,7 @@
 Sources: console.groq.com/docs/openai (no logprobs) and /docs/structured-outputs (strict schemas on the
 gpt-oss models only), OpenAI's reasoning guide (no temperature or logprobs while reasoning; GPT-5.1, 5.2
 and 5.4 take both with reasoning effort `none`), OpenRouter's provider routing (`require_parameters`).
-`CUPEL_CAPABILITIES` overrides it, e.g. `local:*=json_object+logprobs;openrouter:a/b=no-temperature`.
+`CUPEL_CAPABILITIES` overrides it, e.g. `local:*=json_object+logprobs;groq:openai/gpt-oss-20b=effort-low`.
 """
 
 from __future__ import annotations
@@ -84,6 +84,10 @@ _WORDS: dict[str, dict[str, Any]] = {
     "no-logprobs": {"logprobs": False},
     "temperature": {"temperature": True},
     "no-temperature": {"temperature": False},
+    **{
+        f"effort-{effort}": {"extra": {"reasoning_effort": effort}}
+        for effort in ("none", "minimal", "low", "medium", "high")
+    },
 }
 
 
@@ -105,7 +109,8 @@ def _capabilities(model_id: str, overrides: str) -> Capabilities:
     found = Capabilities()
     for pattern, changes in (*_TABLE, *_read_overrides(overrides)):
         if fnmatchcase(name, pattern):
-            found = replace(found, **changes)
+            extra = {**found.extra, **changes.get("extra", {})}
+            found = replace(found, **{**changes, "extra": extra})
     return found
 
 

@@ -17,18 +17,16 @@ from typing import Any
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.messages.ai import UsageMetadata
+from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import PrivateAttr
 
 from cupel.models.capabilities import Capabilities
 from cupel.models.endpoints import Endpoint
-from cupel.models.failures import ProviderCallError, ProviderConnectionError
-from cupel.models.transport import Reply, post
+from cupel.models.replies import to_message
+from cupel.models.transport import post
 
 _ROLES = {"system": "system", "human": "user", "ai": "assistant", "developer": "developer"}
-_OK = 200
 
 
 class ChatCompletions(BaseChatModel):
@@ -85,7 +83,9 @@ class ChatCompletions(BaseChatModel):
         sent = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         named = f"{self.provider}:{self.model}"
         reply = await post(self._where, "/chat/completions", sent, timeout_s=self.timeout_s, model=named)
-        return ChatResult(generations=[ChatGeneration(message=_message(reply, self._where, named))])
+        return ChatResult(
+            generations=[ChatGeneration(message=to_message(reply, model=named, key=self._where.key))]
+        )
 
     def _generate(
         self,
@@ -141,92 +141,3 @@ def to_wire(message: BaseMessage) -> dict[str, Any]:
             f"a {message.type!r} message cannot be sent; use {', '.join(sorted(_ROLES.values()))}"
         )
     return {"role": role, "content": message.content}
-
-
-def _message(reply: Reply, where: Endpoint, named: str) -> AIMessage:
-    """The answer as LangChain has it; an error, also one behind status 200, is raised."""
-    data = _json(reply, named)
-    if reply.status != _OK or data.get("error"):
-        return _recovered(reply, data, where, named)
-    choices = data.get("choices") or [{"finish_reason": "no_choices"}]
-    choice = choices[0]
-    if choice.get("error"):
-        return _recovered(reply, choice, where, named)
-    said = choice.get("message") or {}
-    details: dict[str, Any] = {
-        "finish_reason": choice.get("finish_reason") or "",
-        "model_name": data.get("model") or "",
-        "headers": reply.headers,
-    }
-    if said.get("refusal"):
-        details["refusal"] = said["refusal"]
-    if choice.get("logprobs"):
-        details["logprobs"] = choice["logprobs"]
-    return AIMessage(
-        content=_text(said.get("content")),
-        usage_metadata=_usage(data.get("usage")),
-        response_metadata=details,
-    )
-
-
-def _json(reply: Reply, named: str) -> dict[str, Any]:
-    try:
-        data = json.loads(reply.content)
-    except ValueError:
-        data = None
-    if isinstance(data, dict):
-        return data
-    text = reply.content.decode("utf-8", "replace").strip()
-    if reply.status == _OK:
-        raise ProviderConnectionError(
-            f"answered with something that is no JSON object: {text[:200]!r}",
-            model=named,
-            headers=reply.headers,
-        )
-    return {"error": {"message": text or "no message"}}
-
-
-def _recovered(reply: Reply, data: dict[str, Any], where: Endpoint, named: str) -> AIMessage:
-    """The text of an answer Groq withheld because it is not valid JSON; any other error is raised."""
-    error = data.get("error")
-    fields = error if isinstance(error, dict) else {"message": str(error or data)}
-    if fields.get("code") == "json_validate_failed":
-        return AIMessage(
-            content=_text(fields.get("failed_generation")),
-            response_metadata={"finish_reason": "json_validate_failed", "headers": reply.headers},
-        )
-    code = fields.get("code")
-    said = str(fields.get("message") or fields)
-    raise ProviderCallError(
-        said.replace(where.key, "***") if where.key else said,
-        model=named,
-        # OpenRouter answers 200 and puts the real status into the body
-        status=reply.status if reply.status != _OK else _status(code),
-        headers=reply.headers,
-        code=str(code or fields.get("type") or ""),
-    )
-
-
-def _status(code: Any) -> int:
-    digits = str(code)
-    return int(digits) if digits.isdigit() and len(digits) == len("500") else 502
-
-
-def _text(content: Any) -> str:
-    """The content as text; some servers send it in parts."""
-    if isinstance(content, list):
-        return "".join(part.get("text") or "" for part in content if isinstance(part, dict))
-    return content if isinstance(content, str) else ""
-
-
-def _usage(usage: Any) -> UsageMetadata | None:
-    if not isinstance(usage, dict):
-        return None
-    fresh, output = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
-    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
-    return UsageMetadata(
-        input_tokens=fresh,
-        output_tokens=output,
-        total_tokens=fresh + output,
-        input_token_details={"cache_read": int(cached)},
-    )

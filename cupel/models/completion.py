@@ -173,4 +173,7 @@ def _completion(
 
 def _logprobs(found: Any) -> list[float] | None:
     tokens = found.get("content") if isinstance(found, dict) else None
-    return [float(token["logprob"]) for token in tokens] if tokens else None
+    if not isinstance(tokens, list):
+        return None
+    values = [token.get("logprob") for token in tokens if isinstance(token, dict)]
+    return [float(value) for value in values if isinstance(value, (int, float))] or None

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import socket
 import threading
 import time
 from collections import Counter
@@ -110,6 +111,7 @@ class ScriptedProvider:
         self._attempts: Counter[str] = Counter()
         self._answered: set[str] = set()
         self._loop = asyncio.new_event_loop()
+        self._stopping = asyncio.Event()
         self._thread: threading.Thread | None = None
         self._port = 0
 
@@ -132,37 +134,34 @@ class ScriptedProvider:
         }
 
     def __enter__(self) -> Self:
-        listening = threading.Event()
+        # bound here and served in the thread: nothing to wait for, in an event loop neither
+        listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self._port = listening.getsockname()[1]
         self._thread = threading.Thread(
             target=self._run, args=(listening,), name="scripted-provider", daemon=True
         )
         self._thread.start()
-        listening.wait()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        if self._thread is not None:
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        if self._thread is not None and not _in_a_loop():
             self._thread.join()
 
-    def _run(self, listening: threading.Event) -> None:
+    def _run(self, listening: socket.socket) -> None:
+        self._loop.run_until_complete(self._serve(listening))
+        self._loop.close()
+
+    async def _serve(self, listening: socket.socket) -> None:
         app = web.Application(client_max_size=64 * 1024**2)
         app.router.add_post("/{path:(v1|openai/v1|api/v1)}/chat/completions", self._handle)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.05)
-        self._loop.run_until_complete(self._listen(runner))
-        listening.set()
-        self._loop.run_forever()
-        self._loop.run_until_complete(runner.cleanup())
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.close()
-
-    async def _listen(self, runner: web.AppRunner) -> None:
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        self._port = runner.addresses[0][1]
+        await web.SockSite(runner, listening, backlog=1024).start()
+        await self._stopping.wait()
+        await runner.cleanup()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         counts = self.counts
@@ -245,6 +244,14 @@ class ScriptedProvider:
                 headers[f"x-ratelimit-remaining-{unit}"] = str(int(bucket.left(now)))
                 headers[f"x-ratelimit-reset-{unit}"] = f"{bucket.full_in(now):.3f}s"
         return headers
+
+
+def _in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _identity(body: dict[str, Any]) -> str:

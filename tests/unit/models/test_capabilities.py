@@ -63,6 +63,13 @@ def test_the_user_has_the_last_word():
     assert capabilities("openai:gpt-4o", env) == capabilities("openai:gpt-4o", {})
 
 
+def test_reasoning_effort_can_be_set_beside_what_a_provider_always_needs():
+    """Further fields are merged, not replaced."""
+    extra = capabilities("openrouter:a/b", {"CUPEL_CAPABILITIES": "openrouter:*=effort-low"}).extra
+
+    assert extra == {"provider": {"require_parameters": True}, "reasoning_effort": "low"}
+
+
 @pytest.mark.parametrize("text", ["local:*=json", "json_schema", "local:*="])
 def test_an_override_that_means_nothing_is_refused(text):
     """The message lists the words there are."""

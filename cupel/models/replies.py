@@ -1,0 +1,124 @@
+"""A provider's answer as a LangChain message; whatever it sends, a message or an error of ours comes out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from langchain_core.messages import AIMessage
+from langchain_core.messages.ai import UsageMetadata
+
+from cupel.models.failures import ProviderCallError, ProviderConnectionError
+from cupel.models.transport import Reply
+
+_OK = 200
+_NOTHING: dict[str, Any] = {"finish_reason": "no_choices"}
+
+
+def to_message(reply: Reply, *, model: str, key: str = "") -> AIMessage:
+    """Read an answer, good or poor; `response_metadata` has `finish_reason`, `headers` and the rest.
+
+    Args:
+        reply: The HTTP answer.
+        model: Named in errors.
+        key: The API key, taken out of what the provider says.
+
+    Raises:
+        ProviderCallError: The provider sent an error, if need be behind status 200.
+        ProviderConnectionError: Status 200, but no JSON object.
+    """
+    data = _object(reply, model)
+    if reply.status != _OK or data.get("error"):
+        return _withheld(reply, data, model, key)
+    choices = data.get("choices")
+    choice = (
+        choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else _NOTHING
+    )
+    if choice.get("error"):
+        return _withheld(reply, choice, model, key)
+    said = _dict(choice.get("message"))
+    details: dict[str, Any] = {
+        "finish_reason": str(choice.get("finish_reason") or ""),
+        "model_name": str(data.get("model") or ""),
+        "headers": reply.headers,
+    }
+    if said.get("refusal"):
+        details["refusal"] = str(said["refusal"])
+    if choice.get("logprobs"):
+        details["logprobs"] = choice["logprobs"]
+    return AIMessage(
+        content=_text(said.get("content")),
+        usage_metadata=_usage(data.get("usage")),
+        response_metadata=details,
+    )
+
+
+def _object(reply: Reply, model: str) -> dict[str, Any]:
+    try:
+        data = json.loads(reply.content)
+    except (ValueError, RecursionError):
+        data = None
+    if isinstance(data, dict):
+        return data
+    text = reply.content.decode("utf-8", "replace").strip()
+    if reply.status == _OK:
+        raise ProviderConnectionError(
+            f"answered with something that is no JSON object: {text[:200]!r}",
+            model=model,
+            headers=reply.headers,
+        )
+    return {"error": {"message": text or "no message"}}
+
+
+def _withheld(reply: Reply, data: dict[str, Any], model: str, key: str) -> AIMessage:
+    """The text Groq withheld because it is not valid JSON; any other error is raised."""
+    error = data.get("error")
+    fields = error if isinstance(error, dict) else {"message": error or data}
+    if fields.get("code") == "json_validate_failed":
+        return AIMessage(
+            content=_text(fields.get("failed_generation")),
+            response_metadata={"finish_reason": "json_validate_failed", "headers": reply.headers},
+        )
+    code = fields.get("code")
+    said = str(fields.get("message") or fields)
+    raise ProviderCallError(
+        said.replace(key, "***") if key else said,
+        model=model,
+        # OpenRouter answers 200 and puts the real status into the body
+        status=reply.status if reply.status != _OK else _status(code),
+        headers=reply.headers,
+        code=str(code or fields.get("type") or ""),
+    )
+
+
+def _status(code: Any) -> int:
+    """The status an error behind status 200 stands for; 502 where it names none."""
+    return code if isinstance(code, int) and 400 <= code < 600 else 502
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(content: Any) -> str:
+    """The content as text; some servers send it in parts."""
+    if isinstance(content, list):
+        return "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
+    return content if isinstance(content, str) else ""
+
+
+def _usage(usage: Any) -> UsageMetadata | None:
+    if not isinstance(usage, dict) or not usage:
+        return None
+    asked, output = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    cached = _count(_dict(usage.get("prompt_tokens_details")).get("cached_tokens"))
+    return UsageMetadata(
+        input_tokens=asked,
+        output_tokens=output,
+        total_tokens=asked + output,
+        input_token_details={"cache_read": min(cached, asked)},
+    )
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and value > 0 else 0
