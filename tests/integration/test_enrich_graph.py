@@ -24,7 +24,7 @@ REFUSES = {"cheap": record(), "judge": REJECTS, "refiner": LOOK_AT_THE_END}
 
 
 async def test_a_grounded_record_that_the_judge_accepts_is_done(project):
-    """prepare → extract → verify → judge → finish, with offsets into the text as given."""
+    """Prepare → extract → verify → judge → finish, with offsets into the text as given."""
     done = await walk(project, cheap=record(), judge=ACCEPTS)
 
     assert done.path == ["extract", "verify", "judge"]
@@ -34,7 +34,7 @@ async def test_a_grounded_record_that_the_judge_accepts_is_done(project):
 
 
 async def test_without_a_judge_a_confident_record_goes_straight_to_the_end(project):
-    """verify → finish, and the outcome says that nothing was calibrated."""
+    """Verify → finish, and the outcome says that nothing was calibrated."""
     done = await walk(project, settings={"judge": "never"}, cheap=record())
 
     assert done.path == ["extract", "verify"]
@@ -43,7 +43,7 @@ async def test_without_a_judge_a_confident_record_goes_straight_to_the_end(proje
 
 
 async def test_an_invented_quote_sends_the_document_to_the_strong_model(project):
-    """verify → escalate → verify → judge; the strong model is told nothing of the cheap answer."""
+    """Verify → escalate → verify → judge; the strong model is told nothing of the cheap answer."""
     done = await walk(project, cheap=record(INVENTED), strong=record(), judge=ACCEPTS)
 
     assert done.path == ["extract", "verify", "escalate", "verify", "judge"]
@@ -53,7 +53,7 @@ async def test_an_invented_quote_sends_the_document_to_the_strong_model(project)
 
 
 async def test_a_rejected_record_is_refined_with_instructions_after_the_document(project):
-    """judge → refine → extract: the addendum stands in the user message, behind the document."""
+    """Judge → refine → extract: the addendum stands in the user message, behind the document."""
     better = record(matter="housing and funds")
     done = await walk(project, cheap=[record(), better], judge=[REJECTS, ACCEPTS], refiner=LOOK_AT_THE_END)
 
@@ -67,7 +67,7 @@ async def test_a_rejected_record_is_refined_with_instructions_after_the_document
 
 
 async def test_a_record_that_refining_does_not_change_is_escalated(project):
-    """judge → escalate on a repeated record, before all rounds are spent; the same question is not paid twice."""
+    """Judge → escalate on a repeated record, before all rounds are spent; the same question is not paid twice."""
     done = await walk(project, **(REFUSES | {"judge": [REJECTS, ACCEPTS]}), strong=record(matter="homes"))
 
     assert done.path == [
@@ -77,7 +77,7 @@ async def test_a_record_that_refining_does_not_change_is_escalated(project):
 
 
 async def test_the_cheap_rounds_spent_lead_to_the_strong_model(project):
-    """judge → escalate after `max_refinements` rounds with ever new records and objections."""
+    """Judge → escalate after `max_refinements` rounds with ever new records and objections."""
     tries = [record(matter=str(n)) for n in range(3)]
     objections = [REJECTS, {**REJECTS, "one_each": {**REJECTS["one_each"], "finding": "fail"}}]
     objections.append({**REJECTS, "told_apart": {**REJECTS["told_apart"], "finding": "fail"}})
@@ -91,7 +91,7 @@ async def test_the_cheap_rounds_spent_lead_to_the_strong_model(project):
 
 
 async def test_a_rejected_strong_record_is_refined_on_the_strong_tier(project):
-    """judge → refine → escalate: the tier whose record was rejected tries again."""
+    """Judge → refine → escalate: the tier whose record was rejected tries again."""
     done = await walk(
         project,
         cheap=record(INVENTED),
@@ -105,7 +105,7 @@ async def test_a_rejected_strong_record_is_refined_on_the_strong_tier(project):
 
 
 async def test_what_nobody_could_settle_ends_for_review_with_its_best_attempt(project):
-    """judge → review → finish when the strong tier's rounds are spent too."""
+    """Judge → review → finish when the strong tier's rounds are spent too."""
     done = await walk(project, **REFUSES, strong=record(matter="s"))
 
     assert done.path[-1] == "review"
@@ -115,7 +115,7 @@ async def test_what_nobody_could_settle_ends_for_review_with_its_best_attempt(pr
 
 
 async def test_an_unknown_verdict_is_for_a_person_and_not_a_fail(project):
-    """judge → review: no refinement is paid on a judgement that was not had."""
+    """Judge → review: no refinement is paid on a judgement that was not had."""
     done = await walk(project, cheap=record(), judge=CANNOT_TELL)
 
     assert done.path == ["extract", "verify", "judge", "review"]
@@ -132,7 +132,7 @@ async def test_a_judge_that_cannot_be_reached_leaves_the_record_for_review(proje
 
 
 async def test_an_advisory_judge_is_shown_and_refines_nothing(project):
-    """judge → finish on a fail of an advisory judge; its objection stands among the reasons."""
+    """Judge → finish on a fail of an advisory judge; its objection stands among the reasons."""
     done = await walk(project, settings={"advisory_judge": True}, cheap=record(), judge=REJECTS)
 
     assert done.path == ["extract", "verify", "judge"]
@@ -150,7 +150,7 @@ async def test_an_advisory_judge_is_shown_and_refines_nothing(project):
     ],
 )
 async def test_a_text_that_cannot_be_used_is_a_failed_outcome_with_its_reason(project, text, reason):
-    """prepare → finish: no model is asked, no row is dropped."""
+    """Prepare → finish: no model is asked, no row is dropped."""
     done = await walk(project, text)
 
     assert done.outcome["path"] == ["prepare", "finish"]

@@ -107,7 +107,7 @@ async def test_a_spending_cap_is_never_exceeded_and_the_run_goes_on_under_a_high
 async def test_a_cap_on_a_model_of_unknown_price_is_refused(project):
     """A cap that cannot be kept is not promised."""
     made = job(project, judge="never", max_usd=1.0, cheap_model="openai:nobody-knows")
-    with models(**{}) as _:
+    with models() as _:
         async with Runner(made, project, env={"OPENAI_API_KEY": "x"}) as runner:
             outcomes = [
                 o async for _, o in runner.outcomes([Row(position=0, values={}, text=TEXT, doc_id="a")])

@@ -1,0 +1,5 @@
+"""`python -m cupel`: the command line."""
+
+from cupel.cli import main
+
+main()
