@@ -71,7 +71,7 @@ class RecordedModel(BaseChatModel):
     ) -> Recording:
         url = os.environ.get("CUPEL_RECORD_BASE_URL", "").strip()
         if not url:
-            raise _missing(self.recording, answers, key, asked)
+            raise await asyncio.to_thread(_missing, self.recording, answers, key, asked)
         where = Endpoint(url.rstrip("/"), os.environ.get("CUPEL_RECORD_API_KEY", "").strip())
         live = ChatCompletions.open(
             where,
