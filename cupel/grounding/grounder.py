@@ -17,6 +17,7 @@ MIN_SIMILARITY = 0.75
 _MIN_SIMILARITY_SHORT = 0.8
 _SHORT = 3  # words up to which a quote has too few letters to forgive several of them
 _FEWEST_LETTERS = 5  # a shorter quote that differs in one letter is another word
+_LONGEST = 800  # tokens; only the very words are looked for beyond: alignment takes time by the square
 
 # the first places of a quote are checked in a small piece of the text: most quotes are verbatim and their
 # text need never be prepared as a whole
@@ -128,7 +129,8 @@ class Grounder:
 
     def _altered(self, words: Tokens) -> Grounding:
         """The closest passage with its diff, or absent where the closest is not close."""
-        closest = self._aligner.closest(words.folded) if _letters(words) >= _FEWEST_LETTERS else None
+        is_comparable = _letters(words) >= _FEWEST_LETTERS and len(words) <= _LONGEST
+        closest = self._aligner.closest(words.folded) if is_comparable else None
         if closest is None:
             return Grounding("absent")
         first, stop = self._tokens.widened(*closest)

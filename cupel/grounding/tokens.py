@@ -31,6 +31,7 @@ _QUOTES = "'\"‘’‚‛“”„‟«»‹›`´ʼ＇＂「」『』"
 _SOLID = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _LETTER = rf"[[\p{{L}}\p{{M}}\p{{N}}]--[ʼ\p{{DI}}{_SOLID}]]"
 _DASHES = r"[\p{Pd}−]"
+_SIGNS = r"[[\p{Pd}−]--[—―⸺⸻〜〰]]"
 
 _RUN = rf"""
     {_LETTER}++
@@ -44,7 +45,7 @@ _RUN = rf"""
 _TOKEN = regex.compile(
     rf"""(?V1)
     {_RUN}
-    | {_DASHES} (?<![^\s\p{{Ps}}\p{{Pi}}'"=:/].) \.? (?=\p{{Nd}}) {_RUN}   # a sign belongs to its number
+    | {_SIGNS} (?<![^\s\p{{DI}}\p{{Ps}}\p{{Pi}}'"=:/].) \.? (?=\p{{Nd}}) {_RUN}   # a sign belongs to its number
     | \. (?<![\p{{L}}\p{{N}}.,].) (?=\p{{Nd}}) {_RUN}                     # so does a leading point: .5
     | [{_QUOTES}]+
     | {_DASHES}++ (?!\p{{Nd}})                                            # 1--5 may be 1 and -5
