@@ -145,6 +145,7 @@ def _normal_size(fix_rate: float, break_rate: float, alpha: float, power: float)
     )
 
 
+@functools.lru_cache(maxsize=1024)
 def detectable_gain(n: int, *, alpha: float, break_rate: float = 0.05, power: float = 0.8) -> float | None:
     """Smallest true gain, as a share of documents, that `n` documents find with the wanted power.
 

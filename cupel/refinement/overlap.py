@@ -44,7 +44,8 @@ class NgramIndex:
 
     def __init__(self, texts: Iterable[str], *, size: int) -> None:
         self.size = size
-        self._known = {gram for text in texts for gram in ngrams(words(text), size)}
+        # hashes: a thousand documents then take some megabytes
+        self._known = {hash(gram) for text in texts for gram in ngrams(words(text), size)}
 
     def shared(self, text: str) -> str | None:
         """Return the first run of `size` words which `text` shares with the documents, or None.
@@ -52,7 +53,9 @@ class NgramIndex:
         >>> NgramIndex(["we need a strong and fair budget"], size=3).shared("Ask for a strong, and fair one.")
         'a strong and'
         """
-        return next((" ".join(gram) for gram in ngrams(words(text), self.size) if gram in self._known), None)
+        return next(
+            (" ".join(gram) for gram in ngrams(words(text), self.size) if hash(gram) in self._known), None
+        )
 
     def covered(self, text: str) -> int:
         """Count the words of `text` which lie in any run shared with the documents.
@@ -63,6 +66,6 @@ class NgramIndex:
         tokens = words(text)
         inside: set[int] = set()
         for at, gram in enumerate(ngrams(tokens, self.size)):
-            if gram in self._known:
+            if hash(gram) in self._known:
                 inside.update(range(at, at + self.size))
         return len(inside)
