@@ -25,7 +25,7 @@ class ProviderCallError(ModelError):
         model: The model id that was asked.
         status: The HTTP status, or the code of an error hidden behind status 200.
         headers: The reply's headers, names in lower case: those about limits, `date` and request ids.
-        code: The provider's own name for the error, such as `rate_limit_exceeded`.
+        body: The provider's error object: `message`, `code`, `type`, each where it sent one.
     """
 
     def __init__(
@@ -35,14 +35,13 @@ class ProviderCallError(ModelError):
         model: str = "",
         status: int | None = None,
         headers: Mapping[str, str] | None = None,
-        code: str = "",
+        body: Mapping[str, str] | None = None,
     ) -> None:
         shown = problem if len(problem) <= _SHOWN else problem[:_SHOWN] + "…"
         super().__init__(f"{status}: {shown}" if status is not None else shown, model=model, status=status)
         self.status_code = status
         self.headers = dict(headers or {})
-        self.code = code
-        self.body = problem
+        self.body = dict(body or {"message": problem})
 
 
 class ProviderTimeoutError(ProviderCallError, TimeoutError):

@@ -79,15 +79,19 @@ def _withheld(reply: Reply, data: dict[str, Any], model: str, key: str) -> AIMes
             content=_text(fields.get("failed_generation")),
             response_metadata={"finish_reason": "json_validate_failed", "headers": reply.headers},
         )
-    code = fields.get("code")
-    said = str(fields.get("message") or fields)
+    told = {name: str(fields[name]) for name in ("message", "code", "type") if fields.get(name)}
+    told["message"] = told.get("message") or str(fields)
+    if raw := _dict(fields.get("metadata")).get("raw"):
+        told["message"] += f": {raw}"  # OpenRouter's own message says only that its provider failed
+    if key:
+        told["message"] = told["message"].replace(key, "***")
     raise ProviderCallError(
-        said.replace(key, "***") if key else said,
+        told["message"],
         model=model,
         # OpenRouter answers 200 and puts the real status into the body
-        status=reply.status if reply.status != _OK else _status(code),
+        status=reply.status if reply.status != _OK else _status(fields.get("code")),
         headers=reply.headers,
-        code=str(code or fields.get("type") or ""),
+        body=told,
     )
 
 

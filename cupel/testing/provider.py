@@ -151,8 +151,9 @@ class ScriptedProvider:
             self._thread.join()
 
     def _run(self, listening: socket.socket) -> None:
-        self._loop.run_until_complete(self._serve(listening))
-        self._loop.close()
+        # a runner cancels what still hangs, and closes the loop
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve(listening))
 
     async def _serve(self, listening: socket.socket) -> None:
         app = web.Application(client_max_size=64 * 1024**2)

@@ -210,7 +210,7 @@ async def test_no_answer_raises_with_the_status(serve, fault, status, code):
     with pytest.raises(ProviderCallError) as error:
         await ask("openrouter:a/b")
 
-    assert (error.value.status_code, error.value.status, error.value.code) == (status, status, code)
+    assert (error.value.status_code, error.value.status, error.value.body["code"]) == (status, status, code)
     assert error.value.model == "openrouter:a/b"
     assert str(error.value).startswith(f"openrouter:a/b: {status}: ")
     assert isinstance(error.value, ModelError)
@@ -245,7 +245,7 @@ async def test_an_error_never_repeats_the_key(serve, monkeypatch):
     with pytest.raises(ProviderCallError) as error:
         await ask()
 
-    assert "sk-secret" not in str(error.value) + error.value.body
+    assert "sk-secret" not in str(error.value) + str(error.value.body)
 
 
 @pytest.mark.parametrize("fault", ["close", "truncated_body", "html"])

@@ -65,13 +65,25 @@ def test_an_error_behind_status_200_keeps_its_own_code(code, status):
     assert error.value.status_code == status
 
 
+def test_what_the_provider_behind_openrouter_said_is_passed_on():
+    """OpenRouter's own message is "Provider returned error"."""
+    error = {
+        "message": "Provider returned error",
+        "code": 429,
+        "metadata": {"raw": "m is rate-limited upstream"},
+    }
+
+    with pytest.raises(ProviderCallError, match="Provider returned error: m is rate-limited upstream"):
+        read(json.dumps({"error": error}).encode())
+
+
 def test_a_long_error_is_shortened_but_kept():
     """The message fits a line; the body has it all, for reading limits out of it."""
     with pytest.raises(ProviderCallError) as error:
         read(json.dumps({"error": {"message": "x" * 5000}}).encode(), 400)
 
     assert len(str(error.value)) < 400
-    assert len(error.value.body) == 5000
+    assert len(error.value.body["message"]) == 5000
 
 
 def test_cached_tokens_are_read():
