@@ -16,6 +16,7 @@ from cupel.tasks import TaskSpec
 class PrepareUpdate(TypedDict):
     """The keys this node writes."""
 
+    text: str
     doc_id: str
     task: str
     language: str | None
@@ -27,8 +28,8 @@ class PrepareUpdate(TypedDict):
 async def prepare(state: RunState) -> PrepareUpdate:
     """Check the text, give it a stable id, and cut a long one into overlapping windows.
 
-    Reads `text`, `task` and `meta`; the text itself is never changed. What cannot be used at all gets a
-    `problem` and goes straight to `finish`.
+    Reads `text`, `task` and `meta`; the text itself is never changed, only decoded where a column holds bytes.
+    What cannot be used at all gets a `problem` and goes straight to `finish`.
     """
     text, problem = usable_text(state.get("text"))
     name = state.get("task") or "arguments"
@@ -44,7 +45,8 @@ async def prepare(state: RunState) -> PrepareUpdate:
             cut = split_windows(text, task.window.max_chars, task.window.overlap_chars)
             windows = [list(window) for window in cut]
     return {
-        "doc_id": state.get("doc_id") or document_id(text),
+        "text": text,
+        "doc_id": state.get("doc_id") or document_id(text, state.get("meta")),
         "task": name,
         "language": await language_of(text) if problem is None else None,
         "windows": windows,

@@ -57,6 +57,7 @@ def run(folder, *args, provider=None, **more):
         capture_output=True,
         text=True,
         timeout=120,
+        check=False,
     )
 
 
@@ -147,7 +148,7 @@ def test_without_tracing_nothing_is_sent_to_langsmith(folder):
             self.send_response(202)
             self.end_headers()
 
-        do_GET = do_PATCH = do_POST
+        do_GET = do_PATCH = do_POST  # noqa: N815  # http.server's names
 
         def log_message(self, *_):
             """Quiet."""
