@@ -13,8 +13,10 @@ from cupel.grounding.tokens import Tokens, is_solid, is_word, tokenise, trimmed
 MAX_GAP = 1_500
 """Characters that may lie between two parts, about 250 words: beyond, two passages are not one quote."""
 
-_FEWEST_WORDS = 3
-_FEWEST_LETTERS = 7  # "it is a" says nothing; a character of a script without spaces counts as two
+# words and letters a part needs; two words only beside a long part
+_ENOUGH = (3, 6)
+_ENOUGH_BESIDE = (2, 10)
+_LONG_PART = (5, 20)
 
 _ELLIPSIS = r"(?:…+|\.(?:\s?\.){2,})"
 _GAP = regex.compile(rf"[\[(<{{]\s*{_ELLIPSIS}\s*[\])>}}]|(?P<bare>{_ELLIPSIS})")
@@ -40,13 +42,12 @@ def has_gap(quote: str) -> bool:
 def elided_parts(quote: str, text: Tokens, *, used: Container[Span] = ()) -> tuple[Span, ...]:
     """The span of each part of a quote with marked gaps, or nothing where it is not such a quote.
 
-    Every part must say something (three words, seven letters), stand in the text word for word, after the one
-    before it and at most `MAX_GAP` characters away. Of several such chains the tightest that is free is taken.
+    Every part must say something (three words, or two beside a part of five), stand in the text word for word,
+    after the one before it and at most `MAX_GAP` characters away. Of several such chains the tightest that is free
+    is taken.
     """
-    if not has_gap(quote):
-        return ()
     parts = _merged(quote, text)
-    if len(parts) < 2 or not all(map(_telling, parts)):
+    if len(parts) < 2 or not _are_telling(parts):
         return ()
     chains = [_spans(chain, parts, text) for chain in _chains(parts, text)]
     return min(chains, key=lambda spans: (_whole(spans) in used, spans[-1][1] - spans[0][0]), default=())
@@ -73,11 +74,17 @@ def _bare(words: list[str]) -> list[str]:
     return words[slice(*trimmed(words))]
 
 
-def _telling(part: Sequence[str]) -> bool:
-    """Whether a part is long enough not to stand in any text by chance."""
+def _are_telling(parts: Sequence[Sequence[str]]) -> bool:
+    """Whether every part is long enough not to stand in any text by chance."""
+    has_long = any(_has(part, *_LONG_PART) for part in parts)
+    return all(_has(part, *_ENOUGH) or (has_long and _has(part, *_ENOUGH_BESIDE)) for part in parts)
+
+
+def _has(part: Sequence[str], fewest_words: int, fewest_letters: int) -> bool:
+    """Counting a character of a script without spaces as a word of two letters."""
     words = [token for token in part if is_word(token)]
     letters = sum(2 if is_solid(token) else len(token) for token in words)
-    return len(words) >= _FEWEST_WORDS and letters >= _FEWEST_LETTERS
+    return len(words) >= fewest_words and letters >= fewest_letters
 
 
 def _chains(parts: Sequence[Sequence[str]], text: Tokens) -> Iterator[tuple[int, ...]]:
