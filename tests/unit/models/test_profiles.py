@@ -152,7 +152,7 @@ def test_a_scripted_model_exists_only_inside_its_script():
 
 
 def test_there_is_one_offline_model():
-    """A misspelt one is refused."""
+    """Another one is refused."""
     check_models(TierModels(cheap="offline:baseline"), {})
     with pytest.raises(SettingError, match="offline:baseline"):
-        check_models(TierModels(cheap="offline:basline"), {})
+        check_models(TierModels(cheap="offline:other"), {})
