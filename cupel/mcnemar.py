@@ -29,6 +29,7 @@ def mcnemar(fixes: int, breaks: int) -> float:
     return binomial_tail(fixes, fixes + breaks)
 
 
+@functools.lru_cache(maxsize=4096)
 def mcnemar_unconditional(fixes: int, breaks: int, n: int) -> float:
     """One-sided exact unconditional McNemar test: as `mcnemar`, without its waste.
 

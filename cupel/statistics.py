@@ -154,8 +154,16 @@ def bootstrap_mean(
 
 def _resampled_means(sums: Floats, sizes: Floats, draws: int, rng: np.random.Generator) -> Floats:
     count = len(sums)
-    weights = rng.multinomial(count, np.full(count, 1 / count), size=draws)
-    return np.asarray((weights @ sums) / (weights @ sizes), dtype=np.float64)
+    at_once = max(1, _CELLS // count)
+    means = []
+    for start in range(0, draws, at_once):
+        drawn = rng.integers(0, count, size=(min(at_once, draws - start), count), dtype=np.int32)
+        means.append(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
+    return np.concatenate(means)
+
+
+_CELLS = 1_000_000
+"""Groups drawn at once: some megabytes of memory."""
 
 
 def percentile_interval(draws: npt.ArrayLike, *, confidence: float = CONFIDENCE) -> Interval:

@@ -93,7 +93,8 @@ def read_edits(reply: object, rules: Sequence[Rule]) -> ReadEdits:
     """
     items = reply.get("edits") if isinstance(reply, Mapping) else None
     if not isinstance(items, list):
-        return ReadEdits((), (DroppedEdit(_shown(reply), "the reply holds no edits"),))
+        reason = "the rewriter gave no reply" if reply is None else "the reply holds no edits"
+        return ReadEdits((), (DroppedEdit(_shown(reply), reason),))
     if not items:
         return ReadEdits((), (DroppedEdit("", "the rewriter proposes no edit"),))
     edits: list[Edit] = []
