@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import typer
 
+from cupel.cli.doctor import doctor
 from cupel.cli.failures import failures
+from cupel.cli.init import init
 from cupel.cli.plan import plan
 from cupel.cli.report import report
 from cupel.cli.run import run
@@ -20,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (tasks, plan, run, show, failures, report):
+for command in (init, doctor, tasks, plan, run, show, failures, report):
     app.command()(command)
 
 

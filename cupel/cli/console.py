@@ -7,6 +7,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from cupel.tables.plain import json_text
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -18,6 +20,9 @@ def open_console(*, stderr: bool = False) -> Console:
     """A console; where the output is piped it is wide, so that nothing is cut for want of a window."""
     from rich.console import Console
 
+    stream: Any = sys.stderr if stderr else sys.stdout
+    if hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors="replace")  # a terminal without UTF-8 shows ? for what it cannot
     console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = PIPED_WIDTH
@@ -39,4 +44,7 @@ def table(*columns: str, title: str | None = None) -> Table:
 
 def print_json(value: Any) -> None:
     """One JSON value on stdout, and nothing else there."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    text = json_text(value)
+    if (sys.stdout.encoding or "").lower().replace("-", "") != "utf8":
+        text = json.dumps(json.loads(text))
+    sys.stdout.write(text + "\n")
