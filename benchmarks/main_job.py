@@ -62,7 +62,7 @@ def stats(url: str) -> dict[str, Any]:
     return counted
 
 
-def command(url: str, folder: Path, source: Path, *more: str) -> tuple[list[str], dict[str, str]]:
+def command(url: str, source: Path, *more: str) -> tuple[list[str], dict[str, str]]:
     """`cupel run` on a file, against the provider."""
     args = [
         sys.executable,
@@ -82,7 +82,7 @@ def command(url: str, folder: Path, source: Path, *more: str) -> tuple[list[str]
 
 def run(url: str, folder: Path, source: Path, *more: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Run it to its end: the summary and the rows."""
-    args, env = command(url, folder, source, *more)
+    args, env = command(url, source, *more)
     done = subprocess.run(args, cwd=folder, env=env, capture_output=True, text=True, check=True)
     return json.loads(done.stdout), read(folder / "out.jsonl")
 
@@ -100,7 +100,9 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 def gold_answer(text: str) -> dict[str, Any]:
     """A made-up gold record (the first sentences as claims and a premise), and the judge's answer to it."""
-    sentences = [each for each in re.split(r"(?<=[.!?])\s+", text.strip()) if len(each) > 20] or [text.strip()]
+    sentences = [each for each in re.split(r"(?<=[.!?])\s+", text.strip()) if len(each) > 20] or [
+        text.strip()
+    ]
     finding = {"reasoning": "as it should be", "evidence_quote": None, "finding": "pass"}
     record = {
         "matter": "the debate",
@@ -196,28 +198,27 @@ def other_languages(folder: Path) -> None:
 
 
 def kills(folder: Path, times: int = 10) -> None:
-    """Kill -9 at random instants of a run, resumed each time."""
+    """Kill -9 at random instants of a run, after random numbers of paid calls, resumed each time."""
     source, rows = speeches()
-    drawn = random.Random(3)
+    instants = sorted(random.Random(3).sample(range(5, 2 * len(rows)), times))
+    killed_at = []
     with provider() as url:
-        args, env = command(url, folder, source)
-        for _ in range(times):
+        args, env = command(url, source)
+        for instant in instants:
             process = subprocess.Popen(
                 args, cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
-            time.sleep(drawn.uniform(2.0, 6.0))
+            while stats(url)["billed"] < instant and process.poll() is None:
+                time.sleep(0.005)
             process.send_signal(signal.SIGKILL)
             process.wait()
+            killed_at.append(stats(url)["billed"])
         _, out = run(url, folder, source)
         repeats = stats(url)["billed_repeats"]
     lost = len(rows) - len({row["id"] for row in out if row["arguments_status"]})
     wanted = f"0 lost, ≤ {times * CONCURRENCY} in flight over {times} kills"
-    bar(
-        "kill -9",
-        f"{lost} lost, {repeats} paid twice",
-        holds=lost == 0 and repeats <= times * CONCURRENCY,
-        wanted=wanted,
-    )
+    measured = f"{lost} lost, {repeats} paid twice, killed after {killed_at} paid calls"
+    bar("kill -9", measured, holds=lost == 0 and repeats <= times * CONCURRENCY, wanted=wanted)
 
 
 PARTS = {

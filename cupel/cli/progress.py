@@ -5,8 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from cupel.runner import Runner
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def status_line(runner: Runner) -> str:
@@ -45,7 +49,7 @@ def live_progress(runner: Runner, *, quiet: bool) -> Iterator[None]:
         yield
 
 
-def _bar(runner: Runner) -> object:
+def _bar(runner: Runner) -> Table:
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
