@@ -164,7 +164,12 @@ def run_log_place(project: Project) -> Iterator[Check]:
     """Where the run log is, and whether it answers."""
     path = run_log_file(project)
     if path is not None and not path.is_file():
-        yield Check("run log", "ok", f"will be made at {path}")
+        if _writable(path.parent):
+            yield Check("run log", "ok", f"will be made at {path}")
+        else:
+            yield Check(
+                "run log", "trouble", f"cannot be made at {path}", "set CUPEL_DATABASE_URL to another place"
+            )
         return
     try:
         run_log = open_run_log(project.state, os.environ)

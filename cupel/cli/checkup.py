@@ -16,6 +16,8 @@ from cupel.project import find_project
 from cupel.report.text import safe
 
 _SIGNS = {"ok": ("✓", "green"), "absent": ("·", "dim"), "note": ("!", "yellow"), "trouble": ("✗", "red")}
+_PLAIN = {"✓": "+", "·": "-", "✗": "x", "→": "->"}
+"""For terminals without these characters."""
 
 
 def examine(settings: Mapping[str, Any], *, probe: bool, as_json: bool) -> bool:
@@ -41,15 +43,21 @@ def examine(settings: Mapping[str, Any], *, probe: bool, as_json: bool) -> bool:
 
 def _tell(checks: list[Check], troubles: list[Check]) -> None:
     console = open_console()
+    plain = {} if console.encoding.startswith("utf") else _PLAIN
     for area, found in groupby(checks, key=lambda check: check.area):
         console.print(Text(area, style="bold"))
         for check in found:
             sign, style = _SIGNS[check.level]
-            console.print(Text(f"  {sign} ", style=style).append(safe(check.what), style=""), soft_wrap=True)
+            console.print(
+                Text(f"  {plain.get(sign, sign)} ", style=style).append(safe(check.what), style=""),
+                soft_wrap=True,
+            )
             if check.fix:
-                console.print(Text(f"    → {safe(check.fix)}", style=style), soft_wrap=True)
+                console.print(
+                    Text(f"    {plain.get('→', '→')} {safe(check.fix)}", style=style), soft_wrap=True
+                )
     if troubles:
         mend = "one thing" if len(troubles) == 1 else f"{len(troubles)} things"
-        console.print(f"not usable yet: {mend} to mend, marked ✗", style="bold red")
+        console.print(f"not usable yet: {mend} to mend, marked {plain.get('✗', '✗')}", style="bold red")
     else:
         console.print("usable", style="bold green")
