@@ -28,6 +28,7 @@ from itertools import accumulate, chain
 import regex
 
 _QUOTES = "'\"‘’‚‛“”„‟«»‹›`´ʼ＇＂「」『』"
+_APOSTROPHES = "'’‘ʼ`´＇"
 _SOLID = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _LETTER = rf"[[\p{{L}}\p{{M}}\p{{N}}]--[ʼ\p{{DI}}{_SOLID}]]"
 _DASHES = r"[\p{Pd}−]"
@@ -35,20 +36,20 @@ _SIGNS = r"[[\p{Pd}−]--[—―⸺⸻〜〰]]"
 
 _RUN = rf"""
     {_LETTER}++
-    (?: (?: [.,٫٬·] (?<=\p{{Nd}}.) (?=\p{{Nd}})                        # 1.5  3,000
-          | ['’ʼ] (?<=\p{{Nd}}.) (?=\p{{Nd}}{{3}}(?!\p{{Nd}}))           # 3'000
-          | ['’ʼ] (?<=[nN].) (?=[tT](?!{_LETTER}))                    # can't
-          | \p{{DI}}++ (?={_LETTER})                                  # soft hyphen, zero-width space
+    (?: (?: [.,٫٬·] (?<=\d.) (?=\d)                                           # 1.5  3,000
+          | [{_APOSTROPHES}] (?<=\d.) (?=\d{{3}}(?!\d))                       # 3'000
+          | [{_APOSTROPHES}] (?<=[nN].) (?=[tT](?!{_LETTER}))                 # can't
+          | \p{{DI}}++ (?={_LETTER})                                          # soft hyphen, zero-width space
         ) {_LETTER}++ )*
 """
 # the commonest first: this runs on every document
 _TOKEN = regex.compile(
     rf"""(?V1)
     {_RUN}
-    | {_SIGNS} (?<![^\s\p{{DI}}\p{{Ps}}\p{{Pi}}'"=:/].) \.? (?=\p{{Nd}}) {_RUN}   # a sign belongs to its number
-    | \. (?<![\p{{L}}\p{{N}}.,].) (?=\p{{Nd}}) {_RUN}                     # so does a leading point: .5
+    | {_SIGNS} (?<![^\s\p{{DI}}\p{{Ps}}\p{{Pi}}'"=:/].) \p{{Sc}}? \.? (?=\d) {_RUN} # its sign
+    | \. (?<![\p{{L}}\p{{N}}.,].) (?=\d) {_RUN}                               # so does a leading point: .5
     | [{_QUOTES}]+
-    | {_DASHES}++ (?!\p{{Nd}})                                            # 1--5 may be 1 and -5
+    | {_DASHES}++ (?!\d)                                                      # 1--5 may be 1 and -5
     | …+ | \.(?:\s?\.){{2,}}
     | (?=[{_SOLID}]) \X
     | [^\s\p{{Cc}}\p{{DI}}]
@@ -62,7 +63,7 @@ _ALL_SOLID = regex.compile(rf"[{_SOLID}]")
 _TRIMMABLE = regex.compile(r"(?V1)[\p{Pd}\p{Ps}\p{Pe}\p{Pi}\p{Pf}\p{Pc}…[\p{Po}--[%‰‱٪#&@/\\§¶†‡′″‴]]]+")
 _IGNORABLE = regex.compile(r"\p{DI}+")
 _COMPATIBLE = regex.compile(r"(?<=\p{L}[\p{M}\p{DI}]*)\p{No}|\P{No}+")
-_SPELT = str.maketrans({"œ": "oe", "æ": "ae", "’": "'", "ʼ": "'"})
+_SPELT = str.maketrans({"œ": "oe", "æ": "ae", **dict.fromkeys(_APOSTROPHES, "'")})
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Tokens:
     @cached_property
     def offsets(self) -> array[int]:
         """Where in `joined` the space before each token is, and the last space."""
-        return array("L", accumulate((len(token) + 1 for token in self.folded), initial=0))
+        return array("I", accumulate((len(token) + 1 for token in self.folded), initial=0))
 
     def part(self, first: int, stop: int) -> Tokens:
         """Tokens `[first, stop)` alone, with the same offsets."""
@@ -171,8 +172,8 @@ def tokenise(text: str) -> Tokens:
     return Tokens(
         text,
         list(chain.from_iterable(forms[token].split(" ") for token in raw)),
-        array("L", [start for start, _ in spans]),
-        array("L", [end for _, end in spans]),
+        array("I", [start for start, _ in spans]),
+        array("I", [end for _, end in spans]),
     )
 
 
@@ -193,7 +194,7 @@ def trimmed(words: Sequence[str]) -> tuple[int, int]:
 
 
 def _negates(words: Sequence[str], place: int) -> bool:
-    return words[place] == "-" and words[place + 1][0].isnumeric()
+    return words[place] == "-" and words[place + 1].lstrip(".")[:1].isnumeric()
 
 
 def is_word(token: str) -> bool:
