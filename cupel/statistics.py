@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Hashable, Sequence
 from statistics import NormalDist
@@ -104,12 +105,17 @@ def binomial_pmf(n: int, share: float) -> Floats:
         certain = np.zeros(n + 1)
         certain[n if share >= 1 else 0] = 1.0
         return certain
-    factorials = np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, n + 1, dtype=np.float64)))))
+    factorials = _log_factorials(n)
     k = np.arange(n + 1)
     logs = (
         factorials[n] - factorials[k] - factorials[n - k] + k * math.log(share) + (n - k) * math.log1p(-share)
     )
     return np.asarray(np.exp(logs), dtype=np.float64)
+
+
+@functools.lru_cache(maxsize=2_048)
+def _log_factorials(n: int) -> Floats:
+    return np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, n + 1, dtype=np.float64)))))
 
 
 def group_sums(values: npt.ArrayLike, groups: Sequence[Hashable]) -> tuple[Floats, Floats]:
@@ -129,7 +135,7 @@ def bootstrap_mean(
     values: npt.ArrayLike,
     groups: Sequence[Hashable],
     *,
-    draws: int = 4_000,
+    draws: int = 2_000,
     seed: int = 7,
     confidence: float = CONFIDENCE,
 ) -> Interval:
