@@ -1,0 +1,110 @@
+"""`cupel.enrich` on DataFrames: from a script, from a running loop, with a task, a schema or a pydantic class."""
+
+from __future__ import annotations
+
+import sys
+import types
+
+import pandas as pd
+import pytest
+from pydantic import BaseModel
+
+import cupel
+from cupel.errors import CupelError, InputError, SettingError
+from tests.integration.cascade import ACCEPTS, CLAIM, MODELS, TEXT, models, record
+
+
+@pytest.fixture
+def frame():
+    """Three speeches under an index of their own."""
+    return pd.DataFrame({"text": [TEXT, "", TEXT + " Again."], "party": ["a", "b", "c"]}, index=[30, 10, 20])
+
+
+def test_a_frame_comes_back_with_the_tasks_columns_and_the_input_untouched(project, frame):
+    """Same rows, same order, same index; the frame given is not changed."""
+    before = frame.copy()
+    with models(cheap=record(), judge=ACCEPTS):
+        result = cupel.enrich(frame, task="arguments", project=project, **MODELS)
+
+    pd.testing.assert_frame_equal(frame, before)
+    assert list(result.index) == [30, 10, 20]
+    assert list(result["arguments_status"]) == ["accepted", "failed", "accepted"]
+    assert result.loc[30, "arguments"]["claims"][0]["quote"] == CLAIM
+    assert result.loc[10, "arguments_reasons"][0].startswith("no text")
+
+
+async def test_it_works_inside_a_running_loop_as_in_a_notebook(project, frame):
+    """The plain call blocks the cell and needs no await."""
+    with models(cheap=record()):
+        result = cupel.enrich(frame, task="arguments", judge="never", project=project, **MODELS)
+
+    assert result["arguments_status"].tolist() == ["accepted", "failed", "accepted"]
+
+
+async def test_the_async_twin_awaits(project, frame):
+    """For code that is async already."""
+    with models(cheap=record()):
+        result = await cupel.aenrich(
+            frame, task="arguments", judge="never", project=project, limit=1, **MODELS
+        )
+
+    assert result["arguments_status"].tolist()[0] == "accepted"
+    assert result["arguments_status"].isna().tolist() == [False, True, True]
+
+
+def test_a_pydantic_class_is_a_task_of_its_own(project, frame):
+    """One-off extraction without a task folder."""
+
+    class Demand(BaseModel):
+        demand: str
+        deadline: str | None = None
+
+    with models(cheap={"demand": "build homes", "deadline": None}):
+        result = cupel.enrich(
+            frame, schema=Demand, instructions="What is demanded?", judge="never", project=project, **MODELS
+        )
+
+    assert result.iloc[0]["ad-hoc"] == {"demand": "build homes", "deadline": None}
+
+
+def test_a_further_input_comes_from_its_column(project, frame):
+    """The stance task needs a topic for every document."""
+    answer = {"evidence": [CLAIM], "reason": "calls for homes", "stance": "favor"}
+    frame["about"] = ["building homes", "building homes", ""]
+    with models(cheap=answer) as made:
+        result = cupel.enrich(
+            frame, task="stance", inputs={"topic": "about"}, judge="never", project=project, **MODELS
+        )
+
+    assert "building homes" in made["cheap"].requests[0].messages[-1]["content"]
+    assert result["stance_status"].tolist() == ["accepted", "failed", "failed"]
+
+
+def test_a_missing_column_is_named_with_those_there_are(project, frame):
+    """No KeyError from pandas."""
+    with pytest.raises(InputError, match="party"):
+        cupel.enrich(frame, task="arguments", text="speech", project=project, **MODELS)
+
+
+def test_an_unknown_setting_is_named_with_a_near_miss(project, frame):
+    """Misspelt keywords do not vanish."""
+    with pytest.raises(SettingError, match="did you mean 'max_refinements'"):
+        cupel.enrich(frame, task="arguments", max_refinement=1, project=project, **MODELS)
+
+
+def test_a_refused_key_is_raised_and_nothing_finished_is_lost(project, frame):
+    """What stops a run is an exception in Python; the same call resumes."""
+    refused = type("Refused", (Exception,), {"status_code": 401})("bad key")
+    with models(cheap=refused), pytest.raises(CupelError, match="key"):
+        cupel.enrich(frame, task="arguments", judge="never", project=project, **MODELS)
+
+
+def test_modules_named_nodes_or_graphs_of_the_caller_stay_the_callers(project, frame, monkeypatch):
+    """Loading the graph neither uses nor hides a user's own `nodes.py`."""
+    mine = types.ModuleType("nodes")
+    monkeypatch.setitem(sys.modules, "nodes", mine)
+    with models(cheap=record()):
+        cupel.enrich(frame, task="arguments", judge="never", project=project, **MODELS)
+
+    assert sys.modules["nodes"] is mine
+    assert "graphs" not in sys.modules

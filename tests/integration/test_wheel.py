@@ -1,0 +1,71 @@
+"""The built wheel: what is in it, and that it makes a project which runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.server
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel, built without isolation or network where hatchling is installed."""
+    pytest.importorskip("hatchling", reason="hatchling is not installed; building would need the network")
+    out = tmp_path_factory.mktemp("dist")
+    built = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert built.returncode == 0, built.stderr
+    return next(out.glob("*.whl"))
+
+
+def test_the_wheel_holds_the_package_and_nothing_else_at_top_level(wheel):
+    """graphs, nodes, prompts and evals travel as the starter, not as packages of their own."""
+    names = zipfile.ZipFile(wheel).namelist()
+
+    assert {name.split("/")[0] for name in names if not name.split("/")[0].endswith(".dist-info")} == {
+        "cupel"
+    }
+    for part in ("graphs/enrich.py", "nodes/extract.py", "prompts/arguments/task.toml", "langgraph.json"):
+        assert f"cupel/_starter/{part}" in names
+    assert "cupel/py.typed" in names
+    assert not [name for name in names if "__pycache__" in name]
+
+
+def test_the_installed_wheel_makes_a_project_that_runs(wheel, tmp_path):
+    """`cupel init demo && cd demo && cupel run …` from site-packages, with no repository in sight."""
+    site, work = tmp_path / "site", tmp_path / "work"
+    work.mkdir()
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    # the dependencies of this environment, but the package itself from the wheel, and no project around
+    env = {**os.environ, "PYTHONPATH": str(site), "PYTHONSAFEPATH": "1"}
+    cupel = [sys.executable, "-m", "cupel"]
+    made = subprocess.run(
+        [*cupel, "init", "demo"], cwd=work, env=env, capture_output=True, text=True, check=False
+    )
+    assert made.returncode == 0, made.stderr
+    where = subprocess.run(
+        [sys.executable, "-c", "import cupel; print(cupel.__file__)"],
+        cwd=work, env=env, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert str(site) in where.stdout
+    shutil.copy(ROOT / "evals" / "datasets" / "speeches-demo.jsonl", work / "demo" / "in.jsonl")
+
+    done = subprocess.run(
+        [*cupel, "run", "in.jsonl", "--task", "arguments", "--profile", "offline", "--out", "out.jsonl"],
+        cwd=work / "demo", env=env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert len((work / "demo" / "out.jsonl").read_text().splitlines()) == 12
+    assert (work / "demo" / ".cupel" / "runlog.sqlite").is_file()
