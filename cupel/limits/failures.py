@@ -10,6 +10,7 @@ Clients are recognised by the names of their exception classes and by `status_co
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -21,7 +22,7 @@ from cupel.errors import (
     ProviderOutageError,
     ProviderRefusedError,
 )
-from cupel.limits.headers import rejection, says_daily
+from cupel.limits.headers import rejection, retry_after_s, says_daily
 
 Failure = Literal["transient", "refused", "bad_request", "limit"]
 
@@ -103,6 +104,12 @@ def text_of(error: BaseException) -> str:
     return " · ".join(dict.fromkeys(parts)) or str(error)
 
 
+def asked_wait_s(error: BaseException) -> float | None:
+    """Seconds the provider asked to wait, in the headers or the text of its refusal."""
+    asked = retry_after_s(headers_of(error), now=time.time())
+    return asked if asked is not None else rejection(text_of(error)).wait_s
+
+
 def classify(error: BaseException) -> Failure | None:
     """What a failure means for the document and the run; `None` for what no provider has raised.
 
@@ -141,7 +148,7 @@ def translated(error: BaseException, *, model: str) -> CupelError | None:
     if kind == "bad_request":
         return BadRequestError(problem, model=model, status=status)
     if kind == "limit":
-        return ProviderLimitError(f"{model}: {problem}", resets_in_s=rejection(text_of(error)).wait_s)
+        return ProviderLimitError(f"{model}: {problem}", resets_in_s=asked_wait_s(error))
     return ProviderOutageError(problem, model=model, status=status) if kind == "transient" else None
 
 

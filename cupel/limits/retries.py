@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from cupel.errors import CircuitOpenError, ProviderOutageError, SettingError
 from cupel.limits.circuit import Circuit
-from cupel.limits.failures import classify, headers_of, status_of, text_of, translated
-from cupel.limits.headers import rejection, retry_after_s
+from cupel.limits.failures import asked_wait_s, classify, status_of, text_of, translated
 from cupel.limits.limiter import Slot
 
 T = TypeVar("T")
@@ -208,9 +206,3 @@ class _Tries:
             model=self._model,
             status=status,
         )
-
-
-def asked_wait_s(error: BaseException) -> float | None:
-    """Seconds the provider asked to wait, in the headers or the text of its refusal."""
-    asked = retry_after_s(headers_of(error), now=time.time())
-    return asked if asked is not None else rejection(text_of(error)).wait_s

@@ -22,11 +22,12 @@ async def test_a_call_that_might_exceed_the_cap_is_not_made():
         await budget.reserve(0.51)
 
 
-async def test_exactly_the_cap_may_be_spent():
+@pytest.mark.parametrize("usd", [0.1, 0.017, 0.067, 7.7e-06])
+async def test_exactly_the_cap_may_be_spent(usd):
     """Ten times ten cents is a dollar, whatever floats say."""
-    budget = Budget(1.0)
+    budget = Budget(10 * usd)
     for _ in range(10):
-        (await budget.reserve(0.1)).settle(0.1)
+        (await budget.reserve(usd)).settle(usd)
 
     assert budget.snapshot().left_usd == 0.0
     with pytest.raises(BudgetExceededError):

@@ -63,6 +63,13 @@ def test_spent_credit_is_a_limit_though_it_comes_as_a_429(failure):
     assert isinstance(translated(error, model="openai:m"), ProviderLimitError)
 
 
+def test_a_limit_says_when_it_opens_wherever_the_provider_wrote_it(failure):
+    """In a header as well as in the text."""
+    error = translated(failure("free-models-per-day", 429, {"retry-after": "3600"}), model="openrouter:m")
+
+    assert error.resets_in_s == 3_600
+
+
 def test_a_moderated_document_does_not_end_the_run(failure):
     """OpenRouter's 403 for flagged input is about this document alone."""
     error = failure("Your chosen model requires moderation and your input was flagged", 403)

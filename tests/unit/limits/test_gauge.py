@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+import httpx
 import pytest
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from cupel.errors import ProviderLimitError
 from cupel.limits import Limiter, Limits
@@ -261,3 +263,23 @@ def test_a_clock_that_jumped_ahead_is_noticed_within_a_minute(virtual):
         return await second
 
     assert virtual(main) <= 150
+
+
+_SHOWN = {"X-RateLimit-Limit-Requests": "60", "X-RateLimit-Remaining-Requests": "59"}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [_SHOWN, httpx.Headers(_SHOWN), CIMultiDictProxy(CIMultiDict(_SHOWN))],
+    ids=["dict", "httpx", "aiohttp"],
+)
+def test_headers_are_read_in_any_case_from_any_client(virtual, headers):
+    """A plain dict may have kept the provider's capitals."""
+
+    async def main(clock):
+        limiter = Limiter(monotonic=clock)
+        async with limiter.slot("openai:m") as slot:
+            slot.learn(headers, 200)
+        return limiter.reports()[0].limits
+
+    assert virtual(main) == {"rpm": 60.0}
