@@ -1,8 +1,8 @@
 """Confidence in a record: signals, their calibration to a probability, and how good that is.
 
-    signals = compute_signals(Observed(record=..., schema_valid=True, ...), ["schema_valid", "agreement"])
-    calibration = fit_calibration(matrix, correct, names=[...], binding=Binding(task=..., ...))
-    calibration.probability(signals)
+signals = compute_signals(Observed(record=..., schema_valid=True, ...), ["schema_valid", "agreement"])
+calibration = fit_calibration(matrix, correct, names=[...], binding=Binding(task=..., ...))
+calibration.probability(signals)
 """
 
 from cupel.confidence.agreement import record_agreement

@@ -57,7 +57,7 @@ def text_agreement(first: str, second: str) -> float:
     left, right = first.casefold().split(), second.casefold().split()
     if left == right:
         return 1.0
-    if len(left) < 2 and len(right) < 2:  # noqa: PLR2004 - one word each
+    if len(left) < 2 and len(right) < 2:
         return 0.0
     return fuzz.token_sort_ratio(" ".join(left), " ".join(right)) / 100
 

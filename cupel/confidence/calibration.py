@@ -122,7 +122,9 @@ class Calibration:
             SettingError: Data of another format, or incomplete.
         """
         if data.get("format") != _FORMAT:
-            raise SettingError(f"calibration format {data.get('format')!r} is unknown; this is format {_FORMAT}")
+            raise SettingError(
+                f"calibration format {data.get('format')!r} is unknown; this is format {_FORMAT}"
+            )
         try:
             mapped = dict(data["score_map"])
             mapped["knots"] = tuple((float(a), float(b)) for a, b in mapped["knots"])
@@ -133,7 +135,9 @@ class Calibration:
                 fit=Fit(**data["fit"]),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise SettingError(f"the calibration is incomplete ({error}); run `cupel calibrate` again") from error
+            raise SettingError(
+                f"the calibration is incomplete ({error}); run `cupel calibrate` again"
+            ) from error
 
     @classmethod
     def from_json(cls, text: str) -> Calibration:
@@ -213,7 +217,7 @@ def _logistic_weights(design: FloatArray, right: FloatArray) -> FloatArray:
         from sklearn.linear_model import LogisticRegression
     except ImportError as error:  # pragma: no cover - the extra is installed where tests run
         raise SettingError('combining signals needs scikit-learn: pip install "cupel[calibrate]"') from error
-    model = LogisticRegression(C=1.0, max_iter=1000).fit(design, right > 0.5)  # noqa: PLR2004 - 0 or 1
+    model = LogisticRegression(C=1.0, max_iter=1000).fit(design, right > 0.5)
     return np.asarray(model.coef_[0], dtype=np.float64)
 
 
@@ -266,10 +270,12 @@ def _value(value: float | None) -> float:
 
 def _table(matrix: ArrayLike, width: int) -> FloatArray:
     table = np.asarray(matrix, dtype=np.float64)
-    if table.ndim != 2 or table.shape[1] != width:  # noqa: PLR2004 - rows and columns
+    if table.ndim != 2 or table.shape[1] != width:
         raise InputError(f"signals of shape {table.shape}; one row per record and {width} columns are needed")
     if np.isinf(table).any():
-        raise InputError(f"signal of record {int(np.argwhere(np.isinf(table))[0][0])} is infinite; leave it out")
+        raise InputError(
+            f"signal of record {int(np.argwhere(np.isinf(table))[0][0])} is infinite; leave it out"
+        )
     return table
 
 

@@ -16,6 +16,7 @@ PLATT_BELOW = 200
 ISOTONIC_FROM = 1000
 _TRACE_OF_PLATT = 0.02
 _EDGE = 1e-3
+_LEAST_SLOPE = 0.005
 
 
 def logit(p: FloatArray, edge: float = 1e-9) -> FloatArray:
@@ -49,7 +50,9 @@ class ScoreMap:
             return smooth
         places, values = zip(*self.knots, strict=True)
         stepped = np.interp(scores, places, values)
-        return np.asarray((1 - self.isotonic_share) * smooth + self.isotonic_share * stepped, dtype=np.float64)
+        return np.asarray(
+            (1 - self.isotonic_share) * smooth + self.isotonic_share * stepped, dtype=np.float64
+        )
 
     @property
     def kind(self) -> str:
@@ -77,9 +80,10 @@ def fit_map(scores: FloatArray, correct: FloatArray) -> ScoreMap:
 
 
 def fit_platt(scores: FloatArray, correct: FloatArray, *, rounds: int = 50) -> tuple[float, float]:
-    """Slope (0 or more) and offset of a logistic curve, by Newton's method on Platt's smoothed targets.
+    """Slope and offset of a logistic curve, by Newton's method on Platt's smoothed targets.
 
-    A negative slope would turn the signal round; then nothing is learnt but the base rate, slope 0.
+    The slope is never negative: that would turn the signal round. A signal without skill keeps a trace of a
+    slope, so that records stay in their order while all get about the base rate.
     """
     wins, n = float(correct.sum()), len(correct)
     high, low = (wins + 1) / (wins + 2), 1 / (n - wins + 2)
@@ -88,8 +92,9 @@ def fit_platt(scores: FloatArray, correct: FloatArray, *, rounds: int = 50) -> t
     design = np.column_stack([(scores - centre) / scale, np.ones(n)])
     weights = _newton(design, target, ridge=np.array([1e-6, 0.0]), rounds=rounds)
     slope, offset = weights[0] / scale, weights[1] - weights[0] * centre / scale
-    if slope <= 0:
-        return 0.0, float(logit(np.array([target.mean()]))[0])
+    if weights[0] < _LEAST_SLOPE:
+        base = float(logit(np.array([target.mean()]))[0])
+        return _LEAST_SLOPE / scale, base - _LEAST_SLOPE * centre / scale
     return float(slope), float(offset)
 
 
@@ -102,7 +107,7 @@ def _newton(design: FloatArray, target: FloatArray, *, ridge: FloatArray, rounds
         curvature = (design * (p * (1 - p) + 1e-9)[:, None]).T @ design + np.diag(ridge)
         step = np.linalg.solve(curvature, gradient)
         weights = weights - step * min(1.0, 5.0 / (np.abs(step).max() + 1e-12))
-        if np.abs(step).max() < 1e-8:  # noqa: PLR2004 - converged
+        if np.abs(step).max() < 1e-8:
             break
     return np.asarray(weights, dtype=np.float64)
 

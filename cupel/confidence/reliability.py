@@ -72,7 +72,7 @@ def auroc(confidence: ArrayLike, correct: ArrayLike) -> float | None:
     0.875
     """
     stated, right = _checked(confidence, correct, unit=False)
-    positive = right > 0.5  # noqa: PLR2004 - the middle of [0, 1]
+    positive = right > 0.5
     wins, losses = int(positive.sum()), int((~positive).sum())
     if not wins or not losses:
         return None
@@ -94,7 +94,9 @@ def _bin(stated: FloatArray, right: FloatArray, k: int, bins: int) -> Reliabilit
     return ReliabilityBin(k / bins, (k + 1) / bins, n, float(stated.mean()), accuracy, (low, high))
 
 
-def _checked(confidence: ArrayLike, correct: ArrayLike, *, unit: bool = True) -> tuple[FloatArray, FloatArray]:
+def _checked(
+    confidence: ArrayLike, correct: ArrayLike, *, unit: bool = True
+) -> tuple[FloatArray, FloatArray]:
     stated, right = np.asarray(confidence, dtype=np.float64), np.asarray(correct, dtype=np.float64)
     if stated.shape != right.shape or stated.ndim != 1 or not stated.size:
         raise InputError(
@@ -119,6 +121,8 @@ def within_groups_auroc(confidence: ArrayLike, correct: ArrayLike, groups: Seque
     """
     stated, right = _checked(confidence, correct, unit=False)
     labels = np.asarray(groups)
-    parts = [(int((labels == g).sum()), auroc(stated[labels == g], right[labels == g])) for g in np.unique(labels)]
+    parts = [
+        (int((labels == g).sum()), auroc(stated[labels == g], right[labels == g])) for g in np.unique(labels)
+    ]
     known = [(n, value) for n, value in parts if value is not None]
     return sum(n * value for n, value in known) / sum(n for n, _ in known) if known else None

@@ -213,7 +213,7 @@ def _known(value: float | None) -> float | None:
 
 
 def _finite(logs: Sequence[float] | None) -> list[float]:
-    return [value for value in logs or () if value is not None and math.isfinite(value)]
+    return [value for value in logs or () if math.isfinite(value)]
 
 
 def _share(matches: Sequence[str] | None, good: set[str]) -> float | None:

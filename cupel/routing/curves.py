@@ -104,7 +104,7 @@ def _ends(rows: RunRows) -> dict[str, float]:
 
 def _block_means(values: FloatArray, block: np.ndarray) -> FloatArray:
     means: FloatArray = np.bincount(block, weights=values) / np.bincount(block)
-    return means[block]
+    return np.asarray(means[block], dtype=np.float64)
 
 
 def _check_scores(rows: RunRows, scores: FloatArray) -> None:

@@ -21,6 +21,8 @@ def fold_of(doc_id: Sequence[str], *, folds: int = 5, seed: int = 0) -> IntArray
     """
     unique, inverse = np.unique(np.asarray(doc_id, dtype=str), return_inverse=True)
     if len(unique) < folds:
-        raise NotEnoughDataError(f"{len(unique)} different documents cannot be put into {folds} folds; give more")
+        raise NotEnoughDataError(
+            f"{len(unique)} different documents cannot be put into {folds} folds; give more"
+        )
     places = np.random.default_rng(seed).permutation(len(unique)) % folds
     return places[inverse].astype(np.int64)

@@ -59,7 +59,10 @@ def improvement_in_quality(curve: Curve) -> float | None:
     if high <= low:
         return None
     points = np.column_stack(
-        [np.append(curve.cost, [low, high]), np.append(curve.quality, [curve.weak_quality, curve.strong_quality])]
+        [
+            np.append(curve.cost, [low, high]),
+            np.append(curve.quality, [curve.weak_quality, curve.strong_quality]),
+        ]
     )
     hull = _upper_hull(points)
     costs, heights = hull[:, 0], np.maximum.accumulate(hull[:, 1])
@@ -97,7 +100,7 @@ def decile_gap_recovered(curve: Curve, scores: FloatArray) -> float | None:
     """
     values = gap_recovered(curve)
     edges = np.unique(np.quantile(scores, np.linspace(0, 1, 11)))
-    if values is None or len(edges) < 2:  # noqa: PLR2004 - one edge is one value
+    if values is None or len(edges) < 2:
         return None
     shares = np.array([(scores >= edge).mean() for edge in edges[1:-1]])
     points = np.unique(np.concatenate([[0.0, 1.0], shares]))

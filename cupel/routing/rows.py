@@ -39,6 +39,8 @@ class RunRows:
     """Name to values; NaN where a signal is missing."""
     signal_costs: Mapping[str, FloatArray] = field(default_factory=dict)
     """What each signal's own calls cost, per row; absent means free."""
+    shared_calls: Mapping[str, str] = field(default_factory=dict)
+    """Signal to the signal whose calls it uses too: billed for them, but together only once."""
     name: str = "rows"
 
     def __len__(self) -> int:
@@ -56,6 +58,7 @@ class RunRows:
         text: Sequence[str] = (),
         signals: Mapping[str, ArrayLike] | None = None,
         signal_costs: Mapping[str, ArrayLike] | None = None,
+        shared_calls: Mapping[str, str] | None = None,
         name: str = "rows",
     ) -> RunRows:
         """Check and convert columns; a single number stands for a whole column.
@@ -75,6 +78,7 @@ class RunRows:
             text=tuple(str(t) for t in text),
             signals={k: _column(v, size, f"signal {k!r}") for k, v in (signals or {}).items()},
             signal_costs={k: _column(v, size, f"cost of {k!r}") for k, v in (signal_costs or {}).items()},
+            shared_calls=dict(shared_calls or {}),
             name=name,
         )
         _check(rows)
@@ -106,9 +110,13 @@ class RunRows:
             strong=[_quality(row, "strong_correct", i, name) for i, row in enumerate(table)],
             weak_cost=[_number(row.get("weak_cost_usd"), 0.0) for row in table],
             strong_cost=[_number(row.get("strong_cost_usd"), 0.0) for row in table],
-            text=[str(row.get("text") or "") for row in table] if any(row.get("text") for row in table) else (),
+            text=[str(row.get("text") or "") for row in table]
+            if any(row.get("text") for row in table)
+            else (),
             signals={k: [_number((r.get("signals") or {}).get(k), np.nan) for r in table] for k in signals},
-            signal_costs={k: [_number((r.get("signal_costs") or {}).get(k), 0.0) for r in table] for k in costs},
+            signal_costs={
+                k: [_number((r.get("signal_costs") or {}).get(k), 0.0) for r in table] for k in costs
+            },
             name=name,
         )
 
@@ -130,7 +138,7 @@ class RunRows:
     def billed(self, signals: Iterable[str]) -> FloatArray:
         """What the named signals cost on each row, shape (n,)."""
         total = np.zeros(len(self))
-        for key in signals:
+        for key in {self.shared_calls.get(signal, signal) for signal in signals}:
             if key in self.signal_costs:
                 total = total + self.signal_costs[key]
         return total

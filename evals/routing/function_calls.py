@@ -47,7 +47,9 @@ def parse(output: str) -> list[Call] | None:
 
 def _from_json(text: str) -> list[Call] | None:
     try:
-        return [Call(call["name"], dict(call["arguments"]), False) for call in json.loads(text)["tool_calls"]] or None
+        return [
+            Call(call["name"], dict(call["arguments"]), False) for call in json.loads(text)["tool_calls"]
+        ] or None
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -58,7 +60,9 @@ def _call(node: ast.expr) -> Call | None:
         return None
     arguments: dict[str, Any] = {}
     for place, value in enumerate(_value(argument) for argument in node.args):
-        arguments.update({str(k): v for k, v in value.items()} if isinstance(value, dict) else {f"_{place}": value})
+        arguments.update(
+            {str(k): v for k, v in value.items()} if isinstance(value, dict) else {f"_{place}": value}
+        )
     arguments.update({keyword.arg or "**": _value(keyword.value) for keyword in node.keywords})
     return Call(name, arguments, bool(node.args) or any(keyword.arg is None for keyword in node.keywords))
 
@@ -112,7 +116,9 @@ def grounded(calls: Sequence[Call] | None, question: str) -> float:
     """Share of argument values found in the question; flags and nulls do not count; 0 where nothing parses."""
     if calls is None:
         return 0.0
-    values = [v for call in calls for v in _leaves(call.arguments) if v is not None and not isinstance(v, bool)]
+    values = [
+        v for call in calls for v in _leaves(call.arguments) if v is not None and not isinstance(v, bool)
+    ]
     return sum(_found(value, question) for value in values) / len(values) if values else 1.0
 
 
@@ -130,13 +136,21 @@ def _leaves(value: Any) -> Iterator[Any]:
 def _found(value: Any, question: str) -> bool:
     if isinstance(value, (int, float)):
         numbers = re.findall(r"\d+(?:\.\d+)?", question.replace(",", ""))
-        return any(abs(float(number) - abs(value)) < 1e-9 for number in numbers)  # noqa: PLR2004 - rounding
+        return any(abs(float(number) - abs(value)) < 1e-9 for number in numbers)
     return plain(str(value)) in plain(question)
 
 
 def plain(text: str) -> str:
     """Letters and digits only, lower case."""
     return re.sub(r"[^a-z0-9]+", "", text.lower())
+
+
+def as_record(calls: Sequence[Call] | None) -> dict[str, Any] | None:
+    """The calls as one JSON-like record, for an agreement field by field; None where nothing parses."""
+    if calls is None:
+        return None
+    plain_lists = [{k: list(v) if isinstance(v, tuple) else v for k, v in c.arguments.items()} for c in calls]
+    return {"calls": [{"function": c.name, **a} for c, a in zip(calls, plain_lists, strict=True)]}
 
 
 def same_calls(first: Sequence[Call] | None, second: Sequence[Call] | None) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cupel.confidence import record_agreement
 from cupel.routing import RunRows
 
 
@@ -86,7 +87,9 @@ def routerbench(folder: Path, pair: Pair) -> RunRows:
 def arms(folder: Path, models: list[str]) -> pd.DataFrame:
     """Score and cost of several models per question, questions with an empty score left out."""
     log = pd.read_parquet(folder / "responses.parquet").drop_duplicates(["id", "model"])
-    wide = log[log["model"].isin(models)].pivot_table(index="id", columns="model", values=["score", "cost_usd"])
+    wide = log[log["model"].isin(models)].pivot_table(
+        index="id", columns="model", values=["score", "cost_usd"]
+    )
     wide = wide.dropna()
     prompts = pd.read_parquet(folder / "queries.parquet").drop_duplicates("id").set_index("id")["prompt"]
     wide["prompt"] = prompts.loc[wide.index]
@@ -99,7 +102,9 @@ def cascade(folder: Path, pair: Pair) -> RunRows:
     queries = pd.read_parquet(folder / "queries.parquet")
     log = log[log["task"] == pair["task"]]
     keys = ["id", "src_split"]
-    both = log[log["model"] == pair["weak"]].merge(log[log["model"] == pair["strong"]], on=keys, suffixes=("", "_s"))
+    both = log[log["model"] == pair["weak"]].merge(
+        log[log["model"] == pair["strong"]], on=keys, suffixes=("", "_s")
+    )
     both = both.merge(queries[[*keys, "prompt"]], on=keys)
     signal = str(both["confidence_signal"].iloc[0])
     paid = both["cost_usd"] if signal.startswith("self_verify") else 0.0
@@ -119,7 +124,9 @@ def cascade(folder: Path, pair: Pair) -> RunRows:
 def mmlu_pro(folder: Path, pair: Pair) -> RunRows:
     """Agreement of parsed answers between models, and the length of the answer."""
     log = pd.read_parquet(folder / "responses.parquet")
-    wide = log.pivot_table(index="question_id", columns="model", values=["correct", "output_chars"], aggfunc="first")
+    wide = log.pivot_table(
+        index="question_id", columns="model", values=["correct", "output_chars"], aggfunc="first"
+    )
     answers = log.assign(pred=log["pred"].fillna("")).pivot_table(
         index="question_id", columns="model", values="pred", aggfunc="first"
     )
@@ -152,7 +159,11 @@ def self_consistency(folder: Path, pair: Pair) -> RunRows:
     """Share of votes among 20 or 24 samples; agreement of two prompts' first answers."""
     table = pd.read_parquet(folder / "pairs.parquet")
     table = table[table["task"] == pair["task"]]
-    first, second, price = f"weak_{pair['prompts'][0]}", f"weak_{pair['prompts'][1]}", float(pair["weak_price"])
+    first, second, price = (
+        f"weak_{pair['prompts'][0]}",
+        f"weak_{pair['prompts'][1]}",
+        float(pair["weak_price"]),
+    )
     agree = (table[f"{first}_answer"] == table[f"{second}_answer"]).astype(float)
     return RunRows.from_columns(
         name=pair["name"],
@@ -162,7 +173,10 @@ def self_consistency(folder: Path, pair: Pair) -> RunRows:
         strong=table[f"{pair['strong']}_correct"].astype(float),
         weak_cost=price,
         strong_cost=pair["strong_price"],
-        signals={"self-consistency 20 votes": table[f"{first}_vote_share"], "agreement of two prompts": agree},
+        signals={
+            "self-consistency 20 votes": table[f"{first}_vote_share"],
+            "agreement of two prompts": agree,
+        },
         signal_costs={
             "self-consistency 20 votes": (table[f"{first}_n"] - 1) * price,
             "agreement of two prompts": price,
@@ -177,22 +191,36 @@ def function_calls(folder: Path, pair: Pair) -> RunRows:
     weak, strong, other = (_answers(log, pair[role], queries) for role in ("weak", "strong", "second"))
     weak_calls, other_calls = ([calls_log.parse(text) for text in each["output"]] for each in (weak, other))
     functions = [each if isinstance(each, list) else [each] for each in map(json.loads, queries["functions"])]
-    agreement = "agreement with a second cheap model"
+    questions = queries["question"]
+    second = "agreement with a second cheap model"
+    records, other_records = ([calls_log.as_record(c) for c in each] for each in (weak_calls, other_calls))
+    graded = [record_agreement(a, b) for a, b in zip(records, other_records, strict=True)]
     return RunRows.from_columns(
         name=pair["name"],
         doc_id=queries.index.tolist(),
-        text=queries["question"].tolist(),
+        text=questions.tolist(),
         weak=weak["correct"],
         strong=strong["correct"],
         weak_cost=_token_cost(weak, pair["weak_price"]),
         strong_cost=_token_cost(strong, pair["strong_price"]),
         signals={
-            "schema valid": [float(calls_log.schema_valid(c, f)) for c, f in zip(weak_calls, functions, strict=True)],
-            "groundedness": [calls_log.grounded(c, q) for c, q in zip(weak_calls, queries["question"], strict=True)],
-            agreement: [float(calls_log.same_calls(a, b)) for a, b in zip(weak_calls, other_calls, strict=True)],
+            "schema valid": _each(calls_log.schema_valid, weak_calls, functions),
+            "groundedness": _each(calls_log.grounded, weak_calls, questions),
+            second: _each(calls_log.same_calls, weak_calls, other_calls),
+            "agreement field by field": [np.nan if value is None else value for value in graded],
+            "second reply valid": _each(calls_log.schema_valid, other_calls, functions),
+            "second reply grounded": _each(calls_log.grounded, other_calls, questions),
+            "shorter reply": -np.log1p(weak["output"].str.len()),
         },
-        signal_costs={agreement: _token_cost(other, pair["second_price"])},
+        signal_costs={second: _token_cost(other, pair["second_price"])},
+        shared_calls=dict.fromkeys(
+            ("agreement field by field", "second reply valid", "second reply grounded"), second
+        ),
     )
+
+
+def _each(measure: Callable[..., float], *columns: Iterable[Any]) -> list[float]:
+    return [float(measure(*values)) for values in zip(*columns, strict=True)]
 
 
 def _answers(log: pd.DataFrame, model: str, queries: pd.DataFrame) -> pd.DataFrame:
@@ -223,7 +251,9 @@ def routerarena(folder: Path, pair: Pair) -> RunRows:
 def llmrouter(folder: Path, pair: Pair) -> RunRows:
     """LLMRouter's mixed benchmark: scores only, no costs."""
     log = pd.read_parquet(folder / "responses.parquet")
-    wide = log.pivot_table(index="id", columns="model", values="score")[[pair["weak"], pair["strong"]]].dropna()
+    wide = log.pivot_table(index="id", columns="model", values="score")[
+        [pair["weak"], pair["strong"]]
+    ].dropna()
     prompts = pd.read_parquet(folder / "queries.parquet").drop_duplicates("id").set_index("id")["prompt"]
     return RunRows.from_columns(
         name=pair["name"],
