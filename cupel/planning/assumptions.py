@@ -58,7 +58,7 @@ class Steps:
     def _blend(self, seen: Sequence[float], default: Drawn) -> Drawn:
         if not seen:
             return default
-        return blended(mean_of(seen, self._documents, self._rng), default, len(seen))
+        return blended(mean_of(seen, self._documents, self._rng), default, len(seen), self._rng)
 
     def shares(self) -> dict[str, Drawn]:
         """Share of documents that are escalated, judged and refined at all."""

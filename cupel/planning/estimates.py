@@ -11,6 +11,7 @@ Source: Rubin, "The Bayesian Bootstrap", Annals of Statistics 1981.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -23,8 +24,8 @@ from cupel.statistics import percentile_interval
 Floats = npt.NDArray[np.float64]
 
 DRAWS = 400
-PRIOR_DOCUMENTS = 5
-"""Weight of the defaults, in documents: after 5 of one's own they count half, after 95 a twentieth."""
+PRIOR_DOCUMENTS = 3
+"""Weight of the defaults, in documents: after 3 of one's own they count half, after 57 a twentieth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,10 @@ class Estimate:
     expected: float
     low: float
     high: float
+
+    def outwards(self) -> Estimate:
+        """For what comes in whole numbers: its interval ends at the nearest ones outside."""
+        return Estimate(self.expected, math.floor(self.low), math.ceil(self.high))
 
     def to_json(self, digits: int) -> dict[str, float]:
         """Rounded for a reader."""
@@ -81,10 +86,17 @@ def guessed(guess: Guess, rng: np.random.Generator) -> Drawn:
     return Drawn(guess.likely, rng.triangular(*guess, size=DRAWS))
 
 
-def blended(seen: Drawn, default: Drawn, n: int) -> Drawn:
-    """What was seen on `n` documents, pulled towards the default as if that were `PRIOR_DOCUMENTS` more."""
+def blended(seen: Drawn, default: Drawn, n: int, rng: np.random.Generator) -> Drawn:
+    """What was seen on `n` documents, pulled towards the default as if that were `PRIOR_DOCUMENTS` more.
+
+    What the default is worth is itself a guess, so in the draws it is anything from nothing to twice that.
+    """
     weight = n / (n + PRIOR_DOCUMENTS)
-    return seen * weight + default * (1 - weight)
+    weights = n / (n + rng.uniform(0, 2 * PRIOR_DOCUMENTS, size=DRAWS))
+    return Drawn(
+        seen.point * weight + default.point * (1 - weight),
+        seen.draws * weights + default.draws * (1 - weights),
+    )
 
 
 def mean_of(values: Sequence[float], documents: int, rng: np.random.Generator) -> Drawn:
@@ -108,7 +120,7 @@ def ratio_of(
 ) -> Drawn:
     """What was used against what had been guessed for it: sum over sum, pulled towards the default.
 
-    >>> round(ratio_of([20.0] * 95, [10.0] * 95, Guess(1.0, 1.0, 1.0), np.random.default_rng(7)).point, 6)
+    >>> round(ratio_of([20.0] * 57, [10.0] * 57, Guess(1.0, 1.0, 1.0), np.random.default_rng(7)).point, 6)
     1.95
     """
     prior = guessed(default, rng)
@@ -117,7 +129,7 @@ def ratio_of(
     weights = rng.dirichlet(np.ones(len(actual)), size=DRAWS)
     used, thought = np.asarray(actual, dtype=np.float64), np.asarray(guesses, dtype=np.float64)
     seen = Drawn(float(used.sum() / thought.sum()), (weights @ used) / (weights @ thought))
-    return blended(seen, prior, len(actual))
+    return blended(seen, prior, len(actual), rng)
 
 
 class Population:

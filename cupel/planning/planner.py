@@ -95,7 +95,7 @@ class _Tier:
             tier=self.role,
             model=self.model,
             steps_per_document=self.steps.estimate(),
-            calls=self.calls.estimate(),
+            calls=self.calls.estimate().outwards(),
             input_tokens=self.sent.estimate(),
             output_tokens=self.said.estimate(),
             cost_usd=None if self.cost is None else self.cost.estimate(),
@@ -124,7 +124,7 @@ class _Planner:
         tiers = [
             self._tier(role, population, sizes, steps.of[role], history.steps[role])
             for role in ROLES
-            if model_of(role, sizer.models)
+            if model_of(role, sizer.models) and steps.of[role].draws.any()
         ]
         plans = tuple(tier.plan() for tier in tiers)
         waiting = [tier.waiting for tier in tiers if tier.waiting is not None]
@@ -139,7 +139,7 @@ class _Planner:
             windows=population.total(windows).estimate(),
             document_tokens=population.total(tokens).estimate(),
             tiers=plans,
-            calls=_sum([tier.calls for tier in tiers]).estimate(),
+            calls=_sum([tier.calls for tier in tiers]).estimate().outwards(),
             input_tokens=_sum([tier.sent for tier in tiers]).estimate(),
             output_tokens=_sum([tier.said for tier in tiers]).estimate(),
             cost_usd=_sum([tier.cost for tier in tiers if tier.cost is not None]).estimate(),
