@@ -237,16 +237,23 @@ class Runner:
     async def _invoked(self, document: Row) -> Outcome:
         if document.problem is not None:
             return failed_outcome(self.job.task.name, document, document.problem)
+        tracer = self.runtime.tracer
+        described = {
+            "task": self.job.task.name,
+            "doc_id": document.doc_id,
+            "identity": self.job.task.identity,
+        }
+        given = self.job.document_input(document)
         try:
-            result: Outcome = await self.graph.ainvoke(
-                self.job.document_input(document), context=self.job.context
-            )
+            with tracer.document(**described, run_id=self.run_id) as config:
+                result: Outcome = await self.graph.ainvoke(given, config, context=self.job.context)
         except CupelError:
             raise
         except Exception as error:  # noqa: BLE001 - a fault in one document's walk is that document's outcome
             return failed_outcome(
                 self.job.task.name, document, f"the graph failed: {type(error).__name__}: {error}"
             )
+        tracer.feedback(config, result)
         return result
 
     def outcome_key(self, document: Row) -> str:

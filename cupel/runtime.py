@@ -32,6 +32,7 @@ from cupel.prompts import Message, check_prompts, compact, wire_schema
 from cupel.runlog import RunLog, StoredResponse, open_run_log
 from cupel.state import Call
 from cupel.tasks import TaskSpec, ad_hoc_task, load_task
+from cupel.tracing import Tracer
 
 DEFAULT_TASK = "arguments"
 TASK_FRESH_S = 1.0
@@ -192,6 +193,7 @@ class Runtime:
         self.run_log = run_log or open_run_log(project.state, self.env)
         set_recordings_folder(project.recordings)
         self.limiter = Limiter(wait=wait_for_limits)
+        self.tracer = Tracer(self.env)
         self.circuits = Circuits()
         self._in_flight: dict[str, asyncio.Task[StoredResponse]] = {}
         self._tasks: dict[str, tuple[float, TaskSpec]] = {}
@@ -339,6 +341,7 @@ class Runtime:
         from cupel.models import aclose_models
 
         await aclose_models()
+        await asyncio.to_thread(self.tracer.close)
         await asyncio.to_thread(self.run_log.close)
 
 

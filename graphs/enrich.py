@@ -12,6 +12,7 @@ from langgraph.graph import END, START, StateGraph
 
 from cupel.context import RunContext
 from cupel.state import DocumentInput, Outcome, RunState
+from cupel.tracing import NODE_TRACE
 from nodes.escalate import escalate
 from nodes.extract import extract
 from nodes.finish import finish
@@ -22,14 +23,14 @@ from nodes.review import review
 from nodes.verify import route_after_verify, verify
 
 builder = StateGraph(RunState, input_schema=DocumentInput, output_schema=Outcome, context_schema=RunContext)
-builder.add_node(prepare, metadata={"label": "Check, name, cut into windows"})
-builder.add_node(extract, metadata={"label": "Cheap model"})
-builder.add_node(verify, metadata={"label": "How sure are we?"})
-builder.add_node(escalate, metadata={"label": "Strong model"})
-builder.add_node(judge, metadata={"label": "Is it right?"})
-builder.add_node(refine, metadata={"label": "Instructions for this document"})
-builder.add_node(review, metadata={"label": "Ask a person"})
-builder.add_node(finish, metadata={"label": "Settle the outcome"})
+builder.add_node(prepare, metadata={"label": "Check, name, cut into windows"}, trace_policy=NODE_TRACE)
+builder.add_node(extract, metadata={"label": "Cheap model"}, trace_policy=NODE_TRACE)
+builder.add_node(verify, metadata={"label": "How sure are we?"}, trace_policy=NODE_TRACE)
+builder.add_node(escalate, metadata={"label": "Strong model"}, trace_policy=NODE_TRACE)
+builder.add_node(judge, metadata={"label": "Is it right?"}, trace_policy=NODE_TRACE)
+builder.add_node(refine, metadata={"label": "Instructions for this document"}, trace_policy=NODE_TRACE)
+builder.add_node(review, metadata={"label": "Ask a person"}, trace_policy=NODE_TRACE)
+builder.add_node(finish, metadata={"label": "Settle the outcome"}, trace_policy=NODE_TRACE)
 
 builder.add_edge(START, "prepare")
 builder.add_conditional_edges("prepare", route_after_prepare, {"ready": "extract", "unusable": "finish"})

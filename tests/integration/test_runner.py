@@ -164,7 +164,7 @@ async def test_a_fault_in_a_node_is_that_documents_outcome_and_is_tried_again(pr
     """An exception nobody foresaw fails one document, not the run."""
 
     class Broken:
-        async def ainvoke(self, given, context):
+        async def ainvoke(self, given, config, context):
             raise ZeroDivisionError("in my node")
 
     rows = [Row(position=0, values={}, text=TEXT, doc_id="a")]
