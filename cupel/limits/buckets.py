@@ -15,11 +15,13 @@ from typing import Literal
 from cupel.errors import SettingError
 from cupel.limits.headers import DAY_S, HOUR_S, MINUTE_S, Unit
 
-Kind = Literal["rpm", "tpm", "rpd", "tpd"]
+Kind = Literal["rpm", "tpm", "rph", "tph", "rpd", "tpd"]
 
 KINDS: dict[Kind, tuple[Unit, float, str]] = {
     "rpm": ("requests", MINUTE_S, "requests per minute"),
     "tpm": ("tokens", MINUTE_S, "tokens per minute"),
+    "rph": ("requests", HOUR_S, "requests per hour"),
+    "tph": ("tokens", HOUR_S, "tokens per hour"),
     "rpd": ("requests", DAY_S, "requests per day"),
     "tpd": ("tokens", DAY_S, "tokens per day"),
 }
@@ -28,11 +30,13 @@ KINDS: dict[Kind, tuple[Unit, float, str]] = {
 def kind_of(unit: Unit, period_s: float) -> Kind:
     """The kind of a limit: what refills in six hours or more counts as a daily one.
 
-    >>> kind_of("tokens", 60.0), kind_of("requests", 86_400.0)
-    ('tpm', 'rpd')
+    >>> kind_of("tokens", 60.0), kind_of("requests", 3_600.0), kind_of("requests", 86_400.0)
+    ('tpm', 'rph', 'rpd')
     """
     if period_s >= 6 * HOUR_S:
         return "rpd" if unit == "requests" else "tpd"
+    if period_s >= HOUR_S / 6:
+        return "rph" if unit == "requests" else "tph"
     return "rpm" if unit == "requests" else "tpm"
 
 
@@ -77,8 +81,8 @@ class Limits:
             raise SettingError(f"limits of {model}: {error}") from None
 
     def of_kind(self, kind: Kind) -> float | None:
-        """The limit set for this kind."""
-        value: float | None = getattr(self, kind)
+        """The limit set for this kind; an hourly one can only be learnt."""
+        value: float | None = getattr(self, kind, None)
         return value
 
 

@@ -252,9 +252,10 @@ class Gauge:
         self._counts = [(KINDS[name][0], name, each) for name, each in both]
 
     def _forget_misread(self, kind: Kind, limit: float) -> None:
-        other = kind_of(KINDS[kind][0], MINUTE_S if kind.endswith("d") else DAY_S)
-        if other in self.buckets and self.buckets[other].limit == limit:
-            del self.buckets[other]
+        unit = KINDS[kind][0]
+        misread = [name for name, it in self.buckets.items() if KINDS[name][0] == unit and it.limit == limit]
+        for name in misread:
+            del self.buckets[name]
 
     # -- after a 429
 
@@ -281,11 +282,13 @@ class Gauge:
 
     def _fill(self, said: Rejection, ticket: Ticket, wait: float, now: float) -> bool:
         """Fill the named bucket so far that this request fits when the reply says it will."""
-        if said.unit is None or said.period_s is None or not said.limit:
+        if said.unit is None or not said.limit:
             return False
-        known = self.buckets.get(kind_of(said.unit, said.period_s))
+        period = said.leaks_in_s(wait)
+        known = self.buckets.get(kind_of(said.unit, period))
         expected = known is not None and known.limit == said.limit and not known.guess
-        period = known.period_s if known is not None and expected else said.period_s
+        if known is not None and expected:
+            period = known.period_s
         bucket = self._bucket(said.unit, said.limit, period, now)
         level = said.limit - (said.requested or 1.0) + wait * bucket.rate
         if expected and not self.pause.length_s:

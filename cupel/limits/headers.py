@@ -61,6 +61,7 @@ class Rejection:
         unit: What was counted, where the text names it.
         period_s: The period of the limit, where the text names it.
         limit: The limit itself.
+        used: How much of it was used.
         requested: What this one request asked for.
         wait_s: Seconds until one such request fits.
     """
@@ -68,6 +69,7 @@ class Rejection:
     unit: Unit | None = None
     period_s: float | None = None
     limit: float | None = None
+    used: float | None = None
     requested: float | None = None
     wait_s: float | None = None
 
@@ -75,6 +77,21 @@ class Rejection:
     def never_fits(self) -> bool:
         """Whether this request is larger than the whole limit, so that waiting cannot help."""
         return self.limit is not None and self.requested is not None and self.requested > self.limit
+
+    def leaks_in_s(self, wait_s: float) -> float:
+        """Seconds in which the limit empties: the period it names, or a much shorter one if the wait shows that.
+
+        >>> Rejection("requests", 60.0, limit=30.0, used=30.0, requested=1.0).leaks_in_s(2.0)
+        60.0
+        >>> Rejection("requests", 60.0, limit=30.0, used=30.0, requested=1.0).leaks_in_s(0.2)
+        6.0
+        """
+        named = self.period_s or MINUTE_S
+        if not (self.limit and self.used and wait_s > 0):
+            return named
+        over = self.used + (self.requested or 1.0) - self.limit
+        shown = self.limit * wait_s / over if over >= 1.0 else named
+        return shown if shown < named / 3 else named
 
 
 def duration_s(text: str) -> float | None:
@@ -118,7 +135,7 @@ def rejection(text: str) -> Rejection:
 
     >>> rejection("Rate limit reached on tokens per minute (TPM): Limit 6000, Used 5034, Requested 1443. "
     ...           "Please try again in 4.77s.")
-    Rejection(unit='tokens', period_s=60.0, limit=6000.0, requested=1443.0, wait_s=4.77)
+    Rejection(unit='tokens', period_s=60.0, limit=6000.0, used=5034.0, requested=1443.0, wait_s=4.77)
     """
     named = _PER.search(text)
     again = _AGAIN.search(text)
@@ -128,6 +145,7 @@ def rejection(text: str) -> Rejection:
         unit="tokens" if named[1].lower().startswith("token") else "requests",
         period_s={"min": MINUTE_S, "hour": HOUR_S, "day": DAY_S}[named[2].lower()],
         limit=_amount(_LIMIT, text),
+        used=_amount(_USED, text),
         requested=_amount(_REQUESTED, text),
         wait_s=duration_s(again[1]) if again else None,
     )
@@ -161,8 +179,10 @@ def readings(headers: Mapping[str, str], *, provider: str, now: float) -> list[R
         if limit:
             left = _number(headers.get(f"x-ratelimit-remaining-{unit}", ""))
             reset = duration_s(headers.get(f"x-ratelimit-reset-{unit}", ""))
-            usual = DAY_S if provider == "groq" and unit == "requests" else MINUTE_S
-            found.append(_reading(unit, limit, left, reset, usual))
+            daily = provider == "groq" and unit == "requests"
+            # a daily limit is a serious thing: not believed before something of it is used
+            if not daily or left != limit:
+                found.append(_reading(unit, limit, left, reset, DAY_S if daily else MINUTE_S))
     if not found and (limit := _number(headers.get("x-ratelimit-limit", ""))):
         left = _number(headers.get("x-ratelimit-remaining", ""))
         found.append(_reading("requests", limit, left, _until(headers, now), MINUTE_S))

@@ -84,6 +84,18 @@ def test_a_limit_taken_for_one_per_minute_may_turn_out_to_be_daily():
     assert {kind for kind, bucket in gauge.buckets.items() if not bucket.guess} == {"rpd"}
 
 
+def test_an_hourly_limit_and_one_per_minute_are_kept_side_by_side():
+    """One in the headers, the other in a refusal: neither replaces the other."""
+    gauge = gauge_of()
+    hourly = requests(40.0, limit=500.0, period_s=3_600.0)
+    end(gauge, send(gauge, 0.0), 0.2, hourly)
+    text = "on requests per minute (RPM): Limit 30, Used 30, Requested 1. Please try again in 2s."
+    refuse(gauge, {}, text)
+    end(gauge, send(gauge, 5.0), 5.2, hourly)
+
+    assert gauge.limits() == {"rph": 500.0, "rpm": 30.0}
+
+
 def test_a_supposed_limit_doubles_as_long_as_it_holds(virtual, provider, work):
     """Groq's larger plans allow far more than 30 a minute: 400 calls take a few rounds, not minutes."""
 

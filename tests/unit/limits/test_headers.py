@@ -151,6 +151,14 @@ def test_the_text_of_a_429_names_the_limit(*, text, unit, period, limit, request
     )  # fmt: skip
 
 
+def test_a_daily_limit_is_not_believed_before_something_of_it_is_used():
+    """A header that shows 30 of 30 left may count per minute: it would end the run a few calls later."""
+    headers = {"x-ratelimit-limit-requests": "30", "x-ratelimit-remaining-requests": "30"}
+
+    assert readings(headers, provider="groq", now=0) == []
+    assert readings(headers, provider="openai", now=0) == [Reading("requests", 30, 0.0, 60.0)]
+
+
 def test_a_request_larger_than_the_limit_never_fits():
     """Waiting cannot help it."""
     text = "Request too large for model `m` on tokens per minute (TPM): Limit 6000, Requested 7200"
