@@ -235,24 +235,19 @@ class Runner:
         return stored["path"] != NEVER_WALKED and not asked_anew
 
     async def _invoked(self, document: Row) -> Outcome:
+        task, tracer = self.job.task, self.runtime.tracer
         if document.problem is not None:
-            return failed_outcome(self.job.task.name, document, document.problem)
-        tracer = self.runtime.tracer
-        described = {
-            "task": self.job.task.name,
-            "doc_id": document.doc_id,
-            "identity": self.job.task.identity,
-        }
+            return failed_outcome(task.name, document, document.problem)
         given = self.job.document_input(document)
         try:
-            with tracer.document(**described, run_id=self.run_id) as config:
+            with tracer.document(
+                task=task.name, doc_id=document.doc_id, run_id=self.run_id, identity=task.identity
+            ) as config:
                 result: Outcome = await self.graph.ainvoke(given, config, context=self.job.context)
         except CupelError:
             raise
         except Exception as error:  # noqa: BLE001 - a fault in one document's walk is that document's outcome
-            return failed_outcome(
-                self.job.task.name, document, f"the graph failed: {type(error).__name__}: {error}"
-            )
+            return failed_outcome(task.name, document, f"the graph failed: {type(error).__name__}: {error}")
         tracer.feedback(config, result)
         return result
 
