@@ -13,6 +13,7 @@ from cupel.errors import CupelError, SettingError
 from cupel.models import (
     CallSettings,
     ModelId,
+    ProviderCallError,
     TierModels,
     aclose_models,
     check_models,
@@ -157,12 +158,9 @@ async def _probe_one(model: str) -> Check:
     try:
         answer = await complete(model, [{"role": "user", "content": "Reply with OK."}], settings=settings)
     except Exception as error:  # noqa: BLE001 - whatever keeps a model from answering is the finding
-        return Check(
-            "probe",
-            "trouble",
-            f"{model}: {type(error).__name__}: {error}",
-            "check the key, the name and the address",
-        )
+        theirs = isinstance(error, CupelError | ProviderCallError)
+        fix = "check the key, the name and the address" if theirs else ""
+        return Check("probe", "trouble", f"{model}: {type(error).__name__}: {error}", fix)
     return Check(
         "probe",
         "ok",

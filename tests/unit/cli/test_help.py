@@ -1,0 +1,58 @@
+"""The commands' help: all of it renders, nothing heavy is imported for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from cupel.cli import app
+
+COMMANDS = sorted(typer.main.get_command(app).commands)
+HEAVY = (
+    "aiohttp", "alembic", "genai_prices", "jsonschema", "langchain_core", "langgraph", "langsmith", "numpy", "openai",
+    "pandas", "pydantic", "rapidfuzz", "rich", "sklearn", "sqlalchemy",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command):
+    """Help renders, says what the command does, and gives every option a sentence."""
+    result = CliRunner().invoke(app, [command, "--help"])
+    made = typer.main.get_command(app).commands[command]
+
+    assert result.exit_code == 0
+    assert made.help
+    for parameter in made.params:
+        assert getattr(parameter, "hidden", False) or parameter.help, parameter.name
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_list_of_commands_shows_a_whole_sentence_for_each(command):
+    """Nothing is cut off with dots where a newcomer looks first."""
+    line = next(
+        line
+        for line in CliRunner().invoke(app, ["--help"]).stdout.splitlines()
+        if line.strip().startswith(f"{command} ")
+    )
+
+    assert not line.endswith("...")
+
+
+def test_help_imports_nothing_heavy():
+    """`cupel --help` answers at once: what a command needs is imported when it runs."""
+    code = f"import sys, cupel.cli; print([name for name in {HEAVY!r} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert result.stdout.strip() == "[]"
+
+
+def test_without_a_command_the_help_is_shown():
+    """A newcomer types the bare name."""
+    result = CliRunner().invoke(app, [])
+
+    assert "Commands:" in result.output
+    assert all(f"  {command} " in result.output for command in COMMANDS)
