@@ -34,8 +34,8 @@ _LARGE = ("text", "attempts", "verdicts", "evidence", "record", "output_schema")
 
 PERSONAL = (
     (r"[\w.+-]+@[\w-]+\.[\w.-]+", "<email>"),
-    (r"(?<!\w)\+?\d[\d ()/-]{7,}\d(?!\w)", "<phone>"),
     (r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}\b", "<iban>"),
+    (r"(?<!\w)\+?\d[\d ()/-]{7,}\d(?!\w)", "<phone>"),
 )
 """What `CUPEL_TRACE_MASK=personal` replaces before anything leaves; more by `CUPEL_TRACE_MASK=PATTERN`."""
 
@@ -203,7 +203,7 @@ def masking_rules(setting: str) -> list[dict[str, Any]]:
     >>> masking_rules("")
     []
     >>> [rule["replace"] for rule in masking_rules("personal")]
-    ['<email>', '<phone>', '<iban>']
+    ['<email>', '<iban>', '<phone>']
     """
     if not setting:
         return []

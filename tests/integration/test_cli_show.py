@@ -14,6 +14,7 @@ from tests.integration.cascade import (
     ACCEPTS,
     INVENTED,
     LOOK_AT_THE_END,
+    MODELS,
     REJECTS,
     TEXT,
     enrich_all,
@@ -22,6 +23,7 @@ from tests.integration.cascade import (
     record,
 )
 
+SCRIPTED = [part for name, model in MODELS.items() for part in (f"--{name.replace('_', '-')}", model)]
 REFINED, DOUBTED = "It is about homes alone.", "It has a hostile \x1b[2J sequence and [bold]markup[/bold]."
 TEXTS = [f"{TEXT} First.", f"{TEXT} {REFINED}", f"{TEXT} {DOUBTED}", ""]
 
@@ -225,3 +227,19 @@ def test_totals_of_the_report_are_the_runs(studied):
     for model, calls in studied.tally.calls.items():
         assert f"{model}" in shown
         assert any(line.split()[:2] == [model, str(calls)] for line in shown.splitlines()), model
+
+
+def test_a_report_that_cannot_be_written_does_not_spoil_a_run(tmp_path, monkeypatch):
+    """The rows are there, the summary is printed, the exit code is the run's; the report is a note."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.jsonl").write_text(json.dumps({"text": TEXT}) + "\n")
+    (tmp_path / ".cupel").mkdir()
+    (tmp_path / ".cupel" / "reports").write_text("a file where the folder should be")
+    with models(cheap=record(), judge=ACCEPTS):
+        result = cupel("run", "in.jsonl", "--json", *SCRIPTED)
+
+    summary = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert (summary["statuses"], summary["report"]) == ({"accepted": 1}, None)
+    assert "no report was written" in result.stderr
+    assert (tmp_path / summary["output"]).is_file()

@@ -15,11 +15,11 @@ import pytest
 
 from cupel.testing import ScriptedProvider
 from tests.integration.cascade import ACCEPTS, CLAIM, TEXT, record
+from tests.integration.conftest import SPEECHES
 
 MODELS = [
     part for role in ("cheap", "strong", "judge", "refiner") for part in (f"--{role}-model", f"openai:{role}")
 ]
-SPEECHES = [{"id": f"s{n}", "text": f"{TEXT} This is speech number {n}.", "n": n} for n in range(40)]
 
 pytestmark = pytest.mark.server
 
@@ -28,14 +28,6 @@ def answer(body):
     """Records for extraction, acceptance from the judge."""
     schema = body["response_format"]["json_schema"]["schema"]
     return ACCEPTS if "told_apart" in schema["properties"] else record()
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """A folder outside any project, with a file of speeches."""
-    written = "\n".join(json.dumps(speech) for speech in SPEECHES)
-    (tmp_path / "in.jsonl").write_text(written + "\n")
-    return tmp_path
 
 
 def environment(provider=None, **more):

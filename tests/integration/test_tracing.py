@@ -1,0 +1,149 @@
+"""LangSmith as the real SDK speaks to it: a loopback stand-in that counts, and an endpoint nobody answers."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import re
+import subprocess
+import threading
+import time
+
+import pytest
+
+from cupel.testing import ScriptedProvider
+from cupel.tracing import Tracer, masking_rules, reachable
+from tests.integration.server import free_port
+from tests.integration.test_run_cli import MODELS, answer, command, environment
+
+pytestmark = pytest.mark.server
+
+
+class StandIn(http.server.ThreadingHTTPServer):
+    """Keeps every request's path and body; answers 202 to all."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, bytes]] = []
+        super().__init__(("127.0.0.1", 0), _Handler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        length = self.headers.get("content-length")
+        body = self.rfile.read(int(length)) if length else self._chunks()
+        self.server.seen.append((self.path, body))
+        self.send_response(202)
+        self.send_header("content-length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    do_GET = do_PATCH = do_POST  # noqa: N815  # http.server's names
+
+    def _chunks(self) -> bytes:
+        body = b""
+        while size := int(self.rfile.readline().strip() or b"0", 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def langsmith():
+    """A stand-in for the LangSmith endpoints the SDK calls."""
+    server = StandIn()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def settings(url, **more):
+    """Tracing on, towards this endpoint, bodies readable."""
+    return {
+        "LANGSMITH_TRACING": "true", "LANGSMITH_API_KEY": "ls-key", "LANGSMITH_ENDPOINT": url,
+        "LANGSMITH_DISABLE_RUN_COMPRESSION": "true", **more,
+    }  # fmt: skip
+
+
+def traced(folder, url, *args, **more):
+    """A small run with tracing on."""
+    with ScriptedProvider(answer) as provider:
+        return subprocess.run(
+            command("in.jsonl", "--limit", "5", "--json", *MODELS, *args),
+            cwd=folder, env=environment(provider, **settings(url, **more)), capture_output=True, text=True,
+            timeout=120, check=False,
+        )  # fmt: skip
+
+
+def test_runs_arrive_tagged_with_feedback_and_carry_the_document_once(folder, langsmith):
+    """Task, document and run on every root; verdict and score as feedback; nodes do not repeat the text."""
+    done = traced(folder, langsmith.url)
+    bodies = b"\n".join(body for path, body in langsmith.seen if path.startswith("/runs"))
+    text = json.loads((folder / "in.jsonl").read_text().splitlines()[0])["text"].encode()
+
+    assert done.returncode == 0, done.stderr
+    assert b"task:arguments" in bodies
+    assert b'"doc_id":"s0"' in bodies.replace(b": ", b":")
+    assert any(b"verdict" in body for path, body in langsmith.seen)
+    # the root run and the two model calls that were really sent the text
+    assert bodies.count(text) <= 6
+
+
+def test_personal_data_is_masked_before_anything_leaves(folder, langsmith):
+    """`CUPEL_TRACE_MASK=personal` replaces addresses and numbers in inputs and outputs."""
+    rows = (
+        (folder / "in.jsonl")
+        .read_text()
+        .replace("Madam President", "Write to eva@example.org, Madam President")
+    )
+    (folder / "in.jsonl").write_text(rows)
+    done = traced(folder, langsmith.url, CUPEL_TRACE_MASK="personal")
+    bodies = b"\n".join(body for _, body in langsmith.seen)
+
+    assert done.returncode == 0, done.stderr
+    assert b"<email>" in bodies or b"\\u003cemail" in bodies
+    assert b"eva@example.org" not in bodies
+
+
+def test_an_endpoint_nobody_answers_costs_one_warning_and_no_waiting(folder):
+    """The process ends soon after its last document; the run itself is untouched."""
+    started = time.monotonic()
+    done = traced(folder, f"http://127.0.0.1:{free_port()}")
+
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["statuses"] == {"accepted": 5}
+    assert done.stderr.count("LangSmith tracing is off") == 1
+    assert time.monotonic() - started < 60
+
+
+def test_tracing_needs_both_the_wish_and_a_key(langsmith):
+    """A key alone, or the wish alone, sends nothing."""
+    alone = [{"LANGSMITH_API_KEY": "k", "LANGSMITH_ENDPOINT": langsmith.url}, {"LANGSMITH_TRACING": "true"}]
+
+    assert [Tracer(env).on for env in alone] == [False, False]
+    assert langsmith.seen == []
+
+
+def test_an_unreachable_endpoint_is_told_apart(langsmith):
+    """The probe is one TCP connection."""
+    assert reachable(langsmith.url) is None
+    assert "refused" in str(reachable(f"http://127.0.0.1:{free_port()}"))
+
+
+def test_masking_knows_addresses_numbers_and_accounts():
+    """And leaves years and amounts alone."""
+    text = "eva@example.org, +32 2 284 21 11, BE71 0961 2345 6769, in 2025, 100 000 people"
+    for rule in masking_rules("personal"):
+        text = re.sub(rule["pattern"], rule["replace"], text)
+
+    assert text == "<email>, <phone>, <iban>, in 2025, 100 000 people"
