@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cupel.cli.progress import live_progress
-from cupel.errors import TaskError
+from cupel.errors import CupelError, TaskError
 from cupel.project import Project, find_project
 from cupel.runner import Job, Runner
 from cupel.settings import run_context
@@ -143,9 +143,7 @@ def _tell(told: FileRun, runner: Runner, summary: dict[str, Any], project: Proje
     error = runner.stop.error
     summary["report"] = None
     if told.report:
-        from cupel.cli.reporting import write_run_report
-
-        summary["report"] = str(write_run_report(project, summary["run_id"], summary))
+        summary["report"] = _report(project, summary)
     if told.as_json:
         print(json.dumps(summary, ensure_ascii=False))
     else:
@@ -157,3 +155,14 @@ def _tell(told: FileRun, runner: Runner, summary: dict[str, Any], project: Proje
         print("stopped; the same command goes on from here.", file=sys.stderr)
         return 130
     return 0
+
+
+def _report(project: Project, summary: dict[str, Any]) -> str | None:
+    """The report's path; None, and a note, where it could not be written: the run itself is none the worse."""
+    from cupel.cli.reporting import write_run_report
+
+    try:
+        return str(write_run_report(project, summary["run_id"], summary))
+    except CupelError as trouble:
+        print(f"note: no report was written: {trouble}", file=sys.stderr)
+        return None
