@@ -70,7 +70,7 @@ def cases(folder: Path) -> list[Case]:
 def _drifting(n: int = 4000) -> Case:
     """The first rows are easy, the last ones hard, and the score does not know."""
     rng = np.random.default_rng(11)
-    difficulty = np.linspace(-1.5, 1.5, n)
+    difficulty = np.linspace(-0.3, 1.5, n)
     ability = rng.normal(1.4, 1.0, n)
     right = (rng.random(n) < 1 / (1 + np.exp(-2 * (ability - difficulty)))).astype(float)
     return Case("difficulty drifts", 1 / (1 + np.exp(-ability + rng.normal(0, 0.5, n))), right, None, None)

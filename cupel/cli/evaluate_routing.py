@@ -111,17 +111,17 @@ def _compare(every: Sequence[Any], reference: Path) -> int:
     for trained in (False, True):
         part = [each for each in compared if each.trained == trained]
         off = [each for each in part if not each.reproduced]
-        kind = "trained (within .02)" if trained else "untrained (within .001)"
-        better = sum(each.not_worse for each in off)
+        worse = [each for each in off if not each.not_worse]
+        among = [each for each in worse if each.among_seeds]
         typer.echo(
-            f"{kind}: {len(part) - len(off)} of {len(part)} reproduced, {better} better, {len(off) - better} worse"
+            f"{'trained (within .02)' if trained else 'untrained (within .001)'}: {len(part) - len(off)} of {len(part)} "
+            f"reproduced, {len(off) - len(worse)} better, {len(worse)} worse ({len(among)} within the range of the seeds)"
         )
         for each in off:
-            better_or_worse = "better" if each.not_worse else "worse"
-            typer.echo(
-                f"  {each.name} · {each.method}: {each.figure} {each.reference:.4f} → {each.measured} ({better_or_worse})"
-            )
-    return sum(not each.not_worse for each in compared)
+            word = "better" if each.not_worse else "worse, within the seeds" if each.among_seeds else "worse"
+            now = "none" if each.measured is None else f"{each.measured:.4f}"
+            typer.echo(f"  {each.name} · {each.method}: {each.figure} {each.reference:.4f} → {now} ({word})")
+    return sum(not each.not_worse and not (each.trained and each.among_seeds) for each in compared)
 
 
 def _baselines(sources: Sequence[Path], found: Sequence[Sequence[Any]], folder: Path, *, save: bool) -> int:

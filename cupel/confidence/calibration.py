@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cupel.confidence.maps import ScoreMap, fit_map, logit
+from cupel.confidence.maps import ScoreMap, fit_map, logit, logit_of
 from cupel.confidence.reliability import auroc, brier, expected_calibration_error
 from cupel.errors import InputError, NotEnoughDataError, SettingError
 
@@ -75,10 +75,14 @@ class Calibration:
 
         Values that are None, NaN or absent count as missing.
         """
-        values = [_value(signals.get(name)) for name in self.signals]
-        if all(value != value for value in values):  # noqa: PLR0124 - NaN is not itself
-            return None
-        return float(self.predict(np.array([values]))[0])
+        score, seen = 0.0, False
+        for feature in self.features:
+            value = signals.get(feature.name)
+            if value is None or value != value:  # noqa: PLR0124 - NaN is not itself
+                score += feature.missing_weight + feature.weight * _logit_of(feature.fill, feature)
+            else:
+                score, seen = score + feature.weight * _logit_of(value, feature), True
+        return self.score_map.at(score) if seen else None
 
     def predict(self, matrix: ArrayLike) -> FloatArray:
         """Probabilities for many records.
@@ -264,8 +268,8 @@ def _is_share(values: FloatArray) -> bool:
     return bool(((values >= 0) & (values <= 1)).all())
 
 
-def _value(value: float | None) -> float:
-    return float("nan") if value is None else float(value)
+def _logit_of(value: float, feature: Feature) -> float:
+    return logit_of(value) if feature.as_logit else value
 
 
 def _table(matrix: ArrayLike, width: int) -> FloatArray:

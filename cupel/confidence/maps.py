@@ -5,6 +5,8 @@ Each is a small table that JSON can hold; none needs more than numpy once fitted
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,9 +21,18 @@ _EDGE = 1e-3
 _LEAST_SLOPE = 0.005
 
 
-def logit(p: FloatArray, edge: float = 1e-9) -> FloatArray:
-    """log(p / (1 − p)), with p held `edge` away from 0 and 1."""
-    kept = np.clip(p, edge, 1 - edge)
+_ENDS = 1e-9
+
+
+def logit_of(p: float) -> float:
+    """log(p / (1 − p)) of one number, held a trace away from 0 and 1."""
+    kept = min(max(p, _ENDS), 1 - _ENDS)
+    return math.log(kept) - math.log1p(-kept)
+
+
+def logit(p: FloatArray) -> FloatArray:
+    """`logit_of` for arrays."""
+    kept = np.clip(p, _ENDS, 1 - _ENDS)
     return np.asarray(np.log(kept) - np.log1p(-kept), dtype=np.float64)
 
 
@@ -53,6 +64,19 @@ class ScoreMap:
         return np.asarray(
             (1 - self.isotonic_share) * smooth + self.isotonic_share * stepped, dtype=np.float64
         )
+
+    def at(self, score: float) -> float:
+        """The probability for one score; what a node asks for each record, so plain Python."""
+        smooth = 0.5 * (1 + math.tanh(0.5 * (self.slope * score + self.offset)))
+        if not self.knots:
+            return smooth
+        place = bisect_left(self.knots, (score,))
+        if place in (0, len(self.knots)):
+            stepped = self.knots[min(place, len(self.knots) - 1)][1]
+        else:
+            (left, low), (right, high) = self.knots[place - 1 : place + 1]
+            stepped = low + (high - low) * (score - left) / (right - left)
+        return (1 - self.isotonic_share) * smooth + self.isotonic_share * stepped
 
     @property
     def kind(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -113,7 +112,7 @@ def _in_unit(values: FloatArray) -> NDArray[np.bool_]:
     return np.asarray((values >= 0) & (values <= 1), dtype=np.bool_)
 
 
-def within_groups_auroc(confidence: ArrayLike, correct: ArrayLike, groups: Sequence[object]) -> float | None:
+def within_groups_auroc(confidence: ArrayLike, correct: ArrayLike, groups: ArrayLike) -> float | None:
     """Mean AUROC inside each group, weighted by size.
 
     For cross-fitted confidences: each fold has a calibration of its own, and comparing values across them

@@ -48,6 +48,8 @@ class Line:
     figures: Figures
     intervals: dict[str, tuple[float, float] | None] = field(default_factory=dict)
     """95 % bootstrap intervals of APGR and saving."""
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Lowest and highest over the fold seeds."""
     curve: Curve | None = None
     reliability: list[ReliabilityBin] = field(default_factory=list)
     skipped: str = ""
@@ -143,6 +145,7 @@ def _line(what: Policy | Learner, rows: RunRows, seeds: Sequence[int], intervals
         method=what.name,
         kind=what.kind,
         figures={key: _mean([one[key] for one in each]) for key in each[0]},
+        ranges={key: _range([one[key] for one in each]) for key in each[0] if each[0][key] is not None},
         intervals=_intervals(runs[0], rows) if intervals and rows.has_gap else {},
         curve=curve_of(runs[0], rows),
         reliability=_reliability(runs[0], rows),
@@ -152,6 +155,11 @@ def _line(what: Policy | Learner, rows: RunRows, seeds: Sequence[int], intervals
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if len(known) == len(values) else None
+
+
+def _range(values: Sequence[float | None]) -> tuple[float, float]:
+    known = [value for value in values if value is not None]
+    return min(known), max(known)
 
 
 def _intervals(run: Played, rows: RunRows) -> dict[str, tuple[float, float] | None]:

@@ -178,11 +178,19 @@ class Compared:
     trained: bool
     reference: float
     measured: float | None
+    """Mean over the fold seeds."""
+    lowest: float
+    highest: float
 
     @property
     def reproduced(self) -> bool:
         """Untrained within .001, trained within .02."""
         return self.measured is not None and abs(self.measured - self.reference) <= self.allowed + 1e-9
+
+    @property
+    def among_seeds(self) -> bool:
+        """Whether the reference, one seed itself, is no further than that from the range over the seeds."""
+        return self.lowest - self.allowed <= self.reference <= self.highest + self.allowed
 
     @property
     def not_worse(self) -> bool:
@@ -214,6 +222,8 @@ def compare_with_reference(evaluations: Sequence[Evaluation], path: Path) -> lis
                     trained=_is_trained(row["method"], key),
                     reference=float(value),
                     measured=line.figures[key],
+                    lowest=line.ranges.get(key, (np.inf, -np.inf))[0],
+                    highest=line.ranges.get(key, (np.inf, -np.inf))[1],
                 )
                 for key, value in row.items()
                 if key in line.figures and value and key not in ("share", "quality", "dIBC")

@@ -20,6 +20,8 @@ FitScore = Callable[[RunRows, tuple[str, ...]], Scorer]
 """Fits a calibrated score for the named signals of these rows; `cupel.confidence.fit_calibration` wrapped."""
 
 _FORMAT = 1
+_ROUNDING = 1e-9
+"""One record and a whole table are computed by different code; their last digits may differ."""
 
 
 class Decision(NamedTuple):
@@ -50,7 +52,7 @@ class ThresholdCascade:
     def decide(self, signals: Mapping[str, float | None]) -> Decision:
         """For one record: its confidence, and whether it is accepted. Nothing observed is never accepted."""
         confidence = self.score.probability(signals)
-        return Decision(confidence, confidence is not None and confidence >= self.threshold)
+        return Decision(confidence, confidence is not None and confidence >= self.threshold - _ROUNDING)
 
     def confidences(self, rows: RunRows) -> FloatArray:
         """Calibrated probability per row."""
@@ -62,7 +64,7 @@ class ThresholdCascade:
 
     def escalates(self, rows: RunRows) -> BoolArray:
         """Below the threshold."""
-        return np.asarray(self.confidences(rows) < self.threshold, dtype=np.bool_)
+        return np.asarray(self.confidences(rows) < self.threshold - _ROUNDING, dtype=np.bool_)
 
     def to_json(self) -> str:
         """A JSON text with calibration and certificate inside."""

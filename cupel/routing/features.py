@@ -81,7 +81,7 @@ class DenseVectors:
             raise InputError(
                 f"the embedding gave shape {matrix.shape} for {len(texts)} texts; one vector each, please"
             )
-        return matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-12)
+        return unit_rows(matrix)
 
 
 def fit_vectors(texts: Sequence[str], *, embed: Embed | None = None, surface_weight: float = 0.0) -> Vectors:
@@ -151,4 +151,5 @@ def reduced(matrix: Any, dimensions: int, *, seed: int = 0) -> tuple[FloatArray,
 def unit_rows(matrix: ArrayLike) -> FloatArray:
     """Rows scaled to length 1; zero rows stay zero."""
     dense = np.asarray(matrix, dtype=np.float64)
-    return dense / np.maximum(np.linalg.norm(dense, axis=1, keepdims=True), 1e-12)
+    length = np.maximum(np.linalg.norm(dense, axis=1, keepdims=True), 1e-12)
+    return np.asarray(dense / length, dtype=np.float64)

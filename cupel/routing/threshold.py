@@ -236,7 +236,7 @@ def _would_need(score: FloatArray, bad: BoolArray, risk: float, delta: float, ki
         for wrong, taken in seen:
             trials = math.ceil(grown * (n if kind == "joint" else taken))
             if _passes(math.ceil(wrong * grown), trials, risk, level):
-                return math.ceil(grown * n) - n
+                return math.ceil(float(grown) * n) - n
     return 199 * n
 
 
