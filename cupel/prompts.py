@@ -165,16 +165,36 @@ def compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+_NAMED = ("properties", "$defs", "definitions", "patternProperties", "dependentSchemas")
+"""Keywords whose keys are names, not keywords."""
+
+_DATA = ("const", "default", "enum", "examples", "required")
+"""Keywords whose values are data, not schemas."""
+
+
 def wire_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema as a provider gets it: without our own `x-…` marks, which strict modes refuse."""
-    stripped: dict[str, Any] = _without_marks(schema)
-    return stripped
+    """The schema as a provider gets it: a copy without our own `x-…` marks, which strict modes refuse.
+
+    A property may be named like a mark, and a value may hold one: those are the user's.
+
+    >>> wire_schema({"properties": {"x-y": {"type": "string", "x-grounded": True}}})
+    {'properties': {'x-y': {'type': 'string'}}}
+    """
+    return {key: _unmarked(key, value) for key, value in schema.items() if not key.startswith("x-")}
 
 
-def _without_marks(node: Any) -> Any:
-    if isinstance(node, Mapping):
-        return {key: _without_marks(value) for key, value in node.items() if not str(key).startswith("x-")}
-    return [_without_marks(item) for item in node] if isinstance(node, list) else node
+def _unmarked(key: str, value: Any) -> Any:
+    if key in _DATA:
+        return value
+    if isinstance(value, list):
+        return [wire_schema(part) if isinstance(part, Mapping) else part for part in value]
+    if not isinstance(value, Mapping):
+        return value
+    if key in _NAMED:
+        return {
+            name: wire_schema(part) if isinstance(part, Mapping) else part for name, part in value.items()
+        }
+    return wire_schema(value)
 
 
 def messages(template: Template, stable: Mapping[str, str], varying: Mapping[str, str]) -> list[Message]:

@@ -43,6 +43,19 @@ DOCUMENT_MARK = "⟦document⟧"
 """Stands for the document's text in what the run log keeps of a request: the text is stored once."""
 
 
+_wires: dict[int, tuple[Mapping[str, Any], dict[str, Any]]] = {}
+"""By identity of the schema, which is kept so that the identity stays its own."""
+
+
+def _wire(schema: Mapping[str, Any]) -> dict[str, Any]:
+    held = _wires.get(id(schema))
+    if held is None:
+        if len(_wires) >= 256:
+            _wires.clear()
+        held = _wires[id(schema)] = (schema, wire_schema(schema))
+    return held[1]
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Request:
     """One call to one model."""
@@ -78,8 +91,8 @@ class Request:
 
     @cached_property
     def wire(self) -> dict[str, Any] | None:
-        """The schema as sent."""
-        return None if self.schema is None else wire_schema(self.schema)
+        """The schema as sent, the same object for the same schema."""
+        return None if self.schema is None else _wire(self.schema)
 
     @property
     def asked(self) -> str:

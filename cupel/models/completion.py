@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Sequence
@@ -9,12 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cupel.models.capabilities import capabilities
-from cupel.models.factory import open_model
-from cupel.models.prices import estimate_tokens
-from cupel.models.schemas import wire_schema
+from cupel.models.factory import known_model, open_model
+from cupel.models.prices import estimate_tokens, reported_tokens
 
 if TYPE_CHECKING:
-    from langchain_core.messages import BaseMessage
+    from langchain_core.language_models.chat_models import BaseChatModel
     from langchain_core.runnables import RunnableConfig
 
 Message = dict[str, str]
@@ -82,8 +82,9 @@ async def complete(
     Args:
         model_id: `provider:model`.
         messages: The conversation, the stable part first.
-        schema: JSON Schema of the reply, not changed after the first call; None for free text. Sent as the
-            model's capabilities allow: strict schema, JSON mode (the prompt must say "JSON"), or not at all.
+        schema: JSON Schema of the reply as it is sent (see `cupel.prompts.wire_schema`), not changed after
+            the first call; None for free text. Sent as the model's capabilities allow: strict schema, JSON
+            mode (the prompt must say "JSON"), or not at all.
         schema_name: What the provider shows the schema as.
         settings: Temperature, limits, log-probabilities.
         config: LangChain's, for run name, tags and metadata of the trace.
@@ -93,17 +94,34 @@ async def complete(
         SettingError: The model cannot be reached as set up.
         RecordingMissingError: A `recorded:` model has no such answer.
     """
-    model = open_model(
+    model = await _model(model_id, settings)
+    from cupel.models.wire import to_langchain
+
+    bound = {} if schema is None else _response_format(model_id, messages, schema, schema_name)
+    started = time.perf_counter()
+    message = await model.ainvoke([to_langchain(each) for each in messages], config, **bound)
+    return _completion(message, messages, bound, time.perf_counter() - started)
+
+
+async def _model(model_id: str, settings: CallSettings) -> BaseChatModel:
+    known = known_model(
         model_id,
         timeout_s=settings.timeout_s,
         max_output_tokens=settings.max_output_tokens,
         temperature=settings.temperature,
         logprobs=settings.logprobs,
     )
-    bound = {} if schema is None else _response_format(model_id, messages, schema, schema_name)
-    started = time.perf_counter()
-    message = await model.ainvoke([_to_langchain(each) for each in messages], config, **bound)
-    return _completion(message, messages, bound, time.perf_counter() - started)
+    if known is not None:
+        return known
+    # off the loop: the first model of a provider imports its SDK and reads certificates
+    return await asyncio.to_thread(
+        open_model,
+        model_id,
+        timeout_s=settings.timeout_s,
+        max_output_tokens=settings.max_output_tokens,
+        temperature=settings.temperature,
+        logprobs=settings.logprobs,
+    )
 
 
 def _response_format(
@@ -127,22 +145,9 @@ def _json_schema(schema: dict[str, Any], name: str) -> dict[str, Any]:
     if held is None:
         if len(_formats) >= 256:
             _formats.clear()
-        inner = {"name": name, "strict": True, "schema": wire_schema(schema)}
+        inner = {"name": name, "strict": True, "schema": schema}
         held = _formats[id(schema), name] = (schema, {"type": "json_schema", "json_schema": inner})
     return held[1]
-
-
-def _to_langchain(message: Message) -> BaseMessage:
-    from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
-
-    role, content = message["role"], message["content"]
-    if role == "user":
-        return HumanMessage(content)
-    if role == "system":
-        return SystemMessage(content)
-    if role == "assistant":
-        return AIMessage(content)
-    raise ValueError(f"a message's role is system, user or assistant, not {role!r}")
 
 
 def _completion(
@@ -156,13 +161,14 @@ def _completion(
         asked = sum(estimate_tokens(each["content"]) for each in messages) + 4 * len(messages)
         asked += estimate_tokens(str(bound), json=True) if bound else 0
         usage = {"input_tokens": asked, "output_tokens": estimate_tokens(text, json=True)}
+    asked = reported_tokens(usage["input_tokens"])
     return Completion(
         text=text,
         refusal=details.get("refusal"),
         finish_reason=details.get("finish_reason") or "stop",
-        input_tokens=usage["input_tokens"],
-        cached_tokens=(usage.get("input_token_details") or {}).get("cache_read") or 0,
-        output_tokens=usage["output_tokens"],
+        input_tokens=asked,
+        cached_tokens=min(reported_tokens((usage.get("input_token_details") or {}).get("cache_read")), asked),
+        output_tokens=reported_tokens(usage["output_tokens"]),
         logprobs=_logprobs(details.get("logprobs")),
         headers=details.get("headers") or {},
         latency_s=latency_s,

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import functools
 import os
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, NamedTuple
 
 from cupel.errors import SettingError
 from cupel.models.capabilities import capabilities
-from cupel.models.endpoints import SITES, Endpoint, endpoint
+from cupel.models.endpoints import SITES, endpoint
 from cupel.models.ids import ModelId
 
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import BaseChatModel
 
+_KEPT = 128
 _attached: dict[str, BaseChatModel] = {}
+_opened: dict[tuple[object, ...], BaseChatModel] = {}
+_opening = threading.Lock()
 
 
 def open_model(
@@ -27,8 +30,9 @@ def open_model(
 ) -> BaseChatModel:
     """The chat model for an id, with the address and key the environment names now.
 
-    The same settings give the same object, in every event loop: connections belong to the loop a call is
-    made in, not to the model.
+    `openai:`, `openrouter:` and `local:` are langchain-openai's ChatOpenAI, `groq:` is langchain-groq's
+    ChatGroq. The same settings give the same object, in every event loop: connections belong to the loop
+    a call is made in, not to the model.
 
     Args:
         model_id: `provider:model`.
@@ -41,20 +45,29 @@ def open_model(
         SettingError: For an unknown provider, a missing key or address, or nothing attached under a
             `scripted:` id.
     """
+    settings = _Settings(timeout_s, max_output_tokens, temperature, logprobs)
     if model_id in _attached:
         return _attached[model_id]
-    parsed = ModelId.parse(model_id)
-    if parsed.provider in SITES:
-        return _chat(
-            parsed,
-            endpoint(parsed, os.environ),
-            os.environ.get("CUPEL_CAPABILITIES", ""),
-            timeout_s=timeout_s,
-            max_output_tokens=max_output_tokens,
-            temperature=temperature,
-            logprobs=logprobs,
-        )
-    return _here(parsed, max_output_tokens)
+    key = _key(model_id, settings)
+    with _opening:
+        if key not in _opened:
+            if len(_opened) >= _KEPT:
+                _opened.clear()
+            _opened[key] = _open(ModelId.parse(model_id), settings)
+        return _opened[key]
+
+
+def known_model(
+    model_id: str, *, timeout_s: float, max_output_tokens: int, temperature: float, logprobs: bool
+) -> BaseChatModel | None:
+    """What `open_model` would give, if it has been opened before; never blocks.
+
+    Raises:
+        SettingError: As `open_model` does for a missing key or address.
+    """
+    attached = _attached.get(model_id)
+    settings = _Settings(timeout_s, max_output_tokens, temperature, logprobs)
+    return attached or _opened.get(_key(model_id, settings))
 
 
 def attach_model(model_id: str, model: BaseChatModel) -> None:
@@ -79,35 +92,50 @@ async def aclose_models() -> None:
     await close_sessions()
 
 
-@functools.lru_cache(maxsize=128)
-def _chat(
-    model: ModelId,
-    where: Endpoint,
-    overrides: str,
-    *,
-    timeout_s: float,
-    max_output_tokens: int,
-    temperature: float,
-    logprobs: bool,
-) -> BaseChatModel:
-    from cupel.models.chat import ChatCompletions
+class _Settings(NamedTuple):
+    timeout_s: float
+    max_output_tokens: int
+    temperature: float
+    logprobs: bool
 
-    return ChatCompletions.open(
-        where,
-        capabilities(str(model), {"CUPEL_CAPABILITIES": overrides}),
+
+def _key(model_id: str, settings: _Settings) -> tuple[object, ...]:
+    """All that makes a model another one: its id, the settings, and what the environment says of it."""
+    model = ModelId.parse(model_id)
+    if model.provider not in SITES:
+        return model, settings
+    return model, settings, endpoint(model, os.environ), os.environ.get("CUPEL_CAPABILITIES", "")
+
+
+def _open(model: ModelId, settings: _Settings) -> BaseChatModel:
+    if model.provider not in SITES:
+        return _here(model, settings.max_output_tokens)
+    from cupel.models.exchange import Terms
+
+    terms = Terms.of(
+        endpoint(model, os.environ),
+        capabilities(str(model)),
         provider=model.provider,
         model=model.name,
-        temperature=temperature,
-        max_output_tokens=max_output_tokens,
-        timeout_s=timeout_s,
-        logprobs=logprobs,
+        **settings._asdict(),
     )
+    if model.provider == "groq":
+        from cupel.models.groq_chat import GroqChat
+
+        return GroqChat.open(terms)
+    from cupel.models.openai_chat import OpenAIChat
+
+    return OpenAIChat.open(terms)
 
 
 def _here(model: ModelId, max_output_tokens: int) -> BaseChatModel:
     """A model that needs no provider."""
+    if model.provider == "offline" and model.name == "baseline":
+        from cupel.models.offline import OfflineBaseline
+
+        return OfflineBaseline()
     if model.provider == "offline":
-        return _offline(model)
+        raise SettingError(f"{model}: the only offline model is offline:baseline")
     if model.provider == "recorded":
         from cupel.models.recorded import RecordedModel
 
@@ -116,12 +144,3 @@ def _here(model: ModelId, max_output_tokens: int) -> BaseChatModel:
         f"{model}: no such scripted model; name it in `with cupel.testing.scripted({{...}})`"
         + (f" (there are {', '.join(sorted(_attached))})" if _attached else "")
     )
-
-
-@functools.cache
-def _offline(model: ModelId) -> BaseChatModel:
-    if model.name != "baseline":
-        raise SettingError(f"{model}: the only offline model is offline:baseline")
-    from cupel.models.offline import OfflineBaseline
-
-    return OfflineBaseline()

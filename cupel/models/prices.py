@@ -80,6 +80,11 @@ def estimate_tokens(text: str, *, json: bool = False) -> int:
     return math.ceil(len(text.encode("utf-8", "replace")) / (2.8 if json else 4))
 
 
+def reported_tokens(value: Any) -> int:
+    """A number of tokens as a provider reported it; 0 for what is no such number."""
+    return value if isinstance(value, int) and value > 0 else 0
+
+
 @functools.lru_cache(maxsize=256)
 def _price(model_id: str, own: str) -> Price | None:
     parsed = ModelId.parse(model_id)

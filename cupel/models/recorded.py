@@ -18,9 +18,9 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 
 from cupel.errors import RecordingMissingError
 from cupel.models.capabilities import Capabilities
-from cupel.models.chat import ChatCompletions, to_wire
 from cupel.models.endpoints import Endpoint
 from cupel.models.recordings import Recorder, Recording, recorder, request_digest, request_key
+from cupel.models.wire import to_wire
 
 _PATIENCE_S = 86_400.0
 """Who answers while recording may be a person."""
@@ -73,16 +73,7 @@ class RecordedModel(BaseChatModel):
         if not url:
             raise await asyncio.to_thread(_missing, self.recording, answers, key, asked)
         where = Endpoint(url.rstrip("/"), os.environ.get("CUPEL_RECORD_API_KEY", "").strip())
-        live = ChatCompletions.open(
-            where,
-            Capabilities(),
-            provider="recorded",
-            model=self.recording,
-            temperature=0.0,
-            max_output_tokens=self.max_output_tokens,
-            timeout_s=_PATIENCE_S,
-            logprobs=False,
-        )
+        live = await asyncio.to_thread(_live, where, self.recording, self.max_output_tokens)
         message = await live.ainvoke(messages, **kwargs)
         new = Recording(
             key=key,
@@ -98,6 +89,21 @@ class RecordedModel(BaseChatModel):
     @property
     def _llm_type(self) -> str:
         return "recorded-chat"
+
+
+def _live(where: Endpoint, model: str, max_output_tokens: int) -> BaseChatModel:
+    from cupel.models.exchange import Terms
+    from cupel.models.openai_chat import OpenAIChat
+
+    terms = Terms.of(
+        where,
+        Capabilities(),
+        provider="recorded",
+        model=model,
+        max_output_tokens=max_output_tokens,
+        timeout_s=_PATIENCE_S,
+    )
+    return OpenAIChat.open(terms)
 
 
 def _request(messages: list[BaseMessage], kwargs: dict[str, Any]) -> tuple[list[dict[str, Any]], str]:

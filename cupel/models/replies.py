@@ -3,16 +3,43 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import UsageMetadata
 
 from cupel.models.failures import ProviderCallError, ProviderConnectionError
-from cupel.models.transport import Reply
+from cupel.models.prices import reported_tokens
 
 _OK = 200
+_KEPT = (b"x-ratelimit", b"ratelimit", b"retry-after", b"x-request-id", b"date")
 _NOTHING: dict[str, Any] = {"finish_reason": "no_choices"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP answer, read to its end."""
+
+    status: int
+    headers: dict[str, str]
+    """Names in lower case; only those about limits, `date` and `x-request-id`."""
+
+    content: bytes
+
+
+def kept_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """The headers anyone reads, names in lower case.
+
+    >>> kept_headers([(b"Retry-After", b"2"), (b"Server", b"x")])
+    {'retry-after': '2'}
+    """
+    return {
+        lower.decode("latin-1"): value.decode("latin-1")
+        for name, value in raw
+        if (lower := name.lower()).startswith(_KEPT)
+    }
 
 
 def to_message(reply: Reply, *, model: str, key: str = "") -> AIMessage:
@@ -114,15 +141,14 @@ def _text(content: Any) -> str:
 def _usage(usage: Any) -> UsageMetadata | None:
     if not isinstance(usage, dict) or not usage:
         return None
-    asked, output = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
-    cached = _count(_dict(usage.get("prompt_tokens_details")).get("cached_tokens"))
+    asked, output = (
+        reported_tokens(usage.get("prompt_tokens")),
+        reported_tokens(usage.get("completion_tokens")),
+    )
+    cached = reported_tokens(_dict(usage.get("prompt_tokens_details")).get("cached_tokens"))
     return UsageMetadata(
         input_tokens=asked,
         output_tokens=output,
         total_tokens=asked + output,
         input_token_details={"cache_read": min(cached, asked)},
     )
-
-
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) and value > 0 else 0

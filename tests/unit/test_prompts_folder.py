@@ -12,8 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from cupel.metrics import record_metric
-from cupel.models.schemas import wire_schema
-from cupel.prompts import check_prompts, compact, messages, stable_values, template_of
+from cupel.prompts import check_prompts, compact, messages, stable_values, template_of, wire_schema
 from cupel.tasks import grounded_quotes, load_task, task_names
 
 PROMPTS = Path(__file__).parents[2] / "prompts"

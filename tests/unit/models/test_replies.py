@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from cupel.models import ProviderCallError
 from cupel.models.completion import _completion
-from cupel.models.replies import to_message
-from cupel.models.transport import Reply
+from cupel.models.replies import Reply, to_message
 
 WORDS = [
     "choices", "message", "content", "error", "usage", "prompt_tokens", "completion_tokens", "logprobs", "code",

@@ -1,6 +1,6 @@
 """The schema as a provider sees it."""
 
-from cupel.models.schemas import wire_schema
+from cupel.prompts import wire_schema
 
 
 def test_our_own_marks_are_left_out_everywhere():
