@@ -270,7 +270,9 @@ def _outcome_writes(key: str, run_id: str, outcome: Outcome, text: str, tries: i
         "status": outcome["status"], "cost_usd": outcome["cost_usd"], "finished_at": now(), "tries": tries,
         "outcome": json.dumps(outcome, ensure_ascii=False),
     }  # fmt: skip
+    details = (tables.attempts, tables.verdicts, tables.failures) if tries > 1 else ()
     return [
+        *(Forget(table, key, first=True) for table in details),
         Insert(tables.documents, [{"text_hash": digest, "text": text}]),
         Insert(tables.outcomes, [row], replace=True),
         Insert(tables.attempts, attempt_rows(key, outcome), replace=True),

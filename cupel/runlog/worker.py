@@ -40,6 +40,8 @@ class Forget:
 
     table: Table
     key: str
+    first: bool = False
+    """Before the inserts of the same group: what is written anew may have fewer rows than what it replaces."""
 
 
 Write = Insert | Forget
@@ -150,15 +152,20 @@ def _read(connection: Connection, group: Iterable[_Job]) -> dict[tuple[Table | N
 
 def _write(connection: Connection, writes: Iterable[Write]) -> None:
     inserts: dict[tuple[Table, bool], list[Row]] = {}
-    forgets: dict[Table, list[str]] = {}
+    forgets: dict[bool, dict[Table, list[str]]] = {True: {}, False: {}}
     for write in writes:
         if isinstance(write, Insert):
             inserts.setdefault((write.table, write.replace), []).extend(write.rows)
         else:
-            forgets.setdefault(write.table, []).append(write.key)
+            forgets[write.first].setdefault(write.table, []).append(write.key)
+    _forget(connection, forgets[True])
     for (table, replace), rows in inserts.items():
         if rows:
             connection.execute(_statement(connection.dialect.name, table, replace=replace), rows)
+    _forget(connection, forgets[False])
+
+
+def _forget(connection: Connection, forgets: dict[Table, list[str]]) -> None:
     for table, keys in forgets.items():
         column = next(iter(table.primary_key.columns))
         connection.execute(delete(table).where(column.in_(keys)))

@@ -197,6 +197,20 @@ def test_failures_can_be_narrowed(studied, project):
     assert "it has runs of arguments" in str(refusal("failures", "--task", "stance"))
 
 
+def test_a_document_that_is_retried_and_succeeds_leaves_no_failure_behind(project, tmp_path, monkeypatch):
+    """What failed the first time is no longer true of the document."""
+    monkeypatch.chdir(tmp_path)
+    with models(cheap={"no": "record"}, strong={"no": "record"}):
+        first, _ = asyncio.run(enrich_all(project, job(project, judge="never"), TEXTS[:1]))
+    before = told("failures")
+    with models(cheap=record()):
+        again, _ = asyncio.run(enrich_all(project, job(project, judge="never", retry_failed=True), TEXTS[:1]))
+
+    assert (first[0]["status"], again[0]["status"]) == ("failed", "accepted")
+    assert before[0]["count"] == 2
+    assert told("failures") == []
+
+
 # ---- report
 
 
