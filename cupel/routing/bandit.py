@@ -116,7 +116,8 @@ def replay_bandit(
 ) -> BanditRun:
     """Play a bandit on logged outcomes of every arm; it sees only the outcome of the arm it chose.
 
-    It never spends beyond budget × documents: when the rest would not pay for an arm, the cheapest is played.
+    It stays within budget × documents: where an arm would leave too little to serve the rest with the cheapest
+    arm, the cheapest is played.
 
     Args:
         bandit: Warm-started, and changed by playing.
@@ -131,7 +132,8 @@ def replay_bandit(
     quality = spent = 0.0
     for place, row in enumerate(order):
         arm = bandit.choose(features[row], expected)
-        if costs[row, arm] > left - spent:
+        reserved = expected[cheapest] * (len(order) - place - 1)
+        if costs[row, arm] > left - spent - reserved:
             arm = cheapest
         bandit.update(features[row], arm, float(rewards[row, arm]), float(costs[row, arm]))
         played[place], quality, spent = arm, quality + rewards[row, arm], spent + costs[row, arm]

@@ -1,0 +1,95 @@
+"""Routers that see only the text learn which kind of document the cheap model fails on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cupel.errors import InputError, NotEnoughDataError, SettingError
+from cupel.routing import RunRows, figures, play, prerouter_from_json
+from cupel.routing.rankings import MatrixFactorisation, SimilarityRanking
+from cupel.routing.text import LogisticRouter, NeighbourRouter, best_threshold, threshold_for_share
+
+
+def letters(texts):
+    """A small embedding: how often some letters occur."""
+    return np.array([[text.count(c) + 0.1 for c in "aeinortp"] for text in texts])
+
+
+@pytest.mark.parametrize(
+    "learner",
+    [
+        LogisticRouter(),
+        LogisticRouter(embed=letters),
+        NeighbourRouter(),
+        NeighbourRouter(embed=letters),
+        SimilarityRanking(),
+        SimilarityRanking(embed=letters),
+        MatrixFactorisation(),
+        MatrixFactorisation(embed=letters),
+    ],
+    ids=lambda learner: f"{learner.name}{' on embeddings' if learner.embed else ''}",
+)
+def test_a_router_recovers_more_of_the_gap_than_chance(log, learner):
+    """Out of fold; random mixing has 0.5."""
+    assert figures(play(learner, log), log)["APGR"] > 0.6
+
+
+@pytest.mark.parametrize("surface", [0.0, 0.3], ids=["words", "words and surface"])
+def test_a_stored_prerouter_chooses_as_before(log, surface):
+    """Vocabulary, weights and threshold survive JSON."""
+    router = LogisticRouter(surface_weight=surface, threshold=0.2).fit(log)
+    read = prerouter_from_json(router.to_json())
+
+    assert np.allclose(read.scores(log), router.scores(log))
+    by_gain = [log.text[i] for i in np.argsort(router.scores(log))]
+    assert (read.choose(by_gain[0]), read.choose(by_gain[-1])) == ("cheap", "strong")
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"policy": "threshold", "format": 1}'])
+def test_a_foreign_file_is_no_prerouter(text):
+    """Refused with a setting error."""
+    with pytest.raises(SettingError):
+        prerouter_from_json(text)
+
+
+def test_a_router_that_keeps_its_texts_is_not_stored(log):
+    """A neighbour router would write the training texts to disk."""
+    with pytest.raises(SettingError, match="cannot be stored"):
+        NeighbourRouter().fit(log).to_json()
+
+
+def test_thresholds_follow_a_share_or_a_quality(log):
+    """About a third goes to the strong model; or as many as 95 % of its quality needs."""
+    router = LogisticRouter().fit(log)
+    scores = router.scores(log)
+    third = threshold_for_share(log, router.gain, 1 / 3)
+    best = best_threshold(log, scores)
+    mixed = np.where(scores >= best, log.strong, log.weak).mean()
+
+    assert (scores >= third).mean() == pytest.approx(1 / 3, abs=0.05)
+    assert mixed >= 0.95 * log.strong.mean()
+    assert threshold_for_share(log, router.gain, 0.0) == float("inf")
+
+
+def test_without_texts_or_with_too_few_there_is_no_router(log):
+    """Each learner says what is missing."""
+    bare = RunRows.from_columns(weak=log.weak, strong=log.strong)
+    for learner in (LogisticRouter(), NeighbourRouter(), SimilarityRanking(), MatrixFactorisation()):
+        with pytest.raises(NotEnoughDataError, match="no texts"):
+            learner.fit(bare)
+        with pytest.raises(NotEnoughDataError, match="5 texts"):
+            learner.fit(log.take(range(5)))
+
+
+def test_a_model_that_is_always_right_is_one_class_and_no_error(log):
+    """The strong head falls back to its base rate."""
+    rows = RunRows.from_columns(weak=log.weak, strong=np.ones(len(log)), text=log.text)
+
+    assert np.isfinite(LogisticRouter().fit(rows).scores(rows)).all()
+
+
+def test_an_embedding_of_the_wrong_shape_is_refused(log):
+    """One vector per text."""
+    with pytest.raises(InputError, match="one vector each"):
+        LogisticRouter(embed=lambda texts: np.zeros(3)).fit(log)
