@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import groq
 import httpx
 from httpx_aiohttp import AiohttpTransport
+from langchain_core.messages import BaseMessage
 from langchain_groq import ChatGroq
 from pydantic import SecretStr
 
@@ -38,6 +39,9 @@ class GroqChat(HttpChat, ChatGroq):
         )
         made._terms = terms
         return made
+
+    def _as_sent(self, messages: list[BaseMessage]) -> list[dict[str, Any]]:
+        return self._create_message_dicts(messages, None)[0]
 
     @property
     def _default_params(self) -> dict[str, Any]:

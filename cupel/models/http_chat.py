@@ -21,8 +21,9 @@ from cupel.models.wire import encodable
 class HttpChat(BaseChatModel):
     """Mixed in before LangChain's class for a provider, which does the asking.
 
-    What is fixed, and the response format, go into the body as they are: the SDKs would walk every field
-    of a schema they know on every call. Any other argument takes the way of LangChain's class.
+    Messages, response format and what is fixed go through `extra_body`, which the SDKs send as it is: what
+    they get by name they hold against the types of all it might be, half the CPU of a call. Any other
+    argument takes the way of LangChain's class.
     """
 
     broken: ClassVar[type[Exception]]
@@ -37,16 +38,21 @@ class HttpChat(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        bound = _with_body(kwargs, self._terms.fixed)
+        bound, body = _apart(kwargs, self._terms.fixed)
 
         def ask(sent: list[BaseMessage]) -> Awaitable[ChatResult]:
-            return super(HttpChat, self)._agenerate(sent, stop, run_manager, **bound)
+            whole = body | {"messages": self._as_sent(sent)}
+            return super(HttpChat, self)._agenerate([], stop, run_manager, **bound, extra_body=whole)
 
         try:
             return await exchange(ask(messages), self._terms, self.broken)
         except UnicodeEncodeError:
             cleaned = [encodable(message) for message in messages]
             return await exchange(ask(cleaned), self._terms, self.broken)
+
+    def _as_sent(self, messages: list[BaseMessage]) -> list[dict[str, Any]]:
+        """The messages as LangChain's class for the provider writes them."""
+        raise NotImplementedError
 
     def _generate(
         self,
@@ -77,10 +83,10 @@ class HttpChat(BaseChatModel):
         return params
 
 
-def _with_body(kwargs: dict[str, Any], fixed: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a call, with what goes into the body untouched under `extra_body`."""
+def _apart(kwargs: dict[str, Any], fixed: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arguments of a call: those LangChain's class is to see, and those for the body as they are."""
+    bound = dict(kwargs)
     body = {name: value for name, value in fixed.items() if name not in kwargs}
-    rest = dict(kwargs)
-    if "response_format" in rest:
-        body["response_format"] = rest.pop("response_format")
-    return rest | {"extra_body": body | (rest.get("extra_body") or {})}
+    if "response_format" in bound:
+        body["response_format"] = bound.pop("response_format")
+    return bound, body | (bound.pop("extra_body", None) or {})

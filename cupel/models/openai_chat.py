@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import httpx2
 import openai
 from httpx_aiohttp.httpx2 import AiohttpTransport
+from langchain_core.messages import BaseMessage
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
@@ -39,6 +40,10 @@ class OpenAIChat(HttpChat, ChatOpenAI):
         )
         made._terms = terms
         return made
+
+    def _as_sent(self, messages: list[BaseMessage]) -> list[dict[str, Any]]:
+        sent: list[dict[str, Any]] = self._get_request_payload(messages)["messages"]
+        return sent
 
 
 class _Transport(httpx2.AsyncBaseTransport):
