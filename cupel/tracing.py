@@ -12,7 +12,7 @@ import re
 import socket
 import sys
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -172,17 +172,17 @@ def reachable(endpoint: str) -> str | None:
 
 def _client(endpoint: str, env: Mapping[str, str], failed: Any) -> Client:
     from langsmith import Client
-    from langsmith.anonymizer import create_anonymizer
     from urllib3 import Retry
 
-    rules = masking_rules(env.get("CUPEL_TRACE_MASK", ""))
+    masked = _mask(env)
     return Client(
         endpoint,
         api_key=_key(env),
         retry_config=Retry(total=0),
         timeout_ms=int(TIMEOUT_S * 1000),
         tracing_error_callback=failed,
-        anonymizer=create_anonymizer(rules) if rules else None,  # type: ignore[arg-type]  # a list of rules
+        anonymizer=masked,
+        hide_inputs=_brief_state if masked is None else None,
         info={  # pinned, so that no GET /info is sent
             "batch_ingest_config": {
                 "use_multipart_endpoint": True,
@@ -195,6 +195,22 @@ def _client(endpoint: str, env: Mapping[str, str], failed: Any) -> Client:
             "instance_flags": {"zstd_compression_enabled": True},
         },
     )
+
+
+def _brief_state(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Inputs of a run; those that are the graph's whole state (a router's) without what the root run has."""
+    return dict(_brief(inputs)) if "text" in inputs and "attempts" in inputs else inputs
+
+
+def _mask(env: Mapping[str, str]) -> Callable[[dict[str, Any]], dict[str, Any]] | None:
+    """What replaces personal data in inputs and outputs; None without rules."""
+    from langsmith.anonymizer import create_anonymizer
+
+    rules = masking_rules(env.get("CUPEL_TRACE_MASK", ""))
+    if not rules:
+        return None
+    replace = create_anonymizer(rules)  # type: ignore[arg-type]  # a list of rules
+    return lambda data: replace(_brief_state(data))
 
 
 def masking_rules(setting: str) -> list[dict[str, Any]]:
