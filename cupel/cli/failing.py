@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -136,7 +137,7 @@ def tell_failures(groups: list[FailureGroup], limit: int) -> None:
     console.print("One example of each; `cupel show DOC_ID` has the whole trail")
     for group in shown:
         example = group.example
-        reasoning = safe(" ".join(example["reasoning"].split()))[:_SHOWN_REASONING]
+        reasoning = safe(textwrap.shorten(example["reasoning"], _SHOWN_REASONING, placeholder=" …"))
         console.print(
             f"  {safe(group.criterion)} ({group.cause}) · {safe(example['doc_id'])}: {reasoning}",
             soft_wrap=True,
