@@ -141,10 +141,10 @@ def reduced(matrix: Any, dimensions: int, *, seed: int = 0) -> tuple[FloatArray,
     Returns:
         Unit-length rows, shape (n, d), and the axes, shape (vocabulary, d), d at most `dimensions`.
     """
-    from sklearn.decomposition import TruncatedSVD
+    from sklearn.utils.extmath import randomized_svd
 
     d = max(1, min(dimensions, min(matrix.shape) - 1))
-    axes = TruncatedSVD(d, random_state=seed).fit(matrix).components_.T
+    axes = randomized_svd(matrix, d, random_state=seed)[2].T
     return unit_rows(matrix @ axes), np.asarray(axes, dtype=np.float64)
 
 
