@@ -43,10 +43,17 @@ def plain_schema(labels: list[str]) -> dict[str, Any]:
     """One list of quotes with a label: the least that can be scored."""
     item = {
         "type": "object",
-        "properties": {"quote": {"type": "string", "x-grounded": True}, "label": {"type": "string", "enum": labels}},
+        "properties": {
+            "quote": {"type": "string", "x-grounded": True},
+            "label": {"type": "string", "enum": labels},
+        },
         "required": ["quote", "label"],
     }
-    return {"type": "object", "properties": {"items": {"type": "array", "items": item}}, "required": ["items"]}
+    return {
+        "type": "object",
+        "properties": {"items": {"type": "array", "items": item}},
+        "required": ["items"],
+    }
 
 
 def documents(folder: Path, name: str, count: int) -> list[dict[str, Any]]:
@@ -108,7 +115,9 @@ async def predict(name: str, gold: list[dict[str, Any]], told: argparse.Namespac
 
 def main() -> None:
     """Print each set's headline beside its floor; write the predictions where they can be scored again."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--cheap-model", required=True)
     for role in ("strong", "judge", "refiner"):
         parser.add_argument(f"--{role}-model", default="")
@@ -131,7 +140,9 @@ def main() -> None:
         result = evaluate(gold, predictions, kinds=["spans"], headline=headline)
         low, high = (result.interval.low, result.interval.high) if result.interval else (0.0, 1.0)
         kind = "plain prompt" if told.plain else f"task {task}"
-        print(f"{name}: {headline} = {result.value:.3f} [{low:.2f}, {high:.2f}] ({len(gold)} documents, {kind}; floor {floor})")
+        print(
+            f"{name}: {headline} = {result.value:.3f} [{low:.2f}, {high:.2f}] ({len(gold)} documents, {kind}; floor {floor})"
+        )
 
 
 if __name__ == "__main__":
