@@ -20,9 +20,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from cupel.confidence import Binding, fit_calibration
-from cupel.errors import CupelError
-from cupel.routing.threshold import RiskKind, certify, split_for_certificate
+from cupel.confidence import Binding, Calibration, fit_calibration
+from cupel.errors import NotEnoughDataError
+from cupel.routing.certified import Promise, certified_cascade
+from cupel.routing.threshold import RiskKind
 
 DELTA = 0.1
 BROKEN_AT_MOST = 0.12
@@ -76,20 +77,23 @@ def _drifting(n: int = 4000) -> Case:
     return Case("difficulty drifts", 1 / (1 + np.exp(-ability + rng.normal(0, 0.5, n))), right, None, None)
 
 
+def fit(matrix: np.ndarray, right: np.ndarray) -> Calibration:
+    """The score, fitted anew in each draw."""
+    return fit_calibration(matrix, right, names=["score"], binding=BINDING, folds=0)
+
+
 def one_draw(
     case: Case, chosen: np.ndarray, *, kind: RiskKind, risk: float, seed: int
 ) -> tuple[float, float]:
     """Share accepted and true risk over the whole population, for one sample of labels."""
-    score, right = case.score[chosen], case.right[chosen]
-    fit, held = split_for_certificate(len(chosen), risk=risk, delta=DELTA, seed=seed)
+    promise = Promise(risk=risk, delta=DELTA, kind=kind)
     try:
-        calibration = fit_calibration(score[fit, None], right[fit], names=["score"], binding=BINDING, folds=0)
-    except CupelError:
-        return 0.0, 0.0  # one kind only in the fitting part: nothing is accepted
-    certificate = certify(
-        calibration.predict(score[held, None]), right[held] == 0, risk=risk, delta=DELTA, kind=kind
-    )
-    accepted = calibration.predict(case.score[:, None]) >= certificate.threshold
+        cascade = certified_cascade(
+            case.score[chosen, None], case.right[chosen], fit=fit, promise=promise, seed=seed
+        )
+    except NotEnoughDataError:
+        return 0.0, 0.0  # too few of one kind: nothing is accepted
+    accepted = cascade.score.predict(case.score[:, None]) >= cascade.threshold
     wrong = (accepted & (case.right == 0)).mean()
     return accepted.mean(), wrong if kind == "joint" else wrong / max(accepted.mean(), 1e-12)
 

@@ -1,11 +1,12 @@
 """Which model a document goes to, what that costs, and what is promised about it.
 
 A node needs `ThresholdCascade.decide(signals)` and `Prerouter.choose(text)`; `cupel calibrate` needs
-`split_for_certificate`, `certify` and `uniform_sample`; reports need `RunRows`, `play`, `figures` and
+`uniform_sample` and `certified_cascade` (which splits the labels, fits and certifies); reports need `RunRows`, `play`, `figures` and
 `operating`. Further policies are in their modules: `cascade`, `automix`, `text`, `rankings`, `bandit`.
 """
 
 from cupel.routing.cascade import Decision, ThresholdCascade
+from cupel.routing.certified import Promise, certified_cascade
 from cupel.routing.curves import Curve, curve
 from cupel.routing.policy import Learner, Policy
 from cupel.routing.replay import figures, operating, play
@@ -20,8 +21,10 @@ __all__ = [
     "Learner",
     "Policy",
     "Prerouter",
+    "Promise",
     "RunRows",
     "ThresholdCascade",
+    "certified_cascade",
     "certify",
     "curve",
     "figures",
