@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, ClassVar
 
 import groq
@@ -31,6 +32,7 @@ class GroqChat(HttpChat, ChatGroq):
             base_url=terms.where.url.removesuffix("/v1").removesuffix("/openai"),
             api_key=SecretStr(terms.where.key),
             groq_proxy=None,
+            http_client=_unused_client(),
             http_async_client=_client(terms.where.url, timeout),
             timeout=timeout,
             max_retries=0,
@@ -73,3 +75,9 @@ def _client(url: str, timeout: httpx.Timeout) -> httpx.AsyncClient:
         cookies=NoCookies(),
         event_hooks={"response": [keep]},
     )
+
+
+@functools.cache
+def _unused_client() -> httpx.Client:
+    """Synchronous callers go the asynchronous way too; without it every model would read the certificates."""
+    return httpx.Client(verify=tls(), trust_env=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, ClassVar
 
 import httpx2
@@ -30,7 +31,9 @@ class OpenAIChat(HttpChat, ChatOpenAI):
             base_url=terms.where.url,
             api_key=SecretStr(terms.where.key or "none"),
             openai_proxy=None,
+            http_client=_unused_client(),
             http_async_client=_client(terms.where.url, timeout),
+            http_socket_options=(),
             timeout=timeout,
             max_retries=0,
             use_responses_api=False,
@@ -39,6 +42,9 @@ class OpenAIChat(HttpChat, ChatOpenAI):
             cache=False,
         )
         made._terms = terms
+        if terms.provider != "openai":
+            # read from the environment by the SDK, and nobody else's business
+            made.root_async_client.organization = made.root_async_client.project = None
         return made
 
     def _as_sent(self, messages: list[BaseMessage]) -> list[dict[str, Any]]:
@@ -70,3 +76,9 @@ def _client(url: str, timeout: httpx2.Timeout) -> httpx2.AsyncClient:
         cookies=NoCookies(),
         event_hooks={"response": [keep]},
     )
+
+
+@functools.cache
+def _unused_client() -> httpx2.Client:
+    """Synchronous callers go the asynchronous way too; without it every model would read the certificates."""
+    return httpx2.Client(verify=tls(), trust_env=False)
