@@ -9,6 +9,7 @@ import json
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -16,23 +17,25 @@ from rich.table import Table
 from cupel.project import find_project
 from cupel.runlog import open_run_log
 
-COLUMNS = ("document", "speaker", "claims", "premises", "stance", "status", "model")
+COLUMNS = ("speaker", "group", "characters", "claims", "premises", "stance", "status", "by")
 SHORT = {"extract": "cheap", "escalate": "strong"}
 
 
-def documents_table(rows: list[dict[str, object]]) -> Table:
+def documents_table(rows: list[dict[str, Any]]) -> Table:
     """One line per speech."""
     table = Table(
         title="Twelve speeches of the European Parliament, 10–12 March 2025 (source: European Parliament)"
     )
     for name in COLUMNS:
-        table.add_column(name, justify="right" if name in ("claims", "premises") else "left", overflow="fold")
+        table.add_column(name, justify="right" if name in ("characters", "claims", "premises") else "left")
     for row in rows:
-        record = row["arguments"] if isinstance(row["arguments"], dict) else {}
-        meta = row["meta"] if isinstance(row["meta"], dict) else {}
+        record = row["arguments"] or {}
         claims, premises = (str(len(record.get(field, []))) for field in ("claims", "premises"))
-        cells = [row["id"], meta.get("speaker"), claims, premises, record.get("stance", "–")]
-        table.add_row(*(str(cell) for cell in [*cells, row["arguments_status"], row["arguments_model"]]))
+        cells = [row["meta"]["speaker"], row["meta"]["group"], len(row["text"]), claims, premises]
+        by = str(row["arguments_model"]).rpartition(":")[2].removeprefix("demo-")
+        table.add_row(
+            *(str(cell) for cell in [*cells, record.get("stance", "–"), row["arguments_status"], by])
+        )
     return table
 
 

@@ -31,7 +31,7 @@ def tell_run(summary: dict[str, Any]) -> None:
             )
         console.print(spent)
     else:
-        console.print("no model was called: every answer was in the run log")
+        console.print("no model was called in this invocation")
     console.print(
         f"cost of the run so far: ${summary['cost_usd_total']:.4f} · {summary['wall_s']:.1f} s",
         highlight=False,
