@@ -11,13 +11,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
 from cupel.project import find_project
 from cupel.runlog import open_run_log
 
-COLUMNS = ("speaker", "group", "characters", "claims", "premises", "stance", "status", "by")
+COLUMNS = ("speaker", "chars", "claims", "premises", "stance", "status", "by")
 SHORT = {"extract": "cheap", "escalate": "strong"}
 
 
@@ -27,11 +28,11 @@ def documents_table(rows: list[dict[str, Any]]) -> Table:
         title="Twelve speeches of the European Parliament, 10–12 March 2025 (source: European Parliament)"
     )
     for name in COLUMNS:
-        table.add_column(name, justify="right" if name in ("characters", "claims", "premises") else "left")
+        table.add_column(name, justify="right" if name in ("chars", "claims", "premises") else "left")
     for row in rows:
         record = row["arguments"] or {}
         claims, premises = (str(len(record.get(field, []))) for field in ("claims", "premises"))
-        cells = [row["meta"]["speaker"], row["meta"]["group"], len(row["text"]), claims, premises]
+        cells = [row["meta"]["speaker"], len(row["text"]), claims, premises]
         by = str(row["arguments_model"]).rpartition(":")[2].removeprefix("demo-")
         table.add_row(
             *(str(cell) for cell in [*cells, record.get("stance", "–"), row["arguments_status"], by])
