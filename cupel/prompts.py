@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cupel.errors import TaskError
-from cupel.tasks import TaskSpec
+from cupel.tasks import GENERIC, TaskSpec
 
 Message = dict[str, str]
 
@@ -36,8 +36,17 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
         {"criteria", "labels", "instructions", "title", "document", "record", "critique", "rules"}
     ),
     "repair": frozenset({"error"}),
+    "improve": frozenset(
+        {"title", "instructions", "labels", "rules", "criteria", "contract", "failures", "mended", "tried"}
+    ),
+    "compare": frozenset(
+        {"title", "instructions", "labels", "criteria", "output_language", "document", "first", "second"}
+    ),
 }
 """What each prompt file may ask for, besides the task's own inputs."""
+
+WITHOUT_DOCUMENT = ("repair", "improve")
+"""Prompts that are told of no document: the one that rewrites rules must not see any."""
 
 _TAG = re.compile(r"\{\{([#^/]?)\s*([\w-]+)\s*\}\}")
 
@@ -62,7 +71,7 @@ def read_template(text: str, kind: str, *, inputs: tuple[str, ...] = (), path: s
     if "user" not in found:
         raise TaskError('needs a part that starts with the line "# user"', path=path or f"{kind}.md")
     _check_placeholders(text, PLACEHOLDERS[kind] | set(inputs), path or f"{kind}.md")
-    if kind != "repair" and "{{document}}" not in found["user"].replace(" ", ""):
+    if kind not in WITHOUT_DOCUMENT and "{{document}}" not in found["user"].replace(" ", ""):
         raise TaskError("the user part must contain {{document}}", path=path or f"{kind}.md")
     return Template(system=found.get("system", ""), user=found["user"])
 
@@ -119,13 +128,17 @@ def _template(text: str, kind: str, inputs: tuple[str, ...], path: str) -> Templ
 def template_of(task: TaskSpec, kind: str, override: str = "") -> Template:
     """The checked template of one prompt of a task, or of the text that replaces it for a run."""
     where = f"{task.folder / kind}.md" if task.folder and not override else f"{kind}_prompt"
-    return _template(override or task.prompts[kind], kind, task.inputs, where)
+    text = override or task.prompts.get(kind, "")
+    if not text:
+        raise TaskError(f"missing, and so is the generic one in prompts/{GENERIC}/", path=where)
+    return _template(text, kind, task.inputs, where)
 
 
 def check_prompts(task: TaskSpec) -> None:
     """Raise TaskError for a prompt of the task that could not be rendered."""
     for kind in PLACEHOLDERS:
-        template_of(task, kind)
+        if kind in task.prompts:
+            template_of(task, kind)
 
 
 def stable_values(

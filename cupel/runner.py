@@ -8,7 +8,7 @@ import json
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from cupel.context import RunContext
@@ -114,17 +114,33 @@ class Runner:
         env: Mapping[str, str] | None = None,
         graph: Any = None,
         wait_for_limits: bool = False,
+        within: tuple[Runtime, Run] | None = None,
     ) -> None:
+        """Take what is needed; nothing is opened yet.
+
+        Args:
+            job: What is to be done.
+            project: Where; the one around the current folder when left out.
+            env: Environment variables; those of the process when left out.
+            graph: A compiled graph to use in place of the project's.
+            wait_for_limits: Wait for a daily limit instead of stopping at it.
+            within: An open runtime and a larger undertaking's run. Its money, counts and name in the log are
+                then used, and `job.task` stands in for the folder of that name: so a candidate prompt is tried.
+        """
         self.job = job
         self.project = project or find_project()
         self.stop = Stop()
         self.progress = Progress()
         self.tally = Tally()
-        self._env, self._given_graph, self._wait = env, graph, wait_for_limits
+        self._env, self._given_graph, self._wait, self._within = env, graph, wait_for_limits, within
         self._started = time.perf_counter()
 
     async def __aenter__(self) -> Self:
         """Open the run log, check the models, load the graph; all before anything is paid."""
+        if self._within is not None:
+            self.runtime = self._within[0]
+            await self._prepare()
+            return self
         self.runtime = await asyncio.to_thread(Runtime, self.project, self._env, wait_for_limits=self._wait)
         try:
             await self._prepare()
@@ -142,6 +158,10 @@ class Runner:
         self.identity = self._identity()
         self.run_id = hashlib.sha256(f"{self.job.input_name}\x1f{self.identity}".encode()).hexdigest()[:12]
         await self.runtime.run_log.start_run(self._run_row())
+        if self._within is not None:
+            self.run = replace(self._within[1], task=self.job.task, stops=True)
+            self.tally = self.run.tally
+            return
         self.run = Run(run_id=self.run_id, tally=self.tally, budget=await self._budget(), stops=True)
         install(self.runtime)
 
@@ -183,7 +203,8 @@ class Runner:
                 self.run_id, "stopped" if stopped else "finished", None if stopped else self.progress.done
             )
         finally:
-            await close_current()
+            if self._within is None:
+                await close_current()
 
     async def outcomes(self, documents: Iterable[Row]) -> AsyncIterator[tuple[Row, Outcome | None]]:
         """Every document with its outcome, in the input's order; None for those a stopped run did not reach.

@@ -167,6 +167,9 @@ class Run:
     stops: bool = False
     """A wrong key or reached cap ends the run; a served document records it instead."""
 
+    task: TaskSpec | None = None
+    """Stands in for the folder of that name: a version of its prompt that is only being tried."""
+
 
 _run: ContextVar[Run | None] = ContextVar("cupel_run", default=None)
 current_retry: ContextVar[int] = ContextVar("cupel_retry", default=0)
@@ -219,6 +222,9 @@ class Runtime:
         """
         schema = document.get("output_schema")
         name = document.get("task") or DEFAULT_TASK
+        tried = current_run().task
+        if tried is not None and tried.name == name and not schema:
+            return tried
         key = compact([schema, document.get("instructions", "")]) if schema else name
         known = self._tasks.get(key)
         if known is not None and time.monotonic() - known[0] < TASK_FRESH_S:

@@ -71,7 +71,7 @@ class Call(TypedDict):
     key: str
     """Hash of the request: the key of its response in the run log."""
 
-    kind: Literal["extract", "repair", "verify", "judge", "refine"]
+    kind: Literal["extract", "repair", "verify", "judge", "refine", "improve", "compare"]
     model: str
     input_tokens: int
     cached_tokens: int

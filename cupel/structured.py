@@ -31,7 +31,7 @@ LONGEST_SHOWN = 4_000
 class Question:
     """One thing to ask a model, and how."""
 
-    kind: Literal["extract", "verify", "judge", "refine"]
+    kind: Literal["extract", "verify", "judge", "refine", "improve", "compare"]
     model: str
     messages: list[Message]
     schema: Mapping[str, Any]

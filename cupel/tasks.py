@@ -19,6 +19,12 @@ from cupel.state import Record
 GENERIC = "_generic"
 """Folder with the prompts of ad-hoc tasks, and of tasks that leave one out."""
 
+ENRICHING = ("extract", "judge", "refine", "repair")
+"""The prompts that decide a document's outcome."""
+
+ABOUT_PROMPTS = ("improve", "compare")
+"""The prompts that work on the others; a project made before there were any runs all the same."""
+
 SCALAR_RULES = ("first", "last", "longest", "majority", "join")
 
 
@@ -64,8 +70,8 @@ class Window:
 class TaskSpec:
     """Everything a task folder says, or the same made from an ad-hoc schema.
 
-    `prompts` holds the text of `extract`, `judge`, `refine` and `repair`; `identity` changes whenever
-    anything a model is told, or an answer is checked by, changes.
+    `prompts` holds the text of `extract`, `judge`, `refine`, `repair`, `improve` and `compare`; `identity`
+    changes whenever anything that decides a document's outcome changes.
     """
 
     name: str
@@ -91,7 +97,8 @@ class TaskSpec:
     def identity(self) -> str:
         """Twelve hexadecimal digits that stand for this very wording of the task."""
         told = {
-            "schema": self.schema, "prompts": dict(self.prompts), "labels": self.labels,
+            "schema": self.schema, "labels": self.labels,
+            "prompts": {kind: self.prompts.get(kind) for kind in ENRICHING},
             "rules": [[rule.id, rule.text] for rule in self.rules], "instructions": self.instructions,
             "examples": [[example.text, example.record] for example in self.examples],
             "criteria": [[c.id, c.question, c.critical, c.weight] for c in self.criteria],
@@ -156,7 +163,7 @@ def _load(name: str, prompts_folder: Path, _stamp: tuple[tuple[str, int, int], .
         criteria=tuple(
             _table(TaskCriterion, row, folder / "task.toml") for row in settings.get("criteria", ())
         ),
-        rules=_read_rules(folder / "rules.toml"),
+        rules=read_rules(folder / "rules.toml"),
         examples=_read_examples(folder / "examples.jsonl"),
         folder=folder,
     )
@@ -293,16 +300,19 @@ def _read_schema(path: Path) -> dict[str, Any]:
 
 def _read_prompts(folder: Path, generic: Path) -> dict[str, str]:
     texts = {}
-    for name in ("extract", "judge", "refine", "repair"):
+    for name in (*ENRICHING, *ABOUT_PROMPTS):
         candidates = [folder / f"{name}.md", generic / f"{name}.md"]
         found = next((path for path in candidates if path.is_file()), None)
+        if found is None and name in ABOUT_PROMPTS:
+            continue
         if found is None:
             raise TaskError("missing, and so is the generic one", path=candidates[0])
         texts[name] = found.read_text(encoding="utf-8")
     return texts
 
 
-def _read_rules(path: Path) -> tuple[Rule, ...]:
+def read_rules(path: Path) -> tuple[Rule, ...]:
+    """The rules of a rules.toml; none where there is no such file."""
     if not path.is_file():
         return ()
     rows = _read_toml(path).get("rules", [])
