@@ -24,9 +24,7 @@ SHORT = {"extract": "cheap", "escalate": "strong"}
 
 def documents_table(rows: list[dict[str, Any]]) -> Table:
     """One line per speech."""
-    table = Table(
-        title="Twelve speeches of the European Parliament, 10–12 March 2025 (source: European Parliament)"
-    )
+    table = Table(title="Twelve speeches, 10–12 March 2025 · source: European Parliament", box=SIMPLE)
     for name in COLUMNS:
         table.add_column(name, justify="right" if name in ("chars", "claims", "premises") else "left")
     for row in rows:
