@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cupel.confidence.maps import ScoreMap, fit_map, logit, logit_of
+from cupel.confidence.combination import Feature, combined_features, raw_scores, single_feature
+from cupel.confidence.maps import ScoreMap, fit_map
 from cupel.confidence.reliability import auroc, brier, expected_calibration_error
 from cupel.errors import InputError, NotEnoughDataError, SettingError
 
@@ -32,17 +33,6 @@ class Binding:
     model: str
     field: str = ""
     """Name of one field, for a calibration of that field alone; empty for whole records."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Feature:
-    """How one signal enters the score; a missing value takes `fill` and, where learnt, its own weight."""
-
-    name: str
-    fill: float
-    weight: float
-    missing_weight: float = 0.0
-    as_logit: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +69,9 @@ class Calibration:
         for feature in self.features:
             value = signals.get(feature.name)
             if value is None or value != value:  # noqa: PLR0124 - NaN is not itself
-                score += feature.missing_weight + feature.weight * _logit_of(feature.fill, feature)
+                score += feature.absent_part
             else:
-                score, seen = score + feature.weight * _logit_of(value, feature), True
+                score, seen = score + feature.part(value), True
         return self.score_map.at(score) if seen else None
 
     def predict(self, matrix: ArrayLike) -> FloatArray:
@@ -94,7 +84,7 @@ class Calibration:
             InputError: Another number of columns.
         """
         table = _table(matrix, len(self.features))
-        return self.score_map(_scores(table, self.features))
+        return self.score_map(raw_scores(table, self.features))
 
     def applies_to(
         self, *, task: str, prompt_version: str, model: str, signals: Sequence[str], field: str = ""
@@ -172,7 +162,7 @@ def fit_calibration(
     table = _table(matrix, len(names))
     _check_labels(table, right, names)
     features, score_map = _fitted(table, right, names)
-    predicted = score_map(_scores(table, features))
+    predicted = score_map(raw_scores(table, features))
     if folds > 1:
         predicted = _out_of_fold(table, right, names, folds, fallback=predicted)
     fit = Fit(
@@ -188,61 +178,8 @@ def fit_calibration(
 def _fitted(
     table: FloatArray, right: FloatArray, names: Sequence[str]
 ) -> tuple[tuple[Feature, ...], ScoreMap]:
-    features = _single(table, names) if len(names) == 1 else _combined(table, right, names)
-    return features, fit_map(_scores(table, features), right)
-
-
-def _single(table: FloatArray, names: Sequence[str]) -> tuple[Feature, ...]:
-    """The one signal itself; a missing value counts as the lowest seen, which never overstates it."""
-    seen = table[~np.isnan(table[:, 0]), 0]
-    return (Feature(name=names[0], fill=float(seen.min()), weight=1.0, as_logit=_is_share(seen)),)
-
-
-def _combined(table: FloatArray, right: FloatArray, names: Sequence[str]) -> tuple[Feature, ...]:
-    bare = tuple(_bare_feature(name, table[:, k]) for k, name in enumerate(names))
-    values, absent = _transformed(table, bare), np.isnan(table).astype(np.float64)
-    design = np.column_stack([values, absent])
-    scale = np.where(design.std(axis=0) > 0, design.std(axis=0), 1.0)
-    weights = _logistic_weights(design / scale, right) / scale
-    return tuple(
-        Feature(
-            name=feature.name,
-            fill=feature.fill,
-            weight=float(weights[k]),
-            missing_weight=float(weights[len(names) + k]),
-            as_logit=feature.as_logit,
-        )
-        for k, feature in enumerate(bare)
-    )
-
-
-def _logistic_weights(design: FloatArray, right: FloatArray) -> FloatArray:
-    try:
-        from sklearn.linear_model import LogisticRegression
-    except ImportError as error:  # pragma: no cover - the extra is installed where tests run
-        raise SettingError('combining signals needs scikit-learn: pip install "cupel[calibrate]"') from error
-    model = LogisticRegression(C=1.0, max_iter=1000).fit(design, right > 0.5)
-    return np.asarray(model.coef_[0], dtype=np.float64)
-
-
-def _bare_feature(name: str, column: FloatArray) -> Feature:
-    seen = column[~np.isnan(column)]
-    fill = float(seen.mean()) if len(seen) else 0.0
-    return Feature(name=name, fill=fill, weight=1.0, as_logit=False)
-
-
-def _transformed(table: FloatArray, features: Sequence[Feature]) -> FloatArray:
-    columns = []
-    for k, feature in enumerate(features):
-        filled = np.where(np.isnan(table[:, k]), feature.fill, table[:, k])
-        columns.append(logit(filled) if feature.as_logit else filled)
-    return np.column_stack(columns)
-
-
-def _scores(table: FloatArray, features: Sequence[Feature]) -> FloatArray:
-    weights = np.array([feature.weight for feature in features])
-    absent = np.array([feature.missing_weight for feature in features])
-    return np.asarray(_transformed(table, features) @ weights + np.isnan(table) @ absent, dtype=np.float64)
+    features = single_feature(table, names) if len(names) == 1 else combined_features(table, right, names)
+    return features, fit_map(raw_scores(table, features), right)
 
 
 def _out_of_fold(
@@ -255,21 +192,13 @@ def _out_of_fold(
         rest = part != k
         if _usable(table[rest], right[rest]):
             features, score_map = _fitted(table[rest], right[rest], names)
-            predicted[~rest] = score_map(_scores(table[~rest], features))
+            predicted[~rest] = score_map(raw_scores(table[~rest], features))
     return predicted
 
 
 def _usable(table: FloatArray, right: FloatArray) -> bool:
     several = min(right.sum(), len(right) - right.sum()) > 0
     return bool(several and not np.isnan(table).all(axis=0).any())
-
-
-def _is_share(values: FloatArray) -> bool:
-    return bool(((values >= 0) & (values <= 1)).all())
-
-
-def _logit_of(value: float, feature: Feature) -> float:
-    return logit_of(value) if feature.as_logit else value
 
 
 def _table(matrix: ArrayLike, width: int) -> FloatArray:
