@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,7 +27,9 @@ def evaluate_routing(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
     seeds: Annotated[int, typer.Option(min=1, help="Fold seeds to average trained policies over.")] = 1,
     only: Annotated[str, typer.Option(help="Evaluate only sets whose name contains this.")] = "",
+    policy: Annotated[str, typer.Option(help="Replay only policies whose name contains this.")] = "",
     learn: Annotated[bool, typer.Option(help="Also replay policies that are trained.")] = True,
+    intervals: Annotated[bool, typer.Option(help="Bootstrap intervals of APGR and saving.")] = True,
     reference: Annotated[
         Path | None, typer.Option(help="A table of reference figures to compare with (CSV).")
     ] = None,
@@ -43,7 +46,8 @@ def evaluate_routing(
 
     if save_baseline and baseline is None:
         raise SettingError("--save-baseline needs --baseline FOLDER to write to")
-    found = [_evaluated(path, data, seeds, only, learn=learn) for path in sources]
+    wanted = _Wanted(seeds=seeds, only=only, policy=policy, learn=learn, intervals=intervals)
+    found = [_evaluated(path, data, wanted) for path in sources]
     every = [each for evaluations in found for each in evaluations]
     if as_json:
         print(json.dumps(_as_json(every), sort_keys=True))
@@ -59,19 +63,32 @@ def evaluate_routing(
         raise typer.Exit(1)
 
 
-def _evaluated(path: Path, data: Path | None, seeds: int, only: str, *, learn: bool) -> list[Any]:
-    from cupel.report.routing_evaluation import evaluate
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """Which sets and policies, and how thoroughly."""
+
+    seeds: int
+    only: str
+    policy: str
+    learn: bool
+    intervals: bool
+
+
+def _evaluated(path: Path, data: Path | None, wanted: _Wanted) -> list[Any]:
+    from cupel.report.routing_evaluation import evaluate, policies_for
     from cupel.report.routing_experiments import load_experiment
 
     if data is not None and (data / "routing").is_dir():
         data = data / "routing"
+    seeds = [7, *(seed for seed in range(wanted.seeds) if seed != 7)][: wanted.seeds]
     out = []
     for source in load_experiment(path, data=data).sources:
-        if only not in source.rows.name:
+        if wanted.only not in source.rows.name:
             continue
         typer.echo(f"{source.rows.name} …", err=True)
-        chosen = [7, *(seed for seed in range(seeds) if seed != 7)][:seeds]
-        out.append(evaluate(source.rows, learn=learn and source.learn, core=source.core, seeds=chosen))
+        every = policies_for(source.rows, learn=wanted.learn and source.learn, core=source.core)
+        chosen = [each for each in every if wanted.policy in each.name]
+        out.append(evaluate(source.rows, policies=chosen, seeds=seeds, intervals=wanted.intervals))
     return out
 
 
