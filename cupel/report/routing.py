@@ -20,6 +20,7 @@ COLUMNS = (
     "share",
     "quality",
     "saving",
+    "dIBC",
 )
 _COLOURS = ("#1f5fa8", "#c2541b", "#2e7d4f", "#7b3fa0", "#a8231f", "#6b6b00", "#00798c", "#5b4636")
 _W, _H, _PAD = 460, 300, 46
@@ -51,8 +52,8 @@ def routing_page(
 
 _LEGEND = """<p class="note">Trained policies are out of fold. APGR: part of the gap between the models that is
 recovered, averaged over all shares of strong calls; random mixing has 0.5. sav95: saving against always-strong at
-95 % of its quality, with mean costs; sav95 real: with each call's own cost. share, quality and saving are those of
-the policy's own decisions. Every further call a signal needs is billed. Brackets: 95 % bootstrap intervals.</p>"""
+95 % of its quality, with mean costs; sav95 real: with each call's own cost. share, quality, saving and dIBC (quality gained
+per extra cost, against always-strong) are those of the policy's own decisions. Every further call a signal needs is billed. Brackets: 95 % bootstrap intervals.</p>"""
 
 
 def _section(each: Evaluation) -> str:

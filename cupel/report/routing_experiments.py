@@ -23,6 +23,8 @@ TRAINED_WITHIN = 0.02
 _UNTRAINED = ("random mix", "oracle", "cascade: ")
 _TRAINED_CASCADES = ("cascade: all signals", "cascade: signals + text")
 _TRAINED_FIGURES = ("ECE_platt", "ECE_iso")
+_DECIDED = ("share", "quality", "dIBC")
+"""Figures of a policy's own decisions: comparable where the policy decides by the same rule."""
 LOWER_IS_BETTER = ("ECE", "Brier", "CPT50", "CPT80", "ECE_platt", "ECE_iso")
 
 
@@ -226,7 +228,9 @@ def compare_with_reference(evaluations: Sequence[Evaluation], path: Path) -> lis
                     highest=line.ranges.get(key, (np.inf, -np.inf))[1],
                 )
                 for key, value in row.items()
-                if key in line.figures and value and key not in ("share", "quality", "dIBC")
+                if key in line.figures
+                and value
+                and (key not in _DECIDED or row["method"].startswith("AutoMix"))
             ]
     return found
 
