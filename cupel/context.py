@@ -79,6 +79,17 @@ class RunContext(BaseModel):
         description="Calibrated policy that decides on doubt: `auto` is the newest for this task, `none` the plain rule, or a file.",
         json_schema_extra=_for_node("verify"),
     )
+    signals: str = Field(
+        default="",
+        description="Further signals that cost calls, by name and comma: `agreement` (needs an agreement model), "
+        "`self_verified`, `self_consistency`.",
+        json_schema_extra=_for_node("verify"),
+    )
+    prerouter: str = Field(
+        default="",
+        description="File of a learnt text router that may send a document straight to the strong model; empty for none.",
+        json_schema_extra=_for_node("route"),
+    )
     max_usd_per_document: float | None = Field(
         default=None, gt=0, description="Stop spending on one document at this many US dollars."
     )

@@ -29,6 +29,7 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
             "addendum",
         }
     ),
+    "verify": frozenset({"labels", "instructions", "title", "document", "record", "output_language"}),
     "judge": frozenset(
         {"criteria", "labels", "instructions", "title", "document", "record", "output_language"}
     ),

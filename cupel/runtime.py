@@ -23,12 +23,14 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from cupel.errors import DocumentBudgetError, UnknownPriceError
+from cupel.confidence import Calibration
+from cupel.errors import DocumentBudgetError, SettingError, UnknownPriceError
 from cupel.limits import Budget, Circuits, Limiter, RetryPolicy, Slot, with_retries
 from cupel.models import CallSettings, Completion, complete, cost, estimate_tokens, price
 from cupel.models.recordings import set_recordings_folder
 from cupel.project import Project, find_project
 from cupel.prompts import Message, check_prompts, compact, wire_schema
+from cupel.routing import Prerouter, ThresholdCascade, prerouter_from_json
 from cupel.runlog import RunLog, StoredResponse, open_run_log
 from cupel.state import Call
 from cupel.tasks import TaskSpec, ad_hoc_task, load_task
@@ -142,6 +144,9 @@ class Tally:
     cost_usd: dict[str, float] = field(default_factory=dict)
     unknown_price: set[str] = field(default_factory=set)
     cache_hits: int = 0
+    notes: set[str] = field(default_factory=set)
+    """What a person should know about this run, each once."""
+
     in_flight: int = 0
 
     def paid(self, model: str, usd: float | None) -> None:
@@ -174,6 +179,20 @@ class Run:
 _run: ContextVar[Run | None] = ContextVar("cupel_run", default=None)
 current_retry: ContextVar[int] = ContextVar("cupel_retry", default=0)
 """Above 0 while a document is asked about anew: old replies are passed over, the new ones kept under it."""
+
+current_sample: ContextVar[int] = ContextVar("cupel_sample", default=0)
+"""Above 0 while a further sample of the same question is drawn: every number is a reply of its own."""
+
+
+@contextmanager
+def sampling(number: int) -> Iterator[None]:
+    """What is asked inside is the n-th further sample of its question; 0 is the question itself."""
+    token = current_sample.set(number)
+    try:
+        yield
+    finally:
+        current_sample.reset(token)
+
 
 _served = Run()
 
@@ -213,6 +232,34 @@ class Runtime:
         self.circuits = Circuits()
         self._in_flight: dict[str, asyncio.Task[StoredResponse]] = {}
         self._tasks: dict[str, tuple[float, TaskSpec]] = {}
+        self._policies: dict[Path, tuple[float, ThresholdCascade | None]] = {}
+        self._prerouters: dict[Path, Prerouter] = {}
+
+    async def policy(self, task: str, setting: str) -> ThresholdCascade | None:
+        """The calibrated policy a run names: `auto` is the task's in `.cupel/policies/`, `none` the plain rule.
+
+        Raises:
+            SettingError: For a file that is missing or cannot be read.
+        """
+        if setting == "none":
+            return None
+        path = policy_path(self.project.state, task) if setting == "auto" else Path(setting)
+        known = self._policies.get(path)
+        if known is None or time.monotonic() - known[0] > TASK_FRESH_S:
+            known = (time.monotonic(), await asyncio.to_thread(_read_policy, path, needed=setting != "auto"))
+            self._policies[path] = known
+        return known[1]
+
+    async def prerouter(self, file: str) -> Prerouter:
+        """The learnt text router in a file.
+
+        Raises:
+            SettingError: For a file that is missing or cannot be read.
+        """
+        path = Path(file)
+        if path not in self._prerouters:
+            self._prerouters[path] = await asyncio.to_thread(_read_prerouter, path)
+        return self._prerouters[path]
 
     async def task(self, document: Mapping[str, Any]) -> TaskSpec:
         """The task a document names, or the one its own schema makes; an edited file is seen within a second.
@@ -430,6 +477,27 @@ async def close_current() -> None:
     _opening.pop(loop, None)
     if runtime is not None:
         await runtime.aclose()
+
+
+def policy_path(state: Path, task: str) -> Path:
+    """Where `cupel calibrate` stores a task's policy."""
+    return state / "policies" / f"{task}.json"
+
+
+def _read_policy(path: Path, *, needed: bool) -> ThresholdCascade | None:
+    if not path.is_file():
+        if needed:
+            raise SettingError(f"policy={str(path)!r}: there is no such file; `cupel calibrate` makes one")
+        return None
+    return ThresholdCascade.from_json(path.read_text(encoding="utf-8"), read_score=Calibration.from_dict)
+
+
+def _read_prerouter(path: Path) -> Prerouter:
+    if not path.is_file():
+        raise SettingError(
+            f"prerouter={str(path)!r}: there is no such file; `cupel calibrate --prerouter` makes one"
+        )
+    return prerouter_from_json(path.read_text(encoding="utf-8"))
 
 
 @lru_cache(maxsize=32)

@@ -20,7 +20,7 @@ from cupel.errors import (
 )
 from cupel.models import CallSettings
 from cupel.prompts import Message, Template, compact, render, wire_schema
-from cupel.runtime import Request, Response, current, current_retry, current_run
+from cupel.runtime import Request, Response, current, current_retry, current_run, current_sample
 from cupel.state import Call, Record
 
 ErrorKind = Literal["schema", "refusal", "provider"]
@@ -136,7 +136,7 @@ async def _send(question: Question, messages: list[Message], kind: str) -> Respo
                 logprobs=question.logprobs,
             ),
             max_retries=context.max_retries,
-            sample=question.sample,
+            sample=question.sample or current_sample.get(),
             retry=current_retry.get(),
             usd_left=question.usd_left,
             has_fallback=bool(question.fallback_model),

@@ -19,7 +19,7 @@ from cupel.state import Record
 GENERIC = "_generic"
 """Folder with the prompts of ad-hoc tasks, and of tasks that leave one out."""
 
-ENRICHING = ("extract", "judge", "refine", "repair")
+ENRICHING = ("extract", "judge", "refine", "repair", "verify")
 """The prompts that decide a document's outcome."""
 
 ABOUT_PROMPTS = ("improve", "compare")

@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 from cupel.cascade import Doubt, basic_signals, plain_rule
-from cupel.confidence.agreement import record_agreement
+from cupel.confidence import compute_signals
 from cupel.context import RunContext
 from cupel.documents import wrap
-from cupel.extraction import attempt_record, prompt_for, usd_left
+from cupel.extraction import prompt_for, usd_left
 from cupel.grounding import Grounder
 from cupel.judging import Finding, Verdict, aggregate, code_checks, judge_schema, read_judgement
 from cupel.models import resolve_models
+from cupel.observing import observed, wanted_signals
 from cupel.prompts import compact, messages, template_of
-from cupel.runtime import current
-from cupel.state import Attempt, Call, RunState, VerdictRecord
+from cupel.routing import ThresholdCascade
+from cupel.runtime import current, current_run
+from cupel.state import Attempt, RunState, VerdictRecord
 from cupel.structured import Question, ask
 from cupel.tasks import TaskSpec
 
+FREE = ("quotes_verbatim", "mean_logprob", "min_logprob")
+"""Signals that cost nothing and are noted for every record, beside the plain rule's own."""
+
 
 async def verified(state: RunState, task: TaskSpec, context: RunContext) -> Attempt:
-    """The latest attempt with its signals, score, confidence and doubts filled in."""
+    """The latest attempt with its signals, score, confidence and doubts filled in.
+
+    A calibrated policy decides where there is one for this task, prompt, model and signals; else the plain rule.
+    """
     attempt = state["attempts"][-1]
-    signals = basic_signals(attempt, task)
-    calls: list[Call] = []
-    if attempt["tier"] == "cheap" and attempt["record"] is not None and context.agreement_model:
-        signals["agreement"], calls = await _second_opinion(state, task, context, attempt)
-    doubt: Doubt = plain_rule(attempt, signals, task)
+    seen, calls = await observed(state, task, context, attempt)
+    basic = basic_signals(attempt, task)
+    policy = await _policy_for(attempt, task, context)
+    extra = (*FREE, *wanted_signals(context), *(policy.signals if policy else ()))
+    signals = {**basic, **compute_signals(seen, tuple(dict.fromkeys(extra)))}
+    doubt = plain_rule(attempt, {**basic, "agreement": signals.get("agreement")}, task)
+    if policy is not None and attempt["record"] is not None:
+        doubt = calibrated(policy, signals, score=doubt.score)
     return {
         **attempt,
         "calls": [*attempt["calls"], *calls],
@@ -39,16 +52,40 @@ async def verified(state: RunState, task: TaskSpec, context: RunContext) -> Atte
     }
 
 
-async def _second_opinion(
-    state: RunState, task: TaskSpec, context: RunContext, attempt: Attempt
-) -> tuple[float | None, list[Call]]:
-    """How far a second cheap model agrees, field by field, in [0, 1]; None when it gave no record."""
-    second = context.model_copy(update={"cheap_model": context.agreement_model})
-    other = await attempt_record(state, task, second, "cheap")
-    calls: list[Call] = [{**call, "kind": "verify"} for call in other["calls"]]
-    if other["record"] is None or attempt["record"] is None:
-        return None, calls
-    return record_agreement(attempt["record"], other["record"]), calls
+def calibrated(
+    policy: ThresholdCascade, signals: Mapping[str, float | None], *, score: float | None
+) -> Doubt:
+    """What a calibrated policy says of a record; below its threshold it is in doubt."""
+    decision = policy.decide(signals)
+    confidence = decision.confidence
+    doubts = []
+    if not decision.accept:
+        shown = "no signal could be observed" if confidence is None else f"confidence {confidence:.2f}"
+        limit = (
+            "nothing is certified" if math.isinf(policy.threshold) else f"threshold {policy.threshold:.2f}"
+        )
+        doubts = [f"{shown} is below the {limit}" if confidence is not None else shown]
+    known = confidence is not None
+    return Doubt(score=score, confidence=confidence, calibrated=known, in_doubt=bool(doubts), doubts=doubts)
+
+
+async def _policy_for(attempt: Attempt, task: TaskSpec, context: RunContext) -> ThresholdCascade | None:
+    """The policy calibrated for exactly this task, prompt and model; another one is passed over, with a note."""
+    policy = await (await current()).policy(task.name, context.policy)
+    if policy is None or attempt["tier"] != "cheap" or attempt["record"] is None:
+        return None
+    binding = policy.score.binding  # type: ignore[attr-defined]  # a Calibration: `_read_policy` made it
+    if (binding.task, binding.prompt_version, binding.model) == (
+        task.name,
+        attempt["prompt_version"],
+        attempt["model"],
+    ):
+        return policy
+    current_run().tally.notes.add(
+        f"the calibration of {task.name} was made for {binding.model} and prompt {binding.prompt_version}, not for "
+        f"{attempt['model']} and {attempt['prompt_version']}: it is passed over; run `cupel calibrate` again"
+    )
+    return None
 
 
 async def judged(state: RunState, task: TaskSpec, context: RunContext) -> VerdictRecord:
