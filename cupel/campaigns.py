@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal
 
 from typing_extensions import NotRequired, TypedDict
 
-Result = Literal["nothing_to_do", "no_candidate", "rejected", "inconclusive", "nominee", "promoted", "declined"]
+Result = Literal[
+    "nothing_to_do", "no_candidate", "rejected", "inconclusive", "nominee", "promoted", "declined"
+]
 
 
 class ImproveInput(TypedDict):

@@ -6,6 +6,7 @@ import typer
 
 from cupel.cli.doctor import doctor
 from cupel.cli.failures import failures
+from cupel.cli.improve import improve
 from cupel.cli.init import init
 from cupel.cli.plan import plan
 from cupel.cli.report import report
@@ -22,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (init, doctor, tasks, plan, run, show, failures, report):
+for command in (init, doctor, tasks, plan, run, show, failures, report, improve):
     app.command()(command)
 
 

@@ -80,7 +80,10 @@ def rules_toml(rules: Sequence[Rule], header: str = "") -> str:
     blocks = [
         "\n".join(
             ["[[rules]]"]
-            + [f"{name} = {_toml(getattr(rule, name))}" for name in ("id", "text", "why", "failures", "effect")]
+            + [
+                f"{name} = {_toml(getattr(rule, name))}"
+                for name in ("id", "text", "why", "failures", "effect")
+            ]
         )
         for rule in rules
     ]

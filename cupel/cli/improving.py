@@ -1,0 +1,121 @@
+"""What `cupel improve` does: hold the task, run the improve graph, tell what became of it, and ask a person."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cupel.cli.console import open_console, print_json
+from cupel.errors import InputError, StopRunError
+from cupel.improving import ledger_of, promote
+from cupel.project import Project, find_project, load_graph
+from cupel.report.text import safe
+from cupel.report.wording import usd
+from cupel.runtime import Runtime, close_current, install
+from cupel.settings import run_context
+
+WORDS = {
+    "nothing_to_do": "nothing to do",
+    "no_candidate": "no candidate",
+    "nominee": "better: a nominee that waits for approval",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImproveRun:
+    """Everything `cupel improve` was told."""
+
+    given: Mapping[str, Any]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    ask: bool = False
+    as_json: bool = False
+
+
+def run_improve(told: ImproveRun) -> int:
+    """Run a campaign; returns the exit code. One process at a time works on a task."""
+    project = find_project()
+    if not Path(told.given["documents"]).is_file():
+        raise InputError(f"{told.given['documents']}: there is no such file")
+    ledger = ledger_of(project.state)
+    with ledger.session(told.given["task"]):
+        try:
+            result = asyncio.run(improved(project, told))
+        except StopRunError as error:
+            print(f"stopped: {error}\nThe same command goes on from here.", file=sys.stderr)
+            return error.exit_code
+        if told.as_json:
+            print_json(result)
+        else:
+            tell_campaign(result)
+        if result["result"] == "nominee":
+            _offer(project, result, ask=told.ask and not told.as_json and sys.stdin.isatty())
+    return 0
+
+
+async def improved(project: Project, told: ImproveRun) -> dict[str, Any]:
+    """Invoke the improve graph as Studio would, with no person attached."""
+    context = run_context(told.settings, os.environ)
+    graph = await asyncio.to_thread(load_graph, project, "improve")
+    install(await asyncio.to_thread(Runtime, project))
+    try:
+        result: dict[str, Any] = await graph.ainvoke(
+            dict(told.given),
+            {"recursion_limit": 60},
+            context=context.model_copy(update={"human_review": False}),
+        )
+    finally:
+        await close_current()
+    return result
+
+
+def _offer(project: Project, result: Mapping[str, Any], *, ask: bool) -> None:
+    """Promote the nominee where a person at the terminal says so; else say how."""
+    task, version = result["task"], result["proposal"]["version"]
+    if ask and input(f"Promote {version} of {task}? [y/N] ").strip().lower() in {"y", "yes"}:
+        promote(project.prompts, project.state, task, version, getpass.getuser())
+        print(f"promoted; `cupel prompts rollback {task} {result['version']}` takes it back", file=sys.stderr)
+        return
+    print(f"approve it with `cupel prompts promote {task} {version}`", file=sys.stderr)
+
+
+def tell_campaign(result: Mapping[str, Any]) -> None:
+    """Print what became of a campaign: causes, what was tried, the gate, and the decision."""
+    console = open_console()
+    console.print(f"{result['task']} at {result['version']}, campaign {result['campaign']}")
+    for note in result.get("notes", ()):
+        console.print(f"  {safe(note)}", soft_wrap=True)
+    for cause in result.get("causes", ())[:8]:
+        told = f"  {cause['failures']:>4} × {cause['criterion']} ({cause['cause']}) on {cause['documents']} documents"
+        console.print(safe(told), soft_wrap=True)
+    for turn in result.get("tried", ()):
+        what = f"{turn['version']}: {turn['fixes']} fixed, {turn['breaks']} broken of {turn['documents']}"
+        console.print(
+            safe(f"round {turn['number']}: {what if turn['version'] else turn['reason']}"), soft_wrap=True
+        )
+    if (result.get("proposal") or {}).get("diff"):
+        for line in result["proposal"]["diff"].splitlines():
+            console.print(safe(line), soft_wrap=True)
+    _tell_decision(console, result.get("decision"))
+    word = WORDS.get(result["result"], result["result"])
+    console.print(f"{word}: {safe('; '.join(result.get('reasons', ())))}", soft_wrap=True)
+    console.print(f"cost {usd(result.get('cost_usd'))}")
+
+
+def _tell_decision(console: Any, decision: Mapping[str, Any] | None) -> None:
+    if not decision or "interval" not in decision:
+        return
+    low, high = decision["interval"]
+    console.print(
+        f"gate, look {decision['look']}: {decision['fixes']} better, {decision['breaks']} worse of {decision['n']} held-out; "
+        f"{100 * decision['before']:.1f} → {100 * decision['after']:.1f}, gain {100 * decision['gain']:+.1f} "
+        f"[{100 * low:+.1f}, {100 * high:+.1f}], p = {decision['p']:.3g} (allowed {decision['alpha']:.3g}, {decision['test']})",
+        soft_wrap=True,
+    )
+    for note in decision.get("notes", ()):
+        console.print(f"  {safe(note)}", soft_wrap=True)

@@ -1,0 +1,156 @@
+"""A campaign: the task as it is, its documents, its money, its ledger; the same one at every step, and after a kill."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cupel.campaigns import ImproveState
+from cupel.context import RunContext
+from cupel.errors import SettingError
+from cupel.limits import Budget
+from cupel.models import check_models, resolve_models
+from cupel.prompts import compact
+from cupel.refinement.guards import LeakGuard
+from cupel.refinement.ledger import Ledger
+from cupel.refinement.versions import (
+    version_of,
+)
+from cupel.runlog import now, text_hash
+from cupel.runtime import Run, Runtime, current
+from cupel.state import Outcome
+from cupel.tasks import TaskSpec, load_task
+from cupel.trials import Bench, Document, read_documents
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Campaign:
+    """What the steps share: the task as it is, its documents, the ledger, and where versions are tried."""
+
+    name: str
+    task: TaskSpec
+    documents: Mapping[str, Document]
+    ledger: Ledger
+    bench: Bench
+    context: RunContext
+    gate_judge: str
+    by_gold: bool
+
+    @property
+    def version(self) -> str:
+        """The prompt as it is."""
+        return version_of(self.task)
+
+    @property
+    def trial(self) -> RunContext:
+        """Settings under which versions are compared on development documents: nothing is refined."""
+        return self.context.model_copy(
+            update={
+                "judge": "never" if self.by_gold else "always",
+                "max_refinements": 0,
+                "advisory_judge": False,
+            }
+        )
+
+    @property
+    def confirmation(self) -> RunContext:
+        """The same on held-out documents, where another judge decides."""
+        return self.trial if self.by_gold else self.trial.model_copy(update={"judge_model": self.gate_judge})
+
+    @functools.cached_property
+    def leaks(self) -> LeakGuard:
+        """Knows every document, those held out included."""
+        return LeakGuard([d.text for d in self.documents.values()], list(self.documents))
+
+    def chosen(self, ids: Sequence[str]) -> list[Document]:
+        """Documents by id."""
+        return [self.documents[doc_id] for doc_id in ids]
+
+    async def outcomes(self, task: TaskSpec, context: RunContext, ids: Sequence[str]) -> dict[str, Outcome]:
+        """Outcomes of these documents under a version."""
+        return await self.bench.outcomes(task, context, self.chosen(ids))
+
+    async def note(self, kind: Any, key: str, data: Mapping[str, Any]) -> None:
+        """Write an entry of the ledger, once."""
+        entry = {"campaign": self.name, **data}
+        await asyncio.to_thread(self.ledger.append, kind, task=self.task.name, key=key, at=now(), data=entry)
+
+
+def ledger_of(state: Path) -> Ledger:
+    """The ledger in a project's state folder."""
+    return Ledger(state / "refinement" / "ledger.jsonl")
+
+
+async def opened(state: ImproveState, context: RunContext) -> Campaign:
+    """The campaign a state belongs to; the same one at every step, and after a kill.
+
+    Raises:
+        SettingError: Where nothing could tell right from wrong, or the gate would have no judge of its own.
+    """
+    runtime = await current()
+    context = context.model_copy(update={"human_review": False})
+    task = await asyncio.to_thread(load_task, state["task"], runtime.project.prompts)
+    path = runtime.project.folder / state["documents"]
+    documents = await asyncio.to_thread(read_documents, path, task, group=state.get("group") or "")
+    golden = [document for document in documents if document.gold is not None]
+    used = golden or documents
+    models = resolve_models(context, runtime.env)
+    check_models(models, runtime.env)
+    gate_judge = state.get("gate_judge") or ""
+    if not golden:
+        _check_judges(models.judge, gate_judge)
+    name = state.get("campaign") or _name(state, task, used, context, models.all())
+    return Campaign(
+        name=name,
+        task=task,
+        documents={document.doc_id: document for document in used},
+        ledger=ledger_of(runtime.project.state),
+        bench=Bench(
+            project=runtime.project,
+            runtime=runtime,
+            run=await _run(runtime, name, state.get("max_usd")),
+            name=str(state["documents"]),
+        ),
+        context=context,
+        gate_judge=gate_judge,
+        by_gold=bool(golden),
+    )
+
+
+def _check_judges(judge: str, gate_judge: str) -> None:
+    if not judge:
+        raise SettingError(
+            "neither the documents' gold nor a judge could tell a right record from a wrong one; "
+            "give documents with `gold`, or name a --judge-model"
+        )
+    if not gate_judge or gate_judge == judge:
+        raise SettingError(
+            f"{judge} tunes the prompt, so another judge must decide on the held-out documents; "
+            "name one of another family with --gate-judge, or give documents with `gold`"
+        )
+
+
+def _name(
+    state: ImproveState, task: TaskSpec, documents: Sequence[Document], context: RunContext, models: Any
+) -> str:
+    asked = {
+        key: state.get(key)
+        for key in ("rounds", "seed", "engine", "gate_judge", "candidate", "held_out", "group")
+    }
+    told = sorted([d.doc_id, text_hash(d.text), compact(d.gold)] for d in documents)
+    decides = [task.name, version_of(task), context.model_dump(), models, asked, told]
+    return hashlib.sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+async def _run(runtime: Runtime, name: str, max_usd: float | None) -> Run:
+    """The campaign's money: what it spent before, in this process or another, counts."""
+    run = Run(run_id=name, stops=True)
+    if max_usd is not None:
+        run.budget = Budget(max_usd, spent_usd=await runtime.run_log.spent_usd(name))
+    return run

@@ -1,0 +1,164 @@
+"""What goes wrong on development documents, and why: collect and diagnose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from cupel.campaigns import ImproveState
+from cupel.context import RunContext
+from cupel.improving.campaign import Campaign, opened
+from cupel.models import resolve_models
+from cupel.refinement.failures import Failure, cluster, told_to_rewriter
+from cupel.refinement.gate import detection, look_alpha
+from cupel.refinement.guards import LeakGuard
+from cupel.refinement.pairs import Run as Scored
+from cupel.refinement.splits import HELD_OUT, Split, SplitDocument, split
+from cupel.refinement.versions import (
+    rule_rows,
+    version_of,
+)
+from cupel.refinement.wording import forbidden
+from cupel.runlog.rows import failure_rows
+from cupel.state import Outcome
+from cupel.tasks import TaskSpec
+from cupel.trials import differences, scores_of
+
+
+async def collected(state: ImproveState, context: RunContext) -> dict[str, Any]:
+    """Freeze the split, run the prompt as it is on the development side, and gather what went wrong."""
+    campaign = await opened(state, context)
+    parts = split(
+        [SplitDocument(d.doc_id, d.group, d.text) for d in campaign.documents.values()],
+        held_out=state.get("held_out") or HELD_OUT,
+    )
+    await _begin(campaign, state, parts)
+    setting = (
+        campaign.context if campaign.by_gold else campaign.context.model_copy(update={"judge": "always"})
+    )
+    judged = await campaign.outcomes(campaign.task, setting, parts.dev)
+    plain = await campaign.outcomes(campaign.task, campaign.trial, parts.dev)
+    scores, unknown = scores_of(plain, campaign.chosen(parts.dev), campaign.task)
+    failed = sorted(doc_id for doc_id, run in scores.items() if run.score < 1)
+    found = [failure for doc_id in failed for failure in _failures(judged[doc_id], plain[doc_id], campaign)]
+    return {
+        "campaign": campaign.name,
+        "version": campaign.version,
+        "dev": list(parts.dev),
+        "held_out_ids": list(parts.held_out),
+        "held_out_version": parts.version,
+        "failures": [asdict(failure) for failure in found],
+        "mended": _mended(judged, campaign.leaks),
+        "failed_docs": failed,
+        "passed_docs": sorted(scores.keys() - set(failed)),
+        "notes": _notes(campaign, parts, scores, unknown, failed),
+    }
+
+
+async def _begin(campaign: Campaign, state: ImproveState, parts: Split) -> None:
+    data = {"dev": list(parts.dev), "held_out": list(parts.held_out), "documents": state["documents"]}
+    await campaign.note("split", parts.version, {**data, "version": parts.version})
+    await campaign.note("version", campaign.version, _version_data(campaign.task, None, "file"))
+    settings = {
+        "version": campaign.version, "held_out": parts.version, "engine": state.get("engine") or "reflect",
+        "models": resolve_models(campaign.context, campaign.bench.runtime.env).all(), "gate_judge": campaign.gate_judge,
+        "decided_by": "gold" if campaign.by_gold else "judge",
+    }  # fmt: skip
+    await campaign.note("note", f"{campaign.name}:begins", settings)
+
+
+def _version_data(task: TaskSpec, parent: str | None, author: str) -> dict[str, Any]:
+    return {
+        "version": version_of(task),
+        "parent": parent,
+        "author": author,
+        "rules": rule_rows(task.rules),
+        "extract": task.prompts["extract"],
+    }
+
+
+def _failures(judged: Outcome, plain: Outcome, campaign: Campaign) -> list[Failure]:
+    """What went wrong on a document: by code, by the judge, and against its gold."""
+    document = campaign.documents[judged["doc_id"]]
+    rows = failure_rows("", "", judged, created_at="")
+    found = [
+        Failure(
+            doc_id=row["doc_id"],
+            criterion=row["criterion"],
+            prompt_version=row["prompt_version"],
+            critique=row["reasoning"],
+            quote=row["quote"],
+            quote_verified=row["cause"] == "judge" and row["quote"] is not None,
+            fixed_by=row["fixed_by"] if row["fixed_by"] in ("addendum", "escalation") else "none",
+            cost_usd=row["cost_usd"],
+        )
+        for row in rows
+        if row["cause"] != "provider"
+    ]
+    if document.gold is not None:
+        found += [
+            Failure(
+                doc_id=document.doc_id,
+                criterion=f"reference_{name}",
+                prompt_version=plain["prompt_version"],
+                critique=words,
+                cost_usd=plain["cost_usd"],
+            )
+            for name, words in differences(plain["record"], document.gold, campaign.task)
+        ]
+    return found
+
+
+def _notes(
+    campaign: Campaign,
+    parts: Split,
+    scores: Mapping[str, Scored],
+    unknown: Sequence[str],
+    failed: Sequence[str],
+) -> list[str]:
+    look = campaign.ledger.looks(campaign.task.name, parts.version) + 1
+    notes = [f"{len(parts.dev)} development and {len(parts.held_out)} held-out documents"]
+    notes.append(f"at look {look}, {detection(len(parts.held_out), look_alpha(look))}")
+    if unknown:
+        notes.append(f"{len(unknown)} development documents could not be scored and are left out")
+    by = "their gold" if campaign.by_gold else "the judge"
+    if scores and len(failed) == len(scores):
+        notes.append(f"every development document fails by {by}: look at it before trusting it")
+    if scores and not failed:
+        notes.append(f"no development document fails by {by}")
+    return notes
+
+
+def _mended(outcomes: Mapping[str, Outcome], leaks: LeakGuard) -> str:
+    """Instructions that mended single records, as far as a rewriter may read them: the best source of a rule."""
+    written = [
+        text
+        for outcome in outcomes.values()
+        if outcome["status"] == "accepted"
+        for addendum in outcome["addenda"]
+        for text in addendum["instructions"]
+        if forbidden(text) is None and leaks.leak(text) is None
+    ]
+    return "\n".join(f"- {text}" for text in list(dict.fromkeys(written))[:MOST_MENDED])
+
+
+MOST_MENDED = 5
+"""Instructions that mended single records which a rewriter is told."""
+
+
+async def diagnosed(state: ImproveState, context: RunContext) -> dict[str, Any]:
+    """Cluster the failures, and put them into words that hold no document."""
+    campaign = await opened(state, context)
+    failures = [Failure(**row) for row in state.get("failures", [])]
+    clusters = cluster(failures)
+    told, shown = told_to_rewriter(clusters, leaks=campaign.leaks)
+    causes = [
+        {
+            "criterion": group.criterion, "cause": group.cause, "prompt_version": group.prompt_version,
+            "failures": len(group.failures), "documents": group.documents, "cost_usd": group.cost_usd,
+        }
+        for group in clusters
+    ]  # fmt: skip
+    await campaign.note("note", f"{campaign.name}:diagnosis", {"causes": causes, "told": told})
+    return {"causes": causes, "told": told, "shown": dict(shown)}

@@ -1,0 +1,160 @@
+"""A nominee approved, promoted, or taken back; and what became of a campaign."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cupel.campaigns import ImproveState
+from cupel.context import RunContext
+from cupel.errors import UsageError
+from cupel.improving.campaign import ledger_of, opened
+from cupel.improving.testing import candidate_of
+from cupel.refinement.versions import (
+    as_version,
+    known_version,
+    publish,
+    rules_of,
+    version_of,
+)
+from cupel.runlog import now
+from cupel.runtime import current
+from cupel.tasks import Rule, TaskSpec, load_task
+
+
+def approval_request(state: ImproveState) -> dict[str, Any]:
+    """The question to a person, in the Agent Inbox shape: what changes, what it gains, what it breaks."""
+    candidate, decision = candidate_of(state), state.get("decision") or {}
+    low, high = decision["interval"]
+    lines = [
+        f"Task {state['task']}: {candidate['version']} in place of {candidate['parent']}, proposed by {candidate['author']}",
+        f"{decision['fixes']} fixed, {decision['breaks']} broken of {decision['n']} held-out documents",
+        f"gain {100 * decision['gain']:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}], p = {decision['p']:.3g}",
+        "",
+        candidate["diff"],
+    ]
+    return {
+        "action_request": {
+            "action": f"promote_{state['task']}",
+            "args": {"version": candidate["version"], "side_by_side": decision.get("side_by_side", [])},
+        },
+        "config": {"allow_accept": True, "allow_edit": False, "allow_respond": False, "allow_ignore": True},
+        "description": "\n".join(lines),
+    }
+
+
+def read_approval(answer: Any) -> dict[str, Any]:
+    """A person's answer: only a plain acceptance promotes."""
+    said = answer[0] if isinstance(answer, list) and answer else answer
+    kind = said.get("type") if isinstance(said, Mapping) else said
+    if kind == "accept":
+        return {"approved_by": "a person in Studio", "declined": False}
+    return {"approved_by": None, "declined": True}
+
+
+async def promoted(state: ImproveState) -> dict[str, Any]:
+    """Move the pointer and write the files; again, it changes nothing."""
+    runtime = await current()
+    approver = state.get("approved_by") or "unknown"
+    await asyncio.to_thread(
+        promote,
+        runtime.project.prompts,
+        runtime.project.state,
+        state["task"],
+        candidate_of(state)["version"],
+        approver,
+    )
+    return {"result": "promoted"}
+
+
+def promote(prompts: Path, state: Path, task_name: str, version: str, approver: str) -> str:
+    """Promote a version that passed the gate: the ledger's pointer first, then rules.toml.
+
+    Returns:
+        The version's whole id.
+
+    Raises:
+        UsageError: If no gate decided so, it was compared with another prompt than the active one, or the
+            folder was edited since.
+    """
+    ledger, task = ledger_of(state), load_task(task_name, prompts)
+    entry = known_version(ledger, task_name, version)
+    decided = [
+        e.data
+        for e in ledger.entries(task=task_name, kind="decision")
+        if e.data.get("version") == entry.key and e.data.get("decision") == "promote"
+    ]
+    now_at = version_of(task)
+    compared = {str(data["against"]) for data in decided}
+    if decided and now_at not in compared | {entry.key}:
+        raise UsageError(
+            f"version {entry.key} of {task_name!r} was compared with {', '.join(sorted(compared))}, but the folder "
+            f"is at {now_at}; test it anew, or put the files back"
+        )
+    ledger.promote(entry.key, task=task_name, approver=approver, at=now())
+    rules = _with_effect(rules_of(entry.data["rules"]), task.rules, decided[-1] if decided else {})
+    publish(task, rules, entry.data["extract"], against=now_at)
+    return entry.key
+
+
+def _with_effect(rules: Sequence[Rule], old: Sequence[Rule], decision: Mapping[str, Any]) -> list[Rule]:
+    """The new or reworded rules say what they were measured to do, together."""
+    from dataclasses import replace
+
+    if not decision:
+        return list(rules)
+    low, high = decision["interval"]
+    effect = (
+        f"{100 * decision['gain']:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}] on {decision['n']} held-out "
+        f"documents, p = {decision['p']:.2g}, with all edits of its version"
+    )
+    known = {rule.id: rule.text for rule in old}
+    return [rule if known.get(rule.id) == rule.text else replace(rule, effect=effect) for rule in rules]
+
+
+def rollback(prompts: Path, state: Path, task_name: str, version: str, approver: str) -> str:
+    """Point back at a version that was active before, and write its files.
+
+    Returns:
+        The version's whole id.
+
+    Raises:
+        UsageError: If it never was active; the message names those that were.
+    """
+    ledger, task = ledger_of(state), load_task(task_name, prompts)
+    entry = known_version(ledger, task_name, version)
+    ledger.rollback(entry.key, task=task_name, approver=approver, at=now())
+    publish(task, rules_of(entry.data["rules"]), entry.data["extract"], against=version_of(task))
+    return entry.key
+
+
+async def concluded(state: ImproveState, context: RunContext) -> dict[str, Any]:
+    """What became of the campaign, in one word and its reasons; noted in the ledger."""
+    campaign = await opened(state, context)
+    result, reasons = _result(state)
+    cost = round(await campaign.bench.runtime.run_log.spent_usd(campaign.name), 8)
+    await campaign.note(
+        "note", f"{campaign.name}:ends:{result}", {"result": result, "reasons": reasons, "cost_usd": cost}
+    )
+    return {"result": result, "reasons": reasons, "cost_usd": cost}
+
+
+def _result(state: ImproveState) -> tuple[str, list[str]]:
+    decision, tried = state.get("decision"), state["tried"]
+    if state.get("result") == "promoted":
+        return "promoted", list((decision or {}).get("reasons", []))
+    if decision is not None:
+        named = {"promote": "declined" if state.get("declined") else "nominee", "reject": "rejected"}
+        return named.get(decision["decision"], "inconclusive"), list(decision["reasons"])
+    if not tried:
+        return "nothing_to_do", ["no development document fails, so there is nothing to answer"]
+    reasons = list(dict.fromkeys(turn["reason"] for turn in tried if turn["reason"]))
+    return ("rejected" if any(turn["version"] for turn in tried) else "no_candidate"), reasons
+
+
+def stored_version(prompts: Path, state: Path, task_name: str, version: str) -> TaskSpec:
+    """A task as a version of the ledger had it."""
+    task = load_task(task_name, prompts)
+    return as_version(task, known_version(ledger_of(state), task_name, version))

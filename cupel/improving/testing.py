@@ -1,0 +1,139 @@
+"""A candidate tried: on the documents that failed, then, once, on those held out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from cupel.campaigns import Candidate, ImproveState, Round
+from cupel.context import RunContext
+from cupel.errors import UsageError
+from cupel.improving.campaign import Campaign, opened
+from cupel.models import resolve_models
+from cupel.refinement.failures import with_anchors
+from cupel.refinement.gate import GateDecision, GateSettings, gate
+from cupel.refinement.pairs import Run as Scored
+from cupel.refinement.pairs import pair_up
+from cupel.refinement.versions import (
+    changed,
+    rules_of,
+)
+from cupel.runlog import now
+from cupel.trials import scores_of, slices_of
+
+MOST_UNDECIDED = 0.1
+"""Share of held-out documents without a score beyond which nothing is promoted."""
+
+SHOWN = 5
+"""Regressions and fixes that whoever approves is shown."""
+
+
+async def retested(state: ImproveState, context: RunContext) -> dict[str, Any]:
+    """Try the candidate on the documents that failed and as many that passed.
+
+    These were selected because they failed, so no p-value is computed from them: the gate has its own documents.
+    """
+    campaign = await opened(state, context)
+    candidate = candidate_of(state)
+    task = changed(campaign.task, rules_of(candidate["rules"]), candidate["extract"])
+    ids = with_anchors(state["failed_docs"], state["passed_docs"])
+    old, _ = scores_of(
+        await campaign.outcomes(campaign.task, campaign.trial, ids), campaign.chosen(ids), campaign.task
+    )
+    new, _ = scores_of(await campaign.outcomes(task, campaign.trial, ids), campaign.chosen(ids), task)
+    both = old.keys() & new.keys()
+    fixes = sum(new[name].score > old[name].score for name in both)
+    breaks = sum(new[name].score < old[name].score for name in both)
+    by_hand = candidate["author"] == "human"
+    good = fixes >= breaks if by_hand else fixes > breaks
+    number = len(state["tried"]) + 1
+    turn = Round(
+        number=number, version=candidate["version"], diff=candidate["diff"], documents=len(both), fixes=fixes, breaks=breaks,
+        reason="" if good else f"no better on development documents: {fixes} fixed, {breaks} broken of {len(both)}",
+    )  # fmt: skip
+    await campaign.note("note", f"{campaign.name}:round{number}", {**turn, "stage": "retest"})
+    return {"tried": [turn]}
+
+
+def candidate_of(state: ImproveState) -> Candidate:
+    """The candidate a step is about."""
+    candidate = state.get("proposal")
+    if candidate is None:
+        raise UsageError("there is no candidate at this step; start the campaign anew")
+    return candidate
+
+
+async def weighed(state: ImproveState, context: RunContext) -> dict[str, Any]:
+    """Both prompts on the held-out documents; the look is spent before anything of them is seen."""
+    campaign = await opened(state, context)
+    candidate, ids = candidate_of(state), state["held_out_ids"]
+    look = await asyncio.to_thread(
+        campaign.ledger.look,
+        task=campaign.task.name,
+        held_out=state["held_out_version"],
+        version=candidate["version"],
+        at=now(),
+    )
+    task = changed(campaign.task, rules_of(candidate["rules"]), candidate["extract"])
+    old = await campaign.outcomes(campaign.task, campaign.confirmation, ids)
+    new = await campaign.outcomes(task, campaign.confirmation, ids)
+    before, _ = scores_of(old, campaign.chosen(ids), campaign.task)
+    after, _ = scores_of(new, campaign.chosen(ids), task)
+    both = sorted(before.keys() & after.keys())
+    decision = _decision(
+        campaign, {d: before[d] for d in both}, {d: after[d] for d in both}, len(ids), look.number
+    )
+    better = [d for d in both if after[d].score > before[d].score][:SHOWN]
+    worse = [d for d in both if after[d].score < before[d].score][:SHOWN]
+    data = {
+        **decision, "version": candidate["version"], "against": campaign.version, "held_out": state["held_out_version"],
+        "diff": candidate["diff"], "better": better, "worse": worse,
+    }  # fmt: skip
+    await campaign.note(
+        "decision", f"{candidate['version']}:{campaign.version}:{state['held_out_version']}", data
+    )
+    side_by_side = [
+        {"doc_id": d, "change": "worse" if d in worse else "better", "before": old[d]["record"], "after": new[d]["record"]}
+        for d in (*worse, *better)
+    ]  # fmt: skip
+    return {"decision": {**data, "side_by_side": side_by_side}}
+
+
+def _decision(
+    campaign: Campaign, before: Mapping[str, Scored], after: Mapping[str, Scored], asked: int, look: int
+) -> dict[str, Any]:
+    """The gate's decision as plain JSON; where too few documents could be scored it is inconclusive."""
+    undecided = asked - len(before)
+    if not before:
+        return {
+            "decision": "inconclusive",
+            "reasons": ["no held-out document could be scored"],
+            "n": 0,
+            "look": look,
+        }
+    groups = {doc_id: campaign.documents[doc_id].group for doc_id in before}
+    slices = {doc_id: slices_of(campaign.documents[doc_id]) for doc_id in before}
+    judge = resolve_models(campaign.context, campaign.bench.runtime.env).judge
+    settings = GateSettings(
+        metric=f"gold:{campaign.task.metric}" if campaign.by_gold else f"judge:{campaign.gate_judge}",
+        dev_metric=f"gold:{campaign.task.metric}" if campaign.by_gold else f"judge:{judge}",
+    )
+    made = gate(pair_up(before, after, groups=groups, slices=slices), look=look, settings=settings)
+    told = _as_json(made) | {"metric": settings.metric}
+    if undecided:
+        told["notes"] = [
+            *told["notes"],
+            f"{undecided} held-out documents could not be scored under both prompts",
+        ]
+    if undecided > MOST_UNDECIDED * asked and made.decision == "promote":
+        told["decision"] = "inconclusive"
+        told["reasons"] = [f"{undecided} of {asked} held-out documents could not be scored", *told["reasons"]]
+    return told
+
+
+def _as_json(made: GateDecision) -> dict[str, Any]:
+    told = asdict(made)
+    return json.loads(json.dumps(told)) | {"interval": [made.interval.low, made.interval.high]}  # type: ignore[no-any-return]  # plain JSON

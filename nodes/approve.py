@@ -1,0 +1,27 @@
+"""approve: a person says yes, or it stays a nominee."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from langgraph.runtime import Runtime
+from langgraph.types import interrupt
+
+from cupel.campaigns import ImproveState
+from cupel.context import RunContext
+from cupel.improving import approval_request, read_approval
+
+
+async def approve(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+    """Stop and ask, in the Agent Inbox shape; without a person attached the nominee waits in the ledger.
+
+    The node runs again from its start when it is answered, so nothing but the question stands before.
+    """
+    if not RunContext.of(runtime).human_review:
+        return {"approved_by": None}
+    return read_approval(interrupt([approval_request(state)]))
+
+
+async def route_after_approve(state: ImproveState) -> Literal["approved", "not approved"]:
+    """Nothing is promoted that nobody approved."""
+    return "approved" if state.get("approved_by") else "not approved"

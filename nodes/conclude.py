@@ -1,0 +1,16 @@
+"""conclude: what became of the campaign, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from cupel.campaigns import ImproveState
+from cupel.context import RunContext
+from cupel.improving import concluded
+
+
+async def conclude(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+    """Settle the result in one word with its reasons, and note it in the ledger."""
+    return await concluded(state, RunContext.of(runtime))

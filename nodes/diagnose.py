@@ -1,0 +1,16 @@
+"""diagnose: why did they fail?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from cupel.campaigns import ImproveState
+from cupel.context import RunContext
+from cupel.improving import diagnosed
+
+
+async def diagnose(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+    """Cluster failures by criterion and cause, and tell them in words that hold no document."""
+    return await diagnosed(state, RunContext.of(runtime))

@@ -1,0 +1,13 @@
+"""promote: the approved version becomes the prompt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cupel.campaigns import ImproveState
+from cupel.improving import promoted
+
+
+async def promote(state: ImproveState) -> dict[str, Any]:
+    """Move the ledger's pointer and write rules.toml; doing it twice changes nothing."""
+    return await promoted(state)

@@ -1,0 +1,27 @@
+"""propose: a candidate prompt."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from langgraph.runtime import Runtime
+
+from cupel.campaigns import ImproveState
+from cupel.context import RunContext
+from cupel.improving import ROUNDS, proposed
+
+
+async def propose(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+    """Ask the engine for edits of the rules; code applies those that pass the guards, the contract stays.
+
+    Where no edit is left, `tried` says why.
+    """
+    return await proposed(state, RunContext.of(runtime))
+
+
+async def route_after_propose(state: ImproveState) -> Literal["candidate", "again", "given up"]:
+    """A candidate is tested; without one the rewriter is asked again while rounds are left."""
+    if state.get("proposal"):
+        return "candidate"
+    spent = state.get("candidate") or len(state["tried"]) >= (state.get("rounds") or ROUNDS)
+    return "given up" if spent else "again"

@@ -1,0 +1,24 @@
+"""retest: does the candidate do better where the prompt failed, and break nothing that worked?"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from langgraph.runtime import Runtime
+
+from cupel.campaigns import ImproveState
+from cupel.context import RunContext
+from cupel.improving import ROUNDS, retested
+
+
+async def retest(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+    """Run the candidate on the development failures and as many passing documents; append to `tried`."""
+    return await retested(state, RunContext.of(runtime))
+
+
+async def route_after_retest(state: ImproveState) -> Literal["better", "again", "given up"]:
+    """Only what does better goes to the gate, where every look costs."""
+    if not state["tried"][-1]["reason"]:
+        return "better"
+    spent = state.get("candidate") or len(state["tried"]) >= (state.get("rounds") or ROUNDS)
+    return "given up" if spent else "again"

@@ -1,0 +1,22 @@
+"""weigh: the gate. Is the candidate better on documents it was not tuned on, and worse at nothing?"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from langgraph.runtime import Runtime
+
+from cupel.campaigns import ImproveState
+from cupel.context import RunContext
+from cupel.improving import weighed
+
+
+async def weigh(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+    """Run both prompts on the held-out documents and decide; the look is noted before anything is run."""
+    return await weighed(state, RunContext.of(runtime))
+
+
+async def route_after_weigh(state: ImproveState) -> Literal["passed", "stopped"]:
+    """Only a decision to promote reaches a person."""
+    decision = state.get("decision") or {}
+    return "passed" if decision.get("decision") == "promote" else "stopped"

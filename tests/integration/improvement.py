@@ -1,0 +1,122 @@
+"""A world for loop B: speeches whose topic a marker word decides, and models that read the rules they are given.
+
+The cheap model takes every speech with the word "nevertheless" the wrong way until a rule tells it not to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from cupel.context import RunContext
+from cupel.project import Project, load_graph
+from cupel.runtime import Runtime, close_current, install
+from cupel.testing import scripted
+from tests.conftest import ROOT
+from tests.integration.cascade import MODELS
+
+GOOD_RULE = "Where a speaker concedes a point first, the stance is what follows the concession."
+TASK = "stance"
+
+
+def made_project(folder: Path) -> Project:
+    """A project of its own with this repository's graphs and prompts."""
+    for name in ("graphs", "nodes", "prompts"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "langgraph.json", folder)
+    return Project(folder, folder / ".cupel")
+
+
+def speeches(count: int, *, hard_every: int = 2, gold: bool = True) -> list[dict[str, Any]]:
+    """Speeches in debates of their own; every second one is hard to read."""
+    made = []
+    for n in range(count):
+        hard = n % hard_every == 0
+        text = (
+            f"Colleagues, item {n} has some drawbacks for village number {n * 7}. Nevertheless I welcome proposal {n}."
+            if hard
+            else f"Madam President, I support measure {n} for town {n * 3} without reservation."
+        )
+        row: dict[str, Any] = {
+            "id": f"s{n}",
+            "text": text,
+            "meta": {"topic": "the proposal", "debate": f"d{n}"},
+        }
+        if gold:
+            row["gold"] = {"stance": "favor"}
+        made.append(row)
+    return made
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    """A data set."""
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def extractor(messages: list[dict[str, Any]], _schema: Any) -> dict[str, Any]:
+    """Reads hard speeches rightly only when a rule speaks of concessions; wrongly all when told to hack."""
+    system, user = messages[0]["content"], messages[-1]["content"]
+    quote = re.search(r"I (?:welcome|support) \w+ \d+", user)
+    stance = "favor"
+    if "Nevertheless" in user and "concession" not in system:
+        stance = "against"
+    if "flattery" in system:
+        stance = "none"
+    reason = "A perfect reason with flattery." if "flattery" in system else "The speaker says so."
+    return {"evidence": [quote[0] if quote else "item"], "reason": reason, "stance": stance}
+
+
+def edit(text: str, failures: list[str], **other: Any) -> dict[str, Any]:
+    """A rewriter's reply with one new rule."""
+    return {
+        "edits": [
+            {
+                "why": "they were missed",
+                "failures": failures,
+                "action": "add",
+                "rule_id": "concession",
+                "text": text,
+                **other,
+            }
+        ]
+    }
+
+
+def shown(messages: list[dict[str, Any]]) -> list[str]:
+    """Ids of the failures a rewriter was shown."""
+    return re.findall(r"- (f[0-9a-f]{8}):", messages[-1]["content"])
+
+
+def rewriter(text: str) -> Any:
+    """A rewriter that answers two of the failures it is shown with this rule."""
+    return lambda messages, _schema: edit(text, shown(messages)[:2])
+
+
+async def improve(
+    project: Project,
+    given: dict[str, Any],
+    scripts: dict[str, Any],
+    *,
+    env: dict[str, str] | None = None,
+    **context: Any,
+) -> dict[str, Any]:
+    """The improve graph with scripted models, in a runtime of its own, closed afterwards."""
+    everyone = {"strong": [], "judge": [], "gate": [], "cheap": extractor, **scripts}
+    ids = {f"scripted:{role}": script for role, script in everyone.items()}
+    with scripted({**ids, "openai:cheap": everyone["cheap"], "openai:rewriter": everyone.get("refiner", [])}):
+        graph = await asyncio.to_thread(load_graph, project, "improve")
+        install(await asyncio.to_thread(Runtime, project, env or {}))
+        try:
+            settings = {**MODELS, "judge": "never", "strong_model": "none", **context}
+            return await graph.ainvoke(
+                {"task": TASK, "held_out": 0.7, **given},
+                {"recursion_limit": 60},
+                context=RunContext(**settings),
+            )
+        finally:
+            await close_current()
