@@ -14,12 +14,11 @@ from cupel.merging import WindowRecord, merge_windows
 from cupel.models import capabilities, resolve_models
 from cupel.prompts import (
     Template,
-    compact,
     messages,
     prompt_version,
+    sent_schema,
     stable_values,
     template_of,
-    wire_schema,
 )
 from cupel.runlog import PromptVersion, cost_of
 from cupel.runtime import current
@@ -67,7 +66,7 @@ async def prompt_for(
             kind=kind,
             system=template.system,
             user=template.user,
-            schema=compact(wire_schema(schema)),
+            schema=sent_schema(schema)[1],
         )
     )
     return Prompt(template=template, stable=stable, version=version)

@@ -46,6 +46,9 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
 }
 """What each prompt file may ask for, besides the task's own inputs."""
 
+_KEPT = 256
+"""Schemas kept in the form they are sent."""
+
 WITHOUT_DOCUMENT = ("repair", "improve")
 """Prompts that are told of no document: the one that rewrites rules must not see any."""
 
@@ -157,7 +160,7 @@ def stable_values(
         "examples": _examples(task),
         "criteria": "\n".join(f"- {item.id}: {item.question}" for item in task.criteria),
         "output_language": output_language or task.output_language,
-        "schema": compact(wire_schema(schema)) if schema else "",
+        "schema": sent_schema(schema)[1] if schema else "",
     }
 
 
@@ -197,6 +200,21 @@ def wire_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _unmarked(key, value) for key, value in schema.items() if not key.startswith("x-")}
 
 
+_sent: dict[int, tuple[Mapping[str, Any], dict[str, Any], str]] = {}
+"""By identity of the schema, which is kept so that the identity stays its own."""
+
+
+def sent_schema(schema: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """`wire_schema` and its JSON without spaces, the same objects for the same schema; not to be changed."""
+    held = _sent.get(id(schema))
+    if held is None:
+        if len(_sent) >= _KEPT:
+            _sent.clear()
+        wire = wire_schema(schema)
+        held = _sent[id(schema)] = (schema, wire, compact(wire))
+    return held[1], held[2]
+
+
 def _unmarked(key: str, value: Any) -> Any:
     if key in _DATA:
         return value
@@ -228,9 +246,7 @@ def _render_stable(system: str, stable: tuple[tuple[str, str], ...]) -> str:
 
 def prompt_version(template: Template, stable: Mapping[str, str], schema: Mapping[str, Any]) -> str:
     """Twelve hexadecimal digits of all that is sent besides the document: the version of the prompt."""
-    return _version(
-        template.system, template.user, tuple(sorted(stable.items())), compact(wire_schema(schema))
-    )
+    return _version(template.system, template.user, tuple(sorted(stable.items())), sent_schema(schema)[1])
 
 
 @functools.lru_cache(maxsize=256)

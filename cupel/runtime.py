@@ -29,7 +29,7 @@ from cupel.limits import Budget, Circuits, Limiter, RetryPolicy, Slot, with_retr
 from cupel.models import CallSettings, Completion, complete, cost, estimate_tokens, price
 from cupel.models.recordings import set_recordings_folder
 from cupel.project import Project, find_project
-from cupel.prompts import Message, check_prompts, compact, wire_schema
+from cupel.prompts import Message, check_prompts, compact, sent_schema
 from cupel.routing import Prerouter, ThresholdCascade, prerouter_from_json
 from cupel.runlog import RunLog, StoredResponse, open_run_log
 from cupel.state import Call
@@ -43,19 +43,6 @@ EXPECTED_REPLY_TOKENS = 256
 
 DOCUMENT_MARK = "⟦document⟧"
 """Stands for the document's text in what the run log keeps of a request: the text is stored once."""
-
-
-_wires: dict[int, tuple[Mapping[str, Any], dict[str, Any]]] = {}
-"""By identity of the schema, which is kept so that the identity stays its own."""
-
-
-def _wire(schema: Mapping[str, Any]) -> dict[str, Any]:
-    held = _wires.get(id(schema))
-    if held is None:
-        if len(_wires) >= 256:
-            _wires.clear()
-        held = _wires[id(schema)] = (schema, wire_schema(schema))
-    return held[1]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,7 +81,7 @@ class Request:
     @cached_property
     def wire(self) -> dict[str, Any] | None:
         """The schema as sent, the same object for the same schema."""
-        return None if self.schema is None else _wire(self.schema)
+        return None if self.schema is None else sent_schema(self.schema)[0]
 
     @property
     def asked(self) -> str:
@@ -110,7 +97,7 @@ class Request:
     def input_tokens(self) -> int:
         """Upper estimate of the tokens sent, for limits and reservations."""
         prose = sum(estimate_tokens(message["content"]) + 8 for message in self.messages)
-        return prose + (estimate_tokens(compact(self.wire), json=True) if self.wire else 0)
+        return prose + (estimate_tokens(sent_schema(self.schema)[1], json=True) if self.schema else 0)
 
 
 @dataclass(frozen=True, slots=True)

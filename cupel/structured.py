@@ -18,8 +18,9 @@ from cupel.errors import (
     RecordingMissingError,
     StopRunError,
 )
+from cupel.fitting import surely_fits
 from cupel.models import CallSettings
-from cupel.prompts import Message, Template, compact, render, wire_schema
+from cupel.prompts import Message, Template, render, sent_schema
 from cupel.runtime import Request, Response, current, current_retry, current_run, current_sample
 from cupel.state import Call, Record
 
@@ -198,9 +199,12 @@ def _no_constant(name: str) -> Any:
 
 def schema_problem(record: Any, schema: Mapping[str, Any]) -> str | None:
     """The first thing about a record that does not fit its schema, in words; None when it fits."""
+    wire, written = sent_schema(schema)
+    if surely_fits(record, wire):
+        return None
     from jsonschema.exceptions import best_match
 
-    validator = _validator(compact(wire_schema(schema)))
+    validator = _validator(written)
     if validator.is_valid(record):
         return None
     error = best_match(validator.iter_errors(record))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from cupel.fitting import surely_fits
 from cupel.judging.findings import Finding
 from cupel.state import Evidence, Match, Record
 from cupel.tasks import grounded_quotes
@@ -82,6 +83,8 @@ _Fault = tuple[str, str, str | None, Match | None]
 
 
 def _schema_faults(record: Record, schema: Mapping[str, Any]) -> Iterator[_Fault]:
+    if surely_fits(record, schema):
+        return
     from jsonschema import Draft202012Validator
 
     for error in Draft202012Validator(dict(schema)).iter_errors(record):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 from cupel.state import Call, FindingName, FindingRecord, Match, VerdictName, VerdictRecord
@@ -102,7 +103,7 @@ class Verdict:
 
 
 def judge_schema(criteria: Sequence[Criterion]) -> dict[str, Any]:
-    """Return the strict JSON Schema of one judgement: a finding under each criterion's id.
+    """Return the strict JSON Schema of one judgement: a finding under each criterion's id; not to be changed.
 
     The reasoning comes before the finding, so that the model commits after it has thought. The finding's
     schema is written once and referred to: schemas are paid for with every document.
@@ -110,6 +111,11 @@ def judge_schema(criteria: Sequence[Criterion]) -> dict[str, Any]:
     >>> judge_schema([Criterion("stance", "Is the stance right?")])["properties"]
     {'stance': {'$ref': '#/$defs/finding'}}
     """
+    return _judge_schema(tuple(criterion.id for criterion in criteria))
+
+
+@lru_cache(maxsize=256)
+def _judge_schema(ids: tuple[str, ...]) -> dict[str, Any]:
     finding = {
         "type": "object",
         "properties": {
@@ -120,11 +126,10 @@ def judge_schema(criteria: Sequence[Criterion]) -> dict[str, Any]:
         "required": ["reasoning", "evidence_quote", "finding"],
         "additionalProperties": False,
     }
-    ids = [criterion.id for criterion in criteria]
     return {
         "type": "object",
         "properties": {name: {"$ref": "#/$defs/finding"} for name in ids},
-        "required": ids,
+        "required": list(ids),
         "additionalProperties": False,
         "$defs": {"finding": finding},
     }
