@@ -97,10 +97,10 @@ async def complete(
     model = await _model(model_id, settings)
     from cupel.models.wire import to_langchain
 
-    bound = {} if schema is None else _response_format(model_id, messages, schema, schema_name)
+    bound = {} if schema is None else response_format(model_id, messages, schema, schema_name)
     started = time.perf_counter()
     message = await model.ainvoke([to_langchain(each) for each in messages], config, **bound)
-    return _completion(message, messages, bound, time.perf_counter() - started)
+    return completion_of(message, messages, bound, time.perf_counter() - started)
 
 
 async def _model(model_id: str, settings: CallSettings) -> BaseChatModel:
@@ -124,9 +124,10 @@ async def _model(model_id: str, settings: CallSettings) -> BaseChatModel:
     )
 
 
-def _response_format(
+def response_format(
     model_id: str, messages: Sequence[Message], schema: dict[str, Any], name: str
 ) -> dict[str, Any]:
+    """What asks for the schema, as far as the model can be asked for one; empty where it cannot."""
     structured = capabilities(model_id, os.environ).structured
     if structured == "json_schema":
         return {"response_format": _json_schema(schema, name)}
@@ -150,9 +151,10 @@ def _json_schema(schema: dict[str, Any], name: str) -> dict[str, Any]:
     return held[1]
 
 
-def _completion(
+def completion_of(
     message: Any, messages: Sequence[Message], bound: dict[str, Any], latency_s: float
 ) -> Completion:
+    """A provider's message with its usage, estimated where it sent none."""
     details = message.response_metadata
     usage = message.usage_metadata
     text = message.content if isinstance(message.content, str) else str(message.text)

@@ -12,7 +12,7 @@ from sqlalchemy.pool import NullPool
 
 from cupel.errors import RunLogError
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; a log at another revision is upgraded when opened."""
 
 BUSY_TIMEOUT_S = 30.0

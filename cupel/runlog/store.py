@@ -8,13 +8,13 @@ on it for reports, calibration and refinement.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,6 +25,8 @@ from cupel.runlog.database import database_url, explain, open_engine, shown
 from cupel.runlog.rows import attempt_rows, failure_rows, verdict_rows
 from cupel.runlog.worker import Forget, Insert, Row, Worker, Write
 from cupel.state import Outcome
+
+T = TypeVar("T")
 
 
 def now() -> str:
@@ -123,6 +125,15 @@ class RunLog:
         """Commit the most a call can cost, before it is sent."""
         row = {"key": key, "run_id": run_id, "usd": usd, "created_at": now()}
         await self._worker.write(Insert(tables.reservations, [row], replace=True))
+
+    async def write(self, *writes: Write) -> None:
+        """Commit these, all or none: for what has tables of its own here, such as batch jobs."""
+        await self._worker.write(*writes)
+
+    async def transact(self, work: Callable[[Connection], T]) -> T:
+        """What a function makes of the connection, in a transaction and in order with everything else."""
+        made: T = await self._worker.call(work)
+        return made
 
     async def release(self, key: str) -> None:
         """A reserved call that was surely not billed."""

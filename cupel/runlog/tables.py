@@ -154,3 +154,35 @@ failures = Table(
     Column("cost_usd", Float),
     Column("created_at", String(32), nullable=False),
 )
+
+batch_jobs = Table(
+    "batch_jobs",
+    metadata,
+    Column("job_id", String(32), primary_key=True, doc="Ours; the provider's job carries it as metadata"),
+    Column("run_id", String(32), nullable=False, index=True),
+    Column("model", Text, nullable=False),
+    Column("state", String(16), nullable=False, doc="made, uploaded, submitted or ended"),
+    Column("file_id", Text, doc="The provider's name of the uploaded requests"),
+    Column("batch_id", Text, doc="The provider's name of the job"),
+    Column("requests", Integer, nullable=False),
+    Column("problem", Text, doc="What became of a job that did not complete"),
+    Column("created_at", String(32), nullable=False),
+    Column("updated_at", String(32), nullable=False),
+)
+
+batch_requests = Table(
+    "batch_requests",
+    metadata,
+    Column("key", String(64), primary_key=True, doc="The response's key; the line's custom_id"),
+    Column("run_id", String(32), nullable=False, index=True),
+    Column("job_id", String(32), index=True, doc="The job it is in, or was answered by"),
+    Column("state", String(16), nullable=False, doc="parked, sent, answered, or live: no longer for a batch"),
+    Column("tries", Integer, nullable=False, doc="Jobs that came back without an answer to it"),
+    Column("model", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("doc_id", Text, nullable=False),
+    Column("asked", Text, nullable=False, doc="As in responses"),
+    Column("body", Text, nullable=False, doc="JSON as sent; emptied when answered"),
+    Column("usd", Float, nullable=False, doc="The most it can cost, at the price of a batch"),
+    Column("created_at", String(32), nullable=False),
+)

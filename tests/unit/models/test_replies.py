@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cupel.models import ProviderCallError
-from cupel.models.completion import _completion
+from cupel.models.completion import completion_of
 from cupel.models.replies import Reply, to_message
 
 WORDS = [
@@ -39,7 +39,7 @@ def test_no_body_escapes_as_another_error(body, status):
     except ProviderCallError as error:
         assert error.model == "openai:x"  # noqa: PT017  # either end is right
     else:
-        answer = _completion(message, [{"role": "user", "content": "x"}], {}, 0.0)
+        answer = completion_of(message, [{"role": "user", "content": "x"}], {}, 0.0)
         assert isinstance(answer.text, str)
         assert answer.input_tokens >= answer.cached_tokens >= 0
 
@@ -90,6 +90,6 @@ def test_cached_tokens_are_read():
     usage = {"prompt_tokens": 100, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 64}}
     body = {"choices": [{"message": {"content": "x"}}], "usage": usage}
 
-    answer = _completion(read(json.dumps(body).encode()), [], {}, 0.0)
+    answer = completion_of(read(json.dumps(body).encode()), [], {}, 0.0)
 
     assert (answer.input_tokens, answer.cached_tokens, answer.output_tokens) == (100, 64, 5)
