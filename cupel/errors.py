@@ -18,6 +18,7 @@
     ├── StopRunError             the run ends here and can be resumed with the same command
     │   ├── BudgetExceededError  the run may spend no more                  (raise `--max-usd`)
     │   ├── UnknownPriceError    a model without a price under a cap        (give its price, or no cap)
+    │   ├── BatchPendingError    batch jobs are still at a provider         (the same command collects them)
     │   └── ProviderLimitError   a daily limit is reached                   (wait; it says until when)
     └── RecordingMissingError    a `recorded:` model has no such answer     (record again; it says how)
 
@@ -140,6 +141,12 @@ class UnknownPriceError(StopRunError):
     """A model without a known price was asked under a spending cap."""
 
     exit_code = 2
+
+
+class BatchPendingError(StopRunError):
+    """The run was asked to stop while batch jobs were at a provider; they go on there."""
+
+    exit_code = 130
 
 
 class ProviderLimitError(StopRunError):
