@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from cupel.confidence.reliability import ReliabilityBin
-from cupel.report.routing_evaluation import Evaluation, Line
+from cupel.report.routing_evaluation import ALL_SIGNALS, Evaluation, Line
 
 COLUMNS = (
     "APGR",
@@ -33,7 +33,7 @@ table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums;
 th,td{padding:.25rem .55rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
 th:first-child,td:first-child{text-align:left}tbody tr:nth-child(even){background:var(--band)}
 figure{display:inline-block;margin:.6rem 1rem .6rem 0;vertical-align:top}figcaption{font-size:13px;color:var(--faint);max-width:460px}
-svg{background:var(--paper)}svg text{fill:var(--ink);font:11px system-ui,sans-serif}
+svg{background:var(--paper);overflow:visible}svg text{fill:var(--ink);font:11px system-ui,sans-serif}
 .note{color:var(--faint)}.gap{font-weight:600}
 """
 
@@ -53,7 +53,7 @@ def routing_page(
 _LEGEND = """<p class="note">Trained policies are out of fold. APGR: part of the gap between the models that is
 recovered, averaged over all shares of strong calls; random mixing has 0.5. sav95: saving against always-strong at
 95 % of its quality, with mean costs; sav95 real: with each call's own cost. share, quality, saving and dIBC (quality gained
-per extra cost, against always-strong) are those of the policy's own decisions. Every further call a signal needs is billed. Brackets: 95 % bootstrap intervals.</p>"""
+per extra mean cost, against always-strong) are those of the policy's own decisions. Every further call a signal needs is billed. Brackets: 95 % bootstrap intervals.</p>"""
 
 
 def _section(each: Evaluation) -> str:
@@ -90,9 +90,7 @@ def number(value: float | None) -> str:
 
 
 def _curves(each: Evaluation) -> str:
-    shown = [line for line in each.lines if line.curve is not None and line.method not in _ENDS][
-        : len(_COLOURS)
-    ]
+    shown = _most_telling(each.lines)
     if not shown or not each.has_gap:
         return ""
     top = max(float(line.curve.cost.max()) for line in shown if line.curve is not None) or 1.0
@@ -116,6 +114,15 @@ def _curves(each: Evaluation) -> str:
 
 
 _ENDS = ("always weak", "always strong")
+_FIRST = ("random mix", "oracle (sees both answers)", "oracle escalation (sees weak error)", ALL_SIGNALS)
+
+
+def _most_telling(lines: Sequence[Line]) -> list[Line]:
+    """Random mixing, the oracles, everything combined, then the policies that recover most."""
+    drawn = [line for line in lines if line.curve is not None and line.method not in _ENDS]
+    drawn.sort(key=lambda line: -(line.figures.get("APGR") or 0.0))
+    drawn.sort(key=lambda line: _FIRST.index(line.method) if line.method in _FIRST else len(_FIRST))
+    return drawn[: len(_COLOURS)]
 
 
 def _polyline(line: Line, colour: str, top: float, low: float, high: float) -> str:
@@ -175,7 +182,7 @@ def _svg(inside: str) -> str:
 
 
 def _x(part: float) -> float:
-    return _PAD + part * (_W - _PAD - 10)
+    return _PAD + part * (_W - _PAD - 24)
 
 
 def _y(part: float) -> float:

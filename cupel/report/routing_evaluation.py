@@ -170,12 +170,13 @@ def _intervals(run: Played, rows: RunRows) -> dict[str, tuple[float, float] | No
 
 
 def _decided(run: Played, rows: RunRows) -> Figures:
+    """Share, quality and saving at real costs; ΔIBC at mean costs, as its authors count it."""
     point = operating(run, rows)
     return {
         "share": point.share,
         "quality": point.quality,
         "saving": point.saving,
-        "dIBC": point.lift,
+        "dIBC": operating(run, rows.with_mean_costs()).lift,
     }
 
 
