@@ -8,15 +8,17 @@ import json
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
+from cupel.batching import Batcher, BatchSettings, check_batchable
 from cupel.context import RunContext
 from cupel.errors import CupelError, ProviderRefusedError, RunLogError, StopRunError, UsageError
 from cupel.limits import Budget
 from cupel.models import check_models, resolve_models
 from cupel.project import Project, code_identity, find_project, load_graph
-from cupel.prompts import compact
+from cupel.prompts import check_prompts, compact
 from cupel.runlog import text_hash
 from cupel.runtime import Run, Runtime, Tally, close_current, current_retry, install, running
 from cupel.state import DocumentInput, Outcome
@@ -47,6 +49,8 @@ class Job:
     retry_failed: bool = False
     output_schema: Mapping[str, Any] | None = None
     instructions: str = ""
+    batch: BatchSettings | None = None
+    """Ask by the providers' batch APIs."""
 
     def document_input(self, document: Row) -> DocumentInput:
         """What the graph is given; `prepare` judges whatever stands in the text column."""
@@ -134,6 +138,7 @@ class Runner:
         self.tally = Tally()
         self._env, self._given_graph, self._wait, self._within = env, graph, wait_for_limits, within
         self._started = time.perf_counter()
+        self.batcher: Batcher | None = None
 
     async def __aenter__(self) -> Self:
         """Open the run log, check the models, load the graph; all before anything is paid."""
@@ -162,7 +167,10 @@ class Runner:
             self.run = replace(self._within[1], task=self.job.task, stops=True)
             self.tally = self.run.tally
             return
-        self.run = Run(run_id=self.run_id, tally=self.tally, budget=await self._budget(), stops=True)
+        check_prompts(self.job.task)
+        self.run = Run(
+            run_id=self.run_id, tally=self.tally, budget=await self._budget(), stops=True, task=self.job.task
+        )
         install(self.runtime)
 
     def _identity(self) -> str:
@@ -196,6 +204,8 @@ class Runner:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: object
     ) -> None:
         """Let what is in flight land, note how the run ended, and close everything."""
+        if self.batcher is not None:
+            await self.batcher.aclose()
         await self.runtime.drain()
         stopped = kind is not None or self.stop.requested
         try:
@@ -211,13 +221,14 @@ class Runner:
 
         Memory does not grow with the input: at most `LOOKAHEAD` × concurrency rows are held.
         """
-        gate = asyncio.Semaphore(self.job.concurrency)
+        at_once, held = self._at_once()
+        gate = asyncio.Semaphore(at_once)
         waiting: deque[tuple[Row, asyncio.Task[Outcome | None]]] = deque()
         with running(self.run):
             try:
                 for document in documents:
                     waiting.append((document, asyncio.create_task(self._guarded(document, gate))))
-                    while len(waiting) >= self.job.concurrency * LOOKAHEAD:
+                    while len(waiting) >= held:
                         yield await _next(waiting)
                 while waiting:
                     yield await _next(waiting)
@@ -225,12 +236,19 @@ class Runner:
                 for _, task in waiting:
                     task.cancel()
 
+    def _at_once(self) -> tuple[int, int]:
+        """How many documents are walked at once, and how many rows held."""
+        if self.job.batch is not None:
+            return self.job.batch.documents, self.job.batch.documents
+        return self.job.concurrency, self.job.concurrency * LOOKAHEAD
+
     async def _guarded(self, document: Row, gate: asyncio.Semaphore) -> Outcome | None:
         async with gate:
             if self.stop.requested:
                 return None
             try:
-                return await self._one(document)
+                with self.batcher.document() if self.batcher else nullcontext():
+                    return await self._one(document)
             except (StopRunError, ProviderRefusedError, RunLogError, UsageError) as error:
                 self.stop.because_of(error)
                 return None

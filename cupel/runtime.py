@@ -15,13 +15,13 @@ import secrets
 import time
 import weakref
 from collections import Counter
-from collections.abc import Awaitable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from cupel.confidence import Calibration
 from cupel.errors import DocumentBudgetError, SettingError, UnknownPriceError
@@ -34,7 +34,7 @@ from cupel.routing import Prerouter, ThresholdCascade, prerouter_from_json
 from cupel.runlog import RunLog, StoredResponse, open_run_log
 from cupel.state import Call
 from cupel.tasks import TaskSpec, ad_hoc_task, load_task
-from cupel.tracing import Tracer
+from cupel.tracing import Tracer, call_context
 
 DEFAULT_TASK = "arguments"
 TASK_FRESH_S = 1.0
@@ -199,6 +199,23 @@ def running(run: Run) -> Iterator[Run]:
         _run.reset(token)
 
 
+class Batching(Protocol):
+    """What may answer calls in place of sending each: a provider's batch API."""
+
+    def call(self, key: str) -> AbstractContextManager[None]:
+        """A call is under way inside."""
+        ...
+
+    async def ask(
+        self,
+        request: Request,
+        worst_usd: Callable[[], float],
+        live: Callable[[], Awaitable[StoredResponse]],
+    ) -> StoredResponse:
+        """The answer, committed."""
+        ...
+
+
 class Runtime:
     """The shared resources of one event loop."""
 
@@ -217,6 +234,7 @@ class Runtime:
         self.limiter = Limiter(wait=wait_for_limits)
         self.tracer = Tracer(self.env)
         self.circuits = Circuits()
+        self.batching: Batching | None = None
         self._in_flight: dict[str, asyncio.Task[StoredResponse]] = {}
         self._tasks: dict[str, tuple[float, TaskSpec]] = {}
         self._policies: dict[Path, tuple[float, ThresholdCascade | None]] = {}
@@ -281,6 +299,12 @@ class Runtime:
             StopRunError: When the budget or a daily limit does not allow it.
             DocumentBudgetError: When this document's own budget does not.
         """
+        if self.batching is None:
+            return await self._complete(request)
+        with self.batching.call(request.key):
+            return await self._complete(request)
+
+    async def _complete(self, request: Request) -> Response:
         tally = current_run().tally
         stored = await self.run_log.response(request.key)
         if stored is not None:
@@ -293,10 +317,18 @@ class Runtime:
         return Response(await self._start(request), cached=False)
 
     async def _start(self, request: Request) -> StoredResponse:
-        task = asyncio.ensure_future(self._pay(request))
+        context, config = call_context(trace_config(request))
+        task = asyncio.create_task(self._pay(request, config), context=context)
         self._in_flight[request.key] = task
         task.add_done_callback(lambda done: self._landed(request.key, done))
         return await asyncio.shield(task)  # a paid call is finished and stored even if its caller is gone
+
+    async def _batched(self, request: Request) -> StoredResponse:
+        assert self.batching is not None
+        run = current_run()
+        return await self.batching.ask(
+            request, lambda: self._worst_cost(request, run), lambda: self._pay(request)
+        )
 
     def _landed(self, key: str, task: asyncio.Task[StoredResponse]) -> None:
         self._in_flight.pop(key, None)
@@ -308,14 +340,14 @@ class Runtime:
         if self._in_flight:
             await asyncio.wait(list(self._in_flight.values()))
 
-    async def _pay(self, request: Request) -> StoredResponse:
+    async def _pay(self, request: Request, config: Any) -> StoredResponse:
         run = current_run()
         worst_usd = self._worst_cost(request, run)
         settings = request.settings
         run.tally.in_flight += 1
         try:
             completion, held = await with_retries(
-                lambda slot: self._send(request, run, worst_usd, slot),
+                lambda slot: self._send(request, config, run, worst_usd, slot),
                 policy=_policy(
                     request.max_retries, settings.timeout_s, waits_for_circuit=not request.has_fallback
                 ),
@@ -349,7 +381,7 @@ class Runtime:
         return worst
 
     async def _send(
-        self, request: Request, run: Run, worst_usd: float, slot: Slot | None
+        self, request: Request, config: Any, run: Run, worst_usd: float, slot: Slot | None
     ) -> tuple[Completion, _Hold]:
         held = await _Hold.take(self.run_log, run, worst_usd)
         try:
@@ -359,7 +391,7 @@ class Runtime:
                 schema=request.wire,
                 schema_name=request.schema_name,
                 settings=request.settings,
-                config=trace_config(request),
+                config=config,
             )
         except BaseException as error:
             await held.lost(surely_free=getattr(error, "status_code", None) is not None)

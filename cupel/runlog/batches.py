@@ -88,6 +88,16 @@ class BatchLog:
         change = update(table).where(table.c.job_id == job_id).values(updated_at=now(), **values)
         await self._log.transact(lambda connection: connection.execute(change).rowcount)
 
+    async def job(self, job_id: str) -> BatchJob | None:
+        """One job."""
+        query = select(tables.batch_jobs).where(tables.batch_jobs.c.job_id == job_id)
+
+        def work(connection: Connection) -> BatchJob | None:
+            row = connection.execute(query).mappings().first()
+            return None if row is None else BatchJob(**row)
+
+        return await self._log.transact(work)
+
     async def open_jobs(self, run_id: str) -> list[BatchJob]:
         """The jobs of a run that have not ended, oldest first."""
         table = tables.batch_jobs

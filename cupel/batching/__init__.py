@@ -1,0 +1,10 @@
+"""Model calls by a provider's batch API: parked until every document waits, then sent as one job a model.
+
+document → Runtime.complete → parked ──┐
+document → Runtime.complete → parked ──┼─ everyone waits → upload → job → results → everyone goes on
+document → Runtime.complete → parked ──┘
+"""
+
+from cupel.batching.parking import Batcher, BatchSettings, check_batchable
+
+__all__ = ["BatchSettings", "Batcher", "check_batchable"]
