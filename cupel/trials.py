@@ -6,7 +6,8 @@ import asyncio
 import contextvars
 import functools
 import json
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,11 +17,12 @@ from langchain_core.runnables.config import var_child_runnable_config
 from cupel.context import RunContext
 from cupel.documents import document_id, usable_text
 from cupel.errors import InputError
+from cupel.limits import Budget
 from cupel.metrics import group_of, record_metric
 from cupel.project import Project, load_graph
 from cupel.refinement.pairs import Run as Scored
 from cupel.runner import Job, Runner
-from cupel.runtime import Run, Runtime
+from cupel.runtime import Run, Runtime, close_current, install, running
 from cupel.state import Outcome, Record
 from cupel.tables import Row, open_table
 from cupel.tasks import TaskSpec
@@ -139,6 +141,31 @@ class Bench:
         if runner.stop.error is not None:
             raise runner.stop.error
         return {doc_id: outcome for doc_id, outcome in found.items() if outcome is not None}
+
+
+@asynccontextmanager
+async def open_bench(
+    project: Project, name: str, *, max_usd: float | None = None, env: Mapping[str, str] | None = None
+) -> AsyncIterator[Bench]:
+    """A bench with a runtime of its own, closed at the end; what is asked inside is paid from its budget.
+
+    Args:
+        project: Whose run log and prompts are used.
+        name: What the money is booked under: with the same name a cap holds over several invocations.
+        max_usd: Hard cap, in US dollars.
+        env: Environment variables; those of the process when left out.
+    """
+    runtime = await asyncio.to_thread(Runtime, project, env)
+    install(runtime)
+    run = Run(run_id=name, stops=True)
+    try:
+        if max_usd is not None:
+            run.budget = Budget(max_usd, spent_usd=await runtime.run_log.spent_usd(name))
+        with running(run):
+            yield Bench(project=project, runtime=runtime, run=run, name=name)
+        await runtime.drain()
+    finally:
+        await close_current()
 
 
 async def detached(work: Coroutine[Any, Any, T]) -> T:

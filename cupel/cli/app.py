@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import typer
 
+from cupel.cli.calibrate import calibrate
 from cupel.cli.doctor import doctor
+from cupel.cli.evaluate_routing import evaluate_routing
 from cupel.cli.failures import failures
 from cupel.cli.improve import improve
 from cupel.cli.init import init
+from cupel.cli.judge_check import judge_check
 from cupel.cli.plan import plan
+from cupel.cli.prompts import prompts
 from cupel.cli.report import report
 from cupel.cli.run import run
 from cupel.cli.show import show
@@ -23,8 +27,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (init, doctor, tasks, plan, run, show, failures, report, improve):
+for command in (init, doctor, tasks, plan, run, show, failures, report, calibrate, evaluate_routing, improve, judge_check):
     app.command()(command)
+app.add_typer(prompts)
 
 
 @app.callback(invoke_without_command=True)

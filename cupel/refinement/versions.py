@@ -73,21 +73,19 @@ def rules_toml(rules: Sequence[Rule], header: str = "") -> str:
     id = "edges"
     text = "Copy exactly."
     why = "Or it is not found."
-    failures = []
-    effect = ""
     <BLANKLINE>
     """
     blocks = [
-        "\n".join(
-            ["[[rules]]"]
-            + [
-                f"{name} = {_toml(getattr(rule, name))}"
-                for name in ("id", "text", "why", "failures", "effect")
-            ]
-        )
+        "\n".join(["[[rules]]", *(f"{name} = {_toml(value)}" for name, value in _fields(rule))])
         for rule in rules
     ]
     return "\n\n".join([*([header.strip()] if header.strip() else []), *blocks]) + "\n"
+
+
+def _fields(rule: Rule) -> list[tuple[str, str | Sequence[str]]]:
+    """A rule's fields, those that say nothing left out."""
+    told = [(name, getattr(rule, name)) for name in ("id", "text", "why", "failures", "effect")]
+    return [(name, value) for name, value in told if value or name in ("id", "text")]
 
 
 def _toml(value: str | Sequence[str]) -> str:

@@ -1,0 +1,67 @@
+"""cupel prompts: the versions of a task's prompt, compared, promoted and taken back."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cupel.cli import options
+
+prompts = typer.Typer(
+    name="prompts",
+    help="The versions of a task's prompt: list, diff, promote, rollback, pull-from-studio.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Task = Annotated[str, typer.Argument(help="A task of prompts/.")]
+Version = Annotated[str, typer.Argument(help="A version of the ledger, or enough of its beginning.")]
+
+
+@prompts.command("list")
+def list_(task: Task, as_json: options.AsJson = False) -> None:
+    """List every version that was tried, with what the gate said of it."""
+    from cupel.cli.prompting import list_versions
+
+    list_versions(task, as_json=as_json)
+
+
+@prompts.command()
+def diff(
+    task: Task,
+    old: Version,
+    new: Annotated[str, typer.Argument(help="Another version; the folder's when left out.")] = "",
+) -> None:
+    """Show how the rules and the contract of two versions differ."""
+    from cupel.cli.prompting import show_diff
+
+    show_diff(task, old, new)
+
+
+@prompts.command()
+def promote(task: Task, version: Version) -> None:
+    """Make a version that passed the gate the prompt: the ledger's pointer, then rules.toml."""
+    from cupel.cli.prompting import move
+
+    move("promote", task, version)
+
+
+@prompts.command()
+def rollback(task: Task, version: Version) -> None:
+    """Go back to a version that was the prompt before."""
+    from cupel.cli.prompting import move
+
+    move("rollback", task, version)
+
+
+@prompts.command("pull-from-studio")
+def pull_from_studio(
+    task: Task,
+    assistant: Annotated[str, typer.Option(help="Id of the assistant whose prompt was edited in Studio.")],
+    url: Annotated[str, typer.Option(help="The server Studio talks to.")] = "http://127.0.0.1:2024",
+) -> None:
+    """Bring a prompt edited in Studio here as a candidate; `cupel improve --candidate` then tests it."""
+    from cupel.cli.prompting import pull
+
+    pull(task, assistant, url)
