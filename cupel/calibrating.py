@@ -6,7 +6,7 @@ import asyncio
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,8 @@ from cupel.observing import wanted_signals
 from cupel.outcomes import settled
 from cupel.preparation import prepared
 from cupel.project import Project
-from cupel.routing import Promise, RunRows, ThresholdCascade, certified_cascade, uniform_sample
+from cupel.routing import Prerouter, Promise, RunRows, ThresholdCascade, certified_cascade, uniform_sample
+from cupel.routing.text import LogisticRouter, best_threshold
 from cupel.runlog import cost_of
 from cupel.runner import Job, Runner
 from cupel.runtime import current, policy_path
@@ -33,6 +34,7 @@ from cupel.tables import Row, Table
 from cupel.tasks import TaskSpec
 from cupel.verification import FREE, verified
 
+LABEL_COLUMNS = ("id", "text", "signals", "quality", "strong_right", "cheap", "strong", "verify")
 BASIC = ("schema_valid", "quotes_grounded", "fields_filled")
 
 
@@ -55,10 +57,16 @@ class BothTiers:
             strong = await attempt_record(state, task, plain, "strong")
             state["attempts"] = [*state["attempts"], strong]
             state["path"] = ["prepare", "extract", "verify", "escalate"]
-        shared = {
-            name: state[name] for name in ("doc_id", "task", "language", "attempts", "verdicts", "addenda")
-        }  # type: ignore[literal-required]  # names of RunState
-        return Outcome(**settled(state), **shared, path=[*state["path"], "finish"])  # type: ignore[typeddict-item]  # as above
+        return Outcome(
+            **settled(state),
+            doc_id=told["doc_id"],
+            task=told["task"],
+            language=told["language"],
+            attempts=state["attempts"],
+            verdicts=[],
+            addenda=[],
+            path=[*state["path"], "finish"],
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +83,9 @@ class Labelled:
     """The cheap record's task metric against the reference, in [0, 1]."""
 
     right: list[int]
+    strong_right: list[int]
+    """1 throughout where the strong record itself is the reference."""
+
     cheap_usd: list[float]
     strong_usd: list[float]
     verify_usd: list[float]
@@ -142,9 +153,7 @@ def labelled(
 ) -> Labelled:
     """The outcomes of `BothTiers` as rows of signals and labels."""
     names = tuple(dict.fromkeys((*BASIC, *FREE, *wanted_signals(context))))
-    rows: dict[str, list[Any]] = {
-        name: [] for name in ("id", "text", "signals", "quality", "cheap", "strong", "verify")
-    }
+    rows: dict[str, list[Any]] = {name: [] for name in LABEL_COLUMNS}
     unlabelled, binding = 0, Binding(task=task.name, prompt_version="", model="")
     for text, outcome in outcomes:
         reference = _reference(outcome, gold)
@@ -158,6 +167,7 @@ def labelled(
         rows["text"].append(text)
         rows["signals"].append([_number(cheap["signals"].get(name)) for name in names])
         rows["quality"].append(_quality(cheap["record"], reference, task))
+        rows["strong_right"].append(int(_quality(strong["record"], reference, task) >= task.wrong_below))
         rows["cheap"].append(cost_of(own) or 0.0)
         rows["verify"].append(cost_of(call for call in cheap["calls"] if call["kind"] == "verify") or 0.0)
         rows["strong"].append(cost_of(strong["calls"]) or 0.0)
@@ -168,6 +178,7 @@ def labelled(
         signals=rows["signals"],
         quality=rows["quality"],
         right=[int(value >= task.wrong_below) for value in rows["quality"]],
+        strong_right=rows["strong_right"],
         cheap_usd=rows["cheap"],
         strong_usd=rows["strong"],
         verify_usd=rows["verify"],
@@ -203,27 +214,46 @@ def certified(found: Labelled, *, promise: Promise, seed: int = 0) -> ThresholdC
             f"none of the {found.unlabelled} sampled documents could be labelled: the strong model gave no record, "
             "or the gold file has none of these ids"
         )
-    fit = partial(fit_calibration, names=found.names, binding=found.binding)
-    return certified_cascade(
-        np.asarray(found.signals), np.asarray(found.right), fit=fit, promise=promise, seed=seed
-    )
+    table, outcome = np.asarray(found.signals), np.asarray(found.right)
+    known = [index for index in range(len(found.names)) if not np.isnan(table[:, index]).all()]
+    fit = partial(fit_calibration, names=[found.names[index] for index in known], binding=found.binding)
+    return certified_cascade(table[:, known], outcome, fit=fit, promise=promise, seed=seed)
 
 
-def as_run_rows(found: Labelled, *, name: str) -> RunRows:
-    """The labelled sample for offline replay: what any policy would have cost and kept on it."""
-    columns = np.asarray(found.signals, dtype=np.float64)
-    extra = [signal for signal in ("agreement", "self_verified", "self_consistency") if signal in found.names]
-    return RunRows.from_columns(
-        weak=found.right,
-        strong=[1.0] * len(found.right),
-        weak_cost=found.cheap_usd,
-        strong_cost=found.strong_usd,
-        doc_id=found.doc_ids,
-        text=found.texts,
-        signals={signal: columns[:, index] for index, signal in enumerate(found.names)},
-        signal_costs={signal: np.asarray(found.verify_usd) / len(extra) for signal in extra},
-        name=name,
-    )
+def replay_records(found: Labelled) -> list[dict[str, Any]]:
+    """The labelled sample as `cupel evaluate-routing` reads it: what any policy would have cost and kept on it."""
+    costly = [name for name in ("agreement", "self_verified", "self_consistency") if name in found.names]
+    return [
+        {
+            "doc_id": found.doc_ids[n],
+            "text": found.texts[n],
+            "weak_correct": found.right[n],
+            "strong_correct": found.strong_right[n],
+            "weak_cost_usd": found.cheap_usd[n],
+            "strong_cost_usd": found.strong_usd[n],
+            "signals": {
+                k: None if math.isnan(v) else v for k, v in zip(found.names, found.signals[n], strict=True)
+            },
+            "signal_costs": {name: found.verify_usd[n] / len(costly) for name in costly},
+        }
+        for n in range(len(found.right))
+    ]
+
+
+def learnt_prerouter(found: Labelled) -> Prerouter:
+    """A text router learnt from the sample: logistic regression on TF-IDF, at the cheapest point that keeps quality.
+
+    Raises:
+        NotEnoughDataError: If the labels are too few or of one kind only.
+    """
+    rows = RunRows.from_records(replay_records(found), name="the calibration sample")
+    if len(set(found.right)) < 2:
+        raise NotEnoughDataError(
+            f"all {len(found.right)} cheap records are {'right' if found.right[0] else 'wrong'}: a text router has "
+            "nothing to learn from; it takes both kinds"
+        )
+    router = LogisticRouter().fit(rows)
+    return replace(router, threshold=best_threshold(rows, router.scores(rows)))
 
 
 def summary(policy: ThresholdCascade, found: Labelled) -> dict[str, Any]:
@@ -260,6 +290,7 @@ async def calibrate(
     promise: Promise,
     gold: Mapping[str, Record] | None = None,
     seed: int = 0,
+    prerouter: bool = False,
 ) -> CalibrationResult:
     """Label a uniform sample, fit, certify, and store the policy where runs of this task find it.
 
@@ -270,6 +301,7 @@ async def calibrate(
         promise: Risk, delta, and joint or conditional.
         gold: Reference records by document id; without them the strong model's record is the reference.
         seed: Which labels fit and which certify.
+        prerouter: Also learn a text router from the sample: `.cupel/policies/<task>.prerouter.json`.
     """
     found, _ = await label(rows, job, project, gold=gold)
     versions = {
@@ -287,12 +319,17 @@ async def calibrate(
     )
     policy = certified(found, promise=dated, seed=seed)
     path = policy_path(project.state, job.task.name)
-    await asyncio.to_thread(_store, path, policy)
+    await asyncio.to_thread(_store, path, policy.to_json())
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in replay_records(found))
+    await asyncio.to_thread(_store, path.with_suffix(".rows.jsonl"), lines)
+    if prerouter:
+        learnt = await asyncio.to_thread(learnt_prerouter, found)
+        await asyncio.to_thread(_store, path.with_suffix(".prerouter.json"), learnt.to_json())
     return CalibrationResult(policy=policy, labelled=found, path=path, summary=summary(policy, found))
 
 
-def _store(path: Path, policy: ThresholdCascade) -> None:
+def _store(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_suffix(".part")
-    scratch.write_text(policy.to_json(), encoding="utf-8")
+    scratch.write_text(text, encoding="utf-8")
     scratch.replace(path)

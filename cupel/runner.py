@@ -17,6 +17,7 @@ from cupel.context import RunContext
 from cupel.errors import CupelError, ProviderRefusedError, RunLogError, StopRunError, UsageError
 from cupel.limits import Budget
 from cupel.models import check_models, resolve_models
+from cupel.observing import wanted_signals
 from cupel.project import Project, code_identity, find_project, load_graph
 from cupel.prompts import check_prompts, compact
 from cupel.runlog import text_hash
@@ -157,6 +158,7 @@ class Runner:
     async def _prepare(self) -> None:
         models = resolve_models(self.job.context, self.runtime.env)
         check_models(models, self.runtime.env)
+        wanted_signals(self.job.context)
         self.models = models
         loaded = self._given_graph or await asyncio.to_thread(load_graph, self.project, self.job.graph)
         self.graph = loaded

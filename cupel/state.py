@@ -250,6 +250,9 @@ class RunState(DocumentInput):
     problem: NotRequired[str | None]
     """Why the text cannot be used at all; None when it can."""
 
+    first_tier: NotRequired[Tier]
+    """The tier a pre-router chose to try first."""
+
     attempts: Annotated[list[Attempt], merge_attempts]
     """Oldest first; nothing is lost."""
 

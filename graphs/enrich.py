@@ -6,6 +6,8 @@ START → prepare → extract (cheap) → verify → judge → finish → END
                       │      escalate (strong)  refine → the same tier again, with the addendum
                       └─────────────────────────┘
                                         judge → review, when nothing else is left to try
+
+    With a learnt pre-router set: prepare → route → extract or escalate.
 """
 
 from langgraph.graph import END, START, StateGraph
@@ -20,10 +22,12 @@ from nodes.judge import judge, route_after_judge
 from nodes.prepare import prepare, route_after_prepare
 from nodes.refine import refine, route_after_refine
 from nodes.review import review
+from nodes.route import route, route_after_route
 from nodes.verify import route_after_verify, verify
 
 builder = StateGraph(RunState, input_schema=DocumentInput, output_schema=Outcome, context_schema=RunContext)
 builder.add_node(prepare, metadata={"label": "Check, name, cut into windows"}, trace_policy=NODE_TRACE)
+builder.add_node(route, metadata={"label": "Which tier first?"}, trace_policy=NODE_TRACE)
 builder.add_node(extract, metadata={"label": "Cheap model"}, trace_policy=NODE_TRACE)
 builder.add_node(verify, metadata={"label": "How sure are we?"}, trace_policy=NODE_TRACE)
 builder.add_node(escalate, metadata={"label": "Strong model"}, trace_policy=NODE_TRACE)
@@ -33,7 +37,12 @@ builder.add_node(review, metadata={"label": "Ask a person"}, trace_policy=NODE_T
 builder.add_node(finish, metadata={"label": "Settle the outcome"}, trace_policy=NODE_TRACE)
 
 builder.add_edge(START, "prepare")
-builder.add_conditional_edges("prepare", route_after_prepare, {"ready": "extract", "unusable": "finish"})
+builder.add_conditional_edges(
+    "prepare", route_after_prepare, {"ready": "extract", "to be routed": "route", "unusable": "finish"}
+)
+builder.add_conditional_edges(
+    "route", route_after_route, {"cheap first": "extract", "strong first": "escalate"}
+)
 builder.add_edge("extract", "verify")
 builder.add_edge("escalate", "verify")
 builder.add_conditional_edges(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+from langgraph.runtime import Runtime
+
+from cupel.context import RunContext
 from cupel.preparation import Prepared, prepared
 from cupel.state import RunState
 
@@ -23,6 +26,10 @@ async def prepare(state: RunState) -> PrepareUpdate:
     return {**await prepared(state), "path": ["prepare"]}
 
 
-async def route_after_prepare(state: RunState) -> Literal["ready", "unusable"]:
-    """A text that cannot be used ends here; every other one goes on."""
-    return "unusable" if state.get("problem") else "ready"
+async def route_after_prepare(
+    state: RunState, runtime: Runtime[RunContext]
+) -> Literal["ready", "to be routed", "unusable"]:
+    """A text that cannot be used ends here; a pre-router, where one is set, sees every other one first."""
+    if state.get("problem"):
+        return "unusable"
+    return "to be routed" if RunContext.of(runtime).prerouter else "ready"

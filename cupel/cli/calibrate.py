@@ -1,0 +1,82 @@
+"""cupel calibrate: a confidence that is measured, and a threshold with a certificate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cupel.cli import options
+
+
+def calibrate(
+    file: options.File,
+    task: options.Task = "",
+    risk: Annotated[
+        float, typer.Option(min=0.0001, max=0.5, help="What may be accepted and wrong, as a share.")
+    ] = 0.05,
+    delta: Annotated[
+        float, typer.Option(min=0.0001, max=0.5, help="Chance that the promise is broken.")
+    ] = 0.1,
+    kind: Annotated[
+        str,
+        typer.Option(help="joint: P(accepted and wrong) ≤ risk. conditional: P(wrong | accepted) ≤ risk."),
+    ] = "joint",
+    sample: Annotated[
+        int, typer.Option(min=2, help="Documents to label, drawn uniformly from the file.")
+    ] = 300,
+    gold: Annotated[
+        Path | None,
+        typer.Option(help='JSONL of {"id", "record"}; without it the strong model is the reference.'),
+    ] = None,
+    signals: Annotated[
+        str | None,
+        typer.Option(help="Further signals that cost calls: agreement, self_verified, self_consistency."),
+    ] = None,
+    prerouter: Annotated[
+        bool, typer.Option("--prerouter", help="Also learn a text router from the sample.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before spending.")] = False,
+    profile: options.Profile = None,
+    text_column: options.TextColumn = "text",
+    id_column: options.IdColumn = None,
+    inputs: options.Inputs = None,
+    concurrency: options.Concurrency = 16,
+    max_usd: options.MaxUsd = None,
+    cheap_model: options.CheapModel = None,
+    strong_model: options.StrongModel = None,
+    agreement_model: options.AgreementModel = None,
+    seed: Annotated[int, typer.Option(help="Of the sample, and of which labels fit and which certify.")] = 0,
+    as_json: options.AsJson = False,
+) -> None:
+    """Run both tiers on a uniform sample, calibrate the confidence, and certify the threshold it accepts at."""
+    from cupel.cli.calibration import CalibrationRun, run_calibration
+
+    run_calibration(
+        CalibrationRun(
+            file=file,
+            task=task,
+            risk=risk,
+            delta=delta,
+            kind=kind,
+            sample=sample,
+            gold=gold,
+            prerouter=prerouter,
+            yes=yes,
+            text_column=text_column,
+            id_column=id_column,
+            inputs=options.read_inputs(inputs),
+            concurrency=concurrency,
+            max_usd=max_usd,
+            seed=seed,
+            as_json=as_json,
+            settings=options.given(
+                profile=profile,
+                cheap_model=cheap_model,
+                strong_model=strong_model,
+                agreement_model=agreement_model,
+                signals=signals,
+            ),
+        )
+    )

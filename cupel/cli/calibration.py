@@ -1,0 +1,146 @@
+"""What `cupel calibrate` does: sample, show the cost, ask, label, certify, tell."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+import typer
+
+from cupel.calibrating import calibrate, read_gold, sampled_rows
+from cupel.cli.running import FileRun, opened, task_of
+from cupel.context import RunContext
+from cupel.errors import SettingError
+from cupel.models import capabilities, check_models, estimate_tokens, price, resolve_models
+from cupel.observing import SAMPLES, VERIFICATIONS, wanted_signals
+from cupel.project import find_project
+from cupel.prompts import compact, messages, stable_values, template_of, wire_schema
+from cupel.routing import Promise
+from cupel.routing.threshold import RiskKind
+from cupel.runner import Job
+from cupel.settings import run_context
+from cupel.tables import Row
+from cupel.tasks import TaskSpec
+
+EXPECTED_OUTPUT = 0.4
+"""Output tokens for each token of text, before anything is known; stated with the plan."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationRun:
+    """Everything `cupel calibrate` was told."""
+
+    file: Path
+    task: str = ""
+    risk: float = 0.05
+    delta: float = 0.1
+    kind: str = "joint"
+    sample: int = 300
+    gold: Path | None = None
+    prerouter: bool = False
+    yes: bool = False
+    text_column: str = "text"
+    id_column: str | None = None
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    concurrency: int = 16
+    max_usd: float | None = None
+    seed: int = 0
+    as_json: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def run_calibration(told: CalibrationRun) -> None:
+    """Calibrate, and print what was certified; the cost is shown before anything is spent."""
+    if told.kind not in get_args(RiskKind):
+        raise SettingError(f"--kind {told.kind!r}: one of {', '.join(get_args(RiskKind))}")
+    project = find_project()
+    task, _ = task_of(told.task, None, "", project)
+    context = run_context({**told.settings, "judge": "never"}, os.environ)
+    check_models(resolve_models(context, os.environ), os.environ)
+    wanted_signals(context)
+    same = FileRun(file=told.file, text_column=told.text_column, id_column=told.id_column, inputs=told.inputs)
+    table = opened(same, task)
+    rows = sampled_rows(table, told.sample, seed=told.seed)
+    print(_cost_in_words(rows, task, context), file=sys.stderr)
+    if not told.yes and sys.stdin.isatty() and not typer.confirm("Go on?", err=True):
+        raise typer.Exit(130)
+    job = Job(
+        task=task,
+        context=context,
+        graph="calibrate",
+        input_name=str(told.file),
+        concurrency=told.concurrency,
+        max_usd=told.max_usd,
+    )
+    promise = Promise(risk=told.risk, delta=told.delta, kind=told.kind)  # type: ignore[arg-type]  # checked above
+    gold = read_gold(told.gold) if told.gold else None
+    result = asyncio.run(
+        calibrate(rows, job, project, promise=promise, gold=gold, seed=told.seed, prerouter=told.prerouter)
+    )
+    _tell({**result.summary, "policy": str(result.path)}, as_json=told.as_json)
+
+
+def _cost_in_words(rows: list[Row], task: TaskSpec, context: RunContext) -> str:
+    """What labelling this sample may cost: every document is asked of both tiers, and of the costly signals."""
+    models = resolve_models(context, os.environ)
+    lines = [f"calibrating {task.name} on {len(rows)} documents drawn uniformly:"]
+    total = 0.0
+    for role, model, calls in (
+        ("cheap", models.cheap, 1 + _signal_calls(context)),
+        ("strong", models.strong, 1),
+    ):
+        tokens_in, tokens_out = _tokens(rows, task, model)
+        known = price(model, os.environ)
+        usd = None if known is None else calls * (tokens_in * known.input + tokens_out * known.output)
+        total += usd or 0.0
+        shown = "price unknown" if usd is None else f"about ${usd:.2f}"
+        lines.append(
+            f"  {role}: {model}, {calls * len(rows)} calls, {calls * tokens_in:,.0f} tokens in, {shown}"
+        )
+    lines.append(
+        f"  together about ${total:.2f} (replies taken as {EXPECTED_OUTPUT:.0%} of the text's length)"
+    )
+    return "\n".join(lines)
+
+
+def _signal_calls(context: RunContext) -> int:
+    cost = {"agreement": 1, "self_consistency": SAMPLES, "self_verified": VERIFICATIONS}
+    return sum(cost[name] for name in wanted_signals(context))
+
+
+def _tokens(rows: list[Row], task: TaskSpec, model: str) -> tuple[float, float]:
+    in_text = bool(model) and capabilities(model).structured != "json_schema"
+    stable = stable_values(task, schema=task.schema if in_text else None)
+    prompt = messages(template_of(task, "extract"), stable, {"document": ""})
+    fixed = sum(estimate_tokens(message["content"]) for message in prompt)
+    fixed += 0 if in_text else estimate_tokens(compact(wire_schema(task.schema)), json=True)
+    text = sum(estimate_tokens(str(row.text)) for row in rows)
+    return fixed * len(rows) + text, EXPECTED_OUTPUT * text
+
+
+def _tell(summary: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(summary, ensure_ascii=False))
+        return
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    console.print(summary["certificate"])
+    console.print(
+        f"{summary['labels']} labels, {summary['unlabelled']} documents without one; the cheap records are right in "
+        f"{summary['cheap_right']:.0%}; accepted without the strong model: {summary['accepted']:.0%} of the sample"
+    )
+    auroc = "–" if summary["auroc"] is None else f"{summary['auroc']:.3f}"
+    console.print(f"confidence on the sample: AUROC {auroc}, ECE {summary['ece']:.3f}")
+    console.print(
+        f"policy: {summary['policy']} (runs of {summary['task']} use it from now on; `--policy none` does not)",
+        soft_wrap=True,
+    )
+    rows = Path(summary["policy"]).with_suffix(".rows.jsonl")
+    console.print(f"what other policies would have saved: cupel evaluate-routing {rows}", soft_wrap=True)
