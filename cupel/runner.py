@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from cupel.batching import Batcher, BatchSettings, check_batchable
+from cupel.batching import Batcher, BatchSettings, check_batchable, held_usd
 from cupel.context import RunContext
 from cupel.errors import CupelError, ProviderRefusedError, RunLogError, StopRunError, UsageError
 from cupel.limits import Budget
@@ -174,6 +174,21 @@ class Runner:
             run_id=self.run_id, tally=self.tally, budget=await self._budget(), stops=True, task=self.job.task
         )
         install(self.runtime)
+        if self.job.batch is not None:
+            await self._open_batcher(self.job.batch)
+
+    async def _open_batcher(self, settings: BatchSettings) -> None:
+        check_batchable(self.models.all().values())
+        self.batcher = Batcher(
+            self.runtime.run_log,
+            self.run,
+            settings,
+            live=self.job.concurrency,
+            stopping=lambda: self.stop.requested,
+            env=self.runtime.env,
+        )
+        await self.batcher.open()
+        self.runtime.batching = self.batcher
 
     def _identity(self) -> str:
         """What decides a result besides the document: task, settings, models and the graph's code."""
@@ -200,7 +215,9 @@ class Runner:
     async def _budget(self) -> Budget | None:
         if self.job.max_usd is None:
             return None
-        return Budget(self.job.max_usd, spent_usd=await self.runtime.run_log.spent_usd(self.run_id))
+        at_providers = await held_usd(self.runtime.run_log, self.run_id) if self.job.batch else 0.0
+        spent = await self.runtime.run_log.spent_usd(self.run_id)
+        return Budget(self.job.max_usd, spent_usd=max(0.0, spent - at_providers))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: object

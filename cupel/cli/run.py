@@ -48,6 +48,15 @@ def run(
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait for a daily limit instead of stopping at it.")
     ] = False,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="By the providers' batch APIs (openai, groq): half price, slow.")
+    ] = False,
+    batch_poll_s: Annotated[
+        float, typer.Option(min=0.05, help="Seconds before the first look at a batch job; they grow.")
+    ] = 10.0,
+    batch_documents: Annotated[
+        int, typer.Option(min=1, max=50_000, help="Documents in one wave of batch jobs.")
+    ] = 2000,
     report: Annotated[bool, typer.Option(help="Write the HTML report.")] = True,
     graph: Annotated[str, typer.Option(help="Graph of langgraph.json to run.")] = "enrich",
     as_json: options.AsJson = False,
@@ -71,6 +80,9 @@ def run(
                 instructions=instructions,
                 retry_failed=retry_failed,
                 wait=wait,
+                batch=batch,
+                batch_poll_s=batch_poll_s,
+                batch_documents=batch_documents,
                 report=report,
                 graph=graph,
                 as_json=as_json,
