@@ -331,6 +331,7 @@ class Runner:
             "cost_usd_total": round(await self.runtime.run_log.spent_usd(self.run_id), 8),
             "unknown_price": sorted(self.tally.unknown_price),
             "cache_hits": self.tally.cache_hits,
+            "notes": sorted(self.tally.notes),
             "wall_s": round(time.perf_counter() - self._started, 3),
             "output": output,
         }

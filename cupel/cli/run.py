@@ -36,6 +36,12 @@ def run(
     policy: Annotated[
         str | None, typer.Option(help="Calibrated policy: `auto`, `none`, or a file of `cupel calibrate`.")
     ] = None,
+    signals: Annotated[
+        str | None, typer.Option(help="Signals that cost calls: agreement, self_verified, self_consistency.")
+    ] = None,
+    prerouter: Annotated[
+        str | None, typer.Option(help="A learnt text router (a file) that may skip the cheap model.")
+    ] = None,
     timeout_s: Annotated[
         float | None, typer.Option(help="Give up on one call after so many seconds.")
     ] = None,
@@ -98,6 +104,8 @@ def run(
                     max_refinements=max_refinements,
                     output_language=output_language,
                     policy=policy,
+                    signals=signals,
+                    prerouter=prerouter,
                     timeout_s=timeout_s,
                     max_retries=max_retries,
                     max_usd_per_document=max_usd_per_document,

@@ -36,6 +36,8 @@ def tell_run(summary: dict[str, Any]) -> None:
         f"cost of the run so far: ${summary['cost_usd_total']:.4f} · {summary['wall_s']:.1f} s",
         highlight=False,
     )
+    for note in summary.get("notes", ()):
+        console.print(f"note: {note}", highlight=False, style="yellow")
     console.print(f"output: {summary['output']}", highlight=False, soft_wrap=True)
     if summary.get("report"):
         console.print(f"report: {summary['report']}", highlight=False, soft_wrap=True)
