@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from cupel.grounding import Grounder
 from cupel.state import Evidence, Record
 from cupel.tasks import grounded_quotes
+
+
+@lru_cache(maxsize=64)
+def _prepared(text: str) -> Grounder:
+    """The same one for a window that is tried again, by the next tier or after a refinement."""
+    return Grounder(text)
 
 
 def ground_record(
@@ -21,7 +28,7 @@ def ground_record(
     quotes = grounded_quotes(record, schema)
     if not quotes:
         return []
-    prepared = grounder or Grounder(text)
+    prepared = grounder or _prepared(text)
     used: set[tuple[int, int]] = set()
     found = []
     for path, quote in quotes:

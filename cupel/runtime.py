@@ -318,16 +318,17 @@ class Runtime:
 
     async def _start(self, request: Request) -> StoredResponse:
         context, config = call_context(trace_config(request))
-        task = asyncio.create_task(self._pay(request, config), context=context)
+        paying = self._pay(request, config) if self.batching is None else self._batched(request, config)
+        task = asyncio.create_task(paying, context=context)
         self._in_flight[request.key] = task
         task.add_done_callback(lambda done: self._landed(request.key, done))
         return await asyncio.shield(task)  # a paid call is finished and stored even if its caller is gone
 
-    async def _batched(self, request: Request) -> StoredResponse:
+    async def _batched(self, request: Request, config: Any) -> StoredResponse:
         assert self.batching is not None
         run = current_run()
         return await self.batching.ask(
-            request, lambda: self._worst_cost(request, run), lambda: self._pay(request)
+            request, lambda: self._worst_cost(request, run), lambda: self._pay(request, config)
         )
 
     def _landed(self, key: str, task: asyncio.Task[StoredResponse]) -> None:

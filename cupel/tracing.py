@@ -14,9 +14,11 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import Context, ContextVar, copy_context
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.types import TracePolicy
 
 from cupel.state import Outcome
@@ -40,9 +42,13 @@ PERSONAL = (
 """What `CUPEL_TRACE_MASK=personal` replaces before anything leaves; more by `CUPEL_TRACE_MASK=PATTERN`."""
 
 
+_unwatched: ContextVar[bool] = ContextVar("cupel_unwatched", default=False)
+"""A document of a batch without tracing: nobody reads what its nodes and calls would report."""
+
+
 def _brief(state: Any) -> Any:
     """A node's state for its trace: sizes in place of what the root run already has."""
-    if not isinstance(state, Mapping):
+    if _unwatched.get() or not isinstance(state, Mapping):
         return state
     sizes = {
         name: f"({len(state[name])})" for name in _LARGE if isinstance(state.get(name), str | list | dict)
@@ -52,7 +58,9 @@ def _brief(state: Any) -> Any:
 
 def _brief_update(update: Any) -> Any:
     """A node's update for its trace: whole, but for a text it only hands on."""
-    return {k: v for k, v in update.items() if k != "text"} if isinstance(update, Mapping) else update
+    if _unwatched.get() or not isinstance(update, Mapping):
+        return update
+    return {k: v for k, v in update.items() if k != "text"}
 
 
 NODE_TRACE = TracePolicy(process_inputs=_brief, process_outputs=_brief_update)
@@ -111,6 +119,15 @@ class Tracer:
         Without tracing the config is empty, and LangChain's own tracing is held off where the environment
         asks for it without a key.
         """
+        token = _unwatched.set(not self.on)
+        try:
+            with self._traced(task, doc_id, run_id, identity) as config:
+                yield config
+        finally:
+            _unwatched.reset(token)
+
+    @contextmanager
+    def _traced(self, task: str, doc_id: str | None, run_id: str, identity: str) -> Iterator[dict[str, Any]]:
         if not self._asked:
             yield {}
             return
@@ -149,6 +166,22 @@ class Tracer:
             if self.on:
                 self._client.flush(timeout=TIMEOUT_S)
             self._client.close(timeout=TIMEOUT_S)
+
+
+def call_context(about: Mapping[str, Any]) -> tuple[Context, dict[str, Any] | None]:
+    """The context and the config to make one model call in.
+
+    The node's callbacks and metadata are not handed down where nobody watches: merging them for every call
+    took a twentieth of the CPU of a run.
+
+    Args:
+        about: The call's config where it is traced.
+    """
+    context = copy_context()
+    if not _unwatched.get():
+        return context, dict(about)
+    context.run(var_child_runnable_config.set, None)
+    return context, None
 
 
 def _flag(env: Mapping[str, str], name: str) -> bool:
