@@ -5,6 +5,6 @@ document → Runtime.complete → parked ──┼─ everyone waits → upload 
 document → Runtime.complete → parked ──┘
 """
 
-from cupel.batching.parking import Batcher, BatchSettings, check_batchable
+from cupel.batching.parking import Batcher, BatchSettings, check_batchable, held_usd
 
-__all__ = ["BatchSettings", "Batcher", "check_batchable"]
+__all__ = ["BatchSettings", "Batcher", "check_batchable", "held_usd"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -94,7 +94,6 @@ class Batcher:
 
     async def open(self) -> None:
         """Take up the jobs an earlier process left at the providers."""
-        await self._log.forget_unsent(self._run.run_id)
         budget = self._run.budget
         if budget is not None:
             for key, usd in (await self._log.held_usd(self._run.run_id)).items():
@@ -306,7 +305,17 @@ class Batcher:
         return f"stopped with {at}; nothing of it is lost"
 
 
-def check_batchable(models: Mapping[str, str] | list[str]) -> None:
+async def held_usd(run_log: RunLog, run_id: str) -> float:
+    """What is set aside for a run's requests at providers now; `Batcher.open` takes it up again.
+
+    What was set aside for requests that were never sent is freed: their documents park them anew.
+    """
+    log = BatchLog(run_log)
+    await log.forget_unsent(run_id)
+    return sum((await log.held_usd(run_id)).values())
+
+
+def check_batchable(models: Iterable[str]) -> None:
     """See that a run has something to batch.
 
     Raises:

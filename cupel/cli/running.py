@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cupel.batching import BatchSettings
 from cupel.cli.progress import live_progress
 from cupel.errors import CupelError, TaskError
 from cupel.project import Project, find_project
@@ -39,6 +40,9 @@ class FileRun:
     instructions: str = ""
     retry_failed: bool = False
     wait: bool = False
+    batch: bool = False
+    batch_poll_s: float = 10.0
+    batch_documents: int = 2000
     report: bool = True
     graph: str = "enrich"
     as_json: bool = False
@@ -71,10 +75,15 @@ def run_file(told: FileRun) -> int:
         retry_failed=told.retry_failed,
         output_schema=as_schema,
         instructions=told.instructions,
+        batch=_batch_of(told),
     )
     for warning in table.warnings:
         print(f"note: {warning}", file=sys.stderr)
     return asyncio.run(_run(told, job, table, project))
+
+
+def _batch_of(told: FileRun) -> BatchSettings | None:
+    return BatchSettings(poll_s=told.batch_poll_s, documents=told.batch_documents) if told.batch else None
 
 
 def task_of(

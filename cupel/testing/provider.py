@@ -23,6 +23,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from cupel.testing.batches import BatchEndpoints, BatchScript
 from cupel.testing.bucket import Bucket
 from cupel.testing.faults import FAULTS, STATUSES, UNBILLED, check_faults, choose_fault
 from cupel.testing.replies import (
@@ -75,6 +76,7 @@ class ScriptedProvider:
         minute_s: Length of a minute, for tests in a hurry.
         faults: Fault name to the share of requests that get it, see `FAULTS`.
         fail_first: Fault name to how many first attempts of every request get it.
+        batches: How the files and batches endpoints of OpenAI and Groq behave.
         key: The only API key accepted; None accepts any.
         seed: Changes which requests the faults hit.
     """
@@ -89,6 +91,7 @@ class ScriptedProvider:
         minute_s: float = 60.0,
         faults: Mapping[str, float] | None = None,
         fail_first: Mapping[str, int] | None = None,
+        batches: BatchScript | None = None,
         key: str | None = None,
         seed: int = 0,
     ) -> None:
@@ -98,6 +101,7 @@ class ScriptedProvider:
         check_faults(self.faults, self.fail_first)
         self.key, self.seed = key, seed
         self.counts = Counts()
+        self.batches = BatchEndpoints(self.answer, batches or BatchScript(), self._bill)
         self.requests: list[dict[str, Any]] = []
         """The body of every request, oldest first."""
 
@@ -158,6 +162,7 @@ class ScriptedProvider:
     async def _serve(self, listening: socket.socket) -> None:
         app = web.Application(client_max_size=64 * 1024**2)
         app.router.add_post("/{path:(v1|openai/v1|api/v1)}/chat/completions", self._handle)
+        self.batches.add_to(app)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.05)
         await runner.setup()
         await web.SockSite(runner, listening, backlog=1024).start()
@@ -221,10 +226,7 @@ class ScriptedProvider:
     ) -> web.StreamResponse:
         if fault in UNBILLED:
             return await broken(request, fault)
-        self.counts.billed += 1
-        self.counts.billed_repeats += identity in self._answered
-        self.counts.by_model[body.get("model", "")] += 1
-        self._answered.add(identity)
+        self._bill(body, identity)
         await asyncio.sleep(self.latency_s)
         answer = self.answer(body)
         if isinstance(answer, RawReply):
@@ -235,6 +237,14 @@ class ScriptedProvider:
         if fault == "truncated_body":
             return await cut(request, said, headers)
         return web.json_response(said, headers=headers)
+
+    def _bill(self, body: dict[str, Any], identity: str | None = None) -> None:
+        """Count one answer generated."""
+        identity = identity or _identity(body)
+        self.counts.billed += 1
+        self.counts.billed_repeats += identity in self._answered
+        self.counts.by_model[body.get("model", "")] += 1
+        self._answered.add(identity)
 
     def _limit_headers(self) -> dict[str, str]:
         headers = {}
