@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import json
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from cupel.errors import ProjectError
 
 CONFIG = "langgraph.json"
 _APPLICATION = ("graphs", "nodes")
+_LOADING = threading.Lock()  # two threads would take each other's modules away
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def load_graph(project: Project, name: str = "enrich") -> Any:
         ProjectError: If the graph is not named there or its file fails to load.
     """
     path, variable = _entry(project, name)
-    with _application_on_path(project.folder):
+    with _LOADING, _application_on_path(project.folder):
         module = _execute(path, name)
     try:
         return getattr(module, variable)

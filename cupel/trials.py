@@ -130,7 +130,7 @@ class Bench:
         self, task: TaskSpec, context: RunContext, documents: Sequence[Document]
     ) -> dict[str, Outcome]:
         job = Job(task=task, context=context, input_name=self.name, concurrency=self.concurrency)
-        graph = await asyncio.to_thread(_enrich, self.project)
+        graph = await asyncio.to_thread(enrich_graph, self.project)
         rows = [
             Row(position=d.position, values={}, text=d.text, doc_id=d.doc_id, inputs=dict(d.inputs))
             for d in documents
@@ -176,7 +176,8 @@ async def detached(work: Coroutine[Any, Any, T]) -> T:
 
 
 @functools.lru_cache(maxsize=4)
-def _enrich(project: Project) -> Any:
+def enrich_graph(project: Project) -> Any:
+    """The project's enrich graph, loaded once."""
     return load_graph(project, "enrich")
 
 

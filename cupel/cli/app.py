@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from cupel.cli.calibrate import calibrate
+from cupel.cli.compare import compare
 from cupel.cli.doctor import doctor
 from cupel.cli.evaluate_routing import evaluate_routing
 from cupel.cli.failures import failures
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (init, doctor, tasks, plan, run, show, failures, report, calibrate, evaluate_routing, improve, judge_check):
+for command in (init, doctor, tasks, plan, run, show, failures, report, calibrate, evaluate_routing, improve, judge_check, compare):
     app.command()(command)
 app.add_typer(prompts)
 

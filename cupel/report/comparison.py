@@ -1,0 +1,105 @@
+"""Two records of every document side by side, with the reasons: one HTML file, no script, no request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cupel.errors import OutputPathError
+from cupel.report.markup import Safe, join, tag
+from cupel.report.wording import seconds, usd
+
+_STYLE = """body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:76rem;padding:0 1rem;color:#1d2733}
+table{border-collapse:collapse}td,th{padding:.3rem .8rem;border-bottom:1px solid #d7dde4;text-align:left}
+article{border-top:2px solid #1d2733;margin-top:2rem;padding-top:.6rem}.sides{display:grid;grid-template-columns:1fr 1fr;gap:1rem}
+pre{background:#f4f6f8;padding:.8rem;white-space:pre-wrap;overflow-wrap:anywhere;font-size:13px}.won pre{background:#e8f3ea}
+details{color:#445}h2{font-size:1.05rem}"""
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+
+def write_comparison(path: Path, figures: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Path:
+    """Write the page of a comparison.
+
+    Args:
+        path: The HTML file.
+        figures: `Comparison.to_json()`.
+        rows: Of each document `doc_id`, `text`, `a`, `b` (records), `preferred` and `reasons` (texts).
+
+    Raises:
+        OutputPathError: If it cannot be written there.
+    """
+    page = _page(figures, rows)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"<!doctype html>\n{page}\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputPathError(f"{path}: the page could not be written: {error.strerror or error}") from error
+    return path
+
+
+def _page(figures: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Safe:
+    title = f"{figures['a']['name']} and {figures['b']['name']}"
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        tag("meta", name="viewport", content="width=device-width"),
+        tag("title", title),
+        tag("style", Safe(_STYLE)),
+    )
+    documents = [_document(row) for row in sorted(rows, key=_decided_first)]
+    return tag("html", head, tag("body", tag("h1", title), _figures(figures), documents), lang="en")
+
+
+def _decided_first(row: Mapping[str, Any]) -> int:
+    return ("a", "b", "unknown", "tie").index(row["preferred"])
+
+
+def _figures(figures: Mapping[str, Any]) -> Safe:
+    low, high = figures["interval"]
+    rate = figures["win_rate"]
+    told = "–" if rate is None else f"{100 * rate:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
+    sides = [
+        tag(
+            "tr",
+            tag("th", f"{side}: {figures[side]['name']}"),
+            tag("td", figures[f"{side}_better"]),
+            tag("td", usd(figures[side]["cost_usd_per_document"])),
+            tag("td", seconds(figures[side]["median_latency_s"])),
+        )
+        for side in ("a", "b")
+    ]
+    header = tag("tr", [tag("th", name) for name in ("", "better on", "cost a document", "median time")])
+    words = (
+        f"Win rate of a {told} on {figures['documents']} documents, judged by {figures['judge']}: {figures['ties']} ties "
+        f"({figures['judge_followed_the_order']} where the judge followed the order), {figures['unknown']} without a judgement."
+    )
+    return join([tag("p", words), tag("table", header, sides)])
+
+
+def _document(row: Mapping[str, Any]) -> Safe:
+    verdict = {"a": "a is better", "b": "b is better", "tie": "a tie", "unknown": "no judgement"}[
+        row["preferred"]
+    ]
+    records = [
+        tag(
+            "div",
+            tag("h3", side),
+            tag(
+                "pre",
+                json.dumps(row[side], ensure_ascii=False, indent=1) if row[side] is not None else "no record",
+            ),
+            class_="won" if row["preferred"] == side else None,
+        )
+        for side in ("a", "b")
+    ]
+    reasons = tag("ul", [tag("li", reason) for reason in row["reasons"]]) if row["reasons"] else None
+    return tag(
+        "article",
+        tag("h2", f"{row['doc_id']}: {verdict}"),
+        reasons,
+        tag("div", records, class_="sides"),
+        tag("details", tag("summary", "the document"), tag("pre", row["text"])),
+    )

@@ -1,0 +1,16 @@
+"""answer: both sides do the document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from cupel.comparing import answered
+from cupel.comparisons import CompareState
+from cupel.context import RunContext
+
+
+async def answer(state: CompareState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+    """Run the enrich graph once for each side, alone: no stronger model, no judge."""
+    return await answered(state, RunContext.of(runtime))
