@@ -13,6 +13,8 @@ from cupel.routing.features import Vectors, fit_vectors
 from cupel.routing.policy import signal_matrix
 from cupel.routing.rows import BoolArray, FloatArray, RunRows
 
+_ENDS = 1e-9
+
 
 @dataclass(frozen=True, kw_only=True)
 class SignalsAndTextPolicy:
@@ -56,13 +58,12 @@ class SignalsAndText:
             raise NotEnoughDataError(
                 f"{rows.name}: every cheap record is {'right' if right.all() else 'wrong'}"
             )
-        table = signal_matrix(rows, self.signals)
-        fill = np.nan_to_num(np.nanmean(table, axis=0))
+        table = _columns(rows, self.signals)
         spread = np.nanstd(table, axis=0)
         untrained = SignalsAndTextPolicy(
             model=None,
             vectors=fit_vectors(rows.text),
-            fill=fill,
+            fill=np.nan_to_num(np.nanmean(table, axis=0)),
             scale=np.where(spread > 0, spread, 1.0),
             signals=self.signals,
             name=self.name,
@@ -81,6 +82,13 @@ class SignalsAndText:
 def _design(policy: SignalsAndTextPolicy, rows: RunRows) -> Any:
     from scipy import sparse
 
-    table = signal_matrix(rows, policy.signals)
+    table = _columns(rows, policy.signals)
     filled = np.where(np.isnan(table), policy.fill, table)
     return sparse.hstack([(filled - policy.fill) / policy.scale, policy.vectors(rows.text)]).tocsr()
+
+
+def _columns(rows: RunRows, names: tuple[str, ...]) -> FloatArray:
+    """Every signal as it is and as its log odds, shape (n, 2k); what is outside [0, 1] counts as its end."""
+    table = signal_matrix(rows, names)
+    kept = np.clip(table, _ENDS, 1 - _ENDS)
+    return np.column_stack([table, np.log(kept) - np.log1p(-kept)])
