@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 from typing import Annotated, Any, Literal
 
+from pydantic import Field
 from typing_extensions import NotRequired, TypedDict
 
 Tier = Literal["cheap", "strong"]
@@ -22,23 +23,41 @@ Record = dict[str, Any]
 class DocumentInput(TypedDict):
     """One document to enrich: its text, and the task to do on it."""
 
-    text: str
-    """The document, in any language. It is never rewritten: every offset refers to it as given."""
-
-    task: NotRequired[str]
-    """A folder of `prompts/`; `arguments` when left out and no `output_schema` is given."""
-
-    doc_id: NotRequired[str]
-    """Your own id; a hash of the text when left out."""
-
-    meta: NotRequired[dict[str, Any]]
-    """Further inputs the task asks for (such as `topic`), and anything to carry along."""
-
-    output_schema: NotRequired[dict[str, Any]]
-    """A JSON Schema for a one-off task instead of `task`; mark quote fields with `"x-grounded": true`."""
-
-    instructions: NotRequired[str]
-    """What to extract, for a one-off task: one or two sentences."""
+    text: Annotated[
+        str,
+        Field(
+            description="The document, in any language. It is never rewritten: every offset refers to it as given."
+        ),
+    ]
+    task: NotRequired[
+        Annotated[
+            str,
+            Field(
+                description="A folder of prompts/; `arguments` when left out and no output_schema is given."
+            ),
+        ]
+    ]
+    doc_id: NotRequired[Annotated[str, Field(description="Your own id; a hash of the text when left out.")]]
+    meta: NotRequired[
+        Annotated[
+            dict[str, Any],
+            Field(
+                description="Further inputs the task asks for (such as `topic`), and anything to carry along."
+            ),
+        ]
+    ]
+    output_schema: NotRequired[
+        Annotated[
+            dict[str, Any],
+            Field(
+                description="A JSON Schema for a one-off task instead of `task`; mark quote fields with "
+                '"x-grounded": true.'
+            ),
+        ]
+    ]
+    instructions: NotRequired[
+        Annotated[str, Field(description="What to extract, for a one-off task: one or two sentences.")]
+    ]
 
 
 class Evidence(TypedDict):

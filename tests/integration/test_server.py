@@ -56,6 +56,7 @@ async def test_studio_gets_a_form_for_input_settings_and_output(client):
     for name in ("input_schema", "output_schema", "state_schema", "context_schema"):
         assert schemas[name], name
     context = schemas["context_schema"]["properties"]
+    assert all(field.get("description") for field in schemas["input_schema"]["properties"].values())
     assert context["extract_prompt"]["langgraph_nodes"] == ["extract"]
     assert context["extract_prompt"]["langgraph_type"] == "prompt"
     assert all(field.get("description") for field in context.values())
