@@ -7,6 +7,7 @@ import typer
 from cupel.cli.calibrate import calibrate
 from cupel.cli.compare import compare
 from cupel.cli.doctor import doctor
+from cupel.cli.evaluate import evaluate
 from cupel.cli.evaluate_routing import evaluate_routing
 from cupel.cli.failures import failures
 from cupel.cli.improve import improve
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 for command in (init, doctor, tasks, plan, run, show, failures, report, calibrate, evaluate_routing, improve, judge_check, compare):
     app.command()(command)
+app.command("eval")(evaluate)
 app.add_typer(prompts)
 
 
