@@ -17,6 +17,7 @@ import numpy as np
 from cupel.confidence import auroc, expected_calibration_error, fit_calibration
 from cupel.confidence.calibration import Binding
 from cupel.context import RunContext
+from cupel.documents import language_of
 from cupel.errors import InputError, NotEnoughDataError
 from cupel.extraction import attempt_record
 from cupel.metrics import record_metric
@@ -61,7 +62,7 @@ class BothTiers:
             **settled(state),
             doc_id=told["doc_id"],
             task=told["task"],
-            language=told["language"],
+            language=told["language"] or (None if told["problem"] else await language_of(told["text"])),
             attempts=state["attempts"],
             verdicts=[],
             addenda=[],

@@ -105,6 +105,11 @@ async def language_of(text: str) -> str | None:
     return await asyncio.to_thread(detect_language, text)
 
 
+def language_if_ready(text: str) -> str | None:
+    """`detect_language` once its model is loaded, None before: the first requests need not wait for it."""
+    return detect_language(text) if _language_model.cache_info().currsize else None
+
+
 def split_windows(text: str, max_chars: int, overlap_chars: int) -> list[tuple[int, int]]:
     """Cut a text into overlapping windows at sentence ends.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from cupel.documents import document_id, language_of, split_windows, usable_text
+from cupel.documents import document_id, language_if_ready, split_windows, usable_text
 from cupel.errors import TaskError
 from cupel.runtime import DEFAULT_TASK, current
 from cupel.tasks import TaskSpec
@@ -20,6 +20,8 @@ class Prepared(TypedDict):
     doc_id: str
     task: str
     language: str | None
+    """As far as detected: loading the detector is left to `finish`, after the first requests."""
+
     windows: list[list[int]]
     problem: str | None
 
@@ -46,7 +48,7 @@ async def prepared(document: Mapping[str, Any]) -> Prepared:
         "text": text,
         "doc_id": document.get("doc_id") or document_id(text, document.get("meta")),
         "task": name,
-        "language": await language_of(text) if problem is None else None,
+        "language": language_if_ready(text) if problem is None else None,
         "windows": [list(window) for window in windows],
         "problem": problem,
     }

@@ -25,7 +25,7 @@ from typing import Any, Protocol
 
 from cupel.confidence import Calibration
 from cupel.errors import DocumentBudgetError, SettingError, UnknownPriceError
-from cupel.limits import Budget, Circuits, Limiter, RetryPolicy, Slot, with_retries
+from cupel.limits import Budget, Circuits, Limiter, RetryPolicy, SharedGate, Slot, with_retries
 from cupel.models import CallSettings, Completion, complete, cost, estimate_tokens, price
 from cupel.models.recordings import set_recordings_folder
 from cupel.project import Project, find_project
@@ -231,7 +231,8 @@ class Runtime:
         self.env = os.environ if env is None else env
         self.run_log = run_log or open_run_log(project.state, self.env)
         set_recordings_folder(project.recordings)
-        self.limiter = Limiter(wait=wait_for_limits)
+        self._gate = _shared_gate(self.run_log)
+        self.limiter = Limiter(wait=wait_for_limits, shared=self._gate)
         self.tracer = Tracer(self.env)
         self.circuits = Circuits()
         self.batching: Batching | None = None
@@ -366,14 +367,14 @@ class Runtime:
         return stored
 
     def _worst_cost(self, request: Request, run: Run) -> float:
+        if run.budget is None and request.usd_left is None:
+            return 0.0  # nothing to keep within; the table of prices is read when the answer is there
         known = price(request.model, self.env)
         if known is None:
-            if run.budget is not None or request.usd_left is not None:
-                raise UnknownPriceError(
-                    f"the price of {request.model} is unknown, so a cap cannot be kept; set "
-                    f'CUPEL_PRICES="{request.model}=IN/OUT" (USD per million tokens), or run without a cap'
-                )
-            return 0.0
+            raise UnknownPriceError(
+                f"the price of {request.model} is unknown, so a cap cannot be kept; set "
+                f'CUPEL_PRICES="{request.model}=IN/OUT" (USD per million tokens), or run without a cap'
+            )
         worst = request.input_tokens * known.input + request.settings.max_output_tokens * known.output
         if request.usd_left is not None and worst > request.usd_left:
             raise DocumentBudgetError(
@@ -427,8 +428,19 @@ class Runtime:
         from cupel.models import aclose_models
 
         await aclose_models()
+        if self._gate is not None:
+            await self._gate.aclose()
         await asyncio.to_thread(self.tracer.close)
         await asyncio.to_thread(self.run_log.close)
+
+
+def _shared_gate(run_log: RunLog) -> SharedGate | None:
+    """Limits are shared by all processes on one PostgreSQL run log."""
+    if not run_log.url.startswith("postgresql"):
+        return None
+    from cupel.limits.postgres import PostgresGate
+
+    return PostgresGate(run_log.engine)
 
 
 @dataclass(slots=True)

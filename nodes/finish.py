@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cupel.documents import language_of
 from cupel.outcomes import settled
 from cupel.state import RunState, Settled
 
@@ -9,9 +10,13 @@ from cupel.state import RunState, Settled
 class FinishUpdate(Settled):
     """The keys this node writes."""
 
+    language: str | None
     path: list[str]
 
 
 async def finish(state: RunState) -> FinishUpdate:
     """The best attempt, or the person's answer, with its status, evidence, cost and reasons."""
-    return {**settled(state), "path": ["finish"]}
+    language = state.get("language")
+    if language is None and not state.get("problem"):
+        language = await language_of(state["text"])
+    return {**settled(state), "language": language, "path": ["finish"]}

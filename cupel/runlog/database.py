@@ -11,6 +11,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from cupel.errors import RunLogError
+from cupel.runlog.tables import metadata
 
 HEAD = "0002"
 """The newest migration; a log at another revision is upgraded when opened."""
@@ -76,9 +77,27 @@ def _migrate(connection: Connection) -> None:
             raise RunLogError(
                 f"the run log is at revision {found}, newer than this Cupel ({HEAD}); upgrade Cupel"
             )
-    elif connection.dialect.name == "sqlite" and names:
-        raise RunLogError(f"this SQLite file is not a run log: it has the tables {', '.join(sorted(names))}")
+    elif connection.dialect.name == "sqlite":
+        if names:
+            raise RunLogError(
+                f"this SQLite file is not a run log: it has the tables {', '.join(sorted(names))}"
+            )
+        _lay_out(connection)
+        return
     _upgrade(connection)
+
+
+def _lay_out(connection: Connection) -> None:
+    """The newest tables in an empty file, as all migrations together make them, without importing Alembic."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")  # two runs may start at once: the second finds it done
+    metadata.create_all(connection)
+    connection.execute(
+        text(
+            "CREATE TABLE IF NOT EXISTS alembic_version "
+            "(version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+        )
+    )
+    connection.execute(text("INSERT OR IGNORE INTO alembic_version VALUES (:head)"), {"head": HEAD})
 
 
 def _upgrade(connection: Connection) -> None:
