@@ -9,6 +9,7 @@ import threading
 from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cupel.cluster import enrich_frame, is_dask_frame
 from cupel.errors import SettingError
 from cupel.project import Project, find_project
 from cupel.runner import Job, Runner
@@ -75,7 +76,8 @@ async def aenrich(
     """Enrich every row of a frame; the frame itself is never changed.
 
     Args:
-        df: The documents, one a row; any index.
+        df: The documents, one a row; any index. A Dask DataFrame comes back lazy: each partition is enriched on
+            a worker when it is computed (`cupel[dask]`, one PostgreSQL run log for all).
         task: A task of the project (`arguments` …); leave it out when you give a `schema`.
         text: Column with the text.
         doc_id: Column with your own ids; a hash of the text where there is none.
@@ -100,7 +102,6 @@ async def aenrich(
     context = run_context(settings, os.environ)
     spec, as_schema = _spec(task, schema, instructions, project)
     check_columns(df.columns, spec.name)
-    table = frame_rows(df, text, id_column=doc_id, inputs=inputs or {}, limit=limit)
     job = Job(
         task=spec,
         context=context,
@@ -111,6 +112,12 @@ async def aenrich(
         output_schema=as_schema,
         instructions=instructions,
     )
+    if is_dask_frame(df):
+        lazy: pd.DataFrame = await asyncio.to_thread(
+            enrich_frame, df, job, project, text=text, doc_id=doc_id, inputs=inputs or {}, limit=limit
+        )
+        return lazy
+    table = frame_rows(df, text, id_column=doc_id, inputs=inputs or {}, limit=limit)
     outcomes: list[Outcome | None] = []
     async with Runner(job, project) as runner:
         async for _, outcome in runner.outcomes(table):

@@ -63,6 +63,10 @@ def run(
     batch_documents: Annotated[
         int, typer.Option(min=1, max=50_000, help="Documents in one wave of batch jobs.")
     ] = 2000,
+    engine: Annotated[str, typer.Option(help="`local`, or `dask`: partitions on a cluster.")] = "local",
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler; a cluster on this machine when left out.")
+    ] = None,
     report: Annotated[bool, typer.Option(help="Write the HTML report.")] = True,
     graph: Annotated[str, typer.Option(help="Graph of langgraph.json to run.")] = "enrich",
     as_json: options.AsJson = False,
@@ -86,6 +90,8 @@ def run(
                 instructions=instructions,
                 retry_failed=retry_failed,
                 wait=wait,
+                engine=engine,
+                scheduler=scheduler,
                 batch=batch,
                 batch_poll_s=batch_poll_s,
                 batch_documents=batch_documents,

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +15,12 @@ from typing import Any
 
 from cupel.batching import BatchSettings
 from cupel.cli.progress import live_progress
-from cupel.errors import CupelError, TaskError
+from cupel.errors import CupelError, SettingError, TaskError
 from cupel.project import Project, find_project
 from cupel.runner import Job, Runner
 from cupel.settings import run_context
-from cupel.tables import Table, check_writable, open_table, open_writer, outcome_columns
+from cupel.state import Outcome
+from cupel.tables import Row, Table, check_writable, open_table, open_writer, outcome_columns
 from cupel.tasks import TaskSpec, ad_hoc_task, load_task
 
 
@@ -40,6 +41,8 @@ class FileRun:
     instructions: str = ""
     retry_failed: bool = False
     wait: bool = False
+    engine: str = "local"
+    scheduler: str | None = None
     batch: bool = False
     batch_poll_s: float = 10.0
     batch_documents: int = 2000
@@ -60,6 +63,7 @@ class FileRun:
 
 def run_file(told: FileRun) -> int:
     """Run a file through a graph; returns the exit code."""
+    _check_engine(told)
     project = find_project()
     task, as_schema = task_of(told.task, told.schema, told.instructions, project)
     table = opened(told, task)
@@ -116,10 +120,30 @@ async def _run(told: FileRun, job: Job, table: Table, project: Project) -> int:
             live_progress(runner, quiet=told.as_json and not sys.stderr.isatty()),
             open_writer(told.output, table.layout, job.task.name, record_schema=job.task.schema) as writer,
         ):
-            async for row, outcome in runner.outcomes(table):
+            async for row, outcome in _outcomes(told, runner, table):
                 writer.write(row.values, outcome_columns(outcome, job.task.name))
         summary = await runner.summary(str(told.output))
     return _tell(told, runner, summary, project)
+
+
+def _outcomes(told: FileRun, runner: Runner, table: Table) -> AsyncIterator[tuple[Row, Outcome | None]]:
+    if told.engine == "local":
+        return runner.outcomes(table)
+    from cupel.cluster import cluster_outcomes
+
+    return cluster_outcomes(runner, table, scheduler=told.scheduler, wait=told.wait)
+
+
+def _check_engine(told: FileRun) -> None:
+    """See before anything is opened that the engine can do what is asked."""
+    if told.engine == "dask":
+        from cupel.cluster import check_cluster
+
+        check_cluster(os.environ, max_usd=told.max_usd, batch=told.batch)
+    elif told.engine != "local":
+        raise SettingError(f"--engine {told.engine}: the engines are local and dask")
+    elif told.scheduler is not None:
+        raise SettingError(f"--scheduler {told.scheduler} is for --engine dask")
 
 
 @contextmanager

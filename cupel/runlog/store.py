@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Table, func, select, update
+from sqlalchemy import Connection, Engine, Table, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from cupel.errors import RunLogError
@@ -102,6 +102,11 @@ class RunLog:
     def name(self) -> str:
         """Where it is, without a password."""
         return shown(self.url)
+
+    @property
+    def engine(self) -> Engine:
+        """What it is kept in, for others who share things through it."""
+        return self._engine
 
     def close(self) -> None:
         """Write what is waiting and let go of the database."""
