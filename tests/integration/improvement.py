@@ -120,3 +120,24 @@ async def improve(
             )
         finally:
             await close_current()
+
+
+async def interrupted(project: Project, documents: str, answer: str) -> dict[str, Any]:
+    """The improve graph as Studio runs it: checkpointed, stopped at the question, then answered."""
+    from langgraph.checkpoint.memory import InMemorySaver
+    from langgraph.types import Command
+
+    with scripted(
+        {"scripted:cheap": extractor, "scripted:refiner": rewriter(GOOD_RULE), "scripted:judge": []}
+    ):
+        graph = await asyncio.to_thread(load_graph, project, "improve")
+        graph = graph.copy({"checkpointer": InMemorySaver()})
+        install(await asyncio.to_thread(Runtime, project, {}))
+        settings = RunContext(**{**MODELS, "judge": "never", "strong_model": "none", "human_review": True})
+        config = {"configurable": {"thread_id": "t"}, "recursion_limit": 60}
+        try:
+            asked = await graph.ainvoke({"task": TASK, "documents": documents}, config, context=settings)
+            ended = await graph.ainvoke(Command(resume=[{"type": answer}]), config, context=settings)
+        finally:
+            await close_current()
+    return {**ended, "request": asked["__interrupt__"][0].value[0]}

@@ -18,6 +18,7 @@ from tests.integration.improvement import (
     edit,
     extractor,
     improve,
+    interrupted,
     made_project,
     rewriter,
     shown,
@@ -334,3 +335,16 @@ def test_the_extractor_of_these_tests_depends_on_the_rules():
 
     assert extractor(asked, None)["stance"] == "against"
     assert extractor([{"content": GOOD_RULE}, asked[1]], None)["stance"] == "favor"
+
+
+@pytest.mark.parametrize(("answer", "result"), [("accept", "promoted"), ("ignore", "declined")])
+async def test_in_studio_a_person_is_asked_and_decides(study, documents, answer, result):
+    """The interrupt shows the diff and the gate's figures; only an acceptance writes the rules."""
+    made = await interrupted(study, documents, answer)
+
+    request = made["request"]
+    assert "+concession" in request["description"]
+    assert request["action_request"]["args"]["side_by_side"]
+    assert made["result"] == result
+    text = (study.prompts / TASK / "rules.toml").read_text()
+    assert ("concession" in text) == (result == "promoted")

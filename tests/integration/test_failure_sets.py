@@ -1,0 +1,94 @@
+"""Failures frozen with as many anchors, and run again under another prompt: what it mends and what it breaks."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from cupel.cli import app
+from cupel.testing import scripted
+from tests.integration.improvement import GOOD_RULE, extractor, made_project, speeches, write
+
+
+def judge(messages, schema):
+    """Fails what is not in favour."""
+    good = '"stance":"favor"' in messages[-1]["content"]
+    return {
+        name: {
+            "reasoning": "the stance was looked at",
+            "evidence_quote": None,
+            "finding": "pass" if good else "fail",
+        }
+        for name in schema["properties"]
+    }
+
+
+def cupel(*args):
+    """A command with scripted models."""
+    with scripted({"scripted:cheap": extractor, "scripted:judge": judge}):
+        return CliRunner().invoke(app, list(args))
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """A project in which twenty speeches were run, every fourth of them a failure."""
+    made = made_project(tmp_path / "study")
+    write(
+        made.folder / "speeches.jsonl",
+        [{**row, "topic": "it"} for row in speeches(20, hard_every=4, gold=False)],
+    )
+    rules = (made.prompts / "stance" / "rules.toml").read_text()
+    (made.folder / "mine.toml").write_text(f'{rules}\n[[rules]]\nid = "mine"\ntext = "{GOOD_RULE}"\n')
+    monkeypatch.chdir(made.folder)
+    for role in ("cheap", "judge"):
+        monkeypatch.setenv(f"CUPEL_{role.upper()}_MODEL", f"scripted:{role}")
+    monkeypatch.setenv("CUPEL_MAX_REFINEMENTS", "0")
+    assert cupel("run", "speeches.jsonl", "-t", "stance", "--json").exit_code == 0
+    return made
+
+
+def test_failures_are_frozen_with_as_many_anchors_and_a_card(study):
+    """Five failed, five passed; the inputs of the task come along, and a name is used once."""
+    result = cupel("failures", "--freeze", "hard-ones", "--json")
+
+    told = json.loads(result.stdout)
+    rows = [
+        json.loads(line)
+        for line in (study.folder / "evals/datasets/hard-ones.jsonl").read_text().splitlines()
+    ]
+    assert (told["documents"], told["failed"]) == (10, 5)
+    assert {row["id"] for row in rows if row["meta"]["failed"]} == {f"s{n}" for n in range(0, 20, 4)}
+    assert all(row["meta"]["topic"] for row in rows)
+    assert "5 failed, 5 passed" in (study.folder / "evals/datasets/hard-ones.md").read_text()
+    assert "stays as it is" in str(cupel("failures", "--freeze", "hard-ones").exception)
+
+
+def test_a_criterion_nothing_failed_by_is_named_with_those_there_are(study):
+    """Spelling included."""
+    result = cupel("failures", "--freeze", "x", "--criterion", "beauty")
+
+    assert "nothing failed by beauty (failures by: " in str(result.exception)
+
+
+def test_just_those_are_run_again_the_cost_shown_first(study):
+    """Fixes and breaks with p, interval and the documents needed; said to be selected."""
+    cupel("failures", "--freeze", "hard-ones")
+    result = cupel(
+        "failures",
+        "-t",
+        "stance",
+        "--rerun",
+        "evals/datasets/hard-ones.jsonl",
+        "--prompt",
+        "mine.toml",
+        "--yes",
+        "--json",
+    )
+
+    told = json.loads(result.stdout)
+    assert "10 documents under each prompt, about $0 each time" in result.stderr
+    assert (len(told["fixes"]), told["breaks"], told["gain"]) == (5, [], 0.5)
+    assert told["p"] < 0.05
+    assert told["selected"] is True
