@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Annotated, Any, Literal
 
+from pydantic import Field
 from typing_extensions import NotRequired, TypedDict
 
 Result = Literal[
@@ -15,35 +16,57 @@ Result = Literal[
 class ImproveInput(TypedDict):
     """A task whose prompt is to be improved, and the documents to do it on."""
 
-    task: str
-    """A folder of `prompts/`."""
-
-    documents: str
-    """A file of documents, best with `gold` (JSONL as in `evals/datasets/`); relative to the project."""
-
-    group: NotRequired[str]
-    """Field by which documents hang together (debate, speaker); found in `meta` when left out."""
-
-    max_usd: NotRequired[float | None]
-    """Hard cap on what the whole campaign may cost, in US dollars."""
-
-    rounds: NotRequired[int]
-    """How many candidates may be tried on the development documents; 3 when left out."""
-
-    seed: NotRequired[int]
-    """Another number is another campaign: the rewriter is asked anew."""
-
-    engine: NotRequired[str]
-    """What proposes: `reflect`."""
-
-    gate_judge: NotRequired[str]
-    """Without gold: the judge of the held-out documents; not the one of the development documents."""
-
-    candidate: NotRequired[str]
-    """A rules.toml or extract.md edited by hand, to be tested instead of asking a rewriter."""
-
-    held_out: NotRequired[float]
-    """Share of groups held out, in (0, 1); .7 when left out."""
+    task: Annotated[str, Field(description="A folder of `prompts/`.")]
+    documents: Annotated[
+        str,
+        Field(
+            description="A file of documents, best with `gold` (JSONL as in `evals/datasets/`); relative to the project."
+        ),
+    ]
+    group: NotRequired[
+        Annotated[
+            str,
+            Field(
+                description="Field by which documents hang together (debate, speaker); found in `meta` when left out."
+            ),
+        ]
+    ]
+    max_usd: NotRequired[
+        Annotated[
+            float | None, Field(description="Hard cap on what the whole campaign may cost, in US dollars.")
+        ]
+    ]
+    rounds: NotRequired[
+        Annotated[
+            int,
+            Field(
+                description="How many candidates may be tried on the development documents; 3 when left out."
+            ),
+        ]
+    ]
+    seed: NotRequired[
+        Annotated[int, Field(description="Another number is another campaign: the rewriter is asked anew.")]
+    ]
+    engine: NotRequired[Annotated[str, Field(description="What proposes: `reflect`.")]]
+    gate_judge: NotRequired[
+        Annotated[
+            str,
+            Field(
+                description="Without gold: the judge of the held-out documents; not the one of the development documents."
+            ),
+        ]
+    ]
+    candidate: NotRequired[
+        Annotated[
+            str,
+            Field(
+                description="A rules.toml or extract.md edited by hand, to be tested instead of asking a rewriter."
+            ),
+        ]
+    ]
+    held_out: NotRequired[
+        Annotated[float, Field(description="Share of groups held out, in (0, 1); .7 when left out.")]
+    ]
 
 
 class Candidate(TypedDict):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
 from typing_extensions import NotRequired, TypedDict
 
 from cupel.state import Outcome
@@ -28,12 +29,14 @@ class Side(TypedDict):
 class CompareInput(TypedDict):
     """One document to be done twice, by two models or with two prompts."""
 
-    text: str
-    task: str
-    a: Side
-    b: Side
-    doc_id: NotRequired[str]
-    meta: NotRequired[dict[str, Any]]
+    text: Annotated[str, Field(description="The document, in any language.")]
+    task: Annotated[str, Field(description="A folder of `prompts/`.")]
+    a: Annotated[Side, Field(description="One side: a model, a version of the prompt, or both.")]
+    b: Annotated[Side, Field(description="The other side.")]
+    doc_id: NotRequired[Annotated[str, Field(description="Your own id; a hash of the text when left out.")]]
+    meta: NotRequired[
+        Annotated[dict[str, Any], Field(description="Further inputs the task asks for, such as `topic`.")]
+    ]
 
 
 class Opinion(TypedDict):

@@ -162,7 +162,7 @@ class Runner:
         self.models = models
         loaded = self._given_graph or await asyncio.to_thread(load_graph, self.project, self.job.graph)
         self.graph = loaded
-        self.identity = self._identity()
+        self.identity = await asyncio.to_thread(self._identity)  # it reads the project's code
         self.run_id = hashlib.sha256(f"{self.job.input_name}\x1f{self.identity}".encode()).hexdigest()[:12]
         await self.runtime.run_log.start_run(self._run_row())
         if self._within is not None:
@@ -170,6 +170,7 @@ class Runner:
             self.tally = self.run.tally
             return
         check_prompts(self.job.task)
+        await self.runtime.count_earlier(models.all().values())
         self.run = Run(
             run_id=self.run_id, tally=self.tally, budget=await self._budget(), stops=True, task=self.job.task
         )

@@ -29,7 +29,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (init, doctor, tasks, plan, run, show, failures, report, calibrate, evaluate_routing, improve, judge_check, compare):
+for command in (
+    init,
+    doctor,
+    tasks,
+    plan,
+    run,
+    show,
+    failures,
+    report,
+    calibrate,
+    evaluate_routing,
+    improve,
+    judge_check,
+    compare,
+):
     app.command()(command)
 app.command("eval")(evaluate)
 app.add_typer(prompts)

@@ -30,9 +30,9 @@ def compare(
     max_usd: options.MaxUsd = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Compare two models or prompt versions, judged by a third model in both orders.
+    """Compare two models or prompts, judged in both orders.
 
-    Where the orders disagree it is a tie. The win rate has an interval; cost and time stand beside it; a page
+    A third model says which record is better, each shown first once. Where the orders disagree it is a tie. The win rate has an interval; cost and time stand beside it; a page
     shows the records side by side with the reasons.
     """
     from cupel.cli.side_by_side import CompareRun, run_compare

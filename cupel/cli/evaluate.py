@@ -22,9 +22,9 @@ def evaluate(
     ] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Run an experiment locally and print its table; exit code 1 when a committed baseline is broken.
+    """Run an experiment and hold it against its baseline.
 
-    Nothing leaves the machine but the calls to the models it names, unless --langsmith asks for it.
+    It runs locally and prints a table with intervals; exit code 1 when the committed baseline is broken. Nothing leaves the machine but the calls to the models it names, unless --langsmith asks for it.
     """
     from cupel.cli.evaluating import run_experiment
 

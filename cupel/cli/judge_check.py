@@ -23,7 +23,7 @@ def judge_check(
     max_usd: options.MaxUsd = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Compare the judge with people's labels, or see what it catches.
+    """Test the judge, with people's labels or without.
 
     With labels: true pass and fail rates, kappa and the corrected pass rate of a run, each with its interval.
     Without: records of a run spoiled on purpose, caught and missed per kind.

@@ -10,7 +10,7 @@ from cupel.cli import options
 
 prompts = typer.Typer(
     name="prompts",
-    help="The versions of a task's prompt: list, diff, promote, rollback, pull-from-studio.",
+    help="Show, compare, promote and roll back prompts.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
