@@ -15,17 +15,18 @@ import secrets
 import time
 import weakref
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
 from cupel.confidence import Calibration
 from cupel.errors import DocumentBudgetError, SettingError, UnknownPriceError
-from cupel.limits import Budget, Circuits, Limiter, RetryPolicy, SharedGate, Slot, with_retries
+from cupel.limits import Budget, Circuits, Limiter, RetryPolicy, SharedGate, Slot, read_limits, with_retries
 from cupel.models import CallSettings, Completion, complete, cost, estimate_tokens, price
 from cupel.models.recordings import set_recordings_folder
 from cupel.project import Project, find_project
@@ -229,10 +230,11 @@ class Runtime:
     ) -> None:
         self.project = project
         self.env = os.environ if env is None else env
+        self.limits = read_limits(self.env.get("CUPEL_LIMITS", ""))
         self.run_log = run_log or open_run_log(project.state, self.env)
         set_recordings_folder(project.recordings)
         self._gate = _shared_gate(self.run_log)
-        self.limiter = Limiter(wait=wait_for_limits, shared=self._gate)
+        self.limiter = Limiter(limits=self.limits, wait=wait_for_limits, shared=self._gate)
         self.tracer = Tracer(self.env)
         self.circuits = Circuits()
         self.batching: Batching | None = None
@@ -336,6 +338,15 @@ class Runtime:
         self._in_flight.pop(key, None)
         if not task.cancelled():
             task.exception()  # seen here, in case nobody waits any more
+
+    async def count_earlier(self, models: Iterable[str]) -> None:
+        """Count what the run log says was sent in the last day against the daily limits a person set."""
+        if not any(set_.rpd or set_.tpd for set_ in self.limits.values()):
+            return
+        since = (datetime.now(UTC) - timedelta(days=1)).isoformat(timespec="seconds")
+        for model in sorted(set(models)):
+            requests, tokens = await self.run_log.used_since(model, since)
+            self.limiter.count_earlier(model, requests=requests, tokens=tokens)
 
     async def drain(self) -> None:
         """Wait until every call in flight is answered and stored."""

@@ -51,6 +51,9 @@ def run(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Ask anew for the documents that failed before.")
     ] = False,
+    limits: Annotated[
+        str, typer.Option(help='Your own limits, such as "groq:*=rpm:30,tpm:6000"; also CUPEL_LIMITS.')
+    ] = "",
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait for a daily limit instead of stopping at it.")
     ] = False,
@@ -89,6 +92,7 @@ def run(
                 schema=schema,
                 instructions=instructions,
                 retry_failed=retry_failed,
+                limits=limits,
                 wait=wait,
                 engine=engine,
                 scheduler=scheduler,

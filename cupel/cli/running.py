@@ -40,6 +40,7 @@ class FileRun:
     schema: Path | None = None
     instructions: str = ""
     retry_failed: bool = False
+    limits: str = ""
     wait: bool = False
     engine: str = "local"
     scheduler: str | None = None
@@ -113,7 +114,8 @@ def opened(told: FileRun, task: TaskSpec) -> Table:
 
 
 async def _run(told: FileRun, job: Job, table: Table, project: Project) -> int:
-    async with Runner(job, project, wait_for_limits=told.wait) as runner:
+    env = {**os.environ, "CUPEL_LIMITS": told.limits} if told.limits else None
+    async with Runner(job, project, env=env, wait_for_limits=told.wait) as runner:
         runner.progress.total = table.total
         with (
             _stopping(runner),

@@ -18,6 +18,7 @@ from cupel.limits.circuit import Circuit, Circuits
 from cupel.limits.failures import Failure, ReplyError, classify, error_in_body, is_transient, translated
 from cupel.limits.limiter import LaneReport, Limiter, Slot
 from cupel.limits.retries import Retry, RetryPolicy, with_retries
+from cupel.limits.settings import read_limits
 from cupel.limits.shared import SharedGate
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "classify",
     "error_in_body",
     "is_transient",
+    "read_limits",
     "translated",
     "with_retries",
 ]

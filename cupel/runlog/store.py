@@ -148,6 +148,17 @@ class RunLog:
         """Paid responses plus what was reserved and never heard of again (a killed process)."""
         return float(await self._worker.call(lambda connection: _spent(connection, run_id)))
 
+    async def used_since(self, model: str, since: str) -> tuple[int, int]:
+        """Requests answered by a model, and their tokens, from a time on (UTC, ISO)."""
+        table = tables.responses
+        query = (
+            select(func.count(), func.coalesce(func.sum(table.c.input_tokens + table.c.output_tokens), 0))
+            .where(table.c.model == model)
+            .where(table.c.created_at >= since)
+        )
+        requests, tokens = await self._worker.call(lambda connection: tuple(connection.execute(query).one()))
+        return int(requests), int(tokens)
+
     # ---- runs and outcomes
 
     async def start_run(self, row: Row) -> None:
