@@ -200,7 +200,7 @@ def other_languages(folder: Path) -> None:
 def kills(folder: Path, times: int = 10) -> None:
     """Kill -9 at random instants of a run, after random numbers of paid calls, resumed each time."""
     source, rows = speeches()
-    instants = sorted(random.Random(3).sample(range(5, 2 * len(rows)), times))
+    instants = sorted(random.Random(3).sample(range(5, max(2 * len(rows), 3 * times)), times))
     killed_at = []
     with provider() as url:
         args, env = command(url, source)

@@ -1,0 +1,214 @@
+"""Long runs in bad weather, through `cupel run`: limits, kills, faults, budgets, and a whole corpus.
+
+    CUPEL_BENCH_DATA=DIR CUPEL_BENCH_PROVIDER=fake_provider.py python benchmarks/soak.py [PART …] [--rows N] [--kills N]
+
+Parts: limits, kills, faults, budgets, bulk. The provider is started on a free loopback port and makes its answers
+up: nothing here says anything about quality. Exits with 1 when a bar is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from main_job import (
+    DATA,
+    bar,
+    command,
+    gold_answer,
+    kills,
+    missed,
+    provider,
+    run,
+    speeches,
+    stats,
+    write,
+)
+
+BAD_WEATHER = (
+    "http_500", "http_502", "http_503", "http_429", "reset", "close", "hang", "slow", "truncated_body",
+    "truncated_json", "invalid_json", "fenced_json", "wrong_schema", "extra_keys", "bad_quote", "refusal",
+    "empty_choices", "null_content", "content_filter", "context_length",
+)  # fmt: skip
+"""Every fault of a chat completion that says something about one request; a wrong key or model ends a run."""
+
+FLAT_AFTER = 5_000
+MAX_MB = 400
+
+
+def many(count: int) -> list[dict[str, Any]]:
+    """So many different short documents, made of the speeches."""
+    _, rows = speeches()
+    return [{"id": f"d{n}", "text": f"{n}. {rows[n % len(rows)]['text'][:1500]}"} for n in range(count)]
+
+
+def gold(folder: Path, rows: list[dict[str, Any]]) -> tuple[str, ...]:
+    """Options that make the provider answer every document rightly."""
+    answers = [{"id": row["id"], "answer": gold_answer(row["text"])} for row in rows]
+    return "--answers", str(write(folder / "gold.jsonl", answers))
+
+
+def limits(folder: Path, told: argparse.Namespace) -> None:
+    """45 documents at 30 requests a minute, at a token limit as tight, and at both: the floor and the 429s."""
+    del told
+    rows = many(45)
+    source = write(folder / "in.jsonl", rows)
+    tokens = 30 * 1500
+    for name, settings, worst in (
+        ("30 requests/min", ["cheap:rpm=30"], 1.08),
+        ("tokens/min", [f"cheap:tpm={tokens}"], 1.1),
+        ("both", ["cheap:rpm=30", f"cheap:tpm={tokens}"], 1.1),
+    ):
+        options = [part for setting in settings for part in ("--set", setting)]
+        own = Path(tempfile.mkdtemp(dir=folder))
+        with provider("--set", "ttft_ms=200", *options, *gold(folder, rows)) as url:
+            # the default output limit would be reserved at the provider and dwarf what is really used
+            summary, out = run(url, own, source, "--judge", "never", "--concurrency", "32")
+            counted = stats(url)
+        answers = sum(row["arguments_status"] == "accepted" for row in out)
+        refused = counted["by_status"].get("429", 0)
+        used = counted.get("prompt_tokens", 0) + counted.get("completion_tokens", 0)
+        floor = max(
+            30.0 if "rpm=30" in " ".join(settings) else 0.0,
+            (used / tokens - 1) * 60 if "tpm" in str(settings) else 0.0,
+        )
+        shown = f"{answers} answers, {refused} 429s, {summary['wall_s']:.1f} s, floor {floor:.1f} s ({counted['requests']} requests)"
+        in_time = summary["wall_s"] <= max(worst * floor, floor + 2)
+        bar(
+            name,
+            shown,
+            holds=answers == 45 and refused <= 3 and in_time,
+            wanted=f"45, ≤ 3, ≤ {worst} × the floor",
+        )
+
+
+def killed(folder: Path, told: argparse.Namespace) -> None:
+    """Kill -9 at random instants."""
+    kills(folder, times=told.kills)
+
+
+def faults(folder: Path, told: argparse.Namespace) -> None:
+    """Every fault at a tenth, all at once: every row an outcome, nothing wrong called accepted."""
+    rows = many(told.rows or 1000)
+    source = write(folder / "in.jsonl", rows)
+    settings = [part for name in BAD_WEATHER for part in ("--set", f"faults.{name}={0.1:.3f}")]
+    started = time.perf_counter()
+    with provider("--set", "hang_s=30", "--set", "slow_ms=100", *settings, *gold(folder, rows)) as url:
+        summary, out = run(url, folder, source, "--timeout-s", "2", "--concurrency", "128")
+        counted = stats(url)
+    wrong = sum(row["arguments_status"] == "accepted" and not right(row) for row in out)
+    settled = Counter(row["arguments_status"] for row in out)
+    shown = f"{dict(settled)}, {wrong} wrong accepted, {counted['requests']} requests, {time.perf_counter() - started:.0f} s"
+    whole = len(out) == len(rows) and set(settled) <= {"accepted", "needs_review", "failed"}
+    bar(
+        f"every fault at 10 %, {len(rows)} documents",
+        shown,
+        holds=whole and not wrong,
+        wanted="every row an outcome, 0 wrong",
+    )
+    del summary
+
+
+def right(row: dict[str, Any]) -> bool:
+    """Whether an accepted record is the gold one."""
+    wanted = gold_answer(row["text"])
+    return all(
+        row["arguments"].get(name) == wanted[name] for name in ("matter", "claims", "premises", "stance")
+    )
+
+
+def budgets(folder: Path, told: argparse.Namespace) -> None:
+    """Ten random caps: what the provider would bill never exceeds one."""
+    del told
+    rows = many(150)
+    source = write(folder / "in.jsonl", rows)
+    rng, over, shown = random.Random(5), 0, []
+    for _ in range(10):
+        cap = round(10 ** rng.uniform(-3, -0.7), 4)
+        own = Path(tempfile.mkdtemp(dir=folder))
+        with provider(
+            "--set", "price_in=1", "--set", "price_out=4", "--set", "faults.truncated_body=0.05"
+        ) as url:
+            args, env = command(url, source, "--max-usd", str(cap))
+            env["CUPEL_PRICES"] = ",".join(
+                f"openai:{role}=1/4" for role in ("cheap", "strong", "judge", "refiner")
+            )
+            subprocess.run(args, cwd=own, env=env, capture_output=True, text=True, check=False)
+            billed = float(stats(url)["cost_usd"])
+        over += billed > cap
+        shown.append(f"{billed:.4f}/{cap}")
+    bar("--max-usd, billed/cap", ", ".join(shown), holds=over == 0, wanted="never exceeded")
+
+
+def bulk(folder: Path, told: argparse.Namespace) -> None:
+    """All speeches at 20 ms: finishes, and memory stays flat."""
+    import pyarrow.parquet as pq
+
+    source = DATA / "eu_debates" / "bulk.parquet"
+    total = pq.ParquetFile(source).metadata.num_rows  # type: ignore[no-untyped-call]
+    rows = min(told.rows or total, total)
+    with provider("--set", "ttft_ms=20", "--set", "tokens_per_s=0") as url:
+        args, env = command(url, source, "--limit", str(rows), "--judge", "never", "--concurrency", "64")
+        args[args.index("out.jsonl")] = "out.parquet"
+        started = time.perf_counter()
+        with subprocess.Popen(
+            args, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as process:
+            peaks = _watched(process, url)
+            printed = process.stdout.read() if process.stdout else ""
+    summary = json.loads(printed)
+    early = max((mb for answered, mb in peaks if answered <= FLAT_AFTER), default=0.0)
+    peak = max(mb for _, mb in peaks)
+    shown = f"{summary['documents']} of {total} speeches, {summary['statuses']}, peak {peak:.0f} MB, "
+    shown += f"{early:.0f} MB up to {FLAT_AFTER} answers, {time.perf_counter() - started:.0f} s"
+    flat = peak <= max(1.1 * early, early + 20)
+    bar(
+        "bulk",
+        shown,
+        holds=process.returncode == 0 and peak <= MAX_MB and flat,
+        wanted=f"≤ {MAX_MB} MB, flat",
+    )
+
+
+def _watched(process: subprocess.Popen[str], url: str) -> list[tuple[int, float]]:
+    """Answers so far and resident megabytes, twice a second, until the process ends."""
+    seen = []
+    while process.poll() is None:
+        try:
+            status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+            resident = int(status.partition("VmRSS:")[2].split()[0]) / 1024
+            seen.append((int(stats(url)["billed"]), resident))
+        except (OSError, IndexError, ValueError):
+            pass
+        time.sleep(0.5)
+    return seen
+
+
+PARTS = {"limits": limits, "kills": killed, "faults": faults, "budgets": budgets, "bulk": bulk}
+
+
+def main() -> None:
+    """Run the named parts, or all."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("parts", nargs="*", metavar="PART")
+    parser.add_argument("--rows", type=int, default=0, help="documents of the parts faults and bulk")
+    parser.add_argument("--kills", type=int, default=100)
+    told = parser.parse_args()
+    for name in told.parts or PARTS:
+        with tempfile.TemporaryDirectory() as folder:
+            PARTS[name](Path(folder), told)
+    sys.exit(bool(missed))
+
+
+if __name__ == "__main__":
+    main()
