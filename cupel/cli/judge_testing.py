@@ -131,6 +131,11 @@ def tell_mutations(
         )  # fmt: skip
     console.print(f"judge {judge}: records spoiled on purpose")
     console.print(made)
+    open_ones = [item.verdict["reason"] for item in every if item.verdict["verdict"] == "unknown"]
+    if open_ones:
+        console.print(
+            safe(f"{len(open_ones)} without a judgement, such as: {open_ones[0]}")[:300], soft_wrap=True
+        )
     for item in list({i.mutation.name: i for i in missed}.values()):
         told = f"  missed {item.mutation.name} · {item.doc_id} {item.mutation.path}: {item.mutation.detail}"
         console.print(safe(told)[:240], soft_wrap=True)
