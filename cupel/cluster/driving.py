@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -108,24 +109,24 @@ def _parts(documents: Iterable[Row], size: int) -> Iterator[list[Row]]:
 
 @asynccontextmanager
 async def _client(scheduler: str | None) -> AsyncIterator[Any]:
-    from distributed import Client, LocalCluster
+    dask: Any = importlib.import_module("distributed")
 
     if scheduler is None:
         processes = os.cpu_count() or 1
         async with (
-            LocalCluster(
+            dask.LocalCluster(
                 n_workers=processes,
                 threads_per_worker=2,
                 processes=True,
                 dashboard_address=None,
                 asynchronous=True,
             ) as cluster,
-            Client(cluster, asynchronous=True) as client,
+            dask.Client(cluster, asynchronous=True) as client,
         ):
             yield client
         return
     try:
-        client = await Client(scheduler, asynchronous=True, timeout=_START_S)
+        client = await dask.Client(scheduler, asynchronous=True, timeout=_START_S)
     except (OSError, ValueError, TimeoutError) as error:
         raise SettingError(f"--scheduler {scheduler}: no Dask scheduler answers there ({error})") from error
     try:

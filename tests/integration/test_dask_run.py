@@ -1,0 +1,122 @@
+"""Dask with real worker processes and a real PostgreSQL on the loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import sqlalchemy.exc
+
+from cupel.testing import ScriptedProvider
+from cupel.testing.clusters import dask_workers, database
+from tests.integration.cascade import record
+from tests.integration.test_run_cli import command, environment, run
+
+SERVER = os.environ.get("CUPEL_TEST_DATABASE_URL", "postgresql+psycopg://127.0.0.1:5432/test")
+MODELS = ["--cheap-model", "openai:cheap", "--strong-model", "openai:strong", "--judge", "never"]
+
+pytestmark = [pytest.mark.server, pytest.mark.postgres]
+
+
+@pytest.fixture
+def url():
+    """A database of the test's own, or a skip."""
+    made = database(SERVER)
+    try:
+        url = made.__enter__()
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        pytest.skip(f"no PostgreSQL at {SERVER}: {str(error).splitlines()[0]}")
+    yield url
+    made.__exit__(None, None, None)
+
+
+def answer(body):
+    """The same record for every speech."""
+    return record()
+
+
+def test_one_worker_killed_half_way_costs_only_what_it_had_in_flight(folder, url):
+    """Every row has its outcome, in order; the same command again asks nothing."""
+    with ScriptedProvider(answer, latency_s=0.2) as provider:
+        env = environment(provider, CUPEL_DATABASE_URL=url)
+        with dask_workers(3, folder, env, threads=1) as (address, workers):
+            asked = ["in.jsonl", "--out", "out.jsonl", "--json", "--concurrency", "4", *MODELS]
+            asked += ["--engine", "dask", "--scheduler", address]
+            process = subprocess.Popen(
+                command(*asked),
+                cwd=folder,
+                env=env,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            while provider.counts.billed < 15 and process.poll() is None:
+                time.sleep(0.005)
+            workers[0].send_signal(signal.SIGKILL)
+            stdout, stderr = process.communicate(timeout=120)
+            first, repeats = provider.counts.billed, provider.counts.billed_repeats
+            again = run(folder, *asked, provider=provider, CUPEL_DATABASE_URL=url)
+            asked_again = provider.counts.billed - first
+
+    rows = [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
+    assert process.returncode == 0, stderr
+    assert json.loads(stdout)["statuses"] == {"accepted": 40}
+    assert [row["id"] for row in rows] == [f"s{n}" for n in range(40)]
+    assert repeats <= 4
+    assert (again.returncode, asked_again) == (0, 0), again.stderr
+    assert json.loads(again.stdout)["reused"] == 40
+
+
+def test_a_dask_dataframe_comes_back_lazy_with_the_tasks_columns(folder, url):
+    """Computed twice, it is asked once; the rows, index and order are kept."""
+    script = """
+import sys
+import dask.dataframe as dd, pandas as pd
+from distributed import Client
+from cupel import enrich
+frame = pd.read_json("in.jsonl", lines=True).set_index("n", drop=False)
+with Client({address!r}) as client:
+    lazy = enrich(
+        dd.from_pandas(frame, npartitions=3), "arguments", doc_id="id", cheap_model="openai:cheap",
+        strong_model="openai:strong", judge="never",
+    )
+    first, second = lazy.compute(), lazy.compute()
+assert list(first.index) == list(frame.index) and list(first["id"]) == list(frame["id"])
+assert set(first["arguments_status"]) == {{"accepted"}}, set(first["arguments_status"])
+assert second["arguments"].tolist() == first["arguments"].tolist()
+"""
+    with ScriptedProvider(answer) as provider:
+        env = environment(provider, CUPEL_DATABASE_URL=url)
+        with dask_workers(2, folder, env) as (address, _):
+            done = subprocess.run(
+                [sys.executable, "-c", script.format(address=address)],
+                cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False,
+            )  # fmt: skip
+        asked = provider.counts.requests
+
+    assert done.returncode == 0, done.stderr
+    assert asked == 40
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        pytest.param([], "CUPEL_DATABASE_URL", id="no PostgreSQL"),
+        pytest.param(["--max-usd", "1"], "one process", id="a cap that cannot be kept"),
+        pytest.param(["--batch"], "--batch", id="batch jobs"),
+    ],
+)
+def test_what_a_cluster_cannot_do_is_said_at_once(folder, more, says):
+    """Exit code 2, before a cluster is started."""
+    more_env = {"CUPEL_DATABASE_URL": "postgresql://127.0.0.1/never-opened"} if more else {}
+    with ScriptedProvider(answer) as provider:
+        done = run(folder, "in.jsonl", *MODELS, "--engine", "dask", *more, provider=provider, **more_env)
+
+    assert done.returncode == 2, done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
