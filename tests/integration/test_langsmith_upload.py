@@ -50,14 +50,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._say(made)
         elif self.path.startswith("/sessions"):
             told = json.loads(body)
-            self._say(
-                {
-                    "id": str(uuid.uuid4()),
-                    "name": told["name"],
-                    "start_time": AT,
-                    "tenant_id": str(uuid.uuid4()),
-                }
-            )
+            own = {"id": str(uuid.uuid4()), "start_time": AT, "tenant_id": str(uuid.uuid4())}
+            self._say({**own, "name": told["name"], "reference_dataset_id": told["reference_dataset_id"]})
         elif "/bulk" in self.path:
             self._say([{"id": item["id"]} for item in json.loads(body)])
         else:
@@ -121,7 +115,11 @@ def test_an_experiment_is_a_project_of_that_data_set_with_a_run_each(langsmith):
     )
 
     assert name.startswith("small-")
-    session = next(json.loads(body) for _, path, body in langsmith.seen if path.startswith("/sessions"))
+    session = next(
+        json.loads(body)
+        for verb, path, body in langsmith.seen
+        if verb == "POST" and path.startswith("/sessions")
+    )
     assert session["reference_dataset_id"] == langsmith.datasets["hard ones"]["id"]
     assert session["extra"]["metadata"]["right"] == 0.5
     assert any("runs" in path for path in langsmith.paths("POST"))
