@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +68,20 @@ def run(folder: Path, url: str, documents: int, rpm: int) -> dict[str, Any]:
         "summary": summary,
         "rows": len((folder / "out.jsonl").read_text().splitlines()),
         "s": times[billed - 1] - times[0],
+        "longest_gap_s": max(later - earlier for earlier, later in pairwise(times[:billed])),
+        "rates": rates(times[:billed]),
         "billed": billed,
         "repeats": counts.billed_repeats,
         "refused": counts.by_status[429],
         "asked_again": counts.billed - billed,
         "reused": json.loads(again.stdout)["reused"],
     }
+
+
+def rates(times: list[float]) -> list[int]:
+    """Answers in each 20 seconds from the first."""
+    counted = Counter(int((when - times[0]) // 20) for when in times)
+    return [counted[part] for part in range(max(counted) + 1)]
 
 
 def command(address: str) -> list[str]:
@@ -93,6 +103,7 @@ def told(figures: dict[str, Any], documents: int, rpm: int) -> int:
     print(
         f"  {figures['billed']} answers in {figures['s']:.1f} s; the limit allows {allowed:.0f} ({used:.1%})"
     )
+    print(f"  answers in each 20 s: {figures['rates']}; longest gap {figures['longest_gap_s']:.1f} s")
     bars = {
         f"0 lost ({lost})": lost == 0 and figures["rows"] == documents,
         f"limit not crossed by more than 2 % (429s {figures['refused']}, {refused:.1%})": refused <= 0.02,

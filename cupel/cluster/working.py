@@ -38,6 +38,7 @@ class _Desk:
     def __init__(self, order: Order) -> None:
         self.order = order
         self.busy = 0
+        self._scratch = _scratch()  # Dask knows its worker by the thread
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="cupel-desk", daemon=True)
         self._thread.start()
@@ -72,7 +73,7 @@ class _Desk:
             raise SettingError(
                 f"a worker has Cupel {__version__}, the driver {order.version}; install the same"
             )
-        project = unpack(order.parcel, _scratch())
+        project = unpack(order.parcel, self._scratch)
         runner = Runner(_job(order, project), project, wait_for_limits=order.wait)
         await runner.__aenter__()
         if order.run_id not in {None, runner.run_id}:

@@ -95,7 +95,7 @@ assert second["arguments"].tolist() == first["arguments"].tolist()
         with dask_workers(2, folder, env) as (address, _):
             done = subprocess.run(
                 [sys.executable, "-c", script.format(address=address)],
-                cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False,
+                cwd=folder, env=env, capture_output=True, text=True, timeout=240, check=False,
             )  # fmt: skip
         asked = provider.counts.requests
 
