@@ -13,6 +13,7 @@ import json
 import math
 import numbers
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -100,14 +101,14 @@ def detect_language(text: str) -> str | None:
 
 async def language_of(text: str) -> str | None:
     """`detect_language` for an event loop: the model's first loading happens in a thread."""
-    if _language_model.cache_info().currsize:
+    if _loaded_model.cache_info().currsize:
         return detect_language(text)
     return await asyncio.to_thread(detect_language, text)
 
 
 def language_if_ready(text: str) -> str | None:
     """`detect_language` once its model is loaded, None before: the first requests need not wait for it."""
-    return detect_language(text) if _language_model.cache_info().currsize else None
+    return detect_language(text) if _loaded_model.cache_info().currsize else None
 
 
 def split_windows(text: str, max_chars: int, overlap_chars: int) -> list[tuple[int, int]]:
@@ -198,8 +199,17 @@ def _is_missing(value: object) -> bool:
     return isinstance(value, numbers.Real) and math.isnan(value)
 
 
-@cache
+_loading = threading.Lock()
+
+
 def _language_model() -> Any:
+    # the first documents all ask at once, each in a thread of its own: one loads, the others wait
+    with _loading:
+        return _loaded_model()
+
+
+@cache
+def _loaded_model() -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

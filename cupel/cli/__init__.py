@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -12,6 +13,8 @@ from cupel.errors import CupelError
 
 def main() -> None:
     """Run a command; what is raised on purpose becomes one clear text and an exit code, never a traceback."""
+    # Arrow's own pool keeps tens of megabytes that were read long ago; this one gives them back
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     try:
         app()
     except CupelError as error:

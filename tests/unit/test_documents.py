@@ -1,5 +1,6 @@
 """What a document may be, what it is called, and how a long one is cut."""
 
+import asyncio
 import itertools
 import time
 import unicodedata
@@ -9,7 +10,9 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from py3langid.langid import LanguageIdentifier
 
+from cupel import documents
 from cupel.documents import (
     MAX_TEXT_CHARS,
     detect_language,
@@ -224,3 +227,16 @@ def test_other_angle_brackets_are_left_alone(text):
 def test_an_id_cannot_break_out_of_its_attribute():
     """Quotes, brackets and line breaks of an id are escaped."""
     assert wrap("t", '7">\n<x').startswith('<document id="7&quot;&gt; &lt;x">\n')
+
+
+async def test_the_language_model_is_loaded_once_however_many_ask_at_once(monkeypatch):
+    """Sixty-four first documents wait for one load: loading it in every thread took 200 MB and seconds."""
+    documents._loaded_model.cache_clear()
+    loads = []
+    made = LanguageIdentifier.from_model_file
+    monkeypatch.setattr(
+        LanguageIdentifier, "from_model_file", lambda *a, **k: loads.append(1) or made(*a, **k)
+    )
+    found = await asyncio.gather(*(documents.language_of("We must build more homes.") for _ in range(64)))
+    assert set(found) == {"en"}
+    assert loads == [1]
