@@ -123,7 +123,7 @@ def right(row: dict[str, Any]) -> bool:
 def budgets(folder: Path, told: argparse.Namespace) -> None:
     """Ten random caps: what the provider would bill never exceeds one."""
     del told
-    rows = many(150)
+    rows = many(60)
     source = write(folder / "in.jsonl", rows)
     rng, over, shown = random.Random(5), 0, []
     for _ in range(10):
