@@ -50,7 +50,10 @@ def calibrate(
     seed: Annotated[int, typer.Option(help="Of the sample, and of which labels fit and which certify.")] = 0,
     as_json: options.AsJson = False,
 ) -> None:
-    """Run both tiers on a uniform sample, calibrate the confidence, and certify the threshold it accepts at."""
+    """Measure confidence and certify a threshold.
+
+    Both tiers are run on a uniform sample; the score is fitted on one part of it, certified on the other.
+    """
     from cupel.cli.calibration import CalibrationRun, run_calibration
 
     run_calibration(

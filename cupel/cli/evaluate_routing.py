@@ -38,7 +38,9 @@ def evaluate_routing(
     ] = None,
     save_baseline: Annotated[bool, typer.Option(help="Write the figures into --baseline instead.")] = False,
 ) -> None:
-    """Replay routers and cascades on documents that both models have answered.
+    """Say what any routing would have saved.
+
+    Routers and cascades are replayed on documents that both models have answered.
 
     Every policy is shown beside random mixing, always-weak, always-strong and the oracle, with all calls billed.
     """
