@@ -262,8 +262,9 @@ def cupel(*args):
 SCRIPTED = [part for name, model in MODELS.items() for part in (f"--{name.replace('_', '-')}", model)]
 
 
-def test_the_command_prints_tiers_and_assumptions_and_makes_nothing(folder):
+def test_the_command_prints_tiers_and_assumptions_and_makes_nothing(folder, monkeypatch):
     """No run log, no state folder: a plan leaves no trace."""
+    monkeypatch.setenv("COLUMNS", "140")  # a narrow terminal folds the models' names
     with models():
         result = cupel("plan", "in.jsonl", *SCRIPTED)
 
