@@ -18,7 +18,7 @@ from cupel.confidence import auroc, expected_calibration_error, fit_calibration
 from cupel.confidence.calibration import Binding
 from cupel.context import RunContext
 from cupel.documents import language_of
-from cupel.errors import InputError, NotEnoughDataError
+from cupel.errors import InputError, NotEnoughDataError, SettingError
 from cupel.extraction import attempt_record
 from cupel.metrics import record_metric
 from cupel.observing import wanted_signals
@@ -134,7 +134,12 @@ def read_gold(path: Path) -> dict[str, Record]:
 
 
 async def label(
-    rows: Sequence[Row], job: Job, project: Project, *, gold: Mapping[str, Record] | None = None
+    rows: Sequence[Row],
+    job: Job,
+    project: Project,
+    *,
+    gold: Mapping[str, Record] | None = None,
+    field: str = "",
 ) -> tuple[Labelled, Runner]:
     """Ask both tiers about the sample, and compare the cheap record with gold or with the strong record."""
     async with Runner(job, project, graph=BothTiers()) as runner:
@@ -143,7 +148,7 @@ async def label(
     if runner.stop.error is not None:
         raise runner.stop.error
     known = [(str(row.text), outcome) for row, outcome in outcomes if outcome is not None]
-    return labelled(known, job.task, job.context, gold), runner
+    return labelled(known, job.task, job.context, gold, field=field), runner
 
 
 def labelled(
@@ -151,24 +156,27 @@ def labelled(
     task: TaskSpec,
     context: RunContext,
     gold: Mapping[str, Record] | None,
+    *,
+    field: str = "",
 ) -> Labelled:
-    """The outcomes of `BothTiers` as rows of signals and labels."""
+    """The outcomes of `BothTiers` as rows of signals and labels; of one field, or of whole records."""
     names = tuple(dict.fromkeys((*BASIC, *FREE, *wanted_signals(context))))
     rows: dict[str, list[Any]] = {name: [] for name in LABEL_COLUMNS}
-    unlabelled, binding = 0, Binding(task=task.name, prompt_version="", model="")
+    unlabelled, binding = 0, Binding(task=task.name, prompt_version="", model="", field=field)
+    judged = replace(task, metric=field) if field else task
     for text, outcome in outcomes:
         reference = _reference(outcome, gold)
         if reference is None or len(outcome["attempts"]) < 2:
             unlabelled += 1
             continue
         cheap, strong = outcome["attempts"][:2]
-        binding = Binding(task=task.name, prompt_version=cheap["prompt_version"], model=cheap["model"])
+        binding = replace(binding, prompt_version=cheap["prompt_version"], model=cheap["model"])
         own = [call for call in cheap["calls"] if call["kind"] != "verify"]
         rows["id"].append(outcome["doc_id"])
         rows["text"].append(text)
         rows["signals"].append([_number(cheap["signals"].get(name)) for name in names])
-        rows["quality"].append(_quality(cheap["record"], reference, task))
-        rows["strong_right"].append(int(_quality(strong["record"], reference, task) >= task.wrong_below))
+        rows["quality"].append(_quality(cheap["record"], reference, judged))
+        rows["strong_right"].append(int(_quality(strong["record"], reference, judged) >= task.wrong_below))
         rows["cheap"].append(cost_of(own) or 0.0)
         rows["verify"].append(cost_of(call for call in cheap["calls"] if call["kind"] == "verify") or 0.0)
         rows["strong"].append(cost_of(strong["calls"]) or 0.0)
@@ -292,6 +300,7 @@ async def calibrate(
     gold: Mapping[str, Record] | None = None,
     seed: int = 0,
     prerouter: bool = False,
+    field: str = "",
 ) -> CalibrationResult:
     """Label a uniform sample, fit, certify, and store the policy where runs of this task find it.
 
@@ -302,9 +311,12 @@ async def calibrate(
         promise: Risk, delta, and joint or conditional.
         gold: Reference records by document id; without them the strong model's record is the reference.
         seed: Which labels fit and which certify.
+        field: Calibrate this field alone; records then carry `confidence/<field>` among their signals.
         prerouter: Also learn a text router from the sample: `.cupel/policies/<task>.prerouter.json`.
     """
-    found, _ = await label(rows, job, project, gold=gold)
+    if field and field not in job.task.schema["properties"]:
+        raise SettingError(f"field={field!r}: {job.task.name} has {', '.join(job.task.schema['properties'])}")
+    found, _ = await label(rows, job, project, gold=gold, field=field)
     versions = {
         "task": found.binding.task,
         "prompt": found.binding.prompt_version,
@@ -319,7 +331,7 @@ async def calibrate(
         versions=versions,
     )
     policy = certified(found, promise=dated, seed=seed)
-    path = policy_path(project.state, job.task.name)
+    path = policy_path(project.state, job.task.name, field)
     await asyncio.to_thread(_store, path, policy.to_json())
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in replay_records(found))
     await asyncio.to_thread(_store, path.with_suffix(".rows.jsonl"), lines)

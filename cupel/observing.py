@@ -60,7 +60,14 @@ def observed_free(attempt: Attempt) -> Observed:
         schema_valid=attempt["record"] is not None and not repaired,
         quote_matches=[entry["match"] for entry in attempt["evidence"]],
         token_logprobs=attempt["logprobs"],
+        self_report=_self_report(attempt["record"]),
     )
+
+
+def _self_report(record: Record | None) -> float | None:
+    """What a schema with a `confidence` field made the model say of itself; an input, never a verdict."""
+    stated = (record or {}).get("confidence")
+    return float(stated) if isinstance(stated, int | float) and not isinstance(stated, bool) else None
 
 
 async def observed(

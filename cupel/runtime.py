@@ -241,6 +241,7 @@ class Runtime:
         self._in_flight: dict[str, asyncio.Task[StoredResponse]] = {}
         self._tasks: dict[str, tuple[float, TaskSpec]] = {}
         self._policies: dict[Path, tuple[float, ThresholdCascade | None]] = {}
+        self._field_policies: dict[str, tuple[float, dict[str, ThresholdCascade]]] = {}
         self._prerouters: dict[Path, Prerouter] = {}
 
     async def policy(self, task: str, setting: str) -> ThresholdCascade | None:
@@ -256,6 +257,15 @@ class Runtime:
         if known is None or time.monotonic() - known[0] > TASK_FRESH_S:
             known = (time.monotonic(), await asyncio.to_thread(_read_policy, path, needed=setting != "auto"))
             self._policies[path] = known
+        return known[1]
+
+    async def field_policies(self, task: str) -> dict[str, ThresholdCascade]:
+        """The policies of single fields that `cupel calibrate --field` stored for a task, by field."""
+        folder = policy_path(self.project.state, task).parent
+        known = self._field_policies.get(task)
+        if known is None or time.monotonic() - known[0] > TASK_FRESH_S:
+            known = (time.monotonic(), await asyncio.to_thread(_read_field_policies, folder, task))
+            self._field_policies[task] = known
         return known[1]
 
     async def prerouter(self, file: str) -> Prerouter:
@@ -522,9 +532,18 @@ async def close_current() -> None:
         await runtime.aclose()
 
 
-def policy_path(state: Path, task: str) -> Path:
-    """Where `cupel calibrate` stores a task's policy."""
-    return state / "policies" / f"{task}.json"
+def policy_path(state: Path, task: str, field: str = "") -> Path:
+    """Where `cupel calibrate` stores a task's policy, or that of one of its fields."""
+    return state / "policies" / (f"{task}.field.{field}.json" if field else f"{task}.json")
+
+
+def _read_field_policies(folder: Path, task: str) -> dict[str, ThresholdCascade]:
+    found = {}
+    for path in sorted(folder.glob(f"{task}.field.*.json")):
+        policy = _read_policy(path, needed=True)
+        if policy is not None:
+            found[path.name.removeprefix(f"{task}.field.").removesuffix(".json")] = policy
+    return found
 
 
 def _read_policy(path: Path, *, needed: bool) -> ThresholdCascade | None:

@@ -22,7 +22,7 @@ from cupel.state import Attempt, RunState, VerdictRecord
 from cupel.structured import Question, ask
 from cupel.tasks import TaskSpec
 
-FREE = ("quotes_verbatim", "mean_logprob", "min_logprob")
+FREE = ("quotes_verbatim", "mean_logprob", "min_logprob", "self_report")
 """Signals that cost nothing and are noted for every record, beside the plain rule's own."""
 
 
@@ -40,6 +40,7 @@ async def verified(state: RunState, task: TaskSpec, context: RunContext) -> Atte
     doubt = plain_rule(attempt, {**basic, "agreement": signals.get("agreement")}, task)
     if policy is not None and attempt["record"] is not None:
         doubt = calibrated(policy, signals, score=doubt.score)
+    signals |= await _field_confidences(attempt, task, context, signals)
     return {
         **attempt,
         "calls": [*attempt["calls"], *calls],
@@ -69,18 +70,37 @@ def calibrated(
     return Doubt(score=score, confidence=confidence, calibrated=known, in_doubt=bool(doubts), doubts=doubts)
 
 
+async def _field_confidences(
+    attempt: Attempt, task: TaskSpec, context: RunContext, signals: Mapping[str, float | None]
+) -> dict[str, float | None]:
+    """`confidence/<field>` for every field that was calibrated by itself, for this prompt and model."""
+    if context.policy == "none" or attempt["tier"] != "cheap" or attempt["record"] is None:
+        return {}
+    policies = await (await current()).field_policies(task.name)
+    return {
+        f"confidence/{name}": policy.decide(signals).confidence
+        for name, policy in policies.items()
+        if _bound_to(policy, task, attempt)
+    }
+
+
+def _bound_to(policy: ThresholdCascade, task: TaskSpec, attempt: Attempt) -> bool:
+    binding = policy.score.binding  # type: ignore[attr-defined]  # a Calibration: the runtime read it as one
+    return (binding.task, binding.prompt_version, binding.model) == (
+        task.name,
+        attempt["prompt_version"],
+        attempt["model"],
+    )
+
+
 async def _policy_for(attempt: Attempt, task: TaskSpec, context: RunContext) -> ThresholdCascade | None:
     """The policy calibrated for exactly this task, prompt and model; another one is passed over, with a note."""
     policy = await (await current()).policy(task.name, context.policy)
     if policy is None or attempt["tier"] != "cheap" or attempt["record"] is None:
         return None
-    binding = policy.score.binding  # type: ignore[attr-defined]  # a Calibration: `_read_policy` made it
-    if (binding.task, binding.prompt_version, binding.model) == (
-        task.name,
-        attempt["prompt_version"],
-        attempt["model"],
-    ):
+    if _bound_to(policy, task, attempt):
         return policy
+    binding = policy.score.binding  # type: ignore[attr-defined]  # as in `_bound_to`
     current_run().tally.notes.add(
         f"the calibration of {task.name} was made for {binding.model} and prompt {binding.prompt_version}, not for "
         f"{attempt['model']} and {attempt['prompt_version']}: it is passed over; run `cupel calibrate` again"

@@ -34,6 +34,7 @@ def calibrate(
         str | None,
         typer.Option(help="Further signals that cost calls: agreement, self_verified, self_consistency."),
     ] = None,
+    field: Annotated[str, typer.Option(help="Calibrate this field alone, beside the whole record.")] = "",
     prerouter: Annotated[
         bool, typer.Option("--prerouter", help="Also learn a text router from the sample.")
     ] = False,
@@ -65,6 +66,7 @@ def calibrate(
             kind=kind,
             sample=sample,
             gold=gold,
+            field=field,
             prerouter=prerouter,
             yes=yes,
             text_column=text_column,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -43,16 +44,17 @@ class CalibrationRun:
     kind: str = "joint"
     sample: int = 300
     gold: Path | None = None
+    field: str = ""
     prerouter: bool = False
     yes: bool = False
     text_column: str = "text"
     id_column: str | None = None
-    inputs: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, str] = dataclasses.field(default_factory=dict)
     concurrency: int = 16
     max_usd: float | None = None
     seed: int = 0
     as_json: bool = False
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def run_calibration(told: CalibrationRun) -> None:
@@ -81,7 +83,16 @@ def run_calibration(told: CalibrationRun) -> None:
     promise = Promise(risk=told.risk, delta=told.delta, kind=told.kind)  # type: ignore[arg-type]  # checked above
     gold = read_gold(told.gold) if told.gold else None
     result = asyncio.run(
-        calibrate(rows, job, project, promise=promise, gold=gold, seed=told.seed, prerouter=told.prerouter)
+        calibrate(
+            rows,
+            job,
+            project,
+            promise=promise,
+            gold=gold,
+            seed=told.seed,
+            prerouter=told.prerouter,
+            field=told.field,
+        )
     )
     _tell({**result.summary, "policy": str(result.path)}, as_json=told.as_json)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from cupel.calibrating import calibrate, sampled_rows
 from cupel.errors import NotEnoughDataError, SettingError
 from cupel.routing import Promise
 from cupel.tables import Row
+from cupel.tasks import ad_hoc_task
 from tests.integration.cascade import ACCEPTS, PREMISE, TEXT, enrich_all, job, models, record, walk
 
 MATTERS = ("budget", "housing")
@@ -196,3 +198,38 @@ async def test_the_rows_of_a_calibration_can_be_replayed(project):
     assert len(lines) == 120
     assert {"weak_correct", "strong_correct", "weak_cost_usd", "signals"} <= set(json.loads(lines[0]))
     assert PREMISE in json.loads(lines[0])["text"]
+
+
+async def test_a_field_may_be_calibrated_by_itself_and_is_shown_beside_the_record(project):
+    """`confidence/claims` among the signals; the record's own decision stays the plain rule."""
+    await calibrated(project, field="claims")
+    with models(cheap=cheap, strong=strong):
+        outcomes, _ = await enrich_all(project, job(project, judge="never"), [speech(200), speech(205)])
+
+    invented, right = (outcome["attempts"][0] for outcome in outcomes)
+    assert invented["signals"]["confidence/claims"] < 0.5 < right["signals"]["confidence/claims"]
+    assert (right["calibrated"], right["confidence"]) == (False, None)
+
+
+async def test_a_field_the_task_does_not_have_is_named(project):
+    """With those it has."""
+    with pytest.raises(SettingError, match="claims"):
+        await calibrated(project, field="claim")
+
+
+async def test_a_stated_confidence_is_a_signal_and_never_decides_alone(project):
+    """A schema with a `confidence` field makes the model report on itself."""
+    schema = {
+        "type": "object",
+        "properties": {"demand": {"type": "string"}, "confidence": {"type": "number"}},
+        "required": ["demand", "confidence"],
+    }
+    made = job(project, judge="never")
+    one_off = replace(
+        made, task=ad_hoc_task(schema, "What is demanded?", project.prompts), output_schema=schema
+    )
+    with models(cheap={"demand": "homes", "confidence": 0.1}):
+        outcomes, _ = await enrich_all(project, one_off, [TEXT])
+
+    assert outcomes[0]["attempts"][0]["signals"]["self_report"] == 0.1
+    assert outcomes[0]["status"] == "accepted"
