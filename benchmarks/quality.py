@@ -2,8 +2,9 @@
 
     CUPEL_BENCH_DATA=DIR python benchmarks/quality.py --cheap-model openai:NAME [--sets ner_europarl …] [--documents 30]
 
-`CUPEL_BENCH_DATA` holds one folder per set with a `dev.jsonl`; nothing of it is copied. `--plain` asks the same
-model once with one plain sentence instead, without Cupel's prompts. Any OpenAI-compatible endpoint will do.
+`CUPEL_BENCH_DATA` holds one folder per set with a `dev.jsonl`; nothing of it is copied. Any OpenAI-compatible endpoint
+will do. Two things to compare with: `--prompt plain` sends one plain sentence and the document, nothing of Cupel's
+prompts; `--prompt ad-hoc` puts that sentence into the generic prompt of one-off tasks, whose rules come along.
 """
 
 from __future__ import annotations
@@ -83,17 +84,23 @@ def task_for(name: str, project: Project, *, plain: bool) -> tuple[TaskSpec, dic
     return ad_hoc_task(schema, PLAIN[name], project.prompts), schema
 
 
+def plain_prompt(name: str) -> str:
+    """The sentence as the whole system message, and the document: no rule of ours."""
+    return f"# system\n{PLAIN[name]}\n# user\n{{{{document}}}}"
+
+
 async def predict(name: str, gold: list[dict[str, Any]], told: argparse.Namespace) -> list[dict[str, Any]]:
     """One prediction per document, through the graph."""
     project = find_project()
     project = Project(project.folder, Path(told.state))
-    task, schema = task_for(name, project, plain=told.plain)
+    task, schema = task_for(name, project, plain=told.prompt != "task")
     options = {
         "cheap_model": told.cheap_model,
         "strong_model": told.strong_model or "none",
         "judge_model": told.judge_model or "none",
         "refiner_model": told.refiner_model or "none",
         "judge": told.judge,
+        "extract_prompt": plain_prompt(name) if told.prompt == "plain" else None,
         "timeout_s": 3500.0,
         "max_retries": 0,
     }
@@ -124,7 +131,7 @@ def main() -> None:
     parser.add_argument("--judge", default="never", choices=["auto", "always", "never"])
     parser.add_argument("--sets", nargs="*", default=list(SETS))
     parser.add_argument("--documents", type=int, default=30)
-    parser.add_argument("--plain", action="store_true")
+    parser.add_argument("--prompt", default="task", choices=["task", "ad-hoc", "plain"])
     parser.add_argument("--state", default=".cupel/quality")
     parser.add_argument("--predictions", type=Path, help="Folder for SET.jsonl with the predictions.")
     told = parser.parse_args()
@@ -139,7 +146,7 @@ def main() -> None:
         task, headline, floor = SETS[name]
         result = evaluate(gold, predictions, kinds=["spans"], headline=headline)
         low, high = (result.interval.low, result.interval.high) if result.interval else (0.0, 1.0)
-        kind = "plain prompt" if told.plain else f"task {task}"
+        kind = f"task {task}" if told.prompt == "task" else f"{told.prompt} prompt"
         print(
             f"{name}: {headline} = {result.value:.3f} [{low:.2f}, {high:.2f}] ({len(gold)} documents, {kind}; floor {floor})"
         )

@@ -7,7 +7,6 @@ confidence go up as feedback. Nodes leave the document out of their own traces: 
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import sys
@@ -258,8 +257,3 @@ def masking_rules(setting: str) -> list[dict[str, Any]]:
         return []
     patterns = PERSONAL if setting == "personal" else ((setting, "<masked>"),)
     return [{"pattern": re.compile(pattern), "replace": shown} for pattern, shown in patterns]
-
-
-def open_tracer(env: Mapping[str, str] | None = None) -> Tracer:
-    """The process's tracer, as the environment asks for it."""
-    return Tracer(os.environ if env is None else env)

@@ -24,11 +24,6 @@ def version_of(task: TaskSpec) -> str:
     return prompt_version(template_of(task, "extract"), stable_values(task), task.schema)
 
 
-def spelled_out_version(task: TaskSpec) -> str:
-    """The version as a model has it that must be shown the schema in words."""
-    return prompt_version(template_of(task, "extract"), stable_values(task, schema=task.schema), task.schema)
-
-
 def changed(task: TaskSpec, rules: Sequence[Rule], extract: str = "") -> TaskSpec:
     """The task with other rules, and another contract where one is given; nothing is written."""
     prompts = {**task.prompts, "extract": extract} if extract else task.prompts
