@@ -189,7 +189,7 @@ class Runner:
             env=self.runtime.env,
         )
         await self.batcher.open()
-        self.runtime.batching = self.batcher
+        self.runtime.answer_by(self.batcher)
 
     def _identity(self) -> str:
         """What decides a result besides the document: task, settings, models and the graph's code."""

@@ -76,7 +76,7 @@ async def _field_confidences(
     """`confidence/<field>` for every field that was calibrated by itself, for this prompt and model."""
     if context.policy == "none" or attempt["tier"] != "cheap" or attempt["record"] is None:
         return {}
-    policies = await (await current()).field_policies(task.name)
+    policies = await (await current()).policies.of_fields(task.name)
     return {
         f"confidence/{name}": policy.decide(signals).confidence
         for name, policy in policies.items()
@@ -95,7 +95,7 @@ def _bound_to(policy: ThresholdCascade, task: TaskSpec, attempt: Attempt) -> boo
 
 async def _policy_for(attempt: Attempt, task: TaskSpec, context: RunContext) -> ThresholdCascade | None:
     """The policy calibrated for exactly this task, prompt and model; another one is passed over, with a note."""
-    policy = await (await current()).policy(task.name, context.policy)
+    policy = await (await current()).policies.of(task.name, context.policy)
     if policy is None or attempt["tier"] != "cheap" or attempt["record"] is None:
         return None
     if _bound_to(policy, task, attempt):

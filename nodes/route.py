@@ -22,7 +22,7 @@ class RouteUpdate(TypedDict):
 
 async def route(state: RunState, runtime: Runtime[RunContext]) -> RouteUpdate:
     """Ask the pre-router of this run which tier to try first; it reads the text and makes no call."""
-    prerouter = await (await current()).prerouter(RunContext.of(runtime).prerouter)
+    prerouter = await (await current()).policies.prerouter(RunContext.of(runtime).prerouter)
     tier = await asyncio.to_thread(prerouter.choose, state["text"])
     return {"first_tier": tier, "path": ["route"]}
 

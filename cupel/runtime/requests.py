@@ -1,0 +1,96 @@
+"""One call to one model: what decides the reply, and the reply as it was stored."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from cupel.models import CallSettings, estimate_tokens
+from cupel.prompts import Message, sent_schema
+from cupel.runlog import StoredResponse
+from cupel.state import Call
+
+DOCUMENT_MARK = "⟦document⟧"
+"""Stands for the document's text in what the run log keeps of a request: the text is stored once."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Request:
+    """One call to one model."""
+
+    kind: str
+    model: str
+    messages: list[Message]
+    schema: Mapping[str, Any] | None
+    schema_name: str
+    doc_id: str
+    text: str
+    """The document's text as it stands in the messages, cut out of what is logged."""
+
+    settings: CallSettings
+    max_retries: int = 6
+    sample: int = 0
+    retry: int = 0
+    usd_left: float | None = None
+    """What this document may still cost; None for no limit of its own."""
+
+    has_fallback: bool = False
+    """Another model stands by: do not wait for this one's provider to come back."""
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of all that decides the reply: the response's name in the run log."""
+        settings = self.settings
+        decides = [
+            self.model, self.messages, self.wire, settings.temperature, settings.max_output_tokens,
+            settings.logprobs, self.sample, self.retry,
+        ]  # fmt: skip
+        return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+
+    @cached_property
+    def wire(self) -> dict[str, Any] | None:
+        """The schema as sent, the same object for the same schema."""
+        return None if self.schema is None else sent_schema(self.schema)[0]
+
+    @property
+    def asked(self) -> str:
+        """The messages for the run log, the document's text replaced by a mark."""
+        written = json.dumps(self.messages, ensure_ascii=False)
+        return (
+            written.replace(json.dumps(self.text, ensure_ascii=False)[1:-1], DOCUMENT_MARK)
+            if self.text
+            else written
+        )
+
+    @cached_property
+    def input_tokens(self) -> int:
+        """Upper estimate of the tokens sent, for limits and reservations."""
+        prose = sum(estimate_tokens(message["content"]) + 8 for message in self.messages)
+        return prose + (estimate_tokens(sent_schema(self.schema)[1], json=True) if self.schema else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A stored response, and whether it was paid for just now."""
+
+    stored: StoredResponse
+    cached: bool
+
+    def call(self) -> Call:
+        """As an attempt or verdict lists it."""
+        stored = self.stored
+        return Call(
+            key=stored.key,
+            kind=stored.kind,  # type: ignore[typeddict-item]  # the run log keeps it as text
+            model=stored.model,
+            input_tokens=stored.input_tokens,
+            cached_tokens=stored.cached_tokens,
+            output_tokens=stored.output_tokens,
+            cost_usd=stored.cost_usd,
+            latency_s=stored.latency_s,
+            cached=self.cached,
+        )
