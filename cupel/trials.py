@@ -223,37 +223,6 @@ def slices_of(document: Document) -> tuple[str, ...]:
     return (*([f"language={language}"] if language else []), length)
 
 
-def differences(record: Record | None, gold: Record, task: TaskSpec) -> list[tuple[str, str]]:
-    """Fields in which a record and its gold differ, each in words that hold nothing of the document.
-
-    >>> spec = TaskSpec(name="t", title="", description="", schema={"properties": {"stance": {"enum": ["a", "b"]}}}, prompts={})
-    >>> differences({"stance": "a"}, {"stance": "b"}, spec)
-    [('stance', 'stance is a where the reference has b')]
-    """
-    if record is None:
-        return [("record", "there is no record")]
-    properties = task.schema.get("properties", {})
-    told = []
-    for name, wanted in gold.items():
-        if name not in properties or record_metric(record, gold, metric=name, schema=task.schema) >= 0.999:
-            continue
-        told.append((name, _difference(name, record.get(name), wanted, properties[name])))
-    return told
-
-
-def _difference(name: str, given: Any, wanted: Any, schema: Mapping[str, Any]) -> str:
-    if isinstance(wanted, list):
-        count = len(given) if isinstance(given, list) else 0
-        return f"{name} differ from the reference: {_counted(count)} given, {_counted(len(wanted))} expected"
-    if "enum" in schema or isinstance(wanted, int | float | bool):
-        return f"{name} is {given} where the reference has {wanted}"
-    return f"{name} says something else than the reference"
-
-
-def _counted(number: int) -> str:
-    return "none" if number == 0 else "one" if number == 1 else "several"
-
-
 def scores_of(
     outcomes: Mapping[str, Outcome], documents: Iterable[Document], task: TaskSpec
 ) -> tuple[dict[str, Scored], list[str]]:

@@ -9,6 +9,7 @@ from typing import Any
 from cupel.campaigns import ImproveState
 from cupel.context import RunContext
 from cupel.improving.campaign import Campaign, opened
+from cupel.metrics import differences
 from cupel.models import resolve_models
 from cupel.refinement.failures import Failure, cluster, told_to_rewriter
 from cupel.refinement.gate import detection, look_alpha
@@ -23,7 +24,7 @@ from cupel.refinement.wording import forbidden
 from cupel.runlog.rows import failure_rows
 from cupel.state import Outcome
 from cupel.tasks import TaskSpec
-from cupel.trials import differences, scores_of
+from cupel.trials import scores_of
 
 
 async def collected(state: ImproveState, context: RunContext) -> dict[str, Any]:
@@ -100,12 +101,14 @@ def _failures(judged: Outcome, plain: Outcome, campaign: Campaign) -> list[Failu
         found += [
             Failure(
                 doc_id=document.doc_id,
-                criterion=f"reference_{name}",
+                criterion=f"reference_{fault.kind}",
                 prompt_version=plain["prompt_version"],
-                critique=words,
+                critique=fault.words,
+                quote=fault.quote,
+                quote_verified=fault.quote is not None and fault.quote in document.text,
                 cost_usd=plain["cost_usd"],
             )
-            for name, words in differences(plain["record"], document.gold, campaign.task)
+            for fault in differences(plain["record"], document.gold, campaign.task.schema)
         ]
     return found
 

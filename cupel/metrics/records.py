@@ -28,7 +28,8 @@ def record_metric(
 
     Args:
         record: The record; None, for a document without one, scores 0.
-        reference: What it should be.
+        reference: What it should be. A required field that it leaves out is not annotated, and not compared;
+            what should be empty is null.
         metric: `record` (mean over fields), `exact` (all equal or nothing), `items` (F1 over the items of
             all lists), or the name of one top-level field, which alone is compared.
         schema: The task's JSON Schema. Enumerations are compared whole, quotes (`x-grounded`) and free text
@@ -112,12 +113,13 @@ class _Comparison:
         return float(ours == theirs and isinstance(ours, bool) == isinstance(theirs, bool))
 
     def objects(self, ours: Mapping[str, Any], theirs: Mapping[str, Any], schema: Mapping[str, Any]) -> float:
-        """Mean agreement over the fields filled in either; 0 where their quotes mark different places."""
+        """Mean agreement over annotated fields filled in either; 0 where their quotes mark different places."""
         properties = schema.get("properties", {})
         compared = [
             (ours.get(name), theirs.get(name), self._resolved(properties.get(name, {})))
             for name in dict.fromkeys((*theirs, *ours))
             if _filled(ours.get(name)) or _filled(theirs.get(name))
+            if name in theirs or name not in schema.get("required", ())
         ]
         compared = [row for row in compared if not self._skipped(row[2])]
         if any(_other_place(*row) for row in compared):
@@ -185,8 +187,17 @@ def _other_place(ours: Any, theirs: Any, schema: Mapping[str, Any]) -> bool:
     """Whether two quotes mark different items, whatever else about the items agrees."""
     if not schema.get("x-grounded") or not isinstance(ours, str) or not isinstance(theirs, str):
         return False
-    one, other = Counter(words(ours)), Counter(words(theirs))
-    return (one & other).total() < SAME_QUOTE * min(one.total(), other.total())
+    return not marks_same_place(ours, theirs)
+
+
+def marks_same_place(one: str, other: str) -> bool:
+    """Whether two quotes share `SAME_QUOTE` of the shorter one's words.
+
+    >>> marks_same_place("prices rose", "Prices rose by a third.")
+    True
+    """
+    ours, theirs = Counter(words(one)), Counter(words(other))
+    return (ours & theirs).total() >= SAME_QUOTE * min(ours.total(), theirs.total())
 
 
 def word_f1(one: str, other: str) -> float:

@@ -1,0 +1,82 @@
+"""What a record has wrong against its reference, in words a rewriter may read."""
+
+from __future__ import annotations
+
+import pytest
+
+from cupel.metrics import differences, record_metric
+
+QUOTED = {
+    "type": "array",
+    "items": {
+        "properties": {"quote": {"x-grounded": True}, "supports": {"x-refers-to": "claims/id"}},
+        "required": ["quote", "supports"],
+    },
+}
+SCHEMA = {
+    "properties": {
+        "claims": QUOTED, "premises": QUOTED, "stance": {"enum": ["support", "oppose"]}, "tags": {"type": "array"},
+    }
+}  # fmt: skip
+ACT, ROSE, VOTED = "we must act now on prices", "prices rose by a third", "this house voted for it twice"
+
+
+def record(claims=(), premises=(), **fields):
+    return {
+        "claims": [{"quote": q} for q in claims],
+        "premises": [{"quote": q} for q in premises],
+        **fields,
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted", "kind", "words", "quote"),
+    [
+        pytest.param(
+            record([ACT, ROSE]), record([ACT], [ROSE]), "premises_as_claims",
+            "the record has 1 of the 1 premises among its claims", ROSE, id="in the wrong list",
+        ),
+        pytest.param(
+            record([ACT]), record([ACT, VOTED]), "claims_missing",
+            "1 of the 2 claims are nowhere in the record", VOTED, id="missing",
+        ),
+        pytest.param(
+            record([ACT], [VOTED]), record([ACT]), "premises_extra",
+            "the record has 1 premises that the reference has nowhere", VOTED, id="too many",
+        ),
+        pytest.param(
+            record([ACT + " because everyone can see what is going on"]), record([ACT]), "claims_cut",
+            "1 quotes of claims say more than the reference's", ACT, id="quoted too far",
+        ),
+        pytest.param(
+            record(stance="support"), record(stance="oppose"), "stance",
+            "stance is support where the reference has oppose", None, id="another label",
+        ),
+        pytest.param(
+            record(tags=["a"]), record(tags=["b", "c"]), "tags",
+            "tags differ from the reference: one given, several expected", None, id="a list without quotes",
+        ),
+    ],
+)  # fmt: skip
+def test_a_fault_is_named_once_with_a_quote_that_shows_it(given, wanted, kind, words, quote):
+    """By kind, in words that hold nothing of the document; the quote stands apart."""
+    (found,) = differences(given, wanted, SCHEMA)
+
+    assert (found.kind, found.words, found.quote) == (kind, words, quote)
+
+
+def test_a_right_record_has_no_differences():
+    """Whatever the order of its items."""
+    assert differences(record([ACT, VOTED], [ROSE]), record([VOTED, ACT], [ROSE]), SCHEMA) == []
+
+
+def test_a_field_that_the_reference_leaves_out_is_not_annotated():
+    """Neither told as a difference nor counted by the metric; null says that it should be empty."""
+    given = {"claims": [], "premises": [{"quote": ROSE, "supports": 1}], "stance": "support"}
+
+    assert differences(given, {"premises": [{"quote": ROSE}]}, SCHEMA) == []
+    assert record_metric(given, {"premises": [{"quote": ROSE}]}, metric="items", schema=SCHEMA) == 1
+    assert (
+        record_metric(given, {"premises": [{"quote": ROSE, "supports": None}]}, metric="items", schema=SCHEMA)
+        == 0.5
+    )
