@@ -70,6 +70,7 @@ async def aenrich(
     concurrency: int = 16,
     max_usd: float | None = None,
     retry_failed: bool = False,
+    near_duplicates: float | None = None,
     project: Project | None = None,
     **settings: Any,
 ) -> pd.DataFrame:
@@ -88,6 +89,8 @@ async def aenrich(
         concurrency: Documents worked on at once.
         max_usd: Hard cap on what this run may cost, in US dollars.
         retry_failed: Ask anew for documents that failed before.
+        near_duplicates: Similarity, from 0.8 to 1, from which a text takes over the record of an earlier one; it
+            is the share of three-word sequences they have in common. Equal texts are asked about once in any case.
         project: The project to use; the one around the current folder, else the starter.
         **settings: Any field of `RunContext`: `profile`, `cheap_model`, `judge`, `max_refinements` …
 
@@ -109,6 +112,7 @@ async def aenrich(
         concurrency=concurrency,
         max_usd=max_usd,
         retry_failed=retry_failed,
+        near_duplicates=near_duplicates,
         output_schema=as_schema,
         instructions=instructions,
     )

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import time
+import weakref
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import nullcontext
@@ -14,6 +15,7 @@ from typing import Any, Self
 
 from cupel.batching import Batcher, BatchSettings, check_batchable, held_usd
 from cupel.context import RunContext
+from cupel.duplicates import TextIndex, Twin, check_similarity, taken_over
 from cupel.errors import CupelError, ProviderRefusedError, RunLogError, StopRunError, UsageError
 from cupel.limits import Budget
 from cupel.models import check_models, resolve_models
@@ -53,6 +55,9 @@ class Job:
     batch: BatchSettings | None = None
     """Ask by the providers' batch APIs."""
 
+    near_duplicates: float | None = None
+    """Similarity from which a document takes over the record of an earlier one; None for equal texts only."""
+
     def document_input(self, document: Row) -> DocumentInput:
         """What the graph is given; `prepare` judges whatever stands in the text column."""
         given = DocumentInput(text=document.text, meta=dict(document.inputs))  # type: ignore[typeddict-item]
@@ -76,6 +81,9 @@ class Progress:
     escalated: int = 0
     reused: int = 0
     """Outcomes that were in the run log already."""
+
+    duplicates: int = 0
+    """Outcomes taken over from an earlier row with the same, or nearly the same, text."""
 
     started: float = field(default_factory=time.monotonic)
 
@@ -159,6 +167,8 @@ class Runner:
         models = resolve_models(self.job.context, self.runtime.env)
         check_models(models, self.runtime.env)
         wanted_signals(self.job.context)
+        if self.job.near_duplicates is not None:
+            check_similarity(self.job.near_duplicates)
         self.models = models
         loaded = self._given_graph or await asyncio.to_thread(load_graph, self.project, self.job.graph)
         self.graph = loaded
@@ -196,6 +206,8 @@ class Runner:
         context = self.job.context.model_dump(exclude=_NOT_DECIDING)
         models = self.models.all()
         decides = [self.job.graph, code_identity(self.project), self.job.task.identity, context, models]
+        if self.job.near_duplicates is not None:
+            decides.append({"near_duplicates": self.job.near_duplicates})
         return hashlib.sha256(compact(decides).encode()).hexdigest()[:16]
 
     def _run_row(self) -> dict[str, Any]:
@@ -244,10 +256,18 @@ class Runner:
         at_once, held = self._at_once()
         gate = asyncio.Semaphore(at_once)
         waiting: deque[tuple[Row, asyncio.Task[Outcome | None]]] = deque()
+        flying: weakref.WeakValueDictionary[int, asyncio.Task[Outcome | None]] = weakref.WeakValueDictionary()
+        index = TextIndex(self.job.near_duplicates)
         with running(self.run):
             try:
                 for document in documents:
-                    waiting.append((document, asyncio.create_task(self._guarded(document, gate))))
+                    twin = index.twin_of(document)
+                    if twin is None:
+                        work = self._guarded(document, gate)
+                    else:
+                        work = self._repeated(document, twin, flying.get(twin.position), gate)
+                    task = flying[document.position] = asyncio.create_task(work)
+                    waiting.append((document, task))
                     while len(waiting) >= held:
                         yield await _next(waiting)
                 while waiting:
@@ -272,6 +292,40 @@ class Runner:
             except (StopRunError, ProviderRefusedError, RunLogError, UsageError) as error:
                 self.stop.because_of(error)
                 return None
+
+    async def _repeated(
+        self,
+        document: Row,
+        twin: Twin,
+        original: asyncio.Task[Outcome | None] | None,
+        gate: asyncio.Semaphore,
+    ) -> Outcome | None:
+        """A row whose text an earlier one has: by that row's outcome, or else asked itself."""
+        try:
+            if original is not None:
+                found = await asyncio.shield(original)
+            else:
+                found = await self.runtime.run_log.outcome_at(self.run_id, twin.position)
+            taken = found and taken_over(found, document, twin, self.job.task.schema)
+            if taken:
+                await self._take_over(document, taken)
+                return taken
+        except RunLogError as error:
+            self.stop.because_of(error)
+            return None
+        return await self._guarded(document, gate)
+
+    async def _take_over(self, document: Row, taken: Outcome) -> None:
+        key = hashlib.sha256(f"{self.outcome_key(document)}\x1fduplicate".encode()).hexdigest()
+        log = self.runtime.run_log
+        stored, tries = await log.outcome(key) or (None, 0)
+        if stored == taken:
+            await log.note_row(self.run_id, document.position, key)
+        else:
+            text = str(document.text)
+            await log.save_outcome(key, self.run_id, taken, text, position=document.position, tries=tries + 1)
+        self.progress.duplicates += 1
+        self.progress.note(taken, reused=stored == taken)
 
     async def _one(self, document: Row) -> Outcome:
         key = self.outcome_key(document)
@@ -327,6 +381,7 @@ class Runner:
             "statuses": statuses,
             "escalated": self.progress.escalated,
             "reused": self.progress.reused,
+            "duplicates": self.progress.duplicates,
             "calls": dict(sorted(self.tally.calls.items())),
             "cost_usd": {model: round(usd, 8) for model, usd in sorted(self.tally.cost_usd.items())},
             "cost_usd_total": round(await self.runtime.run_log.spent_usd(self.run_id), 8),

@@ -40,6 +40,15 @@ Judge = Annotated[str | None, typer.Option(help="What is judged: auto, always or
 MaxUsd = Annotated[
     float | None, typer.Option(min=0, help="Hard cap on what the run may cost, in US dollars.")
 ]
+NearDuplicates = Annotated[
+    float | None,
+    typer.Option(
+        min=0.8,
+        max=1,
+        help="Similarity from which a text takes over an earlier one's record, such as 0.95: the share of "
+        "three-word sequences they have in common. Equal texts always do.",
+    ),
+]
 RunId = Annotated[
     str | None, typer.Option("--run", metavar="RUN_ID", help="A run's id, or enough of its beginning.")
 ]

@@ -44,6 +44,7 @@ def plan(
     timeout_s: Annotated[float | None, typer.Option(hidden=True)] = None,
     max_retries: Annotated[int | None, typer.Option(hidden=True)] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", hidden=True)] = False,
+    near_duplicates: Annotated[float | None, typer.Option(hidden=True)] = None,
     wait: Annotated[bool, typer.Option("--wait", hidden=True)] = False,
     report: Annotated[bool, typer.Option(hidden=True)] = True,
 ) -> None:
@@ -51,7 +52,7 @@ def plan(
 
     From a uniform sample of the rows and the run log's own history. No model is called, nothing is paid.
     """
-    del out, timeout_s, max_retries, retry_failed, wait, report
+    del out, timeout_s, max_retries, retry_failed, near_duplicates, wait, report
     from cupel.cli.planning import FilePlan, plan_file
 
     plan_file(

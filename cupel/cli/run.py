@@ -51,6 +51,7 @@ def run(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Ask anew for the documents that failed before.")
     ] = False,
+    near_duplicates: options.NearDuplicates = None,
     limits: Annotated[
         str, typer.Option(help='Your own limits, such as "groq:*=rpm:30,tpm:6000"; also CUPEL_LIMITS.')
     ] = "",
@@ -92,6 +93,7 @@ def run(
                 schema=schema,
                 instructions=instructions,
                 retry_failed=retry_failed,
+                near_duplicates=near_duplicates,
                 limits=limits,
                 wait=wait,
                 engine=engine,

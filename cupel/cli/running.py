@@ -40,6 +40,7 @@ class FileRun:
     schema: Path | None = None
     instructions: str = ""
     retry_failed: bool = False
+    near_duplicates: float | None = None
     limits: str = ""
     wait: bool = False
     engine: str = "local"
@@ -78,6 +79,7 @@ def run_file(told: FileRun) -> int:
         concurrency=told.concurrency,
         max_usd=told.max_usd,
         retry_failed=told.retry_failed,
+        near_duplicates=told.near_duplicates,
         output_schema=as_schema,
         instructions=told.instructions,
         batch=_batch_of(told),

@@ -19,6 +19,8 @@ def tell_run(summary: dict[str, Any]) -> None:
     for status, count in summary["statuses"].items():
         table.add_row(status, str(count))
     table.add_row("of these escalated", str(summary["escalated"]), style="dim")
+    if summary.get("duplicates"):
+        table.add_row("of these repeating an earlier row", str(summary["duplicates"]), style="dim")
     console.print(table)
     if summary["calls"]:
         spent = Table(title="this invocation")

@@ -99,6 +99,7 @@ def _count(runner: Runner, part: Part) -> None:
     tally.unknown_price |= part.unknown_price
     tally.cache_hits += part.cache_hits
     runner.progress.reused += part.reused
+    runner.progress.duplicates += part.duplicates
 
 
 def _parts(documents: Iterable[Row], size: int) -> Iterator[list[Row]]:

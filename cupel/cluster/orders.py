@@ -33,6 +33,7 @@ class Order:
     retry_failed: bool
     output_schema: Mapping[str, Any] | None
     instructions: str
+    near_duplicates: float | None = None
     wait: bool = False
     run_id: str | None = None
     """What the worker's run has to be called; None to leave it to the workers."""
@@ -60,6 +61,7 @@ def order_of(job: Job, project: Project, *, wait: bool = False, run_id: str | No
         retry_failed=job.retry_failed,
         output_schema=job.output_schema,
         instructions=job.instructions,
+        near_duplicates=job.near_duplicates,
         wait=wait,
         run_id=run_id,
     )
@@ -132,6 +134,9 @@ class Part:
     outcomes: list[Outcome | None]
     reused: int = 0
     """Outcomes that were in the run log already."""
+
+    duplicates: int = 0
+    """Outcomes taken over from an earlier row of the same part."""
 
     calls: dict[str, int] = field(default_factory=dict)
     cost_usd: dict[str, float] = field(default_factory=dict)

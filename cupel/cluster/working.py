@@ -102,10 +102,10 @@ class _Desk:
         tally, progress = self._runner.tally, self._runner.progress
         part.calls, part.cost_usd = dict(tally.calls), dict(tally.cost_usd)
         part.unknown_price, part.cache_hits = set(tally.unknown_price), tally.cache_hits
-        part.reused = progress.reused
+        part.reused, part.duplicates = progress.reused, progress.duplicates
         tally.calls.clear()
         tally.cost_usd.clear()
-        tally.cache_hits = progress.reused = 0
+        tally.cache_hits = progress.reused = progress.duplicates = 0
         return part
 
     async def _closed(self) -> None:
@@ -154,6 +154,7 @@ def _job(order: Order, project: Project) -> Job:
         retry_failed=order.retry_failed,
         output_schema=order.output_schema,
         instructions=order.instructions,
+        near_duplicates=order.near_duplicates,
     )
 
 

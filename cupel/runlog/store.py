@@ -184,6 +184,14 @@ class RunLog:
         row = await self._worker.get(tables.outcomes, key)
         return (json.loads(row["outcome"]), row["tries"]) if row else None
 
+    async def outcome_at(self, run_id: str, position: int) -> Outcome | None:
+        """The stored outcome of a row of a run."""
+        rows, outcomes = tables.run_rows, tables.outcomes
+        query = select(outcomes.c.outcome).join(rows, rows.c.outcome_key == outcomes.c.key)
+        query = query.where(rows.c.run_id == run_id, rows.c.position == position)
+        found = await self.transact(lambda connection: connection.execute(query).scalar())
+        return None if found is None else json.loads(found)
+
     async def save_outcome(
         self,
         key: str,
