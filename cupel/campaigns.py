@@ -47,7 +47,11 @@ class ImproveInput(TypedDict):
     seed: NotRequired[
         Annotated[int, Field(description="Another number is another campaign: the rewriter is asked anew.")]
     ]
-    engine: NotRequired[Annotated[str, Field(description="What proposes: `reflect`.")]]
+    engine: NotRequired[
+        Annotated[
+            str, Field(description="What proposes edits: `reflect` asks once, `gepa` searches (an extra).")
+        ]
+    ]
     gate_judge: NotRequired[
         Annotated[
             str,

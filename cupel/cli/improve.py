@@ -14,7 +14,9 @@ def improve(
     file: options.File,
     task: options.Task = "arguments",
     max_usd: options.MaxUsd = None,
-    engine: Annotated[str, typer.Option(help="What proposes edits: reflect.")] = "reflect",
+    engine: Annotated[
+        str, typer.Option(help="What proposes edits: reflect, or gepa (the extra `cupel[gepa]`).")
+    ] = "reflect",
     rounds: Annotated[int, typer.Option(min=1, max=8, help="Candidates tried on development documents.")] = 3,
     group: Annotated[str, typer.Option(help="Field by which documents hang together: debate, speaker.")] = "",
     gate_judge: Annotated[

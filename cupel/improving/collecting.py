@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from cupel.campaigns import ImproveState
 from cupel.context import RunContext
 from cupel.improving.campaign import Campaign, opened
-from cupel.metrics import differences
+from cupel.improving.development import failures_of
 from cupel.models import resolve_models
 from cupel.refinement.failures import Failure, cluster, told_to_rewriter
 from cupel.refinement.gate import detection, look_alpha
@@ -21,7 +22,7 @@ from cupel.refinement.versions import (
     version_of,
 )
 from cupel.refinement.wording import forbidden
-from cupel.runlog.rows import failure_rows
+from cupel.rewriting import engine_named
 from cupel.state import Outcome
 from cupel.tasks import TaskSpec
 from cupel.trials import scores_of
@@ -29,6 +30,7 @@ from cupel.trials import scores_of
 
 async def collected(state: ImproveState, context: RunContext) -> dict[str, Any]:
     """Freeze the split, run the prompt as it is on the development side, and gather what went wrong."""
+    await asyncio.to_thread(engine_named, state.get("engine") or "reflect")  # refused before anything is paid
     campaign = await opened(state, context)
     parts = split(
         [SplitDocument(d.doc_id, d.group, d.text) for d in campaign.documents.values()],
@@ -42,7 +44,7 @@ async def collected(state: ImproveState, context: RunContext) -> dict[str, Any]:
     plain = await campaign.outcomes(campaign.task, campaign.trial, parts.dev)
     scores, unknown = scores_of(plain, campaign.chosen(parts.dev), campaign.task)
     failed = sorted(doc_id for doc_id, run in scores.items() if run.score < 1)
-    found = [failure for doc_id in failed for failure in _failures(judged[doc_id], plain[doc_id], campaign)]
+    found = [failure for doc_id in failed for failure in failures_of(judged[doc_id], plain[doc_id], campaign)]
     return {
         "campaign": campaign.name,
         "version": campaign.version,
@@ -77,40 +79,6 @@ def _version_data(task: TaskSpec, parent: str | None, author: str) -> dict[str, 
         "rules": rule_rows(task.rules),
         "extract": task.prompts["extract"],
     }
-
-
-def _failures(judged: Outcome, plain: Outcome, campaign: Campaign) -> list[Failure]:
-    """What went wrong on a document: by code, by the judge, and against its gold."""
-    document = campaign.documents[judged["doc_id"]]
-    rows = failure_rows("", "", judged, created_at="")
-    found = [
-        Failure(
-            doc_id=row["doc_id"],
-            criterion=row["criterion"],
-            prompt_version=row["prompt_version"],
-            critique=row["reasoning"],
-            quote=row["quote"],
-            quote_verified=row["cause"] == "judge" and row["quote"] is not None,
-            fixed_by=row["fixed_by"] if row["fixed_by"] in ("addendum", "escalation") else "none",
-            cost_usd=row["cost_usd"],
-        )
-        for row in rows
-        if row["cause"] != "provider"
-    ]
-    if document.gold is not None:
-        found += [
-            Failure(
-                doc_id=document.doc_id,
-                criterion=f"reference_{fault.kind}",
-                prompt_version=plain["prompt_version"],
-                critique=fault.words,
-                quote=fault.quote,
-                quote_verified=fault.quote is not None and fault.quote in document.text,
-                cost_usd=plain["cost_usd"],
-            )
-            for fault in differences(plain["record"], document.gold, campaign.task.schema)
-        ]
-    return found
 
 
 def _notes(

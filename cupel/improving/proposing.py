@@ -9,9 +9,9 @@ from typing import Any
 
 from cupel.campaigns import Candidate, ImproveState, Round
 from cupel.context import RunContext
-from cupel.errors import UsageError
 from cupel.improving.campaign import Campaign, opened
-from cupel.refinement.edits import rules_diff
+from cupel.improving.development import DevTrials
+from cupel.refinement.edits import MAX_EDITS, rules_diff
 from cupel.refinement.guards import prompt_objection, propose
 from cupel.refinement.versions import (
     changed,
@@ -20,7 +20,7 @@ from cupel.refinement.versions import (
     version_of,
 )
 from cupel.refinement.wording import forbidden
-from cupel.rewriting import ENGINES, Brief
+from cupel.rewriting import Brief, engine_named
 from cupel.runtime import running
 from cupel.tasks import Rule
 
@@ -54,8 +54,6 @@ async def proposed(state: ImproveState, context: RunContext) -> dict[str, Any]:
 
 async def _by_engine(campaign: Campaign, state: ImproveState, number: int) -> tuple[Candidate | None, str]:
     name = state.get("engine") or "reflect"
-    if name not in ENGINES:
-        raise UsageError(f"no engine {name!r}; there are {', '.join(ENGINES)}")
     brief = Brief(
         task=campaign.task,
         context=campaign.context,
@@ -64,17 +62,22 @@ async def _by_engine(campaign: Campaign, state: ImproveState, number: int) -> tu
         mended=state.get("mended", ""),
         tried=_told_tried(campaign, state["tried"]),
         sample=(state.get("seed") or 0) * 1_000 + number,
+        rules_tokens=RULES_TOKENS,
+        dev=DevTrials(campaign, state.get("failed_docs", []), state.get("passed_docs", [])),
     )
     with running(campaign.bench.run):
-        said = await ENGINES[name]().propose(brief)
+        said = await engine_named(name).propose(brief)
+    if said.trail:
+        await campaign.note("note", f"{campaign.name}:round{number}:search", {"engine": name, **said.trail})
     if said.problem:
-        return None, f"the rewriter gave no reply that could be read: {said.problem}"
+        return None, said.problem
     made = propose(
         said.reply,
         campaign.task.rules,
-        failures=brief.shown,
+        failures={**brief.shown, **said.shown},
         leaks=campaign.leaks,
         token_budget=RULES_TOKENS,
+        most_edits=MAX_EDITS * said.steps,
     )
     if made.rules is None:
         return None, made.reason

@@ -81,7 +81,7 @@ def edits_schema(rules: Sequence[Rule], failures: Collection[str]) -> dict[str, 
     }
 
 
-def read_edits(reply: object, rules: Sequence[Rule]) -> ReadEdits:
+def read_edits(reply: object, rules: Sequence[Rule], *, most: int = MAX_EDITS) -> ReadEdits:
     """Read a rewriter's reply into edits that can be applied to the rules.
 
     A reply of any other shape (a refusal, nothing, a whole new prompt) gives no edit and says so; it raises
@@ -90,6 +90,7 @@ def read_edits(reply: object, rules: Sequence[Rule]) -> ReadEdits:
     Args:
         reply: The parsed reply, of `edits_schema`.
         rules: The rules as they are.
+        most: Edits taken; more are dropped.
     """
     items = reply.get("edits") if isinstance(reply, Mapping) else None
     if not isinstance(items, list):
@@ -101,7 +102,7 @@ def read_edits(reply: object, rules: Sequence[Rule]) -> ReadEdits:
     dropped: list[DroppedEdit] = []
     for item in items:
         edit = _read(item)
-        reason = _objection(edit, rules, edits)
+        reason = _objection(edit, rules, edits, most)
         if edit is None or reason:
             dropped.append(DroppedEdit(_shown(item), reason))
         else:
@@ -123,12 +124,12 @@ def _read(item: object) -> Edit | None:
     )
 
 
-def _objection(edit: Edit | None, rules: Sequence[Rule], before: Sequence[Edit]) -> str:
+def _objection(edit: Edit | None, rules: Sequence[Rule], before: Sequence[Edit], most: int) -> str:
     if edit is None:
         return "not an edit: it needs action (add, replace, delete), rule_id, text, why and failures"
     known = {rule.id for rule in rules}
     checks = (
-        (len(before) >= MAX_EDITS, f"one more than {MAX_EDITS} edits"),
+        (len(before) >= most, f"one more than {most} edits"),
         (not edit.why, "it gives no reason"),
         (any(edit.rule_id == other.rule_id for other in before), f"a second edit of rule {edit.rule_id!r}"),
         (edit.action == "add" and edit.rule_id in known, f"there is a rule {edit.rule_id!r} already"),

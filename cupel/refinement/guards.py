@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from cupel.refinement.edits import DroppedEdit, Edit, apply_edits, read_edits
+from cupel.refinement.edits import MAX_EDITS, DroppedEdit, Edit, apply_edits, read_edits
 from cupel.refinement.overlap import NgramIndex, visible
 from cupel.refinement.wording import forbidden
 from cupel.tasks import Rule
@@ -83,6 +83,7 @@ def propose(
     leaks: LeakGuard,
     token_budget: int,
     count_tokens: Callable[[str], int] = estimated_tokens,
+    most_edits: int = MAX_EDITS,
 ) -> Proposal:
     """Read a rewriter's reply, drop every edit that may not be, apply the others.
 
@@ -93,8 +94,9 @@ def propose(
         leaks: Knows the documents, those held out included.
         token_budget: Most tokens all rules together may cost.
         count_tokens: Tokens of a text.
+        most_edits: Edits taken; more for what was gathered over several replies.
     """
-    read = read_edits(reply, rules)
+    read = read_edits(reply, rules, most=most_edits)
     kept: list[Edit] = []
     dropped = list(read.dropped)
     for edit in read.edits:

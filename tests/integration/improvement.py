@@ -22,6 +22,10 @@ from tests.integration.cascade import MODELS
 GOOD_RULE = "Where a speaker concedes a point first, the stance is what follows the concession."
 TASK = "stance"
 
+PRICED = {"CUPEL_PRICES": "openai:cheap=1/1,openai:rewriter=1/1"}
+PAID = {"cheap_model": "openai:cheap", "refiner_model": "openai:rewriter", "max_output_tokens": 200}
+"""Models with a price, for what is to be paid."""
+
 
 def made_project(folder: Path) -> Project:
     """A project of its own with this repository's graphs and prompts."""
@@ -141,3 +145,15 @@ async def interrupted(project: Project, documents: str, answer: str) -> dict[str
         finally:
             await close_current()
     return {**ended, "request": asked["__interrupt__"][0].value[0]}
+
+
+def spent(study):
+    """What the run log says was paid for, and what is still held."""
+    from cupel.runlog import open_run_log, tables
+
+    log = open_run_log(study.state, {})
+    try:
+        rows = [*log.rows_of(tables.responses), *log.rows_of(tables.reservations)]
+        return sum(row.get("cost_usd") or row.get("usd") or 0.0 for row in rows)
+    finally:
+        log.close()

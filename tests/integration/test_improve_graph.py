@@ -14,6 +14,8 @@ from cupel.tasks import load_task
 from cupel.testing import reply
 from tests.integration.improvement import (
     GOOD_RULE,
+    PAID,
+    PRICED,
     TASK,
     edit,
     extractor,
@@ -23,6 +25,7 @@ from tests.integration.improvement import (
     rewriter,
     shown,
     speeches,
+    spent,
     write,
 )
 
@@ -240,10 +243,6 @@ async def test_too_few_documents_are_inconclusive_and_say_what_they_could_show(s
     assert any("can show no gain at all" in note or "show a gain of" in note for note in made["notes"])
 
 
-PRICED = {"CUPEL_PRICES": "openai:cheap=1/1,openai:rewriter=1/1"}
-PAID = {"cheap_model": "openai:cheap", "refiner_model": "openai:rewriter", "max_output_tokens": 200}
-
-
 async def test_the_cap_holds_over_every_call_and_the_rest_is_done_with_more(tmp_path):
     """Stopped by the budget again and again and resumed with a higher one: the ledger of a campaign never stopped."""
     stopped, straight = made_project(tmp_path / "stopped"), made_project(tmp_path / "straight")
@@ -269,18 +268,6 @@ async def test_the_cap_holds_over_every_call_and_the_rest_is_done_with_more(tmp_
     assert made["result"] == whole["result"] == "nominee"
     assert made["cost_usd"] == whole["cost_usd"] == pytest.approx(spent(straight))
     assert entries(stopped) == entries(straight)
-
-
-def spent(study):
-    """What the run log says was paid for, and what is still held."""
-    from cupel.runlog import open_run_log, tables
-
-    log = open_run_log(study.state, {})
-    try:
-        rows = [*log.rows_of(tables.responses), *log.rows_of(tables.reservations)]
-        return sum(row.get("cost_usd") or row.get("usd") or 0.0 for row in rows)
-    finally:
-        log.close()
 
 
 async def test_a_prompt_edited_by_hand_passes_the_same_gate(study, documents):
