@@ -23,9 +23,11 @@ from cupel.statistics import clopper_pearson
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "unit" / "refinement"))
 
 import world
+from gepa_world import one_campaign
 
 LOOKS = 20
 NOMINEES = 3
+BY_GEPA = ("judge-hacking", "leaking", "injected and broad", "refusal", "lost placeholder")
 
 
 def main() -> int:
@@ -39,6 +41,7 @@ def main() -> int:
         useful("the same, in debates of five", world.useful, seeds, 5),
         useful("13 % of all fixed, 5 % of the right broken", world.useful_by_outcome, seeds, 1),
         harmful(max(20, seeds // 4)),
+        *by_gepa(max(20, seeds // 5)),
     ]
     exact = mcnemar_power(200, fix_rate=0.13, break_rate=0.05, alpha=look_alpha(1))
     print(f"\npower of the test alone, exact: {exact:.4f} for 13 % and 5 % of all documents")
@@ -105,6 +108,26 @@ def harmful(seeds: int) -> bool:
             name, promoted, seeds, good=promoted == 0 and said, bar="never, with its reason", began=began
         )
         print(f"        {Counter(trial.reason for trial in trials).most_common(1)[0][0][:150]}")
+    return good
+
+
+def by_gepa(seeds: int) -> list[bool]:
+    """Gepa's own search over those worlds: its best candidate is only a nominee, the gate decides."""
+    good = []
+    for name, rewriter in {"null": world.null, **{n: world.HARMFUL[n] for n in BY_GEPA}}.items():
+        began = time.perf_counter()
+        trials = [one_campaign(rewriter, seed) for seed in range(seeds)]
+        promoted = sum(trial.promoted for trial in trials)
+        most = 0.05 * seeds if rewriter is world.null else 0
+        bar = "≤ 5 % of campaigns" if rewriter is world.null else "never"
+        good.append(_line(f"gepa, {name}", promoted, seeds, good=promoted <= most, bar=bar, began=began))
+        reached = sum(trial.decision is not None for trial in trials)
+        print(f"        {reached:5} reached the gate")
+    began = time.perf_counter()
+    promoted = sum(one_campaign(world.useful, seed).promoted for seed in range(seeds))
+    good.append(
+        _line("gepa, useful", promoted, seeds, good=promoted >= 0.8 * seeds, bar="≥ 80 %", began=began)
+    )
     return good
 
 

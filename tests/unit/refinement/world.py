@@ -177,16 +177,17 @@ def try_rewriter(
             best = (liked, made.rules, new)
     if best is None:
         return Trial(promoted=False, reason="; ".join(dict.fromkeys(reasons)), decision=None)
-    return _show_gate(world, best[1], best[2], ledger, settings)
+    return show_gate(world, best[1], best[2], ledger, settings)
 
 
-def _show_gate(
+def show_gate(
     world: World,
     rules: tuple[Rule, ...],
     new: Mapping[str, Run],
     ledger: Ledger,
     settings: GateSettings | None,
 ) -> Trial:
+    """Show one candidate to the gate: a look, the paired test, a decision, all in the ledger."""
     old = world.run_old()
     version = hashlib.sha256(rules_diff(RULES, rules).encode()).hexdigest()[:12]
     look = ledger.look(task="t", held_out=world.split.version, version=version, at=AT)
