@@ -18,7 +18,7 @@ import aiohttp
 from cupel.models.endpoints import endpoint
 from cupel.models.failures import ProviderCallError, ProviderConnectionError, ProviderTimeoutError
 from cupel.models.ids import ModelId
-from cupel.models.transport import of_this_loop, proxy_for
+from cupel.models.transport import proxy_for, session_of_this_loop
 
 BATCH_PROVIDERS = ("openai", "groq")
 BATCH_SHARE = 0.5
@@ -135,7 +135,7 @@ class BatchApi:
         return data
 
     async def _ask(self, method: str, path: str, **sent: Any) -> bytes:
-        session = await of_this_loop("batches", lambda client: client)
+        session = await session_of_this_loop()
         url = self._where.url + path
         headers = {"authorization": f"Bearer {self._where.key}"}
         try:

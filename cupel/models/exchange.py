@@ -1,26 +1,26 @@
-"""One request through a provider's SDK, and what becomes of it: a message, poor or good, or an error of ours.
+"""One request as bytes, and what becomes of it: a reply read to its end, or an error of ours.
 
-The SDKs raise three dozen classes, and stumble over answers that say something (no choices, an error behind
-status 200, a withheld text). So the raw reply of every request is kept while it is under way: where the SDK
-or LangChain could not read it, or it is not plainly good, `to_message` reads it again.
+LangChain's classes write a request and read a good answer; the way between the two is here, on the running
+loop's connections. The providers' SDKs take it through types, signatures and clients of their own: three
+quarters of the CPU of a call (docs/decisions/0011).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterator
-from contextvars import ContextVar
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
-from langchain_core.messages import AIMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
+import orjson
 
 from cupel.models.capabilities import Capabilities
 from cupel.models.endpoints import Endpoint
 from cupel.models.failures import ProviderConnectionError, ProviderTimeoutError
-from cupel.models.replies import Reply, kept_headers, to_message
+from cupel.models.replies import Reply, kept_headers
+from cupel.models.transport import AGENT, CONNECT_S, proxy_for, session_of_this_loop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,93 +72,67 @@ class Terms:
         return f"{self.provider}:{self.model}"
 
 
-_kept: ContextVar[list[Any] | None] = ContextVar("cupel_kept_replies", default=None)
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """The way to one model: address, headers, proxy and time, made ready once for all its requests."""
+
+    url: str
+    proxy: str | None = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    timeout: aiohttp.ClientTimeout
+    terms: Terms
+
+    @classmethod
+    def of(cls, terms: Terms, headers: Mapping[str, str]) -> Line:
+        """The way to a model; `headers` go beside those every provider needs."""
+        url = f"{terms.where.url}/chat/completions"
+        ours = {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": AGENT}
+        key = {"Authorization": f"Bearer {terms.where.key}"} if terms.where.key else {}
+        connecting = min(terms.timeout_s, CONNECT_S)
+        return cls(
+            url,
+            proxy_for(url),
+            {**ours, **key, **headers},
+            aiohttp.ClientTimeout(total=None, sock_connect=connecting),
+            terms,
+        )
+
+    async def post(self, body: bytes, more_headers: Mapping[str, str] | None = None) -> Reply:
+        """Send one request.
+
+        Raises:
+            ProviderTimeoutError: No answer in time.
+            ProviderConnectionError: No connection, or one that broke.
+        """
+        headers = {**self.headers, **more_headers} if more_headers else self.headers
+        session = await session_of_this_loop()
+        try:
+            async with (
+                asyncio.timeout(self.terms.timeout_s),
+                session.post(
+                    self.url, data=body, headers=headers, proxy=self.proxy, timeout=self.timeout
+                ) as response,
+            ):
+                content = await response.read()
+                return Reply(response.status, kept_headers(response.raw_headers), content)
+        except TimeoutError as error:
+            raise ProviderTimeoutError(
+                f"no answer within {self.terms.timeout_s:g} s", model=self.terms.named
+            ) from error
+        except (aiohttp.ClientError, OSError) as error:
+            said = str(error) or type(error).__name__
+            raise ProviderConnectionError(
+                f"connection to {self.terms.where.url} failed: {said}", model=self.terms.named
+            ) from error
 
 
-async def keep(response: Any) -> None:
-    """Response hook of the HTTP clients: the exchange under way may need the raw reply."""
-    replies = _kept.get()
-    if replies is not None:
-        replies.append(response)
+def encoded(body: Mapping[str, Any]) -> bytes:
+    r"""A request's body as JSON; what UTF-8 cannot say is replaced: a lone surrogate must not end a run.
 
-
-async def exchange(asking: Awaitable[ChatResult], terms: Terms, broken: type[Exception]) -> ChatResult:
-    """Await an SDK's answer.
-
-    Args:
-        asking: The request, not yet begun.
-        terms: Who is asked, and how long it may take.
-        broken: What the SDK raises when there is no reply.
-
-    Raises:
-        ProviderTimeoutError: No answer in time.
-        ProviderConnectionError: No connection, or no readable answer.
-        ProviderCallError: The provider sent an error, if need be behind status 200.
+    >>> encoded({"content": "Ευρώπη \ud800"}).decode()
+    '{"content": "Ευρώπη ?"}'
     """
-    replies: list[Any] = []
-    token = _kept.set(replies)
     try:
-        async with asyncio.timeout(terms.timeout_s):
-            result = await asking
-    except Exception as error:
-        reply = _read(replies)
-        if reply is None:
-            failure = _failure(error, terms, broken)
-            if failure is None:
-                raise
-            raise failure from error
-    else:
-        good = _good(result)
-        if good is not None:
-            good.response_metadata["headers"] = kept_headers(replies[-1].headers.raw) if replies else {}
-            return result
-        reply = _read(replies)
-        if reply is None:
-            return result
-    finally:
-        _kept.reset(token)
-    message = to_message(reply, model=terms.named, key=terms.where.key)
-    return ChatResult(generations=[ChatGeneration(message=message)])
-
-
-def _good(result: ChatResult) -> AIMessage | None:
-    """The message of an answer there is nothing to add to."""
-    if not result.generations:
-        return None
-    first = result.generations[0]
-    message = first.message
-    finished = (first.generation_info or {}).get("finish_reason") == "stop"
-    if finished and isinstance(message, AIMessage) and message.usage_metadata and message.content:
-        return message if isinstance(message.content, str) else None
-    return None
-
-
-def _read(replies: list[Any]) -> Reply | None:
-    """The last raw reply, if it arrived to its end."""
-    if not replies:
-        return None
-    response = replies[-1]
-    try:
-        content = response.content
-    except RuntimeError:  # httpx's word for a body that was not read
-        return None
-    return Reply(response.status_code, kept_headers(response.headers.raw), content)
-
-
-def _failure(error: Exception, terms: Terms, broken: type[Exception]) -> Exception | None:
-    """Our error for an exchange without a reply; None for what is no failure of the connection."""
-    if not isinstance(error, (broken, aiohttp.ClientError, OSError)):
-        return None
-    causes = list(_causes(error))
-    if any(isinstance(cause, TimeoutError) for cause in causes):
-        return ProviderTimeoutError(f"no answer within {terms.timeout_s:g} s", model=terms.named)
-    said = str(causes[-1]) or type(causes[-1]).__name__
-    return ProviderConnectionError(f"connection to {terms.where.url} failed: {said}", model=terms.named)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, and down to what aiohttp raised: the layers above take a closed connection for a timeout."""
-    yield error
-    while (cause := error.__cause__) is not None and not isinstance(error, aiohttp.ClientError):
-        yield cause
-        error = cause
+        return orjson.dumps(body)
+    except TypeError:  # also for an integer of a schema beyond 64 bits
+        return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")

@@ -3,38 +3,38 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, ClassVar
+from typing import Any
 
 import httpx2
-import openai
-from httpx_aiohttp.httpx2 import AiohttpTransport
 from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatResult
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from cupel.models.exchange import Terms, keep
+from cupel.models.exchange import Line, Terms
 from cupel.models.http_chat import HttpChat
-from cupel.models.transport import CONNECT_S, NoCookies, of_this_loop, proxy_for, tls
+from cupel.models.transport import tls
+
+_OF_THE_SDK = ("accept", "content-type", "user-agent", "x-stainless-")
+"""Headers that describe the SDK's own client."""
 
 
 class OpenAIChat(HttpChat, ChatOpenAI):
     """ChatOpenAI on the connections of whichever event loop a call is made in."""
 
-    broken: ClassVar[type[Exception]] = openai.APIConnectionError
-
     @classmethod
     def open(cls, terms: Terms) -> OpenAIChat:
         """The chat model for these terms; nothing is retried in it, and nothing streamed."""
-        timeout = httpx2.Timeout(None, connect=min(terms.timeout_s, CONNECT_S))
+        blocking, asynchronous = _idle_clients()
         made = cls(
             model=terms.model,
             base_url=terms.where.url,
             api_key=SecretStr(terms.where.key or "none"),
             openai_proxy=None,
-            http_client=_unused_client(),
-            http_async_client=_client(terms.where.url, timeout),
+            http_client=blocking,
+            http_async_client=asynchronous,
             http_socket_options=(),
-            timeout=timeout,
+            timeout=terms.timeout_s,
             max_retries=0,
             use_responses_api=False,
             output_version="v0",
@@ -42,43 +42,30 @@ class OpenAIChat(HttpChat, ChatOpenAI):
             cache=False,
         )
         made._terms = terms
-        if terms.provider != "openai":
-            # read from the environment by the SDK, and nobody else's business
-            made.root_async_client.organization = made.root_async_client.project = None
+        # read from the environment by the SDK: organisation, project and one's own, nobody else's business
+        theirs = _named(made.root_async_client.default_headers) if terms.provider == "openai" else {}
+        made._line = Line.of(terms, theirs)
         return made
 
-    def _as_sent(self, messages: list[BaseMessage]) -> list[dict[str, Any]]:
-        sent: list[dict[str, Any]] = self._get_request_payload(messages)["messages"]
-        return sent
+    def _request(
+        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
+    ) -> dict[str, Any]:
+        written: dict[str, Any] = self._get_request_payload(messages, stop=stop, **kwargs)
+        return written
+
+    def _read(self, answer: dict[str, Any]) -> ChatResult:
+        return self._create_chat_result(answer)
 
 
-class _Transport(httpx2.AsyncBaseTransport):
-    """Hands a request to the running loop's connections."""
-
-    def __init__(self, url: str) -> None:
-        proxy = proxy_for(url)
-        self._proxy = None if proxy is None else httpx2.Proxy(proxy)
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        below = await of_this_loop(
-            self, lambda session: AiohttpTransport(verify=tls(), proxy=self._proxy, client=session)
-        )
-        return await below.handle_async_request(request)
-
-
-def _client(url: str, timeout: httpx2.Timeout) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(
-        transport=_Transport(url),
-        timeout=timeout,
-        verify=tls(),
-        trust_env=False,
-        follow_redirects=True,
-        cookies=NoCookies(),
-        event_hooks={"response": [keep]},
-    )
+def _named(headers: dict[str, Any]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in headers.items()
+        if isinstance(value, str) and not name.lower().startswith(_OF_THE_SDK)
+    }
 
 
 @functools.cache
-def _unused_client() -> httpx2.Client:
-    """Synchronous callers go the asynchronous way too; without it every model would read the certificates."""
-    return httpx2.Client(verify=tls(), trust_env=False)
+def _idle_clients() -> tuple[httpx2.Client, httpx2.AsyncClient]:
+    """What the SDK is given to hold; without them every model would read the certificates."""
+    return httpx2.Client(verify=tls(), trust_env=False), httpx2.AsyncClient(verify=tls(), trust_env=False)

@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import UsageMetadata
 
 from cupel.models.failures import ProviderCallError, ProviderConnectionError
 from cupel.models.prices import reported_tokens
 
-_OK = 200
+OK = 200
 _KEPT = (b"x-ratelimit", b"ratelimit", b"retry-after", b"x-request-id", b"date")
 _NOTHING: dict[str, Any] = {"finish_reason": "no_choices"}
 
@@ -42,6 +43,22 @@ def kept_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     }
 
 
+def parsed(reply: Reply) -> Any:
+    """The JSON of an answer; None for what is none.
+
+    >>> parsed(Reply(200, {}, b'{"logprob": -Infinity}'))
+    {'logprob': -inf}
+    """
+    try:
+        return orjson.loads(reply.content)
+    except ValueError:
+        pass
+    try:  # some servers write infinities, which are no JSON but mean something
+        return json.loads(reply.content)
+    except (ValueError, RecursionError):
+        return None
+
+
 def to_message(reply: Reply, *, model: str, key: str = "") -> AIMessage:
     """Read an answer, good or poor; `response_metadata` has `finish_reason`, `headers` and the rest.
 
@@ -55,7 +72,7 @@ def to_message(reply: Reply, *, model: str, key: str = "") -> AIMessage:
         ProviderConnectionError: Status 200, but no JSON object.
     """
     data = _object(reply, model)
-    if reply.status != _OK or data.get("error"):
+    if reply.status != OK or data.get("error"):
         return _withheld(reply, data, model, key)
     choices = data.get("choices")
     choice = (
@@ -81,14 +98,11 @@ def to_message(reply: Reply, *, model: str, key: str = "") -> AIMessage:
 
 
 def _object(reply: Reply, model: str) -> dict[str, Any]:
-    try:
-        data = json.loads(reply.content)
-    except (ValueError, RecursionError):
-        data = None
+    data = parsed(reply)
     if isinstance(data, dict):
         return data
     text = reply.content.decode("utf-8", "replace").strip()
-    if reply.status == _OK:
+    if reply.status == OK:
         raise ProviderConnectionError(
             f"answered with something that is no JSON object: {text[:200]!r}",
             model=model,
@@ -116,7 +130,7 @@ def _withheld(reply: Reply, data: dict[str, Any], model: str, key: str) -> AIMes
         told["message"],
         model=model,
         # OpenRouter answers 200 and puts the real status into the body
-        status=reply.status if reply.status != _OK else _status(fields.get("code")),
+        status=reply.status if reply.status != OK else _status(fields.get("code")),
         headers=reply.headers,
         body=told,
     )

@@ -1,9 +1,9 @@
-"""One aiohttp session per event loop, below the HTTP clients of the provider SDKs.
+"""One aiohttp session per event loop, for everything that goes to a provider.
 
 A session belongs to the loop it was opened in: shared between loops, every second `asyncio.run` would
 find its connections closed. It closes with its loop (`asyncio.run` closes asynchronous generators, and a
-generator holds it), or earlier through `close_sessions`. The SDKs' default HTTP clients take two to three
-times the CPU, and the one below langchain-groq grows with the square of the connections.
+generator holds it), or earlier through `close_sessions`. The SDKs' own HTTP clients take several times the CPU, and
+the one below langchain-groq grows with the square of the connections.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import ipaddress
 import os
 import ssl
 import urllib.request
-from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass, field
-from http.cookiejar import CookieJar
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import aiohttp
 
+from cupel import __version__
+
 CONNECT_S = 30.0
-T = TypeVar("T")
+AGENT = f"cupel/{__version__}"
 
 
 @dataclass(slots=True)
@@ -32,21 +32,17 @@ class _Session:
 
     client: aiohttp.ClientSession
     keeper: AsyncGenerator[None]
-    built: dict[object, Any] = field(default_factory=dict)
 
 
 _sessions: dict[asyncio.AbstractEventLoop, _Session] = {}
 
 
-async def of_this_loop(owner: object, make: Callable[[aiohttp.ClientSession], T]) -> T:
-    """What `make` built for `owner` on the running loop's session; built now if it is the first call."""
+async def session_of_this_loop() -> aiohttp.ClientSession:
+    """The running loop's connections; opened now if it is the first call."""
     held = _sessions.get(asyncio.get_running_loop())
     if held is None or held.client.closed:
         held = await _open()
-    found: T | None = held.built.get(owner)
-    if found is None:
-        found = held.built[owner] = make(held.client)
-    return found
+    return held.client
 
 
 async def close_sessions() -> None:
@@ -103,13 +99,3 @@ def tls() -> ssl.SSLContext:
             return context
         context.load_verify_locations(certifi.where())
     return context
-
-
-class NoCookies(CookieJar):
-    """An API client has no use for cookies, and reading them costs on every reply."""
-
-    def extract_cookies(self, response: Any, request: Any) -> None:
-        """Keep none."""
-
-    def add_cookie_header(self, request: Any) -> None:
-        """Send none."""

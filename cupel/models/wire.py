@@ -44,11 +44,3 @@ def to_langchain(message: dict[str, str]) -> BaseMessage:
 def _system(content: str) -> SystemMessage:
     """The contract and the rules, the same object for every document."""
     return SystemMessage(content)
-
-
-def encodable(message: BaseMessage) -> BaseMessage:
-    """The same message with what UTF-8 cannot say replaced: a lone surrogate must not end a run."""
-    content = message.content
-    if not isinstance(content, str):
-        return message
-    return message.model_copy(update={"content": content.encode("utf-8", "replace").decode()})
