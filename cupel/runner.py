@@ -9,7 +9,7 @@ import time
 import weakref
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ from cupel.batching import Batcher, BatchSettings, check_batchable, held_usd
 from cupel.context import RunContext
 from cupel.duplicates import TextIndex, Twin, check_similarity, taken_over
 from cupel.errors import CupelError, ProviderRefusedError, RunLogError, StopRunError, UsageError
+from cupel.garbage import seldom_collected
 from cupel.limits import Budget
 from cupel.models import check_models, resolve_models
 from cupel.observing import wanted_signals
@@ -147,6 +148,7 @@ class Runner:
         self.tally = Tally()
         self._env, self._given_graph, self._wait, self._within = env, graph, wait_for_limits, within
         self._started = time.perf_counter()
+        self._open = ExitStack()
         self.batcher: Batcher | None = None
 
     async def __aenter__(self) -> Self:
@@ -161,6 +163,7 @@ class Runner:
         except BaseException:
             await self.runtime.aclose()
             raise
+        self._open.enter_context(seldom_collected())
         return self
 
     async def _prepare(self) -> None:
@@ -245,6 +248,7 @@ class Runner:
                 self.run_id, "stopped" if stopped else "finished", None if stopped else self.progress.done
             )
         finally:
+            self._open.close()
             if self._within is None:
                 await close_current()
 
