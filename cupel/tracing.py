@@ -1,33 +1,43 @@
 """LangSmith: on when asked for with a key, silent otherwise, and never in the way.
 
-The client is our own: a probe at the start, short timeouts, no retries, and a circuit that opens after a few
-failures, with one warning. Runs carry task, document, run and prompt version; the verdict, the score and the
+The client is our own: a probe at the start, short timeouts, and a circuit that opens after a few failures, with one
+warning. Runs carry task, document, run and prompt version; the verdict, the score and the
 confidence go up as feedback. Nodes leave the document out of their own traces: the root run has it once.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 import socket
 import sys
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import Context, ContextVar, copy_context
+from queue import Empty
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.types import TracePolicy
 
+from cupel.sending import Sending
 from cupel.state import Outcome
 
 if TYPE_CHECKING:
     from langsmith import Client
 
 TIMEOUT_S = 2.0
-MAX_FAILURES = 3
-"""Failed batches after which nothing more is sent in this process."""
+CLOSE_S = 1.5
+"""What may be spent on sending what is waiting when the process ends."""
+
+MOST_WAITING = 5_000
+"""Runs waiting to be sent, a few hundred documents, beyond which a document goes untraced: memory is not for traces."""
+
+_SPEAKS = "0.13.0"
+"""Version of the server the SDK is told: from 0.8.10 on feedback is sent in the background with the runs."""
 
 DEFAULT_ENDPOINT = "https://api.smith.langchain.com"
 _ON = ("true", "1", "yes")
@@ -78,15 +88,14 @@ class Tracer:
         self._env = env
         self._asked = _flag(env, "TRACING") or _flag(env, "TRACING_V2")
         self._client: Client | None = None
-        self._failures = 0
-        self._warned = False
+        self._sending = Sending(TIMEOUT_S, self._give_up)
         if self._asked and _key(env):
             self._open()
 
     @property
     def on(self) -> bool:
         """Whether runs are sent right now."""
-        return self._client is not None and self._failures < MAX_FAILURES
+        return self._client is not None and not self._sending.closed
 
     def _open(self) -> None:
         endpoint = (
@@ -94,20 +103,23 @@ class Tracer:
         )
         problem = reachable(endpoint)
         if problem is not None:
-            self._failures = MAX_FAILURES
-            self._warn(f"{endpoint} cannot be reached ({problem})")
+            self._sending.failed(f"{endpoint} cannot be reached ({problem})", for_good=True)
             return
-        self._client = _client(endpoint, self._env, self._failed)
+        self._client = langsmith_client(endpoint, self._env, self._sending)
 
-    def _failed(self, error: Exception) -> None:
-        self._failures += 1
-        if self._failures >= MAX_FAILURES:
-            self._warn(f"{type(error).__name__}: {str(error)[:120]}")
+    def _give_up(self, why: str) -> None:
+        """Say so once, and let go of what is waiting."""
+        sys.stderr.write(f"LangSmith tracing is off for this run: {why}\n")
+        queue = self._client.tracing_queue if self._client is not None else None
+        with suppress(Empty):
+            while queue is not None:
+                queue.get_nowait()
+                queue.task_done()
 
-    def _warn(self, why: str) -> None:
-        if not self._warned:
-            self._warned = True
-            sys.stderr.write(f"LangSmith tracing is off for this run: {why}\n")
+    def _keeps_up(self) -> bool:
+        """Whether what is waiting is little enough for another document."""
+        queue = self._client.tracing_queue if self._client is not None else None
+        return queue is None or queue.qsize() < MOST_WAITING
 
     @contextmanager
     def document(
@@ -118,7 +130,7 @@ class Tracer:
         Without tracing the config is empty, and LangChain's own tracing is held off where the environment
         asks for it without a key.
         """
-        token = _unwatched.set(not self.on)
+        token = _unwatched.set(not self.on or not self._keeps_up())
         try:
             with self._traced(task, doc_id, run_id, identity) as config:
                 yield config
@@ -132,7 +144,7 @@ class Tracer:
             return
         from langsmith import tracing_context
 
-        if not self.on:
+        if not self.on or not self._keeps_up():
             with tracing_context(enabled=False):
                 yield {}
             return
@@ -151,20 +163,26 @@ class Tracer:
         if not self.on or self._client is None or "run_id" not in config:
             return
         trace = config["run_id"]
-        values = {"accepted": float(outcome["status"] == "accepted")}
-        values |= {name: value for name in ("confidence", "score") if (value := outcome[name]) is not None}
-        verdict = outcome["verdicts"][-1]["verdict"] if outcome["verdicts"] else None
-        for key, score in values.items():
-            self._client.create_feedback(trace, key=key, score=score, trace_id=trace)
-        if verdict is not None:
-            self._client.create_feedback(trace, key="verdict", value=verdict, trace_id=trace)
+        values: dict[str, dict[str, Any]] = {"accepted": {"score": float(outcome["status"] == "accepted")}}
+        values |= {
+            name: {"score": value} for name in ("confidence", "score") if (value := outcome[name]) is not None
+        }
+        if outcome["verdicts"]:
+            values["verdict"] = {"value": outcome["verdicts"][-1]["verdict"]}
+        # the SDK has been seen to raise here, and a document is not lost to that
+        with suppress(Exception):
+            for key, told in values.items():
+                self._client.create_feedback(trace, key=key, trace_id=trace, **told)
 
     def close(self) -> None:
-        """Send what is waiting, within the timeout; then let go."""
-        if self._client is not None:
-            if self.on:
-                self._client.flush(timeout=TIMEOUT_S)
-            self._client.close(timeout=TIMEOUT_S)
+        """Send what is waiting, within `CLOSE_S`; then let go, whatever is left."""
+        if self._client is None:
+            return
+        if self.on:
+            self._sending.end_within(CLOSE_S)
+            self._client.flush(timeout=CLOSE_S)
+        self._sending.closed = True
+        self._client.close(timeout=0)
 
 
 def call_context(about: Mapping[str, Any]) -> tuple[Context, dict[str, Any] | None]:
@@ -202,20 +220,25 @@ def reachable(endpoint: str) -> str | None:
     return None
 
 
-def _client(endpoint: str, env: Mapping[str, str], failed: Any) -> Client:
+def langsmith_client(endpoint: str, env: Mapping[str, str], sending: Sending) -> Client:
+    """A client of the SDK that is never in the way: what it sends is cut short, and it says nothing itself."""
     from langsmith import Client
     from urllib3 import Retry
 
+    logging.getLogger("langsmith").addHandler(logging.NullHandler())
+    # it would be found by one more request, and runs carry their project already
+    warnings.filterwarnings("ignore", message="Creating feedback for a run without session_id")
     masked = _mask(env)
     return Client(
         endpoint,
         api_key=_key(env),
+        session=sending.session(),
         retry_config=Retry(total=0),
-        timeout_ms=int(TIMEOUT_S * 1000),
-        tracing_error_callback=failed,
         anonymizer=masked,
         hide_inputs=_brief_state if masked is None else None,
+        omit_traced_runtime_info=True,
         info={  # pinned, so that no GET /info is sent
+            "version": _SPEAKS,
             "batch_ingest_config": {
                 "use_multipart_endpoint": True,
                 "size_limit": 100,

@@ -8,10 +8,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cupel.errors import SettingError
-from cupel.tracing import DEFAULT_ENDPOINT, TIMEOUT_S, _client, reachable
+from cupel.sending import Sending
+from cupel.tracing import DEFAULT_ENDPOINT, langsmith_client, reachable
 
 if TYPE_CHECKING:
     from langsmith import Client
+
+UPLOAD_S = 10.0
+"""Longest wait for one request of an upload."""
 
 
 def upload_experiment(
@@ -42,7 +46,7 @@ def upload_experiment(
     endpoint = env.get("LANGSMITH_ENDPOINT") or env.get("LANGCHAIN_ENDPOINT") or DEFAULT_ENDPOINT
     if problem := reachable(endpoint):
         raise SettingError(f"{endpoint} cannot be reached ({problem}); the local result stands")
-    client = _client(endpoint, env, lambda _error: None)
+    client = langsmith_client(endpoint, env, Sending(UPLOAD_S, lambda _: None))
     try:
         return _sent(
             client, dataset=dataset, experiment=experiment, examples=examples, rows=rows, figures=figures
@@ -50,8 +54,8 @@ def upload_experiment(
     except Exception as error:
         raise SettingError(f"{endpoint}: {type(error).__name__}: {error}; the local result stands") from error
     finally:
-        client.flush(timeout=TIMEOUT_S)
-        client.close(timeout=TIMEOUT_S)
+        client.flush(timeout=UPLOAD_S)
+        client.close(timeout=UPLOAD_S)
 
 
 def upload_examples(env: Mapping[str, str], dataset: str, examples: list[dict[str, Any]]) -> str:
@@ -63,7 +67,7 @@ def upload_examples(env: Mapping[str, str], dataset: str, examples: list[dict[st
     endpoint = env.get("LANGSMITH_ENDPOINT") or env.get("LANGCHAIN_ENDPOINT") or DEFAULT_ENDPOINT
     if problem := reachable(endpoint):
         raise SettingError(f"{endpoint} cannot be reached ({problem}); the local data set stands")
-    client = _client(endpoint, env, lambda _error: None)
+    client = langsmith_client(endpoint, env, Sending(UPLOAD_S, lambda _: None))
     try:
         return str(_dataset(client, dataset, examples)[0])
     except Exception as error:
@@ -71,7 +75,7 @@ def upload_examples(env: Mapping[str, str], dataset: str, examples: list[dict[st
             f"{endpoint}: {type(error).__name__}: {error}; the local data set stands"
         ) from error
     finally:
-        client.close(timeout=TIMEOUT_S)
+        client.close(timeout=UPLOAD_S)
 
 
 def _dataset(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.server
 import json
 import re
@@ -10,7 +11,11 @@ import threading
 import time
 
 import pytest
+from langchain_core.runnables import RunnableLambda
+from zstandard import ZstdDecompressor
 
+from cupel.runner import failed_outcome
+from cupel.tables import Row
 from cupel.testing import ScriptedProvider
 from cupel.tracing import Tracer, masking_rules, reachable
 from tests.integration.server import free_port
@@ -20,9 +25,12 @@ pytestmark = pytest.mark.server
 
 
 class StandIn(http.server.ThreadingHTTPServer):
-    """Keeps every request's path and body; answers 202 to all."""
+    """Keeps every request's path and body; answers one status to all, or, with None, nothing for a while."""
 
-    def __init__(self) -> None:
+    daemon_threads = True
+
+    def __init__(self, status: int | None = 202) -> None:
+        self.status = status
         self.seen: list[tuple[str, bytes]] = []
         super().__init__(("127.0.0.1", 0), _Handler)
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -39,7 +47,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         length = self.headers.get("content-length")
         body = self.rfile.read(int(length)) if length else self._chunks()
         self.server.seen.append((self.path, body))
-        self.send_response(202)
+        if self.server.status is None:
+            time.sleep(2)
+        self.send_response(self.server.status or 202)
         self.send_header("content-length", "2")
         self.end_headers()
         self.wfile.write(b"{}")
@@ -115,15 +125,70 @@ def test_personal_data_is_masked_before_anything_leaves(folder, langsmith):
     assert b"eva@example.org" not in bodies
 
 
-def test_an_endpoint_nobody_answers_costs_one_warning_and_no_waiting(folder):
-    """The process ends soon after its last document; the run itself is untouched."""
-    started = time.monotonic()
-    done = traced(folder, f"http://127.0.0.1:{free_port()}")
+def followed(tracer, documents):
+    """So many documents walked under a tracer, each with its feedback."""
+    outcome = {**failed_outcome("t", Row(position=0, values={}, text="x", doc_id="d"), "no"), "score": 0.5}
 
-    assert done.returncode == 0
-    assert json.loads(done.stdout)["statuses"] == {"accepted": 5}
-    assert done.stderr.count("LangSmith tracing is off") == 1
-    assert time.monotonic() - started < 60
+    async def walk():
+        for n in range(documents):
+            with tracer.document(task="t", doc_id=f"d{n}", run_id="r", identity="i") as config:
+                await RunnableLambda(lambda text: text).ainvoke("a document", config)
+            tracer.feedback(config, outcome)
+            await asyncio.sleep(0.01)
+
+    asyncio.run(walk())
+    tracer.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "why"), [(500, "HTTP 500"), (None, "Timeout"), (403, "the key was refused")]
+)
+def test_an_endpoint_that_fails_is_given_up_with_one_warning_and_holds_no_document(
+    status, why, capsys, monkeypatch
+):
+    """Whether it fails, refuses or never answers: a few requests, one line, nothing raised, nothing left waiting."""
+    monkeypatch.setattr("cupel.tracing.TIMEOUT_S", 0.2)
+    server = StandIn(status)
+    tracer = Tracer(settings(server.url))
+    assert tracer.on
+
+    followed(tracer, 30)
+    server.shutdown()
+    server.server_close()
+
+    assert not tracer.on
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith("LangSmith tracing is off")
+    assert why in told
+    assert 1 <= len(server.seen) <= 6
+    assert tracer._client.tracing_queue.qsize() == 0
+
+
+def test_an_endpoint_nobody_answers_costs_one_warning_and_is_not_asked(capsys):
+    """One probe; the documents are walked as without tracing."""
+    tracer = Tracer(settings(f"http://127.0.0.1:{free_port()}"))
+    followed(tracer, 3)
+
+    assert not tracer.on
+    assert capsys.readouterr().err.count("LangSmith tracing is off") == 1
+
+
+def test_feedback_is_sent_with_the_runs_and_never_waited_for(langsmith):
+    """No request of its own: the event loop is not held up by an endpoint."""
+    followed(Tracer(settings(langsmith.url)), 3)
+
+    assert {path for path, _ in langsmith.seen} == {"/runs/multipart"}
+    sent = [ZstdDecompressor().decompressobj().decompress(body) for _, body in langsmith.seen]
+    assert sum(body.count(b'"key":"score"') for body in sent) == 3
+
+
+def test_a_tracer_that_cannot_keep_up_leaves_documents_out(langsmith, monkeypatch):
+    """Memory is not for traces."""
+    monkeypatch.setattr("cupel.tracing.MOST_WAITING", 0)
+    tracer = Tracer(settings(langsmith.url))
+    followed(tracer, 3)
+
+    assert langsmith.seen == []
 
 
 def test_tracing_needs_both_the_wish_and_a_key(langsmith):

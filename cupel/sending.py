@@ -1,0 +1,91 @@
+"""Requests to LangSmith that give up: short timeouts whatever the SDK asks for, and none once too many failed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import requests
+
+MAX_FAILURES = 2
+"""Failed requests in a row after which nothing more is sent in this process."""
+
+_REFUSED = (401, 403)
+
+
+class Sending:
+    """Whether requests may go out, and for how long each may take.
+
+    The SDK retries every batch three times with timeouts of its own and drains its queue at the end of the
+    process, however long that takes; here every request is cut short, and all of them at once when it is over.
+
+    Args:
+        timeout_s: Longest wait for a connection, and for an answer.
+        given_up: Called once with the reason when nothing more will be sent.
+    """
+
+    def __init__(self, timeout_s: float, given_up: Callable[[str], None]) -> None:
+        self._timeout_s, self._given_up = timeout_s, given_up
+        self._lock = threading.Lock()
+        self._in_a_row = 0
+        self._deadline: float | None = None
+        self.closed = False
+
+    def end_within(self, seconds: float) -> None:
+        """From now on requests share this many seconds."""
+        self._deadline = time.monotonic() + seconds
+
+    def left_s(self) -> float:
+        """What a request may take; 0 when none may be sent."""
+        if self.closed:
+            return 0.0
+        if self._deadline is None:
+            return self._timeout_s
+        return max(0.0, min(self._timeout_s, self._deadline - time.monotonic()))
+
+    def worked(self) -> None:
+        """An answer came."""
+        self._in_a_row = 0
+
+    def failed(self, why: str, *, for_good: bool = False) -> None:
+        """A request came to nothing; after too many in a row, or one that was refused, no more are sent."""
+        with self._lock:
+            self._in_a_row += 1
+            if self.closed or not (for_good or self._in_a_row >= MAX_FAILURES):
+                return
+            self.closed = True
+        self._given_up(why)
+
+    def session(self) -> requests.Session:
+        """A session for the SDK's client that keeps to all this."""
+        import requests
+
+        sending = self
+
+        class Session(requests.Session):
+            def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
+                left = sending.left_s()
+                if not left:
+                    raise requests.ConnectionError("nothing more is sent to LangSmith in this process")
+                kwargs["timeout"] = left
+                try:
+                    answer = super().request(method, url, *args, **kwargs)
+                except requests.RequestException as error:
+                    sending.failed(f"{type(error).__name__}: {str(error)[:120]}")
+                    raise
+                _judge(sending, answer.status_code)
+                return answer
+
+        return Session()
+
+
+def _judge(sending: Sending, status: int) -> None:
+    if status in _REFUSED:
+        sending.failed(f"the key was refused (HTTP {status})", for_good=True)
+    elif status == 429 or status >= 500:
+        sending.failed(f"HTTP {status}")
+    else:
+        sending.worked()
