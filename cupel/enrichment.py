@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cupel.cluster import enrich_frame, is_dask_frame
 from cupel.errors import SettingError
+from cupel.packing import Packing
 from cupel.project import Project, find_project
 from cupel.runner import Job, Runner
 from cupel.settings import run_context
@@ -71,6 +72,7 @@ async def aenrich(
     max_usd: float | None = None,
     retry_failed: bool = False,
     near_duplicates: float | None = None,
+    packing: bool = False,
     project: Project | None = None,
     **settings: Any,
 ) -> pd.DataFrame:
@@ -91,6 +93,8 @@ async def aenrich(
         retry_failed: Ask anew for documents that failed before.
         near_duplicates: Similarity, from 0.8 to 1, from which a text takes over the record of an earlier one; it
             is the share of three-word sequences they have in common. Equal texts are asked about once in any case.
+        packing: Ask about several short documents in one request; refused unless `cupel calibrate --packing`
+            certified for this task, prompt and model that the records agree with single ones.
         project: The project to use; the one around the current folder, else the starter.
         **settings: Any field of `RunContext`: `profile`, `cheap_model`, `judge`, `max_refinements` …
 
@@ -113,6 +117,7 @@ async def aenrich(
         max_usd=max_usd,
         retry_failed=retry_failed,
         near_duplicates=near_duplicates,
+        packing=Packing() if packing else None,
         output_schema=as_schema,
         instructions=instructions,
     )

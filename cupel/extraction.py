@@ -12,6 +12,7 @@ from cupel.documents import wrap
 from cupel.evidence import ground_record, shifted
 from cupel.merging import WindowRecord, merge_windows
 from cupel.models import capabilities, resolve_models
+from cupel.packing import Place, current_place, packed_answer
 from cupel.prompts import (
     Template,
     messages,
@@ -21,7 +22,7 @@ from cupel.prompts import (
     template_of,
 )
 from cupel.runlog import PromptVersion, cost_of
-from cupel.runtime import current
+from cupel.runtime import current, current_retry, current_sample
 from cupel.state import AddendumRecord, Attempt, Call, Evidence, Record, RunState, Tier
 from cupel.structured import Answer, Question, ask
 from cupel.tasks import TaskSpec
@@ -93,9 +94,29 @@ async def attempt_record(state: RunState, task: TaskSpec, context: RunContext, t
         prompt=prompt,
         addendum=try_.addendum,
     )
-    answers = await asyncio.gather(*(ask(_question(window, state, asking)) for window in state["windows"]))
+    questions = [_question(window, state, asking) for window in state["windows"]]
+    place = current_place.get()
+    packed = None
+    if place is not None and tier == "cheap" and number == 1 and len(questions) == 1:
+        packed = await _packed(place, questions[0], task, context)
+    if packed is not None and packed[0].record is not None:
+        answers, version = [packed[0]], packed[1]
+    else:
+        answers, version = await asyncio.gather(*map(ask, questions)), prompt.version
     record, evidence = _merged(task, state, answers)
-    return _attempt(try_, prompt.version, answers, record, evidence)
+    attempt = _attempt(try_, version, answers, record, evidence)
+    if packed is not None and packed[0].record is None:  # paid for, though it was asked alone in the end
+        attempt["calls"] = [*packed[0].calls, *attempt["calls"]]
+    return attempt
+
+
+async def _packed(
+    place: Place, own: Question, task: TaskSpec, context: RunContext
+) -> tuple[Answer, str] | None:
+    """The document's part of the answer about its pack; None for one that is asked anew, or another sample."""
+    if current_retry.get() or current_sample.get():
+        return None
+    return await packed_answer(place, own, task, context)
 
 
 def latest_addendum(state: RunState, tier: Tier) -> AddendumRecord | None:

@@ -40,6 +40,7 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
     "improve": frozenset(
         {"title", "instructions", "labels", "rules", "criteria", "contract", "failures", "mended", "tried"}
     ),
+    "packing": frozenset({"contract", "count", "documents"}),
     "compare": frozenset(
         {"title", "instructions", "labels", "criteria", "output_language", "document", "first", "second"}
     ),
@@ -49,8 +50,8 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
 _KEPT = 256
 """Schemas kept in the form they are sent."""
 
-WITHOUT_DOCUMENT = ("repair", "improve")
-"""Prompts that are told of no document: the one that rewrites rules must not see any."""
+WITHOUT_DOCUMENT = ("repair", "improve", "packing")
+"""Prompts that are not told of one document: the one that rewrites rules sees none, the packed one several."""
 
 _TAG = re.compile(r"\{\{([#^/]?)\s*([\w-]+)\s*\}\}")
 

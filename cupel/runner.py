@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import hashlib
 import json
 import time
 import weakref
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
@@ -16,11 +17,12 @@ from typing import Any, Self
 from cupel.batching import Batcher, BatchSettings, check_batchable, held_usd
 from cupel.context import RunContext
 from cupel.duplicates import TextIndex, Twin, check_similarity, taken_over
-from cupel.errors import CupelError, ProviderRefusedError, RunLogError, StopRunError, UsageError
+from cupel.errors import CupelError, ProviderRefusedError, RunLogError, SettingError, StopRunError, UsageError
 from cupel.garbage import seldom_collected
 from cupel.limits import Budget
 from cupel.models import check_models, resolve_models
 from cupel.observing import wanted_signals
+from cupel.packing import Packing, PackTerms, Place, arranged, current_place, packed_prompt, read_certificate
 from cupel.project import Project, code_identity, find_project, load_graph
 from cupel.prompts import check_prompts, compact
 from cupel.runlog import text_hash
@@ -55,6 +57,9 @@ class Job:
     instructions: str = ""
     batch: BatchSettings | None = None
     """Ask by the providers' batch APIs."""
+
+    packing: Packing | None = None
+    """Ask the cheap model about several short documents at once."""
 
     near_duplicates: float | None = None
     """Similarity from which a document takes over the record of an earlier one; None for equal texts only."""
@@ -173,6 +178,9 @@ class Runner:
         if self.job.near_duplicates is not None:
             check_similarity(self.job.near_duplicates)
         self.models = models
+        self._terms = (
+            None if self.job.packing is None else await asyncio.to_thread(self._packed, self.job.packing)
+        )
         loaded = self._given_graph or await asyncio.to_thread(load_graph, self.project, self.job.graph)
         self.graph = loaded
         self.identity = await asyncio.to_thread(self._identity)  # it reads the project's code
@@ -211,7 +219,28 @@ class Runner:
         decides = [self.job.graph, code_identity(self.project), self.job.task.identity, context, models]
         if self.job.near_duplicates is not None:
             decides.append({"near_duplicates": self.job.near_duplicates})
+        if self._terms is not None:
+            decides.append({"packing": [self._terms.size, self._terms.max_chars, self._packed_version()]})
         return hashlib.sha256(compact(decides).encode()).hexdigest()[:16]
+
+    def _packed(self, packing: Packing) -> PackTerms:
+        """How this run packs; refused without a certificate that says how far it agrees with single requests."""
+        if self.job.batch is not None:
+            raise SettingError(
+                "--packing is not for --batch: a batch is half the price already; leave one of them out"
+            )
+        if packing.trial is not None:
+            return packing.trial
+        certificate = read_certificate(self.project.state, self.job.task.name)
+        certificate.check(
+            model=self.models.cheap,
+            prompt_version=self._packed_version(),
+            min_agreement=packing.min_agreement,
+        )
+        return certificate.terms
+
+    def _packed_version(self) -> str:
+        return packed_prompt(self.job.task, self.models.cheap, self.job.context).version
 
     def _run_row(self) -> dict[str, Any]:
         settings = {
@@ -264,13 +293,12 @@ class Runner:
         index = TextIndex(self.job.near_duplicates)
         with running(self.run):
             try:
-                for document in documents:
-                    twin = index.twin_of(document)
+                for document, twin, place in self._arranged(documents, index):
                     if twin is None:
                         work = self._guarded(document, gate)
                     else:
                         work = self._repeated(document, twin, flying.get(twin.position), gate)
-                    task = flying[document.position] = asyncio.create_task(work)
+                    task = flying[document.position] = _started(work, place)
                     waiting.append((document, task))
                     while len(waiting) >= held:
                         yield await _next(waiting)
@@ -279,6 +307,14 @@ class Runner:
             finally:
                 for _, task in waiting:
                     task.cancel()
+
+    def _arranged(
+        self, documents: Iterable[Row], index: TextIndex
+    ) -> Iterator[tuple[Row, Twin | None, Place | None]]:
+        trial = self.job.packing is not None and self.job.packing.trial is not None
+        return arranged(
+            documents, index, self._terms, inputs=self.job.task.inputs, key=self.outcome_key, trial=trial
+        )
 
     def _at_once(self) -> tuple[int, int]:
         """How many documents are walked at once, and how many rows held."""
@@ -395,6 +431,15 @@ class Runner:
             "wall_s": round(time.perf_counter() - self._started, 3),
             "output": output,
         }
+
+
+def _started(work: Coroutine[Any, Any, Outcome | None], place: Place | None) -> asyncio.Task[Outcome | None]:
+    """A document's walk, told of its place in a pack."""
+    if place is None:
+        return asyncio.create_task(work)
+    context = contextvars.copy_context()
+    context.run(current_place.set, place)
+    return asyncio.create_task(work, context=context)
 
 
 async def _next(

@@ -102,6 +102,9 @@ class Call(TypedDict):
     cached: bool
     """Answered from the run log; nothing was sent."""
 
+    packed: NotRequired[int]
+    """How many documents were asked about together; tokens and cost are then this document's share."""
+
 
 class Attempt(TypedDict):
     """One try of one tier at one document: the record, where it stands in the text, and how sure we are."""

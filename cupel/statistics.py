@@ -118,6 +118,49 @@ def _log_factorials(n: int) -> Floats:
     return np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, n + 1, dtype=np.float64)))))
 
 
+_BOLDEST = 0.9
+"""The most of the capital that one bet may lose."""
+
+
+def mean_lower_bound(values: Sequence[float], *, confidence: float = CONFIDENCE) -> float:
+    """One-sided lower bound of a mean, whatever the distribution: holds at least as often as it says.
+
+    Someone who thinks the mean is higher bets on every value in turn. The bound is the highest mean against
+    which the capital would at some time have grown to 1 / (1 - confidence): a chance below that, were it the mean.
+
+    Args:
+        values: Independent draws in [0, 1], in an order that does not depend on them.
+        confidence: Level in (0, 1).
+
+    Source: Waudby-Smith & Ramdas, "Estimating means of bounded random variables by betting", JRSS B 2024,
+    the predictable plug-in bets of its section 4.
+
+    >>> round(mean_lower_bound([1.0] * 100), 3), mean_lower_bound([])
+    (0.967, 0.0)
+    """
+    drawn = np.asarray(values, dtype=np.float64)
+    if not drawn.size:
+        return 0.0
+    stakes = _stakes(drawn, confidence)
+    target = -math.log1p(-confidence)
+
+    def refuted(mean: float) -> bool:
+        bets = np.minimum(stakes, _BOLDEST / mean)
+        return bool(np.cumsum(np.log1p(bets * (drawn - mean))).max() >= target)
+
+    return _share_at(refuted) if refuted(1e-9) else 0.0
+
+
+def _stakes(drawn: Floats, confidence: float) -> Floats:
+    """How much to bet on each value, judged by the ones before it."""
+    seen = np.arange(1, drawn.size + 1)
+    means = (0.5 + np.cumsum(drawn)) / (seen + 1)
+    variances = (0.25 + np.cumsum((drawn - means) ** 2)) / (seen + 1)
+    before = np.concatenate([[0.25], variances[:-1]])
+    stakes: Floats = np.sqrt(-2 * math.log1p(-confidence) / (drawn.size * before))
+    return stakes
+
+
 def group_sums(values: npt.ArrayLike, groups: Sequence[Hashable]) -> tuple[Floats, Floats]:
     """Sum of values and number of documents per group, groups in order of first appearance.
 

@@ -118,30 +118,37 @@ async def _ask(question: Question) -> Answer:
     )
 
 
+async def is_answered(question: Question) -> bool:
+    """Whether the run log has the reply to this question already."""
+    request = _request(question, question.messages, question.kind)
+    return await (await current()).run_log.response(request.key) is not None
+
+
 async def _send(question: Question, messages: list[Message], kind: str) -> Response:
+    return await (await current()).complete(_request(question, messages, kind))
+
+
+def _request(question: Question, messages: list[Message], kind: str) -> Request:
     context = question.context
-    runtime = await current()
-    return await runtime.complete(
-        Request(
-            kind=kind,
-            model=question.model,
-            messages=messages,
-            schema=question.schema,
-            schema_name=question.schema_name,
-            doc_id=question.doc_id,
-            text=question.text,
-            settings=CallSettings(
-                timeout_s=context.timeout_s,
-                max_output_tokens=context.max_output_tokens,
-                temperature=context.temperature,
-                logprobs=question.logprobs,
-            ),
-            max_retries=context.max_retries,
-            sample=question.sample or current_sample.get(),
-            retry=current_retry.get(),
-            usd_left=question.usd_left,
-            has_fallback=bool(question.fallback_model),
-        )
+    return Request(
+        kind=kind,
+        model=question.model,
+        messages=messages,
+        schema=question.schema,
+        schema_name=question.schema_name,
+        doc_id=question.doc_id,
+        text=question.text,
+        settings=CallSettings(
+            timeout_s=context.timeout_s,
+            max_output_tokens=context.max_output_tokens,
+            temperature=context.temperature,
+            logprobs=question.logprobs,
+        ),
+        max_retries=context.max_retries,
+        sample=question.sample or current_sample.get(),
+        retry=current_retry.get(),
+        usd_left=question.usd_left,
+        has_fallback=bool(question.fallback_model),
     )
 
 

@@ -22,8 +22,8 @@ GENERIC = "_generic"
 ENRICHING = ("extract", "judge", "refine", "repair", "verify")
 """The prompts that decide a document's outcome."""
 
-ABOUT_PROMPTS = ("improve", "compare")
-"""The prompts that work on the others; a project made before there were any runs all the same."""
+LATER_PROMPTS = ("improve", "compare", "packing")
+"""The prompts that work on the others, or around them; a project made before there were any runs all the same."""
 
 SCALAR_RULES = ("first", "last", "longest", "majority", "join")
 
@@ -300,10 +300,10 @@ def _read_schema(path: Path) -> dict[str, Any]:
 
 def _read_prompts(folder: Path, generic: Path) -> dict[str, str]:
     texts = {}
-    for name in (*ENRICHING, *ABOUT_PROMPTS):
+    for name in (*ENRICHING, *LATER_PROMPTS):
         candidates = [folder / f"{name}.md", generic / f"{name}.md"]
         found = next((path for path in candidates if path.is_file()), None)
-        if found is None and name in ABOUT_PROMPTS:
+        if found is None and name in LATER_PROMPTS:
             continue
         if found is None:
             raise TaskError("missing, and so is the generic one", path=candidates[0])

@@ -24,8 +24,11 @@ def calibrate(
         typer.Option(help="joint: P(accepted and wrong) ≤ risk. conditional: P(wrong | accepted) ≤ risk."),
     ] = "joint",
     sample: Annotated[
-        int, typer.Option(min=2, help="Documents to label, drawn uniformly from the file.")
-    ] = 300,
+        int | None,
+        typer.Option(
+            min=2, help="Documents to label, drawn uniformly from the file: 300, or 600 with --packing."
+        ),
+    ] = None,
     gold: Annotated[
         Path | None,
         typer.Option(help='JSONL of {"id", "record"}; without it the strong model is the reference.'),
@@ -38,6 +41,18 @@ def calibrate(
     prerouter: Annotated[
         bool, typer.Option("--prerouter", help="Also learn a text router from the sample.")
     ] = False,
+    packing: Annotated[
+        bool,
+        typer.Option(
+            "--packing",
+            help="Instead: measure whether short documents may share a request (`cupel run --packing`).",
+        ),
+    ] = False,
+    pack_size: Annotated[int, typer.Option(help="Documents in one request, with --packing.")] = 4,
+    pack_chars: Annotated[
+        int, typer.Option(help="Longest text that is packed, in characters, with --packing.")
+    ] = 1500,
+    packing_min: options.PackingMin = 0.95,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before spending.")] = False,
     profile: options.Profile = None,
     text_column: options.TextColumn = "text",
@@ -54,8 +69,10 @@ def calibrate(
     """Measure confidence and certify a threshold.
 
     Both tiers are run on a uniform sample; the score is fitted on one part of it, certified on the other.
+    With --packing the cheap model is asked about a sample alone and in packs, and their agreement is certified.
     """
     from cupel.cli.calibration import CalibrationRun, run_calibration
+    from cupel.packing import PackTerms
 
     run_calibration(
         CalibrationRun(
@@ -64,7 +81,9 @@ def calibrate(
             risk=risk,
             delta=delta,
             kind=kind,
-            sample=sample,
+            sample=sample or (600 if packing else 300),
+            packing=PackTerms(pack_size, pack_chars) if packing else None,
+            packing_min=packing_min,
             gold=gold,
             field=field,
             prerouter=prerouter,

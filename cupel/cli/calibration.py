@@ -15,18 +15,20 @@ from typing import Any, get_args
 import typer
 
 from cupel.calibrating import calibrate, read_gold, sampled_rows
+from cupel.certifying import certify_packing, sampled_packs
 from cupel.cli.running import FileRun, opened, task_of
 from cupel.context import RunContext
 from cupel.errors import SettingError
 from cupel.models import capabilities, check_models, estimate_tokens, price, resolve_models
 from cupel.observing import SAMPLES, VERIFICATIONS, wanted_signals
-from cupel.project import find_project
+from cupel.packing import PackTerms
+from cupel.project import Project, find_project
 from cupel.prompts import compact, messages, stable_values, template_of, wire_schema
 from cupel.routing import Promise
 from cupel.routing.threshold import RiskKind
 from cupel.runner import Job
 from cupel.settings import run_context
-from cupel.tables import Row
+from cupel.tables import Row, Table
 from cupel.tasks import TaskSpec
 
 EXPECTED_OUTPUT = 0.4
@@ -46,6 +48,10 @@ class CalibrationRun:
     gold: Path | None = None
     field: str = ""
     prerouter: bool = False
+    packing: PackTerms | None = None
+    """Measure packing on these terms instead."""
+
+    packing_min: float = 0.95
     yes: bool = False
     text_column: str = "text"
     id_column: str | None = None
@@ -68,10 +74,6 @@ def run_calibration(told: CalibrationRun) -> None:
     wanted_signals(context)
     same = FileRun(file=told.file, text_column=told.text_column, id_column=told.id_column, inputs=told.inputs)
     table = opened(same, task)
-    rows = sampled_rows(table, told.sample, seed=told.seed)
-    print(_cost_in_words(rows, task, context), file=sys.stderr)
-    if not told.yes and sys.stdin.isatty() and not typer.confirm("Go on?", err=True):
-        raise typer.Exit(130)
     job = Job(
         task=task,
         context=context,
@@ -80,6 +82,11 @@ def run_calibration(told: CalibrationRun) -> None:
         concurrency=told.concurrency,
         max_usd=told.max_usd,
     )
+    if told.packing is not None:
+        certify(told, told.packing, job, table, project)
+        return
+    rows = sampled_rows(table, told.sample, seed=told.seed)
+    confirm(_cost_in_words(rows, task, context), yes=told.yes)
     promise = Promise(risk=told.risk, delta=told.delta, kind=told.kind)  # type: ignore[arg-type]  # checked above
     gold = read_gold(told.gold) if told.gold else None
     result = asyncio.run(
@@ -95,6 +102,55 @@ def run_calibration(told: CalibrationRun) -> None:
         )
     )
     _tell({**result.summary, "policy": str(result.path)}, as_json=told.as_json)
+
+
+def confirm(cost: str, *, yes: bool) -> None:
+    """Show what it may cost; on a terminal, ask whether to go on."""
+    print(cost, file=sys.stderr)
+    if not yes and sys.stdin.isatty() and not typer.confirm("Go on?", err=True):
+        raise typer.Exit(130)
+
+
+def certify(told: CalibrationRun, terms: PackTerms, job: Job, table: Table, project: Project) -> None:
+    """Measure packing on a sample of the packs a run would make, and print what was certified."""
+    rows = sampled_packs(table, job.task, terms, told.sample, seed=told.seed)
+    confirm(_packing_in_words(rows, job, terms), yes=told.yes)
+    result = asyncio.run(
+        certify_packing(rows, job, project, terms, min_agreement=told.packing_min, seed=told.seed)
+    )
+    found = result.certificate
+    if told.as_json:
+        print(json.dumps(result.summary(), ensure_ascii=False))
+        return
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    console.print(found.sentence(), soft_wrap=True)
+    console.print(
+        f"tokens: {found.single_tokens:,} one by one, {found.packed_tokens:,} packed; {found.asked_alone} of "
+        f"{found.documents} had to be asked alone after all; {found.unlabelled} have no record even alone"
+    )
+    if found.single_usd is not None and found.packed_usd is not None:
+        console.print(f"cost: ${found.single_usd:.4f} one by one, ${found.packed_usd:.4f} packed")
+    verdict = (
+        "may be packed: `cupel run --packing`"
+        if result.certified
+        else "is not certified: runs will refuse --packing"
+    )
+    console.print(f"{found.task} {verdict} ({result.path})", soft_wrap=True)
+
+
+def _packing_in_words(rows: list[Row], job: Job, terms: PackTerms) -> str:
+    model = resolve_models(job.context, os.environ).cheap
+    sent, said = _tokens(rows, job.task, model)
+    text = sum(estimate_tokens(str(row.text)) for row in rows)
+    sent += text + (sent - text) / terms.size
+    known = price(model, os.environ)
+    shown = "price unknown" if known is None else f"about ${sent * known.input + 2 * said * known.output:.2f}"
+    return (
+        f"packing {job.task.name}: {len(rows)} documents alone and in packs of {terms.size} from {model}, "
+        f"{len(rows) + len(rows) // terms.size} calls, {sent:,.0f} tokens in, {shown}; what the run log has is not paid"
+    )
 
 
 def _cost_in_words(rows: list[Row], task: TaskSpec, context: RunContext) -> str:

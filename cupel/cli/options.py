@@ -40,6 +40,14 @@ Judge = Annotated[str | None, typer.Option(help="What is judged: auto, always or
 MaxUsd = Annotated[
     float | None, typer.Option(min=0, help="Hard cap on what the run may cost, in US dollars.")
 ]
+PackingMin = Annotated[
+    float,
+    typer.Option(
+        min=0.01,
+        max=1,
+        help="Least agreement of packed with single records: the certificate's lower bound must reach it.",
+    ),
+]
 NearDuplicates = Annotated[
     float | None,
     typer.Option(

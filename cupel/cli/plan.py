@@ -45,6 +45,8 @@ def plan(
     max_retries: Annotated[int | None, typer.Option(hidden=True)] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", hidden=True)] = False,
     near_duplicates: Annotated[float | None, typer.Option(hidden=True)] = None,
+    packing: Annotated[bool, typer.Option("--packing", hidden=True)] = False,
+    packing_min: Annotated[float, typer.Option(hidden=True)] = 0.95,
     wait: Annotated[bool, typer.Option("--wait", hidden=True)] = False,
     report: Annotated[bool, typer.Option(hidden=True)] = True,
 ) -> None:
@@ -52,7 +54,7 @@ def plan(
 
     From a uniform sample of the rows and the run log's own history. No model is called, nothing is paid.
     """
-    del out, timeout_s, max_retries, retry_failed, near_duplicates, wait, report
+    del out, timeout_s, max_retries, retry_failed, near_duplicates, packing, packing_min, wait, report
     from cupel.cli.planning import FilePlan, plan_file
 
     plan_file(

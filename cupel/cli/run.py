@@ -51,6 +51,14 @@ def run(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Ask anew for the documents that failed before.")
     ] = False,
+    packing: Annotated[
+        bool,
+        typer.Option(
+            "--packing",
+            help="Several short documents in one request, where `cupel calibrate --packing` certified it.",
+        ),
+    ] = False,
+    packing_min: options.PackingMin = 0.95,
     near_duplicates: options.NearDuplicates = None,
     limits: Annotated[
         str, typer.Option(help='Your own limits, such as "groq:*=rpm:30,tpm:6000"; also CUPEL_LIMITS.')
@@ -93,6 +101,8 @@ def run(
                 schema=schema,
                 instructions=instructions,
                 retry_failed=retry_failed,
+                packing=packing,
+                packing_min=packing_min,
                 near_duplicates=near_duplicates,
                 limits=limits,
                 wait=wait,

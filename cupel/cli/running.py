@@ -16,6 +16,7 @@ from typing import Any
 from cupel.batching import BatchSettings
 from cupel.cli.progress import live_progress
 from cupel.errors import CupelError, SettingError, TaskError
+from cupel.packing import Packing
 from cupel.project import Project, find_project
 from cupel.runner import Job, Runner
 from cupel.settings import run_context
@@ -40,6 +41,8 @@ class FileRun:
     schema: Path | None = None
     instructions: str = ""
     retry_failed: bool = False
+    packing: bool = False
+    packing_min: float = 0.95
     near_duplicates: float | None = None
     limits: str = ""
     wait: bool = False
@@ -79,6 +82,7 @@ def run_file(told: FileRun) -> int:
         concurrency=told.concurrency,
         max_usd=told.max_usd,
         retry_failed=told.retry_failed,
+        packing=Packing(min_agreement=told.packing_min) if told.packing else None,
         near_duplicates=told.near_duplicates,
         output_schema=as_schema,
         instructions=told.instructions,

@@ -12,6 +12,7 @@ import cupel.errors
 from cupel import __version__
 from cupel.cluster.parcels import Parcel, pack
 from cupel.errors import CupelError, SettingError
+from cupel.packing import Packing
 from cupel.project import Project
 from cupel.runner import Job
 from cupel.state import Outcome
@@ -34,6 +35,7 @@ class Order:
     output_schema: Mapping[str, Any] | None
     instructions: str
     near_duplicates: float | None = None
+    packing: Packing | None = None
     wait: bool = False
     run_id: str | None = None
     """What the worker's run has to be called; None to leave it to the workers."""
@@ -62,6 +64,7 @@ def order_of(job: Job, project: Project, *, wait: bool = False, run_id: str | No
         output_schema=job.output_schema,
         instructions=job.instructions,
         near_duplicates=job.near_duplicates,
+        packing=job.packing,
         wait=wait,
         run_id=run_id,
     )

@@ -155,6 +155,7 @@ def _job(order: Order, project: Project) -> Job:
         output_schema=order.output_schema,
         instructions=order.instructions,
         near_duplicates=order.near_duplicates,
+        packing=order.packing,
     )
 
 
