@@ -90,6 +90,10 @@ def run_file(told: FileRun) -> int:
     )
     for warning in table.warnings:
         print(f"note: {warning}", file=sys.stderr)
+    if "pyarrow" in sys.modules and told.engine == "local":  # Parquet is read or written
+        from cupel.tables.parquet import do_without_pandas
+
+        do_without_pandas()
     return asyncio.run(_run(told, job, table, project))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from cupel.tables.rows import Cells
 
 _BATCH_ROWS = 256
 _GROUP_ROWS = 1_000
+_WAITING_ROWS = 50
+"""Rows held as Python objects before they become Arrow's, which take a tenth of the room."""
 
 _KINDS = {
     "string": pa.string(),
@@ -24,6 +28,29 @@ _KINDS = {
     "boolean": pa.bool_(),
     "json": pa.string(),
 }
+
+
+def do_without_pandas() -> None:
+    """Let pyarrow find, once for this process, that there is no pandas; for a process that is ours alone.
+
+    It would import it, 45 MB, only to ask whether a list of ours is a Series. What does need pandas still gets it.
+    """
+    if "pandas" in sys.modules:
+        return
+    hidden = _Hidden()
+    sys.meta_path.insert(0, hidden)
+    try:
+        pa.array([])
+    finally:
+        sys.meta_path.remove(hidden)
+
+
+class _Hidden(MetaPathFinder):
+    """While it is asked first, pandas is not installed."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:  # noqa: ARG002
+        if fullname == "pandas":
+            raise ModuleNotFoundError(fullname)
 
 
 class ParquetReader:
@@ -56,7 +83,7 @@ class ParquetReader:
 
 
 class ParquetSink:
-    """Rows collected into row groups of a thousand."""
+    """Rows collected into row groups of a thousand; no more than a few of them as Python objects."""
 
     def __init__(
         self,
@@ -73,17 +100,21 @@ class ParquetSink:
         for field in _added_fields(added, self.record_type):
             self.schema = self.schema.append(field)
         self.writer = pq.ParquetWriter(target, self.schema)
-        self.rows: list[dict[str, Any]] = []
-        self.written = 0
+        self.rows: list[Mapping[str, Any]] = []
+        self.batches: list[Any] = []
+        self.taken = 0
 
     def write(self, values: Mapping[str, Any]) -> None:
         """Take one row."""
-        self.rows.append(dict(values))
-        if len(self.rows) == _GROUP_ROWS:
-            self._flush()
+        self.rows.append(values)
+        if len(self.rows) == _WAITING_ROWS:
+            self._pack()
+            if self.taken % _GROUP_ROWS == 0:
+                self._flush()
 
     def finish(self) -> None:
         """Write what is left, and the footer."""
+        self._pack()
         self._flush()
         self.writer.close()
 
@@ -91,12 +122,17 @@ class ParquetSink:
         """Let go of the file, whatever is in it."""
         self.writer.close()
 
-    def _flush(self) -> None:
+    def _pack(self) -> None:
         if self.rows:
             columns = [self._column(field) for field in self.schema]
-            self.writer.write_table(pa.Table.from_arrays(columns, schema=self.schema))
-            self.written += len(self.rows)
+            self.batches.append(pa.RecordBatch.from_arrays(columns, schema=self.schema))
+            self.taken += len(self.rows)
             self.rows.clear()
+
+    def _flush(self) -> None:
+        if self.batches:
+            self.writer.write_table(pa.Table.from_batches(self.batches, schema=self.schema))
+            self.batches.clear()
 
     def _column(self, field: Any) -> Any:
         values = [row.get(field.name) for row in self.rows]
@@ -105,7 +141,7 @@ class ParquetSink:
         try:
             return pa.array(values, type=field.type)
         except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-            first = self.written + 1
+            first = self.taken + 1
             msg = (
                 f"{self.path}: column {field.name!r}, rows {first} to {first + len(values) - 1}: a value does not fit its Parquet "
                 f"type {field.type}: {error}. Choose a .jsonl output; what was answered is not asked again"

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import textwrap
+import tracemalloc
 from decimal import Decimal
 
 import pyarrow as pa
@@ -326,3 +327,50 @@ def test_an_input_with_the_tasks_columns_is_refused(tmp_path):
 def test_gzip_is_gzip(source, tmp_path):
     """It opens with the usual tools."""
     assert gzip.decompress(rewritten(source, tmp_path / "out.jsonl.gz").read_bytes()).count(b"\n") == 3
+
+
+@pytest.mark.parametrize("suffix", ["csv", "json", "jsonl", "jsonl.gz", "parquet"])
+def test_memory_does_not_grow_with_what_is_written(tmp_path, suffix):
+    """Twenty megabytes written, less than one held at any time."""
+    added = outcome_columns(OUTCOMES[0], "stance")
+    with open_writer(tmp_path / f"out.{suffix}", ["text"], "stance", record_schema=SCHEMA) as writer:
+        writer.write({"text": "what is needed is loaded"}, added)
+        tracemalloc.start()
+        for number in range(2_000):
+            writer.write({"text": f"{number} " + "a" * 10_000}, added)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+    assert peak < 1_000_000
+
+
+def test_rows_reach_parquet_in_groups_of_a_thousand(tmp_path):
+    """Every row in its place, whatever waits in memory before it is written."""
+    with open_writer(tmp_path / "out.parquet", ["text"], "stance") as writer:
+        for number in range(2_345):
+            writer.write({"text": str(number)}, outcome_columns(OUTCOMES[0], "stance"))
+    file = pq.ParquetFile(tmp_path / "out.parquet")
+
+    groups = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+    assert groups == [1_000, 1_000, 345]
+    assert file.read()["text"].to_pylist() == [str(number) for number in range(2_345)]
+
+
+def test_parquet_is_written_without_loading_pandas(tmp_path):
+    """Where the process is ours: 45 MB that only a DataFrame needs. One that comes later still works."""
+    script = """
+        import sys
+        from cupel.tables import open_writer
+        from cupel.tables.parquet import do_without_pandas
+        do_without_pandas()
+        with open_writer("out.parquet", ["text"], "stance") as writer:
+            writer.write({"text": "a"}, {})
+        print("pandas" in sys.modules)
+        import pyarrow.parquet
+        print(len(pyarrow.parquet.read_table("out.parquet").to_pandas()))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )  # fmt: skip
+
+    assert done.stdout.split() == ["False", "1"], done.stderr
