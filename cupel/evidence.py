@@ -12,8 +12,8 @@ from cupel.tasks import grounded_quotes
 
 
 @lru_cache(maxsize=64)
-def _prepared(text: str) -> Grounder:
-    """The same one for a window that is tried again, by the next tier or after a refinement."""
+def grounder_of(text: str) -> Grounder:
+    """The same one for a text that is looked at again: by the judge, the next tier, or after a refinement."""
     return Grounder(text)
 
 
@@ -28,7 +28,7 @@ def ground_record(
     quotes = grounded_quotes(record, schema)
     if not quotes:
         return []
-    prepared = grounder or _prepared(text)
+    prepared = grounder or grounder_of(text)
     used: set[tuple[int, int]] = set()
     found = []
     for path, quote in quotes:

@@ -10,8 +10,8 @@ from cupel.cascade import Doubt, basic_signals, plain_rule
 from cupel.confidence import compute_signals
 from cupel.context import RunContext
 from cupel.documents import wrap
+from cupel.evidence import grounder_of
 from cupel.extraction import prompt_for, usd_left
-from cupel.grounding import Grounder
 from cupel.judging import Finding, Verdict, aggregate, code_checks, judge_schema, read_judgement
 from cupel.models import resolve_models
 from cupel.observing import observed, wanted_signals
@@ -140,7 +140,7 @@ async def _asked(state: RunState, task: TaskSpec, context: RunContext) -> Verdic
     answer = await ask(await _judge_question(state, task, context, judge))
     findings = None
     if answer.record is not None:
-        findings = read_judgement(answer.record, task.criteria, Grounder(state["text"]))
+        findings = read_judgement(answer.record, task.criteria, grounder_of(state["text"]))
     verdict = aggregate(findings, task.criteria, advisory=context.advisory_judge)
     if answer.error is not None:
         verdict = replace(verdict, reason=f"no judgement: {answer.error}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from rapidfuzz import fuzz
 from rapidfuzz.distance import Indel
@@ -24,11 +25,15 @@ class Aligner:
 
     def __init__(self, text: Tokens) -> None:
         self._text = text
-        self._codes: dict[str, str] = {}
-        # one character per distinct token, so that rapidfuzz aligns whole tokens as fast as letters
-        self._encoded = "".join(
-            self._codes.setdefault(word, chr(256 + len(self._codes))) for word in text.folded
-        )
+
+    @cached_property
+    def _codes(self) -> dict[str, str]:
+        """One character per distinct token, so that rapidfuzz aligns whole tokens as fast as letters."""
+        return {word: chr(256 + number) for number, word in enumerate(dict.fromkeys(self._text.folded))}
+
+    @cached_property
+    def _encoded(self) -> str:
+        return "".join([self._codes[word] for word in self._text.folded])
 
     def closest(self, words: Sequence[str]) -> TokenRange | None:
         """The tokens `[first, stop)` of the passage closest to a quote's folded tokens, near or far.

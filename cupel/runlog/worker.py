@@ -12,9 +12,10 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, delete, select
+from sqlalchemy import Connection, Engine, Table, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -144,9 +145,9 @@ def _read(connection: Connection, group: Iterable[_Job]) -> dict[tuple[Table | N
             wanted.setdefault(job.table, []).append(job.key)
     found: dict[tuple[Table | None, str], Row] = {}
     for table, keys in wanted.items():
-        column = next(iter(table.primary_key.columns))
-        for row in connection.execute(select(table).where(column.in_(keys))).mappings():
-            found[table, row[column]] = dict(row)
+        name = _key_of(table)
+        for row in connection.execute(_rows_with(table), {"keys": keys}).mappings():
+            found[table, row[name]] = dict(row)
     return found
 
 
@@ -161,33 +162,42 @@ def _write(connection: Connection, writes: Iterable[Write]) -> None:
     _forget(connection, forgets[True])
     for (table, replace), rows in inserts.items():
         if rows:
-            connection.execute(_statement(connection.dialect.name, table, replace=replace), rows)
+            connection.execute(_insert(connection.dialect.name, table, replace=replace), rows)
     _forget(connection, forgets[False])
 
 
 def _forget(connection: Connection, forgets: dict[Table, list[str]]) -> None:
     for table, keys in forgets.items():
-        column = next(iter(table.primary_key.columns))
-        connection.execute(delete(table).where(column.in_(keys)))
+        connection.execute(_delete_with(table), {"keys": keys})
 
 
-_statements: dict[tuple[str, str, bool], Any] = {}
+def _key_of(table: Table) -> str:
+    return next(iter(table.primary_key.columns)).name
 
 
-def _statement(dialect: str, table: Table, *, replace: bool) -> Any:
-    """INSERT that keeps or replaces what stands; built once, so that SQLAlchemy compiles it once."""
-    known = _statements.get((dialect, table.name, replace))
-    if known is None:
-        make = postgresql.insert if dialect == "postgresql" else sqlite.insert
-        insert: Any = make(table)
-        keys = [column.name for column in table.primary_key.columns]
-        if replace:
-            others = {c.name: insert.excluded[c.name] for c in table.columns if c.name not in keys}
-            known = insert.on_conflict_do_update(index_elements=keys, set_=others)
-        else:
-            known = insert.on_conflict_do_nothing(index_elements=keys)
-        _statements[dialect, table.name, replace] = known
-    return known
+# Built once, so that SQLAlchemy compiles each once: building one anew takes longer than running it.
+
+
+@cache
+def _rows_with(table: Table) -> Any:
+    return select(table).where(table.c[_key_of(table)].in_(bindparam("keys", expanding=True)))
+
+
+@cache
+def _delete_with(table: Table) -> Any:
+    return delete(table).where(table.c[_key_of(table)].in_(bindparam("keys", expanding=True)))
+
+
+@cache
+def _insert(dialect: str, table: Table, *, replace: bool) -> Any:
+    """INSERT that keeps or replaces what stands."""
+    make = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    insert: Any = make(table)
+    keys = [column.name for column in table.primary_key.columns]
+    if not replace:
+        return insert.on_conflict_do_nothing(index_elements=keys)
+    others = {c.name: insert.excluded[c.name] for c in table.columns if c.name not in keys}
+    return insert.on_conflict_do_update(index_elements=keys, set_=others)
 
 
 def _tell(group: list[_Job], answers: Sequence[Any]) -> None:
