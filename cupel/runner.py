@@ -25,7 +25,7 @@ from cupel.observing import wanted_signals
 from cupel.packing import Packing, PackTerms, Place, arranged, current_place, packed_prompt, read_certificate
 from cupel.project import Project, code_identity, find_project, load_graph
 from cupel.prompts import check_prompts, compact
-from cupel.runlog import text_hash
+from cupel.runlog import Usage, text_hash
 from cupel.runtime import Run, Runtime, Tally, close_current, current_retry, install, running
 from cupel.state import DocumentInput, Outcome
 from cupel.tables import Row
@@ -91,6 +91,9 @@ class Progress:
     duplicates: int = 0
     """Outcomes taken over from an earlier row with the same, or nearly the same, text."""
 
+    usage: Usage = field(default_factory=Usage)
+    """Of all outcomes so far, those that were in the run log included."""
+
     started: float = field(default_factory=time.monotonic)
 
     def note(self, outcome: Outcome, *, reused: bool) -> None:
@@ -99,6 +102,7 @@ class Progress:
         self.statuses[outcome["status"]] += 1
         self.escalated += "escalate" in outcome["path"]
         self.reused += reused
+        self.usage.add(outcome)
 
 
 class Stop:
@@ -428,6 +432,7 @@ class Runner:
             "unknown_price": sorted(self.tally.unknown_price),
             "cache_hits": self.tally.cache_hits,
             "notes": sorted(self.tally.notes),
+            "used": self.progress.usage.to_json(self.job.concurrency),
             "wall_s": round(time.perf_counter() - self._started, 3),
             "output": output,
         }

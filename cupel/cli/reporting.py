@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from cupel.cli.reading import Row, existing_run_log, find_run
 from cupel.project import Project
 from cupel.report import DocumentEntry, Planned, RunSummary, write_report
-from cupel.report.summary import outcome_calls
+from cupel.report.summary import Expected, PlannedTier, outcome_calls
 from cupel.runlog import RunLog, tables
 
 _ROLES = ("cheap", "strong", "judge", "refiner")
@@ -98,7 +98,23 @@ def _planned(text: str | None) -> Planned | None:
         cost_usd=cost,
         wall_s=None if time is None else time["expected"],
         calls=round(plan["calls"]["expected"]),
+        tiers=[_planned_tier(tier) for tier in plan["tiers"]],
     )
+
+
+def _planned_tier(tier: Mapping[str, Any]) -> PlannedTier:
+    return PlannedTier(
+        role=tier["tier"],
+        calls=_expected(tier["calls"]),
+        input_tokens=_expected(tier["input_tokens"]),
+        output_tokens=_expected(tier["output_tokens"]),
+        cost_usd=None if tier["cost_usd"] is None else _expected(tier["cost_usd"]),
+        seconds=None if tier["seconds"] is None else _expected(tier["seconds"]),
+    )
+
+
+def _expected(estimate: Mapping[str, float]) -> Expected:
+    return Expected(estimate["expected"], estimate["low"], estimate["high"])
 
 
 def _notes(row: Row) -> list[str]:

@@ -34,6 +34,10 @@ def tell_run(summary: dict[str, Any]) -> None:
         console.print(spent)
     else:
         console.print("no model was called in this invocation")
+    if summary.get("planned"):
+        from cupel.cli.planned import planned_and_actual
+
+        console.print(planned_and_actual(summary["planned"], summary["used"]))
     console.print(
         f"cost of the run so far: ${summary['cost_usd_total']:.4f} · {summary['wall_s']:.1f} s",
         highlight=False,

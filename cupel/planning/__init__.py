@@ -3,5 +3,6 @@
 from cupel.planning.estimates import Estimate
 from cupel.planning.plan import Plan, TierPlan
 from cupel.planning.planner import plan_run
+from cupel.planning.stored import noted_plan
 
-__all__ = ["Estimate", "Plan", "TierPlan", "plan_run"]
+__all__ = ["Estimate", "Plan", "TierPlan", "noted_plan", "plan_run"]

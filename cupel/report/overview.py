@@ -8,8 +8,19 @@ from datetime import UTC
 from cupel.report.charts import histogram, status_bar
 from cupel.report.flow import flow_picture
 from cupel.report.markup import Child, Safe, tag
-from cupel.report.summary import ROLES, STATUSES, Planned, RoleTotals, RunSummary, Totals, percentile
+from cupel.report.summary import (
+    ROLES,
+    STATUSES,
+    Expected,
+    Planned,
+    PlannedTier,
+    RoleTotals,
+    RunSummary,
+    Totals,
+    percentile,
+)
 from cupel.report.wording import count, seconds, share, status_words, usd
+from cupel.runlog import RoleUse
 
 _QUANTILES = (0.5, 0.9, 0.99)
 _MATCHES = ("verbatim", "normalised", "elided", "altered", "absent")
@@ -132,6 +143,9 @@ def _tables(run: RunSummary, totals: Totals) -> Safe:
         tables.append(
             _table("Planned and actual", ("", "planned", "actual", "ratio"), _plan_rows(run, run.planned))
         )
+        if run.planned.tiers:
+            by_tier = _tier_rows(run.planned.tiers, totals)
+            tables.append(_table("Planned (95 %) and actual, by tier", _TIER_HEADS, by_tier, "wide"))
     if run.calls:
         rows = [
             (model, count(calls), usd(run.cost_usd.get(model))) for model, calls in sorted(run.calls.items())
@@ -182,6 +196,33 @@ def _plan_rows(run: RunSummary, planned: Planned) -> Iterator[Sequence[Child]]:
     if planned.calls is not None:
         calls = sum(run.calls.values())
         yield "calls sent", count(planned.calls), count(calls), _ratio(calls, planned.calls)
+
+
+_TIER_HEADS = ("tier", "calls", "actual", "tokens in", "actual", "tokens out", "actual", "cost", "actual")
+
+
+def _tier_rows(tiers: Sequence[PlannedTier], totals: Totals) -> Iterator[Sequence[Child]]:
+    for tier in tiers:
+        used = totals.usage.roles.get(tier.role, RoleUse())
+        yield (
+            tier.role,
+            _expected(tier.calls),
+            count(round(used.calls)),
+            _expected(tier.input_tokens),
+            count(used.input_tokens),
+            _expected(tier.output_tokens),
+            count(used.output_tokens),
+            "unknown" if tier.cost_usd is None else _expected_usd(tier.cost_usd),
+            "unknown" if used.unpriced else usd(used.cost_usd),
+        )
+
+
+def _expected(found: Expected) -> str:
+    return f"{count(round(found.value))} ({count(round(found.low))}–{count(round(found.high))})"
+
+
+def _expected_usd(found: Expected) -> str:
+    return f"{usd(found.value)} ({usd(found.low)}–{usd(found.high)})"
 
 
 def _ratio(actual: float | None, planned: float) -> str:

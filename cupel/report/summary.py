@@ -11,6 +11,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import NamedTuple
 
+from cupel.runlog import Usage
 from cupel.state import Call, Outcome
 
 STATUSES = ("accepted", "needs_review", "failed")
@@ -19,13 +20,36 @@ BINS = 20
 """Of the histograms, over [0, 1]."""
 
 
+class Expected(NamedTuple):
+    """An expectation with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedTier:
+    """What was expected of one role; None where it could not be told."""
+
+    role: str
+    """cheap, verify, strong, judge or refine."""
+
+    calls: Expected
+    input_tokens: Expected
+    output_tokens: Expected
+    cost_usd: Expected | None
+    seconds: Expected | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """What `cupel plan` expected of the whole run; None where it could not tell."""
+    """What was expected of the whole run as it started; None where it could not be told."""
 
     cost_usd: float | None = None
     wall_s: float | None = None
     calls: int | None = None
+    tiers: Sequence[PlannedTier] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +148,7 @@ class Totals:
     matches: Counter[str] = field(default_factory=Counter)
     languages: Counter[str] = field(default_factory=Counter)
     roles: dict[str, RoleTotals] = field(default_factory=dict)
+    usage: Usage = field(default_factory=Usage)
     latencies: array[float] = field(default_factory=lambda: array("d"))
     confidence: dict[str, list[int]] = field(default_factory=dict)
     """By status, a count for each of `BINS` equal bins of the calibrated confidence."""
@@ -140,6 +165,7 @@ class Totals:
         self.matches.update(item["match"] for item in outcome["evidence"])
         self.languages[outcome["language"] or "?"] += 1
         self.latencies.append(outcome["latency_s"])
+        self.usage.add(outcome)
         for role, call in outcome_calls(outcome):
             self.roles.setdefault(role, RoleTotals()).add(call)
         self._bin(outcome)

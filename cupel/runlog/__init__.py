@@ -2,5 +2,16 @@
 
 from cupel.runlog.rows import cost_of
 from cupel.runlog.store import PromptVersion, RunLog, StoredResponse, now, open_run_log, text_hash
+from cupel.runlog.usage import RoleUse, Usage
 
-__all__ = ["PromptVersion", "RunLog", "StoredResponse", "cost_of", "now", "open_run_log", "text_hash"]
+__all__ = [
+    "PromptVersion",
+    "RoleUse",
+    "RunLog",
+    "StoredResponse",
+    "Usage",
+    "cost_of",
+    "now",
+    "open_run_log",
+    "text_hash",
+]

@@ -171,6 +171,17 @@ class RunLog:
         change = update(tables.runs).where(tables.runs.c.run_id == run_id).values(**values)
         await self._worker.call(lambda connection: connection.execute(change).rowcount)
 
+    async def planned(self, run_id: str) -> dict[str, Any] | None:
+        """The plan a run was started with."""
+        row = await self._worker.get(tables.runs, run_id)
+        return json.loads(row["planned"]) if row and row["planned"] else None
+
+    async def note_plan(self, run_id: str, plan: Mapping[str, Any]) -> None:
+        """Keep the plan a run was started with."""
+        written = json.dumps(plan, ensure_ascii=False)
+        change = update(tables.runs).where(tables.runs.c.run_id == run_id).values(planned=written)
+        await self.transact(lambda connection: connection.execute(change).rowcount)
+
     async def note_prompt(self, prompt: PromptVersion) -> None:
         """Keep what a prompt version says; once per process and version."""
         if prompt.version in self._known_prompts:

@@ -15,7 +15,7 @@ runs = Table(
     Column("input_name", Text, nullable=False),
     Column("output_name", Text),
     Column("settings", Text, nullable=False, doc="JSON of everything that decides the run's results"),
-    Column("planned", Text, doc="JSON of the last plan made for it"),
+    Column("planned", Text, doc="JSON of the plan it was started with"),
     Column("rows", Integer, doc="Rows of the input at the last finish"),
     Column("state", String(16), nullable=False, doc="running, stopped or finished"),
     Column("started_at", String(32), nullable=False),

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -218,3 +219,27 @@ def test_every_ugly_row_ends_as_a_row_with_its_reason(folder):
     assert all(row["arguments_reasons"] for row in out[:4])
     assert out[4]["arguments_status"] in ("accepted", "needs_review")
     assert [row["arguments_doc_id"] for row in out[6:]] == ["g", "g#2"]
+
+
+def test_a_run_keeps_its_plan_and_tells_what_it_took_beside_it(folder):
+    """Summary, report and `cupel show` hold the whole run against what was planned as it started; resumed, too."""
+    told = ["in.jsonl", "--json", "--concurrency", "4", *MODELS]
+    prices = {"CUPEL_PRICES": "openai:cheap=1/2,openai:judge=1/2,openai:strong=1/2,openai:refiner=1/2"}
+    with ScriptedProvider(answer) as provider:
+        first = run(folder, *told, "--limit", "30", provider=provider, **prices)
+        again = run(folder, *told, provider=provider, **prices)
+        shown = subprocess.run(
+            [sys.executable, "-m", "cupel", "show", "--json"],
+            cwd=folder, env=environment(provider, **prices), capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    began, ended, log = (json.loads(done.stdout) for done in (first, again, shown))
+    page = Path(ended["report"]).read_text()
+    assert (began["planned"]["documents"], ended["planned"]["documents"]) == (30, 40)
+    assert log["planned"] == ended["planned"]
+    assert {tier["tier"] for tier in ended["planned"]["tiers"]} == {"cheap", "strong", "judge", "refine"}
+    assert {role: used["calls"] for role, used in ended["used"].items()} == {"cheap": 40, "judge": 40}
+    assert sum(used["cost_usd"] for used in ended["used"].values()) == pytest.approx(ended["cost_usd_total"])
+    assert {**log["used"]["cheap"], "seconds": 0} == {**ended["used"]["cheap"], "seconds": 0}
+    assert "by tier" in page
+    assert "Planned (95 %) and actual" in page

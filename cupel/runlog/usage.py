@@ -1,0 +1,80 @@
+"""What a run took, role by role, counted outcome by outcome: what a plan is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from cupel.state import Call, Outcome
+
+
+@dataclass(slots=True)
+class RoleUse:
+    """What one role took; answers from the run log count as what they cost when they were paid."""
+
+    calls: float = 0.0
+    """A call about several documents counts in parts, one with each of them."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+    unpriced: int = 0
+    latency_s: float = 0.0
+
+    def add(self, call: Call) -> None:
+        """Count one call."""
+        together = call.get("packed", 1)
+        self.calls += 1 / together
+        self.input_tokens += call["input_tokens"]
+        self.output_tokens += call["output_tokens"]
+        self.cost_usd += call["cost_usd"] or 0.0
+        self.unpriced += call["cost_usd"] is None
+        self.latency_s += call["latency_s"] / together
+
+    def to_json(self, concurrency: int) -> dict[str, Any]:
+        """As a plan's tier has it; `seconds` is waiting for answers, shared by the documents at work at once."""
+        return {
+            "calls": round(self.calls, 3),
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+            "cost_usd": None if self.unpriced else round(self.cost_usd, 8),
+            "seconds": round(self.latency_s / concurrency, 3),
+        }
+
+
+@dataclass(slots=True)
+class Usage:
+    """What all documents so far took, by role: cheap, verify, strong, judge, refine."""
+
+    roles: dict[str, RoleUse] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, outcomes: Iterable[Outcome]) -> Usage:
+        """Of these documents."""
+        usage = cls()
+        for outcome in outcomes:
+            usage.add(outcome)
+        return usage
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one document; what it asked twice was answered once."""
+        seen: set[str] = set()
+        for role, call in _calls(outcome):
+            if call["key"] not in seen:
+                seen.add(call["key"])
+                self.roles.setdefault(role, RoleUse()).add(call)
+
+    def to_json(self, concurrency: int) -> dict[str, Any]:
+        """Plain JSON, by role."""
+        return {role: self.roles[role].to_json(concurrency) for role in sorted(self.roles)}
+
+
+def _calls(outcome: Outcome) -> Iterator[tuple[str, Call]]:
+    for attempt in outcome["attempts"]:
+        for call in attempt["calls"]:
+            yield ("verify" if call["kind"] == "verify" else attempt["tier"]), call
+    for verdict in outcome["verdicts"]:
+        yield from (("judge", call) for call in verdict["calls"])
+    for addendum in outcome["addenda"]:
+        yield from (("refine", call) for call in addendum["calls"])
