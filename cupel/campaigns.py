@@ -60,6 +60,14 @@ class ImproveInput(TypedDict):
             ),
         ]
     ]
+    gate_metric: NotRequired[
+        Annotated[
+            Literal["", "graded", "right"],
+            Field(
+                description="With gold: the task's metric of each document (`graded`, when left out), or only whether it is `right`."
+            ),
+        ]
+    ]
     candidate: NotRequired[
         Annotated[
             str,
@@ -88,6 +96,17 @@ class Candidate(TypedDict):
     """Edits that were not applied, each with the reason."""
 
     diff: str
+    edited_from: NotRequired[str]
+    """The nominee a person edited it from."""
+
+
+class Edited(TypedDict):
+    """What a person made of a nominee; None for a part left as it was."""
+
+    rules: str | None
+    """The rules as rules.toml has them."""
+
+    extract: str | None
 
 
 class Round(TypedDict):
@@ -143,6 +162,15 @@ class ImproveState(ImproveInput):
     """Who approved the nominee; None while nobody has."""
 
     declined: NotRequired[bool]
+    edited: NotRequired[Edited | None]
+    """A person's edit of the nominee, until it is read."""
+
+    objection: NotRequired[str]
+    """Why the last answer of a person changed nothing; shown when they are asked again."""
+
+    passed: NotRequired[dict[str, Any] | None]
+    """The nominee that stands by, with its decision, while a person's edit of it is weighed."""
+
     result: NotRequired[Result]
     reasons: NotRequired[list[str]]
     cost_usd: NotRequired[float]

@@ -313,9 +313,28 @@ def _read_prompts(folder: Path, generic: Path) -> dict[str, str]:
 
 def read_rules(path: Path) -> tuple[Rule, ...]:
     """The rules of a rules.toml; none where there is no such file."""
-    if not path.is_file():
-        return ()
-    rows = _read_toml(path).get("rules", [])
+    return _rules(_read_toml(path), path) if path.is_file() else ()
+
+
+def parse_rules(text: str, source: str) -> tuple[Rule, ...]:
+    r"""The rules in a text as rules.toml has them.
+
+    Raises:
+        TaskError: If they cannot be read; it says why, and where they came from.
+
+    >>> [rule.id for rule in parse_rules('[[rules]]\nid = "edges"\ntext = "Copy exactly."', "an edit")]
+    ['edges']
+    """
+    try:
+        return _rules(tomllib.loads(text), Path(source))
+    except tomllib.TOMLDecodeError as error:
+        raise TaskError(f"not valid TOML: {error}", path=Path(source)) from error
+
+
+def _rules(told: Mapping[str, Any], path: Path) -> tuple[Rule, ...]:
+    rows = told.get("rules", [])
+    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+        raise TaskError("needs [[rules]] tables, each with id and text", path=path)
     rules = tuple(_table(Rule, {**row, "failures": tuple(row.get("failures", ()))}, path) for row in rows)
     ids = [rule.id for rule in rules]
     if len(set(ids)) < len(ids):

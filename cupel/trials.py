@@ -186,11 +186,12 @@ def agreement_with_gold(outcome: Outcome, document: Document, task: TaskSpec) ->
     return record_metric(outcome["record"], document.gold or {}, metric=task.metric, schema=task.schema)
 
 
-def scored(outcome: Outcome, document: Document, task: TaskSpec) -> Scored | None:
+def scored(outcome: Outcome, document: Document, task: TaskSpec, *, graded: bool = False) -> Scored | None:
     """Right or wrong, and what it took; None where nobody could tell.
 
     With gold a record is right when the task's metric reaches `wrong_below`; without, when it was accepted by a
-    judge. A document without any record is wrong, unless its provider was to blame.
+    judge. A document without any record is wrong, unless its provider was to blame. Where `graded`, a document with
+    gold has the task's metric itself as its score, 0 without a record.
     """
     right = _right(outcome, document, task)
     if right is None:
@@ -198,11 +199,15 @@ def scored(outcome: Outcome, document: Document, task: TaskSpec) -> Scored | Non
     calls = [call for attempt in outcome["attempts"] for call in attempt["calls"]]
     costs = [call["cost_usd"] for call in calls]
     return Scored(
-        score=float(right),
+        score=_grade(outcome, document, task) if graded and document.gold is not None else float(right),
         valid=bool(outcome["attempts"]) and outcome["attempts"][0]["error_kind"] not in ("schema", "refusal"),
         tokens=sum(call["input_tokens"] + call["output_tokens"] for call in calls),
         usd=None if any(cost is None for cost in costs) else float(sum(cost or 0.0 for cost in costs)),
     )
+
+
+def _grade(outcome: Outcome, document: Document, task: TaskSpec) -> float:
+    return 0.0 if outcome["record"] is None else agreement_with_gold(outcome, document, task)
 
 
 def _right(outcome: Outcome, document: Document, task: TaskSpec) -> bool | None:
@@ -224,13 +229,17 @@ def slices_of(document: Document) -> tuple[str, ...]:
 
 
 def scores_of(
-    outcomes: Mapping[str, Outcome], documents: Iterable[Document], task: TaskSpec
+    outcomes: Mapping[str, Outcome], documents: Iterable[Document], task: TaskSpec, *, graded: bool = False
 ) -> tuple[dict[str, Scored], list[str]]:
     """Scores by document, and the ids of those that nobody could score."""
     known: dict[str, Scored] = {}
     unknown: list[str] = []
     for document in documents:
-        run = scored(outcomes[document.doc_id], document, task) if document.doc_id in outcomes else None
+        run = (
+            scored(outcomes[document.doc_id], document, task, graded=graded)
+            if document.doc_id in outcomes
+            else None
+        )
         if run is None:
             unknown.append(document.doc_id)
         else:

@@ -19,9 +19,15 @@ async def approve(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str
     """
     if not RunContext.of(runtime).human_review:
         return {"approved_by": None}
-    return read_approval(interrupt([approval_request(state)]))
+    return read_approval(interrupt([approval_request(state)]), state)
 
 
-async def route_after_approve(state: ImproveState) -> Literal["approved", "not approved"]:
-    """Nothing is promoted that nobody approved."""
-    return "approved" if state.get("approved_by") else "not approved"
+async def route_after_approve(
+    state: ImproveState,
+) -> Literal["approved", "edited", "unclear", "not approved"]:
+    """Nothing is promoted that nobody approved; an edit is a new version, and an unclear answer is none."""
+    if state.get("approved_by"):
+        return "approved"
+    if state.get("edited"):
+        return "edited"
+    return "unclear" if state.get("objection") else "not approved"

@@ -22,6 +22,9 @@ def improve(
     gate_judge: Annotated[
         str, typer.Option(help="Without gold: provider:model that judges the held-out documents.")
     ] = "",
+    gate_metric: Annotated[
+        str, typer.Option(help="With gold: graded (the task's metric of each document) or right (yes or no).")
+    ] = "graded",
     held_out: Annotated[float, typer.Option(min=0.1, max=0.9, help="Share of groups held out.")] = 0.7,
     candidate: Annotated[
         Path | None, typer.Option(help="Test this rules.toml or extract.md, edited by hand, instead.")
@@ -47,7 +50,7 @@ def improve(
     told = ImproveRun(
         given={
             "task": task, "documents": str(file.resolve()), "group": group, "max_usd": max_usd, "rounds": rounds,
-            "seed": seed, "engine": engine, "gate_judge": gate_judge, "held_out": held_out,
+            "seed": seed, "engine": engine, "gate_judge": gate_judge, "gate_metric": gate_metric, "held_out": held_out,
             "candidate": str(candidate.resolve()) if candidate else "",
         },
         settings=options.given(

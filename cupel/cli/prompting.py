@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import difflib
 import getpass
 import sys
-from pathlib import Path
 from typing import Any
 
 from cupel.cli.console import open_console, print_json, table
-from cupel.errors import InputError
 from cupel.improving import ledger_of, promote, rollback, stored_version
-from cupel.project import Project, find_project
+from cupel.project import find_project
 from cupel.refinement.edits import rules_diff
-from cupel.refinement.guards import prompt_objection
 from cupel.refinement.ledger import Ledger
-from cupel.refinement.versions import rule_rows, version_of
+from cupel.refinement.versions import version_of
 from cupel.report.text import safe
-from cupel.runlog import now
 from cupel.tasks import TaskSpec, load_task
 
 
@@ -103,47 +98,3 @@ def move(how: str, task: str, version: str) -> None:
             project.prompts, project.state, task, version, getpass.getuser()
         )
     print(f"{task} is at {moved}", file=sys.stderr)
-
-
-def pull(task_name: str, assistant: str, url: str) -> None:
-    """Write an assistant's edited extract prompt as a candidate file, and note it in the ledger."""
-    project = find_project()
-    task = load_task(task_name, project.prompts)
-    text = asyncio.run(_assistant_prompt(assistant, url))
-    if lost := prompt_objection(task.prompts["extract"], text):
-        raise InputError(f"assistant {assistant}: its extract_prompt cannot be a candidate: {lost}")
-    path = _written(project, task, text)
-    print(f"{path}\ntest it with `cupel improve FILE --task {task_name} --candidate {path}`")
-
-
-async def _assistant_prompt(assistant: str, url: str) -> str:
-    from langgraph_sdk import get_client
-
-    try:
-        found = await get_client(url=url, api_key=None).assistants.get(assistant)
-    except Exception as error:
-        raise InputError(
-            f"{url}: assistant {assistant!r} could not be read ({type(error).__name__}: {error})"
-        ) from error
-    context: Any = found.get("context") or {}
-    text = context.get("extract_prompt")
-    if not isinstance(text, str) or not text.strip():
-        raise InputError(
-            f"assistant {assistant!r} has no extract_prompt of its own; edit it in Studio and save it"
-        )
-    return text
-
-
-def _written(project: Project, task: TaskSpec, text: str) -> Path:
-    from cupel.refinement.versions import changed
-
-    made = changed(task, task.rules, text)
-    path = project.state / "refinement" / "candidates" / f"{task.name}-{version_of(made)}.md"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    data = {
-        "version": version_of(made), "parent": version_of(task), "author": "studio", "rules": rule_rows(made.rules),
-        "extract": text,
-    }  # fmt: skip
-    ledger_of(project.state).append("version", task=task.name, key=version_of(made), at=now(), data=data)
-    return path

@@ -58,10 +58,13 @@ def rollback(task: Task, version: Version) -> None:
 @prompts.command("pull-from-studio")
 def pull_from_studio(
     task: Task,
-    assistant: Annotated[str, typer.Option(help="Id of the assistant whose prompt was edited in Studio.")],
+    assistant: Annotated[
+        str, typer.Option(help="Id or name of the assistant whose prompt was edited in Studio.")
+    ],
     url: Annotated[str, typer.Option(help="The server Studio talks to.")] = "http://127.0.0.1:2024",
+    as_json: options.AsJson = False,
 ) -> None:
     """Bring a prompt edited in Studio here as a candidate; `cupel improve --candidate` then tests it."""
-    from cupel.cli.prompting import pull
+    from cupel.cli.pulling import pull_from_studio as pull
 
-    pull(task, assistant, url)
+    pull(task, assistant, url, as_json=as_json)

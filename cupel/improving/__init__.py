@@ -4,21 +4,14 @@ Every call goes through the run log and every entry of the ledger has a key, so 
 instant and started anew pays nothing twice and leaves the same ledger.
 """
 
+from cupel.improving.approving import approval_request, read_approval, revised
 from cupel.improving.campaign import Campaign, ledger_of, opened
 from cupel.improving.collecting import collected, diagnosed
-from cupel.improving.promoting import (
-    approval_request,
-    concluded,
-    promote,
-    promoted,
-    read_approval,
-    rollback,
-    stored_version,
-)
+from cupel.improving.promoting import concluded, promote, promoted, rollback, stored_version
 from cupel.improving.proposing import ROUNDS, proposed
 from cupel.improving.testing import retested, weighed
 
 __all__ = [
     "ROUNDS", "Campaign", "approval_request", "collected", "concluded", "diagnosed", "ledger_of", "opened", "promote",
-    "promoted", "proposed", "read_approval", "retested", "rollback", "stored_version", "weighed",
+    "promoted", "proposed", "read_approval", "retested", "revised", "rollback", "stored_version", "weighed",
 ]  # fmt: skip

@@ -19,14 +19,13 @@ from cupel.models import check_models, resolve_models
 from cupel.prompts import compact
 from cupel.refinement.guards import LeakGuard
 from cupel.refinement.ledger import Ledger
-from cupel.refinement.versions import (
-    version_of,
-)
+from cupel.refinement.pairs import Run as Scored
+from cupel.refinement.versions import version_of
 from cupel.runlog import now, text_hash
 from cupel.runtime import Run, Runtime, current
 from cupel.state import Outcome
 from cupel.tasks import TaskSpec, load_task
-from cupel.trials import Bench, Document, read_documents
+from cupel.trials import Bench, Document, read_documents, scores_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,6 +40,19 @@ class Campaign:
     context: RunContext
     gate_judge: str
     by_gold: bool
+    graded: bool = False
+    """Documents are scored by the task's metric, not only as right or wrong."""
+
+    @property
+    def metric(self) -> str:
+        """What decides at the gate."""
+        if not self.by_gold:
+            return f"judge:{self.gate_judge}"
+        return (
+            f"gold:{self.task.metric}"
+            if self.graded
+            else f"gold:{self.task.metric} ≥ {self.task.wrong_below:g}"
+        )
 
     @property
     def version(self) -> str:
@@ -75,6 +87,10 @@ class Campaign:
     async def outcomes(self, task: TaskSpec, context: RunContext, ids: Sequence[str]) -> dict[str, Outcome]:
         """Outcomes of these documents under a version."""
         return await self.bench.outcomes(task, context, self.chosen(ids))
+
+    def scores(self, outcomes: Mapping[str, Outcome], ids: Sequence[str]) -> dict[str, Scored]:
+        """Scores of those documents of which anybody could tell."""
+        return scores_of(outcomes, self.chosen(ids), self.task, graded=self.graded)[0]
 
     async def note(self, kind: Any, key: str, data: Mapping[str, Any]) -> None:
         """Write an entry of the ledger, once."""
@@ -120,7 +136,20 @@ async def opened(state: ImproveState, context: RunContext) -> Campaign:
         context=context,
         gate_judge=gate_judge,
         by_gold=bool(golden),
+        graded=bool(golden) and _graded(state),
     )
+
+
+def _graded(state: ImproveState) -> bool:
+    """Whether gold decides by the task's metric.
+
+    Raises:
+        SettingError: For a metric that is none of the two.
+    """
+    told = state.get("gate_metric") or "graded"
+    if told not in ("graded", "right"):
+        raise SettingError(f"gate_metric={told!r}: use graded or right")
+    return told == "graded"
 
 
 def _check_judges(judge: str, gate_judge: str) -> None:
@@ -141,7 +170,7 @@ def _name(
 ) -> str:
     asked = {
         key: state.get(key)
-        for key in ("rounds", "seed", "engine", "gate_judge", "candidate", "held_out", "group")
+        for key in ("rounds", "seed", "engine", "gate_judge", "gate_metric", "candidate", "held_out", "group")
     }
     told = sorted([d.doc_id, text_hash(d.text), compact(d.gold)] for d in documents)
     decides = [task.name, version_of(task), context.model_dump(), models, asked, told]

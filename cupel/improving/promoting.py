@@ -24,36 +24,6 @@ from cupel.runtime import current
 from cupel.tasks import Rule, TaskSpec, load_task
 
 
-def approval_request(state: ImproveState) -> dict[str, Any]:
-    """The question to a person, in the Agent Inbox shape: what changes, what it gains, what it breaks."""
-    candidate, decision = candidate_of(state), state.get("decision") or {}
-    low, high = decision["interval"]
-    lines = [
-        f"Task {state['task']}: {candidate['version']} in place of {candidate['parent']}, proposed by {candidate['author']}",
-        f"{decision['fixes']} fixed, {decision['breaks']} broken of {decision['n']} held-out documents",
-        f"gain {100 * decision['gain']:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}], p = {decision['p']:.3g}",
-        "",
-        candidate["diff"],
-    ]
-    return {
-        "action_request": {
-            "action": f"promote_{state['task']}",
-            "args": {"version": candidate["version"], "side_by_side": decision.get("side_by_side", [])},
-        },
-        "config": {"allow_accept": True, "allow_edit": False, "allow_respond": False, "allow_ignore": True},
-        "description": "\n".join(lines),
-    }
-
-
-def read_approval(answer: Any) -> dict[str, Any]:
-    """A person's answer: only a plain acceptance promotes."""
-    said = answer[0] if isinstance(answer, list) and answer else answer
-    kind = said.get("type") if isinstance(said, Mapping) else said
-    if kind == "accept":
-        return {"approved_by": "a person in Studio", "declined": False}
-    return {"approved_by": None, "declined": True}
-
-
 async def promoted(state: ImproveState) -> dict[str, Any]:
     """Move the pointer and write the files; again, it changes nothing."""
     runtime = await current()

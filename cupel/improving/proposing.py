@@ -12,9 +12,10 @@ from cupel.context import RunContext
 from cupel.improving.campaign import Campaign, opened
 from cupel.improving.development import DevTrials
 from cupel.refinement.edits import MAX_EDITS, rules_diff
-from cupel.refinement.guards import prompt_objection, propose
+from cupel.refinement.guards import estimated_tokens, propose
 from cupel.refinement.versions import (
     changed,
+    contract_problem,
     read_candidate,
     rule_rows,
     version_of,
@@ -22,7 +23,7 @@ from cupel.refinement.versions import (
 from cupel.refinement.wording import forbidden
 from cupel.rewriting import Brief, engine_named
 from cupel.runtime import running
-from cupel.tasks import Rule
+from cupel.tasks import Rule, TaskSpec
 
 ROUNDS = 3
 """Candidates tried on development documents, unless told otherwise."""
@@ -127,18 +128,33 @@ def _candidate(
 
 
 def _by_hand(campaign: Campaign, path: str) -> tuple[Candidate | None, str]:
-    """A person's edit: held to the same guards, but for citing failures."""
-    task = campaign.task
-    made = read_candidate(campaign.bench.project.folder / path, task)
-    contract = made.prompts["extract"]
-    if contract != task.prompts["extract"] and (lost := prompt_objection(task.prompts["extract"], contract)):
-        return None, f"{path}: {lost}"
+    """The candidate in a file a person edited."""
+    made = read_candidate(campaign.bench.project.folder / path, campaign.task)
+    return candidate_by_hand(campaign, made, path)
+
+
+def candidate_by_hand(campaign: Campaign, made: TaskSpec, source: str) -> tuple[Candidate | None, str]:
+    """A person's edit: held to the same guards, but for citing failures.
+
+    Args:
+        campaign: Whose prompt it is compared with.
+        made: The task as edited.
+        source: Where the edit came from, for the reason.
+
+    Returns:
+        The candidate, or None and why there is none.
+    """
+    task, contract = campaign.task, made.prompts["extract"]
+    if problem := contract_problem(task, contract):
+        return None, f"{source}: {problem}"
     old = {rule.id: rule.text for rule in task.rules}
     for rule in made.rules:
         if old.get(rule.id) != rule.text and (
             found := forbidden(rule.text) or campaign.leaks.leak(rule.text)
         ):
-            return None, f"{path}: rule {rule.id!r}: {found}"
+            return None, f"{source}: rule {rule.id!r}: {found}"
+    if (tokens := sum(estimated_tokens(rule.text) for rule in made.rules)) > RULES_TOKENS:
+        return None, f"{source}: the rules take {tokens} tokens, {RULES_TOKENS} are allowed"
     if version_of(made) == campaign.version:
-        return None, f"{path}: it says what the prompt says already"
+        return None, f"{source}: it says what the prompt says already"
     return _candidate(campaign, made.rules, "human", edits=[], dropped=[], extract=contract), ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -15,14 +15,15 @@ from cupel.improving.campaign import Campaign, opened
 from cupel.models import resolve_models
 from cupel.refinement.failures import with_anchors
 from cupel.refinement.gate import GateDecision, GateSettings, gate
+from cupel.refinement.pairs import Pair, pair_up
 from cupel.refinement.pairs import Run as Scored
-from cupel.refinement.pairs import pair_up
 from cupel.refinement.versions import (
     changed,
     rules_of,
 )
 from cupel.runlog import now
-from cupel.trials import scores_of, slices_of
+from cupel.statistics import bootstrap_mean
+from cupel.trials import slices_of
 
 MOST_UNDECIDED = 0.1
 """Share of held-out documents without a score beyond which nothing is promoted."""
@@ -40,10 +41,8 @@ async def retested(state: ImproveState, context: RunContext) -> dict[str, Any]:
     candidate = candidate_of(state)
     task = changed(campaign.task, rules_of(candidate["rules"]), candidate["extract"])
     ids = with_anchors(state["failed_docs"], state["passed_docs"])
-    old, _ = scores_of(
-        await campaign.outcomes(campaign.task, campaign.trial, ids), campaign.chosen(ids), campaign.task
-    )
-    new, _ = scores_of(await campaign.outcomes(task, campaign.trial, ids), campaign.chosen(ids), task)
+    old = campaign.scores(await campaign.outcomes(campaign.task, campaign.trial, ids), ids)
+    new = campaign.scores(await campaign.outcomes(task, campaign.trial, ids), ids)
     both = old.keys() & new.keys()
     fixes = sum(new[name].score > old[name].score for name in both)
     breaks = sum(new[name].score < old[name].score for name in both)
@@ -80,14 +79,14 @@ async def weighed(state: ImproveState, context: RunContext) -> dict[str, Any]:
     task = changed(campaign.task, rules_of(candidate["rules"]), candidate["extract"])
     old = await campaign.outcomes(campaign.task, campaign.confirmation, ids)
     new = await campaign.outcomes(task, campaign.confirmation, ids)
-    before, _ = scores_of(old, campaign.chosen(ids), campaign.task)
-    after, _ = scores_of(new, campaign.chosen(ids), task)
+    before, after = campaign.scores(old, ids), campaign.scores(new, ids)
     both = sorted(before.keys() & after.keys())
     decision = _decision(
         campaign, {d: before[d] for d in both}, {d: after[d] for d in both}, len(ids), look.number
     )
-    better = [d for d in both if after[d].score > before[d].score][:SHOWN]
-    worse = [d for d in both if after[d].score < before[d].score][:SHOWN]
+    changes = {d: after[d].score - before[d].score for d in both}
+    better = sorted((d for d in both if changes[d] > 0), key=lambda d: (-changes[d], d))[:SHOWN]
+    worse = sorted((d for d in both if changes[d] < 0), key=lambda d: (changes[d], d))[:SHOWN]
     data = {
         **decision, "version": candidate["version"], "against": campaign.version, "held_out": state["held_out_version"],
         "diff": candidate["diff"], "better": better, "worse": worse,
@@ -96,10 +95,23 @@ async def weighed(state: ImproveState, context: RunContext) -> dict[str, Any]:
         "decision", f"{candidate['version']}:{campaign.version}:{state['held_out_version']}", data
     )
     side_by_side = [
-        {"doc_id": d, "change": "worse" if d in worse else "better", "before": old[d]["record"], "after": new[d]["record"]}
+        {
+            "doc_id": d, "change": "worse" if d in worse else "better", "before": old[d]["record"], "after": new[d]["record"],
+            "before_score": before[d].score, "after_score": after[d].score,
+        }
         for d in (*worse, *better)
     ]  # fmt: skip
-    return {"decision": {**data, "side_by_side": side_by_side}}
+    cost = round(await campaign.bench.runtime.run_log.spent_usd(campaign.name), 8)
+    return {"cost_usd": cost} | _standing(state, candidate, {**data, "side_by_side": side_by_side})
+
+
+def _standing(state: ImproveState, candidate: Candidate, decision: dict[str, Any]) -> dict[str, Any]:
+    """The decision; where a person's edit did not pass, that of the nominee it was made from, which still stands."""
+    passed = state.get("passed")
+    if passed is None or decision["decision"] == "promote":
+        return {"decision": decision, "passed": None}
+    told = f"{candidate['version']}, your edit, did not pass the gate ({decision['decision']}): {decision['reasons'][0]}"
+    return {**passed, "passed": None, "objection": told}
 
 
 def _decision(
@@ -118,11 +130,11 @@ def _decision(
     slices = {doc_id: slices_of(campaign.documents[doc_id]) for doc_id in before}
     judge = resolve_models(campaign.context, campaign.bench.runtime.env).judge
     settings = GateSettings(
-        metric=f"gold:{campaign.task.metric}" if campaign.by_gold else f"judge:{campaign.gate_judge}",
-        dev_metric=f"gold:{campaign.task.metric}" if campaign.by_gold else f"judge:{judge}",
+        metric=campaign.metric, dev_metric=campaign.metric if campaign.by_gold else f"judge:{judge}"
     )
-    made = gate(pair_up(before, after, groups=groups, slices=slices), look=look, settings=settings)
-    told = _as_json(made) | {"metric": settings.metric}
+    pairs = pair_up(before, after, groups=groups, slices=slices)
+    made = gate(pairs, look=look, settings=settings)
+    told = _as_json(made) | {"metric": settings.metric} | _levels(pairs)
     if undecided:
         told["notes"] = [
             *told["notes"],
@@ -132,6 +144,21 @@ def _decision(
         told["decision"] = "inconclusive"
         told["reasons"] = [f"{undecided} of {asked} held-out documents could not be scored", *told["reasons"]]
     return told
+
+
+def _levels(pairs: Sequence[Pair]) -> dict[str, Any]:
+    """Both prompts' means with their 95 % intervals by group, and what a document costs under each."""
+    groups = [pair.group for pair in pairs]
+    intervals = (
+        bootstrap_mean([getattr(pair, name) for pair in pairs], groups) for name in ("before", "after")
+    )
+    before, after = ([interval.low, interval.high] for interval in intervals)
+    cost = {}
+    for name, runs in (("before", [pair.old for pair in pairs]), ("after", [pair.new for pair in pairs])):
+        known = [run.usd for run in runs if run.usd is not None]
+        cost[f"usd_{name}"] = sum(known) / len(runs) if len(known) == len(runs) else None
+        cost[f"tokens_{name}"] = sum(run.tokens for run in runs) / len(runs)
+    return {"before_interval": before, "after_interval": after, "cost": cost}
 
 
 def _as_json(made: GateDecision) -> dict[str, Any]:

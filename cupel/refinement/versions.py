@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from cupel.errors import OutputPathError, TaskError, UsageError
-from cupel.prompts import prompt_version, stable_values, template_of
+from cupel.prompts import prompt_version, read_template, stable_values, template_of
+from cupel.refinement.guards import prompt_objection
 from cupel.refinement.ledger import Entry, Ledger
 from cupel.tasks import Rule, TaskSpec
 
@@ -28,6 +29,19 @@ def changed(task: TaskSpec, rules: Sequence[Rule], extract: str = "") -> TaskSpe
     """The task with other rules, and another contract where one is given; nothing is written."""
     prompts = {**task.prompts, "extract": extract} if extract else task.prompts
     return replace(task, rules=tuple(rules), prompts=prompts)
+
+
+def contract_problem(task: TaskSpec, extract: str) -> str | None:
+    """Why an edited contract may not even be tested, or None when it may: its placeholders and parts must stand."""
+    if extract == task.prompts["extract"]:
+        return None
+    if problem := prompt_objection(task.prompts["extract"], extract):
+        return problem
+    try:
+        read_template(extract, "extract", inputs=task.inputs)
+    except TaskError as error:
+        return str(error)
+    return None
 
 
 def rule_rows(rules: Sequence[Rule]) -> list[dict[str, Any]]:

@@ -126,13 +126,16 @@ async def improve(
             await close_current()
 
 
-async def interrupted(project: Project, documents: str, answer: str) -> dict[str, Any]:
-    """The improve graph as Studio runs it: checkpointed, stopped at the question, then answered."""
+async def interrupted(project: Project, documents: str, *answers: Any, cheap: Any = None) -> dict[str, Any]:
+    """The improve graph as Studio runs it: checkpointed, stopped at the question, then answered, as often as asked.
+
+    Returns the last state, with every question as `requests`.
+    """
     from langgraph.checkpoint.memory import InMemorySaver
     from langgraph.types import Command
 
     with scripted(
-        {"scripted:cheap": extractor, "scripted:refiner": rewriter(GOOD_RULE), "scripted:judge": []}
+        {"scripted:cheap": cheap or extractor, "scripted:refiner": rewriter(GOOD_RULE), "scripted:judge": []}
     ):
         graph = await asyncio.to_thread(load_graph, project, "improve")
         graph = graph.copy({"checkpointer": InMemorySaver()})
@@ -140,11 +143,19 @@ async def interrupted(project: Project, documents: str, answer: str) -> dict[str
         settings = RunContext(**{**MODELS, "judge": "never", "strong_model": "none", "human_review": True})
         config = {"configurable": {"thread_id": "t"}, "recursion_limit": 60}
         try:
-            asked = await graph.ainvoke({"task": TASK, "documents": documents}, config, context=settings)
-            ended = await graph.ainvoke(Command(resume=[{"type": answer}]), config, context=settings)
+            state = await graph.ainvoke({"task": TASK, "documents": documents}, config, context=settings)
+            requests = [_question(state)]
+            for answer in answers:
+                state = await graph.ainvoke(Command(resume=answer), config, context=settings)
+                requests.append(_question(state))
         finally:
             await close_current()
-    return {**ended, "request": asked["__interrupt__"][0].value[0]}
+    return {**state, "requests": [request for request in requests if request]}
+
+
+def _question(state: dict[str, Any]) -> dict[str, Any]:
+    asked = state.get("__interrupt__")
+    return asked[0].value[0] if asked else {}
 
 
 def spent(study):

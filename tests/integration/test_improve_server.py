@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from langgraph_sdk import get_client
 
+from cupel.cli.pulling import pull_from_studio
+from cupel.errors import InputError
+from cupel.improving import ledger_of
 from cupel.testing import ScriptedProvider
 from tests.integration.improvement import GOOD_RULE, TASK, extractor, made_project, rewriter, speeches, write
-from tests.integration.server import langgraph_server
+from tests.integration.server import free_port, langgraph_server
 
 pytestmark = [pytest.mark.server, pytest.mark.asyncio(loop_scope="module")]
 CONTEXT = {
     "cheap_model": "openai:cheap", "strong_model": "none", "judge_model": "openai:judge", "refiner_model": "openai:refiner",
     "judge": "never", "human_review": True,
 }  # fmt: skip
+
+
+MINE = '[[rules]]\nid = "mine"\ntext = "{}"\n'
 
 
 def answer(body):
@@ -61,19 +69,85 @@ async def test_studio_gets_a_form_and_a_drawing(client, graph):
     assert schemas["output_schema"]
 
 
-async def test_a_campaign_stops_for_a_person_and_is_promoted_when_accepted(client, server):
-    """From a form to rules.toml."""
-    thread = await client.threads.create()
+async def test_a_campaign_stops_for_a_person_whose_edit_is_weighed_and_promoted_when_accepted(client, server):
+    """From a form to rules.toml: an answer nobody understands changes nothing, an edit passes the gate itself."""
+    rules = server[1] / "prompts" / TASK / "rules.toml"
+    before = rules.read_text()
+    thread = (await client.threads.create())["thread_id"]
     given = {"task": TASK, "documents": "speeches.jsonl"}
-    await client.runs.wait(thread["thread_id"], "improve", input=given, context=CONTEXT)
-    state = await client.threads.get_state(thread["thread_id"])
+    await client.runs.wait(thread, "improve", input=given, context=CONTEXT)
 
-    assert state["next"] == ["approve"]
-    ended = await client.runs.wait(
-        thread["thread_id"], "improve", command={"resume": [{"type": "accept"}]}, context=CONTEXT
+    async def answered(answer):
+        ended = await client.runs.wait(thread, "improve", command={"resume": answer}, context=CONTEXT)
+        state = await client.threads.get_state(thread)
+        asked = state["interrupts"][0]["value"][0] if state["interrupts"] else None
+        return ended, asked
+
+    _, asked = await answered([{"type": "perhaps"}])
+    assert "unknown type 'perhaps'" in asked["description"]
+    _, asked = await answered(
+        [{"type": "edit", "args": {"action": "x", "args": {"rules": MINE.format(GOOD_RULE)}}}]
     )
+    assert "by human" in asked["description"]
+    assert asked["evidence"]["look"] == 2
+    assert rules.read_text() == before
+    ended, _ = await answered([{"type": "accept"}])
+
     assert ended["result"] == "promoted"
-    assert "concession" in (server[1] / "prompts" / TASK / "rules.toml").read_text()
+    assert ended["proposal"]["author"] == "human"
+    assert 'id = "mine"' in rules.read_text()
+
+
+async def test_a_cancelled_campaign_promotes_nothing(client, server):
+    """Its run is cancelled and its thread deleted; the ledger has no move more."""
+    before = ledger_of(server[1] / ".cupel").entries(kind="promotion")
+    thread = (await client.threads.create())["thread_id"]
+    given = {"task": TASK, "documents": "speeches.jsonl", "seed": 1}
+    run = await client.runs.create(thread, "improve", input=given, context=CONTEXT)
+    await client.runs.cancel(thread, run["run_id"], wait=True)
+    await client.threads.delete(thread)
+
+    assert ledger_of(server[1] / ".cupel").entries(kind="promotion") == before
+
+
+async def pulled(url, assistant):
+    """What `cupel prompts pull-from-studio` does, off this test's event loop."""
+    await asyncio.to_thread(pull_from_studio, "sentiment", assistant, url, as_json=True)
+
+
+async def test_a_prompt_edited_in_studio_comes_back_as_a_candidate_with_its_lineage(
+    client, server, monkeypatch, capsys
+):
+    """Not active, its parent the folder's prompt; a broken contract and an unknown assistant are refused."""
+    url, folder = server
+    monkeypatch.chdir(folder)
+    text = (folder / "prompts" / "sentiment" / "extract.md").read_text()
+    better = text.replace("# user", "Take irony for what it means.\n\n# user")
+    mine = await client.assistants.create("enrich", context={"extract_prompt": better}, name="mine")
+    torn = text.replace("{{rules}}", "")
+    await client.assistants.create("enrich", context={"extract_prompt": torn}, name="torn")
+
+    await pulled(url, "mine")
+
+    told = json.loads(capsys.readouterr().out)
+    ledger = ledger_of(folder / ".cupel")
+    assert told["origin"] == {"assistant": mine["assistant_id"], "assistant_version": 1}
+    assert ledger.lineage("sentiment", told["version"]) == [told["version"], told["parent"]]
+    assert ledger.active("sentiment") is None
+    assert Path(told["file"]).read_text() == better
+    assert (folder / "prompts" / "sentiment" / "extract.md").read_text() == text
+    with pytest.raises(InputError, match=r"lost a placeholder: \{\{rules\}\}"):
+        await pulled(url, "torn")
+    with pytest.raises(InputError, match=r"no assistant 'nobody'; there are .*\(mine\)"):
+        await pulled(url, "nobody")
+
+
+async def test_a_server_nobody_answers_is_named_with_the_way_to_start_it(server, monkeypatch):
+    """One clear text."""
+    monkeypatch.chdir(server[1])
+
+    with pytest.raises(InputError, match=r"no LangGraph server answers there .* `make dev`"):
+        await pulled(f"http://127.0.0.1:{free_port()}", "mine")
 
 
 async def test_two_sides_are_compared_on_one_document(client):
