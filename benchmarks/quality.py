@@ -13,11 +13,11 @@ import argparse
 import asyncio
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from cupel.metrics import evaluate
+from cupel.metrics.answers import SpanLabels, labelled_spans
 from cupel.project import Project, find_project
 from cupel.runner import Job, Runner
 from cupel.settings import run_context
@@ -31,8 +31,8 @@ SETS = {
 }
 """Set → the task that is scored on it, its headline figure, and the trivial floor of the whole set."""
 
-CONLL = {"LAW": "MISC"}
-"""Our labels in the words of the CoNLL-2003 guidelines."""
+NAMES = {"LAW": "MISC", "claims": "Claim", "premises": "Premise"}
+"""Our labels in the words of the gold: of the CoNLL-2003 guidelines, and of the argument set."""
 
 PLAIN = {
     "ner_europarl": "List every named entity of the text in order, with its type: PER, LOC, ORG or MISC (CoNLL-2003).",
@@ -63,16 +63,9 @@ def documents(folder: Path, name: str, count: int) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines[:count]]
 
 
-def spans(outcome: Outcome | None) -> Iterator[dict[str, Any]]:
-    """The quotes of a record as labelled spans; a quote that was not found is passed on to count as wrong."""
-    if outcome is None or outcome["record"] is None:
-        return
-    for entry in outcome["evidence"]:
-        _, field, index, *_ = entry["path"].split("/")
-        item = outcome["record"][field][int(index)]
-        label = {"claims": "Claim", "premises": "Premise"}.get(field) or item.get("label") or item.get("type")
-        place = {"start": entry["start"], "end": entry["end"]} if entry["start"] is not None else {}
-        yield {"text": entry["quote"], "label": CONLL.get(label, label), **place}
+def spans(outcome: Outcome | None, item: str) -> list[dict[str, Any]]:
+    """The quotes of a record as labelled spans."""
+    return [] if outcome is None else list(labelled_spans(outcome, SpanLabels(item=item, names=NAMES)))
 
 
 def task_for(name: str, project: Project, *, plain: bool) -> tuple[TaskSpec, dict[str, Any] | None]:
@@ -117,7 +110,8 @@ async def predict(name: str, gold: list[dict[str, Any]], told: argparse.Namespac
         outcomes = [(row, outcome) async for row, outcome in runner.outcomes(rows)]
     if runner.stop.error is not None:
         raise runner.stop.error
-    return [{"id": row.doc_id, "spans": list(spans(outcome))} for row, outcome in outcomes]
+    item = "label" if schema else {"entities": "type"}.get(task.name, "")
+    return [{"id": row.doc_id, "spans": spans(outcome, item)} for row, outcome in outcomes]
 
 
 def main() -> None:

@@ -13,6 +13,8 @@ from typing import Any
 
 from cupel.context import RunContext
 from cupel.errors import InputError, SettingError
+from cupel.metrics import evaluate
+from cupel.metrics.answers import SpanLabels, labelled_spans
 from cupel.refinement.ledger import Ledger
 from cupel.refinement.versions import as_version, known_version, read_candidate, version_of
 from cupel.settings import run_context
@@ -33,6 +35,7 @@ KEYS = (
     "baseline",
     "tolerance",
     "description",
+    "spans",
 )
 
 
@@ -46,6 +49,7 @@ class Experiment:
         prompts: `active`, versions of the ledger, or rules files.
         policies: `none`, `auto`, or files of `cupel calibrate`.
         tolerance: How far a figure may fall below its baseline.
+        spans: How a record's quotes are labelled in the gold's `spans`; None where they are not scored so.
     """
 
     path: Path
@@ -59,6 +63,7 @@ class Experiment:
     group: str = ""
     baseline: Path | None = None
     tolerance: float = 0.0
+    spans: SpanLabels | None = None
 
     @property
     def name(self) -> str:
@@ -122,7 +127,22 @@ def read_experiment(path: Path) -> Experiment:
         group=told.get("group", ""),
         baseline=folder / told["baseline"] if told.get("baseline") else None,
         tolerance=float(told.get("tolerance", 0.0)),
+        spans=_spans(told, path),
     )
+
+
+def _spans(told: Mapping[str, Any], path: Path) -> SpanLabels | None:
+    if "spans" not in told:
+        return None
+    table = told["spans"]
+    unknown = (
+        [key for key in table if key not in ("label", "names")]
+        if isinstance(table, Mapping)
+        else [repr(table)]
+    )
+    if unknown:
+        raise InputError(f"{path}: [spans] is a table of label and names, not {unknown[0]}")
+    return SpanLabels(item=str(table.get("label", "")), names=dict(table.get("names", {})))
 
 
 def variants(experiment: Experiment, task: TaskSpec, ledger: Ledger, env: Mapping[str, str]) -> list[Variant]:
@@ -154,7 +174,9 @@ def _prompt(told: str, task: TaskSpec, ledger: Ledger, folder: Path) -> TaskSpec
     return as_version(task, known_version(ledger, task.name, told))
 
 
-async def scored_variant(bench: Bench, variant: Variant, documents: Sequence[Document]) -> Scores:
+async def scored_variant(
+    bench: Bench, variant: Variant, documents: Sequence[Document], spans: SpanLabels | None = None
+) -> Scores:
     """Run a variant on every document and add its figures up; a document without a record counts as 0."""
     outcomes = await bench.outcomes(variant.task, variant.context, documents)
     if missing := [d.doc_id for d in documents if d.doc_id not in outcomes]:
@@ -166,6 +188,8 @@ async def scored_variant(bench: Bench, variant: Variant, documents: Sequence[Doc
         name: Figure(sum(values) / len(values), bootstrap_mean(values, groups), len(values))
         for name, values in _values(variant.task, outcomes, documents).items()
     }
+    if spans is not None:
+        figures = _span_figures(outcomes, documents, spans) | figures
     costs = [outcomes[d.doc_id]["cost_usd"] for d in documents]
     known = [cost for cost in costs if cost is not None]
     return Scores(
@@ -175,6 +199,23 @@ async def scored_variant(bench: Bench, variant: Variant, documents: Sequence[Doc
         cost_usd=sum(known) if len(known) == len(costs) else None,
         outcomes=outcomes,
     )
+
+
+def _span_figures(
+    outcomes: Mapping[str, Outcome], documents: Sequence[Document], labels: SpanLabels
+) -> dict[str, Figure]:
+    """Micro F1 of exact and of half overlapping spans over all documents, as the gold sets are scored elsewhere."""
+    gold = [
+        {"id": d.doc_id, "text": d.text, "meta": {"block": d.group}, "gold": dict(d.gold or {})}
+        for d in documents
+    ]
+    answers = [{"id": d.doc_id, "spans": list(labelled_spans(outcomes[d.doc_id], labels))} for d in documents]
+    made = {}
+    for name in ("exact", "iou50"):
+        told = evaluate(gold, answers, kinds=["spans"], headline=f"spans.{name}.micro_f1")
+        interval = told.interval or Interval(0.0, 1.0)
+        made[f"span_f1_{name}"] = Figure(told.value, interval, len(documents))
+    return made
 
 
 def _values(

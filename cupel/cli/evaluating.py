@@ -67,7 +67,9 @@ async def _scores(
     documents = read_documents(experiment.dataset, task, group=experiment.group, limit=experiment.limit)
     chosen = variants(experiment, task, ledger_of(project.state), os.environ)
     async with open_bench(project, experiment_id(experiment, task), max_usd=max_usd) as bench:
-        return [await scored_variant(bench, variant, documents) for variant in chosen], documents
+        return [
+            await scored_variant(bench, variant, documents, experiment.spans) for variant in chosen
+        ], documents
 
 
 def _broken(experiment: Experiment, scores: Sequence[Scores]) -> list[Any]:

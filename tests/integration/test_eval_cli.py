@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from typer.testing import CliRunner
 
 from cupel.cli import app
+from cupel.metrics.answers import SpanLabels, labelled_spans
 from cupel.testing import scripted
+from tests.conftest import ROOT
 from tests.integration.improvement import GOOD_RULE, extractor, made_project, rewriter, speeches, write
 from tests.integration.test_tracing import StandIn
 
@@ -69,13 +72,48 @@ def test_a_broken_baseline_fails_and_names_the_figure(study):
 
 @pytest.mark.parametrize(
     ("line", "why"),
-    [('colour = "red"', "unknown key 'colour'; there are task"), ("task = [", "cannot be read as TOML")],
+    [
+        ("spans = 1", "[spans] is a table of label and names"),
+        ('colour = "red"', "unknown key 'colour'; there are task"),
+        ("task = [", "cannot be read as TOML"),
+    ],
 )
 def test_an_experiment_with_a_mistake_is_refused(study, line, why):
     """Naming it."""
     (study.folder / "e.toml").write_text(f"{line}\n{EXPERIMENT}")
 
     assert why in str(evaluate().exception)
+
+
+def test_the_labelled_experiment_runs_with_no_key_and_holds_its_baseline(study, monkeypatch):
+    """Spans scored as the gold set is scored elsewhere; a baseline that asks for more ends with exit code 1."""
+    shutil.copytree(ROOT / "evals", study.folder / "evals")
+    args = ["eval", "evals/experiments/ner-europarl.toml"]
+    result = CliRunner().invoke(app, [*args, "--json"])
+
+    assert result.exit_code == 0, result.output
+    variant = json.loads(result.stdout)["variants"][0]
+    low, high = variant["figures"]["span_f1_exact"]["interval"]
+    assert variant["documents"] == 69
+    assert low < variant["figures"]["span_f1_exact"]["value"] < high
+    path = study.folder / "evals" / "baselines" / "ner-europarl.json"
+    path.write_text(path.read_text().replace('"span_f1_exact": 0.5', '"span_f1_exact": 0.6'))
+    assert CliRunner().invoke(app, args).exit_code == 1
+
+
+def test_the_spans_of_an_experiment_are_told_how_they_are_called():
+    """A label by its item's field, in the gold's words; a quote that was not found has no place."""
+    record = {"entities": [{"quote": "Treaty of Nice", "type": "LAW"}, {"quote": "Nice", "type": "LOC"}]}
+    evidence = [
+        {"path": "/entities/0/quote", "quote": "Treaty of Nice", "start": 4, "end": 18},
+        {"path": "/entities/1/quote", "quote": "Nice", "start": None, "end": None},
+    ]
+    labels = SpanLabels(item="type", names={"LAW": "MISC"})
+
+    assert list(labelled_spans({"record": record, "evidence": evidence}, labels)) == [
+        {"text": "Treaty of Nice", "label": "MISC", "start": 4, "end": 18},
+        {"text": "Nice", "label": "LOC"},
+    ]
 
 
 def test_without_being_asked_neither_eval_nor_improve_sends_anything(study, monkeypatch):
