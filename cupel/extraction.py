@@ -10,8 +10,9 @@ from typing import Any
 from cupel.context import RunContext
 from cupel.documents import wrap
 from cupel.evidence import ground_record, shifted
+from cupel.kept import Kept
 from cupel.merging import WindowRecord, merge_windows
-from cupel.models import capabilities, resolve_models
+from cupel.models import capabilities
 from cupel.packing import Place, current_place, packed_answer
 from cupel.prompts import (
     Template,
@@ -34,7 +35,16 @@ class Prompt:
 
     template: Template
     stable: Mapping[str, str]
-    version: str
+    noted: PromptVersion
+    """As the run log has it."""
+
+    @property
+    def version(self) -> str:
+        """Hash of all that is sent besides the document."""
+        return self.noted.version
+
+
+_prompts = Kept[Prompt]()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,14 @@ async def prompt_for(
     task: TaskSpec, kind: str, model: str, context: RunContext, schema: Mapping[str, Any]
 ) -> Prompt:
     """The prompt of a task for a model, noted in the run log under its version."""
+    prompt = _prompts.of(
+        (task, context, schema), kind, model, make=lambda: _prompt(task, kind, model, context, schema)
+    )
+    await (await current()).run_log.note_prompt(prompt.noted)
+    return prompt
+
+
+def _prompt(task: TaskSpec, kind: str, model: str, context: RunContext, schema: Mapping[str, Any]) -> Prompt:
     override = {
         "extract": context.extract_prompt,
         "judge": context.judge_prompt,
@@ -58,19 +76,15 @@ async def prompt_for(
     template = template_of(task, kind, override.get(kind, ""))
     in_text = capabilities(model).structured != "json_schema"
     stable = stable_values(task, schema=schema if in_text else None, output_language=context.output_language)
-    version = prompt_version(template, stable, schema)
-    runtime = await current()
-    await runtime.run_log.note_prompt(
-        PromptVersion(
-            version=version,
-            task=task.name,
-            kind=kind,
-            system=template.system,
-            user=template.user,
-            schema=sent_schema(schema)[1],
-        )
+    noted = PromptVersion(
+        version=prompt_version(template, stable, schema),
+        task=task.name,
+        kind=kind,
+        system=template.system,
+        user=template.user,
+        schema=sent_schema(schema)[1],
     )
-    return Prompt(template=template, stable=stable, version=version)
+    return Prompt(template=template, stable=stable, noted=noted)
 
 
 async def attempt_record(state: RunState, task: TaskSpec, context: RunContext, tier: Tier) -> Attempt:
@@ -79,7 +93,7 @@ async def attempt_record(state: RunState, task: TaskSpec, context: RunContext, t
     A failure of any window fails the attempt with that reason: half a document is not its record.
     """
     runtime = await current()
-    models = resolve_models(context, runtime.env)
+    models = runtime.models(context)
     model = models.cheap if tier == "cheap" else models.strong
     number = max((attempt["number"] for attempt in state["attempts"]), default=0) + 1
     try_ = _Try(number, tier, latest_addendum(state, tier))

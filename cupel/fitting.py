@@ -10,11 +10,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from cupel.kept import Kept
+
 Check = Callable[[Any], bool]
 
-_KEPT = 256
-_compiled: dict[int, tuple[Mapping[str, Any], Check]] = {}
-"""By identity of the schema, which is kept so that the identity stays its own."""
+_compiled = Kept[Check]()
 
 _TYPES: Mapping[str, Check] = {
     "string": lambda value: type(value) is str,
@@ -42,12 +42,7 @@ def surely_fits(value: Any, schema: Mapping[str, Any]) -> bool:
     >>> surely_fits({"a": "x"}, schema), surely_fits({"a": "y"}, schema), surely_fits([], {"contains": {}})
     (True, False, False)
     """
-    held = _compiled.get(id(schema))
-    if held is None:
-        if len(_compiled) >= _KEPT:
-            _compiled.clear()
-        held = _compiled[id(schema)] = (schema, _compile(schema))
-    return held[1](value)
+    return _compiled.of((schema,), make=lambda: _compile(schema))(value)
 
 
 def _compile(schema: Mapping[str, Any]) -> Check:

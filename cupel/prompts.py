@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cupel.errors import TaskError
+from cupel.kept import Kept
 from cupel.tasks import GENERIC, TaskSpec
 
 Message = dict[str, str]
@@ -46,9 +47,6 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
     ),
 }
 """What each prompt file may ask for, besides the task's own inputs."""
-
-_KEPT = 256
-"""Schemas kept in the form they are sent."""
 
 WITHOUT_DOCUMENT = ("repair", "improve", "packing")
 """Prompts that are not told of one document: the one that rewrites rules sees none, the packed one several."""
@@ -201,19 +199,17 @@ def wire_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _unmarked(key, value) for key, value in schema.items() if not key.startswith("x-")}
 
 
-_sent: dict[int, tuple[Mapping[str, Any], dict[str, Any], str]] = {}
-"""By identity of the schema, which is kept so that the identity stays its own."""
+_sent = Kept[tuple[dict[str, Any], str]]()
 
 
 def sent_schema(schema: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """`wire_schema` and its JSON without spaces, the same objects for the same schema; not to be changed."""
-    held = _sent.get(id(schema))
-    if held is None:
-        if len(_sent) >= _KEPT:
-            _sent.clear()
-        wire = wire_schema(schema)
-        held = _sent[id(schema)] = (schema, wire, compact(wire))
-    return held[1], held[2]
+    return _sent.of((schema,), make=lambda: _as_sent(schema))
+
+
+def _as_sent(schema: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    wire = wire_schema(schema)
+    return wire, compact(wire)
 
 
 def _unmarked(key: str, value: Any) -> Any:

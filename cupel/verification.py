@@ -13,7 +13,6 @@ from cupel.documents import wrap
 from cupel.evidence import grounder_of
 from cupel.extraction import prompt_for, usd_left
 from cupel.judging import Finding, Verdict, aggregate, code_checks, judge_schema, read_judgement
-from cupel.models import resolve_models
 from cupel.observing import observed, wanted_signals
 from cupel.prompts import compact, messages, template_of
 from cupel.routing import ThresholdCascade
@@ -131,7 +130,7 @@ def _without_record(attempt: Attempt) -> Verdict:
 
 async def _asked(state: RunState, task: TaskSpec, context: RunContext) -> VerdictRecord:
     attempt = state["attempts"][-1]
-    judge = resolve_models(context, (await current()).env).judge
+    judge = (await current()).models(context).judge
     if not judge or judge == attempt["model"]:
         reason = (
             f"{judge} may not judge its own record" if judge else "no judge is attached; set --judge-model"

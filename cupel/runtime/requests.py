@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from cupel.kept import Kept
 from cupel.models import CallSettings, estimate_tokens
 from cupel.prompts import Message, sent_schema
 from cupel.runlog import StoredResponse
@@ -45,11 +46,17 @@ class Request:
     def key(self) -> str:
         """Hash of all that decides the reply: the response's name in the run log."""
         settings = self.settings
-        decides = [
-            self.model, self.messages, self.wire, settings.temperature, settings.max_output_tokens,
-            settings.logprobs, self.sample, self.retry,
-        ]  # fmt: skip
-        return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+        told = json.dumps([self.model, self.messages], sort_keys=True)
+        sampled = [
+            settings.temperature,
+            settings.max_output_tokens,
+            settings.logprobs,
+            self.sample,
+            self.retry,
+        ]
+        # spelt as one JSON list: a key stands for what was paid for under it, for ever
+        decides = f"{told[:-1]}, {_sorted_json(self.wire)}, {json.dumps(sampled)[1:]}"
+        return hashlib.sha256(decides.encode()).hexdigest()
 
     @cached_property
     def wire(self) -> dict[str, Any] | None:
@@ -59,18 +66,26 @@ class Request:
     @property
     def asked(self) -> str:
         """The messages for the run log, the document's text replaced by a mark."""
-        written = json.dumps(self.messages, ensure_ascii=False)
-        return (
-            written.replace(json.dumps(self.text, ensure_ascii=False)[1:-1], DOCUMENT_MARK)
-            if self.text
-            else written
-        )
+        if not self.text:
+            return json.dumps(self.messages, ensure_ascii=False)
+        marked = [
+            {**message, "content": message["content"].replace(self.text, DOCUMENT_MARK)}
+            for message in self.messages
+        ]
+        return json.dumps(marked, ensure_ascii=False)
 
     @cached_property
     def input_tokens(self) -> int:
         """Upper estimate of the tokens sent, for limits and reservations."""
         prose = sum(estimate_tokens(message["content"]) + 8 for message in self.messages)
         return prose + (estimate_tokens(sent_schema(self.schema)[1], json=True) if self.schema else 0)
+
+
+_sorted = Kept[str]()
+
+
+def _sorted_json(wire: Mapping[str, Any] | None) -> str:
+    return "null" if wire is None else _sorted.of((wire,), make=lambda: json.dumps(wire, sort_keys=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from cupel.context import RunContext
+from cupel.kept import Kept
 from cupel.limits import Limiter, SharedGate, read_limits
+from cupel.models import TierModels, resolve_models
 from cupel.models.recordings import set_recordings_folder
 from cupel.project import Project, find_project
 from cupel.prompts import check_prompts, compact
@@ -48,6 +51,7 @@ class Runtime:
         self.tracer = Tracer(self.env)
         self.policies = Policies(project.state)
         self._calls = Calls(self.run_log, self.limiter, self.env)
+        self._models = Kept[TierModels]()
         self._tasks: dict[str, tuple[float, TaskSpec]] = {}
 
     async def task(self, document: Mapping[str, Any]) -> TaskSpec:
@@ -74,6 +78,14 @@ class Runtime:
         check_prompts(spec)
         self._tasks[key] = (time.monotonic(), spec)
         return spec
+
+    def models(self, context: RunContext) -> TierModels:
+        """The model of every role under this context, resolved once.
+
+        Raises:
+            SettingError: For an unknown profile or provider.
+        """
+        return self._models.of((context,), make=lambda: resolve_models(context, self.env))
 
     async def complete(self, request: Request) -> Response:
         """The response to a request; raises what `Calls.complete` does."""
