@@ -188,7 +188,8 @@ class Runner:
         loaded = self._given_graph or await asyncio.to_thread(load_graph, self.project, self.job.graph)
         self.graph = loaded
         self.identity = await asyncio.to_thread(self._identity)  # it reads the project's code
-        self.run_id = hashlib.sha256(f"{self.job.input_name}\x1f{self.identity}".encode()).hexdigest()[:12]
+        named = [*(["trial"] if self._within is not None else []), self.job.input_name, self.identity]
+        self.run_id = hashlib.sha256("\x1f".join(named).encode()).hexdigest()[:12]
         await self.runtime.run_log.start_run(self._run_row())
         if self._within is not None:
             self.run = replace(self._within[1], task=self.job.task, stops=True)
@@ -259,6 +260,7 @@ class Runner:
             "input_name": self.job.input_name,
             "output_name": self.job.output_name,
             "settings": json.dumps(settings, ensure_ascii=False),
+            "kind": "run" if self._within is None else "trial",
         }
 
     async def _budget(self) -> Budget | None:

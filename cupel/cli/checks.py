@@ -177,7 +177,7 @@ def run_log_place(project: Project) -> Iterator[Check]:
         yield Check("run log", "trouble", str(error))
         return
     try:
-        runs = run_log.runs()
+        runs = run_log.runs(trials=True)
         yield Check("run log", "ok", f"{run_log.name}: {_counted(len(runs), 'run')}{_size(path)}")
     except CupelError as error:
         yield Check("run log", "trouble", str(error))

@@ -89,7 +89,7 @@ def show_failures(task: str | None, run: str | None, *, limit: int, as_json: boo
 
 
 def _check_task(run_log: RunLog, task: str) -> None:
-    known = sorted({run["task"] for run in run_log.runs()})
+    known = sorted({run["task"] for run in run_log.runs(trials=True)})
     if task not in known:
         raise InputError(
             f"no run of a task {task!r} in {run_log.name}; it has runs of {', '.join(known) or 'none'}"
@@ -103,6 +103,9 @@ def _rows(run_log: RunLog, task: str | None, run_id: str | None) -> Iterator[Row
         query = query.where(failures.c.task == task)
     if run_id is not None:
         query = query.where(failures.c.run_id == run_id)
+    else:
+        trials = select(tables.runs.c.run_id).where(tables.runs.c.kind == "trial")
+        query = query.where(failures.c.run_id.not_in(trials))
     with run_log.reading() as connection:
         for row in connection.execution_options(yield_per=500).execute(query).mappings():
             yield dict(row)

@@ -49,10 +49,12 @@ def existing_run_log(project: Project) -> Iterator[RunLog]:
 def find_run(run_log: RunLog, wanted: str | None) -> Row:
     """The run with this id, or with the only id that begins so; the newest where none is named.
 
+    Trials, of a prompt that `improve` or `eval` only tried, are found by their id and are never the newest.
+
     Raises:
         InputError: For no such run, or several; it lists those there are.
     """
-    runs = run_log.runs()
+    runs = run_log.runs(trials=wanted is not None)
     if not runs:
         raise InputError(
             f"the run log {run_log.name} holds no run yet; `cupel run FILE --task TASK` makes one"

@@ -28,6 +28,8 @@ def show_document(doc_id: str, run: str | None, *, prompts: bool, as_json: bool)
     with existing_run_log(find_project()) as run_log:
         run_id = None if run is None else find_run(run_log, run)["run_id"]
         stored = run_log.find_document(find_document_id(run_log, doc_id))
+        if run_id is None:
+            stored = _without_trials(stored, run_log)
         row, text = _chosen(stored, run_id)
         outcome: Outcome = json.loads(row["outcome"])
         said = _responses(run_log, outcome) if prompts else {}
@@ -40,6 +42,12 @@ def show_document(doc_id: str, run: str | None, *, prompts: bool, as_json: bool)
     if prompts:
         console.print(conversation(outcome, said))
     console.print(Text(_other_runs(row, stored), style="dim"))
+
+
+def _without_trials(stored: list[tuple[Row, str]], run_log: RunLog) -> list[tuple[Row, str]]:
+    """Outcomes of runs a person started; all of them where the document was only tried on."""
+    started = {run["run_id"] for run in run_log.runs()}
+    return [entry for entry in stored if entry[0]["run_id"] in started] or stored
 
 
 def _chosen(stored: list[tuple[Row, str]], run_id: str | None) -> tuple[Row, str]:

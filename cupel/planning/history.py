@@ -65,7 +65,7 @@ def read_history(run_log: RunLog | None, sizer: Sizer, graph: str) -> History:
     if run_log is None:
         return history
     task = sizer.task
-    runs = [_PastRun.of(row, sizer, graph) for row in run_log.runs() if row["task"] == task.name]
+    runs = [_PastRun.of(row, sizer, graph) for row in run_log.runs(trials=True) if row["task"] == task.name]
     left = MAX_DOCUMENTS
     for run in sorted(runs, key=lambda run: (not run.same_setup, not run.same_prompt)):
         for outcome, text in _outcomes(run_log, run.run_id, left):

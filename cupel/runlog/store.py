@@ -232,11 +232,12 @@ class RunLog:
         except SQLAlchemyError as error:
             raise RunLogError(explain(error, self.url)) from error
 
-    def runs(self) -> list[Row]:
-        """Every run, newest first."""
-        order = tables.runs.c.updated_at.desc()
+    def runs(self, *, trials: bool = False) -> list[Row]:
+        """Every run a person started, newest first; with `trials` those that only tried something out, too."""
+        query = select(tables.runs).order_by(tables.runs.c.updated_at.desc())
         with self.reading() as connection:
-            return [dict(row) for row in connection.execute(select(tables.runs).order_by(order)).mappings()]
+            rows = [dict(row) for row in connection.execute(query).mappings()]
+        return [row for row in rows if trials or row["kind"] != "trial"]
 
     def run_outcomes(self, run_id: str) -> Iterator[tuple[int, Outcome, str]]:
         """Position, outcome and text of every row of a run, in the input's order."""

@@ -18,6 +18,9 @@ runs = Table(
     Column("planned", Text, doc="JSON of the plan it was started with"),
     Column("rows", Integer, doc="Rows of the input at the last finish"),
     Column("state", String(16), nullable=False, doc="running, stopped or finished"),
+    Column(
+        "kind", String(16), server_default="run", doc="run, or trial: of a prompt or model that is only tried"
+    ),
     Column("started_at", String(32), nullable=False),
     Column("updated_at", String(32), nullable=False),
 )

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cupel.cli import app
+from cupel.cli.reading import existing_run_log, find_run
 from cupel.testing import scripted
 from tests.integration.improvement import GOOD_RULE, extractor, made_project, speeches, write
 
@@ -63,6 +64,21 @@ def test_failures_are_frozen_with_as_many_anchors_and_a_card(study):
     assert all(row["meta"]["topic"] for row in rows)
     assert "5 failed, 5 passed" in (study.folder / "evals/datasets/hard-ones.md").read_text()
     assert "stays as it is" in str(cupel("failures", "--freeze", "hard-ones").exception)
+
+
+def test_what_was_only_tried_is_never_the_newest_run(study):
+    """A rerun leaves trials in the log: failures, show and report go on speaking of what a person ran."""
+    cupel("failures", "--freeze", "hard-ones")
+    before = [cupel(*args).stdout for args in (("failures", "--json"), ("show", "s0", "--json"))]
+    again = ["failures", "-t", "stance", "--rerun", "evals/datasets/hard-ones.jsonl", "--prompt", "mine.toml"]
+    assert cupel(*again, "--yes", "--json").exit_code == 0
+
+    with existing_run_log(study) as log:
+        newest, trials = find_run(log, None), [run for run in log.runs(trials=True) if run["kind"] == "trial"]
+        assert find_run(log, trials[0]["run_id"]) == trials[0]
+    assert len(trials) == 2
+    assert newest["input_name"].endswith("speeches.jsonl")
+    assert [cupel(*args).stdout for args in (("failures", "--json"), ("show", "s0", "--json"))] == before
 
 
 def test_a_criterion_nothing_failed_by_is_named_with_those_there_are(study):

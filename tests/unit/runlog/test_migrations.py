@@ -9,7 +9,7 @@ from cupel.runlog.database import HEAD
 
 
 async def test_a_log_from_before_batches_gets_their_tables_and_keeps_its_answers(tmp_path):
-    """The tables of 0002 are dropped and the revision set back, as 0001 left it."""
+    """What 0002 and 0003 made is dropped and the revision set back, as 0001 left it."""
     url = f"sqlite:///{tmp_path / 'runlog.sqlite'}"
     first = RunLog(url)
     await first.save_response(StoredResponse(key="k", kind="extract", model="openai:m", text="{}"))
@@ -17,11 +17,13 @@ async def test_a_log_from_before_batches_gets_their_tables_and_keeps_its_answers
     with sqlite3.connect(tmp_path / "runlog.sqlite") as connection:
         for table in ("batch_jobs", "batch_requests"):
             connection.execute(f"DROP TABLE {table}")
+        connection.execute("ALTER TABLE runs DROP COLUMN kind")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
     connection.close()
 
     again = RunLog(url)
     kept = await again.response("k")
+    assert again.runs() == []
     again.close()
     with sqlite3.connect(tmp_path / "runlog.sqlite") as connection:
         found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
