@@ -8,6 +8,7 @@ import sys
 import typer
 
 from cupel.cli.app import app
+from cupel.cli.environment import read_environment
 from cupel.errors import CupelError
 
 
@@ -16,6 +17,7 @@ def main() -> None:
     # Arrow's own pool keeps tens of megabytes that were read long ago; this one gives them back
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     try:
+        read_environment()
         app()
     except CupelError as error:
         typer.secho(f"{type(error).__name__.removesuffix('Error')}: {error}", fg="red", err=True)

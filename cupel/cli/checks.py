@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
+from cupel.cli.environment import told_by_project
 from cupel.cli.reading import run_log_file
 from cupel.cli.tasking import list_tasks
 from cupel.context import RunContext
@@ -158,6 +159,17 @@ def _graphs(project: Project) -> Iterator[Check]:
             yield Check(
                 "graphs", "ok", f"{name}: {len([node for node in nodes if not node.startswith('__')])} nodes"
             )
+
+
+def environment_file(project: Project, env: Mapping[str, str]) -> Iterator[Check]:
+    """What the project's `.env` sets, by name; never a value."""
+    told = told_by_project(project)
+    if not told:
+        yield Check("environment", "absent", "no .env in the project; one is read where there is one")
+        return
+    yield Check("environment", "ok", f".env: {', '.join(sorted(told))}")
+    if kept := sorted(name for name, value in told.items() if env.get(name) != value):
+        yield Check("environment", "note", f"set elsewhere, which stands: {', '.join(kept)}")
 
 
 def run_log_place(project: Project) -> Iterator[Check]:

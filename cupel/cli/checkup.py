@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.text import Text
 
-from cupel.cli.checks import Check, installation, project_files, run_log_place, surroundings
+from cupel.cli.checks import Check, environment_file, installation, project_files, run_log_place, surroundings
 from cupel.cli.console import open_console, print_json
 from cupel.cli.model_checks import keys, models, probed, tracing
 from cupel.project import find_project
@@ -26,6 +26,7 @@ def examine(settings: Mapping[str, Any], *, probe: bool, as_json: bool) -> bool:
     checks = [
         *installation(),
         *project_files(project),
+        *environment_file(project, os.environ),
         *run_log_place(project),
         *keys(project, os.environ),
         *models(settings, project, os.environ),

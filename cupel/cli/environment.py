@@ -1,0 +1,42 @@
+"""The project's `.env`, read as `langgraph dev` reads it; what is set already stands."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+
+from cupel.project import CONFIG, Project, find_project
+
+
+def read_environment(env: MutableMapping[str, str] = os.environ) -> None:
+    """Set what the project's `.env` says and nothing has set; outside a project nothing is read."""
+    for name, value in told_by_project(find_project()).items():
+        env.setdefault(name, value)
+
+
+def told_by_project(project: Project) -> dict[str, str]:
+    """The variables that `env` of the project's langgraph.json names: a file's, or its own.
+
+    Only of the folder the command is given in or one above it, never of the starter.
+    """
+    if project.state.parent != project.folder:
+        return {}
+    told = _env_of(project.folder / CONFIG)
+    if isinstance(told, Mapping):
+        return {str(name): str(value) for name, value in told.items()}
+    path = project.folder / told
+    if not told or not path.is_file():
+        return {}
+    from dotenv import dotenv_values
+
+    return {name: value for name, value in dotenv_values(path).items() if value is not None}
+
+
+def _env_of(config: Path) -> str | Mapping[str, object]:
+    try:
+        told = json.loads(config.read_text(encoding="utf-8")).get("env", "")
+    except (OSError, ValueError, AttributeError):
+        return ""  # whatever needs that file says what is wrong with it
+    return told if isinstance(told, str | Mapping) else ""
