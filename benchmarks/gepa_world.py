@@ -86,7 +86,7 @@ async def _searched(asked: Simulated, seed: int) -> str | None:
     sides = divided(failing, passing, {doc_id: place.documents[doc_id].group for doc_id in place.split.dev})
     search = Search(
         rules=compact(rule_rows(world.RULES)), learn=sides.learn, choose=sides.choose,
-        base=dict.fromkeys(failing, 0.0) | dict.fromkeys(passing, 1.0), seed=seed, limits=SearchLimits(),
+        base=dict.fromkeys(failing, 0.0) | dict.fromkeys(passing, 1.0), failing=frozenset(failing), seed=seed, limits=SearchLimits(),
         asking=asked, loop=asyncio.get_running_loop(), context=contextvars.copy_context(),
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:

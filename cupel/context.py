@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Profile = Literal["auto", "groq", "openai", "openrouter", "local", "offline", "demo"]
 
@@ -61,11 +61,25 @@ class RunContext(BaseModel):
         description="What is judged: `auto` is every escalated and every uncalibrated record and a sample of the rest.",
         json_schema_extra=_for_node("judge", "verify"),
     )
+    jury_models: tuple[str, ...] = Field(
+        default=(),
+        description="Judges of other families, asked where the judge is in doubt and to audit what it accepts. "
+        "Form: `provider:model`, several.",
+        json_schema_extra=_for_node("judge"),
+    )
+    jury: Literal["doubt", "always"] = Field(
+        default="doubt",
+        description="When a jury decides by majority: `doubt` is where the judge is unknown or misquotes, or `always`.",
+        json_schema_extra=_for_node("judge"),
+    )
     advisory_judge: bool = Field(
         default=False, description="Show what the judge finds, but let it refine or reject nothing."
     )
     audit_share: float = Field(
-        default=0.1, ge=0, le=1, description="Share of calibrated acceptances that are judged all the same."
+        default=0.1,
+        ge=0,
+        le=1,
+        description="Share of acceptances looked at again: calibrated ones by the judge, the judge's by a juror.",
     )
     max_refinements: int = Field(
         default=2, ge=0, le=5, description="Refinement rounds per tier before the next step is taken."
@@ -119,6 +133,15 @@ class RunContext(BaseModel):
         description="Replaces the task's refine.md for this run; empty keeps the file.",
         json_schema_extra=_prompt("refine"),
     )
+
+    @field_validator("jury_models", mode="before")
+    @classmethod
+    def _listed(cls, given: Any) -> Any:
+        """A variable holds several models with commas between them."""
+        models = given.split(",") if isinstance(given, str) else given
+        if not isinstance(models, list | tuple):
+            return models
+        return tuple(text for text in (str(model).strip() for model in models) if text)
 
     @classmethod
     def of(cls, runtime: Any) -> RunContext:

@@ -16,6 +16,7 @@ from cupel.evidence import ground_record
 from cupel.judging import Finding, Verdict
 from cupel.judging.agreement import Agreement, Estimate, agreement, corrected_pass_rate
 from cupel.judging.caught import MutationTally, tally
+from cupel.judging.jury import FalsePassRate, audits_of, corrected_false_pass_rate, false_pass_rate
 from cupel.judging.mutations import Mutation, mutations
 from cupel.state import Attempt, FindingName, Outcome, Record, RunState, VerdictRecord
 from cupel.tasks import TaskSpec
@@ -49,6 +50,8 @@ class JudgeReport:
         criteria: Criterion → agreement of its findings.
         pass_rate: Share of a run's records that people would pass, corrected for the judge's mistakes.
         passed: Records of that run the judge passed, of `decided`.
+        false_pass: What this judge found as the auditor of that run; None where it audited nothing.
+        false_pass_corrected: The same, corrected for its mistakes.
     """
 
     verdict: Agreement | None
@@ -56,6 +59,8 @@ class JudgeReport:
     pass_rate: Estimate | None = None
     passed: int = 0
     decided: int = 0
+    false_pass: FalsePassRate | None = None
+    false_pass_corrected: Estimate | None = None
 
 
 def read_cases(path: Path, task: TaskSpec) -> list[Case]:
@@ -124,7 +129,7 @@ async def verdict_on(case: Case, task: TaskSpec, context: RunContext) -> Verdict
         text=case.text, task=task.name, doc_id=case.doc_id, meta=dict(case.inputs), attempts=[attempt], verdicts=[],
         addenda=[], path=[],
     )  # fmt: skip
-    return await judged(state, task, context)
+    return await judged(state, task, context.model_copy(update={"jury_models": ()}))  # this judge alone
 
 
 async def verdicts_on(cases: Sequence[Case], task: TaskSpec, context: RunContext) -> list[VerdictRecord]:
@@ -139,15 +144,17 @@ async def verdicts_on(cases: Sequence[Case], task: TaskSpec, context: RunContext
 
 
 def against_people(
-    cases: Sequence[Case], verdicts: Sequence[VerdictRecord], run: Iterable[Outcome] = ()
+    cases: Sequence[Case], verdicts: Sequence[VerdictRecord], run: Iterable[Outcome] = (), *, judge: str = ""
 ) -> JudgeReport:
     """Agreement of verdicts and findings with people's labels, and the corrected pass rate of a run.
 
     Args:
         cases: The labelled records.
         verdicts: The judge's, in the same order.
-        run: Outcomes of a run the same judge judged, on other documents.
+        run: Outcomes of a run the same judge judged or audited, on other documents.
+        judge: Its model id, by which its audits are found.
     """
+    run = list(run)
     said: dict[str, FindingName] = {"accepted": "pass", "rejected": "fail", "unknown": "unknown"}
     with_label = [(v, c) for v, c in zip(verdicts, cases, strict=True) if c.label is not None]
     overall = None
@@ -159,6 +166,10 @@ def against_people(
         )
     names = list(dict.fromkeys(name for case in cases for name in case.labels))
     found = {name: _on_criterion(name, cases, verdicts) for name in names}
+    audits = false_pass_rate(audits_of(run, judge)) if judge else None
+    if audits is not None and audits.audited:
+        fixed = corrected_false_pass_rate(audits, overall) if overall is not None else None
+        return JudgeReport(verdict=overall, criteria=found, false_pass=audits, false_pass_corrected=fixed)
     last = [outcome["verdicts"][-1]["verdict"] for outcome in run if outcome["verdicts"]]
     passed, decided = last.count("accepted"), len(last) - last.count("unknown")
     rate = corrected_pass_rate(passed, decided, overall) if overall is not None and decided else None

@@ -58,11 +58,11 @@ def _status(state: RunState, best: Attempt | None, verdict: VerdictRecord | None
     if best is None:
         errors = dict.fromkeys(f"{a['tier']}: {a['error']}" for a in state["attempts"] if a["error"])
         return "failed", list(errors)
+    audit = _audit_objections(verdict) if verdict else []
     if verdict is not None and _decides(verdict):
-        return (
-            ("accepted", []) if verdict["verdict"] == "accepted" else ("needs_review", _objections(verdict))
-        )
-    advice = [f"advisory judge: {text}" for text in _objections(verdict)] if verdict else []
+        found = audit if verdict["verdict"] == "accepted" else _objections(verdict)
+        return ("needs_review", found) if found else ("accepted", [])
+    advice = [f"advisory judge: {text}" for text in _objections(verdict)] + audit if verdict else []
     if best["in_doubt"]:
         return "needs_review", [*best["doubts"], *advice, *_later_errors(state, best)]
     return "accepted", advice
@@ -78,6 +78,16 @@ def _objections(verdict: VerdictRecord) -> list[str]:
         return []
     found = failed([*verdict["code_findings"], *verdict["findings"]])
     return [f"{item['criterion']}: {item['reasoning']}" for item in found] or [verdict["reason"]]
+
+
+def _audit_objections(verdict: VerdictRecord) -> list[str]:
+    """What a second judge holds against a record the judge accepted: a person looks at what they disagree on."""
+    sat = verdict.get("jury")
+    if sat is None or sat["why"] != "audit" or sat["verdict"] != "rejected":
+        return []
+    auditor = sat["jurors"][-1]
+    found = [f"{item['criterion']}: {item['reasoning']}" for item in failed(auditor["findings"])]
+    return [f"audit by {auditor['model']}: {text}" for text in found or [auditor["reason"]]]
 
 
 def _later_errors(state: RunState, best: Attempt) -> list[str]:

@@ -19,6 +19,7 @@ from cupel.context import RunContext
 from cupel.duplicates import TextIndex, Twin, check_similarity, taken_over
 from cupel.errors import CupelError, ProviderRefusedError, RunLogError, SettingError, StopRunError, UsageError
 from cupel.garbage import seldom_collected
+from cupel.judging.jury import audits_in, false_pass_rate
 from cupel.limits import Budget
 from cupel.models import check_models, resolve_models
 from cupel.observing import wanted_signals
@@ -27,7 +28,7 @@ from cupel.project import Project, code_identity, find_project, load_graph
 from cupel.prompts import check_prompts, compact
 from cupel.runlog import Usage, text_hash
 from cupel.runtime import Run, Runtime, Tally, close_current, current_retry, install, running
-from cupel.state import DocumentInput, Outcome
+from cupel.state import DocumentInput, Outcome, VerdictName
 from cupel.tables import Row
 from cupel.tasks import TaskSpec
 
@@ -88,6 +89,9 @@ class Progress:
     reused: int = 0
     """Outcomes that were in the run log already."""
 
+    audits: Counter[VerdictName] = field(default_factory=Counter)
+    """What second judges said of a random sample of what the judge accepted."""
+
     duplicates: int = 0
     """Outcomes taken over from an earlier row with the same, or nearly the same, text."""
 
@@ -101,6 +105,7 @@ class Progress:
         self.done += 1
         self.statuses[outcome["status"]] += 1
         self.escalated += "escalate" in outcome["path"]
+        self.audits.update(audits_in(outcome))
         self.reused += reused
         self.usage.add(outcome)
 
@@ -427,6 +432,7 @@ class Runner:
             "statuses": statuses,
             "escalated": self.progress.escalated,
             "reused": self.progress.reused,
+            "audits": _audits(self.progress),
             "duplicates": self.progress.duplicates,
             "calls": dict(sorted(self.tally.calls.items())),
             "cost_usd": {model: round(usd, 8) for model, usd in sorted(self.tally.cost_usd.items())},
@@ -456,6 +462,20 @@ async def _next(
     outcome = await task
     waiting.popleft()
     return document, outcome
+
+
+def _audits(progress: Progress) -> dict[str, Any] | None:
+    """The false-pass rate as the second judges see it, over all documents of this invocation; None without audits."""
+    if not progress.audits:
+        return None
+    found = false_pass_rate(list(progress.audits.elements()))
+    return {
+        "audited": found.audited,
+        "rejected": progress.audits["rejected"],
+        "unknown": found.unknown,
+        "false_pass_rate": found.rate,
+        "interval": list(found.interval),
+    }
 
 
 def failed_outcome(task: str, document: Row, reason: str) -> Outcome:

@@ -16,6 +16,7 @@ Tier = Literal["cheap", "strong"]
 Match = Literal["verbatim", "normalised", "elided", "altered", "absent"]
 FindingName = Literal["pass", "fail", "unknown"]
 VerdictName = Literal["accepted", "rejected", "unknown"]
+JuryReason = Literal["always", "doubt", "audit"]
 Status = Literal["accepted", "needs_review", "failed"]
 Record = dict[str, Any]
 
@@ -156,6 +157,35 @@ class FindingRecord(TypedDict):
     quote_match: Match | None
 
 
+class JurorRecord(TypedDict):
+    """What one judge of a jury found; the run's own judge is the first."""
+
+    model: str
+    family: str
+    verdict: VerdictName
+    voted: bool
+    """Whether its verdict was counted: not that of a judge in doubt, nor that of an auditor."""
+
+    score: float | None
+    reason: str
+    findings: list[FindingRecord]
+
+
+class JuryRecord(TypedDict):
+    """Several judges of different families on one record."""
+
+    why: JuryReason
+    """It always sits, or the judge was in doubt, or what the judge accepted was drawn for an audit."""
+
+    verdict: VerdictName
+    """Of the majority, `unknown` in a tie; for an audit that of the auditor, which decides nothing."""
+
+    agreed: bool
+    """All that knew said the same, and at least two did."""
+
+    jurors: list[JurorRecord]
+
+
 class VerdictRecord(TypedDict):
     """The judge's verdict on one attempt."""
 
@@ -178,6 +208,8 @@ class VerdictRecord(TypedDict):
 
     reason: str
     calls: list[Call]
+    jury: NotRequired[JuryRecord]
+    """Where more than the judge was asked."""
 
 
 class AddendumRecord(TypedDict):

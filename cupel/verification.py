@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 
 from cupel.cascade import Doubt, basic_signals, plain_rule
 from cupel.confidence import compute_signals
 from cupel.context import RunContext
-from cupel.documents import wrap
-from cupel.evidence import grounder_of
-from cupel.extraction import prompt_for, usd_left
-from cupel.judging import Finding, Verdict, aggregate, code_checks, judge_schema, read_judgement
+from cupel.deliberating import deliberated
+from cupel.judging import Finding, Verdict, code_checks
 from cupel.observing import observed, wanted_signals
-from cupel.prompts import compact, messages, template_of
 from cupel.routing import ThresholdCascade
 from cupel.runtime import current, current_run
 from cupel.state import Attempt, RunState, VerdictRecord
-from cupel.structured import Question, ask
 from cupel.tasks import TaskSpec
 
 FREE = ("quotes_verbatim", "mean_logprob", "min_logprob", "self_report")
@@ -116,7 +111,7 @@ async def judged(state: RunState, task: TaskSpec, context: RunContext) -> Verdic
     if by_code:
         reason = "; ".join(finding.reasoning for finding in by_code)
         return _ruled(attempt, Verdict(verdict="rejected", code_findings=by_code, reason=reason))
-    return await _asked(state, task, context)
+    return await deliberated(state, task, context)
 
 
 def _without_record(attempt: Attempt) -> Verdict:
@@ -128,47 +123,6 @@ def _without_record(attempt: Attempt) -> Verdict:
     return Verdict(verdict="rejected", code_findings=(finding,), reason=problem)
 
 
-async def _asked(state: RunState, task: TaskSpec, context: RunContext) -> VerdictRecord:
-    attempt = state["attempts"][-1]
-    judge = (await current()).models(context).judge
-    if not judge or judge == attempt["model"]:
-        reason = (
-            f"{judge} may not judge its own record" if judge else "no judge is attached; set --judge-model"
-        )
-        return _ruled(attempt, Verdict(verdict="unknown", reason=reason))
-    answer = await ask(await _judge_question(state, task, context, judge))
-    findings = None
-    if answer.record is not None:
-        findings = read_judgement(answer.record, task.criteria, grounder_of(state["text"]))
-    verdict = aggregate(findings, task.criteria, advisory=context.advisory_judge)
-    if answer.error is not None:
-        verdict = replace(verdict, reason=f"no judgement: {answer.error}")
-    return verdict.to_record(attempt=attempt["number"], model=answer.model, calls=answer.calls)
-
-
 def _ruled(attempt: Attempt, verdict: Verdict) -> VerdictRecord:
     """A verdict that took no model."""
     return verdict.to_record(attempt=attempt["number"], model=None)
-
-
-async def _judge_question(state: RunState, task: TaskSpec, context: RunContext, model: str) -> Question:
-    schema = judge_schema(task.criteria)
-    prompt = await prompt_for(task, "judge", model, context, schema)
-    doc_id = state.get("doc_id", "")
-    varying = {
-        **{name: str((state.get("meta") or {}).get(name, "")) for name in task.inputs},
-        "document": wrap(state["text"], doc_id),
-        "record": compact(state["attempts"][-1]["record"]),
-    }
-    return Question(
-        kind="judge",
-        model=model,
-        messages=messages(prompt.template, prompt.stable, varying),
-        schema=schema,
-        schema_name="judgement",
-        doc_id=doc_id,
-        text=state["text"],
-        context=context,
-        repair=template_of(task, "repair"),
-        usd_left=usd_left(state, context),
-    )

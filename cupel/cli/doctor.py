@@ -14,6 +14,7 @@ def doctor(
     cheap_model: options.CheapModel = None,
     strong_model: options.StrongModel = None,
     judge_model: options.JudgeModel = None,
+    jury: options.Jury = None,
     refiner_model: options.RefinerModel = None,
     judge: options.Judge = None,
     probe: Annotated[
@@ -33,6 +34,7 @@ def doctor(
         cheap_model=cheap_model,
         strong_model=strong_model,
         judge_model=judge_model,
+        jury_models=jury,
         refiner_model=refiner_model,
         judge=judge,
     )

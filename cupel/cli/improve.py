@@ -34,6 +34,7 @@ def improve(
     cheap_model: options.CheapModel = None,
     strong_model: options.StrongModel = None,
     judge_model: options.JudgeModel = None,
+    jury: options.Jury = None,
     refiner_model: options.RefinerModel = None,
     yes: Annotated[
         bool, typer.Option("--yes", help="Ask nothing: a prompt that passes waits as a nominee.")
@@ -54,7 +55,7 @@ def improve(
             "candidate": str(candidate.resolve()) if candidate else "",
         },
         settings=options.given(
-            profile=profile, cheap_model=cheap_model, strong_model=strong_model, judge_model=judge_model,
+            profile=profile, cheap_model=cheap_model, strong_model=strong_model, judge_model=judge_model, jury_models=jury,
             refiner_model=refiner_model,
         ),
         ask=not yes,

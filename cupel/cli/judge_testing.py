@@ -94,7 +94,8 @@ async def _compare(
     max_usd: float | None,
 ) -> JudgeReport:
     async with open_bench(project, _name("labels", cases, task), max_usd=max_usd):
-        return against_people(cases, await verdicts_on(cases, task, context), outcomes)
+        judge = resolve_models(context, os.environ).judge
+        return against_people(cases, await verdicts_on(cases, task, context), outcomes, judge=judge)
 
 
 def _name(kind: str, cases: Sequence[Case], task: TaskSpec) -> str:
@@ -170,6 +171,7 @@ def tell_agreement(report: JudgeReport, judge: str, *, as_json: bool) -> None:
                 "passed": report.passed,
                 "decided": report.decided,
                 "corrected": rate,
+                "false_pass": _false_pass_json(report),
             }
         )
         return
@@ -197,10 +199,25 @@ def tell_agreement(report: JudgeReport, judge: str, *, as_json: bool) -> None:
         console.print(
             f"pass rate of the run: {raw}; corrected for the judge's mistakes {_shown(report.pass_rate)}"
         )
+    if report.false_pass is not None:
+        seen = Estimate(report.false_pass.rate, report.false_pass.interval)
+        fixed = report.false_pass_corrected
+        console.print(
+            f"false-pass rate of the run, as it audited {report.false_pass.audited} acceptances: {_shown(seen)}"
+            + (f"; corrected for its mistakes {_shown(fixed)}" if fixed is not None else "")
+        )
     if report.verdict is not None and report.verdict.advisory:
         console.print(
             "run with CUPEL_ADVISORY_JUDGE=true until it agrees better: it is shown and decides nothing"
         )
+
+
+def _false_pass_json(report: JudgeReport) -> dict[str, Any] | None:
+    found, fixed = report.false_pass, report.false_pass_corrected
+    if found is None:
+        return None
+    told = {"rate": found.rate, "interval": list(found.interval), "audited": found.audited}
+    return told | {"corrected": _estimate(fixed) if fixed is not None else None}
 
 
 def _agreement_json(found: Agreement) -> dict[str, Any]:

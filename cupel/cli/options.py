@@ -31,6 +31,14 @@ Instructions = Annotated[str, typer.Option(help="What to extract, for a one-off 
 CheapModel = Annotated[str | None, typer.Option(help="provider:model tried first.")]
 StrongModel = Annotated[str | None, typer.Option(help="provider:model asked in doubt.")]
 JudgeModel = Annotated[str | None, typer.Option(help="provider:model that judges.")]
+Jury = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--jury",
+        metavar="MODEL",
+        help="provider:model of a further judge, of another family; may be repeated.",
+    ),
+]
 RefinerModel = Annotated[
     str | None, typer.Option(help="provider:model that turns critique into instructions.")
 ]
@@ -73,4 +81,4 @@ def read_inputs(pairs: list[str] | None) -> dict[str, str]:
 
 def given(**options: Any) -> dict[str, Any]:
     """The options that were given."""
-    return {name: value for name, value in options.items() if value is not None}
+    return {name: value for name, value in options.items() if value is not None and value != []}

@@ -42,6 +42,14 @@ def tell_run(summary: dict[str, Any]) -> None:
         f"cost of the run so far: ${summary['cost_usd_total']:.4f} · {summary['wall_s']:.1f} s",
         highlight=False,
     )
+    if (audits := summary.get("audits")) and audits["false_pass_rate"] is not None:
+        low, high = audits["interval"]
+        console.print(
+            f"audits: {audits['rejected']} of {audits['audited']} accepted records rejected by a second judge: false-pass "
+            f"rate {100 * audits['false_pass_rate']:.1f} % [{100 * low:.1f}, {100 * high:.1f}], its own mistakes included",
+            highlight=False,
+            soft_wrap=True,
+        )
     for note in summary.get("notes", ()):
         console.print(f"note: {note}", highlight=False, style="yellow")
     console.print(f"output: {summary['output']}", highlight=False, soft_wrap=True)

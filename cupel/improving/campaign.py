@@ -7,13 +7,14 @@ import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from cupel.campaigns import ImproveState
 from cupel.context import RunContext
 from cupel.errors import SettingError
+from cupel.improving.judges import check_judges
 from cupel.limits import Budget
 from cupel.models import check_models, resolve_models
 from cupel.prompts import compact
@@ -43,11 +44,17 @@ class Campaign:
     graded: bool = False
     """Documents are scored by the task's metric, not only as right or wrong."""
 
+    jury: tuple[str, ...] = ()
+    """Sits with the gate's judge on every held-out record."""
+
+    warnings: tuple[str, ...] = ()
+    """What to know about its judges."""
+
     @property
     def metric(self) -> str:
         """What decides at the gate."""
         if not self.by_gold:
-            return f"judge:{self.gate_judge}"
+            return f"judge:{'+'.join((self.gate_judge, *self.jury))}"
         return (
             f"gold:{self.task.metric}"
             if self.graded
@@ -67,13 +74,17 @@ class Campaign:
                 "judge": "never" if self.by_gold else "always",
                 "max_refinements": 0,
                 "advisory_judge": False,
+                "jury_models": (),  # who sits at the gate may not tune
             }
         )
 
     @property
     def confirmation(self) -> RunContext:
-        """The same on held-out documents, where another judge decides."""
-        return self.trial if self.by_gold else self.trial.model_copy(update={"judge_model": self.gate_judge})
+        """The same on held-out documents, where another judge decides, with the jury if there is one."""
+        if self.by_gold:
+            return self.trial
+        sitting = {"judge_model": self.gate_judge, "jury_models": self.jury, "jury": "always"}
+        return self.trial.model_copy(update=sitting if self.jury else {"judge_model": self.gate_judge})
 
     @functools.cached_property
     def leaks(self) -> LeakGuard:
@@ -117,10 +128,10 @@ async def opened(state: ImproveState, context: RunContext) -> Campaign:
     golden = [document for document in documents if document.gold is not None]
     used = golden or documents
     models = resolve_models(context, runtime.env)
-    check_models(models, runtime.env)
-    gate_judge = state.get("gate_judge") or ""
-    if not golden:
-        _check_judges(models.judge, gate_judge)
+    gate_judge = state.get("gate_judge") or next(iter(models.jury), "")
+    jury = tuple(model for model in models.jury if model != gate_judge)
+    check_models(replace(models, jury=jury), runtime.env)
+    warnings = () if golden else check_judges(models, gate_judge, jury, runtime.env)
     name = state.get("campaign") or _name(state, task, used, context, models.all())
     return Campaign(
         name=name,
@@ -133,10 +144,12 @@ async def opened(state: ImproveState, context: RunContext) -> Campaign:
             run=await _run(runtime, name, state.get("max_usd")),
             name=str(state["documents"]),
         ),
-        context=context,
+        context=context.model_copy(update={"jury_models": ()}),
         gate_judge=gate_judge,
         by_gold=bool(golden),
         graded=bool(golden) and _graded(state),
+        jury=() if golden else jury,
+        warnings=warnings,
     )
 
 
@@ -150,19 +163,6 @@ def _graded(state: ImproveState) -> bool:
     if told not in ("graded", "right"):
         raise SettingError(f"gate_metric={told!r}: use graded or right")
     return told == "graded"
-
-
-def _check_judges(judge: str, gate_judge: str) -> None:
-    if not judge:
-        raise SettingError(
-            "neither the documents' gold nor a judge could tell a right record from a wrong one; "
-            "give documents with `gold`, or name a --judge-model"
-        )
-    if not gate_judge or gate_judge == judge:
-        raise SettingError(
-            f"{judge} tunes the prompt, so another judge must decide on the held-out documents; "
-            "name one of another family with --gate-judge, or give documents with `gold`"
-        )
 
 
 def _name(

@@ -65,7 +65,7 @@ async def _begin(campaign: Campaign, state: ImproveState, parts: Split) -> None:
     await campaign.note("version", campaign.version, _version_data(campaign.task, None, "file"))
     settings = {
         "version": campaign.version, "held_out": parts.version, "engine": state.get("engine") or "reflect",
-        "models": resolve_models(campaign.context, campaign.bench.runtime.env).all(), "gate_judge": campaign.gate_judge,
+        "models": resolve_models(campaign.context, campaign.bench.runtime.env).all(), "gate_judge": campaign.gate_judge, "jury": list(campaign.jury),
         "decided_by": "gold" if campaign.by_gold else "judge",
     }  # fmt: skip
     await campaign.note("note", f"{campaign.name}:begins", settings)
@@ -93,6 +93,7 @@ def _notes(
     notes.append(f"at look {look}, {detection(len(parts.held_out), look_alpha(look))}")
     if unknown:
         notes.append(f"{len(unknown)} development documents could not be scored and are left out")
+    notes += campaign.warnings
     by = "their gold" if campaign.by_gold else "the judge"
     if scores and len(failed) == len(scores):
         notes.append(f"every development document fails by {by}: look at it before trusting it")

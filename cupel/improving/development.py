@@ -43,12 +43,14 @@ class DevTrials:
         campaign = self.campaign
         task = changed(campaign.task, rules)
         found = await campaign.outcomes(task, campaign.trial, ids)
-        scores, _ = scores_of(found, campaign.chosen(ids), task)
-        wrong = [doc_id for doc_id in ids if doc_id in scores and scores[doc_id].score < 1]
+        right_or_wrong, _ = scores_of(found, campaign.chosen(ids), task)
+        wrong = [doc_id for doc_id in ids if doc_id in right_or_wrong and right_or_wrong[doc_id].score < 1]
         failures = [
             failure for doc_id in wrong for failure in failures_of(found[doc_id], found[doc_id], campaign)
         ]
-        return Tried({doc_id: run.score for doc_id, run in scores.items()}, tuple(failures))
+        return Tried(
+            {doc_id: run.score for doc_id, run in campaign.scores(found, ids).items()}, tuple(failures)
+        )
 
 
 def failures_of(judged: Outcome, plain: Outcome, campaign: Campaign) -> list[Failure]:

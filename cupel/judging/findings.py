@@ -46,6 +46,11 @@ class Finding:
     evidence_quote: str | None = None
     quote_match: Match | None = None
 
+    @property
+    def void(self) -> bool:
+        """Whether its evidence does not stand in the document, so that it says nothing."""
+        return self.quote_match is not None and self.quote_match not in _STANDS
+
     def to_record(self) -> FindingRecord:
         """Return the finding as the state carries it."""
         return FindingRecord(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from cupel.state import VerdictName
+from cupel.judging.agreement import Agreement, Estimate, corrected_pass_rate
+from cupel.state import Outcome, VerdictName
 from cupel.statistics import Interval, bootstrap_mean, clopper_pearson
 
 Preference = Literal["a", "b", "tie", "unknown"]
@@ -130,18 +130,6 @@ def win_rate(preferences: Sequence[Preference], groups: Sequence[Hashable] | Non
     )
 
 
-def is_audited(doc_id: str, share: float, *, salt: str = "audit") -> bool:
-    """Whether a document belongs to the audit sample; the same one each time, in any order of documents.
-
-    Args:
-        doc_id: The document.
-        share: Share of documents to audit, in [0, 1].
-        salt: Another salt draws another sample.
-    """
-    drawn = hashlib.sha256(f"{salt}\x1f{doc_id}".encode("utf-8", "surrogatepass")).digest()[:8]
-    return int.from_bytes(drawn) / 2**64 < share
-
-
 @dataclass(frozen=True, slots=True)
 class FalsePassRate:
     """Share of accepted records that a second judge, or a person, rejects."""
@@ -155,12 +143,20 @@ class FalsePassRate:
 def false_pass_rate(second_verdicts: Sequence[VerdictName]) -> FalsePassRate:
     """Estimate how many acceptances are wrong from audits of a random sample of them.
 
+    With r of n audited acceptances rejected the rate is r / n. Its 95 % interval is exact (Clopper and Pearson,
+    Biometrika 1934): from the 2.5 % quantile of Beta(r, n - r + 1) to the 97.5 % quantile of Beta(r + 1, n - r).
+
+    The auditor errs too. One that rejects right records in a share of 1 - TPR and lets wrong ones pass in a share of
+    1 - TNR finds r / n ≈ f · TNR + (1 - f) · (1 - TPR) of a true rate f, so that a small f is mostly overstated:
+    `corrected_false_pass_rate` takes that out where its agreement with people was measured.
+
     Args:
         second_verdicts: The audit's verdict on each accepted record of the sample; `unknown` ones are
             counted and left out.
 
-    >>> false_pass_rate(["accepted"] * 18 + ["rejected", "rejected"]).rate
-    0.1
+    >>> found = false_pass_rate(["accepted"] * 18 + ["rejected", "rejected"])
+    >>> found.rate, round(found.interval.low, 4), round(found.interval.high, 4)
+    (0.1, 0.0123, 0.317)
     """
     rejected = sum(verdict == "rejected" for verdict in second_verdicts)
     known = rejected + sum(verdict == "accepted" for verdict in second_verdicts)
@@ -170,3 +166,51 @@ def false_pass_rate(second_verdicts: Sequence[VerdictName]) -> FalsePassRate:
         audited=known,
         unknown=len(second_verdicts) - known,
     )
+
+
+def corrected_false_pass_rate(found: FalsePassRate, auditor: Agreement) -> Estimate:
+    """The false-pass rate people would find, from what an auditor found and how it errs.
+
+    Args:
+        found: What the audits found.
+        auditor: The auditor's agreement with people, of `cupel judge-check`.
+
+    Returns:
+        One less the pass rate corrected by Rogan and Gladen, with its interval; None and everything where the
+        auditor is no better than chance.
+
+    >>> from cupel.judging.agreement import agreement
+    >>> people = [True] * 80 + [False] * 80
+    >>> measured = agreement((["pass"] * 76 + ["fail"] * 4) + (["fail"] * 72 + ["pass"] * 8), people)
+    >>> audits = false_pass_rate(["accepted"] * 85 + ["rejected"] * 15)
+    >>> round(corrected_false_pass_rate(audits, measured).value, 4)  # (.15 - .05) / (.95 + .90 - 1)
+    0.1176
+    """
+    rejected = round((found.rate or 0.0) * found.audited)
+    passes = corrected_pass_rate(found.audited - rejected, found.audited, auditor)
+    if passes.value is None:
+        return passes
+    return Estimate(1 - passes.value, Interval(1 - passes.interval.high, 1 - passes.interval.low))
+
+
+def audits_of(outcomes: Iterable[Outcome], auditor: str = "") -> list[VerdictName]:
+    """The audits' verdicts in a run's outcomes, taken-over ones of equal texts left out.
+
+    Args:
+        outcomes: The run's.
+        auditor: Only those of this model.
+    """
+    return [verdict for outcome in outcomes for verdict in audits_in(outcome, auditor)]
+
+
+def audits_in(outcome: Outcome, auditor: str = "") -> list[VerdictName]:
+    """The audits' verdicts in one outcome: at most one, as an acceptance ends its walk."""
+    return [
+        sat["verdict"]
+        for verdict in outcome["verdicts"]
+        if (sat := verdict.get("jury")) is not None
+        and sat["why"] == "audit"
+        and verdict["calls"]  # a twin's verdict is its original's, copied without calls
+        and len(sat["jurors"]) > 1
+        and auditor in ("", sat["jurors"][-1]["model"])
+    ]

@@ -6,7 +6,7 @@ from cupel.models.factory import aclose_models, attach_model, detach_model, open
 from cupel.models.failures import ProviderCallError, ProviderConnectionError, ProviderTimeoutError
 from cupel.models.ids import PROVIDERS, ModelId
 from cupel.models.prices import Price, cost, estimate_tokens, price
-from cupel.models.profiles import TierModels, check_models, resolve_models
+from cupel.models.profiles import TierModels, check_model, check_models, resolve_models
 from cupel.models.recordings import Recorder, Recording, request_key, set_recordings_folder
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "aclose_models",
     "attach_model",
     "capabilities",
+    "check_model",
     "check_models",
     "complete",
     "cost",

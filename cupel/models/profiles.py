@@ -9,6 +9,7 @@ from typing import get_args
 
 from cupel.context import Profile, RunContext
 from cupel.errors import SettingError
+from cupel.judging.families import family
 from cupel.models.endpoints import SITES, endpoint, has_key, needed_variable
 from cupel.models.factory import is_attached
 from cupel.models.ids import ModelId
@@ -28,13 +29,17 @@ class TierModels:
     refiner: str = ""
     agreement: str = ""
     fallback: str = ""
+    jury: tuple[str, ...] = ()
+    """Further judges, of families of their own."""
+
     profile: Profile = "auto"
     """The profile these came from; never `auto` once resolved."""
 
     def all(self) -> dict[str, str]:
         """Role to model, of the roles that have one."""
         found = {role: getattr(self, role) for role in ROLES}
-        return {role: model for role, model in found.items() if model}
+        jurors = {f"juror {number}": model for number, model in enumerate(self.jury, 1)}
+        return {role: model for role, model in found.items() if model} | jurors
 
 
 ROLES = ("cheap", "strong", "judge", "refiner", "agreement", "fallback")
@@ -81,9 +86,10 @@ def resolve_models(context: RunContext, env: Mapping[str, str] = os.environ) -> 
     """
     profile = _profile(context, env)
     chosen = {role: _model(role, context, env, _PROFILES[profile].get(role, "")) for role in ROLES}
+    jury = tuple(str(ModelId.parse(model)) for model in context.jury_models)
     if context.judge == "never":
-        chosen["judge"] = ""
-    return TierModels(**chosen, profile=profile)
+        chosen["judge"], jury = "", ()
+    return TierModels(**chosen, jury=jury, profile=profile)
 
 
 def check_models(models: TierModels, env: Mapping[str, str] = os.environ) -> None:
@@ -102,6 +108,28 @@ def check_models(models: TierModels, env: Mapping[str, str] = os.environ) -> Non
                 f"{models.judge} would judge its own records: it is both the judge and the {role} model; "
                 "name another with --judge-model (or CUPEL_JUDGE_MODEL), or switch judging off with --judge never"
             )
+    _check_jury(models)
+
+
+def _check_jury(models: TierModels) -> None:
+    """A second voice of one family adds little but its price."""
+    seen = {family(models.judge): models.judge} if models.judge else {}
+    for juror in models.jury:
+        if other := seen.get(family(juror)):
+            raise SettingError(
+                f"{juror} and {other} are both of the {family(juror)} family; a jury is of other families than the "
+                "judge and each other: name another with --jury (or CUPEL_JURY_MODELS)"
+            )
+        seen[family(juror)] = juror
+
+
+def check_model(role: str, model: str, env: Mapping[str, str] = os.environ) -> None:
+    """Refuse a single model that could not be asked.
+
+    Raises:
+        SettingError: Naming the variable to set, or what else is usable.
+    """
+    _check_reachable(role, ModelId.parse(model), env)
 
 
 def _profile(context: RunContext, env: Mapping[str, str]) -> Profile:

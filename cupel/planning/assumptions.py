@@ -24,8 +24,20 @@ CALLS_RATIO = Guess(1.0, 1.02, 1.15)
 INPUT_RATIO = Guess(0.70, 1.0, 1.05)
 """Tokens sent against the estimate, which is rather too high: 4 bytes a token, measured 4.6 to 6.1."""
 
+DOUBTED = Guess(0.0, 0.05, 0.20)
+"""Share of judged records on which the judge is in doubt, so that a jury sits."""
+
 OUTPUT_RATIO = Guess(0.4, 1.0, 2.5)
 """Tokens answered against the guess from the task's examples."""
+
+
+def _judges(context: RunContext, jurors: int, rng: np.random.Generator) -> Drawn:
+    """Judges asked of each judged record; a juror is priced as the judge is."""
+    if not jurors:
+        return certain(1.0)
+    if context.jury == "always":
+        return certain(1.0 + jurors)
+    return certain(1.0 + context.audit_share) + guessed(DOUBTED, rng) * jurors
 
 
 class Steps:
@@ -46,7 +58,8 @@ class Steps:
             "verify": certain(1.0 if models.agreement else 0.0)
             + (early if models.agreement else certain(0.0)),
             "strong": self._escalated + late,
-            "judge": certain(judged) + (self._rounds if judged else certain(0.0)),
+            "judge": (certain(judged) + (self._rounds if judged else certain(0.0)))
+            * _judges(context, len(models.jury), rng),
             "refine": self._rounds,
         }
         self.of = {

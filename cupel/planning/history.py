@@ -17,7 +17,7 @@ MAX_DOCUMENTS = 500
 """Read from the run log; of each run in the order of its hashed keys, so that they are a uniform sample."""
 
 _DECIDING = (
-    "judge", "advisory_judge", "audit_share", "max_refinements", "policy", "human_review", "max_usd_per_document",
+    "judge", "jury", "jury_models", "advisory_judge", "audit_share", "max_refinements", "policy", "human_review", "max_usd_per_document",
 )  # fmt: skip
 """Settings that change how far a document goes."""
 
@@ -85,7 +85,7 @@ class _PastRun:
     @classmethod
     def of(cls, row: Mapping[str, Any], sizer: Sizer, graph: str) -> _PastRun:
         settings = json.loads(row["settings"])
-        context, wanted = settings.get("context", {}), sizer.context.model_dump()
+        context, wanted = settings.get("context", {}), sizer.context.model_dump(mode="json")
         same_setup = (
             settings.get("graph") == graph
             and settings.get("models") == sizer.models.all()
@@ -134,7 +134,8 @@ def _all_steps(outcome: Outcome) -> Iterator[tuple[Role, str | None, list[Call]]
         second = [call for call in attempt["calls"] if call["kind"] == "verify"]
         yield "verify", _model(second), second
     for verdict in outcome["verdicts"]:
-        yield "judge", verdict["model"], verdict["calls"]
+        for model in dict.fromkeys(call["model"] for call in verdict["calls"]):
+            yield "judge", model, [call for call in verdict["calls"] if call["model"] == model]
     for addendum in outcome["addenda"]:
         yield "refine", addendum["model"], addendum["calls"]
 

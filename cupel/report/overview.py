@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC
 
+from cupel.judging.jury import false_pass_rate
 from cupel.report.charts import histogram, status_bar
 from cupel.report.flow import flow_picture
 from cupel.report.markup import Child, Safe, tag
@@ -139,6 +140,10 @@ def _figure(title: str, picture: Safe, note: str = "") -> Safe:
 
 def _tables(run: RunSummary, totals: Totals) -> Safe:
     tables = [_table("Calls by tier, when they were first made", _ROLE_HEADS, _role_rows(totals), "wide")]
+    if totals.audits:
+        tables.append(
+            _table("Audits: a second judge on what the judge accepted", _AUDIT_HEADS, [_audit_row(totals)])
+        )
     if run.planned is not None:
         tables.append(
             _table("Planned and actual", ("", "planned", "actual", "ratio"), _plan_rows(run, run.planned))
@@ -152,6 +157,20 @@ def _tables(run: RunSummary, totals: Totals) -> Safe:
         ]
         tables.append(_table("This invocation, by model", ("model", "calls", "cost"), rows))
     return tag("section", tables, class_="tables")
+
+
+_AUDIT_HEADS = ("", "audited", "rejected", "not decided", "false-pass rate", "95 % interval")
+
+
+def _audit_row(totals: Totals) -> Sequence[Child]:
+    """The rate as the second judge sees it: its own mistakes are in it."""
+    found = false_pass_rate(list(totals.audits.elements()))
+    rate = "–" if found.rate is None else f"{100 * found.rate:.1f} %"
+    low, high = found.interval
+    return (
+        "as the second judge sees it", count(found.audited), count(totals.audits["rejected"]), count(found.unknown), rate,
+        f"{100 * low:.1f} to {100 * high:.1f} %",
+    )  # fmt: skip
 
 
 _ROLE_HEADS = (

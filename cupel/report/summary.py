@@ -11,8 +11,9 @@ from datetime import datetime
 from itertools import pairwise
 from typing import NamedTuple
 
+from cupel.judging.jury import audits_in
 from cupel.runlog import Usage
-from cupel.state import Call, Outcome
+from cupel.state import Call, Outcome, VerdictName
 
 STATUSES = ("accepted", "needs_review", "failed")
 ROLES = ("cheap", "strong", "judge", "refiner")
@@ -147,6 +148,9 @@ class Totals:
 
     matches: Counter[str] = field(default_factory=Counter)
     languages: Counter[str] = field(default_factory=Counter)
+    audits: Counter[VerdictName] = field(default_factory=Counter)
+    """What second judges said of a random sample of what the judge accepted."""
+
     roles: dict[str, RoleTotals] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
     latencies: array[float] = field(default_factory=lambda: array("d"))
@@ -166,6 +170,7 @@ class Totals:
         self.languages[outcome["language"] or "?"] += 1
         self.latencies.append(outcome["latency_s"])
         self.usage.add(outcome)
+        self.audits.update(audits_in(outcome))
         for role, call in outcome_calls(outcome):
             self.roles.setdefault(role, RoleTotals()).add(call)
         self._bin(outcome)

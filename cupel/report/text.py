@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cupel.report.summary import RunSummary
-from cupel.report.wording import count, fraction, seconds, share, status_words, usd
+from cupel.report.wording import JURY_WORDS, count, fraction, seconds, share, status_words, usd
 from cupel.state import AddendumRecord, Attempt, Call, Evidence, FindingRecord, Outcome, VerdictRecord
 
 _LONGEST_ID = 40
@@ -218,7 +218,25 @@ def _verdict(verdict: VerdictRecord) -> Iterator[RenderableType]:
     yield head.append(f"  {safe(verdict['model'] or 'code')}  {safe(verdict['reason'])}", style="dim")
     yield from (_finding(finding, "by code: ") for finding in verdict["code_findings"])
     yield from (_finding(finding, "") for finding in verdict["findings"])
+    yield from _jury(verdict)
     yield from _calls(verdict["calls"])
+
+
+def _jury(verdict: VerdictRecord) -> Iterator[RenderableType]:
+    """Every judge's own findings, where more than one was asked."""
+    if (sat := verdict.get("jury")) is None:
+        return
+    head = Text(f"{JURY_WORDS[sat['why']]}: ", style="bold").append(
+        sat["verdict"], style=_VERDICT_STYLES[sat["verdict"]]
+    )
+    yield head.append("  agreed" if sat["agreed"] else "", style="dim")
+    for juror in sat["jurors"]:
+        line = Text("  ").append(juror["verdict"], style=_VERDICT_STYLES[juror["verdict"]])
+        vote = "" if juror["voted"] or sat["why"] == "audit" else "  no vote"
+        yield line.append(
+            safe(f"  {juror['model']} ({juror['family']}){vote}  {juror['reason']}"), style="dim"
+        )
+        yield from (Padding(_finding(finding, ""), (0, 0, 0, 2)) for finding in juror["findings"])
 
 
 def _finding(finding: FindingRecord, by: str) -> Text:

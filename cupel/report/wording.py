@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+JURY_WORDS = {"always": "jury", "doubt": "jury, as the judge was in doubt", "audit": "audit"}
+"""Why more than one judge was asked."""
+
 
 def usd(value: float | None) -> str:
     """Return an amount with as many digits as it deserves.

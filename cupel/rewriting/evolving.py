@@ -105,11 +105,13 @@ class Gepa:
 
     async def _searched(self, brief: Brief, sides: Sides, state: Path, model: str) -> EngineReply:
         asking = Asking(brief)
+        base = (await brief.dev.tried(brief.task.rules, (*sides.learn, *sides.choose))).scores
         search = Search(
             rules=compact(rule_rows(brief.task.rules)),
             learn=sides.learn,
             choose=sides.choose,
-            base=dict.fromkeys(brief.dev.failing, 0.0) | dict.fromkeys(brief.dev.passing, 1.0),
+            base=base,
+            failing=frozenset(brief.dev.failing),
             seed=brief.sample,
             limits=self._limits,
             asking=asking,

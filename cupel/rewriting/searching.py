@@ -7,7 +7,7 @@ import contextvars
 import math
 import random
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +80,7 @@ class Loader:
 class Minibatches:
     """Failing documents with passing anchors beside them, drawn by seed."""
 
-    def __init__(self, failing: Sequence[str], size: int, seed: int) -> None:
+    def __init__(self, failing: Collection[str], size: int, seed: int) -> None:
         self._failing = frozenset(failing)
         self._size = size
         self._drawing = random.Random(f"gepa {seed}")
@@ -106,6 +106,9 @@ class Search:
     choose: Sequence[str]
     base: Mapping[str, float]
     """Document id → its score under the rules as they are: stands in where a candidate's could not be had."""
+
+    failing: frozenset[str]
+    """What the rules as they are get wrong: minibatches are mostly drawn from these."""
 
     seed: int
     limits: SearchLimits
@@ -141,7 +144,6 @@ class Search:
 
         optimize: Any = gepa.api.optimize  # its own annotations ask for subclasses; the protocols are met
 
-        failing = [doc_id for doc_id in self.learn if self.base[doc_id] < 1]
         with (folder / "search.log").open("w", encoding="utf-8") as log:
             result = optimize(
                 seed_candidate={COMPONENT: self.rules},
@@ -149,7 +151,7 @@ class Search:
                 valset=Loader("choose", self.choose),
                 adapter=self,
                 custom_candidate_proposer=self.proposed,
-                batch_sampler=Minibatches(failing, self.limits.minibatch, self.seed),
+                batch_sampler=Minibatches(self.failing, self.limits.minibatch, self.seed),
                 stop_callbacks=self.stops,
                 logger=_Log(log),
                 run_dir=str(folder),

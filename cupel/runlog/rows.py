@@ -76,6 +76,13 @@ def _failures_of(
         if verdict["attempt"] == attempt["number"]:
             yield from _failed(verdict["code_findings"], "code")
             yield from _failed(verdict["findings"], "judge")
+            yield from _failed(_audited(verdict), "audit")
+
+
+def _audited(verdict: VerdictRecord) -> list[FindingRecord]:
+    """What an auditor found of a record the judge accepted."""
+    sat = verdict.get("jury")
+    return sat["jurors"][-1]["findings"] if sat is not None and sat["why"] == "audit" else []
 
 
 def _failed(findings: list[FindingRecord], cause: str) -> Iterator[tuple[str, str, str, str | None]]:

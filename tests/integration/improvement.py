@@ -110,7 +110,15 @@ async def improve(
     **context: Any,
 ) -> dict[str, Any]:
     """The improve graph with scripted models, in a runtime of its own, closed afterwards."""
-    everyone = {"strong": [], "judge": [], "gate": [], "cheap": extractor, **scripts}
+    everyone = {
+        "strong": [],
+        "judge": [],
+        "gate": [],
+        "juror": [],
+        "third": [],
+        "cheap": extractor,
+        **scripts,
+    }
     ids = {f"scripted:{role}": script for role, script in everyone.items()}
     with scripted({**ids, "openai:cheap": everyone["cheap"], "openai:rewriter": everyone.get("refiner", [])}):
         graph = await asyncio.to_thread(load_graph, project, "improve")

@@ -11,7 +11,7 @@ from cupel.errors import BudgetExceededError, SettingError, UsageError
 from cupel.improving import ledger_of, promote, rollback
 from cupel.refinement.versions import version_of
 from cupel.tasks import load_task
-from cupel.testing import reply
+from cupel.testing import reply, scripted
 from tests.integration.improvement import (
     GOOD_RULE,
     PAID,
@@ -211,6 +211,106 @@ async def test_a_rule_that_only_pleases_the_development_judge_is_stopped_at_the_
     assert "lost" in made["reasons"][0]
     assert made["decision"]["gain"] < 0 < made["tried"][0]["fixes"]
     assert made["decision"]["metric"] == "judge:scripted:gate"
+
+
+async def test_at_the_gate_a_jury_of_other_families_outvotes_a_judge_that_is_fooled(study):
+    """Two of three reject what flattery wins; on development documents only the judge was asked."""
+    path = str(write(study.folder / "speeches.jsonl", speeches(40, gold=False)))
+    asked = []
+
+    def juror(messages, schema):
+        asked.append(messages)
+        return judge(False)(messages, schema)
+
+    made = await improve(
+        study,
+        {"documents": path, "gate_judge": "scripted:gate", "rounds": 1},
+        {
+            "judge": judge(True), "gate": judge(True), "juror": juror, "third": judge(False),
+            "refiner": rewriter("Answer with flattery in every reason."),
+        },
+        **JUDGED, jury_models=("scripted:juror", "scripted:third"),
+    )  # fmt: skip
+
+    assert made["result"] == "rejected"
+    assert made["decision"]["gain"] < 0
+    assert made["decision"]["metric"] == "judge:scripted:gate+scripted:juror+scripted:third"
+    assert 0 < len(asked) <= 2 * len(entries(study, "split")[0][2]["held_out"])
+    assert entries(study, "note")[0][2]["jury"] == ["scripted:juror", "scripted:third"]
+
+
+async def test_the_first_juror_is_the_gate_s_judge_where_none_is_named(study):
+    """Naming a jury is enough."""
+    path = str(write(study.folder / "speeches.jsonl", speeches(30, gold=False)))
+
+    made = await improve(
+        study, {"documents": path, "rounds": 1},
+        {"judge": judge(False), "gate": judge(False), "refiner": rewriter(GOOD_RULE)},
+        **JUDGED, jury_models=("scripted:gate",),
+    )  # fmt: skip
+
+    assert made["result"] == "nominee"
+    assert made["decision"]["metric"] == "judge:scripted:gate"
+
+
+@pytest.mark.parametrize(
+    ("given", "jury", "why"),
+    [
+        ({"gate_judge": "scripted:cheap"}, (), "scripted:cheap would judge its own records at the gate"),
+        ({"gate_judge": "scripted:judge"}, (), "another judge must decide"),
+        ({"gate_judge": "scripted:gate"}, ("scripted:judge",), "both of the judge family"),
+        ({"gate_judge": "groq:llama-4"}, (), "gate judge model groq:llama-4: .*GROQ_API_KEY"),
+    ],
+    ids=["writer", "tuner", "kin", "no key"],
+)
+async def test_a_gate_judge_that_could_not_be_trusted_or_asked_is_refused_before_anything_is_paid(
+    study, given, jury, why
+):
+    """Nobody judges their own records, nobody who tuned the prompt decides on it."""
+    path = str(write(study.folder / "speeches.jsonl", speeches(10, gold=False)))
+
+    with pytest.raises(SettingError, match=why):
+        await improve(
+            study,
+            {"documents": path, **given},
+            {"judge": [], "cheap": [], "refiner": []},
+            **JUDGED,
+            jury_models=jury,
+        )
+
+
+async def test_a_gate_judge_of_the_writer_s_family_is_allowed_and_said(study):
+    """It may share its mistakes: the campaign's notes and ledger say so."""
+    path = str(write(study.folder / "speeches.jsonl", speeches(12, gold=False)))
+    with scripted({"groq:llama-small": extractor, "openrouter:meta/llama-4": judge(False)}):
+        made = await improve(
+            study, {"documents": path, "gate_judge": "openrouter:meta/llama-4", "rounds": 1},
+            {"judge": judge(False), "refiner": rewriter(GOOD_RULE)}, **JUDGED | {"cheap_model": "groq:llama-small"},
+        )  # fmt: skip
+
+    assert any(
+        "is of the llama family, like groq:llama-small, which writes the records" in n for n in made["notes"]
+    )
+
+
+@pytest.mark.parametrize(("finding", "result"), [("pass", "nothing_to_do"), ("fail", "rejected")])
+async def test_a_judge_that_always_says_the_same_promotes_nothing(study, finding, result):
+    """It starts nothing, or finds no rule better; and the notes say that it always does."""
+    path = str(write(study.folder / "speeches.jsonl", speeches(20, gold=False)))
+
+    def always(_messages, schema):
+        found = {"reasoning": "as ever", "evidence_quote": None, "finding": finding}
+        return dict.fromkeys(schema["properties"], found)
+
+    made = await improve(
+        study, {"documents": path, "gate_judge": "scripted:gate", "rounds": 1},
+        {"judge": always, "refiner": rewriter(GOOD_RULE)}, **JUDGED,
+    )  # fmt: skip
+
+    assert made["result"] == result
+    assert entries(study, "look") == []
+    said = "no development document fails" if finding == "pass" else "every development document fails"
+    assert any(f"{said} by the judge" in note for note in made["notes"])
 
 
 async def test_without_gold_the_gate_needs_a_judge_of_its_own(study):

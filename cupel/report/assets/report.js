@@ -335,7 +335,20 @@
         make("span", { class: "sign", title: item.finding }, FINDING_SIGN[item.finding] || "?"),
         make("div", {}, make("b", {}, words(item.criterion)), by ? badge("found by code") : null, make("p", {}, item.reasoning),
           item.evidence_quote ? make("q", { class: item.quote_match ? `match-${item.quote_match}` : "", dir: "auto", title: item.quote_match }, item.evidence_quote) : null)))),
+      verdict.jury ? juryOf(verdict.jury) : null,
       callsOf(verdict.calls));
+  }
+
+  const JURY_WORDS = { always: "jury", doubt: "jury, as the judge was in doubt", audit: "audit" };
+
+  function juryOf(jury) {
+    const judges = jury.jurors.map((juror) => make("li", {},
+      badge(juror.verdict, VERDICT_STATUS[juror.verdict]), " ", make("b", {}, juror.model), ` (${juror.family}) `,
+      juror.voted || jury.why === "audit" ? null : badge("no vote"), juror.reason ? make("p", {}, juror.reason) : null,
+      make("ul", { class: "findings" }, juror.findings.map((item) => make("li", { class: `finding-${item.finding}` },
+        make("span", { class: "sign", title: item.finding }, FINDING_SIGN[item.finding] || "?"),
+        make("div", {}, make("b", {}, words(item.criterion)), make("p", {}, item.reasoning)))))));
+    return fold(`${JURY_WORDS[jury.why]}: ${jury.verdict}, ${jury.jurors.length} judges`, make("ul", {}, judges));
   }
 
   function addendumOf(addendum) {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cupel.judging.jury import false_pass_rate, is_audited, jury, pairwise_schema, preference, win_rate
+from cupel.judging.jury import false_pass_rate, jury, pairwise_schema, preference, win_rate
 
 
 @pytest.mark.parametrize(
@@ -65,16 +65,6 @@ def test_the_win_rate_counts_ties_half_and_leaves_out_what_is_unknown():
 def test_without_judgements_there_is_no_win_rate():
     """Not one half."""
     assert win_rate(["unknown"]).rate is None
-
-
-def test_the_audit_sample_is_stable_and_of_the_size_asked():
-    """The same documents each time; about a tenth of them."""
-    drawn = [is_audited(f"doc-{n}", 0.1) for n in range(5_000)]
-
-    assert drawn == [is_audited(f"doc-{n}", 0.1) for n in range(5_000)]
-    assert sum(drawn) / 5_000 == pytest.approx(0.1, abs=0.015)
-    assert not is_audited("doc", 0.0)
-    assert is_audited("doc", 1.0)
 
 
 def test_audits_without_a_verdict_say_nothing():

@@ -47,7 +47,7 @@ class Script:
 async def searched(script, folder, **limits):
     """A search over sixteen documents, every second one failing, in a thread of its own."""
     search = Search(
-        rules="[]", learn=IDS[:8], choose=IDS[8:], base={d: float(d not in FAILING) for d in IDS}, seed=3,
+        rules="[]", learn=IDS[:8], choose=IDS[8:], base={d: float(d not in FAILING) for d in IDS}, failing=frozenset(FAILING), seed=3,
         limits=SearchLimits(**limits), asking=script, loop=asyncio.get_running_loop(),
         context=contextvars.copy_context(),
     )  # fmt: skip
@@ -167,7 +167,7 @@ async def test_a_cancelled_search_stops_waiting(tmp_path):
             await asyncio.Event().wait()
 
     search = Search(
-        rules="[]", learn=IDS[:8], choose=IDS[8:], base=dict.fromkeys(IDS, 0.0), seed=3, limits=SearchLimits(),
+        rules="[]", learn=IDS[:8], choose=IDS[8:], base=dict.fromkeys(IDS, 0.0), failing=frozenset(IDS), seed=3, limits=SearchLimits(),
         asking=Hanging(), loop=asyncio.get_running_loop(), context=contextvars.copy_context(),
     )  # fmt: skip
     running = asyncio.create_task(asyncio.to_thread(search.run, tmp_path))
