@@ -9,6 +9,7 @@ import typer
 
 from cupel.cli.app import app
 from cupel.cli.environment import read_environment
+from cupel.cli.starting import starting_soon
 from cupel.errors import CupelError
 
 
@@ -18,7 +19,8 @@ def main() -> None:
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     try:
         read_environment()
-        app()
+        with starting_soon():
+            app()
     except CupelError as error:
         typer.secho(f"{type(error).__name__.removesuffix('Error')}: {error}", fg="red", err=True)
         sys.exit(error.exit_code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,16 +36,15 @@ def live_progress(runner: Runner, *, quiet: bool) -> Iterator[None]:
     if quiet:
         yield
         return
+    if not sys.stderr.isatty():
+        yield
+        print(f"{runner.progress.done} of {runner.progress.total}: {status_line(runner)}", file=sys.stderr)
+        return
+    # only here: a scheduled run has no use for it, and it takes a tenth of a second
     from rich.console import Console
     from rich.live import Live
 
     console = Console(stderr=True)
-    if not console.is_terminal:
-        yield
-        console.print(
-            f"{runner.progress.done} of {runner.progress.total}: {status_line(runner)}", highlight=False
-        )
-        return
     with Live(console=console, get_renderable=lambda: _bar(runner), refresh_per_second=4, transient=False):
         yield
 

@@ -26,6 +26,16 @@ _QUIET = frozenset({"response_format"})
 """Arguments that mean nothing to LangChain itself, only to the provider."""
 
 
+class _Bypassed:
+    """In the place of an SDK's client, whose making costs as much as a hundred calls."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"the SDK's client has no part in this model, so no {name!r}; use ainvoke")
+
+
+BYPASSED = _Bypassed()
+
+
 class HttpChat(BaseChatModel):
     """Mixed in before LangChain's class for a provider, which writes the request and reads a good answer."""
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import functools
+import os
+from collections.abc import Mapping
 from typing import Any
 
-import httpx2
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from cupel.models.exchange import Line, Terms
-from cupel.models.http_chat import HttpChat
-from cupel.models.transport import tls
-
-_OF_THE_SDK = ("accept", "content-type", "user-agent", "x-stainless-")
-"""Headers that describe the SDK's own client."""
+from cupel.models.http_chat import BYPASSED, HttpChat
 
 
 class OpenAIChat(HttpChat, ChatOpenAI):
@@ -25,15 +21,13 @@ class OpenAIChat(HttpChat, ChatOpenAI):
     @classmethod
     def open(cls, terms: Terms) -> OpenAIChat:
         """The chat model for these terms; nothing is retried in it, and nothing streamed."""
-        blocking, asynchronous = _idle_clients()
         made = cls(
             model=terms.model,
             base_url=terms.where.url,
             api_key=SecretStr(terms.where.key or "none"),
             openai_proxy=None,
-            http_client=blocking,
-            http_async_client=asynchronous,
-            http_socket_options=(),
+            client=BYPASSED,
+            async_client=BYPASSED,
             timeout=terms.timeout_s,
             max_retries=0,
             use_responses_api=False,
@@ -42,9 +36,8 @@ class OpenAIChat(HttpChat, ChatOpenAI):
             cache=False,
         )
         made._terms = terms
-        # read from the environment by the SDK: organisation, project and one's own, nobody else's business
-        theirs = _named(made.root_async_client.default_headers) if terms.provider == "openai" else {}
-        made._line = Line.of(terms, theirs)
+        told = terms.provider == "openai"  # what the environment says of OpenAI is nobody else's business
+        made._line = Line.of(terms, _headers(os.environ, made.openai_organization) if told else {})
         return made
 
     def _request(
@@ -57,15 +50,15 @@ class OpenAIChat(HttpChat, ChatOpenAI):
         return self._create_chat_result(answer)
 
 
-def _named(headers: dict[str, Any]) -> dict[str, str]:
-    return {
-        name: value
-        for name, value in headers.items()
-        if isinstance(value, str) and not name.lower().startswith(_OF_THE_SDK)
+def _headers(env: Mapping[str, str], organization: str | None) -> dict[str, str]:
+    r"""Those the SDK takes from the environment: organisation, project, and one's own, a line each.
+
+    >>> _headers({"OPENAI_CUSTOM_HEADERS": "X-Team: a\nX-Cost: b"}, "org-1")
+    {'OpenAI-Organization': 'org-1', 'X-Team': 'a', 'X-Cost': 'b'}
+    """
+    named = {"OpenAI-Organization": organization, "OpenAI-Project": env.get("OPENAI_PROJECT_ID")}
+    lines = env.get("OPENAI_CUSTOM_HEADERS", "").splitlines()
+    own = {
+        name.strip(): value.strip() for name, colon, value in (line.partition(":") for line in lines) if colon
     }
-
-
-@functools.cache
-def _idle_clients() -> tuple[httpx2.Client, httpx2.AsyncClient]:
-    """What the SDK is given to hold; without them every model would read the certificates."""
-    return httpx2.Client(verify=tls(), trust_env=False), httpx2.AsyncClient(verify=tls(), trust_env=False)
+    return {name: value for name, value in named.items() if value} | own

@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, bindparam, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from cupel.errors import RunLogError
@@ -191,13 +191,21 @@ def _delete_with(table: Table) -> Any:
 @cache
 def _insert(dialect: str, table: Table, *, replace: bool) -> Any:
     """INSERT that keeps or replaces what stands."""
-    make = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    insert: Any = make(table)
+    insert: Any = _insert_of(dialect)(table)
     keys = [column.name for column in table.primary_key.columns]
     if not replace:
         return insert.on_conflict_do_nothing(index_elements=keys)
     others = {c.name: insert.excluded[c.name] for c in table.columns if c.name not in keys}
     return insert.on_conflict_do_update(index_elements=keys, set_=others)
+
+
+def _insert_of(dialect: str) -> Any:
+    """The dialect's own INSERT, which knows conflicts; only who uses PostgreSQL imports all its drivers."""
+    if dialect == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert
+    return sqlite.insert
 
 
 def _tell(group: list[_Job], answers: Sequence[Any]) -> None:

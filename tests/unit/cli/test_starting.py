@@ -1,0 +1,91 @@
+"""Starting sooner: what is put off is there as soon as it is asked for."""
+
+import gc
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+from cupel.cli import starting
+from cupel.cli.starting import starting_soon
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package that is put off, with a submodule; its list notes that its own code ran."""
+    folder = tmp_path / "put_off"
+    folder.mkdir()
+    (folder / "__init__.py").write_text(
+        "import builtins\nbuiltins.put_off_ran.append(1)\nfrom put_off.part import VALUE\n"
+    )
+    (folder / "part.py").write_text("VALUE = 7\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(starting, "LATER", frozenset({"put_off"}))
+    monkeypatch.setattr("builtins.put_off_ran", [], raising=False)
+    yield "put_off"
+    for name in ("put_off", "put_off.part"):
+        sys.modules.pop(name, None)
+
+
+def ran():
+    import builtins
+
+    return builtins.put_off_ran
+
+
+def test_a_package_put_off_runs_when_something_in_it_is_asked_for(package):
+    """Once, also after the start is over."""
+    with starting_soon():
+        module = importlib.import_module(package)
+        assert not ran()
+
+    assert module.VALUE == 7
+    assert module.VALUE == 7
+    assert ran() == [1]
+
+
+def test_its_submodules_are_imported_without_it(package):
+    """They are what is used."""
+    with starting_soon():
+        part = importlib.import_module(f"{package}.part")
+
+    assert part.VALUE == 7
+    assert not ran()
+
+
+def test_a_name_it_has_not_is_an_attribute_error(package):
+    """And not a second loading."""
+    with starting_soon():
+        module = importlib.import_module(package)
+
+    with pytest.raises(AttributeError):
+        module.NOTHING  # noqa: B018  # asking is the test
+    assert ran() == [1]
+
+
+def test_nothing_of_it_is_left_behind(package):
+    """The import system and the collector are as they were, whatever happens inside."""
+    before = [*sys.meta_path], "httpx._main" in sys.modules, gc.get_threshold()
+
+    with pytest.raises(KeyError), starting_soon():
+        raise KeyError
+
+    assert ([*sys.meta_path], "httpx._main" in sys.modules, gc.get_threshold()) == before
+
+
+def test_the_real_packages_bear_it():
+    """In a process of its own, since here they are loaded already."""
+    code = (
+        "import sys\n"
+        "from cupel.cli.starting import starting_soon\n"
+        "with starting_soon():\n"
+        "    import httpx, langchain_openai, langsmith.client\n"
+        "assert not {'openai.types.batch', 'langsmith.types.agent', 'pygments'} & set(sys.modules)\n"
+        "from openai.types import Batch\n"
+        "from langsmith.types import *\n"
+        "assert Batch.__name__ == 'Batch' and Agent.__name__ == 'Agent'\n"
+        "from httpx import main\n"
+    )
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
