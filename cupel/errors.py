@@ -8,6 +8,7 @@
     │   ├── ProjectError         langgraph.json or a graph cannot be loaded (fix the project, or `cupel init`)
     │   └── TaskError            a task folder or prompt file is wrong      (fix the file)
     ├── NotEnoughDataError       too few documents or labels to conclude    (collect more; it says how many)
+    ├── RunBusyError             another process is at this very run        (wait for it, or end it)
     ├── RunLogError              the run log is locked, corrupt or foreign  (see the text)
     ├── ModelError               a provider call failed
     │   ├── ProviderRefusedError wrong key, unknown model, no credit        (stops the run)
@@ -72,6 +73,10 @@ class TaskError(UsageError):
 
 class NotEnoughDataError(CupelError):
     """Too few documents or labels to conclude anything."""
+
+
+class RunBusyError(CupelError):
+    """Another process is at this very run."""
 
 
 class RunLogError(CupelError):

@@ -27,7 +27,8 @@ from cupel.packing import Packing, PackTerms, Place, arranged, current_place, pa
 from cupel.project import Project, code_identity, find_project, load_graph
 from cupel.prompts import check_prompts, compact
 from cupel.runlog import Usage, text_hash
-from cupel.runtime import Run, Runtime, Tally, close_current, current_retry, install, running
+from cupel.runlog.leases import Lease
+from cupel.runtime import Run, Runtime, SharedBudget, Tally, close_current, current_retry, install, running
 from cupel.state import DocumentInput, Outcome, VerdictName
 from cupel.tables import Row
 from cupel.tasks import TaskSpec
@@ -164,6 +165,7 @@ class Runner:
         self._started = time.perf_counter()
         self._open = ExitStack()
         self.batcher: Batcher | None = None
+        self._lease: Lease | None = None
 
     async def __aenter__(self) -> Self:
         """Open the run log, check the models, load the graph; all before anything is paid."""
@@ -175,6 +177,7 @@ class Runner:
         try:
             await self._prepare()
         except BaseException:
+            await self._give_back()
             await self.runtime.aclose()
             raise
         self._open.enter_context(seldom_collected())
@@ -201,6 +204,10 @@ class Runner:
             self.tally = self.run.tally
             return
         check_prompts(self.job.task)
+        if self.job.batch is not None:
+            self._lease = await Lease.take(
+                self.runtime.run_log, f"batch-{self.run_id}", what="a batch run", lost=self.stop.because_of
+            )
         await self.runtime.count_earlier(models.all().values())
         self.run = Run(
             run_id=self.run_id, tally=self.tally, budget=await self._budget(), stops=True, task=self.job.task
@@ -268,9 +275,14 @@ class Runner:
             "kind": "run" if self._within is None else "trial",
         }
 
-    async def _budget(self) -> Budget | None:
+    async def _budget(self) -> Budget | SharedBudget | None:
         if self.job.max_usd is None:
             return None
+        log = self.runtime.run_log
+        if log.is_shared and self.job.batch is None:
+            shared = SharedBudget(log, self.run_id, self.job.max_usd, patience_s=self.job.context.timeout_s)
+            await shared.open()
+            return shared
         at_providers = await held_usd(self.runtime.run_log, self.run_id) if self.job.batch else 0.0
         spent = await self.runtime.run_log.spent_usd(self.run_id)
         return Budget(self.job.max_usd, spent_usd=max(0.0, spent - at_providers))
@@ -287,10 +299,15 @@ class Runner:
             await self.runtime.run_log.finish_run(
                 self.run_id, "stopped" if stopped else "finished", None if stopped else self.progress.done
             )
+            await self._give_back()
         finally:
             self._open.close()
             if self._within is None:
                 await close_current()
+
+    async def _give_back(self) -> None:
+        if self._lease is not None:
+            await self._lease.give_back()
 
     async def outcomes(self, documents: Iterable[Row]) -> AsyncIterator[tuple[Row, Outcome | None]]:
         """Every document with its outcome, in the input's order; None for those a stopped run did not reach.

@@ -17,7 +17,7 @@ from cupel.models.batch_api import BATCH_SHARE, MAX_BYTES, MAX_REQUESTS
 from cupel.models.batch_lines import request_body, takes_batches
 from cupel.runlog import RunLog, StoredResponse
 from cupel.runlog.batches import BatchLog, BatchRequest
-from cupel.runtime import Request, Run
+from cupel.runtime import Request, Run, SharedBudget
 
 LOOK_S = 0.05
 """Between two looks whether every document waits."""
@@ -85,6 +85,10 @@ class Batcher:
     ) -> None:
         self._log = BatchLog(run_log)
         self._run_log, self._run, self._env, self._stopping = run_log, run, env, stopping
+        assert not isinstance(
+            run.budget, SharedBudget
+        )  # batches belong to one process, which has their lease
+        self._budget: Budget | None = run.budget
         self._live = asyncio.Semaphore(live)
         self._parked: dict[str, _Place] = {}
         self._held: dict[str, Reservation] = {}
@@ -94,7 +98,7 @@ class Batcher:
 
     async def open(self) -> None:
         """Take up the jobs an earlier process left at the providers."""
-        budget = self._run.budget
+        budget = self._budget
         if budget is not None:
             for key, usd in (await self._log.held_usd(self._run.run_id)).items():
                 self._held[key] = await budget.reserve(usd)
@@ -203,7 +207,7 @@ class Batcher:
                 return True
         if place.answer.done():  # its job landed meanwhile
             return True
-        budget: Budget | None = self._run.budget
+        budget = self._budget
         if budget is not None:
             place.settled = True  # room may come only when what is parked has been sent
             place.reservation = await budget.reserve(place.request.usd)
@@ -220,8 +224,8 @@ class Batcher:
             return await live()
 
     def _release(self, place: _Place) -> None:
-        if place.reservation is not None and self._run.budget is not None:
-            self._run.budget.release(place.reservation)
+        if place.reservation is not None and self._budget is not None:
+            self._budget.release(place.reservation)
             place.reservation = None
 
     # ---- waves

@@ -170,7 +170,7 @@ def _check_engine(told: FileRun) -> None:
     if told.engine == "dask":
         from cupel.cluster import check_cluster
 
-        check_cluster(os.environ, max_usd=told.max_usd, batch=told.batch)
+        check_cluster(os.environ, batch=told.batch)
     elif told.engine != "local":
         raise SettingError(f"--engine {told.engine}: the engines are local and dask")
     elif told.scheduler is not None:

@@ -31,6 +31,7 @@ class Order:
     input_name: str
     output_name: str | None
     concurrency: int
+    max_usd: float | None
     retry_failed: bool
     output_schema: Mapping[str, Any] | None
     instructions: str
@@ -49,9 +50,9 @@ def order_of(job: Job, project: Project, *, wait: bool = False, run_id: str | No
     """The order that has workers do this job.
 
     Raises:
-        SettingError: For a spending cap or batch jobs, which belong to one process.
+        SettingError: For batch jobs, which belong to one process.
     """
-    _check_of_one_process(job.max_usd, batch=job.batch is not None)
+    _check_of_one_process(batch=job.batch is not None)
     return Order(
         parcel=pack(project),
         task=job.task.name,
@@ -60,6 +61,7 @@ def order_of(job: Job, project: Project, *, wait: bool = False, run_id: str | No
         input_name=job.input_name,
         output_name=job.output_name,
         concurrency=job.concurrency,
+        max_usd=job.max_usd,
         retry_failed=job.retry_failed,
         output_schema=job.output_schema,
         instructions=job.instructions,
@@ -70,7 +72,7 @@ def order_of(job: Job, project: Project, *, wait: bool = False, run_id: str | No
     )
 
 
-def check_cluster(env: Mapping[str, str], *, max_usd: float | None, batch: bool) -> None:
+def check_cluster(env: Mapping[str, str], *, batch: bool) -> None:
     """See that a cluster can do what is asked, before anything is opened.
 
     Raises:
@@ -79,15 +81,10 @@ def check_cluster(env: Mapping[str, str], *, max_usd: float | None, batch: bool)
     if importlib.util.find_spec("distributed") is None:
         raise SettingError('Dask is not installed: pip install "cupel[dask]"')
     require_database(env)
-    _check_of_one_process(max_usd, batch=batch)
+    _check_of_one_process(batch=batch)
 
 
-def _check_of_one_process(max_usd: float | None, *, batch: bool) -> None:
-    if max_usd is not None:
-        raise SettingError(
-            "max_usd is kept by one process, so it cannot be given to a cluster; cap each document with "
-            "max_usd_per_document, or run without Dask"
-        )
+def _check_of_one_process(*, batch: bool) -> None:
     if batch:
         raise SettingError("batch APIs are used by one process: leave out --batch, or --engine dask")
 

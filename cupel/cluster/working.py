@@ -151,6 +151,7 @@ def _job(order: Order, project: Project) -> Job:
         input_name=order.input_name,
         output_name=order.output_name,
         concurrency=order.concurrency,
+        max_usd=order.max_usd,
         retry_failed=order.retry_failed,
         output_schema=order.output_schema,
         instructions=order.instructions,

@@ -104,6 +104,11 @@ class RunLog:
         return shown(self.url)
 
     @property
+    def is_shared(self) -> bool:
+        """Whether processes on several machines may be using it."""
+        return self.url.startswith("postgresql")
+
+    @property
     def engine(self) -> Engine:
         """What it is kept in, for others who share things through it."""
         return self._engine

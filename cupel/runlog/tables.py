@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, String, Table, Text
 
 metadata = MetaData()
 
@@ -188,4 +188,23 @@ batch_requests = Table(
     Column("body", Text, nullable=False, doc="JSON as sent; emptied when answered"),
     Column("usd", Float, nullable=False, doc="The most it can cost, at the price of a batch"),
     Column("created_at", String(32), nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(64), primary_key=True, doc="What only one process at a time may do"),
+    Column("owner", String(32), nullable=False, doc="Token of the holder"),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("born", Text, doc="When that process started, as its system counts; tells a reused pid apart"),
+    Column("since", String(32), nullable=False),
+    Column("expires_at", Float, nullable=False, doc="Seconds since 1970; counts for other hosts only"),
+)
+
+purses = Table(
+    "purses",
+    metadata,
+    Column("run_id", String(32), primary_key=True),
+    Column("committed_pico", BigInteger, nullable=False, doc="Spent and reserved, in 1e-12 US dollars"),
 )

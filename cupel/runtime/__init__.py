@@ -7,6 +7,7 @@ called: looked up first, reserved before it is sent, limited, retried, and commi
 
 from cupel.runtime.calls import Batching
 from cupel.runtime.policies import policy_path
+from cupel.runtime.purses import SharedBudget
 from cupel.runtime.requests import DOCUMENT_MARK, Request, Response
 from cupel.runtime.resources import DEFAULT_TASK, Runtime, close_current, current, install
 from cupel.runtime.runs import Run, Tally, current_retry, current_run, current_sample, running, sampling
@@ -19,6 +20,7 @@ __all__ = [
     "Response",
     "Run",
     "Runtime",
+    "SharedBudget",
     "Tally",
     "close_current",
     "current",

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from cupel.limits import Budget
+from cupel.runtime.purses import SharedBudget
 from cupel.tasks import TaskSpec
 
 
@@ -43,7 +44,7 @@ class Run:
     """The run under way: its name in the run log, its money and its counts."""
 
     run_id: str = "served"
-    budget: Budget | None = None
+    budget: Budget | SharedBudget | None = None
     tally: Tally = field(default_factory=Tally)
     stops: bool = False
     """A wrong key or reached cap ends the run; a served document records it instead."""

@@ -101,3 +101,32 @@ def test_interrupted_it_leaves_the_jobs_where_they_are_and_collects_them_later(f
     assert json.loads(stdout)["statuses"] == {"pending": 40}
     assert json.loads(resumed.stdout)["statuses"] == {"accepted": 40}
     assert twice == 0
+
+
+def test_the_same_command_started_twice_says_that_the_first_is_going_on(folder):
+    """The second ends at once and sends nothing, whatever its --out; a first that was killed holds nobody up."""
+    asked = ["in.jsonl", "--json", *OPENAI, *FAST]
+    with ScriptedProvider(answer, batches=BatchScript(takes_s=1.5)) as provider:
+        counts = provider.batches.counts
+        processes = [
+            subprocess.Popen(
+                command(*asked, "--out", f"{name}.jsonl"), cwd=folder, env=environment(provider),
+                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            )
+            for name in ("one", "other")
+        ]  # fmt: skip
+        while all(process.poll() is None for process in processes):
+            time.sleep(0.02)
+        refused, first = sorted(processes, key=lambda process: process.poll() is None)
+        while counts.jobs < 1 and first.poll() is None:
+            time.sleep(0.02)
+        first.send_signal(signal.SIGKILL)
+        said = refused.communicate()[1]
+        last = run(folder, *asked, provider=provider)
+        first.communicate()
+        twice = counts.sent_twice
+
+    assert refused.returncode == 2, said
+    assert f"going on already: process {first.pid} on" in said
+    assert json.loads(last.stdout)["statuses"] == {"accepted": 40}, last.stderr
+    assert twice == 0

@@ -103,11 +103,30 @@ assert second["arguments"].tolist() == first["arguments"].tolist()
     assert asked == 40
 
 
+def test_a_cluster_of_our_own_keeps_one_cap_and_goes_on_under_a_higher_one(folder, url):
+    """`--engine dask` and nothing else: every worker reserves in the run log before it sends; any engine resumes."""
+    prices = {"CUPEL_PRICES": "openai:cheap=10/20,openai:strong=10/20", "CUPEL_MAX_OUTPUT_TOKENS": "300"}
+    env = {"CUPEL_DATABASE_URL": url, **prices}
+    asked = ["in.jsonl", "--out", "out.jsonl", "--json", "--concurrency", "4", *MODELS]
+    with ScriptedProvider(answer, latency_s=0.02) as provider:
+        capped = run(folder, *asked, "--engine", "dask", "--max-usd", "0.2", provider=provider, **env)
+        stopped = provider.counts.billed
+        done = run(folder, *asked, "--max-usd", "5", provider=provider, **env)
+        billed, repeats = provider.counts.billed, provider.counts.billed_repeats
+
+    assert capped.returncode == 3, capped.stderr
+    assert "the budget has no room" in capped.stderr
+    assert 0 < json.loads(capped.stdout)["cost_usd_total"] <= 0.2
+    assert 0 < stopped < 40
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["statuses"] == {"accepted": 40}
+    assert (billed, repeats) == (40, 0)
+
+
 @pytest.mark.parametrize(
     ("more", "says"),
     [
         pytest.param([], "CUPEL_DATABASE_URL", id="no PostgreSQL"),
-        pytest.param(["--max-usd", "1"], "one process", id="a cap that cannot be kept"),
         pytest.param(["--batch"], "--batch", id="batch jobs"),
     ],
 )

@@ -9,13 +9,13 @@ from cupel.runlog.database import HEAD
 
 
 async def test_a_log_from_before_batches_gets_their_tables_and_keeps_its_answers(tmp_path):
-    """What 0002 and 0003 made is dropped and the revision set back, as 0001 left it."""
+    """What came after 0001 is dropped and the revision set back, as 0001 left it."""
     url = f"sqlite:///{tmp_path / 'runlog.sqlite'}"
     first = RunLog(url)
     await first.save_response(StoredResponse(key="k", kind="extract", model="openai:m", text="{}"))
     first.close()
     with sqlite3.connect(tmp_path / "runlog.sqlite") as connection:
-        for table in ("batch_jobs", "batch_requests"):
+        for table in ("batch_jobs", "batch_requests", "leases", "purses"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("ALTER TABLE runs DROP COLUMN kind")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
@@ -31,5 +31,5 @@ async def test_a_log_from_before_batches_gets_their_tables_and_keeps_its_answers
     connection.close()
 
     assert kept is not None
-    assert {("batch_jobs",), ("batch_requests",)} <= set(found)
+    assert {("batch_jobs",), ("batch_requests",), ("leases",), ("purses",)} <= set(found)
     assert revision == (HEAD,)

@@ -1,0 +1,130 @@
+"""Leases in the run log: what only one process at a time may do, given up even by a process that was killed.
+
+A holder on this machine is gone when its process is; one elsewhere when it has not renewed for `LEASE_S`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Update, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from cupel.errors import CupelError, RunBusyError, RunLogError
+from cupel.runlog import tables
+from cupel.runlog.store import RunLog, now
+from cupel.runlog.worker import Row
+
+LEASE_S = 60.0
+
+
+class Lease:
+    """A lease that is held and renewed until it is given back; make it with `take`."""
+
+    def __init__(self, run_log: RunLog, row: Row, lost: Callable[[CupelError], None], what: str) -> None:
+        self._log, self._row, self._lost, self._what = run_log, row, lost, what
+        self._renewing = asyncio.create_task(self._renew(), name=f"cupel-lease-{row['name']}")
+
+    @classmethod
+    async def take(
+        cls, run_log: RunLog, name: str, *, what: str, lost: Callable[[CupelError], None]
+    ) -> Lease:
+        """Take a lease that nobody alive holds.
+
+        Args:
+            run_log: Where it is kept.
+            name: What it is for.
+            what: The same in words, for errors.
+            lost: Told when another process took it, as after a long sleep of this one.
+
+        Raises:
+            RunBusyError: Naming the process that holds it.
+        """
+        row = {
+            "name": name, "owner": secrets.token_hex(16), "host": socket.gethostname(), "pid": os.getpid(),
+            "born": born(os.getpid()), "since": now(), "expires_at": time.time() + LEASE_S,
+        }  # fmt: skip
+        holder = await run_log.transact(lambda connection: _take(connection, row))
+        if holder is not None:
+            raise RunBusyError(
+                f"{what} of this very command is going on already: process {holder['pid']} on {holder['host']} since "
+                f"{holder['since']}. Wait for it, or end it and give the same command: nothing is lost"
+            )
+        return cls(run_log, row, lost, what)
+
+    async def give_back(self) -> None:
+        """Let others have it."""
+        self._renewing.cancel()
+        await asyncio.gather(self._renewing, return_exceptions=True)
+        table = tables.leases
+        mine = delete(table).where(table.c.name == self._row["name"], table.c.owner == self._row["owner"])
+        await self._log.transact(lambda connection: connection.execute(mine).rowcount)
+
+    async def _renew(self) -> None:
+        table = tables.leases
+        mine = update(table).where(table.c.name == self._row["name"], table.c.owner == self._row["owner"])
+        while True:
+            await asyncio.sleep(LEASE_S / 4)
+            try:
+                held = await self._log.transact(partial(_renewed, mine=mine))
+            except RunLogError as error:
+                self._lost(error)
+                return
+            if not held:
+                self._lost(
+                    RunBusyError(f"another process took over {self._what} while this one was not heard of")
+                )
+                return
+
+
+def _take(connection: Connection, row: Row) -> Row | None:
+    """None when it is ours now, else who holds it; safe against others who do the same at this moment."""
+    make: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    table = tables.leases
+    connection.execute(make(table).values(**row).on_conflict_do_nothing(index_elements=["name"]))
+    held = connection.execute(select(table).where(table.c.name == row["name"])).mappings().first()
+    if held is None:  # given back between the two statements
+        return _take(connection, row)
+    if held["owner"] == row["owner"]:
+        return None
+    if is_alive(held, host=row["host"]):
+        return dict(held)
+    gone = update(table).where(table.c.name == row["name"], table.c.owner == held["owner"])
+    taken = connection.execute(gone.values(**row)).rowcount
+    return None if taken else dict(held)
+
+
+def _renewed(connection: Connection, *, mine: Update) -> int:
+    return int(connection.execute(mine.values(expires_at=time.time() + LEASE_S)).rowcount)
+
+
+def is_alive(holder: Any, *, host: str) -> bool:
+    """Whether the holder of a lease is still there, as seen from a host."""
+    if holder["host"] != host:
+        return bool(holder["expires_at"] > time.time())
+    try:
+        os.kill(holder["pid"], 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody else's process: it is there
+    found = born(holder["pid"])
+    return found is None or holder["born"] is None or found == holder["born"]
+
+
+def born(pid: int) -> str | None:
+    """When a process started, as its system counts; empty for one that has ended, None where that cannot be told."""
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    fields = told.rpartition(")")[2].split()
+    return "" if fields[0] == "Z" else fields[19]  # a zombie keeps its number until its parent looks
