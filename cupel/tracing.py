@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from langchain_core.runnables.config import var_child_runnable_config
-from langgraph.types import TracePolicy
+from langgraph.types import Command, TracePolicy
 
 from cupel.sending import Sending
 from cupel.state import Outcome
@@ -66,10 +66,12 @@ def _brief(state: Any) -> Any:
 
 
 def _brief_update(update: Any) -> Any:
-    """A node's update for its trace: whole, but for a text it only hands on."""
-    if _unwatched.get() or not isinstance(update, Mapping):
+    """A node's update for its trace: whole, but for a text it only hands on; and where it sends the document."""
+    if _unwatched.get():
         return update
-    return {k: v for k, v in update.items() if k != "text"}
+    if isinstance(update, Command):
+        return {**_brief_update(update.update), "next": update.goto}
+    return {k: v for k, v in update.items() if k != "text"} if isinstance(update, Mapping) else update
 
 
 NODE_TRACE = TracePolicy(process_inputs=_brief, process_outputs=_brief_update)

@@ -14,7 +14,7 @@ from langgraph.graph import END, START, StateGraph
 
 from cupel.context import RunContext
 from cupel.state import DocumentInput, Outcome, RunState
-from cupel.tracing import NODE_TRACE
+from cupel.steps import add_step
 from nodes.escalate import escalate
 from nodes.extract import extract
 from nodes.finish import finish
@@ -26,36 +26,49 @@ from nodes.route import route, route_after_route
 from nodes.verify import route_after_verify, verify
 
 builder = StateGraph(RunState, input_schema=DocumentInput, output_schema=Outcome, context_schema=RunContext)
-builder.add_node(prepare, metadata={"label": "Check, name, cut into windows"}, trace_policy=NODE_TRACE)
-builder.add_node(route, metadata={"label": "Which tier first?"}, trace_policy=NODE_TRACE)
-builder.add_node(extract, metadata={"label": "Cheap model"}, trace_policy=NODE_TRACE)
-builder.add_node(verify, metadata={"label": "How sure are we?"}, trace_policy=NODE_TRACE)
-builder.add_node(escalate, metadata={"label": "Strong model"}, trace_policy=NODE_TRACE)
-builder.add_node(judge, metadata={"label": "Is it right?"}, trace_policy=NODE_TRACE)
-builder.add_node(refine, metadata={"label": "Instructions for this document"}, trace_policy=NODE_TRACE)
-builder.add_node(review, metadata={"label": "Ask a person"}, trace_policy=NODE_TRACE)
-builder.add_node(finish, metadata={"label": "Settle the outcome"}, trace_policy=NODE_TRACE)
-
-builder.add_edge(START, "prepare")
-builder.add_conditional_edges(
-    "prepare", route_after_prepare, {"ready": "extract", "to be routed": "route", "unusable": "finish"}
+add_step(
+    builder,
+    prepare,
+    "Check, name, cut into windows",
+    route_after_prepare,
+    {"ready": "extract", "to be routed": "route", "unusable": "finish"},
 )
-builder.add_conditional_edges(
-    "route", route_after_route, {"cheap first": "extract", "strong first": "escalate"}
+add_step(
+    builder,
+    route,
+    "Which tier first?",
+    route_after_route,
+    {"cheap first": "extract", "strong first": "escalate"},
 )
-builder.add_edge("extract", "verify")
-builder.add_edge("escalate", "verify")
-builder.add_conditional_edges(
-    "verify",
+add_step(builder, extract, "Cheap model")
+add_step(
+    builder,
+    verify,
+    "How sure are we?",
     route_after_verify,
     {"in doubt": "escalate", "to be judged": "judge", "confident": "finish"},
 )
-builder.add_conditional_edges(
-    "judge",
+add_step(builder, escalate, "Strong model")
+add_step(
+    builder,
+    judge,
+    "Is it right?",
     route_after_judge,
     {"accepted": "finish", "rejected": "refine", "rounds spent": "escalate", "for a person": "review"},
 )
-builder.add_conditional_edges("refine", route_after_refine, {"cheap": "extract", "strong": "escalate"})
+add_step(
+    builder,
+    refine,
+    "Instructions for this document",
+    route_after_refine,
+    {"cheap": "extract", "strong": "escalate"},
+)
+add_step(builder, review, "Ask a person")
+add_step(builder, finish, "Settle the outcome")
+
+builder.add_edge(START, "prepare")
+builder.add_edge("extract", "verify")
+builder.add_edge("escalate", "verify")
 builder.add_edge("review", "finish")
 builder.add_edge("finish", END)
 
