@@ -20,7 +20,7 @@ from cupel.models.capabilities import Capabilities
 from cupel.models.endpoints import Endpoint
 from cupel.models.failures import ProviderConnectionError, ProviderTimeoutError
 from cupel.models.replies import Reply, kept_headers
-from cupel.models.transport import AGENT, CONNECT_S, proxy_for, session_of_this_loop
+from cupel.models.transport import AGENT, CONNECT_S, proxy_for, session_of_this_loop, tls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +85,7 @@ class Line:
     @classmethod
     def of(cls, terms: Terms, headers: Mapping[str, str]) -> Line:
         """The way to a model; `headers` go beside those every provider needs."""
+        tls()  # certificates are read here, in the thread that opens a model: a session opens in the loop
         url = f"{terms.where.url}/chat/completions"
         ours = {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": AGENT}
         key = {"Authorization": f"Bearer {terms.where.key}"} if terms.where.key else {}
