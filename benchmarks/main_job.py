@@ -8,11 +8,13 @@ its answers up: nothing here says anything about quality. Exits with 1 when a ba
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -197,28 +199,53 @@ def other_languages(folder: Path) -> None:
     offsets_hold(folder, write(folder / "languages.jsonl", chosen), "20 speeches in other languages")
 
 
-def kills(folder: Path, times: int = 10) -> None:
-    """Kill -9 at random instants of a run, after random numbers of paid calls, resumed each time."""
-    source, rows = speeches()
-    instants = sorted(random.Random(3).sample(range(5, max(2 * len(rows), 3 * times)), times))
-    killed_at = []
+def kills(folder: Path, times: int = 10, source: Path | None = None) -> None:
+    """Kill -9 at random instants of a run, each some paid calls and a moment after its start, resumed each time."""
+    source = source or speeches()[0]
+    rng, killed_at, in_flight, answering = random.Random(3), [], [], 0
     with provider() as url:
         args, env = command(url, source)
-        for instant in instants:
+        while len(killed_at) < times:
             process = subprocess.Popen(
                 args, cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
-            while stats(url)["billed"] < instant and process.poll() is None:
-                time.sleep(0.005)
+            wanted = stats(url)["billed"] + rng.randint(0, 3 * CONCURRENCY)
+            while stats(url)["billed"] < wanted and process.poll() is None:
+                time.sleep(0.01)
+            time.sleep(rng.uniform(0, 0.05))
+            if process.poll() is not None:
+                break
+            process.send_signal(signal.SIGSTOP)  # so that what is counted is what the kill finds
+            counted = stats(url)
+            in_flight.append(counted["billed_unique"] - stored_responses(folder))
+            answering += counted["in_flight"]
+            killed_at.append(counted["billed"])
             process.send_signal(signal.SIGKILL)
             process.wait()
-            killed_at.append(stats(url)["billed"])
         _, out = run(url, folder, source)
         repeats = stats(url)["billed_repeats"]
-    lost = len(rows) - len({row["id"] for row in out if row["arguments_status"]})
-    wanted = f"0 lost, ≤ {times * CONCURRENCY} in flight over {times} kills"
-    measured = f"{lost} lost, {repeats} paid twice, killed after {killed_at} paid calls"
-    bar("kill -9", measured, holds=lost == 0 and repeats <= times * CONCURRENCY, wanted=wanted)
+    rows = read(source)
+    lost = len(rows) - sum(row["arguments_status"] in ("accepted", "needs_review", "failed") for row in out)
+    wanted = f"{times} kills, 0 lost, repeats ≤ in flight, at most {CONCURRENCY} at each"
+    measured = f"{len(rows)} documents, {len(killed_at)} kills, {lost} lost, {repeats} paid twice, {sum(in_flight)} sent and "
+    measured += (
+        f"not yet stored ({answering} of them still at the provider), killed after {killed_at} paid calls"
+    )
+    holds = lost == 0 and repeats <= sum(in_flight) and max(in_flight) <= CONCURRENCY
+    bar("kill -9", measured, holds=len(killed_at) == times and holds, wanted=wanted)
+
+
+def stored_responses(folder: Path) -> int:
+    """How many answers a run log holds."""
+    log = folder / ".cupel" / "runlog.sqlite"
+    if not log.exists():
+        return 0
+    with contextlib.closing(sqlite3.connect(f"file:{log}?mode=ro", uri=True)) as connection:
+        try:
+            found: int = connection.execute("SELECT count(*) FROM responses").fetchone()[0]
+        except sqlite3.OperationalError:  # killed before its tables were there
+            return 0
+    return found
 
 
 PARTS = {

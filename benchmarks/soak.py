@@ -90,8 +90,8 @@ def limits(folder: Path, told: argparse.Namespace) -> None:
 
 
 def killed(folder: Path, told: argparse.Namespace) -> None:
-    """Kill -9 at random instants."""
-    kills(folder, times=told.kills)
+    """Kill -9 at random instants, on enough documents for every kill to find some left."""
+    kills(folder, told.kills, write(folder / "in.jsonl", many(told.rows or 10 * told.kills)))
 
 
 def faults(folder: Path, told: argparse.Namespace) -> None:
@@ -225,7 +225,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("parts", nargs="*", metavar="PART")
-    parser.add_argument("--rows", type=int, default=0, help="documents of the parts faults and bulk")
+    parser.add_argument("--rows", type=int, default=0, help="documents of the parts kills, faults and bulk")
     parser.add_argument("--kills", type=int, default=100)
     told = parser.parse_args()
     for name in told.parts or PARTS:
