@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from cupel.errors import RunLogError
 from cupel.runlog import tables
+from cupel.runlog.claims import Claims
 from cupel.runlog.database import database_url, explain, open_engine, shown
 from cupel.runlog.rows import attempt_rows, failure_rows, verdict_rows
 from cupel.runlog.worker import Forget, Insert, Row, Worker, Write
@@ -96,6 +98,7 @@ class RunLog:
         self.url = url
         self._engine = open_engine(url)
         self._worker = Worker(self._engine, url)
+        self.claims = Claims(url)
         self._known_prompts: set[str] = set()
 
     @property
@@ -116,6 +119,7 @@ class RunLog:
     def close(self) -> None:
         """Write what is waiting and let go of the database."""
         self._worker.close()
+        self.claims.close()
 
     # ---- responses and money
 
@@ -297,17 +301,11 @@ def _spent(connection: Connection, run_id: str) -> float:
 
 
 def _start(connection: Connection, row: Row) -> None:
-    known = connection.execute(
-        select(tables.runs.c.run_id).where(tables.runs.c.run_id == row["run_id"])
-    ).scalar()
-    if known is None:
-        started = {**row, "state": "running", "started_at": now(), "updated_at": now()}
-        connection.execute(tables.runs.insert(), started)
-    else:
-        change = update(tables.runs).where(tables.runs.c.run_id == row["run_id"])
-        connection.execute(
-            change.values(state="running", updated_at=now(), output_name=row.get("output_name"))
-        )
+    # in one statement: another process may start the very same run at this moment
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    started = insert(tables.runs).values(**row, state="running", started_at=now(), updated_at=now())
+    again = {name: started.excluded[name] for name in ("state", "updated_at", "output_name")}
+    connection.execute(started.on_conflict_do_update(index_elements=["run_id"], set_=again))
 
 
 def _row_of_run(run_id: str, position: int, outcome_key: str) -> Insert:

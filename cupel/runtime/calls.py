@@ -69,8 +69,11 @@ class Calls:
 
     async def _complete(self, request: Request) -> Response:
         tally = current_run().tally
+        if self.batching is None and not self.run_log.claims.take(request.key):
+            await self._asked_elsewhere(request)
         stored = await self.run_log.response(request.key)
         if stored is not None:
+            self.run_log.claims.give_back(request.key)
             tally.cache_hits += 1
             return Response(stored, cached=True)
         pending = self._in_flight.get(request.key)
@@ -78,6 +81,20 @@ class Calls:
             tally.cache_hits += 1
             return Response(await asyncio.shield(pending), cached=True)
         return Response(await self._start(request), cached=False)
+
+    async def _asked_elsewhere(self, request: Request) -> None:
+        """Wait while another run on this run log asks the same: its answer will be there, and paid once.
+
+        Not for longer than a call of ours may take in all: the other may wait for a daily limit, or hang.
+        """
+        current_run().tally.notes.add(
+            "another run on this run log was asking the same: its answers were waited for"
+        )
+        wait, left = 0.02, request.settings.timeout_s * (request.max_retries + 1)
+        while left > 0 and not self.run_log.claims.take(request.key):
+            await asyncio.sleep(wait)
+            left -= wait
+            wait = min(1.5 * wait, 0.5)
 
     async def _start(self, request: Request) -> StoredResponse:
         context, config = call_context(trace_config(request))
@@ -96,6 +113,7 @@ class Calls:
 
     def _landed(self, key: str, task: asyncio.Task[StoredResponse]) -> None:
         self._in_flight.pop(key, None)
+        self.run_log.claims.give_back(key)
         if not task.cancelled():
             task.exception()  # seen here, in case nobody waits any more
 

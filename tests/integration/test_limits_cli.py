@@ -63,8 +63,8 @@ def test_an_impossible_limit_is_said_before_anything_is_paid(folder, limits, say
     assert asked == 0
 
 
-def test_two_runs_on_one_run_log_lose_nothing(folder):
-    """The same file by two processes at once: both end with every row, and the file stays whole."""
+def test_two_runs_on_one_run_log_lose_nothing_and_pay_nothing_twice(folder):
+    """The same file by two processes at once: both end with every row, and one waits for what the other asks."""
     with ScriptedProvider(answer, latency_s=0.02) as provider:
         found = []
 
@@ -76,7 +76,9 @@ def test_two_runs_on_one_run_log_lose_nothing(folder):
             thread.start()
         for thread in threads:
             thread.join()
+        counts = provider.counts
 
+    assert (counts.billed, counts.billed_repeats) == (40, 0), [done.stdout for done in found]
     assert [done.returncode for done in found] == [0, 0], [done.stderr for done in found]
     assert all(json.loads(done.stdout)["statuses"] == {"accepted": 40} for done in found)
 
