@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 
 from cupel.campaigns import ImproveState
 from cupel.context import RunContext
-from cupel.improving import collected
+from cupel.improving import collected, step
 
 
 async def collect(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
@@ -16,7 +16,8 @@ async def collect(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str
 
     Reads `task` and `documents`; of the held-out side nothing is looked at.
     """
-    return await collected(state, RunContext.of(runtime))
+    async with step():
+        return await collected(state, RunContext.of(runtime))
 
 
 async def route_after_collect(state: ImproveState) -> Literal["failures", "none"]:

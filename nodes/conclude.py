@@ -8,9 +8,10 @@ from langgraph.runtime import Runtime
 
 from cupel.campaigns import ImproveState
 from cupel.context import RunContext
-from cupel.improving import concluded
+from cupel.improving import concluded, step
 
 
 async def conclude(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Settle the result in one word with its reasons, and note it in the ledger."""
-    return await concluded(state, RunContext.of(runtime))
+    async with step(last=True):
+        return await concluded(state, RunContext.of(runtime))

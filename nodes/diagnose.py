@@ -8,9 +8,10 @@ from langgraph.runtime import Runtime
 
 from cupel.campaigns import ImproveState
 from cupel.context import RunContext
-from cupel.improving import diagnosed
+from cupel.improving import diagnosed, step
 
 
 async def diagnose(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Cluster failures by criterion and cause, and tell them in words that hold no document."""
-    return await diagnosed(state, RunContext.of(runtime))
+    async with step():
+        return await diagnosed(state, RunContext.of(runtime))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from cupel.campaigns import ImproveState
-from cupel.improving import promoted
+from cupel.improving import promoted, step
 
 
 async def promote(state: ImproveState) -> dict[str, Any]:
     """Move the ledger's pointer and write rules.toml; doing it twice changes nothing."""
-    return await promoted(state)
+    async with step():
+        return await promoted(state)

@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 
 from cupel.campaigns import ImproveState
 from cupel.context import RunContext
-from cupel.improving import ROUNDS, proposed
+from cupel.improving import ROUNDS, proposed, step
 
 
 async def propose(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
@@ -16,7 +16,8 @@ async def propose(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str
 
     Where no edit is left, `tried` says why.
     """
-    return await proposed(state, RunContext.of(runtime))
+    async with step():
+        return await proposed(state, RunContext.of(runtime))
 
 
 async def route_after_propose(state: ImproveState) -> Literal["candidate", "again", "given up"]:

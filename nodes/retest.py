@@ -8,12 +8,13 @@ from langgraph.runtime import Runtime
 
 from cupel.campaigns import ImproveState
 from cupel.context import RunContext
-from cupel.improving import ROUNDS, retested
+from cupel.improving import ROUNDS, retested, step
 
 
 async def retest(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Run the candidate on the development failures and as many passing documents; append to `tried`."""
-    return await retested(state, RunContext.of(runtime))
+    async with step():
+        return await retested(state, RunContext.of(runtime))
 
 
 async def route_after_retest(state: ImproveState) -> Literal["better", "again", "given up"]:

@@ -8,12 +8,13 @@ from langgraph.runtime import Runtime
 
 from cupel.campaigns import ImproveState
 from cupel.context import RunContext
-from cupel.improving import revised
+from cupel.improving import revised, step
 
 
 async def revise(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Hold an edit to the static guards; the nominee stands by until the edit has passed the gate."""
-    return await revised(state, RunContext.of(runtime))
+    async with step():
+        return await revised(state, RunContext.of(runtime))
 
 
 async def route_after_revise(state: ImproveState) -> Literal["candidate", "refused"]:

@@ -8,12 +8,13 @@ from langgraph.runtime import Runtime
 
 from cupel.campaigns import ImproveState
 from cupel.context import RunContext
-from cupel.improving import weighed
+from cupel.improving import step, weighed
 
 
 async def weigh(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Run both prompts on the held-out documents and decide; the look is noted before anything is run."""
-    return await weighed(state, RunContext.of(runtime))
+    async with step():
+        return await weighed(state, RunContext.of(runtime))
 
 
 async def route_after_weigh(state: ImproveState) -> Literal["passed", "stopped"]:

@@ -38,23 +38,21 @@ class ImproveRun:
 
 
 def run_improve(told: ImproveRun) -> int:
-    """Run a campaign; returns the exit code. One process at a time works on a task."""
+    """Run a campaign; returns the exit code. One campaign at a time works on a task: the steps see to it."""
     project = find_project()
     if not Path(told.given["documents"]).is_file():
         raise InputError(f"{told.given['documents']}: there is no such file")
-    ledger = ledger_of(project.state)
-    with ledger.session(told.given["task"]):
-        try:
-            result = asyncio.run(improved(project, told))
-        except StopRunError as error:
-            print(f"stopped: {error}\nThe same command goes on from here.", file=sys.stderr)
-            return error.exit_code
-        if told.as_json:
-            print_json(result)
-        else:
-            tell_campaign(result)
-        if result["result"] == "nominee":
-            _offer(project, result, ask=told.ask and not told.as_json and sys.stdin.isatty())
+    try:
+        result = asyncio.run(improved(project, told))
+    except StopRunError as error:
+        print(f"stopped: {error}\nThe same command goes on from here.", file=sys.stderr)
+        return error.exit_code
+    if told.as_json:
+        print_json(result)
+    else:
+        tell_campaign(result)
+    if result["result"] == "nominee":
+        _offer(project, result, ask=told.ask and not told.as_json and sys.stdin.isatty())
     return 0
 
 
@@ -78,7 +76,8 @@ def _offer(project: Project, result: Mapping[str, Any], *, ask: bool) -> None:
     """Promote the nominee where a person at the terminal says so; else say how."""
     task, version = result["task"], result["proposal"]["version"]
     if ask and input(f"Promote {version} of {task}? [y/N] ").strip().lower() in {"y", "yes"}:
-        promote(project.prompts, project.state, task, version, getpass.getuser())
+        with ledger_of(project.state).session(task):
+            promote(project.prompts, project.state, task, version, getpass.getuser())
         print(f"promoted; `cupel prompts rollback {task} {result['version']}` takes it back", file=sys.stderr)
         return
     print(f"approve it with `cupel prompts promote {task} {version}`", file=sys.stderr)

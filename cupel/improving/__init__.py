@@ -9,9 +9,10 @@ from cupel.improving.campaign import Campaign, ledger_of, opened
 from cupel.improving.collecting import collected, diagnosed
 from cupel.improving.promoting import concluded, promote, promoted, rollback, stored_version
 from cupel.improving.proposing import ROUNDS, proposed
+from cupel.improving.sessions import step
 from cupel.improving.testing import retested, weighed
 
 __all__ = [
     "ROUNDS", "Campaign", "approval_request", "collected", "concluded", "diagnosed", "ledger_of", "opened", "promote",
-    "promoted", "proposed", "read_approval", "retested", "revised", "rollback", "stored_version", "weighed",
+    "promoted", "proposed", "read_approval", "retested", "revised", "rollback", "step", "stored_version", "weighed",
 ]  # fmt: skip

@@ -13,8 +13,9 @@ from typing import Any
 
 from cupel.campaigns import ImproveState
 from cupel.context import RunContext
-from cupel.errors import SettingError
+from cupel.errors import SettingError, UsageError
 from cupel.improving.judges import check_judges
+from cupel.improving.sessions import enter
 from cupel.limits import Budget
 from cupel.models import check_models, resolve_models
 from cupel.prompts import compact
@@ -133,11 +134,14 @@ async def opened(state: ImproveState, context: RunContext) -> Campaign:
     check_models(replace(models, jury=jury), runtime.env)
     warnings = () if golden else check_judges(models, gate_judge, jury, runtime.env)
     name = state.get("campaign") or _name(state, task, used, context, models.all())
+    ledger = ledger_of(runtime.project.state)
+    await enter(ledger, task.name, name)
+    _check_unchanged(state, task)
     return Campaign(
         name=name,
         task=task,
         documents={document.doc_id: document for document in used},
-        ledger=ledger_of(runtime.project.state),
+        ledger=ledger,
         bench=Bench(
             project=runtime.project,
             runtime=runtime,
@@ -163,6 +167,22 @@ def _graded(state: ImproveState) -> bool:
     if told not in ("graded", "right"):
         raise SettingError(f"gate_metric={told!r}: use graded or right")
     return told == "graded"
+
+
+def _check_unchanged(state: ImproveState, task: TaskSpec) -> None:
+    """A campaign is about the prompt it began with, or the one it promoted.
+
+    Raises:
+        UsageError: If the prompt was edited, promoted or rolled back meanwhile.
+    """
+    began, now_at = state.get("version"), version_of(task)
+    proposal = state.get("proposal")
+    promoted = proposal["version"] if proposal and state.get("approved_by") else None
+    if began and now_at not in (began, promoted):
+        raise UsageError(
+            f"the prompt of {task.name!r} is at {now_at}, this campaign began at {began}: it was changed meanwhile; "
+            "start the campaign anew, or put the files back"
+        )
 
 
 def _name(

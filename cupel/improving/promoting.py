@@ -11,6 +11,7 @@ from cupel.campaigns import ImproveState
 from cupel.context import RunContext
 from cupel.errors import UsageError
 from cupel.improving.campaign import ledger_of, opened
+from cupel.improving.sessions import enter
 from cupel.improving.testing import candidate_of
 from cupel.refinement.versions import (
     as_version,
@@ -28,6 +29,7 @@ async def promoted(state: ImproveState) -> dict[str, Any]:
     """Move the pointer and write the files; again, it changes nothing."""
     runtime = await current()
     approver = state.get("approved_by") or "unknown"
+    await enter(ledger_of(runtime.project.state), state["task"], state.get("campaign", ""))
     await asyncio.to_thread(
         promote,
         runtime.project.prompts,

@@ -7,8 +7,9 @@ import re
 
 import pytest
 
-from cupel.errors import BudgetExceededError, SettingError, UsageError
-from cupel.improving import ledger_of, promote, rollback
+from cupel.errors import BudgetExceededError, RunLogError, SettingError, UsageError
+from cupel.improving import ledger_of, promote, rollback, sessions
+from cupel.improving.sessions import enter, step
 from cupel.refinement.versions import version_of
 from cupel.tasks import load_task
 from cupel.testing import reply, scripted
@@ -413,6 +414,76 @@ async def test_a_campaign_again_asks_nothing_and_writes_nothing(study, documents
 
     assert again["decision"] == first["decision"]
     assert ledger_of(study.state).path.read_bytes() == before
+
+
+async def test_a_task_that_another_process_works_on_is_refused_wherever_the_graph_runs(study, documents):
+    """Studio and a server meet the same lock as a terminal; nothing is asked, and nothing stays held after it."""
+    ledger = ledger_of(study.state)
+    with (
+        ledger.session(TASK),
+        pytest.raises(RunLogError, match=rf"'{TASK}' is being worked on by another process"),
+    ):
+        await improve(study, {"documents": documents}, {"refiner": [], "cheap": []})
+
+    made = await improve(study, {"documents": documents}, {"refiner": rewriter(GOOD_RULE)})
+
+    assert made["result"] == "nominee"
+    with ledger.session(TASK):
+        pass
+
+
+async def test_a_second_campaign_of_the_same_process_is_refused_while_the_first_one_works(study, documents):
+    """As two threads of one server would be; the first is none the worse."""
+    refused = []
+
+    async def meanwhile(messages, schema):
+        try:
+            async with step():
+                await enter(ledger_of(study.state), TASK, "another")
+        except RunLogError as error:
+            refused.append(str(error))
+        return rewriter(GOOD_RULE)(messages, schema)
+
+    made = await improve(study, {"documents": documents}, {"refiner": meanwhile})
+
+    assert made["result"] == "nominee"
+    assert f"by campaign {made['campaign']} of this process" in refused[0]
+
+
+async def test_a_campaign_that_broke_off_leaves_its_task_free(study, documents):
+    """Killed by its budget at a step, it holds nothing a moment later."""
+    given = {"documents": documents, "max_usd": 0.001}
+    with pytest.raises(BudgetExceededError):
+        await improve(study, given, {"refiner": rewriter(GOOD_RULE)}, env=PRICED, **PAID)
+
+    with ledger_of(study.state).session(TASK):
+        pass
+
+
+async def test_a_step_left_behind_lets_go_by_itself(study, monkeypatch):
+    """A run cancelled between two steps is never told so."""
+    monkeypatch.setattr(sessions, "LINGER_S", 0.05)
+    ledger = ledger_of(study.state)
+    async with step():
+        await enter(ledger, TASK, "one")
+    with pytest.raises(RunLogError), ledger.session(TASK):
+        pass
+
+    with ledger.session(TASK, wait_s=5):
+        pass
+
+
+async def test_a_prompt_changed_during_a_campaign_ends_it(study, documents):
+    """Its edits and figures are about a prompt that is no more."""
+
+    def editing(messages, schema):
+        path = study.prompts / TASK / "rules.toml"
+        path.write_text(path.read_text().replace("own voice", "very own voice"))
+        return rewriter(GOOD_RULE)(messages, schema)
+
+    with pytest.raises(UsageError, match=r"this campaign began at \w+: it was changed meanwhile"):
+        await improve(study, {"documents": documents}, {"refiner": editing})
+    assert entries(study, "look") == []
 
 
 def test_the_extractor_of_these_tests_depends_on_the_rules():
