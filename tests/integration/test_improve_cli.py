@@ -1,4 +1,4 @@
-"""`cupel improve` and `cupel prompts` as processes: killed, run twice at once, and told what became of it."""
+"""`cupel improve` and `cupel prompts`: killed and resumed, run twice at once, and told what became of it."""
 
 from __future__ import annotations
 
@@ -11,118 +11,186 @@ import time
 
 import pytest
 
+from cupel.cli import main
 from cupel.improving import ledger_of
+from cupel.testing import scripted
 from tests.conftest import ROOT
-from tests.integration.improvement import TASK, made_project, speeches, write
+from tests.integration.improvement import GOOD_RULE, TASK, extractor, made_project, rewriter, speeches, write
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("improve_cli")]
+ENV = {
+    "CUPEL_CHEAP_MODEL": "scripted:cheap", "CUPEL_REFINER_MODEL": "scripted:refiner", "CUPEL_JUDGE": "never",
+}  # fmt: skip
+IMPROVE = ("improve", "speeches.jsonl", "--task", TASK, "--yes", "--json")
 
-SCRIPT = """
-import sys, time
+FORKING = """
+import json, os, signal, sys, time
 from cupel.cli import main
 from cupel.testing import scripted
 from tests.integration.improvement import GOOD_RULE, extractor, rewriter
-slow = float(sys.argv.pop(1))
-def cheap(messages, schema):
-    time.sleep(slow)
-    return extractor(messages, schema)
-ids = {"scripted:cheap": cheap, "scripted:refiner": rewriter(GOOD_RULE)}
-with scripted(ids):
-    main()
+import cupel.cli.improving, cupel.rewriting, langgraph.graph, langchain_core.language_models.chat_models
+
+def campaign(told):
+    asked = {"cheap": 0, "refiner": 0}
+    def counted(name, script):
+        def say(messages, schema):
+            while told["waits"] and not os.path.exists("go"):
+                time.sleep(0.02)
+            asked[name] += 1
+            if (name, asked[name]) == (told["role"], told["at"]):
+                os.kill(os.getpid(), signal.SIGKILL)
+            return script(messages, schema)
+        return say
+    scripts = {"cheap": extractor, "refiner": rewriter(GOOD_RULE)}
+    os.chdir(told["folder"])
+    sys.argv = ["cupel", *told["args"]]
+    with scripted({f"scripted:{name}": counted(name, script) for name, script in scripts.items()}):
+        main()
+
+for line in sys.stdin:
+    told = json.loads(line)
+    if told.get("join"):
+        print(os.waitpid(told["join"], 0)[1], flush=True)
+        continue
+    child = os.fork()
+    if child == 0:
+        os.dup2(2, 1)
+        code = 0
+        try:
+            campaign(told)
+        except SystemExit as ending:
+            code = ending.code or 0
+        os._exit(code)
+    print(child, flush=True)
 """
 
 
-def cupel(study, *args, slow=0.0, **popen):
-    """A command in a process of its own, its models scripted."""
-    env = {
-        **{k: v for k, v in os.environ.items() if not k.startswith(("CUPEL_", "LANGSMITH"))},
-        "PYTHONPATH": str(ROOT), "CUPEL_CHEAP_MODEL": "scripted:cheap", "CUPEL_REFINER_MODEL": "scripted:refiner",
-        "CUPEL_JUDGE": "never",
-    }  # fmt: skip
-    return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(slow), *args],
-        cwd=study.folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen,
-    )  # fmt: skip
+class Forks:
+    """Commands in processes of their own that share one start: what they need is imported once."""
+
+    def __init__(self, process):
+        self._process = process
+
+    def start(self, study, *args, role="", at=0, waits=False):
+        """Begin a command, to be killed at this call of this model; or to wait at its first for a file `go`."""
+        return self._told(folder=str(study.folder), args=args, role=role, at=at, waits=waits)
+
+    def join(self, pid):
+        """How it ended, as `os.waitpid` has it."""
+        return self._told(join=pid)
+
+    def _told(self, **told):
+        self._process.stdin.write(json.dumps(told) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
 
 
-def finished(process):
-    """Exit code, stdout and stderr."""
-    out, err = process.communicate(timeout=120)
-    return process.returncode, out, err
+@pytest.fixture(scope="module")
+def forks():
+    """Started before the first test asks for it."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("CUPEL_", "LANGSMITH"))}
+    with subprocess.Popen(
+        [sys.executable, "-c", FORKING], cwd=ROOT, env={**clean, **ENV, "PYTHONPATH": str(ROOT)}, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        yield Forks(process)
+        process.stdin.close()
 
 
-IMPROVE = ("improve", "speeches.jsonl", "--task", TASK, "--yes", "--json")
+@pytest.fixture
+def cupel(monkeypatch, capsys):
+    """A command in this process: `cupel(study, *args)` gives its exit code, stdout and stderr."""
+    for name, value in ENV.items():
+        monkeypatch.setenv(name, value)
+
+    def run(study, *args):
+        monkeypatch.chdir(study.folder)
+        monkeypatch.setattr(sys, "argv", ["cupel", *args])
+        capsys.readouterr()
+        code = 0
+        with scripted({"scripted:cheap": extractor, "scripted:refiner": rewriter(GOOD_RULE)}):
+            try:
+                main()
+            except SystemExit as exit_:
+                code = exit_.code or 0
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
 
 
 @pytest.fixture
 def study(tmp_path):
+    """A project of the test's own, with thirty speeches."""
     made = made_project(tmp_path / "study")
-    write(made.folder / "speeches.jsonl", speeches(60))
+    write(made.folder / "speeches.jsonl", speeches(30))
     return made
 
 
 def told(study):
-    """The ledger without its times."""
-    return [(e.kind, e.key, e.data) for e in ledger_of(study.state).entries()]
+    """The ledger without its times, and without the folder it lies in."""
+    return [
+        (e.kind, e.key, {name: value for name, value in e.data.items() if name != "documents"})
+        for e in ledger_of(study.state).entries()
+    ]
 
 
-def test_killed_at_many_moments_and_resumed_the_ledger_is_that_of_one_go(study, tmp_path):
-    """Kill -9 between and within steps; nothing is lost and nothing is there twice."""
+@pytest.mark.parametrize("engine", ["reflect", "gepa"])
+def test_killed_at_many_moments_and_resumed_the_ledger_is_that_of_one_go(
+    study, tmp_path, cupel, forks, engine
+):
+    """Kill -9 while collecting, at the rewriter, re-testing and at the gate; nothing is lost or there twice."""
+    if engine == "gepa":
+        pytest.importorskip("gepa")
+    command = (*IMPROVE, "--engine", engine)
     straight = made_project(tmp_path / "straight")
-    write(straight.folder / "speeches.jsonl", speeches(60))
-    code, out, err = finished(cupel(straight, *IMPROVE))
+    write(straight.folder / "speeches.jsonl", speeches(30))
+    code, out, err = cupel(straight, *command)
     assert code == 0, err
     assert json.loads(out)["result"] == "nominee"
 
-    for seconds in (2.0, 2.6, 3.2, 4.0):
-        process = cupel(study, *IMPROVE, slow=0.02, start_new_session=True)
-        time.sleep(seconds)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-    code, out, err = finished(cupel(study, *IMPROVE))
+    moments = [("cheap", 4), ("refiner", 1), ("cheap", 3), ("cheap", 9)]
+    ends = [forks.join(forks.start(study, *command, role=role, at=at)) for role, at in moments]
+    assert ends == [signal.SIGKILL] * 4
+    code, out, err = cupel(study, *command)
 
     assert code == 0, err
     assert json.loads(out)["result"] == "nominee"
-    mine = [(kind, key, _without_paths(data)) for kind, key, data in told(study)]
-    assert mine == [(kind, key, _without_paths(data)) for kind, key, data in told(straight)]
+    assert told(study) == told(straight)
 
 
-def _without_paths(data):
-    return {name: value for name, value in data.items() if name != "documents"}
-
-
-def test_two_processes_may_not_improve_one_task_at_once(study):
+def test_two_processes_may_not_improve_one_task_at_once(study, cupel, forks):
     """The second is refused with the id of the first, and the first is none the worse."""
-    first = cupel(study, *IMPROVE, slow=0.05)
+    first = forks.start(study, *IMPROVE, waits=True)
     lock = study.state / "refinement" / f"ledger.jsonl.{TASK}.lock"
-    for _ in range(200):
+    for _ in range(600):
         if lock.is_file() and lock.read_text():
             break
         time.sleep(0.05)
-    code, _, err = finished(cupel(study, *IMPROVE))
+    code, _, err = cupel(study, *IMPROVE)
+    (study.folder / "go").touch()
 
-    assert code == 2
-    assert f"process (id {first.pid})" in err
-    assert finished(first)[0] == 0
+    assert (code, forks.join(first)) == (2, 0)
+    assert f"process (id {first})" in err
 
 
-def test_a_nominee_is_listed_compared_promoted_and_rolled_back(study):
+def test_a_nominee_is_listed_compared_promoted_and_rolled_back(study, cupel):
     """From the command line, with the files as the ledger says."""
-    made = json.loads(finished(cupel(study, *IMPROVE))[1])
+    made = json.loads(cupel(study, *IMPROVE)[1])
     version, old = made["proposal"]["version"], made["version"]
     before = (study.prompts / TASK / "rules.toml").read_text()
 
-    listed = json.loads(finished(cupel(study, "prompts", "list", TASK, "--json"))[1])
+    listed = json.loads(cupel(study, "prompts", "list", TASK, "--json")[1])
     assert [(row["version"], row["state"]) for row in listed] == [
         (old, "in the folder"),
         (version, "nominee"),
     ]
-    assert "+concession" in finished(cupel(study, "prompts", "diff", TASK, old, version))[1]
-    code, _, err = finished(cupel(study, "prompts", "promote", TASK, version[:6]))
+    assert "+concession" in cupel(study, "prompts", "diff", TASK, old, version)[1]
+    code, _, err = cupel(study, "prompts", "promote", TASK, version[:6])
     assert code == 0, err
     assert "concession" in (study.prompts / TASK / "rules.toml").read_text()
-    code, _, err = finished(cupel(study, "prompts", "promote", TASK, old))
+    code, _, err = cupel(study, "prompts", "promote", TASK, old)
     assert code == 2
     assert "no gate's decision" in err
-    assert finished(cupel(study, "prompts", "rollback", TASK, old))[0] == 0
+    assert cupel(study, "prompts", "rollback", TASK, old)[0] == 0
     assert (study.prompts / TASK / "rules.toml").read_text() == before
