@@ -42,7 +42,8 @@ async def collected(state: ImproveState, context: RunContext) -> dict[str, Any]:
     )
     judged = await campaign.outcomes(campaign.task, setting, parts.dev)
     plain = await campaign.outcomes(campaign.task, campaign.trial, parts.dev)
-    scores, unknown = scores_of(plain, campaign.chosen(parts.dev), campaign.task)
+    # where gold grades, whatever is not as good as it could be is raw material
+    scores, unknown = scores_of(plain, campaign.chosen(parts.dev), campaign.task, graded=campaign.graded)
     failed = sorted(doc_id for doc_id, run in scores.items() if run.score < 1)
     found = [failure for doc_id in failed for failure in failures_of(judged[doc_id], plain[doc_id], campaign)]
     return {
@@ -90,16 +91,29 @@ def _notes(
 ) -> list[str]:
     look = campaign.ledger.looks(campaign.task.name, parts.version) + 1
     notes = [f"{len(parts.dev)} development and {len(parts.held_out)} held-out documents"]
-    notes.append(f"at look {look}, {detection(len(parts.held_out), look_alpha(look))}")
+    notes.append(f"at look {look}, {_told_power(campaign, len(parts.held_out), look)}")
     if unknown:
         notes.append(f"{len(unknown)} development documents could not be scored and are left out")
     notes += campaign.warnings
+    return notes + _told_scores(campaign, scores, failed)
+
+
+def _told_power(campaign: Campaign, held_out: int, look: int) -> str:
+    if not campaign.graded:
+        return detection(held_out, look_alpha(look))
+    return f"the gate compares {campaign.task.metric!r} document by document on {held_out} documents"
+
+
+def _told_scores(campaign: Campaign, scores: Mapping[str, Scored], failed: Sequence[str]) -> list[str]:
+    if campaign.graded and scores:
+        mean = sum(run.score for run in scores.values()) / len(scores)
+        return [
+            f"{campaign.task.metric!r} is {mean:.3f} on average on the {len(scores)} development documents"
+        ]
     by = "their gold" if campaign.by_gold else "the judge"
     if scores and len(failed) == len(scores):
-        notes.append(f"every development document fails by {by}: look at it before trusting it")
-    if scores and not failed:
-        notes.append(f"no development document fails by {by}")
-    return notes
+        return [f"every development document fails by {by}: look at it before trusting it"]
+    return [f"no development document fails by {by}"] if scores and not failed else []
 
 
 def _mended(outcomes: Mapping[str, Outcome], leaks: LeakGuard) -> str:

@@ -47,14 +47,22 @@ async def retested(state: ImproveState, context: RunContext) -> dict[str, Any]:
     fixes = sum(new[name].score > old[name].score for name in both)
     breaks = sum(new[name].score < old[name].score for name in both)
     by_hand = candidate["author"] == "human"
-    good = fixes >= breaks if by_hand else fixes > breaks
+    gain = sum(new[name].score - old[name].score for name in both)
+    good = gain >= 0 if by_hand else gain > 0
     number = len(state["tried"]) + 1
     turn = Round(
         number=number, version=candidate["version"], diff=candidate["diff"], documents=len(both), fixes=fixes, breaks=breaks,
-        reason="" if good else f"no better on development documents: {fixes} fixed, {breaks} broken of {len(both)}",
+        reason="" if good else _no_better(campaign, fixes, breaks, len(both), gain),
     )  # fmt: skip
     await campaign.note("note", f"{campaign.name}:round{number}", {**turn, "stage": "retest"})
     return {"tried": [turn]}
+
+
+def _no_better(campaign: Campaign, fixes: int, breaks: int, documents: int, gain: float) -> str:
+    if campaign.graded:
+        mean = f"{campaign.task.metric} {100 * gain / max(documents, 1):+.1f} points on average"
+        return f"no better on development documents: {mean}, {fixes} up, {breaks} down of {documents}"
+    return f"no better on development documents: {fixes} fixed, {breaks} broken of {documents}"
 
 
 def candidate_of(state: ImproveState) -> Candidate:

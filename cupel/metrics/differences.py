@@ -95,12 +95,12 @@ def _of_items(ours: Sequence[_Item], theirs: Sequence[_Item]) -> list[Difference
         elif worth[row][column] < SAME_EDGES:
             faults.setdefault(_edges(ours[row], theirs[column]), []).append(theirs[column].quote)
     for item in (item for row, item in enumerate(ours) if row not in paired_ours):
-        key = (f"{item.field}_extra", f"the record has {{}} {item.field} that the reference has nowhere")
+        key = (f"{item.field}_extra", f"{item.field} that the reference has nowhere: {{}}")
         faults.setdefault(key, []).append(item.quote)
     for item in (item for column, item in enumerate(theirs) if column not in paired_theirs):
         key = (
             f"{item.field}_missing",
-            f"{{}} of the {total[item.field]} {item.field} are nowhere in the record",
+            f"{item.field} that are nowhere in the record: {{}} of {total[item.field]}",
         )
         faults.setdefault(key, []).append(item.quote)
     return [
@@ -116,7 +116,7 @@ def _misplaced(ours: _Item, theirs: _Item) -> str:
 def _edges(ours: _Item, theirs: _Item) -> tuple[str, str]:
     longer = len(ours.quote) > len(theirs.quote)
     how = "say more than the reference's" if longer else "break off before the reference's"
-    return f"{ours.field}_cut", f"{{}} quotes of {ours.field} {how}"
+    return f"{ours.field}_cut", f"quotes of {ours.field} that {how}: {{}}"
 
 
 def _likeness(one: _Item, other: _Item) -> float:
