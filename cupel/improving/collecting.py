@@ -101,7 +101,8 @@ def _notes(
 def _told_power(campaign: Campaign, held_out: int, look: int) -> str:
     if not campaign.graded:
         return detection(held_out, look_alpha(look))
-    return f"the gate compares {campaign.task.metric!r} document by document on {held_out} documents"
+    by_right = detection(held_out, look_alpha(look))
+    return f"{campaign.task.metric!r} is compared document by document; by right and wrong alone, {by_right}"
 
 
 def _told_scores(campaign: Campaign, scores: Mapping[str, Scored], failed: Sequence[str]) -> list[str]:

@@ -110,7 +110,10 @@ async def test_a_null_rewriter_is_not_promoted(study, documents):
     )
 
     assert made["result"] == "rejected"
-    assert "no better on development documents: 0 fixed, 0 broken" in made["reasons"][0]
+    assert (
+        "no better on development documents: stance +0.0 points on average, 0 up, 0 down"
+        in made["reasons"][0]
+    )
     assert entries(study, "look") == []
 
 
