@@ -137,3 +137,48 @@ def test_without_labels_records_of_a_run_are_spoiled_and_counted(study, monkeypa
     assert told["unchanged"]["missed"] == 1
     assert told["quote_faked"]["caught_by_code"] == 1
     assert told["label_flipped"]["missed"] == 1
+
+
+def audited(messages, schema):
+    """An auditor that rejects the records of every fourth speech, and of labelled ones those not in favour."""
+    return judge(
+        [{"content": '"stance":"none"' if "again." in messages[-1]["content"] else messages[-1]["content"]}],
+        schema,
+    )
+
+
+def test_the_auditor_of_a_run_is_measured_and_its_false_pass_rate_corrected(study):
+    """`cupel run --jury` audits what the judge accepts; people's labels tell what the auditor's rate is worth."""
+    speeches = [
+        {
+            "id": f"s{n}",
+            "topic": "it",
+            "text": f"{TEXT.format(n=n)}{' I say it again.' if n % 4 == 0 else ''}",
+        }
+        for n in range(40)
+    ]
+    (study.folder / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in speeches))
+    right = {"evidence": ["because it helps town"], "reason": "The speaker says so.", "stance": "favor"}
+    env = {"CUPEL_AUDIT_SHARE": "1", "CUPEL_CHEAP_MODEL": "scripted:cheap"}
+    with scripted({"scripted:cheap": right, "scripted:judge": judge, "scripted:auditor": audited}):
+        args = ["run", "in.jsonl", "--task", "stance", "--jury", "scripted:auditor", "--json", "--no-report"]
+        ran = json.loads(CliRunner().invoke(app, args, env=env).stdout)
+        assert (ran["audits"]["audited"], ran["audits"]["rejected"]) == (40, 10)
+        (study.folder / "labels.jsonl").write_text("".join(json.dumps(line) + "\n" for line in rows(60)))
+        args = [
+            "judge-check",
+            "labels.jsonl",
+            "--task",
+            "stance",
+            "--run",
+            ran["run_id"],
+            "--judge-model",
+            "scripted:auditor",
+        ]
+        told = json.loads(CliRunner().invoke(app, [*args, "--json"], env=env).stdout)["false_pass"]
+        shown = CliRunner().invoke(app, args, env=env).stdout
+
+    assert (told["audited"], told["rate"]) == (40, 0.25)
+    assert told["corrected"]["value"] == pytest.approx(0.25)
+    assert told["corrected"]["interval"][0] < 0.25 < told["corrected"]["interval"][1]
+    assert "false-pass rate of the run, as it audited 40 acceptances: 0.25" in " ".join(shown.split())
