@@ -72,7 +72,7 @@ class ImproveInput(TypedDict):
         Annotated[
             str,
             Field(
-                description="A rules.toml or extract.md edited by hand, to be tested instead of asking a rewriter."
+                description="A rules.toml or extract.md edited by hand, or a version of the ledger, to be tested instead of asking a rewriter."
             ),
         ]
     ]

@@ -218,6 +218,16 @@ def _span_figures(
     return made
 
 
+def document_scores(outcome: Outcome, document: Document, task: TaskSpec) -> dict[str, float]:
+    """What one document of a variant is scored: against its gold, and by what was said of it without any."""
+    scores = {"accepted": float(outcome["status"] == "accepted"), "quotes_found": _quotes_found(outcome)}
+    if document.gold is not None:
+        metric = agreement_with_gold(outcome, document, task)
+        scores |= {f"metric_{task.metric}": metric, "right": float(metric >= task.wrong_below)}
+    known = {name: value for name in ("confidence", "score") if (value := outcome[name]) is not None}
+    return scores | known
+
+
 def _values(
     task: TaskSpec, outcomes: Mapping[str, Outcome], documents: Sequence[Document]
 ) -> dict[str, list[float]]:

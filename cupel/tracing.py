@@ -100,9 +100,7 @@ class Tracer:
         return self._client is not None and not self._sending.closed
 
     def _open(self) -> None:
-        endpoint = (
-            self._env.get("LANGSMITH_ENDPOINT") or self._env.get("LANGCHAIN_ENDPOINT") or DEFAULT_ENDPOINT
-        )
+        endpoint = where(self._env)
         problem = reachable(endpoint)
         if problem is not None:
             self._sending.failed(f"{endpoint} cannot be reached ({problem})", for_good=True)
@@ -209,6 +207,11 @@ def _flag(env: Mapping[str, str], name: str) -> bool:
 
 def _key(env: Mapping[str, str]) -> str:
     return env.get("LANGSMITH_API_KEY") or env.get("LANGCHAIN_API_KEY") or ""
+
+
+def where(env: Mapping[str, str]) -> str:
+    """The endpoint LangSmith is at."""
+    return env.get("LANGSMITH_ENDPOINT") or env.get("LANGCHAIN_ENDPOINT") or DEFAULT_ENDPOINT
 
 
 def reachable(endpoint: str) -> str | None:

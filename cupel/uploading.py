@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cupel.errors import SettingError
 from cupel.sending import Sending
-from cupel.tracing import DEFAULT_ENDPOINT, langsmith_client, reachable
+from cupel.tracing import langsmith_client, reachable, where
 
 if TYPE_CHECKING:
     from langsmith import Client
@@ -26,6 +26,7 @@ def upload_experiment(
     examples: list[dict[str, Any]],
     rows: Mapping[str, Any],
     figures: Mapping[str, float],
+    feedback: Mapping[str, Mapping[str, float]] | None = None,
 ) -> str:
     """Send a finished experiment to LangSmith: its data set, one run an example, and the figures as feedback.
 
@@ -36,6 +37,7 @@ def upload_experiment(
         examples: `{"id", "inputs", "outputs"}` each; ids stay the same, so a rerun makes no second example.
         rows: Example id → what the variant made of it.
         figures: Means of the variant.
+        feedback: Example id → what its run was scored.
 
     Returns:
         The experiment's name in LangSmith.
@@ -43,13 +45,19 @@ def upload_experiment(
     Raises:
         SettingError: If the endpoint cannot be reached or refuses.
     """
-    endpoint = env.get("LANGSMITH_ENDPOINT") or env.get("LANGCHAIN_ENDPOINT") or DEFAULT_ENDPOINT
+    endpoint = where(env)
     if problem := reachable(endpoint):
         raise SettingError(f"{endpoint} cannot be reached ({problem}); the local result stands")
     client = langsmith_client(endpoint, env, Sending(UPLOAD_S, lambda _: None))
     try:
         return _sent(
-            client, dataset=dataset, experiment=experiment, examples=examples, rows=rows, figures=figures
+            client,
+            dataset=dataset,
+            experiment=experiment,
+            examples=examples,
+            rows=rows,
+            figures=figures,
+            feedback=feedback or {},
         )
     except Exception as error:
         raise SettingError(f"{endpoint}: {type(error).__name__}: {error}; the local result stands") from error
@@ -64,7 +72,7 @@ def upload_examples(env: Mapping[str, str], dataset: str, examples: list[dict[st
     Raises:
         SettingError: If the endpoint cannot be reached or refuses.
     """
-    endpoint = env.get("LANGSMITH_ENDPOINT") or env.get("LANGCHAIN_ENDPOINT") or DEFAULT_ENDPOINT
+    endpoint = where(env)
     if problem := reachable(endpoint):
         raise SettingError(f"{endpoint} cannot be reached ({problem}); the local data set stands")
     client = langsmith_client(endpoint, env, Sending(UPLOAD_S, lambda _: None))
@@ -104,21 +112,27 @@ def _sent(
     examples: list[dict[str, Any]],
     rows: Mapping[str, Any],
     figures: Mapping[str, float],
+    feedback: Mapping[str, Mapping[str, float]],
 ) -> str:
     dataset_id, ids = _dataset(client, dataset, examples)
     name = f"{experiment}-{uuid.uuid4().hex[:8]}"
     client.create_project(name, reference_dataset_id=dataset_id, metadata={**figures})
     when = datetime.now(UTC)
     for item in examples:
+        run = uuid.uuid4()
         client.create_run(
             "enrich",
             item["inputs"],
             "chain",
             project_name=name,
-            id=uuid.uuid4(),
+            id=run,
+            trace_id=run,
+            dotted_order=f"{when:%Y%m%dT%H%M%S%fZ}{run}",
             reference_example_id=ids[item["id"]],
             outputs=rows.get(item["id"]) or {},
             start_time=when,
             end_time=when,
         )
+        for key, score in feedback.get(item["id"], {}).items():
+            client.create_feedback(run, key=key, score=score, trace_id=run)
     return name

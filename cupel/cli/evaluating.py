@@ -18,6 +18,7 @@ from cupel.experimenting import (
     Scores,
     as_baseline,
     broken,
+    document_scores,
     experiment_id,
     read_experiment,
     scored_variant,
@@ -109,6 +110,9 @@ def _upload(experiment: Experiment, scores: Sequence[Scores], documents: Sequenc
             examples=examples,
             rows=rows,
             figures=figures,
+            feedback={
+                d.doc_id: document_scores(one.outcomes[d.doc_id], d, one.variant.task) for d in documents
+            },
         )
         print(f"LangSmith: {url}", file=sys.stderr)
 

@@ -27,7 +27,10 @@ def improve(
     ] = "graded",
     held_out: Annotated[float, typer.Option(min=0.1, max=0.9, help="Share of groups held out.")] = 0.7,
     candidate: Annotated[
-        Path | None, typer.Option(help="Test this rules.toml or extract.md, edited by hand, instead.")
+        Path | None,
+        typer.Option(
+            help="Test this rules.toml or extract.md, edited by hand, or version of the ledger, instead."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another number asks the rewriter anew.")] = 0,
     profile: options.Profile = None,
@@ -52,7 +55,7 @@ def improve(
         given={
             "task": task, "documents": str(file.resolve()), "group": group, "max_usd": max_usd, "rounds": rounds,
             "seed": seed, "engine": engine, "gate_judge": gate_judge, "gate_metric": gate_metric, "held_out": held_out,
-            "candidate": str(candidate.resolve()) if candidate else "",
+            "candidate": str(candidate.resolve() if candidate and candidate.is_file() else candidate or ""),
         },
         settings=options.given(
             profile=profile, cheap_model=cheap_model, strong_model=strong_model, judge_model=judge_model, jury_models=jury,

@@ -68,3 +68,30 @@ def pull_from_studio(
     from cupel.cli.pulling import pull_from_studio as pull
 
     pull(task, assistant, url, as_json=as_json)
+
+
+@prompts.command()
+def push(
+    task: Task,
+    version: Annotated[str, typer.Option(help="A version of the ledger; the folder's when left out.")] = "",
+    parent: Annotated[
+        str, typer.Option(help="Commit of the hub it follows; the last one pushed from here when left out.")
+    ] = "",
+    as_json: options.AsJson = False,
+) -> None:
+    """Mirror a prompt in LangSmith's hub, on a parent named by its hash; needs LANGSMITH_API_KEY."""
+    from cupel.cli.pulling import push_to_hub
+
+    push_to_hub(task, version, parent, as_json=as_json)
+
+
+@prompts.command()
+def pull(
+    task: Task,
+    commit: Annotated[str, typer.Option(help="Hash of a commit of the hub; tags are not taken.")],
+    as_json: options.AsJson = False,
+) -> None:
+    """Bring a commit of LangSmith's hub here as a candidate; needs LANGSMITH_API_KEY."""
+    from cupel.cli.pulling import pull_from_hub
+
+    pull_from_hub(task, commit, as_json=as_json)

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 from cupel.cli.console import print_json
 from cupel.errors import InputError
+from cupel.hub import hub_name, pull_prompt, push_prompt
 from cupel.improving import ledger_of
 from cupel.project import Project, find_project
 from cupel.refinement.edits import rules_diff
-from cupel.refinement.versions import changed, contract_problem, rule_rows, version_of
+from cupel.refinement.versions import (
+    as_version,
+    changed,
+    contract_problem,
+    known_version,
+    rule_rows,
+    version_of,
+)
 from cupel.report.text import safe
 from cupel.runlog import now
 from cupel.tasks import Rule, TaskSpec, load_task
@@ -74,6 +83,35 @@ async def _assistant(wanted: str, url: str) -> Mapping[str, Any]:
     raise InputError(f"{url}: {problem}; there are {listed or 'none'}")
 
 
+def pull_from_hub(task_name: str, commit: str, *, as_json: bool) -> None:
+    """Write a commit of LangSmith's prompt hub as a candidate; nothing is promoted."""
+    project = find_project()
+    task = load_task(task_name, project.prompts)
+    found = pull_prompt(os.environ, task, commit)
+    origin = {"commit": found.commit}
+    candidate(
+        project, task, found.extract, author="langsmith", origin=origin, rules=found.rules, as_json=as_json
+    )
+
+
+def push_to_hub(task_name: str, version: str, parent: str, *, as_json: bool) -> None:
+    """Commit the folder's prompt, or a version of the ledger, to the hub; the ledger keeps which commit it is."""
+    project = find_project()
+    task, ledger = load_task(task_name, project.prompts), ledger_of(project.state)
+    if version:
+        task = as_version(task, known_version(ledger, task_name, version))
+    pushed = [entry.data for entry in ledger.entries(task=task_name, kind="note") if "commit" in entry.data]
+    made = version_of(task)
+    after = parent or (pushed[-1]["commit"] if pushed else None)
+    commit = push_prompt(os.environ, task, parent=after)
+    data = {"commit": commit, "parent_commit": after, "version": made, "hub": hub_name(task_name)}
+    ledger.append("note", task=task_name, key=f"pushed:{commit}", at=now(), data=data)
+    if as_json:
+        print_json(data)
+    else:
+        print(f"{hub_name(task_name)}:{commit} is {task_name} {made}, on top of {after or 'nothing'}")
+
+
 def candidate(
     project: Project,
     task: TaskSpec,
@@ -118,7 +156,7 @@ def candidate(
     for line in _changes(task, made):
         print(safe(line))
     print(f"{version}, from {parent}: a candidate, not active\n{path}")
-    print(f"test it with `cupel improve FILE --task {task.name} --candidate {path}`")
+    print(f"test it with `cupel improve FILE --task {task.name} --candidate {version}`")
 
 
 def _changes(old: TaskSpec, new: TaskSpec) -> list[str]:

@@ -14,8 +14,10 @@ from cupel.improving.development import DevTrials
 from cupel.refinement.edits import MAX_EDITS, rules_diff
 from cupel.refinement.guards import estimated_tokens, propose
 from cupel.refinement.versions import (
+    as_version,
     changed,
     contract_problem,
+    known_version,
     read_candidate,
     rule_rows,
     version_of,
@@ -128,8 +130,11 @@ def _candidate(
 
 
 def _by_hand(campaign: Campaign, path: str) -> tuple[Candidate | None, str]:
-    """The candidate in a file a person edited."""
-    made = read_candidate(campaign.bench.project.folder / path, campaign.task)
+    """The candidate in a file a person edited, or a version of the ledger, such as one brought from Studio."""
+    if path.endswith((".toml", ".md")):
+        made = read_candidate(campaign.bench.project.folder / path, campaign.task)
+    else:
+        made = as_version(campaign.task, known_version(campaign.ledger, campaign.task.name, path))
     return candidate_by_hand(campaign, made, path)
 
 

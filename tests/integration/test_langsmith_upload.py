@@ -8,9 +8,14 @@ import threading
 import uuid
 
 import pytest
+from typer.testing import CliRunner
+from zstandard import ZstdDecompressor
 
+from cupel.cli import app
 from cupel.errors import SettingError
+from cupel.testing import scripted
 from cupel.uploading import upload_examples, upload_experiment
+from tests.integration.improvement import extractor, made_project, speeches, write
 from tests.integration.server import free_port
 
 AT = "2026-11-20T12:00:00+00:00"
@@ -123,6 +128,39 @@ def test_an_experiment_is_a_project_of_that_data_set_with_a_run_each(langsmith):
     assert session["reference_dataset_id"] == langsmith.datasets["hard ones"]["id"]
     assert session["extra"]["metadata"]["right"] == 0.5
     assert any("runs" in path for path in langsmith.paths("POST"))
+
+
+def test_an_evaluation_becomes_a_data_set_with_gold_and_an_experiment_with_scores(
+    langsmith, tmp_path, monkeypatch
+):
+    """`cupel eval --langsmith`: the local result first, then its copy."""
+    study = made_project(tmp_path)
+    write(study.folder / "speeches.jsonl", speeches(4))
+    (study.folder / "e.toml").write_text(
+        'task = "stance"\ndataset = "speeches.jsonl"\n[models.small]\ncheap_model = "scripted:cheap"\njudge = "never"\n'
+    )
+    monkeypatch.chdir(study.folder)
+    for name, value in langsmith.env.items():
+        monkeypatch.setenv(name, value)
+    with scripted({"scripted:cheap": extractor}):
+        result = CliRunner().invoke(app, ["eval", "e.toml", "--langsmith", "--json"])
+
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["variants"][0]["figures"]["right"]["value"] == 0.5
+    sent = [(path, body) for verb, path, body in langsmith.seen if verb == "POST"]
+    assert any(
+        b'"gold": {"stance": "favor"}' in body or b'"gold":{"stance":"favor"}' in body for _, body in sent
+    )
+    written = b"".join(
+        unpacked(body) for path, body in sent if path.endswith("/multipart") and "runs" in path
+    )
+    assert written.count(b'"key":"right"') == 4
+    assert written.count(b'"key":"metric_') == 4
+
+
+def unpacked(body):
+    """A body as it was before compression."""
+    return ZstdDecompressor().decompressobj().decompress(body) if body[:4] == b"\x28\xb5\x2f\xfd" else body
 
 
 def test_an_endpoint_nobody_answers_is_an_error_and_the_local_result_stands():

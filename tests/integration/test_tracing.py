@@ -127,7 +127,12 @@ def test_personal_data_is_masked_before_anything_leaves(folder, langsmith):
 
 def followed(tracer, documents):
     """So many documents walked under a tracer, each with its feedback."""
-    outcome = {**failed_outcome("t", Row(position=0, values={}, text="x", doc_id="d"), "no"), "score": 0.5}
+    outcome = {
+        **failed_outcome("t", Row(position=0, values={}, text="x", doc_id="d"), "no"),
+        "score": 0.5,
+        "confidence": 0.9,
+        "verdicts": [{"verdict": "rejected"}],
+    }
 
     async def walk():
         for n in range(documents):
@@ -179,7 +184,8 @@ def test_feedback_is_sent_with_the_runs_and_never_waited_for(langsmith):
 
     assert {path for path, _ in langsmith.seen} == {"/runs/multipart"}
     sent = [ZstdDecompressor().decompressobj().decompress(body) for _, body in langsmith.seen]
-    assert sum(body.count(b'"key":"score"') for body in sent) == 3
+    for key in ("accepted", "score", "confidence", "verdict"):
+        assert sum(body.count(f'"key":"{key}"'.encode()) for body in sent) == 3
 
 
 def test_a_tracer_that_cannot_keep_up_leaves_documents_out(langsmith, monkeypatch):
