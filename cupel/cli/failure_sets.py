@@ -15,13 +15,13 @@ from typing import Any
 
 from cupel.cli.console import open_console, print_json
 from cupel.cli.reading import existing_run_log, find_run
-from cupel.errors import InputError, SettingError
+from cupel.errors import InputError, SettingError, UsageError
 from cupel.improving import ledger_of
 from cupel.mcnemar import documents_needed, mcnemar_unconditional
 from cupel.project import Project, find_project
 from cupel.refinement.failures import with_anchors
 from cupel.refinement.gate import ALPHA
-from cupel.refinement.versions import as_version, known_version, read_candidate
+from cupel.refinement.versions import as_version, known_version, read_candidate, version_of
 from cupel.report.wording import usd
 from cupel.runlog import cost_of, now
 from cupel.settings import run_context
@@ -52,7 +52,7 @@ class Selection:
 
 
 def select(project: Project, task: str | None, run: str | None, criterion: str | None) -> Selection:
-    """Documents of a run that failed (a criterion, where one is named), and as many anchors.
+    """Documents of a run that failed (a criterion, where one is named), and as many anchors that passed.
 
     Raises:
         InputError: Where nothing failed so; it names the criteria something failed by.
@@ -69,10 +69,12 @@ def select(project: Project, task: str | None, run: str | None, criterion: str |
         raise InputError(
             f"run {found['run_id']}: nothing failed by {criterion or 'anything'} (failures by: {known})"
         )
-    passed = [
-        o["doc_id"] for _, o, _ in outcomes if o["doc_id"] not in criteria and o["status"] == "accepted"
+    accepted = [
+        o["doc_id"] for _, o, _ in outcomes if o["status"] == "accepted" and o["doc_id"] not in wanted
     ]
-    chosen = set(with_anchors(list(wanted), passed))
+    # best those that failed by nothing; with a criterion named, those that passed by it will do
+    clean = [doc_id for doc_id in accepted if doc_id not in criteria]
+    chosen = set(with_anchors(list(wanted), clean if len(clean) >= len(wanted) else accepted))
     kept = [(position, o, text) for position, o, text in outcomes if o["doc_id"] in chosen and text]
     given = _input_rows(project, found)
     return Selection(
@@ -222,8 +224,19 @@ def rerun(told: Rerun) -> None:
         raise InputError(f"{told.data}: there is no such file; `cupel failures --freeze NAME` makes one")
     documents = read_documents(told.data, task)
     old, new = (_spec(which, task, project) for which in (told.against or "active", told.prompt))
+    if version_of(old) == version_of(new):
+        raise UsageError(
+            f"both prompts are {version_of(old)}; name another one with --prompt: a version, a rules.toml or an extract.md"
+        )
     estimate = _estimate(project, documents)
-    print(f"{len(documents)} documents under each prompt, about {usd(estimate)} each time", file=sys.stderr)
+    cost = (
+        f"about {usd(estimate)} each time"
+        if estimate is not None
+        else (
+            "at a cost not known yet: they were not run here before (`cupel plan` estimates it, --max-usd caps it)"
+        )
+    )
+    print(f"{len(documents)} documents under each prompt, {cost}", file=sys.stderr)
     if not told.yes and sys.stdin.isatty() and input("Go on? [y/N] ").strip().lower() not in {"y", "yes"}:
         return
     result = asyncio.run(_both(project, told, old, new, documents))

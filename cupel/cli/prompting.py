@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import getpass
 import sys
 from typing import Any
@@ -10,9 +9,8 @@ from typing import Any
 from cupel.cli.console import open_console, print_json, table
 from cupel.improving import ledger_of, promote, rollback, stored_version
 from cupel.project import find_project
-from cupel.refinement.edits import rules_diff
 from cupel.refinement.ledger import Ledger
-from cupel.refinement.versions import version_of
+from cupel.refinement.versions import version_diff, version_of
 from cupel.report.text import safe
 from cupel.tasks import TaskSpec, load_task
 
@@ -82,9 +80,7 @@ def show_diff(task_name: str, old: str, new: str) -> None:
         if new
         else load_task(task_name, project.prompts)
     )
-    told = rules_diff(one.rules, other.rules).splitlines()
-    before, after = (spec.prompts["extract"].splitlines() for spec in (one, other))
-    told += difflib.unified_diff(before, after, "before/extract.md", "after/extract.md", lineterm="", n=1)
+    told = version_diff(one, other).splitlines()
     console = open_console()
     for line in told or ["they say the same"]:
         console.print(safe(line), soft_wrap=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import os
 import sys
 from collections.abc import Mapping
@@ -14,13 +13,13 @@ from cupel.errors import InputError
 from cupel.hub import hub_name, pull_prompt, push_prompt
 from cupel.improving import ledger_of
 from cupel.project import Project, find_project
-from cupel.refinement.edits import rules_diff
 from cupel.refinement.versions import (
     as_version,
     changed,
     contract_problem,
     known_version,
     rule_rows,
+    version_diff,
     version_of,
 )
 from cupel.report.text import safe
@@ -69,7 +68,7 @@ async def _assistant(wanted: str, url: str) -> Mapping[str, Any]:
             known = await client.assistants.search(limit=100)
     except (TransportError, OSError) as error:
         raise InputError(
-            f"{url}: the LangGraph server broke off ({type(error).__name__}); try again"
+            f"{url}: what answers there is no LangGraph server ({type(error).__name__}); give its address with --url"
         ) from error
     except (HTTPStatusError, ValueError) as error:
         raise InputError(
@@ -153,15 +152,7 @@ def candidate(
             }
         )
         return
-    for line in _changes(task, made):
+    for line in version_diff(task, made).splitlines():
         print(safe(line))
     print(f"{version}, from {parent}: a candidate, not active\n{path}")
     print(f"test it with `cupel improve FILE --task {task.name} --candidate {version}`")
-
-
-def _changes(old: TaskSpec, new: TaskSpec) -> list[str]:
-    before, after = (spec.prompts["extract"].splitlines() for spec in (old, new))
-    told = list(
-        difflib.unified_diff(before, after, "folder/extract.md", "candidate/extract.md", lineterm="", n=1)
-    )
-    return [*rules_diff(old.rules, new.rules).splitlines(), *told]

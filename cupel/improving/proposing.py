@@ -11,7 +11,7 @@ from cupel.campaigns import Candidate, ImproveState, Round
 from cupel.context import RunContext
 from cupel.improving.campaign import Campaign, opened
 from cupel.improving.development import DevTrials
-from cupel.refinement.edits import MAX_EDITS, rules_diff
+from cupel.refinement.edits import MAX_EDITS
 from cupel.refinement.guards import estimated_tokens, propose
 from cupel.refinement.versions import (
     as_version,
@@ -20,6 +20,7 @@ from cupel.refinement.versions import (
     known_version,
     read_candidate,
     rule_rows,
+    version_diff,
     version_of,
 )
 from cupel.refinement.wording import forbidden
@@ -125,7 +126,7 @@ def _candidate(
         extract=made.prompts["extract"],
         edits=[{**edit, "failures": list(edit.get("failures", ()))} for edit in edits],
         dropped=dropped,
-        diff=rules_diff(campaign.task.rules, rules),
+        diff=version_diff(campaign.task, made),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
@@ -12,6 +13,7 @@ from typing import Any
 
 from cupel.errors import OutputPathError, TaskError, UsageError
 from cupel.prompts import prompt_version, read_template, stable_values, template_of
+from cupel.refinement.edits import rules_diff
 from cupel.refinement.guards import prompt_objection
 from cupel.refinement.ledger import Entry, Ledger
 from cupel.tasks import Rule, TaskSpec
@@ -42,6 +44,13 @@ def contract_problem(task: TaskSpec, extract: str) -> str | None:
     except TaskError as error:
         return str(error)
     return None
+
+
+def version_diff(old: TaskSpec, new: TaskSpec) -> str:
+    """How two versions differ: the rules, line by line, then the contract."""
+    before, after = (spec.prompts["extract"].splitlines() for spec in (old, new))
+    contract = difflib.unified_diff(before, after, "before/extract.md", "after/extract.md", lineterm="", n=1)
+    return "\n".join([*rules_diff(old.rules, new.rules).splitlines(), *contract])
 
 
 def rule_rows(rules: Sequence[Rule]) -> list[dict[str, Any]]:

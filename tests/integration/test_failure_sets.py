@@ -81,6 +81,14 @@ def test_what_was_only_tried_is_never_the_newest_run(study):
     assert [cupel(*args).stdout for args in (("failures", "--json"), ("show", "s0", "--json"))] == before
 
 
+def test_a_prompt_is_not_compared_with_itself(study):
+    """Said before anything is run."""
+    cupel("failures", "--freeze", "hard-ones")
+    result = cupel("failures", "-t", "stance", "--rerun", "evals/datasets/hard-ones.jsonl", "--yes")
+
+    assert "both prompts are" in str(result.exception)
+
+
 def test_a_criterion_nothing_failed_by_is_named_with_those_there_are(study):
     """Spelling included."""
     result = cupel("failures", "--freeze", "x", "--criterion", "beauty")
