@@ -17,8 +17,10 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,7 +68,7 @@ def limits(folder: Path, told: argparse.Namespace) -> None:
     del told
     rows = many(45)
     source = write(folder / "in.jsonl", rows)
-    tokens = 30 * 1500
+    tokens = 32_700  # so that the floor is about as long as that of 30 requests a minute
     for name, settings, worst in (
         ("30 requests/min", ["cheap:rpm=30"], 1.08),
         ("tokens/min", [f"cheap:tpm={tokens}"], 1.1),
@@ -74,7 +76,7 @@ def limits(folder: Path, told: argparse.Namespace) -> None:
     ):
         options = [part for setting in settings for part in ("--set", setting)]
         own = Path(tempfile.mkdtemp(dir=folder))
-        with provider("--set", "ttft_ms=200", *options, *gold(folder, rows)) as url:
+        with provider("--set", "ttft_ms=200", *options, *gold(folder, rows)) as url, watching(url) as busy:
             summary, out = run(url, own, source, "--judge", "never", "--concurrency", "32")
             counted = stats(url)
         answers = sum(row["arguments_status"] == "accepted" for row in out)
@@ -84,9 +86,37 @@ def limits(folder: Path, told: argparse.Namespace) -> None:
         # the last call must still fit with the whole output limit that the provider sets aside for it
         by_tokens = (used + OUTPUT_LIMIT - tokens) / tokens * 60 if name != "30 requests/min" else 0.0
         floor = max(by_requests, by_tokens)
-        shown = f"{answers} answers, {refused} 429s, {summary['wall_s']:.1f} s, floor {floor:.1f} s, {used} tokens"
+        pacing = busy[-1] - busy[0]
+        shown = f"{answers} answers, {refused} 429s, {summary['wall_s']:.1f} s ({summary['wall_s'] / floor:.2f} ×), "
+        shown += (
+            f"floor {floor:.1f} s, {used} tokens; from the first request to the last answer {pacing:.1f} s "
+        )
+        shown += f"({pacing / floor:.2f} ×), load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"
         holds = answers == 45 and refused <= 3 and summary["wall_s"] <= worst * floor
         bar(name, shown, holds=holds, wanted=f"45, ≤ 3, ≤ {worst} × the floor")
+
+
+@contextlib.contextmanager
+def watching(url: str) -> Iterator[list[float]]:
+    """The times at which requests were seen under way at the provider, looked up fifty times a second."""
+    seen: list[float] = []
+    over = threading.Event()
+
+    def watch() -> None:
+        before = 0
+        while not over.wait(0.02):
+            counted = stats(url)
+            if counted["in_flight"] or counted["requests"] != before:
+                seen.append(time.perf_counter())
+            before = counted["requests"]
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        thread.join()
 
 
 def killed(folder: Path, told: argparse.Namespace) -> None:

@@ -78,6 +78,7 @@ class Gauge:
         self._tokens = 0.0
         self._tokens_in_flight = 0.0
         self._tokens_scale = 1.0
+        self._counts_most = False
         self._tokens_usual = 0.0
         self._margin_s = 0.0
         self._trying: Ticket | None = None
@@ -143,7 +144,8 @@ class Gauge:
             self._trying = None
 
     def _amount(self, ticket: Ticket) -> float:
-        return ticket.tokens * self._tokens_scale if ticket.tokens else self._tokens_usual
+        expected = ticket.most if self._counts_most and ticket.most else ticket.tokens
+        return expected * self._tokens_scale if expected else self._tokens_usual
 
     def pause_left_s(self, now: float, wall: float) -> float:
         """Seconds a 429 still holds every call back.
@@ -291,7 +293,8 @@ class Gauge:
             period = known.period_s
         bucket = self._bucket(said.unit, said.limit, period, now)
         level = said.limit - (said.requested or 1.0) + wait * bucket.rate
-        if expected and not self.pause.length_s:
+        fitted = bucket.level + (said.requested or 1.0) <= said.limit
+        if expected and fitted and not self.pause.length_s:
             bucket.surprised(said.requested or 1.0)
         bucket.level = level if math.isinf(bucket.level) else max(level, bucket.level)
         if said.unit == "tokens" and said.requested:
@@ -300,7 +303,11 @@ class Gauge:
 
     def _expect(self, requested: float, ticket: Ticket) -> None:
         """The provider counts more for a request than we estimate: estimate so from now on, within reason."""
-        if ticket.tokens:
+        if ticket.most and not self._counts_most and requested > (ticket.tokens + ticket.most) / 2:
+            self._counts_most, self._tokens_scale = True, 1.0
+        if self._counts_most and ticket.most:
+            self._tokens_scale = min(4.0, max(self._tokens_scale, requested / ticket.most))
+        elif ticket.tokens:
             self._tokens_scale = min(4.0, max(self._tokens_scale, requested / ticket.tokens))
         else:
             self._tokens_usual = max(self._tokens_usual, requested)

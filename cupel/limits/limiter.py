@@ -46,8 +46,8 @@ class Slot(Ticket):
 
     __slots__ = ("_lane", "_status")
 
-    def __init__(self, lane: Lane, tokens: float) -> None:
-        super().__init__(tokens)
+    def __init__(self, lane: Lane, tokens: float, most: float = 0.0) -> None:
+        super().__init__(tokens, most)
         self._lane = lane
         self._status = 0
 
@@ -135,19 +135,21 @@ class Limiter:
         self._wall = wall
         self._lanes: dict[tuple[str, str], Lane] = {}
 
-    def slot(self, model_id: str, *, tokens: float = 0, key: str = "") -> Slot:
+    def slot(self, model_id: str, *, tokens: float = 0, most: float = 0, key: str = "") -> Slot:
         """A place for one call; `async with` waits until it may be sent.
 
         Args:
             model_id: `provider:model`.
-            tokens: What the provider will count: the prompt's tokens plus the output limit, as far as known.
+            tokens: What the call will use: the prompt's tokens plus those of the reply, as far as known.
+            most: The prompt's tokens plus the whole output limit: what some providers count before they answer,
+                which the first refusal shows. 0 where nobody knows.
             key: The fingerprint of the API key, where a process uses several.
 
         Raises:
             ProviderLimitError: On entering, if a daily limit is reached and nobody wants to wait for it.
         """
         lane = self._lanes.get((model_id, key))
-        return Slot(lane if lane is not None else self._open(model_id, key), tokens)
+        return Slot(lane if lane is not None else self._open(model_id, key), tokens, most)
 
     def _open(self, model_id: str, key: str) -> Lane:
         provider = model_id.partition(":")[0]

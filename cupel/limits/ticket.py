@@ -10,12 +10,14 @@ class Ticket:
 
     Args:
         tokens: What the provider is expected to count; 0 where nobody knows.
+        most: What it counts beforehand where it adds the whole output limit; 0 where nobody knows.
     """
 
-    __slots__ = ("asks", "charged", "mark", "sent_at", "tokens")
+    __slots__ = ("asks", "charged", "mark", "most", "sent_at", "tokens")
 
-    def __init__(self, tokens: float) -> None:
+    def __init__(self, tokens: float, most: float = 0.0) -> None:
         self.tokens = tokens
+        self.most = most
         self.asks: list[Ask] = []
         self.charged = 0.0
         self.sent_at = 0.0

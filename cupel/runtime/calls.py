@@ -135,7 +135,9 @@ class Calls:
                 ),
                 model=request.model,
                 slot=lambda: self.limiter.slot(
-                    request.model, tokens=request.input_tokens + EXPECTED_REPLY_TOKENS
+                    request.model,
+                    tokens=request.input_tokens + EXPECTED_REPLY_TOKENS,
+                    most=request.input_tokens + settings.max_output_tokens,
                 ),
                 circuit=self.circuits.of(request.model),
             )

@@ -200,7 +200,9 @@ def failure():
 def work():
     """Put so many documents through a limiter and a provider; returns the answers and the seconds."""
 
-    async def run(limiter, provider, model, documents, *, concurrency=32, tokens=0, reserved=0, used=0):
+    async def run(
+        limiter, provider, model, documents, *, concurrency=32, tokens=0, most=0, reserved=0, used=0
+    ):
         from cupel.limits import RetryPolicy, with_retries
 
         answers: list[int] = []
@@ -212,9 +214,8 @@ def work():
 
         async def worker():
             for number in todo:
-                await with_retries(
-                    one, policy=RetryPolicy(), model=model, slot=lambda: limiter.slot(model, tokens=tokens)
-                )
+                place = lambda: limiter.slot(model, tokens=tokens, most=most)  # noqa: E731 (as a caller writes it)
+                await with_retries(one, policy=RetryPolicy(), model=model, slot=place)
                 answers.append(number)
 
         started = provider.clock()

@@ -90,6 +90,23 @@ def test_an_estimate_half_of_what_the_provider_counts_is_corrected_by_the_first_
     assert wall <= (60 * 900 - 20_000) / 20_000 * 60 * 1.1
 
 
+def test_an_output_limit_counted_beforehand_is_learnt_from_one_refusal(virtual, provider, work):
+    """We expect a short reply, the provider sets all of the output limit aside: the pace is that of what is used."""
+
+    async def main(clock):
+        server = provider(clock, {"tpm": 32_700})
+        answers, wall = await work(
+            limiter_of(clock), server, "openai:m", 45, tokens=1_100, most=4_950, reserved=4_950, used=1_000
+        )
+        return len(answers), wall, server.refused
+
+    answered, wall, refused = virtual(main)
+
+    assert answered == 45
+    assert refused <= 3
+    assert wall <= (44 * 1_000 + 4_950 - 32_700) / 32_700 * 60 * 1.06
+
+
 def test_travel_times_that_vary_do_not_run_into_the_limit(virtual, provider, work):
     """The provider counts a call when it arrives, which the pacing leaves room for."""
     noise = random.Random(7)
