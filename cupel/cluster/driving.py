@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from cupel.cluster.orders import Order, Part, order_of
-from cupel.cluster.working import enrich_part
+from cupel.cluster.working import clear, enrich_part, halt
 from cupel.errors import CupelError, SettingError
 from cupel.runner import Runner
 from cupel.state import Outcome
@@ -24,6 +25,7 @@ AHEAD = 3
 
 _LOOK_S = 0.5
 _START_S = 60.0
+_CLEAR_S = 10.0
 
 
 async def cluster_outcomes(
@@ -41,16 +43,16 @@ async def cluster_outcomes(
         SettingError: If Dask is not installed, or no scheduler answers.
     """
     order = order_of(runner.job, runner.project, wait=wait, run_id=runner.run_id)
-    async with _client(scheduler) as client:
+    async with _client(scheduler) as client, _told(client, order.name) as workers:
         sent: deque[tuple[list[Row], Any]] = deque()
         ahead = AHEAD * max(1, sum((await _threads(client)).values()))
         for number, rows in enumerate(_parts(documents, runner.job.concurrency * 2)):
             sent.append((rows, None if runner.stop.requested else _submit(client, order, number, rows)))
             while len(sent) >= ahead:
-                async for pair in _received(runner, *sent.popleft()):
+                async for pair in _received(runner, workers, *sent.popleft()):
                     yield pair
         while sent:
-            async for pair in _received(runner, *sent.popleft()):
+            async for pair in _received(runner, workers, *sent.popleft()):
                 yield pair
 
 
@@ -59,10 +61,37 @@ def _submit(client: Any, order: Order, number: int, rows: list[Row]) -> Any:
     return client.submit(enrich_part, order, told, key=f"cupel-{order.name}-{number}", pure=False)
 
 
+class _Workers:
+    """What the workers are told besides their parts."""
+
+    def __init__(self, client: Any, name: str) -> None:
+        self._client, self._name = client, name
+        self._halted = False
+
+    async def halt(self) -> None:
+        """Have every worker finish what is in flight and start nothing more; told once."""
+        if not self._halted:
+            self._halted = True
+            await self._client.run(halt, self._name, on_error="ignore")
+
+    async def clear(self) -> None:
+        """Have every worker let go of this order; one that does not answer is left alone."""
+        with suppress(TimeoutError, OSError):
+            async with asyncio.timeout(_CLEAR_S):
+                await self._client.run(clear, self._name, on_error="ignore")
+
+
+@asynccontextmanager
+async def _told(client: Any, name: str) -> AsyncIterator[_Workers]:
+    workers = _Workers(client, name)
+    yield workers
+    await workers.clear()
+
+
 async def _received(
-    runner: Runner, rows: list[Row], future: Any
+    runner: Runner, workers: _Workers, rows: list[Row], future: Any
 ) -> AsyncIterator[tuple[Row, Outcome | None]]:
-    part = await _result(runner, future) if future is not None else None
+    part = await _result(runner, workers, future) if future is not None else None
     if part is not None:
         _count(runner, part)
     outcomes = part.outcomes if part is not None else [None] * len(rows)
@@ -72,15 +101,19 @@ async def _received(
         yield row, outcome
 
 
-async def _result(runner: Runner, future: Any) -> Part | None:
-    """A part's result; None once the run is to stop, which a worker in the middle of a part does not hear."""
+async def _result(runner: Runner, workers: _Workers, future: Any) -> Part | None:
+    """A part's result; once the run is to stop, with what was in flight, as long as one call may take."""
     waiting = asyncio.ensure_future(future.result())
+    until: float | None = None
     while not waiting.done():
         await asyncio.wait([waiting], timeout=_LOOK_S)
         if runner.stop.requested and not waiting.done():
-            waiting.cancel()
-            await future.cancel()
-            return None
+            await workers.halt()
+            until = until or time.monotonic() + runner.job.context.timeout_s
+            if time.monotonic() > until:
+                waiting.cancel()
+                await future.cancel()
+                return None
     try:
         part: Part = waiting.result()
     except Exception as error:  # noqa: BLE001 - Dask raises many things; each of them ends this run
@@ -120,6 +153,7 @@ async def _client(scheduler: str | None) -> AsyncIterator[Any]:
                 threads_per_worker=2,
                 processes=True,
                 dashboard_address=None,
+                preload=["cupel.cluster.quiet"],
                 asynchronous=True,
             ) as cluster,
             dask.Client(cluster, asynchronous=True) as client,

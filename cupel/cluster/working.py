@@ -26,10 +26,29 @@ T = TypeVar("T")
 
 def enrich_part(order: Order, rows: Sequence[Row]) -> Part:
     """The outcomes of these rows; an error that ends the run comes back as data."""
+    if order.name in _halted:
+        return Part(outcomes=[None] * len(rows))
     try:
         return _desk(order).do(rows)
     except CupelError as error:
         return Part(outcomes=[None] * len(rows), trouble=Trouble.of(error))
+
+
+def halt(name: str) -> None:
+    """Start nothing more for an order; what is in flight here is finished, stored, and goes home with its part."""
+    _halted.add(name)
+    desk = _desks.get(name)
+    if desk is not None:
+        desk.halt()
+
+
+def clear(name: str) -> None:
+    """Let go of what an order needed here: its run log, its places in the line, its connections."""
+    halt(name)
+    desk = _desks.get(name)
+    if desk is not None and not desk.busy:
+        del _desks[name]
+        desk.close()
 
 
 class _Desk:
@@ -60,6 +79,10 @@ class _Desk:
             return self._run(self._part(rows))
         finally:
             self.busy -= 1
+
+    def halt(self) -> None:
+        """Walk no further document."""
+        self._loop.call_soon_threadsafe(self._runner.stop.interrupt)
 
     def close(self) -> None:
         """Let go of everything; the run itself is the driver's to finish."""
@@ -111,6 +134,7 @@ class _Desk:
     async def _closed(self) -> None:
         await self._runner.runtime.drain()
         await close_current()
+        await self._loop.shutdown_default_executor()
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
@@ -122,6 +146,7 @@ class _Desk:
 
 
 _desks: dict[str, _Desk] = {}
+_halted: set[str] = set()
 _opening = threading.Lock()
 
 

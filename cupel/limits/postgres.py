@@ -7,8 +7,11 @@ statement: every call takes its place in one line, sleeps once, and meets nobody
 from __future__ import annotations
 
 import asyncio
+import math
+import secrets
+import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Engine, text
@@ -16,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cupel.errors import RunLogError
 from cupel.limits.buckets import Kind
+from cupel.limits.places import BEAT_S, CREATE, GONE_S, Place, beat, give_back_lost, leave, take
 from cupel.limits.shared import Ask, Grant
 
 MARGIN_S = 0.25
@@ -45,10 +49,21 @@ class _Batch:
 
     asked: list[tuple[str, Sequence[Ask], asyncio.Future[Grant]]] = field(default_factory=list)
     owed_s: dict[tuple[str, Kind], float] = field(default_factory=lambda: defaultdict(float))
+    left: list[Place] = field(default_factory=list)
+    """What was given back while its turn may not have come."""
+
     pauses: dict[str, float] = field(default_factory=dict)
+    beat: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.asked or self.owed_s or self.pauses)
+        return bool(self.asked or self.owed_s or self.pauses or self.beat)
+
+
+def _waited_for(batch: _Batch, grants: Sequence[Grant]) -> Iterator[Place]:
+    for (lane, asks, _), grant in zip(batch.asked, grants, strict=True):
+        if grant.wait_s > 0:
+            for ask in asks:
+                yield Place(lane, ask.kind, ask.seconds(ask.amount), grant.wait_s)
 
 
 class PostgresGate:
@@ -59,11 +74,18 @@ class PostgresGate:
     Args:
         engine: Any engine on that database, such as the run log's.
         settle_s: How long what is given back may wait for a reservation to travel with.
+        gone_s: How long another gate may be silent before its places are given back for it.
     """
 
-    def __init__(self, engine: Engine, *, settle_s: float = 0.5) -> None:
+    def __init__(self, engine: Engine, *, settle_s: float = 0.5, gone_s: float = GONE_S) -> None:
         self._engine = engine
         self._settle_s = settle_s
+        self._gone_s = gone_s
+        self._name = secrets.token_hex(8)
+        self._waiting_until = 0.0
+        self._taken: set[Place] = set()
+        self._looked_at = -math.inf
+        self._beating: asyncio.TimerHandle | None = None
         self._ready = False
         self._batch = _Batch()
         self._writing: asyncio.Task[None] | None = None
@@ -84,6 +106,9 @@ class PostgresGate:
         """Return what was not used."""
         for ask in asks:
             self._batch.owed_s[lane, ask.kind] += ask.seconds(ask.amount)
+            place = Place(lane, ask.kind, ask.seconds(ask.amount))
+            if place in self._taken and time.monotonic() < self._waiting_until:
+                self._batch.left.append(place)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._settle_s, self._start)
 
@@ -94,6 +119,8 @@ class PostgresGate:
 
     async def aclose(self) -> None:
         """Write what is owed; a database that is gone is left alone."""
+        if self._beating is not None:
+            self._beating.cancel()
         self._start()
         if self._writing is not None:
             await self._writing
@@ -112,6 +139,8 @@ class PostgresGate:
                 await self._write_batch(batch)
         finally:
             self._writing = None
+        if self._beating is None and time.monotonic() < self._waiting_until:
+            self._beating = asyncio.get_running_loop().call_later(min(BEAT_S, self._gone_s / 3), self._beat)
 
     async def _write_batch(self, batch: _Batch) -> None:
         try:
@@ -123,24 +152,55 @@ class PostgresGate:
                     place.set_exception(RunLogError(problem))
             return
         for (lane, asks, place), grant in zip(batch.asked, grants, strict=True):
+            if grant.wait_s > 0:
+                self._waits(lane, asks, grant)
             if place.done():
                 # cancelled meanwhile
                 self.give_back(lane, asks)
             else:
                 place.set_result(grant)
 
+    def _waits(self, lane: str, asks: Sequence[Ask], grant: Grant) -> None:
+        if time.monotonic() > self._waiting_until:
+            self._taken.clear()
+        self._waiting_until = max(self._waiting_until, time.monotonic() + grant.wait_s)
+        self._taken.update(Place(lane, ask.kind, ask.seconds(ask.amount)) for ask in asks)
+
+    def _beat(self) -> None:
+        """Be heard of while anybody here waits for a turn."""
+        self._beating = None
+        if time.monotonic() < self._waiting_until:
+            self._batch.beat = True
+            self._start()
+
     def _transact(self, batch: _Batch) -> list[Grant]:
+        self._give_back_lost()
         with self._engine.begin() as connection:
-            if not self._ready:
-                connection.execute(_LOCK)
-                connection.execute(_CREATE)
-                self._ready = True
             for lane, wait_s in sorted(batch.pauses.items()):
                 self._move(connection, lane, "pause", amount_s=0.0, level_s=wait_s)
             grants = self._take_places(connection, batch)
             for (lane, kind), amount_s in sorted(batch.owed_s.items()):
                 connection.execute(_GIVE_BACK, {"lane": lane, "kind": kind, "amount_s": amount_s})
+            for place in batch.left:
+                leave(connection, self._name, place)
+            waited_for = list(_waited_for(batch, grants))
+            take(connection, self._name, waited_for)
+            if waited_for or batch.beat:
+                beat(connection, self._name)
         return grants
+
+    def _give_back_lost(self) -> None:
+        """Now and then, and in a transaction of its own: no two of them then wait for each other."""
+        if time.monotonic() - self._looked_at < min(BEAT_S, self._gone_s):
+            return
+        self._looked_at = time.monotonic()
+        with self._engine.begin() as connection:
+            if not self._ready:
+                connection.execute(_LOCK)
+                for statement in (_CREATE, *CREATE):
+                    connection.execute(statement)
+                self._ready = True
+            give_back_lost(connection, gone_s=self._gone_s)
 
     def _take_places(self, connection: Connection, batch: _Batch) -> list[Grant]:
         """Move each bucket once for all who asked, and hand out the places from the last to the first."""

@@ -123,6 +123,31 @@ def test_a_cluster_of_our_own_keeps_one_cap_and_goes_on_under_a_higher_one(folde
     assert (billed, repeats) == (40, 0)
 
 
+@pytest.mark.soak
+def test_interrupted_from_the_terminal_the_workers_finish_what_is_in_flight(folder, url):
+    """Ctrl-C reaches every process of the group: no tracebacks, nothing in flight is lost, the rest is pending."""
+    asked = ["in.jsonl", "--out", "out.jsonl", "--json", "--concurrency", "4", *MODELS]
+    with ScriptedProvider(answer, latency_s=0.5) as provider:
+        env = environment(provider, CUPEL_DATABASE_URL=url)
+        process = subprocess.Popen(
+            command(*asked, "--engine", "dask"), cwd=folder, env=env,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+        while provider.counts.requests < 1 and process.poll() is None:
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=120)
+        stopped = provider.counts.billed
+        resumed = run(folder, *asked, provider=provider, CUPEL_DATABASE_URL=url)
+        billed, repeats = provider.counts.billed, provider.counts.billed_repeats
+
+    assert process.returncode == 130, stderr
+    assert "Traceback" not in stderr
+    assert json.loads(stdout)["statuses"] == {"accepted": stopped, "pending": 40 - stopped}
+    assert json.loads(resumed.stdout)["statuses"] == {"accepted": 40}, resumed.stderr
+    assert (billed, repeats) == (40, 0)
+
+
 @pytest.mark.parametrize(
     ("more", "says"),
     [

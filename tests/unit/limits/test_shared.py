@@ -38,7 +38,8 @@ def lane(engine):
     name = f"test-{uuid.uuid4()}"
     yield name
     with engine.begin() as connection:
-        connection.execute(sqlalchemy.text("DELETE FROM cupel_limits WHERE lane LIKE :n"), {"n": f"%{name}%"})
+        for table in ("cupel_limits", "cupel_places"):
+            connection.execute(sqlalchemy.text(f"DELETE FROM {table} WHERE lane LIKE :n"), {"n": f"%{name}%"})
 
 
 def ask(amount=1.0, limit=10.0, period_s=60.0, level=0.0, kind="rpm"):
@@ -100,6 +101,52 @@ async def test_a_pause_holds_every_process(engine, lane):
 
     assert grant.kind is None
     assert grant.wait_s == pytest.approx(7.0, abs=0.5)
+
+
+_KILLED = """
+import asyncio, sys
+from sqlalchemy import create_engine
+from cupel.limits.postgres import PostgresGate
+from cupel.limits.shared import Ask
+
+async def main(url, lane):
+    gate = PostgresGate(create_engine(url))
+    await asyncio.gather(*(gate.reserve(lane, [Ask("rpm", 1.0, 10.0, 60.0)]) for _ in range(20)))
+    print("waiting", flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@pytest.mark.postgres
+async def test_the_places_of_a_process_that_was_killed_are_given_back_for_it(engine, lane):
+    """Ten of its twenty were sent at once and stay counted; the minute it would have slept on is free again."""
+    process = subprocess.Popen([sys.executable, "-c", _KILLED, URL, lane], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "waiting\n"
+    here = PostgresGate(engine, gone_s=0.5)
+    before = await here.reserve(lane, [ask()])
+    process.kill()
+    process.communicate()
+    await asyncio.sleep(0.6)
+    after = await PostgresGate(engine, gone_s=0.5).reserve(lane, [ask()])
+    await here.aclose()
+
+    assert before.wait_s == pytest.approx(66, abs=3)
+    assert after.wait_s == pytest.approx(12, abs=4)  # its ten are given back, the one asked above is not
+
+
+@pytest.mark.postgres
+async def test_a_process_that_lives_keeps_its_places_however_long_it_sleeps(engine, lane):
+    """It is heard of while it has any; a place it gave back itself is not given back twice."""
+    sleeper = PostgresGate(engine, gone_s=0.5)
+    await asyncio.gather(*(sleeper.reserve(lane, [ask(limit=2.0)]) for _ in range(4)))
+    sleeper.give_back(lane, [ask(limit=2.0)])
+    await asyncio.sleep(1.2)
+    grant = await PostgresGate(engine, gone_s=0.5).reserve(lane, [ask(limit=2.0)])
+    await sleeper.aclose()
+
+    assert grant.wait_s == pytest.approx(59, abs=1.5)
 
 
 @pytest.mark.postgres

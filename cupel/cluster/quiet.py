@@ -1,0 +1,10 @@
+"""Loaded by the workers of a cluster of our own: Ctrl-C in the terminal is the driver's to answer, not theirs."""
+
+from __future__ import annotations
+
+import signal
+
+
+def dask_setup(_worker: object) -> None:
+    """Called by Dask in each worker's process as it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
