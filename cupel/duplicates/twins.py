@@ -50,6 +50,11 @@ def taken_over(original: Outcome, document: Row, twin: Twin, schema: Mapping[str
     }  # fmt: skip
 
 
+def is_taken_over(outcome: Outcome) -> bool:
+    """Whether an outcome is that of another row."""
+    return outcome["path"] == PATH
+
+
 def _named(original: Outcome, mine: str) -> str:
     return original["doc_id"] if original["doc_id"] != mine else "an earlier row"
 
