@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 
-from cupel.confidence import Observed
+from cupel.confidence.signals import Observed
 from cupel.context import RunContext
 from cupel.documents import wrap
 from cupel.errors import SettingError

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from cupel.cascade import Doubt, basic_signals, plain_rule
-from cupel.confidence import compute_signals
+from cupel.confidence.signals import compute_signals
 from cupel.context import RunContext
 from cupel.deliberating import deliberated
 from cupel.judging import Finding, Verdict, code_checks
 from cupel.observing import observed, wanted_signals
-from cupel.routing import ThresholdCascade
 from cupel.runtime import current, current_run
 from cupel.state import Attempt, RunState, VerdictRecord
 from cupel.tasks import TaskSpec
+
+if TYPE_CHECKING:
+    from cupel.routing import ThresholdCascade
 
 FREE = ("quotes_verbatim", "mean_logprob", "min_logprob", "self_report")
 """Signals that cost nothing and are noted for every record, beside the plain rule's own."""

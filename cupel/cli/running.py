@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,6 @@ from cupel.batching import BatchSettings
 from cupel.cli.progress import live_progress
 from cupel.errors import CupelError, SettingError, TaskError
 from cupel.packing import Packing
-from cupel.planning import noted_plan
 from cupel.project import Project, find_project
 from cupel.runner import Job, Runner
 from cupel.settings import run_context
@@ -129,32 +128,44 @@ async def _run(told: FileRun, job: Job, table: Table, project: Project) -> int:
     async with Runner(job, project, env=env, wait_for_limits=told.wait) as runner:
         runner.progress.total = table.total
         with (
-            _planning(runner, table) as planned,
+            _planning(told, runner, table) as planned,
             _stopping(runner),
             live_progress(runner, quiet=told.as_json and not sys.stderr.isatty()),
             open_writer(told.output, table.layout, job.task.name, record_schema=job.task.schema) as writer,
         ):
             async for row, outcome in _outcomes(told, runner, table):
                 writer.write(row.values, outcome_columns(outcome, job.task.name))
+        runner.runtime.asking.set()  # if nothing had to be asked, the plan is made now
         summary = await runner.summary(str(told.output)) | {"planned": await planned}
     return _tell(told, runner, summary, project)
 
 
 @contextmanager
-def _planning(runner: Runner, table: Table) -> Iterator[asyncio.Task[dict[str, Any] | None]]:
-    """What the run is held against is worked out beside it: the first request does not wait."""
-    job, runtime = runner.job, runner.runtime
-    planned = asyncio.create_task(
-        noted_plan(
-            runtime.run_log, runner.run_id, table, job.task, job.context,
-            env=runtime.env, concurrency=job.concurrency, graph=job.graph,
-        )
-    )  # fmt: skip
+def _planning(told: FileRun, runner: Runner, table: Table) -> Iterator[asyncio.Task[dict[str, Any] | None]]:
+    """What the run is held against is worked out beside it, while the first request is on its way."""
+    planned = asyncio.create_task(_planned(told, runner, table))
     try:
         yield planned
     except BaseException:
         planned.cancel()
         raise
+
+
+async def _planned(told: FileRun, runner: Runner, table: Table) -> dict[str, Any] | None:
+    job, runtime = runner.job, runner.runtime
+    if told.engine == "local" and not told.batch:  # else the calls are made elsewhere, or much later
+        await runtime.asking.wait()
+    noted_plan = await asyncio.to_thread(_noted_plan)
+    return await noted_plan(
+        runtime.run_log, runner.run_id, table, job.task, job.context,
+        env=runtime.env, concurrency=job.concurrency, graph=job.graph,
+    )  # fmt: skip
+
+
+def _noted_plan() -> Callable[..., Awaitable[dict[str, Any] | None]]:
+    from cupel.planning import noted_plan  # numpy and a table of prices: the first request needs neither
+
+    return noted_plan
 
 
 def _outcomes(told: FileRun, runner: Runner, table: Table) -> AsyncIterator[tuple[Row, Outcome | None]]:

@@ -18,7 +18,14 @@ from typing import Any
 
 from cupel.garbage import seldom_collected
 
-LATER = frozenset({"openai.types", "langsmith.types"})
+LATER = frozenset(
+    {
+        *("openai.types", "openai.types.chat", "openai.types.responses", "openai.types.shared"),
+        *("openai.types.shared_params", "groq.types", "groq.types.chat", "langsmith.types"),
+        *("langchain_openai", "langchain_openai.chat_models", "langgraph_sdk"),
+        *("sqlalchemy.dialects.postgresql", "cupel.confidence", "cupel.routing"),
+    }
+)
 """Packages whose own code runs when something in them is asked for; their submodules import as ever."""
 
 _loading = threading.RLock()

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from cupel.judging.agreement import Agreement, Estimate, corrected_pass_rate
 from cupel.state import Outcome, VerdictName
-from cupel.statistics import Interval, bootstrap_mean, clopper_pearson
+
+if TYPE_CHECKING:  # statistics needs numpy; a run that counts votes does not
+    from cupel.judging.agreement import Agreement, Estimate
+    from cupel.statistics import Interval
 
 Preference = Literal["a", "b", "tie", "unknown"]
 """Which of two records is better; `unknown` where a judgement could not be had."""
@@ -115,6 +117,8 @@ def win_rate(preferences: Sequence[Preference], groups: Sequence[Hashable] | Non
     >>> win_rate(["a", "a", "tie", "b", "unknown"]).rate
     0.625
     """
+    from cupel.statistics import Interval, bootstrap_mean
+
     names = list(groups) if groups is not None else list(range(len(preferences)))
     worth = {"a": 1.0, "tie": 0.5, "b": 0.0}
     known = [(worth[p], g) for p, g in zip(preferences, names, strict=True) if p in worth]
@@ -158,6 +162,8 @@ def false_pass_rate(second_verdicts: Sequence[VerdictName]) -> FalsePassRate:
     >>> found.rate, round(found.interval.low, 4), round(found.interval.high, 4)
     (0.1, 0.0123, 0.317)
     """
+    from cupel.statistics import clopper_pearson
+
     rejected = sum(verdict == "rejected" for verdict in second_verdicts)
     known = rejected + sum(verdict == "accepted" for verdict in second_verdicts)
     return FalsePassRate(
@@ -186,6 +192,9 @@ def corrected_false_pass_rate(found: FalsePassRate, auditor: Agreement) -> Estim
     >>> round(corrected_false_pass_rate(audits, measured).value, 4)  # (.15 - .05) / (.95 + .90 - 1)
     0.1176
     """
+    from cupel.judging.agreement import Estimate, corrected_pass_rate
+    from cupel.statistics import Interval
+
     rejected = round((found.rate or 0.0) * found.audited)
     passes = corrected_pass_rate(found.audited - rejected, found.audited, auditor)
     if passes.value is None:

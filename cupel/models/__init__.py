@@ -1,7 +1,7 @@
 """Language models by id: who they are, what they can do and cost, and one call to them."""
 
 from cupel.models.capabilities import Capabilities, capabilities
-from cupel.models.completion import CallSettings, Completion, complete
+from cupel.models.completion import CallSettings, Completion, complete, opened
 from cupel.models.factory import aclose_models, attach_model, detach_model, open_model
 from cupel.models.failures import ProviderCallError, ProviderConnectionError, ProviderTimeoutError
 from cupel.models.ids import PROVIDERS, ModelId
@@ -32,6 +32,7 @@ __all__ = [
     "detach_model",
     "estimate_tokens",
     "open_model",
+    "opened",
     "price",
     "request_key",
     "resolve_models",

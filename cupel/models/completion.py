@@ -94,7 +94,7 @@ async def complete(
         SettingError: The model cannot be reached as set up.
         RecordingMissingError: A `recorded:` model has no such answer.
     """
-    model = await _model(model_id, settings)
+    model = await opened(model_id, settings)
     from cupel.models.wire import to_langchain
 
     bound = {} if schema is None else response_format(model_id, messages, schema, schema_name)
@@ -103,7 +103,8 @@ async def complete(
     return completion_of(message, messages, bound, time.perf_counter() - started)
 
 
-async def _model(model_id: str, settings: CallSettings) -> BaseChatModel:
+async def opened(model_id: str, settings: CallSettings) -> BaseChatModel:
+    """The chat model `complete` asks; it raises SettingError as `complete` does."""
     known = known_model(
         model_id,
         timeout_s=settings.timeout_s,

@@ -8,7 +8,7 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
-from langchain_openai import ChatOpenAI
+from langchain_openai.chat_models.base import ChatOpenAI  # alone: the package brings Azure, embeddings, …
 from pydantic import SecretStr
 
 from cupel.models.exchange import Line, Terms

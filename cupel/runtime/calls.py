@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from cupel.errors import DocumentBudgetError, UnknownPriceError
 from cupel.limits import Circuits, Limiter, RetryPolicy, Slot, with_retries
-from cupel.models import Completion, complete, cost, price
+from cupel.models import Completion, complete, cost, opened, price
 from cupel.runlog import RunLog, StoredResponse
 from cupel.runtime.holds import Hold
 from cupel.runtime.requests import Request, Response
@@ -52,6 +52,7 @@ class Calls:
         self.env = env
         self.circuits = Circuits()
         self.batching: Batching | None = None
+        self.asking = asyncio.Event()
         self._in_flight: dict[str, asyncio.Task[StoredResponse]] = {}
 
     async def complete(self, request: Request) -> Response:
@@ -169,6 +170,9 @@ class Calls:
     ) -> tuple[Completion, Hold]:
         held = await Hold.take(self.run_log, run, worst_usd)
         try:
+            if not self.asking.is_set():
+                await opened(request.model, request.settings)
+                self.asking.set()
             completion = await complete(
                 request.model,
                 request.messages,

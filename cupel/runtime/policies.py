@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cupel.confidence import Calibration
 from cupel.errors import SettingError
-from cupel.routing import Prerouter, ThresholdCascade, prerouter_from_json
+
+if TYPE_CHECKING:
+    from cupel.routing import Prerouter, ThresholdCascade
 
 FRESH_S = 1.0
 
@@ -81,6 +83,10 @@ def _read_policy(path: Path, *, needed: bool) -> ThresholdCascade | None:
         if needed:
             raise SettingError(f"policy={str(path)!r}: there is no such file; `cupel calibrate` makes one")
         return None
+    # they need numpy, and a run without a calibrated policy does not
+    from cupel.confidence import Calibration
+    from cupel.routing import ThresholdCascade
+
     return ThresholdCascade.from_json(path.read_text(encoding="utf-8"), read_score=Calibration.from_dict)
 
 
@@ -89,4 +95,6 @@ def _read_prerouter(path: Path) -> Prerouter:
         raise SettingError(
             f"prerouter={str(path)!r}: there is no such file; `cupel calibrate --prerouter` makes one"
         )
+    from cupel.routing import prerouter_from_json
+
     return prerouter_from_json(path.read_text(encoding="utf-8"))

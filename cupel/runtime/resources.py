@@ -95,6 +95,11 @@ class Runtime:
         """From now on, batch jobs answer what may wait."""
         self._calls.batching = batching
 
+    @property
+    def asking(self) -> asyncio.Event:
+        """Set as the first model call goes out: what may wait for it begins then."""
+        return self._calls.asking
+
     async def drain(self) -> None:
         """Wait until every call in flight is answered and stored."""
         await self._calls.drain()

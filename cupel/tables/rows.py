@@ -6,14 +6,16 @@ import hashlib
 import math
 import numbers
 from array import array
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from cupel.tables.formats import Layout
+
+_FEW = 20_000
+"""Ids that are compared before numpy, which finds the repeated ones in less memory, would be imported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +90,30 @@ class Ids:
 
     def namer(self) -> Namer:
         """Return what tells repeated ids apart, for one pass over the rows."""
+        if not self.repeats:
+            return Namer(array("Q"), frozenset())
+        import numpy as np  # a start-up has no time for it, and few tables repeat an id
+
         seen, counts = np.unique(np.array(self.hashes, dtype=np.uint64), return_counts=True)
-        return Namer(seen, frozenset(seen[counts > 1].tolist()))
+        return Namer(array("Q", seen.tobytes()), frozenset(seen[counts > 1].tolist()))
+
+    @property
+    def repeats(self) -> int:
+        """Rows whose id an earlier row has."""
+        if len(self.hashes) <= _FEW:
+            return len(self.hashes) - len(set(self.hashes))
+        import numpy as np
+
+        return len(self.hashes) - len(np.unique(np.array(self.hashes, dtype=np.uint64)))
 
 
 @dataclass(slots=True)
 class Namer:
     """Gives the second row of an id `X` the id `X#2`, the third `X#3`, past any that exist already."""
 
-    seen: np.ndarray[Any, np.dtype[np.uint64]]
+    seen: array[int]
+    """Hashes of all ids, ascending; empty where none is repeated."""
+
     repeated: frozenset[int]
     last: Counter[str] = field(default_factory=Counter)
 
@@ -113,8 +130,8 @@ class Namer:
         return f"{name}#{self.last[name]}"
 
     def _taken(self, name: str) -> bool:
-        place = int(np.searchsorted(self.seen, np.uint64(_hash(name))))
-        return place < len(self.seen) and int(self.seen[place]) == _hash(name)
+        place = bisect_left(self.seen, _hash(name))
+        return place < len(self.seen) and self.seen[place] == _hash(name)
 
 
 def id_text(value: object) -> str | None:
@@ -161,8 +178,7 @@ def _missing_input(found: Mapping[str, str | None], inputs: Mapping[str, str]) -
 def id_warnings(ids: Ids, *, source: str, id_column: str) -> tuple[str, ...]:
     """Say which rows share an id or have none."""
     warnings = []
-    distinct = len(np.unique(np.array(ids.hashes, dtype=np.uint64)))
-    if repeats := len(ids.hashes) - distinct:
+    if repeats := ids.repeats:
         warnings.append(
             f"{source}: {repeats} {_rows(repeats)} an id of column {id_column!r} that an earlier row has; "
             "the second X is called X#2, the third X#3"

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from cupel.duplicates import TextIndex, Twin
 from cupel.errors import SettingError
 from cupel.runner import Runner
 from cupel.tables import Row
@@ -141,3 +142,15 @@ async def test_a_similarity_nobody_can_keep_is_refused(project):
 def near(project, similarity, **settings):
     """A job that looks for near-duplicates."""
     return replace(job(project, **settings), near_duplicates=similarity)
+
+
+def test_a_repetition_is_found_across_ten_thousand_rows():
+    """However the earlier ones are held by then."""
+    index = TextIndex()
+    assert not any(index.twin_of(row) for row in rows(*(f"Speech {n}." for n in range(10_000))))
+
+    again = rows("Speech 0.", "Speech 4096.", "Speech 9999.", "Speech new.")
+    assert [index.twin_of(row) for row in again] == [
+        *(Twin(n, 1.0, exact=True) for n in (0, 4096, 9999)),
+        None,
+    ]

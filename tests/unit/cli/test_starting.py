@@ -80,12 +80,27 @@ def test_the_real_packages_bear_it():
         "import sys\n"
         "from cupel.cli.starting import starting_soon\n"
         "with starting_soon():\n"
-        "    import httpx, langchain_openai, langsmith.client\n"
-        "assert not {'openai.types.batch', 'langsmith.types.agent', 'pygments'} & set(sys.modules)\n"
+        "    import httpx, langsmith.client\n"
+        "    import cupel.cli.running, cupel.steps, cupel.verification, cupel.models.openai_chat\n"
+        "unused = {'openai.types.batch', 'openai.types.responses.response', 'langsmith.types.agent', 'pygments',\n"
+        "    'langchain_openai.embeddings.base', 'langgraph_sdk.client', 'sqlalchemy.dialects.postgresql.base',\n"
+        "    'numpy', 'pandas', 'pyarrow', 'genai_prices', 'alembic', 'cupel.report', 'cupel.planning'}\n"
+        "assert not unused & set(sys.modules), unused & set(sys.modules)\n"
         "from openai.types import Batch\n"
+        "from openai.types.responses import Response\n"
         "from langsmith.types import *\n"
-        "assert Batch.__name__ == 'Batch' and Agent.__name__ == 'Agent'\n"
+        "assert (Batch.__name__, Response.__name__, Agent.__name__) == ('Batch', 'Response', 'Agent')\n"
         "from httpx import main\n"
+        "from langchain_openai import AzureChatOpenAI, ChatOpenAI\n"
+        "assert issubclass(cupel.models.openai_chat.OpenAIChat, ChatOpenAI)\n"
+        "from langgraph_sdk import get_client\n"
+        "from sqlalchemy.dialects import postgresql\n"
+        "import sqlalchemy\n"
+        "assert postgresql.insert(sqlalchemy.table('t')).on_conflict_do_nothing() is not None\n"
+        "from cupel.confidence import Calibration\n"
+        "from cupel.routing import ThresholdCascade, certify\n"
     )
 
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    told = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+
+    assert told.returncode == 0, told.stderr

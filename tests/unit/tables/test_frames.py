@@ -106,3 +106,12 @@ def test_every_row_needs_an_outcome(frame):
     """A dropped row would shift the others."""
     with pytest.raises(ValueError, match="2 outcomes for 3 rows"):
         attach_columns(frame, [outcome()] * 2, "stance")
+
+
+def test_among_very_many_ids_the_repeated_ones_are_told_apart_too():
+    """Another way of comparing begins at 20,000; both say the same."""
+    keys = [*range(20_001), 7, 20_000]
+    table = frame_rows(pd.DataFrame({"text": "t", "key": keys}), "text", "key", {})
+
+    assert [row.doc_id for row in table][-3:] == ["20000", "7#2", "20000#2"]
+    assert "2 rows have an id" in table.warnings[0]
