@@ -224,10 +224,11 @@ def _seed(doc_id: str) -> int:
 
 def _verdict(record: VerdictRecord) -> Verdict:
     """A verdict as the tally counts it."""
-    by_code = tuple(
-        Finding(criterion=item["criterion"], finding=item["finding"]) for item in record["code_findings"]
+    by_code, by_judge = (
+        tuple(Finding(criterion=item["criterion"], finding=item["finding"]) for item in record[whose])
+        for whose in ("code_findings", "findings")
     )
-    return Verdict(verdict=record["verdict"], code_findings=by_code)
+    return Verdict(verdict=record["verdict"], findings=by_judge, code_findings=by_code)
 
 
 def cases_of_run(

@@ -121,17 +121,30 @@ def tell_mutations(
         return
     console = open_console()
     made = table(
-        ">spoiled", "mutation", ">by code", ">by the judge", ">missed", ">unknown", ">caught", "95 %"
+        ">spoiled",
+        "mutation",
+        ">by code",
+        ">by the judge",
+        ">missed",
+        ">noticed",
+        ">unknown",
+        ">caught",
+        "95 %",
     )
     for row in rows:
         total = row.caught_by_code + row.caught_by_judge + row.missed + row.unknown
         name = "unchanged (false alarms)" if row.name == UNCHANGED else row.name
         made.add_row(
-            str(total), name, str(row.caught_by_code), str(row.caught_by_judge), str(row.missed), str(row.unknown),
+            str(total), name, str(row.caught_by_code), str(row.caught_by_judge), str(row.missed), str(row.noticed), str(row.unknown),
             "–" if row.rate is None else f"{100 * row.rate:.0f} %", _interval(row.interval),
         )  # fmt: skip
     console.print(f"judge {judge}: records spoiled on purpose")
     console.print(made)
+    if any(row.noticed for row in rows):
+        console.print(
+            "noticed: accepted, though the judge failed a criterion that does not reject by itself",
+            soft_wrap=True,
+        )
     open_ones = [item.verdict["reason"] for item in every if item.verdict["verdict"] == "unknown"]
     if open_ones:
         console.print(
@@ -145,7 +158,7 @@ def tell_mutations(
 def _tally_json(row: MutationTally) -> dict[str, Any]:
     return {
         "mutation": row.name, "caught_by_code": row.caught_by_code, "caught_by_judge": row.caught_by_judge,
-        "missed": row.missed, "unknown": row.unknown, "rate": row.rate, "interval": list(_pair(row.interval)),
+        "missed": row.missed, "noticed": row.noticed, "unknown": row.unknown, "rate": row.rate, "interval": list(_pair(row.interval)),
     }  # fmt: skip
 
 

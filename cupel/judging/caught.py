@@ -20,6 +20,7 @@ class MutationTally:
         caught_by_code: Rejected before a model was asked.
         caught_by_judge: Rejected by the judge's findings.
         missed: Accepted all the same.
+        noticed: Of the missed, those in which the judge failed a criterion that does not reject by itself.
         unknown: Left open.
         rate: Share caught of those decided; None where none was. For `unchanged` it is the false alarms.
         interval: Its 95 % interval.
@@ -29,6 +30,7 @@ class MutationTally:
     caught_by_code: int
     caught_by_judge: int
     missed: int
+    noticed: int
     unknown: int
     rate: float | None
     interval: Interval
@@ -43,7 +45,9 @@ def tally(verdicts: Iterable[tuple[str, Verdict]]) -> list[MutationTally]:
     Returns:
         One row per kind of mutation, also for those that applied to no record.
     """
-    counts = Counter((name, _fate(verdict)) for name, verdict in verdicts)
+    every = list(verdicts)
+    counts = Counter((name, _fate(verdict)) for name, verdict in every)
+    counts.update((name, "noticed") for name, verdict in every if _noticed(verdict))
     return [_tallied(name, counts) for name in (UNCHANGED, *MUTATIONS)]
 
 
@@ -51,6 +55,10 @@ def _fate(verdict: Verdict) -> str:
     if verdict.verdict == "rejected":
         return "code" if verdict.code_findings else "judge"
     return verdict.verdict
+
+
+def _noticed(verdict: Verdict) -> bool:
+    return verdict.verdict == "accepted" and bool(verdict.failed)
 
 
 def _tallied(name: str, counts: Counter[tuple[str, str]]) -> MutationTally:
@@ -61,6 +69,7 @@ def _tallied(name: str, counts: Counter[tuple[str, str]]) -> MutationTally:
         caught_by_code=code,
         caught_by_judge=judge,
         missed=missed,
+        noticed=counts[name, "noticed"],
         unknown=counts[name, "unknown"],
         rate=(code + judge) / decided if decided else None,
         interval=clopper_pearson(code + judge, decided),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from cupel.context import RunContext
+from cupel.judge_checking import cases_of_run, spoiled_on
 from cupel.models.recordings import set_recordings_folder
 from cupel.runner import Job, Runner
 from cupel.tables import open_table
@@ -40,14 +41,20 @@ async def test_every_recorded_answer_fits_the_prompts_as_they_are(project):
 
 
 async def test_every_recorded_answer_is_used(project):
-    """No line is left over from an earlier prompt."""
+    """By the demo, or by the judge's test on its records; no line is left over from an earlier prompt."""
     set_recordings_folder(project.recordings)
     job = Job(task=load_task("arguments", project.prompts), context=RunContext(profile="demo"))
     async with Runner(job, project, env={}) as runner:
-        outcomes = [outcome async for _, outcome in runner.outcomes(open_table(SAMPLE, id_column="id"))]
+        table = open_table(SAMPLE, id_column="id")
+        rows = [(row.position, outcome, str(row.text)) async for row, outcome in runner.outcomes(table)]
+        tallies, spoiled = await spoiled_on(cases_of_run(rows, job.task), job.task, job.context)
+    outcomes = [outcome for _, outcome, _ in rows]
     steps = [
         step for outcome in outcomes for part in ("attempts", "verdicts", "addenda") for step in outcome[part]
     ]
+    steps += [item.verdict for item in spoiled]
+    assert [row.name for row in tallies if row.unknown] == [], AGAIN
+    assert min(row.caught_by_code + row.caught_by_judge + row.missed for row in tallies) == 12
     asked = {call["key"] for step in steps for call in step["calls"] if call["model"].startswith("recorded:")}
     lines = [
         json.loads(line)

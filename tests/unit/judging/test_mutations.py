@@ -121,6 +121,7 @@ def test_what_was_caught_and_missed_is_counted_by_mutation():
                 ("quote_faked", Verdict(verdict="rejected", code_findings=(fault,))),
                 ("quote_faked", Verdict(verdict="rejected")),
                 ("quote_faked", Verdict(verdict="accepted")),
+                ("reference_moved", Verdict(verdict="accepted", findings=(fault,))),
                 ("quote_faked", Verdict(verdict="unknown")),
                 (UNCHANGED, Verdict(verdict="accepted")),
             ]
@@ -130,6 +131,7 @@ def test_what_was_caught_and_missed_is_counted_by_mutation():
 
     assert (faked.caught_by_code, faked.caught_by_judge, faked.missed, faked.unknown) == (1, 1, 1, 1)
     assert faked.rate == pytest.approx(2 / 3)
+    assert (faked.noticed, rows["reference_moved"].noticed, rows["reference_moved"].missed) == (0, 1, 1)
     assert rows[UNCHANGED].rate == 0
     assert rows["label_flipped"].rate is None
     assert len(rows) == len(MUTATIONS) + 1
