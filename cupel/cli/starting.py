@@ -1,8 +1,9 @@
 """What lets the command line start sooner; none of it happens in a process that is somebody else's.
 
-Half of the time to the first request are imports, and some of what is imported is never used: the OpenAI
-SDK's types of all its endpoints, since requests and replies pass it by (docs/decisions/0011), and httpx's
-own command line, which brings a library for colouring source code.
+Most of the time to the first request are imports, and some of what is imported is never used: the SDKs' types
+of all their endpoints, since requests and replies pass them by (docs/decisions/0011), embeddings, a client of
+LangGraph's server, a database that is not there, the fitting of what a run only applies, and httpx's own
+command line, which brings a library for colouring source code.
 """
 
 from __future__ import annotations
