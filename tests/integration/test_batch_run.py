@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import time
 
 import pytest
 
 from cupel.testing import BatchScript, ScriptedProvider
 from tests.integration.cascade import ACCEPTS, record
-from tests.integration.test_run_cli import command, environment, run
+from tests.integration.test_run_cli import run, started
 
 pytestmark = pytest.mark.server
 
@@ -66,10 +65,7 @@ def test_killed_between_waves_and_within_one_nothing_is_sent_twice(folder):
     with ScriptedProvider(answer, batches=script) as provider:
         counts = provider.batches.counts
         for reached in (lambda: counts.uploads == 1, lambda: counts.jobs == 2, lambda: counts.jobs == 3):
-            process = subprocess.Popen(
-                command("in.jsonl", "--out", "out.jsonl", *OPENAI, *FAST),
-                cwd=folder, env=environment(provider), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            )  # fmt: skip
+            process = started(folder, "in.jsonl", "--out", "out.jsonl", *OPENAI, *FAST, provider=provider)
             while not reached() and process.poll() is None:
                 time.sleep(0.005)
             process.send_signal(signal.SIGKILL)
@@ -84,16 +80,14 @@ def test_killed_between_waves_and_within_one_nothing_is_sent_twice(folder):
 
 def test_interrupted_it_leaves_the_jobs_where_they_are_and_collects_them_later(folder):
     """Ctrl-C does not wait a day; the same command goes on."""
-    with ScriptedProvider(answer, batches=BatchScript(takes_s=3.0)) as provider:
-        process = subprocess.Popen(
-            command("in.jsonl", "--out", "out.jsonl", "--json", *OPENAI, *FAST),
-            cwd=folder, env=environment(provider), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+    with ScriptedProvider(answer, batches=BatchScript(takes_s=2.0)) as provider:
+        asked = ["in.jsonl", "--out", "out.jsonl", "--json", *OPENAI, *FAST]
+        process = started(folder, *asked, provider=provider)
         while provider.batches.counts.jobs < 1 and process.poll() is None:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=60)
-        resumed = run(folder, "in.jsonl", "--out", "out.jsonl", "--json", *OPENAI, *FAST, provider=provider)
+        resumed = run(folder, *asked, provider=provider)
         twice = provider.batches.counts.sent_twice
 
     assert process.returncode == 130
@@ -109,12 +103,8 @@ def test_the_same_command_started_twice_says_that_the_first_is_going_on(folder):
     with ScriptedProvider(answer, batches=BatchScript(takes_s=1.5)) as provider:
         counts = provider.batches.counts
         processes = [
-            subprocess.Popen(
-                command(*asked, "--out", f"{name}.jsonl"), cwd=folder, env=environment(provider),
-                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-            )
-            for name in ("one", "other")
-        ]  # fmt: skip
+            started(folder, *asked, "--out", f"{name}.jsonl", provider=provider) for name in ("one", "other")
+        ]
         while all(process.poll() is None for process in processes):
             time.sleep(0.02)
         refused, first = sorted(processes, key=lambda process: process.poll() is None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tomllib
 import urllib.request
@@ -17,6 +16,7 @@ from cupel.cli.newproject import make_project
 from cupel.errors import OutputPathError
 from cupel.project import load_graph
 from cupel.testing import ScriptedProvider
+from tests.integration import forked
 from tests.integration.server import langgraph_server
 
 
@@ -107,13 +107,8 @@ def test_init_leaves_nothing_half_made(tmp_path, monkeypatch):
 @pytest.mark.server
 def test_the_made_project_runs_a_file_of_its_own(study):
     """As a process, with nothing but the offline baseline: every document has its outcome."""
-    result = subprocess.run(
-        [
-            sys.executable, "-m", "cupel", "run", "evals/datasets/speeches-demo.jsonl", "--task", "arguments",
-            "--profile", "offline", "--json",
-        ],
-        cwd=study, env={**os.environ}, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    asked = ["evals/datasets/speeches-demo.jsonl", "--task", "arguments", "--profile", "offline", "--json"]
+    result = forked.run(["cupel", "run", *asked], cwd=study, env=os.environ)
 
     assert result.returncode == 0, result.stderr
     summary = json.loads(result.stdout)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 
 import pytest
 
 from cupel.testing import ScriptedProvider
-from tests.integration.test_run_cli import MODELS, answer, environment, run
+from tests.integration import forked
+from tests.integration.test_run_cli import MODELS, answer, environment, run, started
 
 pytestmark = pytest.mark.server
 CHEAP_ONLY = [*MODELS, "--judge", "never"]
@@ -66,21 +66,16 @@ def test_an_impossible_limit_is_said_before_anything_is_paid(folder, limits, say
 def test_two_runs_on_one_run_log_lose_nothing_and_pay_nothing_twice(folder):
     """The same file by two processes at once: both end with every row, and one waits for what the other asks."""
     with ScriptedProvider(answer, latency_s=0.02) as provider:
-        found = []
-
-        def once(name):
-            found.append(run(folder, "in.jsonl", "--out", name, "--json", *CHEAP_ONLY, provider=provider))
-
-        threads = [threading.Thread(target=once, args=(f"out{n}.jsonl",)) for n in range(2)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        both = [
+            started(folder, "in.jsonl", "--out", name, "--json", *CHEAP_ONLY, provider=provider)
+            for name in ("one.jsonl", "other.jsonl")
+        ]
+        said = [process.communicate(timeout=60) for process in both]
         counts = provider.counts
 
-    assert (counts.billed, counts.billed_repeats) == (40, 0), [done.stdout for done in found]
-    assert [done.returncode for done in found] == [0, 0], [done.stderr for done in found]
-    assert all(json.loads(done.stdout)["statuses"] == {"accepted": 40} for done in found)
+    assert (counts.billed, counts.billed_repeats) == (40, 0), said
+    assert [process.returncode for process in both] == [0, 0], said
+    assert all(json.loads(stdout)["statuses"] == {"accepted": 40} for stdout, _ in said)
 
 
 @pytest.mark.soak
@@ -106,20 +101,11 @@ def test_every_fault_at_once_leaves_every_row_an_outcome_and_nothing_wrong_accep
 
 def test_a_full_disk_stops_the_run_with_what_to_do(folder, tmp_path):
     """A run log that may not grow: the run ends with a clear line; what was stored is used by the next run."""
-    import resource
-    import subprocess
-
-    from tests.integration.test_run_cli import command
-
-    def small_files():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
-
+    asked = ["in.jsonl", "--out", str(tmp_path / "out.jsonl"), *CHEAP_ONLY]
     with ScriptedProvider(answer) as provider:
-        done = subprocess.run(
-            command("in.jsonl", "--out", str(tmp_path / "out.jsonl"), *CHEAP_ONLY),
-            cwd=folder, env=environment(provider), preexec_fn=small_files,
-            capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+        done = forked.run(
+            ["cupel", "run", *asked], cwd=folder, env=environment(provider), max_file_bytes=300_000
+        )
         resumed = run(folder, "in.jsonl", "--out", "out.jsonl", "--json", *CHEAP_ONLY, provider=provider)
 
     assert done.returncode != 0

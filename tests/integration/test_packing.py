@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -17,6 +15,7 @@ from cupel.runlog import tables
 from cupel.runner import Runner
 from cupel.tables import Row
 from cupel.testing import ScriptedProvider, reply
+from tests.integration import forked
 from tests.integration.cascade import ACCEPTS, PREMISE, job, models
 from tests.integration.test_run_cli import environment
 from tests.integration.test_run_cli import run as run_cupel
@@ -353,9 +352,9 @@ def test_from_the_command_line_it_is_measured_then_used(short):
     asked = ["short.jsonl", "--json", "--judge", "never", "--packing", "--packing-min", "0.8", *told]
     with ScriptedProvider(answer) as provider:
         refused = run_cupel(short, *asked, provider=provider)
-        measured = subprocess.run(
-            [sys.executable, "-m", "cupel", "calibrate", "short.jsonl", "--packing", "--packing-min", "0.8", "--json", *told],
-            cwd=short, env=environment(provider), capture_output=True, text=True, timeout=120, check=False,
+        measured = forked.run(
+            ["cupel", "calibrate", "short.jsonl", "--packing", "--packing-min", "0.8", "--json", *told],
+            cwd=short, env=environment(provider),
         )  # fmt: skip
         before = provider.counts.requests
         done = run_cupel(short, *asked, provider=provider)

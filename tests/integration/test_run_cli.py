@@ -1,4 +1,8 @@
-"""`cupel run` as its users run it: a process of its own, files in and out, real HTTP on loopback."""
+"""`cupel run` as its users run it: a process of its own, files in and out, real HTTP on loopback.
+
+Most processes are forks of one that has the imports behind it (see `forked`); the file of forty and the first
+kill are the installed `cupel`, started from nothing.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from cupel.testing import ScriptedProvider
+from tests.integration import forked
 from tests.integration.cascade import ACCEPTS, CLAIM, TEXT, record
 from tests.integration.conftest import SPEECHES
 
@@ -36,28 +41,28 @@ def environment(provider=None, **more):
     return {**os.environ, **(provider.environment() if provider else {}), **more}
 
 
-def command(*args):
-    """The command line of `cupel run`."""
-    return [sys.executable, "-m", "cupel", "run", *args]
+def installed(*args):
+    """The command line of `cupel run` as it is typed."""
+    return [str(Path(sys.executable).with_name("cupel")), "run", *args]
+
+
+def started(folder, *args, provider=None, **more):
+    """`cupel run` under way."""
+    return forked.Forked(["cupel", "run", *args], cwd=folder, env=environment(provider, **more))
 
 
 def run(folder, *args, provider=None, **more):
-    """Run it to its end."""
-    return subprocess.run(
-        command(*args),
-        cwd=folder,
-        env=environment(provider, **more),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    """`cupel run` to its end."""
+    return forked.run(["cupel", "run", *args], cwd=folder, env=environment(provider, **more))
 
 
 def test_a_file_becomes_the_same_rows_with_the_tasks_columns(folder):
     """Order, ids and cells kept; one JSON object on stdout and nothing else there; the same again is free."""
     with ScriptedProvider(answer) as provider:
-        first = run(folder, "in.jsonl", "--out", "out.jsonl", "--json", *MODELS, provider=provider)
+        first = subprocess.run(
+            installed("in.jsonl", "--out", "out.jsonl", "--json", *MODELS),
+            cwd=folder, env=environment(provider), capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
         again = run(folder, "in.jsonl", "--out", "again.jsonl", "--json", *MODELS, provider=provider)
         asked = provider.counts.requests
 
@@ -77,10 +82,15 @@ def test_killed_at_any_instant_it_resumes_and_pays_nothing_finished_twice(folder
     """Kill -9 three times; what is billed twice was in flight when the process died."""
     in_flight = 8
     with ScriptedProvider(answer, latency_s=0.05) as provider:
+        asked = ["in.jsonl", "--out", "out.jsonl", "--concurrency", str(in_flight), *MODELS]
         for finished in (10, 30, 55):
-            process = subprocess.Popen(
-                command("in.jsonl", "--out", "out.jsonl", "--concurrency", str(in_flight), *MODELS),
-                cwd=folder, env=environment(provider), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            process = (
+                started(folder, *asked, provider=provider)
+                if finished > 10
+                else subprocess.Popen(
+                    installed(*asked), cwd=folder, env=environment(provider),
+                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                )
             )  # fmt: skip
             while provider.counts.billed < finished and process.poll() is None:
                 time.sleep(0.005)
@@ -97,10 +107,8 @@ def test_killed_at_any_instant_it_resumes_and_pays_nothing_finished_twice(folder
 def test_interrupted_it_saves_says_how_to_resume_and_exits_with_130(folder):
     """One Ctrl-C: what is in flight lands, every row is in the output, the rest is pending."""
     with ScriptedProvider(answer, latency_s=0.2) as provider:
-        process = subprocess.Popen(
-            command("in.jsonl", "--out", "out.jsonl", "--json", "--concurrency", "4", *MODELS),
-            cwd=folder, env=environment(provider), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+        asked = ["in.jsonl", "--out", "out.jsonl", "--json", "--concurrency", "4", *MODELS]
+        process = started(folder, *asked, provider=provider)
         while provider.counts.billed < 4 and process.poll() is None:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
@@ -200,17 +208,8 @@ def test_every_ugly_row_ends_as_a_row_with_its_reason(folder):
     ]  # fmt: skip
     (folder / "ugly.jsonl").write_text("\n".join(json.dumps(row) for row in rows) + "\n")
     with ScriptedProvider(answer) as provider:
-        done = run(
-            folder,
-            "ugly.jsonl",
-            "--out",
-            "out.jsonl",
-            "--json",
-            "--judge",
-            "never",
-            *MODELS,
-            provider=provider,
-        )
+        asked = ["ugly.jsonl", "--out", "out.jsonl", "--json", "--judge", "never", *MODELS]
+        done = run(folder, *asked, provider=provider)
 
     out = [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
     assert done.returncode == 0, done.stderr
@@ -228,10 +227,7 @@ def test_a_run_keeps_its_plan_and_tells_what_it_took_beside_it(folder):
     with ScriptedProvider(answer) as provider:
         first = run(folder, *told, "--limit", "30", provider=provider, **prices)
         again = run(folder, *told, provider=provider, **prices)
-        shown = subprocess.run(
-            [sys.executable, "-m", "cupel", "show", "--json"],
-            cwd=folder, env=environment(provider, **prices), capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+        shown = forked.run(["cupel", "show", "--json"], cwd=folder, env=environment(provider, **prices))
 
     began, ended, log = (json.loads(done.stdout) for done in (first, again, shown))
     page = Path(ended["report"]).read_text()

@@ -6,7 +6,6 @@ import asyncio
 import http.server
 import json
 import re
-import subprocess
 import threading
 import time
 
@@ -19,7 +18,7 @@ from cupel.tables import Row
 from cupel.testing import ScriptedProvider
 from cupel.tracing import Tracer, masking_rules, reachable
 from tests.integration.server import free_port
-from tests.integration.test_run_cli import MODELS, answer, command, environment
+from tests.integration.test_run_cli import MODELS, answer, run
 
 pytestmark = pytest.mark.server
 
@@ -88,11 +87,8 @@ def settings(url, **more):
 def traced(folder, url, *args, **more):
     """A small run with tracing on."""
     with ScriptedProvider(answer) as provider:
-        return subprocess.run(
-            command("in.jsonl", "--limit", "5", "--json", *MODELS, *args),
-            cwd=folder, env=environment(provider, **settings(url, **more)), capture_output=True, text=True,
-            timeout=120, check=False,
-        )  # fmt: skip
+        asked = ["in.jsonl", "--limit", "5", "--json", *MODELS, *args]
+        return run(folder, *asked, provider=provider, **settings(url, **more))
 
 
 def test_runs_arrive_tagged_with_feedback_and_carry_the_document_once(folder, langsmith):
