@@ -60,10 +60,12 @@ BEFOREHAND = {
     ),
     "distributed": (
         *("distributed.cli.dask_scheduler", "distributed.cli.dask_worker", "dask.dataframe", "pandas"),
-        *("cupel.enrichment", "cupel.runner", "sqlalchemy.dialects.postgresql", "psycopg"),
+        *("distributed.http.scheduler.info", "distributed.http.worker", "distributed.dashboard"),
+        *("cupel.enrichment", "sqlalchemy.dialects.postgresql", "psycopg"),
     ),
 }
-"""What is imported before the first fork, for a module or its package."""
+BEFOREHAND["distributed"] += BEFOREHAND["cupel"]
+"""What is imported before the first fork."""
 
 
 class Forked:
@@ -73,6 +75,7 @@ class Forked:
         command: A module, as after `python -m`, and its arguments.
         cwd: The folder it is in.
         env: The whole of its environment.
+        package: Whose imports are made beforehand, one of `BEFOREHAND`.
         max_file_bytes: How large a file it may write, as on a full disk; None: as large as it likes.
     """
 
@@ -82,6 +85,7 @@ class Forked:
         *,
         cwd: str | Path,
         env: Mapping[str, str],
+        package: str = "cupel",
         max_file_bytes: int | None = None,
     ) -> None:
         self.args = list(command)
@@ -93,7 +97,7 @@ class Forked:
         self._report = os.fdopen(report, "rb", buffering=0)
         asked = {"command": self.args, "cwd": str(cwd), "env": dict(env), "max_file_bytes": max_file_bytes}
         given = [*(file.fileno() for file in self._files), told]
-        socket.send_fds(_starter(self.args[0].partition(".")[0]), [json.dumps(asked).encode()], given)
+        socket.send_fds(_starter(package), [json.dumps(asked).encode()], given)
         os.close(told)
         self.pid = int(self._report.readline())
 
@@ -138,10 +142,11 @@ def run(
     cwd: str | Path,
     env: Mapping[str, str],
     timeout: float = 120,
+    package: str = "cupel",
     max_file_bytes: int | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end; one that takes too long is killed and raises `subprocess.TimeoutExpired`."""
-    process = Forked(command, cwd=cwd, env=env, max_file_bytes=max_file_bytes)
+    process = Forked(command, cwd=cwd, env=env, package=package, max_file_bytes=max_file_bytes)
     try:
         stdout, stderr = process.communicate(timeout)
     except subprocess.TimeoutExpired:

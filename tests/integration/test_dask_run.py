@@ -12,15 +12,17 @@ import time
 import pytest
 import sqlalchemy.exc
 
-from cupel.testing import ScriptedProvider
+from cupel.testing import ScriptedProvider, clusters
 from cupel.testing.clusters import dask_workers, database
+from tests.integration import forked
 from tests.integration.cascade import record
-from tests.integration.test_run_cli import command, environment, run
+from tests.integration.test_run_cli import environment, run
 
 SERVER = os.environ.get("CUPEL_TEST_DATABASE_URL", "postgresql+psycopg://127.0.0.1:5432/test")
 MODELS = ["--cheap-model", "openai:cheap", "--strong-model", "openai:strong", "--judge", "never"]
 
-pytestmark = [pytest.mark.server, pytest.mark.postgres]
+# one process to fork the clusters from
+pytestmark = [pytest.mark.server, pytest.mark.postgres, pytest.mark.xdist_group("dask")]
 
 
 @pytest.fixture
@@ -40,21 +42,24 @@ def answer(body):
     return record()
 
 
-def test_one_worker_killed_half_way_costs_only_what_it_had_in_flight(folder, url):
+@pytest.fixture
+def forking(monkeypatch):
+    """The cluster's processes are forks of one that has the imports behind it."""
+
+    def started(module, folder, env):
+        return forked.Forked(module, cwd=folder, env=dict(env), package="distributed")
+
+    monkeypatch.setattr(clusters, "_started", started)
+
+
+def test_one_worker_killed_half_way_costs_only_what_it_had_in_flight(folder, url, forking):
     """Every row has its outcome, in order; the same command again asks nothing."""
     with ScriptedProvider(answer, latency_s=0.2) as provider:
         env = environment(provider, CUPEL_DATABASE_URL=url)
         with dask_workers(3, folder, env, threads=1) as (address, workers):
             asked = ["in.jsonl", "--out", "out.jsonl", "--json", "--concurrency", "4", *MODELS]
             asked += ["--engine", "dask", "--scheduler", address]
-            process = subprocess.Popen(
-                command(*asked),
-                cwd=folder,
-                env=env,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
+            process = forked.Forked(["cupel", "run", *asked], cwd=folder, env=env, package="distributed")
             while provider.counts.billed < 15 and process.poll() is None:
                 time.sleep(0.005)
             workers[0].send_signal(signal.SIGKILL)
@@ -72,7 +77,7 @@ def test_one_worker_killed_half_way_costs_only_what_it_had_in_flight(folder, url
     assert json.loads(again.stdout)["reused"] == 40
 
 
-def test_a_dask_dataframe_comes_back_lazy_with_the_tasks_columns(folder, url):
+def test_a_dask_dataframe_comes_back_lazy_with_the_tasks_columns(folder, url, forking):
     """Computed twice, it is asked once; the rows, index and order are kept."""
     script = """
 import sys
@@ -80,23 +85,21 @@ import dask.dataframe as dd, pandas as pd
 from distributed import Client
 from cupel import enrich
 frame = pd.read_json("in.jsonl", lines=True).set_index("n", drop=False)
-with Client({address!r}) as client:
+with Client(sys.argv[1]) as client:
     lazy = enrich(
         dd.from_pandas(frame, npartitions=3), "arguments", doc_id="id", cheap_model="openai:cheap",
         strong_model="openai:strong", judge="never",
     )
     first, second = lazy.compute(), lazy.compute()
 assert list(first.index) == list(frame.index) and list(first["id"]) == list(frame["id"])
-assert set(first["arguments_status"]) == {{"accepted"}}, set(first["arguments_status"])
+assert set(first["arguments_status"]) == {"accepted"}, set(first["arguments_status"])
 assert second["arguments"].tolist() == first["arguments"].tolist()
 """
+    (folder / "lazily.py").write_text(script)
     with ScriptedProvider(answer) as provider:
         env = environment(provider, CUPEL_DATABASE_URL=url)
         with dask_workers(2, folder, env) as (address, _):
-            done = subprocess.run(
-                [sys.executable, "-c", script.format(address=address)],
-                cwd=folder, env=env, capture_output=True, text=True, timeout=240, check=False,
-            )  # fmt: skip
+            done = forked.run(["lazily", address], cwd=folder, env=env, package="distributed")
         asked = provider.counts.requests
 
     assert done.returncode == 0, done.stderr
@@ -130,7 +133,7 @@ def test_interrupted_from_the_terminal_the_workers_finish_what_is_in_flight(fold
     with ScriptedProvider(answer, latency_s=0.5) as provider:
         env = environment(provider, CUPEL_DATABASE_URL=url)
         process = subprocess.Popen(
-            command(*asked, "--engine", "dask"), cwd=folder, env=env,
+            [sys.executable, "-m", "cupel", "run", *asked, "--engine", "dask"], cwd=folder, env=env,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
         while provider.counts.requests < 1 and process.poll() is None:
