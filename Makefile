@@ -12,7 +12,7 @@ demo: .venv/.ready  ## twelve speeches end to end, with no key: a baseline run l
 	@$(BIN)/python evals/demo.py $(DEMO)/speeches.jsonl
 
 test: .venv/.ready  ## everything but soak and live tests
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not soak and not live"
+	$(BIN)/python -m pytest -q -n 2 -m "not soak and not live"
 
 soak: .venv/.ready  ## large fault, load and kill runs
 	$(BIN)/python -m pytest -q -m soak

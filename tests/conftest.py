@@ -6,13 +6,36 @@ import os
 from pathlib import Path
 
 import pytest
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from cupel.project import Project
 
 ROOT = Path(__file__).parent.parent
 os.environ.setdefault("LANGSMITH_TEST_TRACKING", "false")
 
+TOGETHER = frozenset(
+    f"tests/integration/test_{name}.py" for name in ("dask_run", "improve_cli", "improve_server", "server")
+)
+"""Modules whose tests share a server or a started process."""
+
 _FOREIGN = ("CUPEL_", "OPENAI_", "GROQ_", "OPENROUTER_", "LOCAL_", "LANGSMITH_", "LANGCHAIN_")
+
+
+class _Scheduling(LoadScopeScheduling):
+    """One test at a time to whoever is free; a module of `TOGETHER` whole and before all others.
+
+    xdist's own groups need pytest to take a node's id from `_nodeid`, which it has stopped doing.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        return module if module in TOGETHER else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """How `-n` shares out the tests, unless `--dist` asks for something else."""
+    return _Scheduling(config, log) if config.getvalue("dist") in ("load", "loadgroup") else None
 
 
 @pytest.fixture(autouse=True)

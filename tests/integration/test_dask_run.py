@@ -21,8 +21,7 @@ from tests.integration.test_run_cli import environment, run
 SERVER = os.environ.get("CUPEL_TEST_DATABASE_URL", "postgresql+psycopg://127.0.0.1:5432/test")
 MODELS = ["--cheap-model", "openai:cheap", "--strong-model", "openai:strong", "--judge", "never"]
 
-# one process to fork the clusters from
-pytestmark = [pytest.mark.server, pytest.mark.postgres, pytest.mark.xdist_group("dask")]
+pytestmark = [pytest.mark.server, pytest.mark.postgres]
 
 
 @pytest.fixture

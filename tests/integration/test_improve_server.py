@@ -17,12 +17,7 @@ from cupel.testing import ScriptedProvider
 from tests.integration.improvement import GOOD_RULE, TASK, extractor, made_project, rewriter, speeches, write
 from tests.integration.server import free_port, langgraph_server
 
-# one server for all: its start is most of their time
-pytestmark = [
-    pytest.mark.server,
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.xdist_group("improve-server"),
-]
+pytestmark = [pytest.mark.server, pytest.mark.asyncio(loop_scope="module")]
 CONTEXT = {
     "cheap_model": "openai:cheap", "strong_model": "none", "judge_model": "openai:judge", "refiner_model": "openai:refiner",
     "judge": "never", "human_review": True,
