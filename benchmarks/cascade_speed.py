@@ -194,7 +194,8 @@ def latency(told: argparse.Namespace) -> None:
     """200 ms a call: how much of what waiting alone would allow is reached."""
     for concurrency, wanted in ((64, 0.8), (256, 0.3)):
         longer = argparse.Namespace(
-            **{**vars(told), "documents": max(told.documents, 4 * concurrency + WARM_UP)}
+            # enough for the start and the tail, when few are in flight, to weigh little
+            **{**vars(told), "documents": max(told.documents, 16 * concurrency + WARM_UP)}
         )
         ours = measured("openai", longer, concurrency=concurrency, latency_ms=200, beside=False)
         floor = ours.calls * (longer.documents - WARM_UP) / concurrency * 0.2
