@@ -60,6 +60,13 @@ def planned_and_actual(plan: Mapping[str, Any] | None, used: Mapping[str, Mappin
     return made
 
 
+def in_a_line(plan: Mapping[str, Any], used: Mapping[str, Mapping[str, Any]]) -> str:
+    """Calls and cost, planned and actual: what fits any window."""
+    cells = list(_cells(plan, _summed(used)))
+    calls, took, cost, spent = cells[0], cells[1], cells[6], cells[7]
+    return f"planned: {calls} calls, {cost}; taken: {took} calls, {spent}; by tier in the report and `cupel show`"
+
+
 def _summed(used: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {name: _total([role[name] for role in used.values()]) for name in _FIELDS}
 

@@ -35,9 +35,9 @@ def tell_run(summary: dict[str, Any]) -> None:
     else:
         console.print("no model was called in this invocation")
     if summary.get("planned"):
-        from cupel.cli.planned import planned_and_actual
+        from cupel.cli.planned import in_a_line
 
-        console.print(planned_and_actual(summary["planned"], summary["used"]))
+        console.print(in_a_line(summary["planned"], summary["used"]), highlight=False, soft_wrap=True)
     console.print(
         f"cost of the run so far: ${summary['cost_usd_total']:.4f} · {summary['wall_s']:.1f} s",
         highlight=False,
