@@ -80,13 +80,15 @@ def test_killed_between_waves_and_within_one_nothing_is_sent_twice(folder):
 
 def test_interrupted_it_leaves_the_jobs_where_they_are_and_collects_them_later(folder):
     """Ctrl-C does not wait a day; the same command goes on."""
-    with ScriptedProvider(answer, batches=BatchScript(takes_s=2.0)) as provider:
+    script = BatchScript(takes_s=2.0)
+    with ScriptedProvider(answer, batches=script) as provider:
         asked = ["in.jsonl", "--out", "out.jsonl", "--json", *OPENAI, *FAST]
         process = started(folder, *asked, provider=provider)
         while provider.batches.counts.jobs < 1 and process.poll() is None:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=60)
+        script.takes_s = 0.1  # of the waves to come
         resumed = run(folder, *asked, provider=provider)
         twice = provider.batches.counts.sent_twice
 
@@ -100,7 +102,8 @@ def test_interrupted_it_leaves_the_jobs_where_they_are_and_collects_them_later(f
 def test_the_same_command_started_twice_says_that_the_first_is_going_on(folder):
     """The second ends at once and sends nothing, whatever its --out; a first that was killed holds nobody up."""
     asked = ["in.jsonl", "--json", *OPENAI, *FAST]
-    with ScriptedProvider(answer, batches=BatchScript(takes_s=1.5)) as provider:
+    script = BatchScript(takes_s=1.5)
+    with ScriptedProvider(answer, batches=script) as provider:
         counts = provider.batches.counts
         processes = [
             started(folder, *asked, "--out", f"{name}.jsonl", provider=provider) for name in ("one", "other")
@@ -112,6 +115,7 @@ def test_the_same_command_started_twice_says_that_the_first_is_going_on(folder):
             time.sleep(0.02)
         first.send_signal(signal.SIGKILL)
         said = refused.communicate()[1]
+        script.takes_s = 0.1  # of the waves to come
         last = run(folder, *asked, provider=provider)
         first.communicate()
         twice = counts.sent_twice
