@@ -23,14 +23,14 @@ from cupel.extraction import attempt_record
 from cupel.metrics import record_metric
 from cupel.observing import wanted_signals
 from cupel.outcomes import settled
-from cupel.preparation import prepared
+from cupel.preparation import begun
 from cupel.project import Project
 from cupel.routing import Prerouter, Promise, RunRows, ThresholdCascade, certified_cascade, uniform_sample
 from cupel.routing.text import LogisticRouter, best_threshold
 from cupel.runlog import cost_of
 from cupel.runner import Job, Runner
 from cupel.runtime import current, policy_path
-from cupel.state import Outcome, Record, RunState
+from cupel.state import Outcome, Record
 from cupel.tables import Row, Table
 from cupel.tasks import TaskSpec
 from cupel.verification import FREE, verified
@@ -44,13 +44,8 @@ class BothTiers:
 
     async def ainvoke(self, given: Mapping[str, Any], _config: object, *, context: RunContext) -> Outcome:
         """The cheap attempt with its signals, then the strong one; nothing is judged."""
-        told = await prepared(given)
-        state = RunState(
-            text=told["text"], task=told["task"], doc_id=told["doc_id"], meta=dict(given.get("meta") or {}),
-            windows=told["windows"], problem=told["problem"], language=told["language"],
-            attempts=[], verdicts=[], addenda=[], path=["prepare"],
-        )  # fmt: skip
-        if told["problem"] is None:
+        state = await begun(given)
+        if state["problem"] is None:
             task = await (await current()).task(given)
             plain = context.model_copy(update={"policy": "none"})
             state["attempts"] = [await attempt_record(state, task, plain, "cheap")]
@@ -60,9 +55,9 @@ class BothTiers:
             state["path"] = ["prepare", "extract", "verify", "escalate"]
         return Outcome(
             **settled(state),
-            doc_id=told["doc_id"],
-            task=told["task"],
-            language=told["language"] or (None if told["problem"] else await language_of(told["text"])),
+            doc_id=state["doc_id"],
+            task=state["task"],
+            language=state["language"] or (None if state["problem"] else await language_of(state["text"])),
             attempts=state["attempts"],
             verdicts=[],
             addenda=[],

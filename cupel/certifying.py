@@ -28,13 +28,13 @@ from cupel.packing import (
     current_place,
     packed_prompt,
 )
-from cupel.preparation import prepared
+from cupel.preparation import begun
 from cupel.project import Project
 from cupel.routing import uniform_sample
 from cupel.runlog import cost_of
 from cupel.runner import Job, Runner
 from cupel.runtime import current
-from cupel.state import Attempt, Call, Outcome, RunState
+from cupel.state import Attempt, Call, Outcome
 from cupel.statistics import CONFIDENCE, mean_lower_bound
 from cupel.tables import Row, Table
 from cupel.tasks import TaskSpec
@@ -47,15 +47,10 @@ class AloneAndPacked:
 
     async def ainvoke(self, given: Mapping[str, Any], _config: object, *, context: RunContext) -> Outcome:
         """Both attempts, the single one first; which pack it was stands among the second one's signals."""
-        told = await prepared(given)
-        state = RunState(
-            text=told["text"], task=told["task"], doc_id=told["doc_id"], meta=dict(given.get("meta") or {}),
-            windows=told["windows"], problem=told["problem"], language=told["language"],
-            attempts=[], verdicts=[], addenda=[], path=["prepare"],
-        )  # fmt: skip
+        state = await begun(given)
         attempts: list[Attempt] = []
         place = current_place.get()
-        if told["problem"] is None and place is not None:
+        if state["problem"] is None and place is not None:
             task = await (await current()).task(given)
             with alone():
                 single = await attempt_record(state, task, context, "cheap")
@@ -64,9 +59,9 @@ class AloneAndPacked:
             attempts = [single, {**packed, "number": 2, "signals": {"pack": pack}}]
         return Outcome(
             **settled({**state, "attempts": attempts}),
-            doc_id=told["doc_id"],
-            task=told["task"],
-            language=told["language"],
+            doc_id=state["doc_id"],
+            task=state["task"],
+            language=state["language"],
             attempts=attempts,
             verdicts=[],
             addenda=[],

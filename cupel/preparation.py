@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 from cupel.documents import document_id, language_if_ready, split_windows, usable_text
 from cupel.errors import TaskError
 from cupel.runtime import DEFAULT_TASK, current
+from cupel.state import RunState
 from cupel.tasks import TaskSpec
 
 
@@ -52,6 +53,16 @@ async def prepared(document: Mapping[str, Any]) -> Prepared:
         "windows": [list(window) for window in windows],
         "problem": problem,
     }
+
+
+async def begun(document: Mapping[str, Any]) -> RunState:
+    """The state of a document that was prepared, for those who ask about it outside the graph."""
+    told = await prepared(document)
+    return RunState(
+        text=told["text"], task=told["task"], doc_id=told["doc_id"], meta=dict(document.get("meta") or {}),
+        windows=told["windows"], problem=told["problem"], language=told["language"],
+        attempts=[], verdicts=[], addenda=[], path=["prepare"],
+    )  # fmt: skip
 
 
 def missing_input(document: Mapping[str, Any], task: TaskSpec) -> str | None:
