@@ -26,44 +26,21 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 BEFOREHAND = {
     "cupel": (
-        *(
-            "cupel.cli.running",
-            "cupel.cli.reading",
-            "cupel.cli.reporting",
-            "cupel.cli.telling",
-            "cupel.runner",
-        ),
-        *(
-            "cupel.batching.jobs",
-            "cupel.cascade",
-            "cupel.deliberating",
-            "cupel.limits.shared",
-            "cupel.preparation",
-        ),
-        *(
-            "cupel.models.factory",
-            "cupel.models.openai_chat",
-            "cupel.models.transport",
-            "cupel.planning.planner",
-        ),
-        *("cupel.refining", "cupel.report.page", "cupel.reviewing", "cupel.runlog.store", "cupel.structured"),
-        *("cupel.tables.opening", "cupel.tables.writing", "cupel.tracing", "cupel.verification"),
-        *("genai_prices.data_snapshot", "genai_prices.data", "langchain_core.language_models.chat_models"),
-        *(
-            "langgraph.graph",
-            "langsmith.client",
-            "py3langid.langid",
-            "rich.table",
-            "sqlalchemy.dialects.sqlite",
-        ),
-        *("sqlite3", "tiktoken", "aiohttp", "httpx_aiohttp", "jsonschema"),
+        "cupel.cli.running", "cupel.cli.reading", "cupel.cli.reporting", "cupel.cli.telling", "cupel.runner",
+        "cupel.batching.jobs", "cupel.cascade", "cupel.deliberating", "cupel.limits.shared", "cupel.preparation",
+        "cupel.models.factory", "cupel.models.openai_chat", "cupel.models.transport", "cupel.planning.planner",
+        "cupel.refining", "cupel.report.page", "cupel.reviewing", "cupel.runlog.store", "cupel.structured",
+        "cupel.tables.opening", "cupel.tables.writing", "cupel.tracing", "cupel.verification",
+        "genai_prices.data_snapshot", "genai_prices.data", "langchain_core.language_models.chat_models",
+        "langgraph.graph", "langsmith.client", "py3langid.langid", "rich.table", "sqlalchemy.dialects.sqlite",
+        "sqlite3", "tiktoken", "aiohttp", "jsonschema",
     ),
     "distributed": (
-        *("distributed.cli.dask_scheduler", "distributed.cli.dask_worker", "dask.dataframe", "pandas"),
-        *("distributed.http.scheduler.info", "distributed.http.worker", "distributed.dashboard"),
-        *("cupel.enrichment", "sqlalchemy.dialects.postgresql", "psycopg"),
+        "distributed.cli.dask_scheduler", "distributed.cli.dask_worker", "dask.dataframe", "pandas",
+        "distributed.http.scheduler.info", "distributed.http.worker", "distributed.dashboard",
+        "cupel.enrichment", "sqlalchemy.dialects.postgresql", "psycopg",
     ),
-}
+}  # fmt: skip
 BEFOREHAND["distributed"] += BEFOREHAND["cupel"]
 """What is imported before the first fork."""
 
