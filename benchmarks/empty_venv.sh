@@ -3,11 +3,12 @@
 # Needs a package index; not part of `make test`.
 set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
+uv=$(command -v uv || echo "$here/.venv/bin/uv")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 (cd "$here" && "${PYTHON:-.venv/bin/python}" -m hatchling build -t wheel -d "$work/dist" >/dev/null)
-uv venv -q --python "${VENV_PYTHON:-python3}" "$work/venv"
-uv pip install -q --python "$work/venv/bin/python" "$work"/dist/*.whl
+"$uv" venv -q --python "${VENV_PYTHON:-python3}" "$work/venv"
+"$uv" pip install -q --python "$work/venv/bin/python" "$work"/dist/*.whl
 cd "$work"
 venv/bin/cupel init demo
 cd demo
