@@ -182,7 +182,7 @@ def bulk(folder: Path, told: argparse.Namespace) -> None:
     import pyarrow.parquet as pq
 
     source = DATA / "eu_debates" / "bulk.parquet"
-    total = pq.ParquetFile(source).metadata.num_rows  # type: ignore[no-untyped-call]
+    total = pq.ParquetFile(source).metadata.num_rows  # type: ignore[no-untyped-call]  # pyarrow has no types
     rows = min(told.rows or total, total)
     with provider("--set", "ttft_ms=20", "--set", "tokens_per_s=0") as url:
         args, env = command(url, source, "--limit", str(rows), "--judge", "never", "--concurrency", "64")

@@ -20,11 +20,12 @@ from cupel.errors import (
     UsageError,
 )
 from cupel.limits import RetryPolicy, is_transient, with_retries
-from cupel.models import ProviderCallError, cost, price
+from cupel.models import ProviderCallError
 from cupel.models.batch_api import BATCH_SHARE, BatchApi, BatchState
 from cupel.models.batch_lines import request_line, result_key, result_of
 from cupel.runlog import StoredResponse
 from cupel.runlog.batches import BatchJob, BatchLog, BatchRequest
+from cupel.runtime.requests import paid_for
 
 T = TypeVar("T")
 
@@ -196,25 +197,8 @@ class Jobs:
         except ProviderCallError as error:
             results.missed(request, hopeless=not is_transient(error))
             return
-        known = price(request.model, self._env)
         results.answers.append(
-            StoredResponse(
-                key=request.key,
-                kind=request.kind,
-                model=request.model,
-                asked=request.asked,
-                text=completion.text,
-                refusal=completion.refusal,
-                finish_reason=completion.finish_reason,
-                input_tokens=completion.input_tokens,
-                cached_tokens=completion.cached_tokens,
-                output_tokens=completion.output_tokens,
-                cost_usd=None if known is None else (cost(known, completion) or 0.0) * BATCH_SHARE,
-                latency_s=completion.latency_s,
-                logprobs=None if completion.logprobs is None else tuple(completion.logprobs),
-                run_id=request.run_id,
-                doc_id=request.doc_id,
-            )
+            paid_for(request, completion, run_id=request.run_id, env=self._env, share=BATCH_SHARE)
         )
 
 

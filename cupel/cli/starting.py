@@ -38,7 +38,7 @@ def starting_soon() -> Iterator[None]:
     finder = _Finder()
     sys.meta_path.insert(0, finder)
     # None is Python's word for "not to be imported": httpx then does without
-    blocked = sys.modules.setdefault("httpx._main", None) is None  # type: ignore[arg-type]
+    blocked = sys.modules.setdefault("httpx._main", None) is None  # type: ignore[arg-type]  # so typed, None allowed
     try:
         with seldom_collected():
             yield

@@ -15,7 +15,11 @@ from dataclasses import dataclass
 
 from cupel.errors import BudgetExceededError, DocumentBudgetError, SettingError
 
-_PICO = 10**12
+PICO = 10**12
+"""Picodollars in a US dollar."""
+
+RAISE_IT = "Raise --max-usd and give the same command: nothing finished is asked again"
+"""What to do where a run's cap has no room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ class Reservation:
     @property
     def usd(self) -> float:
         """What is held."""
-        return self._pico / _PICO
+        return self._pico / PICO
 
     def settle(self, usd: float) -> None:
         """Replace what was held by what the call did cost.
@@ -63,7 +67,7 @@ class Reservation:
         Raises:
             ValueError: If it was settled or released before, or the amount is negative or not finite.
         """
-        cost = _up(usd)
+        cost = pico_of(usd)
         if not self._open:
             raise ValueError("this reservation was settled or released before")
         self._open = False
@@ -86,8 +90,8 @@ class Budget:
     def __init__(
         self, max_usd: float | None = None, *, spent_usd: float = 0.0, reserved_usd: float = 0.0
     ) -> None:
-        spent = _up(spent_usd) + _up(reserved_usd)
-        self._purses: tuple[_Purse, ...] = (_Purse(_cap(max_usd), spent, of_document=False),)
+        spent = pico_of(spent_usd) + pico_of(reserved_usd)
+        self._purses: tuple[_Purse, ...] = (_Purse(pico_cap(max_usd), spent, of_document=False),)
 
     def for_document(self, max_usd: float | None, *, spent_usd: float = 0.0) -> Budget:
         """A document's own cap inside this one; what it spends is spent here too.
@@ -97,14 +101,14 @@ class Budget:
             spent_usd: What this document has cost before, already part of the run's sum.
         """
         document = Budget()
-        document._purses = (_Purse(_cap(max_usd), _up(spent_usd), of_document=True), *self._purses)
+        document._purses = (_Purse(pico_cap(max_usd), pico_of(spent_usd), of_document=True), *self._purses)
         return document
 
     def snapshot(self) -> BudgetSnapshot:
         """The cap, what is spent and what is held."""
         purse = self._purses[0]
-        most = None if purse.cap is None else purse.cap / _PICO
-        return BudgetSnapshot(most, purse.spent / _PICO, purse.held / _PICO)
+        most = None if purse.cap is None else purse.cap / PICO
+        return BudgetSnapshot(most, purse.spent / PICO, purse.held / PICO)
 
     async def reserve(self, usd: float) -> Reservation:
         """Hold the highest cost of a call before it is sent.
@@ -119,7 +123,7 @@ class Budget:
             DocumentBudgetError: If the document's cap has none.
             ValueError: If the amount is negative or not finite.
         """
-        pico = _up(usd)
+        pico = pico_of(usd)
         holding: list[_Purse] = []
         try:
             for purse in self._purses:
@@ -199,27 +203,37 @@ class _Purse:
         if self.cap is None or self.spent + pico <= self.cap:
             return
         amounts = (
-            f"${self.spent / _PICO:.6f} of ${self.cap / _PICO:.6f} is spent "
-            f"and the next call may cost ${pico / _PICO:.6f}"
+            f"${self.spent / PICO:.6f} of ${self.cap / PICO:.6f} is spent "
+            f"and the next call may cost ${pico / PICO:.6f}"
         )
         if self._of_document:
             raise DocumentBudgetError(f"this document's budget has no room: {amounts}")
-        raise BudgetExceededError(
-            f"the budget has no room: {amounts}. "
-            "Raise --max-usd and give the same command: nothing finished is asked again"
-        )
+        raise BudgetExceededError(f"the budget has no room: {amounts}. {RAISE_IT}")
 
 
-def _cap(max_usd: float | None) -> int | None:
+def pico_cap(max_usd: float | None) -> int | None:
+    """A cap in picodollars.
+
+    Raises:
+        SettingError: If it is negative or not a number.
+    """
     if max_usd is None:
         return None
     if not (math.isfinite(max_usd) and max_usd >= 0):
         raise SettingError(f"max_usd={max_usd!r}: a number of US dollars from 0 up, or nothing for no cap")
-    return math.floor(max_usd * _PICO + 0.5)
+    return math.floor(max_usd * PICO + 0.5)
 
 
-def _up(usd: float) -> int:
+def pico_of(usd: float) -> int:
+    """An amount in picodollars, rounded up.
+
+    Raises:
+        ValueError: If it is negative or not finite.
+
+    >>> pico_of(0.1)
+    100000000000
+    """
     if not (math.isfinite(usd) and usd >= 0):
         raise ValueError(f"an amount of {usd!r} USD: a number from 0 up")
     # a hair above a whole one is float noise, not a cost
-    return math.ceil(round(usd * _PICO, 3))
+    return math.ceil(round(usd * PICO, 3))

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 from cupel.errors import DocumentBudgetError, UnknownPriceError
 from cupel.limits import Circuits, Limiter, RetryPolicy, Slot, with_retries
-from cupel.models import Completion, complete, cost, opened, price
+from cupel.models import Completion, complete, opened, price
 from cupel.runlog import RunLog, StoredResponse
 from cupel.runtime.holds import Hold
-from cupel.runtime.requests import Request, Response
+from cupel.runtime.requests import Request, Response, paid_for
 from cupel.runtime.runs import Run, current_run
 from cupel.tracing import call_context
 
@@ -144,7 +144,7 @@ class Calls:
             )
         finally:
             run.tally.in_flight -= 1
-        stored = self._stored(request, completion, run)
+        stored = paid_for(request, completion, run_id=run.run_id, env=self.env)
         await held.settle(stored)
         run.tally.paid(request.model, stored.cost_usd)
         return stored
@@ -187,27 +187,6 @@ class Calls:
         if slot is not None:
             slot.learn(completion.headers, 200, completion.input_tokens + completion.output_tokens)
         return completion, held
-
-    def _stored(self, request: Request, completion: Completion, run: Run) -> StoredResponse:
-        known = price(request.model, self.env)
-        logprobs = completion.logprobs
-        return StoredResponse(
-            key=request.key,
-            kind=request.kind,
-            model=request.model,
-            asked=request.asked,
-            text=completion.text,
-            refusal=completion.refusal,
-            finish_reason=completion.finish_reason,
-            input_tokens=completion.input_tokens,
-            cached_tokens=completion.cached_tokens,
-            output_tokens=completion.output_tokens,
-            cost_usd=None if known is None else cost(known, completion),
-            latency_s=round(completion.latency_s, 4),
-            logprobs=None if logprobs is None else tuple(logprobs),
-            run_id=run.run_id,
-            doc_id=request.doc_id,
-        )
 
 
 @lru_cache(maxsize=32)

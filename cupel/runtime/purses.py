@@ -8,7 +8,6 @@ What a lost process had reserved stays committed: the provider may have billed i
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from functools import partial
 from typing import Any, NamedTuple
@@ -17,10 +16,9 @@ from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cupel.errors import BudgetExceededError
-from cupel.limits import Budget
+from cupel.limits.budget import PICO, RAISE_IT, pico_cap, pico_of
 from cupel.runlog import RunLog, StoredResponse, now, tables
 
-_PICO = 10**12
 _LOOK_S = 0.25
 
 
@@ -46,9 +44,8 @@ class SharedBudget:
     """
 
     def __init__(self, run_log: RunLog, run_id: str, max_usd: float, *, patience_s: float = 120.0) -> None:
-        Budget(max_usd)  # says what is wrong with the number
         self._log, self._run_id, self._patience_s = run_log, run_id, patience_s
-        self._cap = math.floor(max_usd * _PICO + 0.5)
+        self._cap = pico_cap(max_usd) or 0
         self._line = asyncio.Lock()
 
     async def open(self) -> None:
@@ -61,7 +58,7 @@ class SharedBudget:
         Raises:
             BudgetExceededError: If the cap has no room for it.
         """
-        pico = _up(usd)
+        pico = pico_of(usd)
         if (await self._try(token, pico)).taken:
             return
         async with self._line:
@@ -69,7 +66,7 @@ class SharedBudget:
 
     async def settle(self, token: str, usd: float, stored: StoredResponse) -> None:
         """Commit a response, and its cost in place of what was reserved, as one."""
-        change = _up(stored.cost_usd or 0.0) - _up(usd)
+        change = pico_of(stored.cost_usd or 0.0) - pico_of(usd)
         await self._log.transact(
             partial(_settle, run_id=self._run_id, token=token, change=change, stored=stored)
         )
@@ -77,7 +74,7 @@ class SharedBudget:
     async def release(self, token: str, usd: float) -> None:
         """Give back what was reserved for a call that was surely not billed."""
         await self._log.transact(
-            partial(_settle, run_id=self._run_id, token=token, change=-_up(usd), stored=None)
+            partial(_settle, run_id=self._run_id, token=token, change=-pico_of(usd), stored=None)
         )
 
     async def _try(self, token: str, pico: int) -> _Room:
@@ -103,13 +100,9 @@ class SharedBudget:
     def _check(self, committed: int, pico: int, how: str) -> None:
         if committed + pico > self._cap:
             raise BudgetExceededError(
-                f"the budget has no room: ${committed / _PICO:.6f} of ${self._cap / _PICO:.6f} {how} and the next "
-                f"call may cost ${pico / _PICO:.6f}. Raise --max-usd and give the same command: nothing finished is asked again"
+                f"the budget has no room: ${committed / PICO:.6f} of ${self._cap / PICO:.6f} {how} and the next "
+                f"call may cost ${pico / PICO:.6f}. {RAISE_IT}"
             )
-
-
-def _up(usd: float) -> int:
-    return math.ceil(round(usd * _PICO, 3))  # a hair above a whole one is float noise, not a cost
 
 
 def _open(connection: Connection, *, run_id: str) -> None:
@@ -120,14 +113,14 @@ def _open(connection: Connection, *, run_id: str) -> None:
     connection.execute(select(purses).where(purses.c.run_id == run_id).with_for_update())
     responses = tables.responses
     paid = select(func.coalesce(func.sum(responses.c.cost_usd), 0.0)).where(responses.c.run_id == run_id)
-    committed = _up(float(connection.execute(paid).scalar_one())) + _held(connection, run_id)
+    committed = pico_of(float(connection.execute(paid).scalar_one())) + _held(connection, run_id)
     connection.execute(update(purses).where(purses.c.run_id == run_id).values(committed_pico=committed))
 
 
 def _held(connection: Connection, run_id: str) -> int:
     held = tables.reservations
     query = select(func.coalesce(func.sum(held.c.usd), 0.0)).where(held.c.run_id == run_id)
-    return _up(float(connection.execute(query).scalar_one()))
+    return pico_of(float(connection.execute(query).scalar_one()))
 
 
 def _reserve(connection: Connection, *, run_id: str, token: str, pico: int, cap: int) -> _Room:
@@ -138,7 +131,7 @@ def _reserve(connection: Connection, *, run_id: str, token: str, pico: int, cap:
         .values(committed_pico=purses.c.committed_pico + pico)
     ).rowcount
     if taken:
-        row = {"key": token, "run_id": run_id, "usd": pico / _PICO, "created_at": now()}
+        row = {"key": token, "run_id": run_id, "usd": pico / PICO, "created_at": now()}
         connection.execute(tables.reservations.insert(), row)
         return _Room(taken=True, committed=0, held=0)
     committed = connection.execute(

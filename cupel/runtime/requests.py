@@ -7,10 +7,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from cupel.kept import Kept
-from cupel.models import CallSettings, estimate_tokens
+from cupel.models import CallSettings, Completion, cost, estimate_tokens, price
 from cupel.prompts import Message, sent_schema
 from cupel.runlog import StoredResponse
 from cupel.state import Call
@@ -109,3 +109,59 @@ class Response:
             latency_s=stored.latency_s,
             cached=self.cached,
         )
+
+
+class Asked(Protocol):
+    """What is kept of a request beside its reply, whichever way it was sent."""
+
+    @property
+    def key(self) -> str:
+        """Its name in the run log."""
+
+    @property
+    def kind(self) -> str:
+        """The step that asks."""
+
+    @property
+    def model(self) -> str:
+        """Who is asked."""
+
+    @property
+    def asked(self) -> str:
+        """Its messages as they are logged."""
+
+    @property
+    def doc_id(self) -> str:
+        """The document."""
+
+
+def paid_for(
+    request: Asked, completion: Completion, *, run_id: str, env: Mapping[str, str], share: float = 1.0
+) -> StoredResponse:
+    """A reply as the run log keeps it, at what it cost.
+
+    Args:
+        request: What was asked.
+        completion: The reply.
+        run_id: Whose money it was.
+        env: Where prices of one's own are looked up.
+        share: Share of the full price that was paid; an unknown price stays unknown.
+    """
+    usd = cost(price(request.model, env), completion)
+    return StoredResponse(
+        key=request.key,
+        kind=request.kind,
+        model=request.model,
+        asked=request.asked,
+        text=completion.text,
+        refusal=completion.refusal,
+        finish_reason=completion.finish_reason,
+        input_tokens=completion.input_tokens,
+        cached_tokens=completion.cached_tokens,
+        output_tokens=completion.output_tokens,
+        cost_usd=None if usd is None else usd * share,
+        latency_s=round(completion.latency_s, 4),
+        logprobs=None if completion.logprobs is None else tuple(completion.logprobs),
+        run_id=run_id,
+        doc_id=request.doc_id,
+    )

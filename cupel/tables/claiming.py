@@ -12,7 +12,7 @@ from cupel.errors import OutputPathError
 try:
     import fcntl
 except ImportError:  # Windows has no advisory locks; two runs into one file are then not told apart
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # a module, or none
 
 
 class PartFile:
