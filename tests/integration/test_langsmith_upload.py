@@ -15,6 +15,7 @@ from cupel.cli import app
 from cupel.errors import SettingError
 from cupel.testing import scripted
 from cupel.uploading import upload_examples, upload_experiment
+from tests.integration.bodies import body_of
 from tests.integration.improvement import extractor, made_project, speeches, write
 from tests.integration.server import free_port
 
@@ -46,7 +47,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._say(list(self.server.datasets.values()) if self.path.startswith("/datasets") else [])
 
     def do_POST(self) -> None:
-        body = self._body()
+        body = body_of(self)
         self.server.seen.append(("POST", self.path, body))
         if self.path == "/datasets":
             told = json.loads(body)
@@ -63,16 +64,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._say({})
 
     do_PATCH = do_POST  # noqa: N815  # http.server's names
-
-    def _body(self) -> bytes:
-        if length := self.headers.get("content-length"):
-            return self.rfile.read(int(length))
-        body = b""
-        while size := int(self.rfile.readline().strip() or b"0", 16):
-            body += self.rfile.read(size)
-            self.rfile.readline()
-        self.rfile.readline()
-        return body
 
     def _say(self, told) -> None:
         written = json.dumps(told).encode()

@@ -17,6 +17,7 @@ from cupel.runner import failed_outcome
 from cupel.tables import Row
 from cupel.testing import ScriptedProvider
 from cupel.tracing import Tracer, masking_rules, reachable
+from tests.integration.bodies import body_of
 from tests.integration.server import free_port
 from tests.integration.test_run_cli import MODELS, answer, run
 
@@ -43,9 +44,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        length = self.headers.get("content-length")
-        body = self.rfile.read(int(length)) if length else self._chunks()
-        self.server.seen.append((self.path, body))
+        self.server.seen.append((self.path, body_of(self)))
         if self.server.status is None:
             time.sleep(2)
         self.send_response(self.server.status or 202)
@@ -54,14 +53,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(b"{}")
 
     do_GET = do_PATCH = do_POST  # noqa: N815  # http.server's names
-
-    def _chunks(self) -> bytes:
-        body = b""
-        while size := int(self.rfile.readline().strip() or b"0", 16):
-            body += self.rfile.read(size)
-            self.rfile.readline()
-        self.rfile.readline()
-        return body
 
     def log_message(self, *_: object) -> None:
         """Quiet."""
