@@ -20,7 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cupel.testing import BatchScript, ScriptedProvider, fill
+from cupel.testing.batches import BatchScript
+from cupel.testing.filling import fill
+from cupel.testing.provider import ScriptedProvider
 
 MODELS = {
     "openai": {"cheap": "openai:gpt-4o-mini", "strong": "openai:gpt-4o", "judge": "openai:gpt-4.1"},

@@ -26,11 +26,12 @@ from typing import Any
 
 from cupel.context import RunContext
 from cupel.project import Project, find_project
-from cupel.prompts import wire_schema
 from cupel.runlog import tables
-from cupel.runner import Job, Runner
-from cupel.tables import Row
-from cupel.tasks import load_task
+from cupel.runs.job import Job
+from cupel.runs.runner import Runner
+from cupel.tables.rows import Row
+from cupel.task.rendering import wire_schema
+from cupel.task.spec import load_task
 
 PROVIDER = os.environ.get("CUPEL_BENCH_PROVIDER", "")
 CRITERIA = ("told_apart", "nothing_missing", "only_statements", "one_each", "support_fits", "stance_fits")

@@ -20,8 +20,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from cupel.testing import ScriptedProvider, fill
 from cupel.testing.clusters import dask_workers, database
+from cupel.testing.filling import fill
+from cupel.testing.provider import ScriptedProvider
 
 WORKERS, THREADS, CONCURRENCY = 3, 2, 8
 LATENCY_S = 0.2

@@ -15,12 +15,12 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from cupel.mcnemar import mcnemar_power
-from cupel.refinement.gate import look_alpha
-from cupel.refinement.ledger import Ledger
-from cupel.statistics import clopper_pearson
+from cupel.improvement.gate import look_alpha
+from cupel.improvement.ledger import Ledger
+from cupel.stats.intervals import clopper_pearson
+from cupel.stats.mcnemar import mcnemar_power
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "unit" / "refinement"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "unit" / "improvement"))
 
 import world
 from gepa_world import one_campaign

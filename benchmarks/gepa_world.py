@@ -12,15 +12,15 @@ from pathlib import Path
 
 import world
 
-from cupel.prompts import compact
-from cupel.refinement.failures import Failure
-from cupel.refinement.guards import propose
-from cupel.refinement.ledger import Ledger
-from cupel.refinement.pairs import Run
-from cupel.refinement.versions import rule_rows, rules_of
-from cupel.rewriting.engines import Tried
-from cupel.rewriting.evolving import divided
-from cupel.rewriting.searching import Proposed, Search, SearchLimits
+from cupel.improvement.engines.base import Tried
+from cupel.improvement.engines.gepa import divided
+from cupel.improvement.engines.gepa_search import Proposed, Search, SearchLimits
+from cupel.improvement.failure_clusters import Failure
+from cupel.improvement.guards import propose
+from cupel.improvement.ledger import Ledger
+from cupel.improvement.versions import rule_rows, rules_of
+from cupel.metrics.pairs import Scored
+from cupel.task.rendering import compact
 
 
 class Simulated:
@@ -29,11 +29,11 @@ class Simulated:
     def __init__(self, place: world.World, rewriter: world.Rewriter, seed: int) -> None:
         self.place, self._rewriter = place, rewriter
         self._drawing = random.Random(f"gepa {seed}")
-        self._runs: dict[str, dict[str, Run]] = {compact(rule_rows(world.RULES)): place.run_old()}
+        self._runs: dict[str, dict[str, Scored]] = {compact(rule_rows(world.RULES)): place.run_old()}
         self._liked: dict[str, dict[str, float]] = {}
         self.problems: list[str] = []
 
-    def runs(self, rules: str) -> dict[str, Run]:
+    def runs(self, rules: str) -> dict[str, Scored]:
         """What a candidate makes of every document."""
         return self._runs[rules]
 

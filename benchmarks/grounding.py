@@ -24,7 +24,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from cupel.grounding import STRENGTH, Grounder, Grounding, ground, is_grounded
+from cupel.text.grounding.grounder import Grounder, ground
+from cupel.text.grounding.matches import STRENGTH, Grounding, is_grounded
 
 Span = tuple[int, int]
 NOT = {

@@ -20,9 +20,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from cupel.confidence import Binding, Calibration, fit_calibration
 from cupel.errors import NotEnoughDataError
-from cupel.routing.certified import Promise, certified_cascade
+from cupel.routing.certify import Promise, certified_cascade
+from cupel.routing.confidence.calibration import Binding, Calibration, fit_calibration
 from cupel.routing.threshold import RiskKind
 
 DELTA = 0.1

@@ -27,7 +27,10 @@ from typing import Any
 import aiohttp
 
 from cupel.errors import CupelError
-from cupel.limits import Circuit, Limiter, ReplyError, RetryPolicy, Slot, error_in_body, with_retries
+from cupel.limits.circuit import Circuit
+from cupel.limits.classify import ReplyError, error_in_body
+from cupel.limits.limiter import Limiter, Slot
+from cupel.limits.retries import RetryPolicy, with_retries
 
 DOCUMENTS = 45
 CONCURRENCY = 32

@@ -170,7 +170,7 @@ def offsets_hold(folder: Path, source: Path, name: str) -> None:
 
 def stored_outcomes(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Outcomes of the newest run, from its run log."""
-    from cupel.runlog import open_run_log
+    from cupel.runlog.store import open_run_log
 
     log = open_run_log(folder / ".cupel", {})
     try:

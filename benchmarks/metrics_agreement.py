@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from cupel.metrics import evaluate
+from cupel.metrics.evaluation import evaluate
 
 TOLERANCE = 1e-9
 SEEDS = 3

@@ -124,7 +124,7 @@ def groq_clients(url: str, opened: list[Any]) -> Iterator[tuple[str, Ask]]:
 
 
 def our_clients() -> Iterator[tuple[str, Ask]]:
-    from cupel.models import CallSettings, complete
+    from cupel.models.completion import CallSettings, complete
 
     settings = CallSettings(max_output_tokens=500)
     for model in OURS:
@@ -169,7 +169,7 @@ async def measure(url: str, *, calls: int, repeats: int) -> list[dict[str, Any]]
         rows += [
             {"concurrency": concurrency, "client": name, "cpu_ms": spent} for name, spent in best.items()
         ]
-    from cupel.models import aclose_models
+    from cupel.models.factory import aclose_models
 
     await aclose_models()
     for client in opened:

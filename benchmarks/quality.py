@@ -16,14 +16,15 @@ import os
 from pathlib import Path
 from typing import Any
 
-from cupel.metrics import evaluate
+from cupel.context import run_context
 from cupel.metrics.answers import SpanLabels, labelled_spans
+from cupel.metrics.evaluation import evaluate
 from cupel.project import Project, find_project
-from cupel.runner import Job, Runner
-from cupel.settings import run_context
-from cupel.state import Outcome
-from cupel.tables import Row
-from cupel.tasks import TaskSpec, ad_hoc_task, load_task
+from cupel.runs.job import Job
+from cupel.runs.runner import Runner
+from cupel.state.enrich import Outcome
+from cupel.tables.rows import Row
+from cupel.task.spec import TaskSpec, ad_hoc_task, load_task
 
 SETS = {
     "ner_europarl": ("entities", "spans.exact.micro_f1", 0.328),

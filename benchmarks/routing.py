@@ -18,25 +18,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cupel.confidence import (
-    Binding,
-    Observed,
-    auroc,
-    brier,
-    compute_signals,
-    expected_calibration_error,
-    fit_calibration,
-)
-from cupel.confidence.reliability import within_groups_auroc
-from cupel.report.routing_evaluation import ALL_SIGNALS, fit_score
-from cupel.report.routing_experiments import load_experiment
-from cupel.routing import RunRows, ThresholdCascade, figures, play
+from cupel.evaluation.routing_evaluation import ALL_SIGNALS, fit_score
+from cupel.evaluation.routing_experiments import load_experiment
 from cupel.routing.bandit import LinUCB, best_fixed_mix, replay_bandit
-from cupel.routing.cascade import CascadeLearner, SignalCascade
+from cupel.routing.confidence.calibration import Binding, fit_calibration
+from cupel.routing.confidence.signals import Observed, compute_signals
 from cupel.routing.features import fit_vectors, reduced, unit_rows
 from cupel.routing.folds import fold_of
-from cupel.routing.replay import operating
-from cupel.routing.text import LogisticRouter
+from cupel.routing.replay import figures, operating, play
+from cupel.routing.rows import RunRows
+from cupel.routing.text_routers import LogisticRouter
+from cupel.routing.threshold_cascade import CascadeLearner, SignalCascade, ThresholdCascade
+from cupel.stats.reliability import auroc, brier, expected_calibration_error, within_groups_auroc
 
 EVALS = Path(__file__).parents[1] / "evals" / "routing"
 

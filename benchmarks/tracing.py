@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cupel.testing import ScriptedProvider
+from cupel.testing.provider import ScriptedProvider
 
 MODELS = [
     part for role in ("cheap", "strong", "judge", "refiner") for part in (f"--{role}-model", f"openai:{role}")

@@ -12,28 +12,24 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from cupel.api import aenrich as aenrich, enrich as enrich
     from cupel.context import RunContext as RunContext
-    from cupel.enrichment import aenrich as aenrich
-    from cupel.enrichment import enrich as enrich
     from cupel.errors import CupelError as CupelError
-    from cupel.grounding import Grounding as Grounding
-    from cupel.grounding import ground as ground
-    from cupel.state import DocumentInput as DocumentInput
-    from cupel.state import Outcome as Outcome
-    from cupel.tasks import TaskSpec as TaskSpec
-    from cupel.tasks import load_task as load_task
+    from cupel.state import DocumentInput as DocumentInput, Outcome as Outcome
+    from cupel.task import TaskSpec as TaskSpec, load_task as load_task
+    from cupel.text import Grounding as Grounding, ground as ground
 
 _WHERE = {
     "CupelError": "cupel.errors",
-    "DocumentInput": "cupel.state",
-    "Grounding": "cupel.grounding",
-    "Outcome": "cupel.state",
+    "DocumentInput": "cupel.state.enrich",
+    "Grounding": "cupel.text.grounding",
+    "Outcome": "cupel.state.enrich",
     "RunContext": "cupel.context",
-    "TaskSpec": "cupel.tasks",
-    "aenrich": "cupel.enrichment",
-    "enrich": "cupel.enrichment",
-    "ground": "cupel.grounding",
-    "load_task": "cupel.tasks",
+    "TaskSpec": "cupel.task.spec",
+    "aenrich": "cupel.api",
+    "enrich": "cupel.api",
+    "ground": "cupel.text.grounding",
+    "load_task": "cupel.task.spec",
 }
 
 __all__ = [

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cupel.project import find_project
-from cupel.runlog import open_run_log
+from cupel.runlog.store import open_run_log
 
 COLUMNS = ("speaker", "chars", "claims", "premises", "stance", "status", "by")
 SHORT = {"extract": "cheap", "escalate": "strong"}

@@ -5,8 +5,8 @@ START → answer (a and b) → prefer (both orders) → END
 
 from langgraph.graph import END, START, StateGraph
 
-from cupel.comparisons import CompareInput, CompareResult, CompareState
 from cupel.context import RunContext
+from cupel.state import CompareInput, CompareResult, CompareState
 from nodes.answer import answer
 from nodes.prefer import prefer
 

@@ -12,9 +12,9 @@ START → prepare → extract (cheap) → verify → judge → finish → END
 
 from langgraph.graph import END, START, StateGraph
 
+from cupel.cascade.steps import add_step
 from cupel.context import RunContext
 from cupel.state import DocumentInput, Outcome, RunState
-from cupel.steps import add_step
 from nodes.escalate import escalate
 from nodes.extract import extract
 from nodes.finish import finish

@@ -10,8 +10,8 @@ START → collect → diagnose → propose → retest → weigh → approve → 
 
 from langgraph.graph import END, START, StateGraph
 
-from cupel.campaigns import ImproveInput, ImproveResult, ImproveState
 from cupel.context import RunContext
+from cupel.state import ImproveInput, ImproveResult, ImproveState
 from nodes.approve import approve, route_after_approve
 from nodes.collect import collect, route_after_collect
 from nodes.conclude import conclude

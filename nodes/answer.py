@@ -6,9 +6,9 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from cupel.comparing import answered
-from cupel.comparisons import CompareState
 from cupel.context import RunContext
+from cupel.evaluation.compare import answered
+from cupel.state import CompareState
 
 
 async def answer(state: CompareState, runtime: Runtime[RunContext]) -> dict[str, Any]:

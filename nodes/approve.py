@@ -7,9 +7,9 @@ from typing import Any, Literal
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from cupel.campaigns import ImproveState
 from cupel.context import RunContext
-from cupel.improving import approval_request, read_approval
+from cupel.improvement.steps.approve import approval_request, read_approval
+from cupel.state import ImproveState
 
 
 async def approve(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str, Any]:

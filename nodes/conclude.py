@@ -6,9 +6,10 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from cupel.campaigns import ImproveState
 from cupel.context import RunContext
-from cupel.improving import concluded, step
+from cupel.improvement.sessions import step
+from cupel.improvement.steps.promote import concluded
+from cupel.state import ImproveState
 
 
 async def conclude(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str, Any]:

@@ -6,9 +6,10 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from cupel.campaigns import ImproveState
 from cupel.context import RunContext
-from cupel.improving import diagnosed, step
+from cupel.improvement.sessions import step
+from cupel.improvement.steps.collect import diagnosed
+from cupel.state import ImproveState
 
 
 async def diagnose(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
+from cupel.cascade.extract import attempt_record
 from cupel.context import RunContext
-from cupel.extraction import attempt_record
-from cupel.runtime import current
+from cupel.engine import current
 from cupel.state import Attempt, RunState
 
 

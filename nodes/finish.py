@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cupel.documents import language_of
-from cupel.outcomes import settled
+from cupel.cascade.finish import settled
 from cupel.state import RunState, Settled
+from cupel.text import language_of
 
 
 class FinishUpdate(Settled):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
-from cupel.cascade import AfterJudge, after_judge
+from cupel.cascade.extract import usd_left
+from cupel.cascade.routes import AfterJudge, after_judge
+from cupel.cascade.verify import judged
 from cupel.context import RunContext
-from cupel.extraction import usd_left
-from cupel.runtime import current
+from cupel.engine import current
 from cupel.state import RunState, VerdictRecord
-from cupel.verification import judged
 
 
 class JudgeUpdate(TypedDict):

@@ -6,9 +6,9 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from cupel.comparing import preferred
-from cupel.comparisons import CompareState
 from cupel.context import RunContext
+from cupel.evaluation.compare import preferred
+from cupel.state import CompareState
 
 
 async def prefer(state: CompareState, runtime: Runtime[RunContext]) -> dict[str, Any]:

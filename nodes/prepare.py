@@ -6,8 +6,8 @@ from typing import Literal
 
 from langgraph.runtime import Runtime
 
+from cupel.cascade.prepare import Prepared, prepared
 from cupel.context import RunContext
-from cupel.preparation import Prepared, prepared
 from cupel.state import RunState
 
 

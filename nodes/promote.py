@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from cupel.campaigns import ImproveState
-from cupel.improving import promoted, step
+from cupel.improvement.sessions import step
+from cupel.improvement.steps.promote import promoted
+from cupel.state import ImproveState
 
 
 async def promote(state: ImproveState) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
+from cupel.cascade.refine import written_addendum
 from cupel.context import RunContext
-from cupel.refining import written_addendum
-from cupel.runtime import current
+from cupel.engine import current
 from cupel.state import AddendumRecord, RunState, Tier
 
 

@@ -6,9 +6,11 @@ from typing import Any, Literal
 
 from langgraph.runtime import Runtime
 
-from cupel.campaigns import ImproveState
 from cupel.context import RunContext
-from cupel.improving import ROUNDS, retested, step
+from cupel.improvement.sessions import step
+from cupel.improvement.steps.propose import ROUNDS
+from cupel.improvement.steps.retest import retested
+from cupel.state import ImproveState
 
 
 async def retest(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str, Any]:

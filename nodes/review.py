@@ -6,9 +6,9 @@ from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 from typing_extensions import TypedDict
 
+from cupel.cascade.review import read_answer, review_request
 from cupel.context import RunContext
-from cupel.reviewing import read_answer, review_request
-from cupel.runtime import current
+from cupel.engine import current
 from cupel.state import Review, RunState
 
 

@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 from typing_extensions import NotRequired, TypedDict
 
 from cupel.context import RunContext
-from cupel.runtime import current
+from cupel.engine import current
 from cupel.state import RunState, Tier
 
 

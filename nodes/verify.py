@@ -5,11 +5,11 @@ from __future__ import annotations
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
-from cupel.cascade import AfterVerify, after_verify
+from cupel.cascade.routes import AfterVerify, after_verify
+from cupel.cascade.verify import verified
 from cupel.context import RunContext
-from cupel.runtime import current
+from cupel.engine import current
 from cupel.state import Attempt, RunState
-from cupel.verification import verified
 
 
 class VerifyUpdate(TypedDict):

@@ -6,9 +6,10 @@ from typing import Any, Literal
 
 from langgraph.runtime import Runtime
 
-from cupel.campaigns import ImproveState
 from cupel.context import RunContext
-from cupel.improving import step, weighed
+from cupel.improvement.sessions import step
+from cupel.improvement.steps.retest import weighed
+from cupel.state import ImproveState
 
 
 async def weigh(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str, Any]:

@@ -7,9 +7,9 @@ import sys
 
 import typer
 
-from cupel.cli.app import app
-from cupel.cli.environment import read_environment
-from cupel.cli.starting import starting_soon
+from cupel.cli._app import app
+from cupel.cli._env import read_environment
+from cupel.cli._start import starting_soon
 from cupel.errors import CupelError
 
 

@@ -1,106 +1,209 @@
-"""cupel calibrate: a confidence that is measured, and a threshold with a certificate."""
+"""What `cupel calibrate` does: sample, show the cost, ask, label, certify, tell."""
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Any, get_args
 
 import typer
 
-from cupel.cli import options
+from cupel.calibration import calibrate, certify_packing, read_gold, sampled_packs, sampled_rows
+from cupel.cascade import SAMPLES, VERIFICATIONS, wanted_signals
+from cupel.cli.run import FileRun, opened, task_of
+from cupel.context import RunContext, run_context
+from cupel.engine import PackTerms
+from cupel.errors import SettingError
+from cupel.models import capabilities, check_models, estimate_tokens, price, resolve_models
+from cupel.project import Project, find_project
+from cupel.routing import Promise, RiskKind
+from cupel.runs import Job
+from cupel.tables import Row, Table
+from cupel.task import TaskSpec, compact, messages, stable_values, template_of, wire_schema
+
+EXPECTED_OUTPUT = 0.4
+"""Output tokens for each token of text, before anything is known; stated with the plan."""
 
 
-def calibrate(
-    file: options.File,
-    task: options.Task = "",
-    risk: Annotated[
-        float, typer.Option(min=0.0001, max=0.5, help="What may be accepted and wrong, as a share.")
-    ] = 0.05,
-    delta: Annotated[
-        float, typer.Option(min=0.0001, max=0.5, help="Chance that the promise is broken.")
-    ] = 0.1,
-    kind: Annotated[
-        str,
-        typer.Option(help="joint: P(accepted and wrong) ≤ risk. conditional: P(wrong | accepted) ≤ risk."),
-    ] = "joint",
-    sample: Annotated[
-        int | None,
-        typer.Option(
-            min=2, help="Documents to label, drawn uniformly from the file: 300, or 600 with --packing."
-        ),
-    ] = None,
-    gold: Annotated[
-        Path | None,
-        typer.Option(help='JSONL of {"id", "record"}; without it the strong model is the reference.'),
-    ] = None,
-    signals: Annotated[
-        str | None,
-        typer.Option(help="Further signals that cost calls: agreement, self_verified, self_consistency."),
-    ] = None,
-    field: Annotated[str, typer.Option(help="Calibrate this field alone, beside the whole record.")] = "",
-    prerouter: Annotated[
-        bool, typer.Option("--prerouter", help="Also learn a text router from the sample.")
-    ] = False,
-    packing: Annotated[
-        bool,
-        typer.Option(
-            "--packing",
-            help="Instead: measure whether short documents may share a request (`cupel run --packing`).",
-        ),
-    ] = False,
-    pack_size: Annotated[int, typer.Option(help="Documents in one request, with --packing.")] = 4,
-    pack_chars: Annotated[
-        int, typer.Option(help="Longest text that is packed, in characters, with --packing.")
-    ] = 1500,
-    packing_min: options.PackingMin = 0.95,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before spending.")] = False,
-    profile: options.Profile = None,
-    text_column: options.TextColumn = "text",
-    id_column: options.IdColumn = None,
-    inputs: options.Inputs = None,
-    concurrency: options.Concurrency = 16,
-    max_usd: options.MaxUsd = None,
-    cheap_model: options.CheapModel = None,
-    strong_model: options.StrongModel = None,
-    agreement_model: options.AgreementModel = None,
-    seed: Annotated[int, typer.Option(help="Of the sample, and of which labels fit and which certify.")] = 0,
-    as_json: options.AsJson = False,
-) -> None:
-    """Measure confidence and certify a threshold.
+@dataclass(frozen=True, kw_only=True)
+class CalibrationRun:
+    """Everything `cupel calibrate` was told."""
 
-    Both tiers are run on a uniform sample; the score is fitted on one part of it, certified on the other.
-    With --packing the cheap model is asked about a sample alone and in packs, and their agreement is certified.
-    """
-    from cupel.cli.calibration import CalibrationRun, run_calibration
-    from cupel.packing import PackTerms
+    file: Path
+    task: str = ""
+    risk: float = 0.05
+    delta: float = 0.1
+    kind: str = "joint"
+    sample: int = 300
+    gold: Path | None = None
+    field: str = ""
+    prerouter: bool = False
+    packing: PackTerms | None = None
+    """Measure packing on these terms instead."""
 
-    run_calibration(
-        CalibrationRun(
-            file=file,
-            task=task,
-            risk=risk,
-            delta=delta,
-            kind=kind,
-            sample=sample or (600 if packing else 300),
-            packing=PackTerms(pack_size, pack_chars) if packing else None,
-            packing_min=packing_min,
+    packing_min: float = 0.95
+    yes: bool = False
+    text_column: str = "text"
+    id_column: str | None = None
+    inputs: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    concurrency: int = 16
+    max_usd: float | None = None
+    seed: int = 0
+    as_json: bool = False
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def run_calibration(told: CalibrationRun) -> None:
+    """Calibrate, and print what was certified; the cost is shown before anything is spent."""
+    if told.kind not in get_args(RiskKind):
+        raise SettingError(f"--kind {told.kind!r}: one of {', '.join(get_args(RiskKind))}")
+    project = find_project()
+    task, _ = task_of(told.task, None, "", project)
+    context = run_context({**told.settings, "judge": "never"}, os.environ)
+    check_models(resolve_models(context, os.environ), os.environ)
+    wanted_signals(context)
+    same = FileRun(file=told.file, text_column=told.text_column, id_column=told.id_column, inputs=told.inputs)
+    table = opened(same, task)
+    job = Job(
+        task=task,
+        context=context,
+        graph="calibrate",
+        input_name=str(told.file),
+        concurrency=told.concurrency,
+        max_usd=told.max_usd,
+    )
+    if told.packing is not None:
+        certify(told, told.packing, job, table, project)
+        return
+    rows = sampled_rows(table, told.sample, seed=told.seed)
+    confirm(_cost_in_words(rows, task, context), yes=told.yes)
+    promise = Promise(risk=told.risk, delta=told.delta, kind=told.kind)  # type: ignore[arg-type]  # checked above
+    gold = read_gold(told.gold) if told.gold else None
+    result = asyncio.run(
+        calibrate(
+            rows,
+            job,
+            project,
+            promise=promise,
             gold=gold,
-            field=field,
-            prerouter=prerouter,
-            yes=yes,
-            text_column=text_column,
-            id_column=id_column,
-            inputs=options.read_inputs(inputs),
-            concurrency=concurrency,
-            max_usd=max_usd,
-            seed=seed,
-            as_json=as_json,
-            settings=options.given(
-                profile=profile,
-                cheap_model=cheap_model,
-                strong_model=strong_model,
-                agreement_model=agreement_model,
-                signals=signals,
-            ),
+            seed=told.seed,
+            prerouter=told.prerouter,
+            field=told.field,
         )
     )
+    _tell({**result.summary, "policy": str(result.path)}, as_json=told.as_json)
+
+
+def confirm(cost: str, *, yes: bool) -> None:
+    """Show what it may cost; on a terminal, ask whether to go on."""
+    print(cost, file=sys.stderr)
+    if not yes and sys.stdin.isatty() and not typer.confirm("Go on?", err=True):
+        raise typer.Exit(130)
+
+
+def certify(told: CalibrationRun, terms: PackTerms, job: Job, table: Table, project: Project) -> None:
+    """Measure packing on a sample of the packs a run would make, and print what was certified."""
+    rows = sampled_packs(table, job.task, terms, told.sample, seed=told.seed)
+    confirm(_packing_in_words(rows, job, terms), yes=told.yes)
+    result = asyncio.run(
+        certify_packing(rows, job, project, terms, min_agreement=told.packing_min, seed=told.seed)
+    )
+    found = result.certificate
+    if told.as_json:
+        print(json.dumps(result.summary(), ensure_ascii=False))
+        return
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    console.print(found.sentence(), soft_wrap=True)
+    console.print(
+        f"tokens: {found.single_tokens:,} one by one, {found.packed_tokens:,} packed; {found.asked_alone} of "
+        f"{found.documents} had to be asked alone after all; {found.unlabelled} have no record even alone"
+    )
+    if found.single_usd is not None and found.packed_usd is not None:
+        console.print(f"cost: ${found.single_usd:.4f} one by one, ${found.packed_usd:.4f} packed")
+    verdict = (
+        "may be packed: `cupel run --packing`"
+        if result.certified
+        else "is not certified: runs will refuse --packing"
+    )
+    console.print(f"{found.task} {verdict} ({result.path})", soft_wrap=True)
+
+
+def _packing_in_words(rows: list[Row], job: Job, terms: PackTerms) -> str:
+    model = resolve_models(job.context, os.environ).cheap
+    sent, said = _tokens(rows, job.task, model)
+    text = sum(estimate_tokens(str(row.text)) for row in rows)
+    sent += text + (sent - text) / terms.size
+    known = price(model, os.environ)
+    shown = "price unknown" if known is None else f"about ${sent * known.input + 2 * said * known.output:.2f}"
+    return (
+        f"packing {job.task.name}: {len(rows)} documents alone and in packs of {terms.size} from {model}, "
+        f"{len(rows) + len(rows) // terms.size} calls, {sent:,.0f} tokens in, {shown}; what the run log has is not paid"
+    )
+
+
+def _cost_in_words(rows: list[Row], task: TaskSpec, context: RunContext) -> str:
+    """What labelling this sample may cost: every document is asked of both tiers, and of the costly signals."""
+    models = resolve_models(context, os.environ)
+    lines = [f"calibrating {task.name} on {len(rows)} documents drawn uniformly:"]
+    total = 0.0
+    for role, model, calls in (
+        ("cheap", models.cheap, 1 + _signal_calls(context)),
+        ("strong", models.strong, 1),
+    ):
+        tokens_in, tokens_out = _tokens(rows, task, model)
+        known = price(model, os.environ)
+        usd = None if known is None else calls * (tokens_in * known.input + tokens_out * known.output)
+        total += usd or 0.0
+        shown = "price unknown" if usd is None else f"about ${usd:.2f}"
+        lines.append(
+            f"  {role}: {model}, {calls * len(rows)} calls, {calls * tokens_in:,.0f} tokens in, {shown}"
+        )
+    lines.append(
+        f"  together about ${total:.2f} (replies taken as {EXPECTED_OUTPUT:.0%} of the text's length)"
+    )
+    return "\n".join(lines)
+
+
+def _signal_calls(context: RunContext) -> int:
+    cost = {"agreement": 1, "self_consistency": SAMPLES, "self_verified": VERIFICATIONS}
+    return sum(cost[name] for name in wanted_signals(context))
+
+
+def _tokens(rows: list[Row], task: TaskSpec, model: str) -> tuple[float, float]:
+    in_text = bool(model) and capabilities(model).structured != "json_schema"
+    stable = stable_values(task, schema=task.schema if in_text else None)
+    prompt = messages(template_of(task, "extract"), stable, {"document": ""})
+    fixed = sum(estimate_tokens(message["content"]) for message in prompt)
+    fixed += 0 if in_text else estimate_tokens(compact(wire_schema(task.schema)), json=True)
+    text = sum(estimate_tokens(str(row.text)) for row in rows)
+    return fixed * len(rows) + text, EXPECTED_OUTPUT * text
+
+
+def _tell(summary: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(summary, ensure_ascii=False))
+        return
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    console.print(summary["certificate"])
+    console.print(
+        f"{summary['labels']} labels, {summary['unlabelled']} documents without one; the cheap records are right in "
+        f"{summary['cheap_right']:.0%}; accepted without the strong model: {summary['accepted']:.0%} of the sample"
+    )
+    auroc = "–" if summary["auroc"] is None else f"{summary['auroc']:.3f}"
+    console.print(f"confidence on the sample: AUROC {auroc}, ECE {summary['ece']:.3f}")
+    console.print(
+        f"policy: {summary['policy']} (runs of {summary['task']} use it from now on; `--policy none` does not)",
+        soft_wrap=True,
+    )
+    rows = Path(summary["policy"]).with_suffix(".rows.jsonl")
+    console.print(f"what other policies would have saved: cupel evaluate-routing {rows}", soft_wrap=True)

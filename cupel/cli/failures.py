@@ -1,55 +1,107 @@
-"""cupel failures: what went wrong, grouped, with what put it right and what it cost; frozen and run again."""
+"""What `cupel failures` prints: groups of failures, a frozen data set, two prompts on one."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+import sys
+import textwrap
+from collections.abc import Mapping
+from typing import Any
 
-import typer
+from cupel._format import usd
+from cupel.cli._console import open_console, print_json, table
+from cupel.evaluation import FIXES, FailureGroup, Rerun, freeze, group_failures
+from cupel.project import find_project
+from cupel.report import safe
 
-from cupel.cli import options
+_SHOWN_REASONING = 300
 
 
-def failures(
-    task: Annotated[str | None, typer.Option("--task", "-t", help="Only this task's.")] = None,
-    run: options.RunId = None,
-    limit: Annotated[int, typer.Option(min=1, help="Show at most so many groups.")] = 20,
-    criterion: Annotated[str | None, typer.Option(help="With --freeze: only failures by this one.")] = None,
-    freeze: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Write a run's failures, and anchors, as a data set.")
-    ] = None,
-    langsmith: Annotated[
-        bool, typer.Option("--langsmith", help="With --freeze: also to LangSmith; needs LANGSMITH_API_KEY.")
-    ] = False,
-    rerun: Annotated[
-        Path | None, typer.Option(metavar="DATASET", help="Run two prompts on a frozen data set.")
-    ] = None,
-    prompt: Annotated[str, typer.Option(help="With --rerun: a version, rules.toml or `active`.")] = "active",
-    against: Annotated[str, typer.Option(help="With --rerun: what it is compared with.")] = "active",
-    profile: options.Profile = None,
-    max_usd: options.MaxUsd = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before spending.")] = False,
-    as_json: options.AsJson = False,
-) -> None:
-    """Group what went wrong, and what put it right.
+def show_failures(task: str | None, run: str | None, *, limit: int, as_json: bool) -> None:
+    """Print the groups, the most frequent first."""
+    groups = group_failures(find_project(), task, run)
+    if as_json:
+        print_json([group.to_json() for group in groups[:limit]])
+        return
+    tell_failures(groups, limit)
 
-    By criterion, cause and prompt version: how many, fixed by what, at what cost, with one example each.
-    """
-    if freeze is not None:
-        from cupel.cli.failure_sets import freeze as write
 
-        write(freeze, task, run, criterion, langsmith=langsmith, as_json=as_json)
-    elif rerun is not None:
-        from cupel.cli.failure_sets import Rerun
-        from cupel.cli.failure_sets import rerun as run_again
-
-        run_again(
-            Rerun(
-                data=rerun, task=task or "arguments", prompt=prompt, against=against, max_usd=max_usd, yes=yes,
-                as_json=as_json, settings=options.given(profile=profile),
-            )
+def tell_failures(groups: list[FailureGroup], limit: int) -> None:
+    """Print groups for a person."""
+    console = open_console()
+    if not groups:
+        console.print("no failure in the run log: everything passed at its first attempt")
+        return
+    shown = groups[:limit]
+    made = table(
+        "criterion", "cause", "prompt", ">failures", ">documents", ">fixed by addendum", ">by escalation",
+        ">by a person", ">not fixed", ">cost", title=f"{sum(group.count for group in groups)} failures in {len(groups)} groups",
+    )  # fmt: skip
+    for group in shown:
+        made.add_row(
+            safe(group.criterion), group.cause, group.prompt_version or "–", str(group.count), str(group.documents),
+            *(str(group.fixed_by[name] or "–") for name in FIXES), usd(group.cost_usd),
         )  # fmt: skip
-    else:
-        from cupel.cli.failing import show_failures
+    console.print(made)
+    console.print("One example of each; `cupel show DOC_ID` has the whole trail")
+    for group in shown:
+        example = group.example
+        reasoning = safe(textwrap.shorten(example["reasoning"], _SHOWN_REASONING, placeholder=" …"))
+        console.print(
+            f"  {safe(group.criterion)} ({group.cause}) · {safe(example['doc_id'])}: {reasoning}",
+            soft_wrap=True,
+        )
+    if len(groups) > limit:
+        console.print(f"{len(groups) - limit} more groups: --limit {len(groups)} shows them")
 
-        show_failures(task, run, limit=limit, as_json=as_json)
+
+def freeze_failures(
+    name: str, task: str | None, run: str | None, criterion: str | None, *, langsmith: bool, as_json: bool
+) -> None:
+    """Write a run's failures and anchors as a data set, and say where."""
+    frozen = freeze(find_project(), name, task, run, criterion, langsmith=langsmith)
+    if as_json:
+        print_json(frozen)
+    else:
+        print(
+            f"{frozen['data_set']}: {frozen['failed']} failed documents and {frozen['documents'] - frozen['failed']} that passed"
+        )
+
+
+def rerun_failures(again: Rerun, *, yes: bool, as_json: bool) -> None:
+    """Run two versions on a frozen data set: what it will about cost first, then fixes and breaks."""
+    estimate = again.estimate_usd()
+    cost = (
+        f"about {usd(estimate)} each time"
+        if estimate is not None
+        else (
+            "at a cost not known yet: they were not run here before (`cupel plan` estimates it, --max-usd caps it)"
+        )
+    )
+    print(f"{len(again.documents)} documents under each prompt, {cost}", file=sys.stderr)
+    if not yes and sys.stdin.isatty() and input("Go on? [y/N] ").strip().lower() not in {"y", "yes"}:
+        return
+    result = again.run()
+    if as_json:
+        print_json(result | {"estimated_usd": estimate})
+    else:
+        _tell(result)
+
+
+def _tell(result: Mapping[str, Any]) -> None:
+    console = open_console()
+    low, high = result["interval"]
+    console.print(
+        f"{len(result['fixes'])} fixed, {len(result['breaks'])} broken of {result['documents']}; gain {100 * result['gain']:+.1f} points "
+        f"[{100 * low:+.1f}, {100 * high:+.1f}], p = {result['p']:.3g}",
+        soft_wrap=True,
+    )
+    needed = result["documents_needed"]
+    console.print(
+        f"documents that would show such a gain: {needed if needed is not None else 'no affordable number'}"
+    )
+    for word in ("fixes", "breaks"):
+        if result[word]:
+            console.print(f"  {word}: {', '.join(result[word][:10])}", soft_wrap=True)
+    console.print(
+        "selected because they failed: this is no evidence for a promotion; `cupel improve` has the gate"
+    )

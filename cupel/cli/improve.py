@@ -1,67 +1,120 @@
-"""cupel improve: one task's prompt made better, or an honest account of why not."""
+"""What `cupel improve` does: hold the task, run the improve graph, tell what became of it, and ask a person."""
 
 from __future__ import annotations
 
+import asyncio
+import getpass
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-import typer
+from cupel._format import usd
+from cupel.cli._console import open_console, print_json
+from cupel.context import run_context
+from cupel.engine import Runtime, close_current, install
+from cupel.errors import InputError, StopRunError
+from cupel.improvement import ledger_of, promote
+from cupel.project import Project, find_project, load_graph
+from cupel.report import safe
 
-from cupel.cli import options
+WORDS = {
+    "nothing_to_do": "nothing to do",
+    "no_candidate": "no candidate",
+    "nominee": "better: a nominee that waits for approval",
+}
 
 
-def improve(
-    file: options.File,
-    task: options.Task = "arguments",
-    max_usd: options.MaxUsd = None,
-    engine: Annotated[
-        str, typer.Option(help="What proposes edits: reflect, or gepa (the extra `cupel[gepa]`).")
-    ] = "reflect",
-    rounds: Annotated[int, typer.Option(min=1, max=8, help="Candidates tried on development documents.")] = 3,
-    group: Annotated[str, typer.Option(help="Field by which documents hang together: debate, speaker.")] = "",
-    gate_judge: Annotated[
-        str, typer.Option(help="Without gold: provider:model that judges the held-out documents.")
-    ] = "",
-    gate_metric: Annotated[
-        str, typer.Option(help="With gold: graded (the task's metric of each document) or right (yes or no).")
-    ] = "graded",
-    held_out: Annotated[float, typer.Option(min=0.1, max=0.9, help="Share of groups held out.")] = 0.7,
-    candidate: Annotated[
-        Path | None,
-        typer.Option(
-            help="Test this rules.toml or extract.md, edited by hand, or version of the ledger, instead."
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Another number asks the rewriter anew.")] = 0,
-    profile: options.Profile = None,
-    cheap_model: options.CheapModel = None,
-    strong_model: options.StrongModel = None,
-    judge_model: options.JudgeModel = None,
-    jury: options.Jury = None,
-    refiner_model: options.RefinerModel = None,
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Ask nothing: a prompt that passes waits as a nominee.")
-    ] = False,
-    as_json: options.AsJson = False,
-) -> None:
-    """Improve a task's prompt from its failures.
+@dataclass(frozen=True, kw_only=True)
+class ImproveRun:
+    """Everything `cupel improve` was told."""
 
-    Failures on development documents become edits of its rules; only what is better on held-out documents
-    becomes a nominee, and only a person promotes it. The same command again resumes and pays nothing twice.
-    """
-    from cupel.cli.improving import ImproveRun, run_improve
+    given: Mapping[str, Any]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    ask: bool = False
+    as_json: bool = False
 
-    told = ImproveRun(
-        given={
-            "task": task, "documents": str(file.resolve()), "group": group, "max_usd": max_usd, "rounds": rounds,
-            "seed": seed, "engine": engine, "gate_judge": gate_judge, "gate_metric": gate_metric, "held_out": held_out,
-            "candidate": str(candidate.resolve() if candidate and candidate.is_file() else candidate or ""),
-        },
-        settings=options.given(
-            profile=profile, cheap_model=cheap_model, strong_model=strong_model, judge_model=judge_model, jury_models=jury,
-            refiner_model=refiner_model,
-        ),
-        ask=not yes,
-        as_json=as_json,
-    )  # fmt: skip
-    raise typer.Exit(run_improve(told))
+
+def run_improve(told: ImproveRun) -> int:
+    """Run a campaign; returns the exit code. One campaign at a time works on a task: the steps see to it."""
+    project = find_project()
+    if not Path(told.given["documents"]).is_file():
+        raise InputError(f"{told.given['documents']}: there is no such file")
+    try:
+        result = asyncio.run(improved(project, told))
+    except StopRunError as error:
+        print(f"stopped: {error}\nThe same command goes on from here.", file=sys.stderr)
+        return error.exit_code
+    if told.as_json:
+        print_json(result)
+    else:
+        tell_campaign(result)
+    if result["result"] == "nominee":
+        _offer(project, result, ask=told.ask and not told.as_json and sys.stdin.isatty())
+    return 0
+
+
+async def improved(project: Project, told: ImproveRun) -> dict[str, Any]:
+    """Invoke the improve graph as Studio would, with no person attached."""
+    context = run_context(told.settings, os.environ)
+    graph = await asyncio.to_thread(load_graph, project, "improve")
+    install(await asyncio.to_thread(Runtime, project))
+    try:
+        result: dict[str, Any] = await graph.ainvoke(
+            dict(told.given),
+            {"recursion_limit": 60},
+            context=context.model_copy(update={"human_review": False}),
+        )
+    finally:
+        await close_current()
+    return result
+
+
+def _offer(project: Project, result: Mapping[str, Any], *, ask: bool) -> None:
+    """Promote the nominee where a person at the terminal says so; else say how."""
+    task, version = result["task"], result["proposal"]["version"]
+    if ask and input(f"Promote {version} of {task}? [y/N] ").strip().lower() in {"y", "yes"}:
+        with ledger_of(project.state).session(task):
+            promote(project.prompts, project.state, task, version, getpass.getuser())
+        print(f"promoted; `cupel prompts rollback {task} {result['version']}` takes it back", file=sys.stderr)
+        return
+    print(f"approve it with `cupel prompts promote {task} {version}`", file=sys.stderr)
+
+
+def tell_campaign(result: Mapping[str, Any]) -> None:
+    """Print what became of a campaign: causes, what was tried, the gate, and the decision."""
+    console = open_console()
+    console.print(f"{result['task']} at {result['version']}, campaign {result['campaign']}")
+    for note in result.get("notes", ()):
+        console.print(f"  {safe(note)}", soft_wrap=True)
+    for cause in result.get("causes", ())[:8]:
+        told = f"  {cause['failures']:>4} × {cause['criterion']} ({cause['cause']}) on {cause['documents']} documents"
+        console.print(safe(told), soft_wrap=True)
+    for turn in result.get("tried", ()):
+        what = f"{turn['version']}: {turn['fixes']} fixed, {turn['breaks']} broken of {turn['documents']}"
+        console.print(
+            safe(f"round {turn['number']}: {what if turn['version'] else turn['reason']}"), soft_wrap=True
+        )
+    if (result.get("proposal") or {}).get("diff"):
+        for line in result["proposal"]["diff"].splitlines():
+            console.print(safe(line), soft_wrap=True)
+    _tell_decision(console, result.get("decision"))
+    word = WORDS.get(result["result"], result["result"])
+    console.print(f"{word}: {safe('; '.join(result.get('reasons', ())))}", soft_wrap=True)
+    console.print(f"cost {usd(result.get('cost_usd'))}")
+
+
+def _tell_decision(console: Any, decision: Mapping[str, Any] | None) -> None:
+    if not decision or "interval" not in decision:
+        return
+    low, high = decision["interval"]
+    console.print(
+        f"gate, look {decision['look']}: {decision['fixes']} better, {decision['breaks']} worse of {decision['n']} held-out; "
+        f"{100 * decision['before']:.1f} → {100 * decision['after']:.1f}, gain {100 * decision['gain']:+.1f} "
+        f"[{100 * low:+.1f}, {100 * high:+.1f}], p = {decision['p']:.3g} (allowed {decision['alpha']:.3g}, {decision['test']})",
+        soft_wrap=True,
+    )
+    for note in decision.get("notes", ()):
+        console.print(f"  {safe(note)}", soft_wrap=True)

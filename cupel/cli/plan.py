@@ -1,93 +1,193 @@
-"""cupel plan: what a run will take, before anything is paid."""
+"""What `cupel plan` does: read the table and the run log, estimate, and tell."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import typer
+from cupel._format import seconds, usd
+from cupel.cli._console import open_console, print_json, table
+from cupel.cli.run import FileRun, opened, task_of
+from cupel.context import run_context
+from cupel.errors import SettingError
+from cupel.models import check_models, resolve_models
+from cupel.project import Project, find_project
+from cupel.report import safe
+from cupel.runlog import RunLog, existing_run_log, run_log_file
+from cupel.runs import Estimate, Plan, plan_run
 
-from cupel.cli import options
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
-def plan(
-    file: options.File,
-    task: options.Task = "",
-    profile: options.Profile = None,
-    text_column: options.TextColumn = "text",
-    id_column: options.IdColumn = None,
-    inputs: options.Inputs = None,
-    limit: options.Limit = None,
-    concurrency: options.Concurrency = 16,
-    max_usd: Annotated[float | None, typer.Option(min=0, help="Say whether this cap would do.")] = None,
-    max_usd_per_document: options.MaxUsd = None,
-    cheap_model: options.CheapModel = None,
-    strong_model: options.StrongModel = None,
-    judge_model: options.JudgeModel = None,
-    jury: options.Jury = None,
-    refiner_model: options.RefinerModel = None,
-    agreement_model: options.AgreementModel = None,
-    fallback_model: options.FallbackModel = None,
-    judge: options.Judge = None,
-    max_refinements: Annotated[int | None, typer.Option(help="Refinement rounds per tier.")] = None,
-    output_language: Annotated[str | None, typer.Option(help="Language of free-text fields.")] = None,
-    policy: Annotated[
-        str | None, typer.Option(help="Calibrated policy: `auto`, `none`, or a file of `cupel calibrate`.")
-    ] = None,
-    schema: options.Schema = None,
-    instructions: options.Instructions = "",
-    graph: Annotated[str, typer.Option(help="Graph of langgraph.json to plan for.")] = "enrich",
-    sample: Annotated[int, typer.Option(min=2, help="Rows to render, drawn from the whole file.")] = 200,
-    seed: Annotated[int, typer.Option(help="Of the sample and the intervals.")] = 7,
-    as_json: options.AsJson = False,
-    # what `run` also takes, so that one word of a command can be changed; none of it bears on a plan
-    out: Annotated[Path | None, typer.Option("--out", "-o", hidden=True)] = None,
-    timeout_s: Annotated[float | None, typer.Option(hidden=True)] = None,
-    max_retries: Annotated[int | None, typer.Option(hidden=True)] = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", hidden=True)] = False,
-    near_duplicates: Annotated[float | None, typer.Option(hidden=True)] = None,
-    packing: Annotated[bool, typer.Option("--packing", hidden=True)] = False,
-    packing_min: Annotated[float, typer.Option(hidden=True)] = 0.95,
-    wait: Annotated[bool, typer.Option("--wait", hidden=True)] = False,
-    report: Annotated[bool, typer.Option(hidden=True)] = True,
-) -> None:
-    """Estimate calls, tokens, cost and time of a run.
+@dataclass(frozen=True, kw_only=True)
+class FilePlan(FileRun):
+    """Everything `cupel plan` was told."""
 
-    From a uniform sample of the rows and the run log's own history. No model is called, nothing is paid.
-    """
-    del out, timeout_s, max_retries, retry_failed, near_duplicates, packing, packing_min, wait, report
-    from cupel.cli.planning import FilePlan, plan_file
+    sample: int
+    seed: int
 
-    plan_file(
-        FilePlan(
-            file=file,
-            task=task,
-            text_column=text_column,
-            id_column=id_column,
-            inputs=options.read_inputs(inputs),
-            limit=limit,
-            concurrency=concurrency,
-            max_usd=max_usd,
-            schema=schema,
-            instructions=instructions,
-            graph=graph,
-            sample=sample,
-            seed=seed,
-            as_json=as_json,
-            settings=options.given(
-                profile=profile,
-                cheap_model=cheap_model,
-                strong_model=strong_model,
-                judge_model=judge_model,
-                jury_models=jury,
-                refiner_model=refiner_model,
-                agreement_model=agreement_model,
-                fallback_model=fallback_model,
-                judge=judge,
-                max_refinements=max_refinements,
-                output_language=output_language,
-                policy=policy,
-                max_usd_per_document=max_usd_per_document,
-            ),
+
+def plan_file(told: FilePlan) -> None:
+    """Plan a run over a file and print what it will take."""
+    project = find_project()
+    task, _ = task_of(told.task, told.schema, told.instructions, project)
+    rows = opened(told, task)
+    context = run_context(told.settings, os.environ)
+    with _history(project) as run_log:
+        plan = asyncio.run(
+            plan_run(
+                rows,
+                task,
+                context,
+                run_log=run_log,
+                concurrency=told.concurrency,
+                graph=told.graph,
+                sample=told.sample,
+                seed=told.seed,
+            )
         )
+    warnings = list(rows.warnings)
+    try:
+        check_models(resolve_models(context), os.environ)
+    except SettingError as error:
+        warnings.append(f"`cupel run` would stop at once: {error}")
+    if told.as_json:
+        print_json(plan.to_json() | {"max_usd": told.max_usd, "warnings": warnings})
+        return
+    tell_plan(plan, told.max_usd, warnings)
+
+
+@contextmanager
+def _history(project: Project) -> Iterator[RunLog | None]:
+    """The run log, or None where nothing was run yet: a plan is for before."""
+    path = run_log_file(project)
+    if path is not None and not path.is_file():
+        yield None
+        return
+    with existing_run_log(project) as run_log:
+        yield run_log
+
+
+def tell_plan(plan: Plan, max_usd: float | None, warnings: list[str]) -> None:
+    """Print a plan for a person."""
+    console = open_console()
+    console.print(f"{safe(plan.input_name)} · task {plan.task} · nothing was asked, nothing was paid")
+    console.print(_documents(plan))
+    console.print(_tiers(plan))
+    console.print(f"time: {_time(plan)}")
+    console.print(f"shares of documents: {_shares(plan)}")
+    _tell_cap(console, plan, max_usd)
+    console.print("\nWhat this rests on (intervals: 95 %)")
+    for line in plan.assumptions:
+        console.print(f"  · {line}", soft_wrap=True)
+    for warning in warnings:
+        console.print(f"note: {warning}", style="yellow", soft_wrap=True)
+
+
+def _documents(plan: Plan) -> str:
+    windows = f" in {_whole(plan.windows)} windows" if plan.windows.expected > plan.documents else ""
+    unusable = f", {plan.unusable} of {plan.sampled} looked at without a usable text" if plan.unusable else ""
+    answered = ""
+    if plan.answered:
+        answered = (
+            f"\n{plan.answered} of {plan.sampled} looked at have their first answer in the run log already: "
+            "what is there will not be paid again"
+        )
+    return f"{plan.documents:,} documents{windows}, {_whole(plan.document_tokens)} tokens of text{unusable}{answered}"
+
+
+def _tiers(plan: Plan) -> object:
+    made = table("tier", "model", ">calls", ">tokens in", ">tokens out", ">cost", ">waiting")
+    for tier in plan.tiers:
+        made.add_row(
+            tier.tier,
+            tier.model,
+            _range(tier.calls),
+            _range(tier.input_tokens),
+            _range(tier.output_tokens),
+            "price unknown" if tier.cost_usd is None else _money(tier.cost_usd),
+            "unknown" if tier.seconds is None else seconds(tier.seconds.expected),
+        )
+    made.add_section()
+    made.add_row(
+        "all",
+        "",
+        _range(plan.calls),
+        _range(plan.input_tokens),
+        _range(plan.output_tokens),
+        _money(plan.cost_usd) + (" + unknown" if plan.unpriced else ""),
+        "unknown" if plan.seconds is None else seconds(plan.seconds.expected),
+        style="bold",
     )
+    return made
+
+
+def _time(plan: Plan) -> str:
+    if plan.seconds is None:
+        return "unknown, see below"
+    low, high = seconds(plan.seconds.low), seconds(plan.seconds.high)
+    return (
+        f"about {seconds(plan.seconds.expected)} ({low} to {high}) with {plan.concurrency} documents at once"
+    )
+
+
+def _shares(plan: Plan) -> str:
+    told = [
+        f"{share.expected:.0%} {name} ({share.low:.0%}–{share.high:.0%})"
+        for name, share in plan.shares.items()
+    ]
+    return ", ".join(told)
+
+
+def _tell_cap(console: Console, plan: Plan, max_usd: float | None) -> None:
+    for model in plan.unpriced:
+        console.print(
+            f'price of {model}: unknown; set CUPEL_PRICES="{model}=IN/OUT" (USD per million tokens), '
+            "without which --max-usd is refused",
+            style="yellow",
+            soft_wrap=True,
+        )
+    if max_usd is None or plan.unpriced:
+        return
+    high, expected = plan.cost_usd.high, plan.cost_usd.expected
+    if high <= max_usd:
+        said = "will do"
+    elif expected <= max_usd:
+        said = "will probably do"
+    else:
+        said = f"will be reached after about {plan.documents * max_usd / expected:,.0f} documents"
+    console.print(f"a cap of {usd(max_usd)} {said}")
+
+
+def _range(estimate: Estimate) -> str:
+    return f"{_number(estimate.expected)} ({_number(estimate.low)}–{_number(estimate.high)})"
+
+
+def _whole(estimate: Estimate) -> str:
+    if estimate.low == estimate.high:
+        return f"{estimate.expected:,.0f}"
+    return f"about {_number(estimate.expected)}"
+
+
+def _money(estimate: Estimate) -> str:
+    if estimate.high == 0:
+        return "$0"
+    return f"{usd(estimate.expected)} ({usd(estimate.low)}–{usd(estimate.high)})"
+
+
+def _number(value: float) -> str:
+    """Three digits are all an estimate has.
+
+    >>> _number(12.4), _number(20_480), _number(1_234_567)
+    ('12', '20.5k', '1.23M')
+    """
+    if value >= 1e6:
+        return f"{value / 1e6:,.3g}M"
+    if value >= 1e4:
+        return f"{value / 1e3:.3g}k"
+    return f"{value:,.0f}"

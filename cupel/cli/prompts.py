@@ -1,97 +1,94 @@
-"""cupel prompts: the versions of a task's prompt, compared, promoted and taken back."""
+"""What `cupel prompts` does: read the ledger, show versions, move the pointer and write the files."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import getpass
+import sys
+from typing import Any
 
-import typer
-
-from cupel.cli import options
-
-prompts = typer.Typer(
-    name="prompts",
-    help="Show, compare, promote and roll back prompts.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-
-Task = Annotated[str, typer.Argument(help="A task of prompts/.")]
-Version = Annotated[str, typer.Argument(help="A version of the ledger, or enough of its beginning.")]
+from cupel.cli._console import open_console, print_json, table
+from cupel.improvement import Ledger, ledger_of, promote, rollback, stored_version, version_diff, version_of
+from cupel.project import find_project
+from cupel.report import safe
+from cupel.task import TaskSpec, load_task
 
 
-@prompts.command("list")
-def list_(task: Task, as_json: options.AsJson = False) -> None:
-    """List every version that was tried, with what the gate said of it."""
-    from cupel.cli.prompting import list_versions
-
-    list_versions(task, as_json=as_json)
-
-
-@prompts.command()
-def diff(
-    task: Task,
-    old: Version,
-    new: Annotated[str, typer.Argument(help="Another version; the folder's when left out.")] = "",
-) -> None:
-    """Show how the rules and the contract of two versions differ."""
-    from cupel.cli.prompting import show_diff
-
-    show_diff(task, old, new)
-
-
-@prompts.command()
-def promote(task: Task, version: Version) -> None:
-    """Make a version that passed the gate the prompt: the ledger's pointer, then rules.toml."""
-    from cupel.cli.prompting import move
-
-    move("promote", task, version)
-
-
-@prompts.command()
-def rollback(task: Task, version: Version) -> None:
-    """Go back to a version that was the prompt before."""
-    from cupel.cli.prompting import move
-
-    move("rollback", task, version)
+def list_versions(task_name: str, *, as_json: bool) -> None:
+    """Print every version of a task with its state, its gate's figures and its lineage."""
+    project = find_project()
+    task, ledger = load_task(task_name, project.prompts), ledger_of(project.state)
+    rows = [
+        _row(entry.data, entry.at, ledger, task) for entry in ledger.entries(task=task_name, kind="version")
+    ]
+    if version_of(task) not in {row["version"] for row in rows}:
+        rows.append(_row({"version": version_of(task), "author": "file"}, "", ledger, task))
+    if as_json:
+        print_json(rows)
+        return
+    made = table("version", "state", "from", "by", "tried", ">before", ">after", ">gain", ">p", "decision")
+    for row in rows:
+        gate = row["gate"] or {}
+        figures = [
+            f"{100 * gate[name]:.1f}" if gate.get(name) is not None else "–"
+            for name in ("before", "after", "gain")
+        ]
+        p = f"{gate['p']:.3g}" if gate.get("p") is not None else "–"
+        made.add_row(
+            row["version"], row["state"], row["parent"] or "–", safe(row["author"]), row["at"][:10] or "–", *figures, p,
+            gate.get("decision", "–"),
+        )  # fmt: skip
+    open_console().print(made)
 
 
-@prompts.command("pull-from-studio")
-def pull_from_studio(
-    task: Task,
-    assistant: Annotated[
-        str, typer.Option(help="Id or name of the assistant whose prompt was edited in Studio.")
-    ],
-    url: Annotated[str, typer.Option(help="The server Studio talks to.")] = "http://127.0.0.1:2024",
-    as_json: options.AsJson = False,
-) -> None:
-    """Bring a prompt edited in Studio here as a candidate; `cupel improve --candidate` then tests it."""
-    from cupel.cli.pulling import pull_from_studio as pull
-
-    pull(task, assistant, url, as_json=as_json)
-
-
-@prompts.command()
-def push(
-    task: Task,
-    version: Annotated[str, typer.Option(help="A version of the ledger; the folder's when left out.")] = "",
-    parent: Annotated[
-        str, typer.Option(help="Commit of the hub it follows; the last one pushed from here when left out.")
-    ] = "",
-    as_json: options.AsJson = False,
-) -> None:
-    """Mirror a prompt in LangSmith's hub, on a parent named by its hash; needs LANGSMITH_API_KEY."""
-    from cupel.cli.pulling import push_to_hub
-
-    push_to_hub(task, version, parent, as_json=as_json)
+def _row(data: Any, at: str, ledger: Ledger, task: TaskSpec) -> dict[str, Any]:
+    version = data["version"]
+    decisions = [
+        e.data for e in ledger.entries(task=task.name, kind="decision") if e.data["version"] == version
+    ]
+    last = decisions[-1] if decisions else None
+    shown = ("decision", "before", "after", "gain", "p", "n", "look", "reasons")
+    return {
+        "version": version,
+        "state": _state(version, last, ledger, task),
+        "parent": data.get("parent"),
+        "author": data.get("author", ""),
+        "at": at,
+        "gate": {name: last.get(name) for name in shown} if last else None,
+    }
 
 
-@prompts.command()
-def pull(
-    task: Task,
-    commit: Annotated[str, typer.Option(help="Hash of a commit of the hub; tags are not taken.")],
-    as_json: options.AsJson = False,
-) -> None:
-    """Bring a commit of LangSmith's hub here as a candidate; needs LANGSMITH_API_KEY."""
-    from cupel.cli.pulling import pull_from_hub
+def _state(version: str, decision: Any, ledger: Ledger, task: TaskSpec) -> str:
+    if version == version_of(task):
+        return "in the folder"
+    if version in ledger.history(task.name):
+        return "was active"
+    if decision is not None and decision["decision"] == "promote":
+        return "nominee" if decision["against"] == version_of(task) else "outdated nominee"
+    return {"reject": "rejected", "inconclusive": "inconclusive"}.get(
+        (decision or {}).get("decision", ""), "tried"
+    )
 
-    pull_from_hub(task, commit, as_json=as_json)
+
+def show_diff(task_name: str, old: str, new: str) -> None:
+    """Print the difference of two versions, rules first."""
+    project = find_project()
+    one = stored_version(project.prompts, project.state, task_name, old)
+    other = (
+        stored_version(project.prompts, project.state, task_name, new)
+        if new
+        else load_task(task_name, project.prompts)
+    )
+    told = version_diff(one, other).splitlines()
+    console = open_console()
+    for line in told or ["they say the same"]:
+        console.print(safe(line), soft_wrap=True)
+
+
+def move(how: str, task: str, version: str) -> None:
+    """Promote or roll back, one process at a time."""
+    project = find_project()
+    with ledger_of(project.state).session(task):
+        moved = {"promote": promote, "rollback": rollback}[how](
+            project.prompts, project.state, task, version, getpass.getuser()
+        )
+    print(f"{task} is at {moved}", file=sys.stderr)

@@ -1,139 +1,242 @@
-"""cupel run: a file of documents through the cascade, resumable, with one row out for each row in."""
+"""What `cupel run` does: open, check, run, write, report; and stop well when asked to."""
 
 from __future__ import annotations
 
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-import typer
+from cupel.cli._progress import live_progress
+from cupel.context import run_context
+from cupel.engine import BatchSettings, Packing
+from cupel.errors import CupelError, SettingError, TaskError
+from cupel.project import Project, find_project
+from cupel.runs import Job, Runner
+from cupel.state import Outcome
+from cupel.tables import Row, Table, check_writable, open_table, open_writer, outcome_columns
+from cupel.task import TaskSpec, ad_hoc_task, load_task
 
-from cupel.cli import options
+
+@dataclass(frozen=True, kw_only=True)
+class FileRun:
+    """Everything `cupel run` was told."""
+
+    file: Path
+    task: str = ""
+    out: Path | None = None
+    text_column: str = "text"
+    id_column: str | None = None
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    limit: int | None = None
+    concurrency: int = 16
+    max_usd: float | None = None
+    schema: Path | None = None
+    instructions: str = ""
+    retry_failed: bool = False
+    packing: bool = False
+    packing_min: float = 0.95
+    near_duplicates: float | None = None
+    limits: str = ""
+    wait: bool = False
+    engine: str = "local"
+    scheduler: str | None = None
+    batch: bool = False
+    batch_poll_s: float = 10.0
+    batch_documents: int = 2000
+    report: bool = True
+    graph: str = "enrich"
+    as_json: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def output(self) -> Path:
+        """`--out`, else the input's name with the task's in it, in the current folder."""
+        if self.out is not None:
+            return self.out
+        name = self.file.name.removesuffix(".gz")
+        stem, suffix = Path(name).stem, Path(name).suffix
+        return Path(f"{stem}.{self.task or 'record'}{suffix or '.jsonl'}")
 
 
-def run(
-    file: options.File,
-    task: options.Task = "",
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Where to write; the suffix says the format.")
-    ] = None,
-    profile: options.Profile = None,
-    text_column: options.TextColumn = "text",
-    id_column: options.IdColumn = None,
-    inputs: options.Inputs = None,
-    limit: options.Limit = None,
-    concurrency: options.Concurrency = 16,
-    max_usd: options.MaxUsd = None,
-    max_usd_per_document: options.MaxUsd = None,
-    cheap_model: options.CheapModel = None,
-    strong_model: options.StrongModel = None,
-    judge_model: options.JudgeModel = None,
-    jury: options.Jury = None,
-    refiner_model: options.RefinerModel = None,
-    agreement_model: options.AgreementModel = None,
-    fallback_model: options.FallbackModel = None,
-    judge: options.Judge = None,
-    max_refinements: Annotated[int | None, typer.Option(help="Refinement rounds per tier.")] = None,
-    output_language: Annotated[str | None, typer.Option(help="Language of free-text fields.")] = None,
-    policy: Annotated[
-        str | None, typer.Option(help="Calibrated policy: `auto`, `none`, or a file of `cupel calibrate`.")
-    ] = None,
-    signals: Annotated[
-        str | None, typer.Option(help="Signals that cost calls: agreement, self_verified, self_consistency.")
-    ] = None,
-    prerouter: Annotated[
-        str | None, typer.Option(help="A learnt text router (a file) that may skip the cheap model.")
-    ] = None,
-    timeout_s: Annotated[
-        float | None, typer.Option(help="Give up on one call after so many seconds.")
-    ] = None,
-    max_retries: Annotated[int | None, typer.Option(help="Repeats of a call after passing failures.")] = None,
-    schema: options.Schema = None,
-    instructions: options.Instructions = "",
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Ask anew for the documents that failed before.")
-    ] = False,
-    packing: Annotated[
-        bool,
-        typer.Option(
-            "--packing",
-            help="Several short documents in one request, where `cupel calibrate --packing` certified it.",
-        ),
-    ] = False,
-    packing_min: options.PackingMin = 0.95,
-    near_duplicates: options.NearDuplicates = None,
-    limits: Annotated[
-        str, typer.Option(help='Your own limits, such as "groq:*=rpm:30,tpm:6000"; also CUPEL_LIMITS.')
-    ] = "",
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Wait for a daily limit instead of stopping at it.")
-    ] = False,
-    batch: Annotated[
-        bool, typer.Option("--batch", help="By the providers' batch APIs (openai, groq): half price, slow.")
-    ] = False,
-    batch_poll_s: Annotated[
-        float, typer.Option(min=0.05, help="Seconds before the first look at a batch job; they grow.")
-    ] = 10.0,
-    batch_documents: Annotated[
-        int, typer.Option(min=1, max=50_000, help="Documents in one wave of batch jobs.")
-    ] = 2000,
-    engine: Annotated[str, typer.Option(help="`local`, or `dask`: partitions on a cluster.")] = "local",
-    scheduler: Annotated[
-        str | None, typer.Option(help="Address of a Dask scheduler; a cluster on this machine when left out.")
-    ] = None,
-    report: Annotated[bool, typer.Option(help="Write the HTML report.")] = True,
-    graph: Annotated[str, typer.Option(help="Graph of langgraph.json to run.")] = "enrich",
-    as_json: options.AsJson = False,
-) -> None:
-    """Enrich a file. The same command again resumes: nothing finished is asked or paid twice."""
-    from cupel.cli.running import FileRun, run_file
-
-    raise typer.Exit(
-        run_file(
-            FileRun(
-                file=file,
-                task=task,
-                out=out,
-                text_column=text_column,
-                id_column=id_column,
-                inputs=options.read_inputs(inputs),
-                limit=limit,
-                concurrency=concurrency,
-                max_usd=max_usd,
-                schema=schema,
-                instructions=instructions,
-                retry_failed=retry_failed,
-                packing=packing,
-                packing_min=packing_min,
-                near_duplicates=near_duplicates,
-                limits=limits,
-                wait=wait,
-                engine=engine,
-                scheduler=scheduler,
-                batch=batch,
-                batch_poll_s=batch_poll_s,
-                batch_documents=batch_documents,
-                report=report,
-                graph=graph,
-                as_json=as_json,
-                settings=options.given(
-                    profile=profile,
-                    cheap_model=cheap_model,
-                    strong_model=strong_model,
-                    judge_model=judge_model,
-                    jury_models=jury,
-                    refiner_model=refiner_model,
-                    agreement_model=agreement_model,
-                    fallback_model=fallback_model,
-                    judge=judge,
-                    max_refinements=max_refinements,
-                    output_language=output_language,
-                    policy=policy,
-                    signals=signals,
-                    prerouter=prerouter,
-                    timeout_s=timeout_s,
-                    max_retries=max_retries,
-                    max_usd_per_document=max_usd_per_document,
-                ),
-            )
-        )
+def run_file(told: FileRun) -> int:
+    """Run a file through a graph; returns the exit code."""
+    _check_engine(told)
+    project = find_project()
+    task, as_schema = task_of(told.task, told.schema, told.instructions, project)
+    table = opened(told, task)
+    check_writable(told.output, reading=told.file)
+    job = Job(
+        task=task,
+        context=run_context(told.settings, os.environ),
+        graph=told.graph,
+        input_name=str(told.file),
+        output_name=str(told.output),
+        concurrency=told.concurrency,
+        max_usd=told.max_usd,
+        retry_failed=told.retry_failed,
+        packing=Packing(min_agreement=told.packing_min) if told.packing else None,
+        near_duplicates=told.near_duplicates,
+        output_schema=as_schema,
+        instructions=told.instructions,
+        batch=_batch_of(told),
     )
+    for warning in table.warnings:
+        print(f"note: {warning}", file=sys.stderr)
+    if "pyarrow" in sys.modules and told.engine == "local":  # Parquet is read or written
+        from cupel.tables import do_without_pandas
+
+        do_without_pandas()
+    return asyncio.run(_run(told, job, table, project))
+
+
+def _batch_of(told: FileRun) -> BatchSettings | None:
+    return BatchSettings(poll_s=told.batch_poll_s, documents=told.batch_documents) if told.batch else None
+
+
+def task_of(
+    name: str, schema: Path | None, instructions: str, project: Project
+) -> tuple[TaskSpec, dict[str, Any] | None]:
+    """The task named, or the one a schema file makes."""
+    if schema is None:
+        return load_task(name or "arguments", project.prompts), None
+    try:
+        as_schema = json.loads(schema.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TaskError(f"cannot be read as JSON: {error}", path=schema) from error
+    return ad_hoc_task(as_schema, instructions, project.prompts), as_schema
+
+
+def opened(told: FileRun, task: TaskSpec) -> Table:
+    """The input, with every further input of the task found in a column of its own name unless told otherwise."""
+    inputs = {name: told.inputs.get(name, name) for name in task.inputs} | dict(told.inputs)
+    table = open_table(told.file, told.text_column, told.id_column, inputs, told.limit)
+    if told.id_column is None and "id" in table.columns and told.text_column != "id":
+        table = open_table(told.file, told.text_column, "id", inputs, told.limit)
+    return table
+
+
+async def _run(told: FileRun, job: Job, table: Table, project: Project) -> int:
+    env = {**os.environ, "CUPEL_LIMITS": told.limits} if told.limits else None
+    async with Runner(job, project, env=env, wait_for_limits=told.wait) as runner:
+        runner.progress.total = table.total
+        with (
+            _planning(told, runner, table) as planned,
+            _stopping(runner),
+            live_progress(runner, quiet=told.as_json and not sys.stderr.isatty()),
+            open_writer(told.output, table.layout, job.task.name, record_schema=job.task.schema) as writer,
+        ):
+            async for row, outcome in _outcomes(told, runner, table):
+                writer.write(row.values, outcome_columns(outcome, job.task.name))
+        runner.runtime.asking.set()  # if nothing had to be asked, the plan is made now
+        summary = await runner.summary(str(told.output)) | {"planned": await planned}
+    return _tell(told, runner, summary, project)
+
+
+@contextmanager
+def _planning(told: FileRun, runner: Runner, table: Table) -> Iterator[asyncio.Task[dict[str, Any] | None]]:
+    """What the run is held against is worked out beside it, while the first request is on its way."""
+    planned = asyncio.create_task(_planned(told, runner, table))
+    try:
+        yield planned
+    except BaseException:
+        planned.cancel()
+        raise
+
+
+async def _planned(told: FileRun, runner: Runner, table: Table) -> dict[str, Any] | None:
+    job, runtime = runner.job, runner.runtime
+    if told.engine == "local" and not told.batch:  # else the calls are made elsewhere, or much later
+        await runtime.asking.wait()
+    noted_plan = await asyncio.to_thread(_noted_plan)
+    return await noted_plan(
+        runtime.run_log, runner.run_id, table, job.task, job.context,
+        env=runtime.env, concurrency=job.concurrency, graph=job.graph,
+    )  # fmt: skip
+
+
+def _noted_plan() -> Callable[..., Awaitable[dict[str, Any] | None]]:
+    from cupel.runs import noted_plan  # numpy and a table of prices: the first request needs neither
+
+    return noted_plan
+
+
+def _outcomes(told: FileRun, runner: Runner, table: Table) -> AsyncIterator[tuple[Row, Outcome | None]]:
+    if told.engine == "local":
+        return runner.outcomes(table)
+    from cupel.runs import cluster_outcomes
+
+    return cluster_outcomes(runner, table, scheduler=told.scheduler, wait=told.wait)
+
+
+def _check_engine(told: FileRun) -> None:
+    """See before anything is opened that the engine can do what is asked."""
+    if told.engine == "dask":
+        from cupel.runs import check_cluster
+
+        check_cluster(os.environ, batch=told.batch)
+    elif told.engine != "local":
+        raise SettingError(f"--engine {told.engine}: the engines are local and dask")
+    elif told.scheduler is not None:
+        raise SettingError(f"--scheduler {told.scheduler} is for --engine dask")
+
+
+@contextmanager
+def _stopping(runner: Runner) -> Iterator[None]:
+    """First Ctrl-C: finish what is in flight and save. Second: drop it."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def interrupt() -> None:
+        if runner.stop.interrupted and task is not None:
+            task.cancel()
+            return
+        runner.stop.interrupt()
+        print(
+            "stopping: finishing what is in flight; Ctrl-C again drops it (nothing paid is lost)",
+            file=sys.stderr,
+        )
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, interrupt)
+    try:
+        yield
+    finally:
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(name)
+
+
+def _tell(told: FileRun, runner: Runner, summary: dict[str, Any], project: Project) -> int:
+    from cupel.cli.run_summary import tell_run
+
+    error = runner.stop.error
+    summary["report"] = None
+    if told.report:
+        summary["report"] = _report(project, summary)
+    if told.as_json:
+        print(json.dumps(summary, ensure_ascii=False))
+    else:
+        tell_run(summary)
+    if error is not None:
+        print(f"stopped: {error}\nThe same command goes on from here.", file=sys.stderr)
+        return error.exit_code
+    if runner.stop.interrupted:
+        print("stopped; the same command goes on from here.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _report(project: Project, summary: dict[str, Any]) -> str | None:
+    """The report's path; None, and a note, where it could not be written: the run itself is none the worse."""
+    from cupel.cli.report import write_run_report
+
+    try:
+        return str(write_run_report(project, summary["run_id"], summary))
+    except CupelError as trouble:
+        print(f"note: no report was written: {trouble}", file=sys.stderr)
+        return None

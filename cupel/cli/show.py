@@ -1,35 +1,115 @@
-"""cupel show: everything that happened to one document, or what a run took against its plan."""
+"""What `cupel show` does: find a document in the run log and print its trail."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from collections.abc import Iterator
+from typing import Any
 
-import typer
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.text import Text
 
-from cupel.cli import options
+from cupel.cli._console import open_console, print_json
+from cupel.errors import InputError
+from cupel.project import find_project
+from cupel.report import document_trail, safe
+from cupel.runlog import Row, RunLog, StoredResponse, existing_run_log, find_document_id, find_run
+from cupel.state import Call, Outcome
+
+_ROLES = {"system": "magenta", "user": "cyan", "assistant": "yellow"}
 
 
-def show(
-    doc_id: Annotated[
-        str, typer.Argument(help="The document's id, or enough of its beginning; a whole run when left out.")
-    ] = "",
-    run: options.RunId = None,
-    prompts: Annotated[
-        bool, typer.Option("--prompts", help="Also the very messages that were asked, and the answers.")
-    ] = False,
-    as_json: options.AsJson = False,
-) -> None:
-    """Show all that happened to one document.
-
-    Its text with the evidence marked, the record, every attempt with signals and doubts, the verdicts, the
-    instructions that followed, and every call with its cost. Without a document: what the newest run, or the one
-    named, took so far, tier by tier, beside what was planned when it started.
-    """
-    if not doc_id:
-        from cupel.cli.planned import show_run
-
-        show_run(run, as_json=as_json)
+def show_document(doc_id: str, run: str | None, *, prompts: bool, as_json: bool) -> None:
+    """Print the newest outcome of a document, or the one it has in a given run."""
+    with existing_run_log(find_project()) as run_log:
+        run_id = None if run is None else find_run(run_log, run)["run_id"]
+        stored = run_log.find_document(find_document_id(run_log, doc_id))
+        if run_id is None:
+            stored = _without_trials(stored, run_log)
+        row, text = _chosen(stored, run_id)
+        outcome: Outcome = json.loads(row["outcome"])
+        said = _responses(run_log, outcome) if prompts else {}
+    if as_json:
+        asked = {key: _as_json(response) for key, response in said.items()}
+        print_json({**outcome, "responses": asked} if prompts else outcome)
         return
-    from cupel.cli.showing import show_document
+    console = open_console()
+    console.print(document_trail(outcome, text))
+    if prompts:
+        console.print(conversation(outcome, said))
+    console.print(Text(_other_runs(row, stored), style="dim"))
 
-    show_document(doc_id, run, prompts=prompts, as_json=as_json)
+
+def _without_trials(stored: list[tuple[Row, str]], run_log: RunLog) -> list[tuple[Row, str]]:
+    """Outcomes of runs a person started; all of them where the document was only tried on."""
+    started = {run["run_id"] for run in run_log.runs()}
+    return [entry for entry in stored if entry[0]["run_id"] in started] or stored
+
+
+def _chosen(stored: list[tuple[Row, str]], run_id: str | None) -> tuple[Row, str]:
+    found = [entry for entry in stored if run_id in (None, entry[0]["run_id"])]
+    if found:
+        return found[0]
+    runs = ", ".join(dict.fromkeys(row["run_id"] for row, _ in stored))
+    raise InputError(f"run {run_id} has no document {stored[0][0]['doc_id']!r}; the runs {runs} have it")
+
+
+def _responses(run_log: RunLog, outcome: Outcome) -> dict[str, StoredResponse]:
+    return run_log.responses_of([call["key"] for _, call in calls_in_order(outcome)])
+
+
+def calls_in_order(outcome: Outcome) -> Iterator[tuple[str, Call]]:
+    """Every call of a document, with the step it was made for, in the order of the steps."""
+    for attempt in outcome["attempts"]:
+        number = attempt["number"]
+        yield from ((f"attempt {number}", call) for call in attempt["calls"])
+        for verdict in outcome["verdicts"]:
+            if verdict["attempt"] == number:
+                yield from ((f"verdict on attempt {number}", call) for call in verdict["calls"])
+        for addendum in outcome["addenda"]:
+            if addendum["after_attempt"] == number:
+                yield from ((f"refining attempt {number}", call) for call in addendum["calls"])
+
+
+def conversation(outcome: Outcome, said: dict[str, StoredResponse]) -> RenderableType:
+    """The messages of every call and its answer; the text of the document stands as a mark."""
+    parts: list[RenderableType] = []
+    for step, call in calls_in_order(outcome):
+        parts.append(
+            Rule(Text(f"{step}: {call['kind']} · {safe(call['model'])}", style="bold"), align="left")
+        )
+        response = said.get(call["key"])
+        if response is None:
+            parts.append(Text("the run log no longer has this answer", style="red"))
+            continue
+        for message in json.loads(response.asked):
+            parts += _message(message["role"], message["content"])
+        parts += _message("answer", response.refusal or response.text or "(empty)")
+        if response.finish_reason not in (None, "stop"):
+            parts.append(Text(f"ended with: {safe(str(response.finish_reason))}", style="red"))
+    return Group(*parts)
+
+
+def _message(role: str, content: str) -> list[RenderableType]:
+    return [Text(safe(role), style=_ROLES.get(role, "green")), Padding(Text(safe(content)), (0, 0, 0, 2))]
+
+
+def _as_json(response: StoredResponse) -> dict[str, Any]:
+    return {
+        "kind": response.kind,
+        "model": response.model,
+        "asked": json.loads(response.asked),
+        "text": response.text,
+        "refusal": response.refusal,
+        "finish_reason": response.finish_reason,
+    }
+
+
+def _other_runs(row: Row, stored: list[tuple[Row, str]]) -> str:
+    others = [
+        f"{other['run_id']} ({other['task']}, {other['status']})" for other, _ in stored if other is not row
+    ]
+    told = f"run {row['run_id']}, {row['finished_at']}; --prompts shows what was asked and answered"
+    return f"{told}; also in the runs {', '.join(others)}: --run shows those" if others else told

@@ -3,14 +3,28 @@
 Policies only: the judge's model is asked elsewhere, and its reply comes in as data.
 """
 
+from typing import TYPE_CHECKING
+
+from cupel._late import late
 from cupel.judging.checks import code_checks
-from cupel.judging.findings import (
-    Criterion,
-    Finding,
-    Verdict,
-    aggregate,
-    judge_schema,
-    read_judgement,
+from cupel.judging.findings import Finding, Verdict, aggregate, judge_schema, read_judgement
+from cupel.judging.jury import (
+    FalsePassRate,
+    Preference,
+    WinRate,
+    audits_in,
+    audits_of,
+    corrected_false_pass_rate,
+    count_votes,
+    false_pass_rate,
+    pairwise_schema,
+    preference,
+    win_rate,
 )
 
-__all__ = ["Criterion", "Finding", "Verdict", "aggregate", "code_checks", "judge_schema", "read_judgement"]
+if TYPE_CHECKING:
+    from cupel.judging.agreement import Agreement, Estimate, corrected_pass_rate, measure_agreement
+    from cupel.judging.mutation_tally import MutationTally, tally
+    from cupel.judging.mutations import UNCHANGED, Mutation, mutate
+else:
+    __getattr__ = late(__name__)

@@ -9,15 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cupel.state import FindingName
-from cupel.statistics import (
-    Floats,
-    Interval,
-    clopper_pearson,
-    group_sums,
-    percentile_interval,
-    wilson,
-    z_of,
-)
+from cupel.stats import Floats, Interval, clopper_pearson, group_sums, percentile_interval, wilson, z_of
 
 LEAST_KAPPA = 0.4
 """A judge whose kappa interval reaches below this is advisory; .6 is what is commonly aimed at."""
@@ -67,7 +59,7 @@ class Agreement:
         return self.both_pass + self.false_pass + self.false_fail + self.both_fail
 
 
-def agreement(
+def measure_agreement(
     judge: Sequence[FindingName], people: Sequence[bool], groups: Sequence[Hashable] | None = None
 ) -> Agreement:
     """Compare a judge's findings with people's labels.

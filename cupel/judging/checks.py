@@ -7,10 +7,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cupel.fitting import surely_fits
 from cupel.judging.findings import Finding
 from cupel.state import Evidence, Match, Record
-from cupel.tasks import grounded_quotes
+from cupel.task import grounded_quotes, surely_fits
 
 ACCEPTED_MATCHES: frozenset[Match] = frozenset({"verbatim", "normalised"})
 

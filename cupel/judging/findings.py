@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from cupel.state import Call, FindingName, FindingRecord, Match, VerdictName, VerdictRecord
-from cupel.tasks import TaskCriterion
+from cupel.task import TaskCriterion
 
 Criterion = TaskCriterion
 """One yes-or-no question about a record, as the task's folder tells it."""
@@ -30,7 +30,7 @@ class Place(Protocol):
 
 
 class QuoteGrounder(Protocol):
-    """Aligns a quote to one document, as `cupel.grounding.Grounder(text)` does."""
+    """Aligns a quote to one document, as `cupel.text.grounding.Grounder(text)` does."""
 
     def ground(self, quote: str, /) -> Place:
         """Find the quote in the document."""

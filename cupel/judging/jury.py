@@ -11,7 +11,7 @@ from cupel.state import Outcome, VerdictName
 
 if TYPE_CHECKING:  # statistics needs numpy; a run that counts votes does not
     from cupel.judging.agreement import Agreement, Estimate
-    from cupel.statistics import Interval
+    from cupel.stats import Interval
 
 Preference = Literal["a", "b", "tie", "unknown"]
 """Which of two records is better; `unknown` where a judgement could not be had."""
@@ -36,12 +36,12 @@ class JuryVerdict:
     votes: dict[VerdictName, int]
 
 
-def jury(verdicts: Sequence[VerdictName]) -> JuryVerdict:
+def count_votes(verdicts: Sequence[VerdictName]) -> JuryVerdict:
     """Count the verdicts of judges of different model families.
 
-    >>> jury(["accepted", "accepted", "rejected"]).verdict
+    >>> count_votes(["accepted", "accepted", "rejected"]).verdict
     'accepted'
-    >>> jury(["accepted", "rejected", "unknown"]).verdict
+    >>> count_votes(["accepted", "rejected", "unknown"]).verdict
     'unknown'
     """
     votes = Counter(verdicts)
@@ -117,7 +117,7 @@ def win_rate(preferences: Sequence[Preference], groups: Sequence[Hashable] | Non
     >>> win_rate(["a", "a", "tie", "b", "unknown"]).rate
     0.625
     """
-    from cupel.statistics import Interval, bootstrap_mean
+    from cupel.stats import Interval, bootstrap_mean
 
     names = list(groups) if groups is not None else list(range(len(preferences)))
     worth = {"a": 1.0, "tie": 0.5, "b": 0.0}
@@ -162,7 +162,7 @@ def false_pass_rate(second_verdicts: Sequence[VerdictName]) -> FalsePassRate:
     >>> found.rate, round(found.interval.low, 4), round(found.interval.high, 4)
     (0.1, 0.0123, 0.317)
     """
-    from cupel.statistics import clopper_pearson
+    from cupel.stats import clopper_pearson
 
     rejected = sum(verdict == "rejected" for verdict in second_verdicts)
     known = rejected + sum(verdict == "accepted" for verdict in second_verdicts)
@@ -185,15 +185,15 @@ def corrected_false_pass_rate(found: FalsePassRate, auditor: Agreement) -> Estim
         One less the pass rate corrected by Rogan and Gladen, with its interval; None and everything where the
         auditor is no better than chance.
 
-    >>> from cupel.judging.agreement import agreement
+    >>> from cupel.judging.agreement import measure_agreement
     >>> people = [True] * 80 + [False] * 80
-    >>> measured = agreement((["pass"] * 76 + ["fail"] * 4) + (["fail"] * 72 + ["pass"] * 8), people)
+    >>> measured = measure_agreement((["pass"] * 76 + ["fail"] * 4) + (["fail"] * 72 + ["pass"] * 8), people)
     >>> audits = false_pass_rate(["accepted"] * 85 + ["rejected"] * 15)
     >>> round(corrected_false_pass_rate(audits, measured).value, 4)  # (.15 - .05) / (.95 + .90 - 1)
     0.1176
     """
     from cupel.judging.agreement import Estimate, corrected_pass_rate
-    from cupel.statistics import Interval
+    from cupel.stats import Interval
 
     rejected = round((found.rate or 0.0) * found.audited)
     passes = corrected_pass_rate(found.audited - rejected, found.audited, auditor)

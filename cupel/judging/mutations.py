@@ -39,7 +39,7 @@ class Mutation:
     detail: str
 
 
-def mutations(record: Record, schema: Mapping[str, Any], *, text: str, seed: int = 7) -> list[Mutation]:
+def mutate(record: Record, schema: Mapping[str, Any], *, text: str, seed: int = 7) -> list[Mutation]:
     """Spoil a record in every way that applies to it, once each, and keep it once as it is.
 
     The record itself is not changed. Quotes have to be grounded anew in each mutation.
@@ -51,11 +51,11 @@ def mutations(record: Record, schema: Mapping[str, Any], *, text: str, seed: int
         seed: Seed of the choice of places; the same call spoils the same way.
     """
     made = [Mutation(UNCHANGED, copy.deepcopy(record), "", "")]
-    for name, mutate in MUTATIONS.items():
+    for name, spoil in MUTATIONS.items():
         # a generator of its own for each, so that one way not applying leaves the others as they are
         drawing = random.Random(f"{seed} {name}")
         spoiled = _Sheet(copy.deepcopy(record), schema, text, drawing)
-        done = mutate(spoiled)
+        done = spoil(spoiled)
         if done is not None:
             made.append(Mutation(name, spoiled.record, *done))
     return made

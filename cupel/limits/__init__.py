@@ -12,35 +12,18 @@ await with_retries(request, policy=RetryPolicy(), model=model,
                    slot=lambda: limiter.slot(model, tokens=900), circuit=circuits.of(model))
 """
 
-from cupel.limits.buckets import Kind, Limits
-from cupel.limits.budget import Budget, BudgetSnapshot, Reservation
-from cupel.limits.circuit import Circuit, Circuits
-from cupel.limits.failures import Failure, ReplyError, classify, error_in_body, is_transient, translated
-from cupel.limits.limiter import LaneReport, Limiter, Slot
-from cupel.limits.retries import Retry, RetryPolicy, with_retries
-from cupel.limits.settings import read_limits
-from cupel.limits.shared import SharedGate
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "Budget",
-    "BudgetSnapshot",
-    "Circuit",
-    "Circuits",
-    "Failure",
-    "Kind",
-    "LaneReport",
-    "Limiter",
-    "Limits",
-    "ReplyError",
-    "Reservation",
-    "Retry",
-    "RetryPolicy",
-    "SharedGate",
-    "Slot",
-    "classify",
-    "error_in_body",
-    "is_transient",
-    "read_limits",
-    "translated",
-    "with_retries",
-]
+from cupel._late import late
+from cupel.limits.budget import PICO, RAISE_IT, Budget, Reservation, pico_cap, pico_of
+from cupel.limits.circuit import Circuits
+from cupel.limits.classify import is_transient
+from cupel.limits.limiter import Limiter, Slot
+from cupel.limits.retries import RetryPolicy, with_retries
+from cupel.limits.settings import read_limits
+from cupel.limits.shared_gate import SharedGate
+
+if TYPE_CHECKING:
+    from cupel.limits.postgres import PostgresGate
+else:
+    __getattr__ = late(__name__)

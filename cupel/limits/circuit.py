@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from cupel.errors import CircuitOpenError, SettingError
-from cupel.limits.failures import is_transient, status_of, text_of
+from cupel.limits.classify import is_transient, status_of, text_of
 
 CircuitState = Literal["closed", "open", "half-open"]
 

@@ -25,7 +25,7 @@ from cupel.limits.headers import (
     says_daily,
 )
 from cupel.limits.pause import Pause
-from cupel.limits.shared import Ask, Grant
+from cupel.limits.shared_gate import Ask, Grant
 from cupel.limits.ticket import Ticket
 from cupel.limits.window import Window
 

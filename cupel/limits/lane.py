@@ -18,7 +18,7 @@ from cupel.errors import ProviderLimitError
 from cupel.limits.buckets import KINDS
 from cupel.limits.gauge import EARLY_S, Gauge
 from cupel.limits.headers import readings
-from cupel.limits.shared import SharedGate
+from cupel.limits.shared_gate import SharedGate
 from cupel.limits.ticket import Ticket
 
 

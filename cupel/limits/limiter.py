@@ -10,10 +10,10 @@ from typing import Self
 
 from cupel.errors import SettingError
 from cupel.limits.buckets import Kind, Limits
-from cupel.limits.failures import headers_of, status_of, text_of
+from cupel.limits.classify import headers_of, status_of, text_of
 from cupel.limits.gauge import Gauge
 from cupel.limits.lane import Lane
-from cupel.limits.shared import SharedGate
+from cupel.limits.shared_gate import SharedGate
 from cupel.limits.ticket import Ticket
 
 _UNLIMITED = ("local", "offline", "recorded")

@@ -19,8 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cupel.errors import RunLogError
 from cupel.limits.buckets import Kind
-from cupel.limits.places import BEAT_S, CREATE, GONE_S, Place, beat, give_back_lost, leave, take
-from cupel.limits.shared import Ask, Grant
+from cupel.limits.postgres_places import BEAT_S, CREATE, GONE_S, Place, beat, give_back_lost, leave, take
+from cupel.limits.shared_gate import Ask, Grant
 
 MARGIN_S = 0.25
 """Sent so much later than a bucket says, for a request that travels faster than the ones before it."""

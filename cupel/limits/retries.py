@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from cupel.errors import CircuitOpenError, ProviderOutageError, SettingError
 from cupel.limits.circuit import Circuit
-from cupel.limits.failures import asked_wait_s, classify, status_of, text_of, translated
+from cupel.limits.classify import asked_wait_s, classify, status_of, text_of, translated
 from cupel.limits.limiter import Slot
 
 T = TypeVar("T")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cupel.limits.shared import Ask
+from cupel.limits.shared_gate import Ask
 
 
 class Ticket:

@@ -1,12 +1,10 @@
 """How good a record is: task metrics against gold, with intervals.
 
-`evaluate` scores a data set, `record_metric` one record against its reference, `differences` says what is wrong with it.
+`evaluate` scores a data set, `record_metric` one record against its reference, `find_differences` says what is wrong with it.
 """
 
-from cupel.metrics.differences import Difference, differences
-from cupel.metrics.evaluation import HEADLINES, KINDS, Evaluation, evaluate, group_of
-from cupel.metrics.records import METRICS, record_metric
-
-__all__ = [
-    "HEADLINES", "KINDS", "METRICS", "Difference", "Evaluation", "differences", "evaluate", "group_of", "record_metric",
-]  # fmt: skip
+from cupel.metrics.answers import SpanLabels, labelled_spans
+from cupel.metrics.differences import find_differences
+from cupel.metrics.evaluation import evaluate, group_of
+from cupel.metrics.pairs import Pair, Scored, pair_up
+from cupel.metrics.records import record_metric

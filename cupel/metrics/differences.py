@@ -34,7 +34,7 @@ class _Item(NamedTuple):
     quote: str
 
 
-def differences(
+def find_differences(
     record: Mapping[str, Any] | None, reference: Mapping[str, Any], schema: Mapping[str, Any]
 ) -> list[Difference]:
     """What a record has wrong, one entry a kind of fault.
@@ -51,7 +51,7 @@ def differences(
     >>> schema = {"properties": {"claims": quoted, "premises": quoted}}
     >>> given = {"claims": [{"quote": "prices rose by a third"}], "premises": []}
     >>> wanted = {"claims": [], "premises": [{"quote": "prices rose by a third"}]}
-    >>> [(found.kind, found.words) for found in differences(given, wanted, schema)]
+    >>> [(found.kind, found.words) for found in find_differences(given, wanted, schema)]
     [('premises_as_claims', 'the record has 1 of the 1 premises among its claims')]
     """
     if record is None:

@@ -13,7 +13,7 @@ from cupel.metrics.labels import Label, LabelList, LabelSet, Sentences
 from cupel.metrics.links import Matches, Relations
 from cupel.metrics.spans import Spans
 from cupel.metrics.texts import Keyphrases, Summary
-from cupel.statistics import Interval
+from cupel.stats import Interval
 
 KINDS: Mapping[str, Kind] = {
     "spans": Spans(),

@@ -1,7 +1,7 @@
 """The batch APIs of OpenAI and Groq: a file of requests goes up, a job answers it within a day at half price.
 
 Both have the same `/files` and `/batches` (platform.openai.com/docs/guides/batch, console.groq.com/docs/batch).
-Nothing is retried here, and every failure is one of `cupel.models.failures`, as for a single call.
+Nothing is retried here, and every failure is one of `cupel.models.errors`, as for a single call.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any
 
 import aiohttp
 
+from cupel.models.connections import proxy_for, session_of_this_loop
 from cupel.models.endpoints import endpoint
-from cupel.models.failures import ProviderCallError, ProviderConnectionError, ProviderTimeoutError
+from cupel.models.errors import ProviderCallError, ProviderConnectionError, ProviderTimeoutError
 from cupel.models.ids import ModelId
-from cupel.models.transport import proxy_for, session_of_this_loop
 
 BATCH_PROVIDERS = ("openai", "groq")
 BATCH_SHARE = 0.5

@@ -11,8 +11,8 @@ from cupel.models.batch_api import BATCH_PROVIDERS
 from cupel.models.capabilities import capabilities
 from cupel.models.completion import CallSettings, Completion, Message, completion_of, response_format
 from cupel.models.endpoints import endpoint
+from cupel.models.errors import ProviderCallError
 from cupel.models.factory import is_attached
-from cupel.models.failures import ProviderCallError
 from cupel.models.ids import ModelId
 
 PATH = "/v1/chat/completions"
@@ -47,7 +47,7 @@ def request_body(
         settings: Temperature, limits, log-probabilities.
         env: Where the provider's address and key are.
     """
-    from cupel.models.exchange import Terms
+    from cupel.models.http import Terms
 
     model = ModelId.parse(model_id)
     terms = Terms.of(

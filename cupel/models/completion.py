@@ -82,7 +82,7 @@ async def complete(
     Args:
         model_id: `provider:model`.
         messages: The conversation, the stable part first.
-        schema: JSON Schema of the reply as it is sent (see `cupel.prompts.wire_schema`), not changed after
+        schema: JSON Schema of the reply as it is sent (see `cupel.task.rendering.wire_schema`), not changed after
             the first call; None for free text. Sent as the model's capabilities allow: strict schema, JSON
             mode (the prompt must say "JSON"), or not at all.
         schema_name: What the provider shows the schema as.
@@ -95,7 +95,7 @@ async def complete(
         RecordingMissingError: A `recorded:` model has no such answer.
     """
     model = await opened(model_id, settings)
-    from cupel.models.wire import to_langchain
+    from cupel.models.messages import to_langchain
 
     bound = {} if schema is None else response_format(model_id, messages, schema, schema_name)
     started = time.perf_counter()

@@ -87,7 +87,7 @@ def is_attached(model_id: str) -> bool:
 
 async def aclose_models() -> None:
     """Close the connections of the current event loop; models stay usable and connect anew."""
-    from cupel.models.transport import close_sessions
+    from cupel.models.connections import close_sessions
 
     await close_sessions()
 
@@ -110,7 +110,7 @@ def _key(model_id: str, settings: _Settings) -> tuple[object, ...]:
 def _open(model: ModelId, settings: _Settings) -> BaseChatModel:
     if model.provider not in SITES:
         return _here(model, settings.max_output_tokens)
-    from cupel.models.exchange import Terms
+    from cupel.models.http import Terms
 
     terms = Terms.of(
         endpoint(model, os.environ),

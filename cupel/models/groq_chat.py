@@ -9,7 +9,7 @@ from langchain_core.outputs import ChatResult
 from langchain_groq import ChatGroq
 from pydantic import SecretStr
 
-from cupel.models.exchange import Line, Terms
+from cupel.models.http import Line, Terms
 from cupel.models.http_chat import BYPASSED, HttpChat
 
 

@@ -19,7 +19,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
 from pydantic import PrivateAttr
 
-from cupel.models.exchange import Line, Terms, encoded
+from cupel.models.http import Line, Terms, encoded
 from cupel.models.replies import OK, Reply, parsed, to_message
 
 _QUIET = frozenset({"response_format"})

@@ -11,7 +11,7 @@ from langchain_core.outputs import ChatResult
 from langchain_openai.chat_models.base import ChatOpenAI  # alone: the package brings Azure, embeddings, …
 from pydantic import SecretStr
 
-from cupel.models.exchange import Line, Terms
+from cupel.models.http import Line, Terms
 from cupel.models.http_chat import BYPASSED, HttpChat
 
 

@@ -9,9 +9,9 @@ from typing import get_args
 
 from cupel.context import Profile, RunContext
 from cupel.errors import SettingError
-from cupel.judging.families import family
 from cupel.models.endpoints import SITES, endpoint, has_key, needed_variable
 from cupel.models.factory import is_attached
+from cupel.models.families import family
 from cupel.models.ids import ModelId
 from cupel.models.recordings import recordings_folder
 

@@ -19,8 +19,8 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from cupel.errors import RecordingMissingError
 from cupel.models.capabilities import Capabilities
 from cupel.models.endpoints import Endpoint
+from cupel.models.messages import to_wire
 from cupel.models.recordings import Recorder, Recording, recorder, request_digest, request_key
-from cupel.models.wire import to_wire
 
 _PATIENCE_S = 86_400.0
 """Who answers while recording may be a person."""
@@ -92,7 +92,7 @@ class RecordedModel(BaseChatModel):
 
 
 def _live(where: Endpoint, model: str, max_output_tokens: int) -> BaseChatModel:
-    from cupel.models.exchange import Terms
+    from cupel.models.http import Terms
     from cupel.models.openai_chat import OpenAIChat
 
     terms = Terms.of(

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from cupel.errors import InputError
-from cupel.prompts import wire_schema
+from cupel.task import wire_schema
 
 _DEFAULT = Path("evals") / "recordings"
 _folder: list[Path] = []

@@ -11,7 +11,7 @@ import orjson
 from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import UsageMetadata
 
-from cupel.models.failures import ProviderCallError, ProviderConnectionError
+from cupel.models.errors import ProviderCallError, ProviderConnectionError
 from cupel.models.prices import reported_tokens
 
 OK = 200

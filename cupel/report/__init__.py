@@ -5,16 +5,8 @@ summary_table(run), documents_table(…)    the same totals in a terminal
 document_trail(outcome, text)             one document's whole trail in a terminal (`cupel show`)
 """
 
-from cupel.report.page import write_report
-from cupel.report.summary import DocumentEntry, Planned, RunSummary
-from cupel.report.text import document_trail, documents_table, summary_table
-
-__all__ = [
-    "DocumentEntry",
-    "Planned",
-    "RunSummary",
-    "document_trail",
-    "documents_table",
-    "summary_table",
-    "write_report",
-]
+from cupel.report.comparison import write_comparison
+from cupel.report.page import MAX_DOCUMENTS, write_report
+from cupel.report.routing_page import COLUMNS, number, routing_page
+from cupel.report.summary import DocumentEntry, Expected, Planned, PlannedTier, RunSummary, outcome_calls
+from cupel.report.text import document_trail, safe, summary_table

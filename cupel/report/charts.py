@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from cupel._format import count, share, status_words
 from cupel.report.markup import Safe, tag
 from cupel.report.summary import BINS, STATUSES
-from cupel.report.wording import count, share, status_words
 
 _WIDTH, _HEIGHT, _BASE = 460, 240, 204
 

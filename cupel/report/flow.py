@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from cupel._format import count
 from cupel.report.markup import Safe, tag
 from cupel.report.summary import Totals
-from cupel.report.wording import count
 
 
 class Point(NamedTuple):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC
 
-from cupel.judging.jury import false_pass_rate
+from cupel._format import count, seconds, share, status_words, usd
+from cupel.judging import false_pass_rate
 from cupel.report.charts import histogram, status_bar
 from cupel.report.flow import flow_picture
 from cupel.report.markup import Child, Safe, tag
@@ -20,7 +21,6 @@ from cupel.report.summary import (
     Totals,
     percentile,
 )
-from cupel.report.wording import count, seconds, share, status_words, usd
 from cupel.runlog import RoleUse
 
 _QUANTILES = (0.5, 0.9, 0.99)

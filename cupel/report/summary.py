@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import NamedTuple
 
-from cupel.judging.jury import audits_in
+from cupel.judging import audits_in
 from cupel.runlog import Usage
 from cupel.state import Call, Outcome, VerdictName
 

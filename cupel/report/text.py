@@ -17,8 +17,8 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from cupel._format import JURY_WORDS, count, fraction, seconds, share, status_words, usd
 from cupel.report.summary import RunSummary
-from cupel.report.wording import JURY_WORDS, count, fraction, seconds, share, status_words, usd
 from cupel.state import AddendumRecord, Attempt, Call, Evidence, FindingRecord, Outcome, VerdictRecord
 
 _LONGEST_ID = 40

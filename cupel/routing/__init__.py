@@ -5,32 +5,39 @@ A node needs `ThresholdCascade.decide(signals)` and `Prerouter.choose(text)`; `c
 `operating`. Further policies are in their modules: `cascade`, `automix`, `text`, `rankings`, `bandit`.
 """
 
-from cupel.routing.cascade import Decision, ThresholdCascade
-from cupel.routing.certified import Promise, certified_cascade
-from cupel.routing.curves import Curve, curve
-from cupel.routing.policy import Learner, Policy
-from cupel.routing.replay import figures, operating, play
-from cupel.routing.rows import RunRows
-from cupel.routing.text import Prerouter, prerouter_from_json
-from cupel.routing.threshold import Certificate, certify, split_for_certificate, uniform_sample
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "Certificate",
-    "Curve",
-    "Decision",
-    "Learner",
-    "Policy",
-    "Prerouter",
-    "Promise",
-    "RunRows",
-    "ThresholdCascade",
-    "certified_cascade",
-    "certify",
-    "curve",
-    "figures",
-    "operating",
-    "play",
-    "prerouter_from_json",
-    "split_for_certificate",
-    "uniform_sample",
-]
+from cupel._late import late
+from cupel.routing.confidence import Observed, compute_signals
+
+if TYPE_CHECKING:
+    from cupel.routing.automix import AutoMixPOMDP, AutoMixThreshold
+    from cupel.routing.certify import Promise, certified_cascade
+    from cupel.routing.combined import SignalsAndText
+    from cupel.routing.confidence import (
+        Binding,
+        Calibration,
+        centred_isotonic,
+        fit_calibration,
+        fit_platt,
+        logit,
+        sigmoid,
+    )
+    from cupel.routing.curves import Curve
+    from cupel.routing.folds import fold_of
+    from cupel.routing.measures import average_gap_recovered, saving_at
+    from cupel.routing.policy import Learner, Policy, signal_matrix
+    from cupel.routing.rankings import MatrixFactorisation, SimilarityRanking
+    from cupel.routing.replay import Played, baselines, bootstrap, curve_of, figures, operating, play
+    from cupel.routing.rows import FloatArray, RunRows
+    from cupel.routing.text_routers import (
+        LogisticRouter,
+        NeighbourRouter,
+        Prerouter,
+        best_threshold,
+        prerouter_from_json,
+    )
+    from cupel.routing.threshold import RiskKind, uniform_sample
+    from cupel.routing.threshold_cascade import CascadeLearner, SignalCascade, ThresholdCascade
+else:
+    __getattr__ = late(__name__)

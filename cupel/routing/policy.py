@@ -69,7 +69,7 @@ class Learner(Protocol):
 
 
 class Scorer(Protocol):
-    """A calibrated score, as `cupel.confidence.Calibration` is."""
+    """A calibrated score, as `cupel.routing.confidence.Calibration` is."""
 
     @property
     def signals(self) -> tuple[str, ...]:

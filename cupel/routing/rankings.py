@@ -15,7 +15,7 @@ from cupel.errors import NotEnoughDataError
 from cupel.routing.curves import Kind
 from cupel.routing.features import Embed, Vectors, fit_vectors, reduced, unit_rows
 from cupel.routing.rows import FloatArray, RunRows
-from cupel.routing.text import Prerouter
+from cupel.routing.text_routers import Prerouter
 
 DIMENSIONS = 64
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from cupel.errors import InputError, NotEnoughDataError, SettingError
 from cupel.routing.rows import BoolArray, FloatArray, IntArray
-from cupel.statistics import binomial_tail
+from cupel.stats import binomial_tail
 
 RiskKind = Literal["joint", "conditional"]
 """joint: P(accepted and wrong). conditional: P(wrong given accepted)."""

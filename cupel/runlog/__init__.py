@@ -1,17 +1,9 @@
 """The run log: what was asked, answered, paid and decided; SQLite by default, PostgreSQL by setting."""
 
-from cupel.runlog.rows import cost_of
+from cupel.runlog.batches import BatchJob, BatchLog, BatchRequest
+from cupel.runlog.database import database_url
+from cupel.runlog.leases import Lease
+from cupel.runlog.lookup import Row, existing_run_log, find_document_id, find_run, run_log_file
+from cupel.runlog.rows import cost_of, failure_rows
 from cupel.runlog.store import PromptVersion, RunLog, StoredResponse, now, open_run_log, text_hash
 from cupel.runlog.usage import RoleUse, Usage
-
-__all__ = [
-    "PromptVersion",
-    "RoleUse",
-    "RunLog",
-    "StoredResponse",
-    "Usage",
-    "cost_of",
-    "now",
-    "open_run_log",
-    "text_hash",
-]

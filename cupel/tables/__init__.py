@@ -5,24 +5,17 @@ Both give a `Table`: it knows its columns and how many rows it has, and yields a
 not grow with the file. `open_writer` writes any of the formats and replaces the target in one step at the end.
 """
 
-from cupel.tables.columns import check_columns, outcome_columns, task_columns
-from cupel.tables.formats import Layout
-from cupel.tables.frames import attach_columns, frame_rows
-from cupel.tables.opening import open_table
-from cupel.tables.rows import Row, Table
-from cupel.tables.writing import RowWriter, check_writable, open_writer
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "Layout",
-    "Row",
-    "RowWriter",
-    "Table",
-    "attach_columns",
-    "check_columns",
-    "check_writable",
-    "frame_rows",
-    "open_table",
-    "open_writer",
-    "outcome_columns",
-    "task_columns",
-]
+from cupel._late import late
+from cupel.tables.cells import json_text
+from cupel.tables.columns import check_columns, outcome_columns
+from cupel.tables.frames import attach_columns, frame_rows
+from cupel.tables.reading import open_table
+from cupel.tables.rows import Row, Table
+from cupel.tables.writing import check_writable, open_writer
+
+if TYPE_CHECKING:
+    from cupel.tables.parquet import do_without_pandas
+else:
+    __getattr__ = late(__name__)

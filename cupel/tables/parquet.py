@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cupel.errors import InputError, OutputPathError
+from cupel.tables.cells import json_text, storable
 from cupel.tables.formats import Layout
-from cupel.tables.plain import json_text, storable
 from cupel.tables.rows import Cells
 
 _BATCH_ROWS = 256

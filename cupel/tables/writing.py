@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import IO, Any, Protocol, Self, cast
 
 from cupel.errors import OutputPathError
-from cupel.tables.claiming import PartFile
+from cupel.tables.cells import cell_text, json_text
 from cupel.tables.columns import check_columns, task_columns
 from cupel.tables.formats import KNOWN, Format, Layout, format_of, require_pyarrow
-from cupel.tables.plain import cell_text, json_text
+from cupel.tables.part_file import PartFile
 
 
 class Sink(Protocol):

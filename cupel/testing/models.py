@@ -17,9 +17,7 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import PrivateAttr
 
-from cupel.models.factory import attach_model, detach_model
-from cupel.models.prices import estimate_tokens
-from cupel.models.wire import to_wire
+from cupel.models import attach_model, detach_model, estimate_tokens, to_wire
 
 Reply = str | dict[str, Any] | AIMessage | BaseException
 """Text, a record (sent as JSON), a message from `reply`, or an error to raise."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from cupel.models.prices import estimate_tokens
+from cupel.models import estimate_tokens
 from cupel.testing.filling import document_of, fill
 
 _HANG_S = 3600.0

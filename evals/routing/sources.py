@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cupel.confidence import record_agreement
-from cupel.routing import RunRows
+from cupel.routing.confidence.agreement import record_agreement
+from cupel.routing.rows import RunRows
 
 
 def _sibling(name: str) -> ModuleType:

@@ -9,11 +9,12 @@ from typing import Any
 
 from cupel.context import RunContext
 from cupel.project import Project
-from cupel.runner import Job, Runner
-from cupel.state import Outcome
-from cupel.tables import Row
-from cupel.tasks import load_task
-from cupel.testing import ScriptedChatModel, scripted
+from cupel.runs.job import Job
+from cupel.runs.runner import Runner
+from cupel.state.enrich import Outcome
+from cupel.tables.rows import Row
+from cupel.task.spec import load_task
+from cupel.testing.models import ScriptedChatModel, scripted
 
 TEXT = (
     "Madam President, we must build more homes. Rents rose by 40 % in ten years, and young people cannot "

@@ -26,11 +26,11 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 BEFOREHAND = {
     "cupel": (
-        "cupel.cli.running", "cupel.cli.reading", "cupel.cli.reporting", "cupel.cli.telling", "cupel.runner",
-        "cupel.batching.jobs", "cupel.cascade", "cupel.deliberating", "cupel.limits.shared", "cupel.preparation",
-        "cupel.models.factory", "cupel.models.openai_chat", "cupel.models.transport", "cupel.planning.planner",
-        "cupel.refining", "cupel.report.page", "cupel.reviewing", "cupel.runlog.store", "cupel.structured",
-        "cupel.tables.opening", "cupel.tables.writing", "cupel.tracing", "cupel.verification",
+        "cupel.cli.run", "cupel.runlog.lookup", "cupel.cli.report", "cupel.cli.run_summary", "cupel.runs",
+        "cupel.engine.batch.jobs", "cupel.cascade.routes", "cupel.cascade.deliberate", "cupel.limits.shared_gate", "cupel.cascade.prepare",
+        "cupel.models.factory", "cupel.models.openai_chat", "cupel.models.connections", "cupel.runs.planning.planner",
+        "cupel.cascade.refine", "cupel.report.page", "cupel.cascade.review", "cupel.runlog.store", "cupel.engine.ask",
+        "cupel.tables.reading", "cupel.tables.writing", "cupel.tracing.tracer", "cupel.cascade.verify",
         "genai_prices.data_snapshot", "genai_prices.data", "langchain_core.language_models.chat_models",
         "langgraph.graph", "langsmith.client", "py3langid.langid", "rich.table", "sqlalchemy.dialects.sqlite",
         "sqlite3", "tiktoken", "aiohttp", "jsonschema",
@@ -38,7 +38,7 @@ BEFOREHAND = {
     "distributed": (
         "distributed.cli.dask_scheduler", "distributed.cli.dask_worker", "dask.dataframe", "pandas",
         "distributed.http.scheduler.info", "distributed.http.worker", "distributed.dashboard",
-        "cupel.enrichment", "sqlalchemy.dialects.postgresql", "psycopg",
+        "cupel.api", "sqlalchemy.dialects.postgresql", "psycopg",
     ),
 }  # fmt: skip
 BEFOREHAND["distributed"] += BEFOREHAND["cupel"]
@@ -162,7 +162,7 @@ def _starter(package: str) -> socket.socket:
 
 def serve(descriptor: int, package: str) -> None:
     """Fork a process for every command that is asked for, until nobody can ask any more."""
-    from cupel.cli.starting import starting_soon
+    from cupel.cli._start import starting_soon
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with starting_soon():

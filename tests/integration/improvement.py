@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from cupel.context import RunContext
+from cupel.engine.runtime import Runtime, close_current, install
 from cupel.project import Project, load_graph
-from cupel.runtime import Runtime, close_current, install
-from cupel.testing import scripted
+from cupel.testing.models import scripted
 from tests.conftest import ROOT
 from tests.integration.cascade import MODELS
 
@@ -168,7 +168,8 @@ def _question(state: dict[str, Any]) -> dict[str, Any]:
 
 def spent(study):
     """What the run log says was paid for, and what is still held."""
-    from cupel.runlog import open_run_log, tables
+    from cupel.runlog import tables
+    from cupel.runlog.store import open_run_log
 
     log = open_run_log(study.state, {})
     try:

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from cupel.testing import RawReply, ScriptedProvider
+from cupel.testing.provider import RawReply, ScriptedProvider
 from cupel.testing.replies import completion
 from tests.integration.cascade import record
 from tests.integration.test_run_cli import MODELS, answer, run

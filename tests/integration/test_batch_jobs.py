@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from cupel.batching import BatchSettings
+from cupel.context import run_context
+from cupel.engine.batch.batcher import BatchSettings
 from cupel.errors import BudgetExceededError, SettingError
 from cupel.runlog import tables
-from cupel.runner import Job, Runner
-from cupel.settings import run_context
-from cupel.tables import Row
-from cupel.tasks import load_task
-from cupel.testing import BatchScript, ScriptedProvider
+from cupel.runs.job import Job
+from cupel.runs.runner import Runner
+from cupel.tables.rows import Row
+from cupel.task.spec import load_task
+from cupel.testing.batches import BatchScript
+from cupel.testing.provider import ScriptedProvider
 from tests.integration.cascade import TEXT, record
 
 ROWS = [Row(position=n, values={}, text=f"{TEXT} Speech {n}.", doc_id=f"d{n}") for n in range(12)]

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from cupel.testing import BatchScript, ScriptedProvider
+from cupel.testing.batches import BatchScript
+from cupel.testing.provider import ScriptedProvider
 from tests.integration.cascade import ACCEPTS, record
 from tests.integration.test_run_cli import run, started
 

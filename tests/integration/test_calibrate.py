@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from cupel.calibrating import calibrate, sampled_rows
+from cupel.calibration.confidence import calibrate, sampled_rows
 from cupel.errors import NotEnoughDataError, SettingError
-from cupel.routing import Promise
-from cupel.tables import Row
-from cupel.tasks import ad_hoc_task
+from cupel.routing.certify import Promise
+from cupel.tables.rows import Row
+from cupel.task.spec import ad_hoc_task
 from tests.integration.cascade import ACCEPTS, PREMISE, TEXT, enrich_all, job, models, record, walk
 
 MATTERS = ("budget", "housing")

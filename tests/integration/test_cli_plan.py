@@ -8,15 +8,15 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from cupel.cli import app
+from cupel.cli._app import app
 from cupel.context import RunContext
 from cupel.errors import InputError
-from cupel.planning import plan_run
-from cupel.planning.planner import uniform_sample
-from cupel.runlog import RunLog, open_run_log, tables
-from cupel.tables import open_table
-from cupel.tasks import load_task
-from cupel.testing import reply
+from cupel.runlog import tables
+from cupel.runlog.store import RunLog, open_run_log
+from cupel.runs.planning.planner import plan_run, uniform_sample
+from cupel.tables.reading import open_table
+from cupel.task.spec import load_task
+from cupel.testing.models import reply
 from tests.integration.cascade import ACCEPTS, MODELS, REJECTS, TEXT, enrich_all, job, models, record
 
 PRICES = ",".join(f"scripted:{role}=1/10" for role in ("cheap", "strong", "judge", "refiner"))

@@ -11,11 +11,11 @@ import urllib.request
 import pytest
 from typer.testing import CliRunner
 
-from cupel.cli import app
-from cupel.cli.newproject import make_project
+from cupel.cli._app import app
+from cupel.cli.init import make_project
 from cupel.errors import OutputPathError
 from cupel.project import load_graph
-from cupel.testing import ScriptedProvider
+from cupel.testing.provider import ScriptedProvider
 from tests.integration import forked
 from tests.integration.server import langgraph_server
 
@@ -98,7 +98,7 @@ def test_init_leaves_nothing_half_made(tmp_path, monkeypatch):
             raise OSError(28, "No space left on device")
         target.write_bytes(source.read_bytes())
 
-    monkeypatch.setattr("cupel.cli.newproject.shutil.copyfile", fill_up)
+    monkeypatch.setattr("cupel.cli.init.shutil.copyfile", fill_up)
     with pytest.raises(OutputPathError, match="No space left on device"):
         make_project(tmp_path / "study")
     assert not (tmp_path / "study").exists()

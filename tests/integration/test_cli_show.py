@@ -8,7 +8,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from cupel.cli import app
+from cupel.cli._app import app
 from cupel.errors import InputError, RunLogError
 from tests.integration.cascade import (
     ACCEPTS,

@@ -7,8 +7,8 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from cupel.cli import app
-from cupel.testing import scripted
+from cupel.cli._app import app
+from cupel.testing.models import scripted
 from tests.integration.improvement import GOOD_RULE, extractor, made_project, speeches, write
 
 

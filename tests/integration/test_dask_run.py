@@ -12,8 +12,9 @@ import time
 import pytest
 import sqlalchemy.exc
 
-from cupel.testing import ScriptedProvider, clusters
+from cupel.testing import clusters
 from cupel.testing.clusters import dask_workers, database
+from cupel.testing.provider import ScriptedProvider
 from tests.integration import forked
 from tests.integration.cascade import record
 from tests.integration.test_run_cli import environment, run

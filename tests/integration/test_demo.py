@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 
 from cupel.context import RunContext
-from cupel.judge_checking import cases_of_run, spoiled_on
+from cupel.evaluation.judge_check import cases_of_run, spoiled_on
 from cupel.models.recordings import set_recordings_folder
-from cupel.runner import Job, Runner
-from cupel.tables import open_table
-from cupel.tasks import load_task
+from cupel.runs.job import Job
+from cupel.runs.runner import Runner
+from cupel.tables.reading import open_table
+from cupel.task.spec import load_task
 from tests.conftest import ROOT
 
 SAMPLE = ROOT / "evals" / "datasets" / "speeches-demo.jsonl"

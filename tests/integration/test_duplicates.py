@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from cupel.duplicates import TextIndex, Twin
 from cupel.errors import SettingError
-from cupel.runner import Runner
-from cupel.tables import Row
+from cupel.runs.runner import Runner
+from cupel.tables.rows import Row
+from cupel.text.duplicates.index import TextIndex, Twin
 from tests.integration.cascade import ACCEPTS, CLAIM, TEXT, job, models, record
 
 PADDING = " ".join(f"Point {word} of the agenda was then read out." for word in "abcdefghijklmnop")

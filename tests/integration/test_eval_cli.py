@@ -8,9 +8,9 @@ import shutil
 import pytest
 from typer.testing import CliRunner
 
-from cupel.cli import app
+from cupel.cli._app import app
 from cupel.metrics.answers import SpanLabels, labelled_spans
-from cupel.testing import scripted
+from cupel.testing.models import scripted
 from tests.conftest import ROOT
 from tests.integration.improvement import GOOD_RULE, extractor, made_project, rewriter, speeches, write
 from tests.integration.test_tracing import StandIn

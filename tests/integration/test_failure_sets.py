@@ -7,9 +7,9 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from cupel.cli import app
-from cupel.cli.reading import existing_run_log, find_run
-from cupel.testing import scripted
+from cupel.cli._app import app
+from cupel.runlog.lookup import existing_run_log, find_run
+from cupel.testing.models import scripted
 from tests.integration.improvement import GOOD_RULE, extractor, made_project, speeches, write
 
 

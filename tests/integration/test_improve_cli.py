@@ -12,8 +12,8 @@ import time
 import pytest
 
 from cupel.cli import main
-from cupel.improving import ledger_of
-from cupel.testing import scripted
+from cupel.improvement.campaign import ledger_of
+from cupel.testing.models import scripted
 from tests.conftest import ROOT
 from tests.integration.improvement import GOOD_RULE, TASK, extractor, made_project, rewriter, speeches, write
 
@@ -28,7 +28,7 @@ import json, os, signal, sys, time
 from cupel.cli import main
 from cupel.testing import scripted
 from tests.integration.improvement import GOOD_RULE, extractor, rewriter
-import cupel.cli.improving, cupel.rewriting, langgraph.graph, langchain_core.language_models.chat_models
+import cupel.cli.improve, cupel.improvement.engines, langgraph.graph, langchain_core.language_models.chat_models
 
 def campaign(told):
     asked = {"cheap": 0, "refiner": 0}

@@ -9,8 +9,8 @@ import re
 import pytest
 
 from cupel.errors import BudgetExceededError, UsageError
-from cupel.improving import ledger_of
-from cupel.rewriting import evolving
+from cupel.improvement.campaign import ledger_of
+from cupel.improvement.engines import gepa as evolving
 from tests.integration.improvement import (
     GOOD_RULE,
     PAID,

@@ -8,11 +8,13 @@ import re
 import pytest
 
 from cupel.errors import BudgetExceededError, RunLogError, SettingError, UsageError
-from cupel.improving import ledger_of, promote, rollback, sessions
-from cupel.improving.sessions import enter, step
-from cupel.refinement.versions import version_of
-from cupel.tasks import load_task
-from cupel.testing import reply, scripted
+from cupel.improvement import sessions
+from cupel.improvement.campaign import ledger_of
+from cupel.improvement.sessions import enter, step
+from cupel.improvement.steps.promote import promote, rollback
+from cupel.improvement.versions import version_of
+from cupel.task.spec import load_task
+from cupel.testing.models import reply, scripted
 from tests.integration.improvement import (
     GOOD_RULE,
     PAID,

@@ -10,10 +10,10 @@ import pytest
 import pytest_asyncio
 from langgraph_sdk import get_client
 
-from cupel.cli.pulling import pull_from_studio
+from cupel.cli.pull_prompts import pull_from_studio
 from cupel.errors import InputError
-from cupel.improving import ledger_of
-from cupel.testing import ScriptedProvider
+from cupel.improvement.campaign import ledger_of
+from cupel.testing.provider import ScriptedProvider
 from tests.integration.improvement import GOOD_RULE, TASK, extractor, made_project, rewriter, speeches, write
 from tests.integration.server import free_port, langgraph_server
 

@@ -7,17 +7,17 @@ import io
 import pytest
 from rich.console import Console
 
-from cupel.context import RunContext
+from cupel.context import RunContext, run_context
 from cupel.errors import SettingError
 from cupel.judging.jury import audits_of, false_pass_rate
-from cupel.models import check_models, resolve_models
-from cupel.report import DocumentEntry, document_trail, write_report
-from cupel.report.summary import Totals
+from cupel.models.profiles import check_models, resolve_models
+from cupel.report.page import write_report
+from cupel.report.summary import DocumentEntry, Totals
+from cupel.report.text import document_trail
 from cupel.runlog.rows import failure_rows
-from cupel.runner import Runner
-from cupel.settings import run_context
-from cupel.tables import Row
-from cupel.testing import scripted
+from cupel.runs.runner import Runner
+from cupel.tables.rows import Row
+from cupel.testing.models import scripted
 from tests.integration.cascade import (
     ACCEPTS,
     CANNOT_TELL,

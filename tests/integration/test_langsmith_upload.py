@@ -11,10 +11,10 @@ import pytest
 from typer.testing import CliRunner
 from zstandard import ZstdDecompressor
 
-from cupel.cli import app
+from cupel.cli._app import app
 from cupel.errors import SettingError
-from cupel.testing import scripted
-from cupel.uploading import upload_examples, upload_experiment
+from cupel.testing.models import scripted
+from cupel.tracing.upload import upload_examples, upload_experiment
 from tests.integration.bodies import body_of
 from tests.integration.improvement import extractor, made_project, speeches, write
 from tests.integration.server import free_port

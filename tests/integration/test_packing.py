@@ -8,17 +8,19 @@ from dataclasses import replace
 
 import pytest
 
-from cupel.certifying import certify_packing, sampled_packs
+from cupel.calibration.packing import certify_packing, sampled_packs
+from cupel.engine.packing.ask import packed_prompt
+from cupel.engine.packing.certificate import PackingCertificate, certificate_path
+from cupel.engine.packing.packs import Packing, PackTerms
 from cupel.errors import NotEnoughDataError, SettingError
-from cupel.packing import Packing, PackingCertificate, PackTerms, certificate_path, packed_prompt
 from cupel.runlog import tables
-from cupel.runner import Runner
-from cupel.tables import Row
-from cupel.testing import ScriptedProvider, reply
+from cupel.runs.runner import Runner
+from cupel.tables.rows import Row
+from cupel.testing.models import reply
+from cupel.testing.provider import ScriptedProvider
 from tests.integration import forked
 from tests.integration.cascade import ACCEPTS, PREMISE, job, models
-from tests.integration.test_run_cli import environment
-from tests.integration.test_run_cli import run as run_cupel
+from tests.integration.test_run_cli import environment, run as run_cupel
 
 TERMS = PackTerms(size=4, max_chars=400)
 PRICES = {"CUPEL_PRICES": "scripted:cheap=1/2,scripted:judge=1/2"}

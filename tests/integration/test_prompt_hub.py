@@ -16,11 +16,11 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from typer.testing import CliRunner
 
-from cupel.cli import app
+from cupel.cli._app import app
 from cupel.errors import SettingError
-from cupel.improving import ledger_of
-from cupel.refinement.versions import version_of
-from cupel.tasks import load_task
+from cupel.improvement.campaign import ledger_of
+from cupel.improvement.versions import version_of
+from cupel.task.spec import load_task
 from tests.integration.improvement import made_project
 from tests.integration.server import free_port
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from cupel.testing import ScriptedProvider
+from cupel.testing.provider import ScriptedProvider
 from tests.integration import forked
 from tests.integration.cascade import ACCEPTS, CLAIM, TEXT, record
 from tests.integration.conftest import SPEECHES

@@ -8,9 +8,9 @@ import gc
 import pytest
 
 from cupel.errors import BudgetExceededError, ProviderRefusedError, SettingError
-from cupel.models import ProviderCallError
-from cupel.runner import Runner
-from cupel.tables import Row
+from cupel.models.errors import ProviderCallError
+from cupel.runs.runner import Runner
+from cupel.tables.rows import Row
 from tests.integration.cascade import ACCEPTS, TEXT, enrich_all, job, models, record
 
 TEXTS = [f"{TEXT} This is speech number {n}." for n in range(20)]

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from langgraph_sdk import get_client
 
-from cupel.testing import ScriptedProvider
+from cupel.testing.provider import ScriptedProvider
 from tests.conftest import ROOT
 from tests.integration.cascade import ACCEPTS, CANNOT_TELL, CLAIM, TEXT, record
 from tests.integration.server import langgraph_server

@@ -13,10 +13,10 @@ import pytest
 from langchain_core.runnables import RunnableLambda
 from zstandard import ZstdDecompressor
 
-from cupel.runner import failed_outcome
-from cupel.tables import Row
-from cupel.testing import ScriptedProvider
-from cupel.tracing import Tracer, masking_rules, reachable
+from cupel.runs.job import failed_outcome
+from cupel.tables.rows import Row
+from cupel.testing.provider import ScriptedProvider
+from cupel.tracing.tracer import Tracer, masking_rules, reachable
 from tests.integration.bodies import body_of
 from tests.integration.server import free_port
 from tests.integration.test_run_cli import MODELS, answer, run
@@ -139,7 +139,7 @@ def test_an_endpoint_that_fails_is_given_up_with_one_warning_and_holds_no_docume
     status, why, capsys, monkeypatch
 ):
     """Whether it fails, refuses or never answers: a few requests, one line, nothing raised, nothing left waiting."""
-    monkeypatch.setattr("cupel.tracing.TIMEOUT_S", 0.2)
+    monkeypatch.setattr("cupel.tracing.tracer.TIMEOUT_S", 0.2)
     server = StandIn(status)
     tracer = Tracer(settings(server.url))
     assert tracer.on
@@ -177,7 +177,7 @@ def test_feedback_is_sent_with_the_runs_and_never_waited_for(langsmith):
 
 def test_a_tracer_that_cannot_keep_up_leaves_documents_out(langsmith, monkeypatch):
     """Memory is not for traces."""
-    monkeypatch.setattr("cupel.tracing.MOST_WAITING", 0)
+    monkeypatch.setattr("cupel.tracing.tracer.MOST_WAITING", 0)
     tracer = Tracer(settings(langsmith.url))
     followed(tracer, 3)
 

@@ -16,5 +16,3 @@ quotes the document word for word, and gives the same answer to the same documen
 """
 
 from cupel.models.offline.chat import OfflineBaseline
-
-__all__ = ["OfflineBaseline"]

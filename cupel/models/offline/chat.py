@@ -14,9 +14,9 @@ from langchain_core.messages import AIMessage, BaseMessage, SystemMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from cupel.models.offline.filling import Filler
+from cupel.models.offline.examples import taught
+from cupel.models.offline.records import Filler
 from cupel.models.offline.sentences import sentence_spans
-from cupel.models.offline.teaching import taught
 from cupel.models.prices import estimate_tokens
 
 _DOCUMENT = re.compile(r'<document id="[^"]*">\n?(.*?)\n?</document>', re.DOTALL)

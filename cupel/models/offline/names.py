@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cupel.models.offline.nearness import COMMON_WORDS
 from cupel.models.offline.sentences import Span
+from cupel.models.offline.similarity import COMMON_WORDS
 
 _KINDS = (
     ("PER", ("PER", "PEOPLE", "SPEAKER")),

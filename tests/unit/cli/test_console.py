@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from cupel.cli.console import PIPED_WIDTH, open_console, print_json
+from cupel.cli._console import PIPED_WIDTH, open_console, print_json
 
 
 class Stream(io.TextIOWrapper):

@@ -12,9 +12,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cupel.cli.evaluate_routing import evaluate_routing
+from cupel.cli.commands.evaluate_routing import evaluate_routing
 from cupel.errors import InputError, SettingError
-from cupel.report.routing_experiments import load_experiment
+from cupel.evaluation.routing_experiments import load_experiment
 
 app = typer.Typer()
 app.command()(evaluate_routing)
@@ -151,7 +151,7 @@ def test_an_experiment_reads_its_data_through_its_reader(tmp_path):
 def test_the_command_runs_as_a_module_and_without_a_traceback(tmp_path):
     """Exit code 2 and one line for a missing file."""
     done = subprocess.run(
-        [sys.executable, "-m", "cupel.cli.evaluate_routing", str(tmp_path / "none.csv")],
+        [sys.executable, "-m", "cupel.cli.commands.evaluate_routing", str(tmp_path / "none.csv")],
         capture_output=True,
         text=True,
         check=False,

@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cupel.cli import app
+from cupel.cli._app import app
 
 COMMANDS = sorted(typer.main.get_command(app).commands)
 HEAVY = (

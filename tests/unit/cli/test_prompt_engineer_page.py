@@ -8,7 +8,7 @@ import shlex
 import pytest
 import typer
 
-from cupel.cli import app
+from cupel.cli._app import app
 from tests.conftest import ROOT
 
 PAGE = (ROOT / "docs" / "prompt-engineer.md").read_text(encoding="utf-8")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cupel.judging.agreement import agreement, cohen_kappa, corrected_pass_rate
+from cupel.judging.agreement import cohen_kappa, corrected_pass_rate, measure_agreement
 
 
 def cases(both_pass=0, false_pass=0, false_fail=0, both_fail=0, unknown=0):
@@ -20,7 +20,7 @@ def cases(both_pass=0, false_pass=0, false_fail=0, both_fail=0, unknown=0):
 
 def test_the_rates_are_those_of_the_table():
     """Known by counting: 40 of 50 passed right, 45 of 50 failed right."""
-    measured = agreement(*cases(40, 5, 10, 45, unknown=3))
+    measured = measure_agreement(*cases(40, 5, 10, 45, unknown=3))
 
     assert measured.tpr.value == 0.8
     assert measured.tnr.value == 0.9
@@ -51,7 +51,7 @@ def test_the_rates_are_those_of_the_table():
 )
 def test_a_judge_that_may_be_near_chance_is_advisory(counts, why):
     """And is told why."""
-    measured = agreement(*cases(**counts))
+    measured = measure_agreement(*cases(**counts))
 
     assert measured.advisory == bool(why)
     assert why in measured.why
@@ -59,7 +59,7 @@ def test_a_judge_that_may_be_near_chance_is_advisory(counts, why):
 
 def test_rates_without_cases_are_none():
     """Not zero."""
-    measured = agreement(*cases(both_pass=10))
+    measured = measure_agreement(*cases(both_pass=10))
 
     assert (measured.tnr.value, tuple(measured.tnr.interval)) == (None, (0.0, 1.0))
 
@@ -74,8 +74,8 @@ def test_kappa_of_alternating_tables_is_known():
 def test_cases_of_one_speaker_make_wider_intervals():
     """Ten labels of one speech are not ten labels."""
     judge, people = cases(80, 10, 20, 90)
-    alone = agreement(judge, people)
-    grouped = agreement(judge, people, [at // 10 for at in range(200)])
+    alone = measure_agreement(judge, people)
+    grouped = measure_agreement(judge, people, [at // 10 for at in range(200)])
 
     for name in ("tpr", "tnr", "kappa"):
         one, other = getattr(alone, name).interval, getattr(grouped, name).interval
@@ -85,14 +85,14 @@ def test_cases_of_one_speaker_make_wider_intervals():
 def test_a_share_of_all_or_none_in_groups_counts_the_groups():
     """Twenty right in two speeches is little more than two."""
     judge, people = cases(both_pass=20, both_fail=20)
-    measured = agreement(judge, people, [at // 10 for at in range(40)])
+    measured = measure_agreement(judge, people, [at // 10 for at in range(40)])
 
     assert measured.tpr.interval.low < 0.5
 
 
 def test_the_corrected_rate_undoes_the_judges_mistakes():
     """Half of the cases are right; a judge of .8 and .9 passes .45 of them."""
-    measured = agreement(*cases(80, 10, 20, 90))
+    measured = measure_agreement(*cases(80, 10, 20, 90))
     corrected = corrected_pass_rate(450, 1000, measured)
 
     assert corrected.value == pytest.approx(0.5)
@@ -109,7 +109,7 @@ def test_the_corrected_rate_undoes_the_judges_mistakes():
 )
 def test_a_judge_no_better_than_chance_corrects_nothing(counts):
     """The share is then unknown, which is said."""
-    corrected = corrected_pass_rate(50, 100, agreement(*cases(**counts)))
+    corrected = corrected_pass_rate(50, 100, measure_agreement(*cases(**counts)))
 
     assert (corrected.value, tuple(corrected.interval)) == (None, (0.0, 1.0))
 
@@ -121,7 +121,7 @@ def test_intervals_hold_what_is_true():
         rng = np.random.default_rng(seed)
         people = rng.random(150) < 0.6
         judge = np.where(people, rng.random(150) < 0.85, rng.random(150) > 0.9)
-        measured = agreement(["pass" if said else "fail" for said in judge], people.tolist())
+        measured = measure_agreement(["pass" if said else "fail" for said in judge], people.tolist())
         passed = int(np.sum(np.where(rng.random(400) < 0.7, rng.random(400) < 0.85, rng.random(400) > 0.9)))
         share = corrected_pass_rate(passed, 400, measured).interval
         held["tpr"] += measured.tpr.interval.low <= 0.85 <= measured.tpr.interval.high
@@ -134,4 +134,4 @@ def test_intervals_hold_what_is_true():
 def test_labels_and_findings_belong_together():
     """A label without a finding is a mistake, not a case."""
     with pytest.raises(ValueError):
-        agreement(["pass"], [True, False])
+        measure_agreement(["pass"], [True, False])

@@ -4,8 +4,8 @@ import copy
 
 import pytest
 
-from cupel.judging import Criterion, Finding, aggregate, code_checks
-from cupel.judging.checks import judge_address
+from cupel.judging.checks import code_checks, judge_address
+from cupel.judging.findings import Criterion, Finding, aggregate
 
 TEXT = "We must act now. We must act now. The costs of waiting are higher, says the solution."
 SCHEMA = {

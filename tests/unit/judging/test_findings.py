@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 from jsonschema import Draft202012Validator
 
-from cupel.judging import Criterion, Finding, aggregate, judge_schema, read_judgement
+from cupel.judging.findings import Criterion, Finding, aggregate, judge_schema, read_judgement
 
 TEXT = "We must act now. The costs of waiting are higher."
 

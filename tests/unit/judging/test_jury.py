@@ -2,7 +2,7 @@
 
 import pytest
 
-from cupel.judging.jury import false_pass_rate, jury, pairwise_schema, preference, win_rate
+from cupel.judging.jury import count_votes, false_pass_rate, pairwise_schema, preference, win_rate
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from cupel.judging.jury import false_pass_rate, jury, pairwise_schema, preferenc
 )
 def test_the_majority_of_those_who_know_decides(verdicts, verdict, agreed):
     """A tie decides nothing, and one judge alone is no agreement."""
-    result = jury(verdicts)
+    result = count_votes(verdicts)
 
     assert (result.verdict, result.agreed) == (verdict, agreed)
 

@@ -5,9 +5,9 @@ import copy
 import pytest
 from jsonschema import Draft202012Validator
 
-from cupel.judging import Finding, Verdict
-from cupel.judging.caught import tally
-from cupel.judging.mutations import MASTER_KEYS, MUTATIONS, PRAISE, UNCHANGED, mutations
+from cupel.judging.findings import Finding, Verdict
+from cupel.judging.mutation_tally import tally
+from cupel.judging.mutations import MASTER_KEYS, MUTATIONS, PRAISE, UNCHANGED, mutate
 
 TEXT = (
     "We must act now because waiting costs more every year. The ice melts and nobody here can stop it alone."
@@ -51,7 +51,7 @@ RECORD = {
 
 
 def spoiled(seed=7, record=RECORD):
-    return {mutation.name: mutation for mutation in mutations(record, SCHEMA, text=TEXT, seed=seed)}
+    return {mutation.name: mutation for mutation in mutate(record, SCHEMA, text=TEXT, seed=seed)}
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -105,7 +105,7 @@ def test_the_same_seed_spoils_the_same_way():
 def test_what_does_not_apply_is_left_out():
     """A record without items, labels or words can hardly be spoiled."""
     empty = {"claims": [], "premises": [], "matter": ""}
-    names = {m.name for m in mutations({"claims": [], "premises": []}, SCHEMA, text="")}
+    names = {m.name for m in mutate({"claims": [], "premises": []}, SCHEMA, text="")}
 
     assert names == {UNCHANGED}
     assert "text_truncated" not in spoiled(record=empty)

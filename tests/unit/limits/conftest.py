@@ -203,7 +203,7 @@ def work():
     async def run(
         limiter, provider, model, documents, *, concurrency=32, tokens=0, most=0, reserved=0, used=0
     ):
-        from cupel.limits import RetryPolicy, with_retries
+        from cupel.limits.retries import RetryPolicy, with_retries
 
         answers: list[int] = []
         todo = iter(range(documents))

@@ -6,11 +6,10 @@ import asyncio
 import random
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from cupel.errors import BudgetExceededError, DocumentBudgetError, SettingError
-from cupel.limits import Budget
+from cupel.limits.budget import Budget
 
 
 async def test_a_call_that_might_exceed_the_cap_is_not_made():

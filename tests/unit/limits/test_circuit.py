@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from cupel.errors import CircuitOpenError, SettingError
-from cupel.limits import Circuit, Circuits
+from cupel.limits.circuit import Circuit, Circuits
 
 
 class Clock:

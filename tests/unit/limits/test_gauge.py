@@ -9,9 +9,10 @@ import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from cupel.errors import ProviderLimitError
-from cupel.limits import Limiter, Limits
+from cupel.limits.buckets import Limits
 from cupel.limits.gauge import Gauge
 from cupel.limits.headers import DAY_S, MINUTE_S, Reading
+from cupel.limits.limiter import Limiter
 from cupel.limits.ticket import Ticket
 
 
@@ -193,7 +194,7 @@ def test_a_supposed_limit_is_not_imposed_on_other_processes(virtual):
         kinds = ()
 
         async def reserve(self, lane, asks):
-            from cupel.limits.shared import Grant
+            from cupel.limits.shared_gate import Grant
 
             self.kinds = [ask.kind for ask in asks]
             return Grant(0.0)

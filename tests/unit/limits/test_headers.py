@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from cupel.limits.headers import Reading, duration_s, readings, rejection, retry_after_s
 

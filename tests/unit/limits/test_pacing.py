@@ -8,7 +8,8 @@ import random
 import pytest
 
 from cupel.errors import ProviderLimitError, SettingError
-from cupel.limits import Limiter, Limits
+from cupel.limits.buckets import Limits
+from cupel.limits.limiter import Limiter
 
 WALL = 1_900_000_000.0
 

@@ -15,7 +15,11 @@ from cupel.errors import (
     ProviderRefusedError,
     SettingError,
 )
-from cupel.limits import Circuit, Limiter, Limits, ReplyError, RetryPolicy, with_retries
+from cupel.limits.buckets import Limits
+from cupel.limits.circuit import Circuit
+from cupel.limits.classify import ReplyError
+from cupel.limits.limiter import Limiter
+from cupel.limits.retries import RetryPolicy, with_retries
 
 
 class Script:

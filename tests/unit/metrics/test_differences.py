@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cupel.metrics import differences, record_metric
+from cupel.metrics.differences import find_differences
+from cupel.metrics.records import record_metric
 
 QUOTED = {
     "type": "array",
@@ -60,21 +61,21 @@ def record(claims=(), premises=(), **fields):
 )  # fmt: skip
 def test_a_fault_is_named_once_with_a_quote_that_shows_it(given, wanted, kind, words, quote):
     """By kind, in words that hold nothing of the document; the quote stands apart."""
-    (found,) = differences(given, wanted, SCHEMA)
+    (found,) = find_differences(given, wanted, SCHEMA)
 
     assert (found.kind, found.words, found.quote) == (kind, words, quote)
 
 
 def test_a_right_record_has_no_differences():
     """Whatever the order of its items."""
-    assert differences(record([ACT, VOTED], [ROSE]), record([VOTED, ACT], [ROSE]), SCHEMA) == []
+    assert find_differences(record([ACT, VOTED], [ROSE]), record([VOTED, ACT], [ROSE]), SCHEMA) == []
 
 
 def test_a_field_that_the_reference_leaves_out_is_not_annotated():
     """Neither told as a difference nor counted by the metric; null says that it should be empty."""
     given = {"claims": [], "premises": [{"quote": ROSE, "supports": 1}], "stance": "support"}
 
-    assert differences(given, {"premises": [{"quote": ROSE}]}, SCHEMA) == []
+    assert find_differences(given, {"premises": [{"quote": ROSE}]}, SCHEMA) == []
     assert record_metric(given, {"premises": [{"quote": ROSE}]}, metric="items", schema=SCHEMA) == 1
     assert (
         record_metric(given, {"premises": [{"quote": ROSE, "supports": None}]}, metric="items", schema=SCHEMA)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cupel.metrics import KINDS, evaluate, group_of
+from cupel.metrics.evaluation import KINDS, evaluate, group_of
 from cupel.metrics.labels import average_precision
 from cupel.metrics.spans import locate, read_spans
 

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from cupel.metrics import record_metric
 from cupel.metrics.assignment import best_pairs
+from cupel.metrics.records import record_metric
 
 SCHEMA = {
     "type": "object",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cupel.models.recordings import set_recordings_folder
-from cupel.testing import ScriptedProvider
+from cupel.testing.provider import ScriptedProvider
 
 PREFIXES = ("CUPEL_", "OPENAI_", "GROQ_", "OPENROUTER_", "LOCAL_")
 

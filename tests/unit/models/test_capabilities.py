@@ -3,7 +3,7 @@
 import pytest
 
 from cupel.errors import SettingError
-from cupel.models import capabilities
+from cupel.models.capabilities import capabilities
 
 
 @pytest.mark.parametrize(

@@ -7,17 +7,12 @@ import pytest
 from langchain_core.callbacks import AsyncCallbackHandler
 
 from cupel.errors import ModelError, SettingError
-from cupel.models import (
-    CallSettings,
-    ProviderCallError,
-    ProviderConnectionError,
-    ProviderTimeoutError,
-    aclose_models,
-    complete,
-    open_model,
-    transport,
-)
-from cupel.testing import RawReply, scripted
+from cupel.models import connections as transport
+from cupel.models.completion import CallSettings, complete
+from cupel.models.errors import ProviderCallError, ProviderConnectionError, ProviderTimeoutError
+from cupel.models.factory import aclose_models, open_model
+from cupel.testing.models import scripted
+from cupel.testing.provider import RawReply
 
 MESSAGES = [
     {"role": "system", "content": "Extract as JSON."},

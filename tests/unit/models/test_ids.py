@@ -3,7 +3,7 @@
 import pytest
 
 from cupel.errors import SettingError
-from cupel.models import PROVIDERS, ModelId
+from cupel.models.ids import PROVIDERS, ModelId
 
 
 @pytest.mark.parametrize(

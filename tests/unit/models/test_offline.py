@@ -10,13 +10,13 @@ import pytest
 from jsonschema import Draft202012Validator
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
-from cupel.documents import wrap
-from cupel.models.offline import OfflineBaseline
+from cupel.models.offline.chat import OfflineBaseline
+from cupel.models.offline.examples import taught
 from cupel.models.offline.names import names
 from cupel.models.offline.sentences import sentence_spans, units
-from cupel.models.offline.teaching import taught
-from cupel.prompts import messages, stable_values, template_of, wire_schema
-from cupel.tasks import grounded_quotes, load_task
+from cupel.task.rendering import messages, stable_values, template_of, wire_schema
+from cupel.task.spec import grounded_quotes, load_task
+from cupel.text.documents import wrap
 
 ROOT = Path(__file__).parents[3]
 TASKS = ("arguments", "entities", "stance", "sentiment", "summary")

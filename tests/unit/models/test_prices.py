@@ -3,7 +3,8 @@
 import pytest
 
 from cupel.errors import SettingError
-from cupel.models import Completion, Price, cost, estimate_tokens, price
+from cupel.models.completion import Completion
+from cupel.models.prices import Price, cost, estimate_tokens, price
 from cupel.models.profiles import _PROFILES
 
 

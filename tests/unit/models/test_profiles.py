@@ -4,9 +4,9 @@ import pytest
 
 from cupel.context import RunContext
 from cupel.errors import SettingError
-from cupel.models import ModelId, TierModels, check_models, resolve_models
-from cupel.models.profiles import _PROFILES
-from cupel.testing import scripted
+from cupel.models.ids import ModelId
+from cupel.models.profiles import _PROFILES, TierModels, check_models, resolve_models
+from cupel.testing.models import scripted
 
 
 @pytest.mark.parametrize(

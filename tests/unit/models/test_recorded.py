@@ -6,7 +6,9 @@ import json
 import pytest
 
 from cupel.errors import InputError, RecordingMissingError
-from cupel.models import Recorder, Recording, complete, open_model, request_key
+from cupel.models.completion import complete
+from cupel.models.factory import open_model
+from cupel.models.recordings import Recorder, Recording, request_key
 
 MESSAGES = [{"role": "system", "content": "Judge."}, {"role": "user", "content": "A  long\nquestion"}]
 SCHEMA = {"type": "object", "properties": {"ok": {"type": "boolean", "x-mark": 1}}}

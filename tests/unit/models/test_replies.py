@@ -3,11 +3,10 @@
 import json
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from cupel.models import ProviderCallError
 from cupel.models.completion import completion_of
+from cupel.models.errors import ProviderCallError
 from cupel.models.replies import Reply, to_message
 
 WORDS = [

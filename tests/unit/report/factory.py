@@ -3,8 +3,16 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from cupel.report import RunSummary
-from cupel.state import AddendumRecord, Attempt, Call, Evidence, FindingRecord, Outcome, VerdictRecord
+from cupel.report.summary import RunSummary
+from cupel.state.enrich import (
+    AddendumRecord,
+    Attempt,
+    Call,
+    Evidence,
+    FindingRecord,
+    Outcome,
+    VerdictRecord,
+)
 
 TEXT = "😀 We must act now. Prices rose by 12.5 per cent. Nobody asked us."
 

@@ -11,9 +11,10 @@ from html.parser import HTMLParser
 import pytest
 
 from cupel.errors import OutputPathError
-from cupel.report import DocumentEntry, Planned, page, write_report
+from cupel.report import page
 from cupel.report.flow import flow_picture
-from cupel.report.summary import Totals
+from cupel.report.page import write_report
+from cupel.report.summary import DocumentEntry, Planned, Totals
 from tests.unit.report.factory import TEXT, attempt, evidence, outcome, refined, run, unusable
 
 EVIL = '</script><script>document.title="taken"</script><!-- <img src=x onerror="document.title=1"> \u2028 \ud800 \x07 </textarea>'

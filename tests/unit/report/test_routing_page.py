@@ -8,9 +8,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from cupel.report.routing import routing_page
-from cupel.report.routing_evaluation import ALL_SIGNALS, evaluate
-from cupel.routing import RunRows
+from cupel.evaluation.routing_evaluation import ALL_SIGNALS, evaluate
+from cupel.report.routing_page import routing_page
+from cupel.routing.rows import RunRows
 
 
 def rows(n: int = 160, *, gap: bool = True, name: str = "log <script>") -> RunRows:

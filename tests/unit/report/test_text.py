@@ -5,8 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from cupel.report import document_trail, documents_table, summary_table
-from cupel.report.text import marked_text, safe
+from cupel.report.text import document_trail, documents_table, marked_text, safe, summary_table
 from tests.unit.report.factory import TEXT, attempt, evidence, outcome, refined, run, unusable
 
 

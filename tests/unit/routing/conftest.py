@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cupel.confidence import Binding, fit_calibration
-from cupel.routing import RunRows
+from cupel.routing.confidence.calibration import Binding, fit_calibration
+from cupel.routing.rows import RunRows
 
 
 def make_log(n: int = 300, *, seed: int = 0, gap: bool = True) -> RunRows:

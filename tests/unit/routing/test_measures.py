@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from cupel.errors import InputError
-from cupel.routing import RunRows, curve
-from cupel.routing.curves import oracle_scores, random_curve
+from cupel.routing.curves import curve, oracle_scores, random_curve
 from cupel.routing.measures import (
     average_gap_recovered,
     benefit_lift,
@@ -19,6 +17,7 @@ from cupel.routing.measures import (
     incremental_benefit,
     saving_at,
 )
+from cupel.routing.rows import RunRows
 
 FOUR = RunRows.from_columns(
     weak=[1, 1, 0, 0], strong=[1, 1, 1, 1], weak_cost=1, strong_cost=10, signals={"s": [0.9, 0.8, 0.2, 0.1]}

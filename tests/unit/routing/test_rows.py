@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cupel.errors import InputError, NotEnoughDataError
-from cupel.routing import RunRows
 from cupel.routing.folds import fold_of
+from cupel.routing.rows import RunRows
 
 
 def test_a_run_log_becomes_rows_and_missing_signals_stay_missing():

@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 
 from cupel.errors import InputError, NotEnoughDataError, SettingError
-from cupel.routing import RunRows, figures, play, prerouter_from_json
 from cupel.routing.rankings import MatrixFactorisation, SimilarityRanking
-from cupel.routing.text import LogisticRouter, NeighbourRouter, best_threshold, threshold_for_share
+from cupel.routing.replay import figures, play
+from cupel.routing.rows import RunRows
+from cupel.routing.text_routers import (
+    LogisticRouter,
+    NeighbourRouter,
+    best_threshold,
+    prerouter_from_json,
+    threshold_for_share,
+)
 
 
 def letters(texts):

@@ -7,13 +7,18 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from scipy.stats import beta, binom
 
 from cupel.errors import InputError, NotEnoughDataError, SettingError
-from cupel.routing import Certificate, certify, split_for_certificate, uniform_sample
-from cupel.routing.threshold import binomial_upper, tolerated
+from cupel.routing.threshold import (
+    Certificate,
+    binomial_upper,
+    certify,
+    split_for_certificate,
+    tolerated,
+    uniform_sample,
+)
 
 
 @settings(max_examples=60)

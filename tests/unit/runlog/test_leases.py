@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import update
 
 from cupel.errors import RunBusyError
-from cupel.runlog import RunLog, tables
+from cupel.runlog import tables
 from cupel.runlog.leases import Lease, born
+from cupel.runlog.store import RunLog
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
-from cupel.runlog import RunLog, StoredResponse
 from cupel.runlog.database import HEAD
+from cupel.runlog.store import RunLog, StoredResponse
 
 
 async def test_a_log_from_before_batches_gets_their_tables_and_keeps_its_answers(tmp_path):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cupel.state import Outcome
+from cupel.state.enrich import Outcome
 
 
 def outcome(**changes: Any) -> Outcome:

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from cupel.errors import InputError
-from cupel.tables import attach_columns, frame_rows, task_columns
+from cupel.tables.columns import task_columns
+from cupel.tables.frames import attach_columns, frame_rows
 from tests.unit.tables.factory import outcome
 
 

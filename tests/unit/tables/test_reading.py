@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cupel.errors import InputError, SettingError
-from cupel.tables import open_table
+from cupel.tables.reading import open_table
 
 ROWS = [
     {"id": "a", "text": "First, a “speech”.", "year": 2025, "topic": "tax"},

@@ -15,8 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from cupel.errors import InputError, OutputPathError
-from cupel.tables import check_writable, open_table, open_writer, outcome_columns, task_columns
+from cupel.tables.columns import outcome_columns, task_columns
 from cupel.tables.parquet import record_type
+from cupel.tables.reading import open_table
+from cupel.tables.writing import check_writable, open_writer
 from tests.unit.tables.factory import SCHEMA, outcome
 
 OUTCOMES = [

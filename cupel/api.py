@@ -1,0 +1,147 @@
+"""Documents in a DataFrame enriched from Python: `enrich`, and `aenrich` for code that is async already."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+import threading
+from collections.abc import Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from cupel.context import run_context
+from cupel.engine import Packing
+from cupel.errors import SettingError
+from cupel.project import Project, find_project
+from cupel.runs import Job, Runner, enrich_frame, is_dask_frame
+from cupel.state import Outcome
+from cupel.tables import attach_columns, check_columns, frame_rows
+from cupel.task import TaskSpec, ad_hoc_task, load_task
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from pydantic import BaseModel
+
+T = TypeVar("T")
+
+
+def enrich(df: pd.DataFrame, task: str | None = None, **settings: Any) -> pd.DataFrame:
+    """A new frame with the task's columns beside the old ones; also from inside a running loop (a notebook).
+
+    Takes what `aenrich` takes. In a notebook the work runs in a thread of its own, so the cell may be plain.
+    """
+    work = aenrich(df, task, **settings)
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    return _in_thread(work)
+
+
+def _in_thread(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end in another thread, with the caller's context."""
+    result: list[T] = []
+    failure: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            result.append(asyncio.run(work))
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            failure.append(error)
+
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(body,), name="cupel-enrich")
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return result[0]
+
+
+async def aenrich(
+    df: pd.DataFrame,
+    task: str | None = None,
+    *,
+    text: str = "text",
+    doc_id: str | None = None,
+    inputs: Mapping[str, str] | None = None,
+    schema: Mapping[str, Any] | type[BaseModel] | None = None,
+    instructions: str = "",
+    limit: int | None = None,
+    concurrency: int = 16,
+    max_usd: float | None = None,
+    retry_failed: bool = False,
+    near_duplicates: float | None = None,
+    packing: bool = False,
+    project: Project | None = None,
+    **settings: Any,
+) -> pd.DataFrame:
+    """Enrich every row of a frame; the frame itself is never changed.
+
+    Args:
+        df: The documents, one a row; any index. A Dask DataFrame comes back lazy: each partition is enriched on
+            a worker when it is computed (`cupel[dask]`, one PostgreSQL run log for all).
+        task: A task of the project (`arguments` …); leave it out when you give a `schema`.
+        text: Column with the text.
+        doc_id: Column with your own ids; a hash of the text where there is none.
+        inputs: Further inputs of the task: its name → your column, e.g. `{"topic": "debate"}`.
+        schema: A JSON Schema, or a pydantic class, for a one-off task.
+        instructions: What to extract, for a one-off task.
+        limit: Only the first so many rows; the others come back without an outcome.
+        concurrency: Documents worked on at once.
+        max_usd: Hard cap on what this run may cost, in US dollars.
+        retry_failed: Ask anew for documents that failed before.
+        near_duplicates: Similarity, from 0.8 to 1, from which a text takes over the record of an earlier one; it
+            is the share of three-word sequences they have in common. Equal texts are asked about once in any case.
+        packing: Ask about several short documents in one request; refused unless `cupel calibrate --packing`
+            certified for this task, prompt and model that the records agree with single ones.
+        project: The project to use; the one around the current folder, else the starter.
+        **settings: Any field of `RunContext`: `profile`, `cheap_model`, `judge`, `max_refinements` …
+
+    Returns:
+        The same rows, order and index, with the columns `<task>` (the record), `<task>_status`,
+        `_confidence`, `_model`, `_cost_usd`, `_reasons` and `_doc_id`.
+
+    Raises:
+        CupelError: What stops a run, before or after money is spent; call again to resume where it stopped.
+    """
+    project = project or find_project()
+    context = run_context(settings, os.environ)
+    spec, as_schema = _spec(task, schema, instructions, project)
+    check_columns(df.columns, spec.name)
+    job = Job(
+        task=spec,
+        context=context,
+        input_name="DataFrame",
+        concurrency=concurrency,
+        max_usd=max_usd,
+        retry_failed=retry_failed,
+        near_duplicates=near_duplicates,
+        packing=Packing() if packing else None,
+        output_schema=as_schema,
+        instructions=instructions,
+    )
+    if is_dask_frame(df):
+        lazy: pd.DataFrame = await asyncio.to_thread(
+            enrich_frame, df, job, project, text=text, doc_id=doc_id, inputs=inputs or {}, limit=limit
+        )
+        return lazy
+    table = frame_rows(df, text, id_column=doc_id, inputs=inputs or {}, limit=limit)
+    outcomes: list[Outcome | None] = []
+    async with Runner(job, project) as runner:
+        async for _, outcome in runner.outcomes(table):
+            outcomes.append(outcome)
+    if runner.stop.error is not None:
+        raise runner.stop.error
+    unreached = [None] * (len(df) - len(outcomes))
+    return attach_columns(df, [*outcomes, *unreached], spec.name)
+
+
+def _spec(
+    task: str | None, schema: Mapping[str, Any] | type[BaseModel] | None, instructions: str, project: Project
+) -> tuple[TaskSpec, Mapping[str, Any] | None]:
+    if schema is None:
+        return load_task(task or "arguments", project.prompts), None
+    if task is not None:
+        raise SettingError(f"give a task ({task!r}) or a schema, not both")
+    as_schema = schema if isinstance(schema, Mapping) else schema.model_json_schema()
+    return ad_hoc_task(as_schema, instructions, project.prompts), as_schema

@@ -1,0 +1,8 @@
+"""One document through the enrich graph: one file per node, and the routes between them."""
+
+from cupel.cascade.addendum import MAX_INSTRUCTIONS, addendum_schema
+from cupel.cascade.extract import attempt_record, prompt_for
+from cupel.cascade.finish import settled
+from cupel.cascade.observe import SAMPLES, VERIFICATIONS, wanted_signals
+from cupel.cascade.prepare import begun
+from cupel.cascade.verify import FREE, judged, verified

@@ -1,0 +1,99 @@
+"""The outcome of one document, settled from all that happened to it."""
+
+from __future__ import annotations
+
+from cupel.cascade.attempts import attempt_quality, best_attempt
+from cupel.cascade.extract import calls_of
+from cupel.cascade.routes import failed
+from cupel.runlog import cost_of
+from cupel.state import Attempt, RunState, Settled, Status, VerdictRecord
+
+
+def settled(state: RunState) -> Settled:
+    """Choose the best attempt, not the last, and say what became of the document and why.
+
+    `accepted`: the judge or, where none was asked, verify accepted it, or a person did. `failed`: there is
+    no record at all. `needs_review`: everything between.
+    """
+    best, verdict = _best(state)
+    status, reasons = _status(state, best, verdict)
+    answered = state.get("review")
+    by_person = answered is not None and answered["record"] is not None
+    calls = calls_of(state)
+    return Settled(
+        status=status,
+        record=answered["record"] if answered and by_person else best["record"] if best else None,
+        evidence=answered["evidence"] if answered and by_person else best["evidence"] if best else [],
+        confidence=best["confidence"] if best else None,
+        score=best["score"] if best else None,
+        calibrated=best["calibrated"] if best else False,
+        model=best["model"] if best else None,
+        tier=best["tier"] if best else None,
+        prompt_version=best["prompt_version"] if best else "",
+        reasons=reasons,
+        cost_usd=cost_of(calls),
+        latency_s=round(sum(call["latency_s"] for call in calls), 4),
+        review=answered,
+    )
+
+
+def _best(state: RunState) -> tuple[Attempt | None, VerdictRecord | None]:
+    attempts = [attempt for attempt in state["attempts"] if attempt["record"] is not None]
+    if not attempts:
+        return None, None
+    about = {verdict["attempt"]: verdict for verdict in state["verdicts"]}
+    ranked = [attempt_quality(attempt, about.get(attempt["number"])) for attempt in attempts]
+    best = attempts[best_attempt(ranked)]
+    return best, about.get(best["number"])
+
+
+def _status(state: RunState, best: Attempt | None, verdict: VerdictRecord | None) -> tuple[Status, list[str]]:
+    problem = state.get("problem")
+    if problem:
+        return "failed", [problem]
+    answered = state.get("review")
+    if answered is not None:
+        note = [f"a person noted: {answered['note']}"] if answered["note"] else []
+        return ("accepted" if answered["action"] in ("accept", "edit") else "needs_review"), note
+    if best is None:
+        errors = dict.fromkeys(f"{a['tier']}: {a['error']}" for a in state["attempts"] if a["error"])
+        return "failed", list(errors)
+    audit = _audit_objections(verdict) if verdict else []
+    if verdict is not None and _decides(verdict):
+        found = audit if verdict["verdict"] == "accepted" else _objections(verdict)
+        return ("needs_review", found) if found else ("accepted", [])
+    advice = [f"advisory judge: {text}" for text in _objections(verdict)] + audit if verdict else []
+    if best["in_doubt"]:
+        return "needs_review", [*best["doubts"], *advice, *_later_errors(state, best)]
+    return "accepted", advice
+
+
+def _decides(verdict: VerdictRecord) -> bool:
+    """An advisory judge is shown and decides nothing; what code found always does."""
+    return not verdict["advisory"] or verdict["verdict"] == "unknown" or bool(verdict["code_findings"])
+
+
+def _objections(verdict: VerdictRecord) -> list[str]:
+    if verdict["verdict"] == "accepted":
+        return []
+    found = failed([*verdict["code_findings"], *verdict["findings"]])
+    return [f"{item['criterion']}: {item['reasoning']}" for item in found] or [verdict["reason"]]
+
+
+def _audit_objections(verdict: VerdictRecord) -> list[str]:
+    """What a second judge holds against a record the judge accepted: a person looks at what they disagree on."""
+    sat = verdict.get("jury")
+    if sat is None or sat["why"] != "audit" or sat["verdict"] != "rejected":
+        return []
+    auditor = sat["jurors"][-1]
+    found = [f"{item['criterion']}: {item['reasoning']}" for item in failed(auditor["findings"])]
+    return [f"audit by {auditor['model']}: {text}" for text in found or [auditor["reason"]]]
+
+
+def _later_errors(state: RunState, best: Attempt) -> list[str]:
+    """Why a later tier gave nothing better."""
+    return [
+        f"{attempt['tier']}: {attempt['error']}"
+        for attempt in state["attempts"]
+        if attempt["error"] and attempt["number"] > best["number"]
+    ]

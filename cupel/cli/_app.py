@@ -1,0 +1,61 @@
+"""The commands, in the order a newcomer needs them."""
+
+from __future__ import annotations
+
+import typer
+
+from cupel.cli.commands import (
+    calibrate,
+    compare,
+    doctor,
+    evaluate,
+    evaluate_routing,
+    failures,
+    improve,
+    init,
+    judge_check,
+    plan,
+    prompts,
+    report,
+    run,
+    show,
+    tasks,
+)
+
+app = typer.Typer(
+    name="cupel",
+    help="Documents in; structured, grounded records out: cheap first, strong when in doubt, judged, refined.",
+    epilog="In a project its .env is read, as `langgraph dev` reads it; variables that are set already stand.",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # rich would double the time `cupel --help` takes
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (
+    init,
+    doctor,
+    tasks,
+    plan,
+    run,
+    show,
+    failures,
+    report,
+    calibrate,
+    evaluate_routing,
+    improve,
+    judge_check,
+    compare,
+):
+    app.command()(command)
+app.command("eval")(evaluate)
+app.add_typer(prompts)
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+    if version:
+        from cupel import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit

@@ -1,0 +1,50 @@
+"""What commands print with: a console wide enough for tables when piped, and JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from cupel.tables import json_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+PIPED_WIDTH = 160
+
+
+def open_console(*, stderr: bool = False) -> Console:
+    """A console; where the output is piped it is wide, so that nothing is cut for want of a window."""
+    from rich.console import Console
+
+    stream: Any = sys.stderr if stderr else sys.stdout
+    if hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors="replace")  # a terminal without UTF-8 shows ? for what it cannot
+    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = PIPED_WIDTH
+    return console
+
+
+def table(*columns: str, title: str | None = None) -> Table:
+    """An empty table; a column named `>like this` is set flush right."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+    for name in columns:
+        made.add_column(
+            name.removeprefix(">"), justify="right" if name.startswith(">") else "left", overflow="fold"
+        )
+    return made
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on stdout, and nothing else there."""
+    text = json_text(value)
+    if (sys.stdout.encoding or "").lower().replace("-", "") != "utf8":
+        text = json.dumps(json.loads(text))
+    sys.stdout.write(text + "\n")

@@ -1,0 +1,88 @@
+"""What lets the command line start sooner; none of it happens in a process that is somebody else's.
+
+Most of the time to the first request are imports, and some of what is imported is never used: the SDKs' types
+of all their endpoints, since requests and replies pass them by (docs/decisions/0011), embeddings, a client of
+LangGraph's server, a database that is not there, the fitting of what a run only applies, and httpx's own
+command line, which brings a library for colouring source code.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
+from typing import Any
+
+from cupel._gc import seldom_collected
+
+LATER = frozenset(
+    {
+        *("openai.types", "openai.types.chat", "openai.types.responses", "openai.types.shared"),
+        *("openai.types.shared_params", "groq.types", "groq.types.chat", "langsmith.types"),
+        *("langchain_openai", "langchain_openai.chat_models", "langgraph_sdk"),
+        "sqlalchemy.dialects.postgresql",
+    }
+)
+"""Packages whose own code runs when something in them is asked for; their submodules import as ever."""
+
+_loading = threading.RLock()
+
+
+@contextmanager
+def starting_soon() -> Iterator[None]:
+    """Import less inside, and look for garbage seldom: half a million objects are made, and none is garbage."""
+    finder = _Finder()
+    sys.meta_path.insert(0, finder)
+    # None is Python's word for "not to be imported": httpx then does without
+    blocked = sys.modules.setdefault("httpx._main", None) is None  # type: ignore[arg-type]  # so typed, None allowed
+    try:
+        with seldom_collected():
+            yield
+    finally:
+        sys.meta_path.remove(finder)
+        if blocked and sys.modules.get("httpx._main", finder) is None:
+            del sys.modules["httpx._main"]
+
+
+class _Finder(MetaPathFinder):
+    """Finds the packages of `LATER`, and puts off their loading."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname not in LATER:
+            return None
+        found = PathFinder.find_spec(fullname, path, target)
+        if found is not None and found.loader is not None:
+            found.loader = _LaterLoader(found.loader)
+        return found
+
+
+class _LaterLoader(Loader):
+    """Stands in for a package's loader until something in the package is asked for."""
+
+    def __init__(self, loader: Loader) -> None:
+        self.loader = loader
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Load nothing yet."""
+        module.__class__ = _Later
+
+
+class _Later(ModuleType):
+    """A package that has not been loaded."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name != "__all__":  # the import system's own questions
+            raise AttributeError(name)
+        with _loading:
+            spec = self.__spec__
+            if spec is not None and isinstance(spec.loader, _LaterLoader):
+                spec.loader = spec.loader.loader
+                self.__class__ = ModuleType  # type: ignore[assignment]  # a module may
+                spec.loader.exec_module(self)
+        return getattr(self, name)

@@ -1,0 +1,106 @@
+"""cupel calibrate: a confidence that is measured, and a threshold with a certificate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cupel.cli import _options as options
+
+
+def calibrate(
+    file: options.File,
+    task: options.Task = "",
+    risk: Annotated[
+        float, typer.Option(min=0.0001, max=0.5, help="What may be accepted and wrong, as a share.")
+    ] = 0.05,
+    delta: Annotated[
+        float, typer.Option(min=0.0001, max=0.5, help="Chance that the promise is broken.")
+    ] = 0.1,
+    kind: Annotated[
+        str,
+        typer.Option(help="joint: P(accepted and wrong) ≤ risk. conditional: P(wrong | accepted) ≤ risk."),
+    ] = "joint",
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            min=2, help="Documents to label, drawn uniformly from the file: 300, or 600 with --packing."
+        ),
+    ] = None,
+    gold: Annotated[
+        Path | None,
+        typer.Option(help='JSONL of {"id", "record"}; without it the strong model is the reference.'),
+    ] = None,
+    signals: Annotated[
+        str | None,
+        typer.Option(help="Further signals that cost calls: agreement, self_verified, self_consistency."),
+    ] = None,
+    field: Annotated[str, typer.Option(help="Calibrate this field alone, beside the whole record.")] = "",
+    prerouter: Annotated[
+        bool, typer.Option("--prerouter", help="Also learn a text router from the sample.")
+    ] = False,
+    packing: Annotated[
+        bool,
+        typer.Option(
+            "--packing",
+            help="Instead: measure whether short documents may share a request (`cupel run --packing`).",
+        ),
+    ] = False,
+    pack_size: Annotated[int, typer.Option(help="Documents in one request, with --packing.")] = 4,
+    pack_chars: Annotated[
+        int, typer.Option(help="Longest text that is packed, in characters, with --packing.")
+    ] = 1500,
+    packing_min: options.PackingMin = 0.95,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before spending.")] = False,
+    profile: options.Profile = None,
+    text_column: options.TextColumn = "text",
+    id_column: options.IdColumn = None,
+    inputs: options.Inputs = None,
+    concurrency: options.Concurrency = 16,
+    max_usd: options.MaxUsd = None,
+    cheap_model: options.CheapModel = None,
+    strong_model: options.StrongModel = None,
+    agreement_model: options.AgreementModel = None,
+    seed: Annotated[int, typer.Option(help="Of the sample, and of which labels fit and which certify.")] = 0,
+    as_json: options.AsJson = False,
+) -> None:
+    """Measure confidence and certify a threshold.
+
+    Both tiers are run on a uniform sample; the score is fitted on one part of it, certified on the other.
+    With --packing the cheap model is asked about a sample alone and in packs, and their agreement is certified.
+    """
+    from cupel.cli.calibrate import CalibrationRun, run_calibration
+    from cupel.engine import PackTerms
+
+    run_calibration(
+        CalibrationRun(
+            file=file,
+            task=task,
+            risk=risk,
+            delta=delta,
+            kind=kind,
+            sample=sample or (600 if packing else 300),
+            packing=PackTerms(pack_size, pack_chars) if packing else None,
+            packing_min=packing_min,
+            gold=gold,
+            field=field,
+            prerouter=prerouter,
+            yes=yes,
+            text_column=text_column,
+            id_column=id_column,
+            inputs=options.read_inputs(inputs),
+            concurrency=concurrency,
+            max_usd=max_usd,
+            seed=seed,
+            as_json=as_json,
+            settings=options.given(
+                profile=profile,
+                cheap_model=cheap_model,
+                strong_model=strong_model,
+                agreement_model=agreement_model,
+                signals=signals,
+            ),
+        )
+    )

@@ -1,0 +1,171 @@
+"""`cupel evaluate-routing`: replay routing policies on logged responses and say what they would have saved."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cupel.errors import CupelError, SettingError
+
+
+def evaluate_routing(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(help="Experiments (.toml) or rows of your own runs (.csv, .jsonl, .parquet)."),
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder with the data an experiment names.", envvar="CUPEL_BENCH_DATA"),
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the page with curves and diagrams there.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="Fold seeds to average trained policies over.")] = 1,
+    only: Annotated[str, typer.Option(help="Evaluate only sets whose name contains this.")] = "",
+    policy: Annotated[str, typer.Option(help="Replay only policies whose name contains this.")] = "",
+    learn: Annotated[bool, typer.Option(help="Also replay policies that are trained.")] = True,
+    intervals: Annotated[bool, typer.Option(help="Bootstrap intervals of APGR and saving.")] = True,
+    reference: Annotated[
+        Path | None, typer.Option(help="A table of reference figures to compare with (CSV).")
+    ] = None,
+    baseline: Annotated[
+        Path | None, typer.Option(help="Folder of committed figures; worse ones end with exit code 1.")
+    ] = None,
+    save_baseline: Annotated[bool, typer.Option(help="Write the figures into --baseline instead.")] = False,
+) -> None:
+    """Say what any routing would have saved.
+
+    Routers and cascades are replayed on documents that both models have answered.
+
+    Every policy is shown beside random mixing, always-weak, always-strong and the oracle, with all calls billed.
+    """
+    from cupel.report import routing_page
+
+    if save_baseline and baseline is None:
+        raise SettingError("--save-baseline needs --baseline FOLDER to write to")
+    wanted = _Wanted(seeds=seeds, only=only, policy=policy, learn=learn, intervals=intervals)
+    found = [_evaluated(path, data, wanted) for path in sources]
+    every = [each for evaluations in found for each in evaluations]
+    if as_json:
+        print(json.dumps(_as_json(every), sort_keys=True))
+    else:
+        _print_tables(every)
+    if html is not None:
+        html.write_text(routing_page(every), encoding="utf-8")
+        typer.echo(f"page: {html}", err=True)
+    missed = _compare(every, reference) if reference is not None else 0
+    if baseline is not None:
+        missed += _baselines(sources, found, baseline, save=save_baseline)
+    if missed:
+        raise typer.Exit(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """Which sets and policies, and how thoroughly."""
+
+    seeds: int
+    only: str
+    policy: str
+    learn: bool
+    intervals: bool
+
+
+def _evaluated(path: Path, data: Path | None, wanted: _Wanted) -> list[Any]:
+    from cupel.evaluation import evaluate, load_experiment, policies_for
+
+    if data is not None and (data / "routing").is_dir():
+        data = data / "routing"
+    seeds = [7, *(seed for seed in range(wanted.seeds) if seed != 7)][: wanted.seeds]
+    out = []
+    for source in load_experiment(path, data=data).sources:
+        if wanted.only not in source.rows.name:
+            continue
+        typer.echo(f"{source.rows.name} …", err=True)
+        every = policies_for(source.rows, learn=wanted.learn and source.learn, core=source.core)
+        chosen = [each for each in every if wanted.policy in each.name]
+        out.append(evaluate(source.rows, policies=chosen, seeds=seeds, intervals=wanted.intervals))
+    return out
+
+
+def _as_json(every: Sequence[Any]) -> dict[str, Any]:
+    from cupel.evaluation import to_baseline
+
+    return to_baseline(every)
+
+
+def _print_tables(every: Sequence[Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from cupel.report import COLUMNS, number
+
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    for each in every:
+        gap = "" if each.has_gap else "  no gap: the strong model is not better"
+        table = Table(
+            title=f"{each.name} (n {each.n}, weak {each.weak:.3f}, strong {each.strong:.3f}){gap}",
+            title_justify="left",
+        )
+        table.add_column("policy")
+        for name in COLUMNS:
+            table.add_column(name, justify="right")
+        for line in each.lines:
+            cells = ["–" if line.skipped else number(line.figures.get(name)) for name in COLUMNS]
+            table.add_row(line.method + (f" ({line.skipped})" if line.skipped else ""), *cells)
+        console.print(table)
+
+
+def _compare(every: Sequence[Any], reference: Path) -> int:
+    """Print what differs from the reference table; the number of figures that are off and not better."""
+    from cupel.evaluation import compare_with_reference
+
+    compared = compare_with_reference(every, reference)
+    for trained in (False, True):
+        part = [each for each in compared if each.trained == trained]
+        off = [each for each in part if not each.reproduced]
+        worse = [each for each in off if not each.not_worse]
+        among = [each for each in worse if each.among_seeds]
+        typer.echo(
+            f"{'trained (within .02)' if trained else 'untrained (within .001)'}: {len(part) - len(off)} of {len(part)} "
+            f"reproduced, {len(off) - len(worse)} better, {len(worse)} worse ({len(among)} within the range of the seeds)"
+        )
+        for each in off:
+            word = "better" if each.not_worse else "worse, within the seeds" if each.among_seeds else "worse"
+            now = "none" if each.measured is None else f"{each.measured:.4f}"
+            typer.echo(f"  {each.name} · {each.method}: {each.figure} {each.reference:.4f} → {now} ({word})")
+    return sum(not each.not_worse and not (each.trained and each.among_seeds) for each in compared)
+
+
+def _baselines(sources: Sequence[Path], found: Sequence[Sequence[Any]], folder: Path, *, save: bool) -> int:
+    from cupel.evaluation import regressions, to_baseline
+
+    worse = 0
+    for path, evaluations in zip(sources, found, strict=True):
+        target = folder / f"{path.stem}.json"
+        if save:
+            folder.mkdir(parents=True, exist_ok=True)
+            text = json.dumps(to_baseline(evaluations), indent=1, sort_keys=True)
+            target.write_text(text + "\n", encoding="utf-8")
+            typer.echo(f"baseline: {target}", err=True)
+        elif target.is_file():
+            sentences = regressions(evaluations, json.loads(target.read_text(encoding="utf-8")))
+            worse += len(sentences)
+            for sentence in sentences:
+                typer.echo(f"worse: {sentence}")
+        else:
+            raise SettingError(f"{target}: no baseline for {path.name}; write one with --save-baseline")
+    return worse
+
+
+if __name__ == "__main__":
+    try:
+        typer.run(evaluate_routing)
+    except CupelError as error:
+        typer.secho(str(error), fg="red", err=True)
+        sys.exit(error.exit_code)

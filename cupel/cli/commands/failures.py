@@ -1,0 +1,55 @@
+"""cupel failures: what went wrong, grouped, with what put it right and what it cost; frozen and run again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cupel.cli import _options as options
+
+
+def failures(
+    task: Annotated[str | None, typer.Option("--task", "-t", help="Only this task's.")] = None,
+    run: options.RunId = None,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most so many groups.")] = 20,
+    criterion: Annotated[str | None, typer.Option(help="With --freeze: only failures by this one.")] = None,
+    freeze: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Write a run's failures, and anchors, as a data set.")
+    ] = None,
+    langsmith: Annotated[
+        bool, typer.Option("--langsmith", help="With --freeze: also to LangSmith; needs LANGSMITH_API_KEY.")
+    ] = False,
+    rerun: Annotated[
+        Path | None, typer.Option(metavar="DATASET", help="Run two prompts on a frozen data set.")
+    ] = None,
+    prompt: Annotated[str, typer.Option(help="With --rerun: a version, rules.toml or `active`.")] = "active",
+    against: Annotated[str, typer.Option(help="With --rerun: what it is compared with.")] = "active",
+    profile: options.Profile = None,
+    max_usd: options.MaxUsd = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before spending.")] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Group what went wrong, and what put it right.
+
+    By criterion, cause and prompt version: how many, fixed by what, at what cost, with one example each.
+    """
+    if freeze is not None:
+        from cupel.cli.failures import freeze_failures
+
+        freeze_failures(freeze, task, run, criterion, langsmith=langsmith, as_json=as_json)
+    elif rerun is not None:
+        from cupel.cli.failures import rerun_failures
+        from cupel.evaluation import Rerun
+        from cupel.project import find_project
+
+        again = Rerun(
+            project=find_project(), data=rerun, task=task or "arguments", prompt=prompt, against=against,
+            max_usd=max_usd, settings=options.given(profile=profile),
+        )  # fmt: skip
+        rerun_failures(again, yes=yes, as_json=as_json)
+    else:
+        from cupel.cli.failures import show_failures
+
+        show_failures(task, run, limit=limit, as_json=as_json)

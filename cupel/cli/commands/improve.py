@@ -1,0 +1,67 @@
+"""cupel improve: one task's prompt made better, or an honest account of why not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cupel.cli import _options as options
+
+
+def improve(
+    file: options.File,
+    task: options.Task = "arguments",
+    max_usd: options.MaxUsd = None,
+    engine: Annotated[
+        str, typer.Option(help="What proposes edits: reflect, or gepa (the extra `cupel[gepa]`).")
+    ] = "reflect",
+    rounds: Annotated[int, typer.Option(min=1, max=8, help="Candidates tried on development documents.")] = 3,
+    group: Annotated[str, typer.Option(help="Field by which documents hang together: debate, speaker.")] = "",
+    gate_judge: Annotated[
+        str, typer.Option(help="Without gold: provider:model that judges the held-out documents.")
+    ] = "",
+    gate_metric: Annotated[
+        str, typer.Option(help="With gold: graded (the task's metric of each document) or right (yes or no).")
+    ] = "graded",
+    held_out: Annotated[float, typer.Option(min=0.1, max=0.9, help="Share of groups held out.")] = 0.7,
+    candidate: Annotated[
+        Path | None,
+        typer.Option(
+            help="Test this rules.toml or extract.md, edited by hand, or version of the ledger, instead."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another number asks the rewriter anew.")] = 0,
+    profile: options.Profile = None,
+    cheap_model: options.CheapModel = None,
+    strong_model: options.StrongModel = None,
+    judge_model: options.JudgeModel = None,
+    jury: options.Jury = None,
+    refiner_model: options.RefinerModel = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Ask nothing: a prompt that passes waits as a nominee.")
+    ] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Improve a task's prompt from its failures.
+
+    Failures on development documents become edits of its rules; only what is better on held-out documents
+    becomes a nominee, and only a person promotes it. The same command again resumes and pays nothing twice.
+    """
+    from cupel.cli.improve import ImproveRun, run_improve
+
+    told = ImproveRun(
+        given={
+            "task": task, "documents": str(file.resolve()), "group": group, "max_usd": max_usd, "rounds": rounds,
+            "seed": seed, "engine": engine, "gate_judge": gate_judge, "gate_metric": gate_metric, "held_out": held_out,
+            "candidate": str(candidate.resolve() if candidate and candidate.is_file() else candidate or ""),
+        },
+        settings=options.given(
+            profile=profile, cheap_model=cheap_model, strong_model=strong_model, judge_model=judge_model, jury_models=jury,
+            refiner_model=refiner_model,
+        ),
+        ask=not yes,
+        as_json=as_json,
+    )  # fmt: skip
+    raise typer.Exit(run_improve(told))

@@ -1,0 +1,93 @@
+"""cupel plan: what a run will take, before anything is paid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cupel.cli import _options as options
+
+
+def plan(
+    file: options.File,
+    task: options.Task = "",
+    profile: options.Profile = None,
+    text_column: options.TextColumn = "text",
+    id_column: options.IdColumn = None,
+    inputs: options.Inputs = None,
+    limit: options.Limit = None,
+    concurrency: options.Concurrency = 16,
+    max_usd: Annotated[float | None, typer.Option(min=0, help="Say whether this cap would do.")] = None,
+    max_usd_per_document: options.MaxUsd = None,
+    cheap_model: options.CheapModel = None,
+    strong_model: options.StrongModel = None,
+    judge_model: options.JudgeModel = None,
+    jury: options.Jury = None,
+    refiner_model: options.RefinerModel = None,
+    agreement_model: options.AgreementModel = None,
+    fallback_model: options.FallbackModel = None,
+    judge: options.Judge = None,
+    max_refinements: Annotated[int | None, typer.Option(help="Refinement rounds per tier.")] = None,
+    output_language: Annotated[str | None, typer.Option(help="Language of free-text fields.")] = None,
+    policy: Annotated[
+        str | None, typer.Option(help="Calibrated policy: `auto`, `none`, or a file of `cupel calibrate`.")
+    ] = None,
+    schema: options.Schema = None,
+    instructions: options.Instructions = "",
+    graph: Annotated[str, typer.Option(help="Graph of langgraph.json to plan for.")] = "enrich",
+    sample: Annotated[int, typer.Option(min=2, help="Rows to render, drawn from the whole file.")] = 200,
+    seed: Annotated[int, typer.Option(help="Of the sample and the intervals.")] = 7,
+    as_json: options.AsJson = False,
+    # what `run` also takes, so that one word of a command can be changed; none of it bears on a plan
+    out: Annotated[Path | None, typer.Option("--out", "-o", hidden=True)] = None,
+    timeout_s: Annotated[float | None, typer.Option(hidden=True)] = None,
+    max_retries: Annotated[int | None, typer.Option(hidden=True)] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", hidden=True)] = False,
+    near_duplicates: Annotated[float | None, typer.Option(hidden=True)] = None,
+    packing: Annotated[bool, typer.Option("--packing", hidden=True)] = False,
+    packing_min: Annotated[float, typer.Option(hidden=True)] = 0.95,
+    wait: Annotated[bool, typer.Option("--wait", hidden=True)] = False,
+    report: Annotated[bool, typer.Option(hidden=True)] = True,
+) -> None:
+    """Estimate calls, tokens, cost and time of a run.
+
+    From a uniform sample of the rows and the run log's own history. No model is called, nothing is paid.
+    """
+    del out, timeout_s, max_retries, retry_failed, near_duplicates, packing, packing_min, wait, report
+    from cupel.cli.plan import FilePlan, plan_file
+
+    plan_file(
+        FilePlan(
+            file=file,
+            task=task,
+            text_column=text_column,
+            id_column=id_column,
+            inputs=options.read_inputs(inputs),
+            limit=limit,
+            concurrency=concurrency,
+            max_usd=max_usd,
+            schema=schema,
+            instructions=instructions,
+            graph=graph,
+            sample=sample,
+            seed=seed,
+            as_json=as_json,
+            settings=options.given(
+                profile=profile,
+                cheap_model=cheap_model,
+                strong_model=strong_model,
+                judge_model=judge_model,
+                jury_models=jury,
+                refiner_model=refiner_model,
+                agreement_model=agreement_model,
+                fallback_model=fallback_model,
+                judge=judge,
+                max_refinements=max_refinements,
+                output_language=output_language,
+                policy=policy,
+                max_usd_per_document=max_usd_per_document,
+            ),
+        )
+    )

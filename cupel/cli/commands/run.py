@@ -1,0 +1,139 @@
+"""cupel run: a file of documents through the cascade, resumable, with one row out for each row in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cupel.cli import _options as options
+
+
+def run(
+    file: options.File,
+    task: options.Task = "",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Where to write; the suffix says the format.")
+    ] = None,
+    profile: options.Profile = None,
+    text_column: options.TextColumn = "text",
+    id_column: options.IdColumn = None,
+    inputs: options.Inputs = None,
+    limit: options.Limit = None,
+    concurrency: options.Concurrency = 16,
+    max_usd: options.MaxUsd = None,
+    max_usd_per_document: options.MaxUsd = None,
+    cheap_model: options.CheapModel = None,
+    strong_model: options.StrongModel = None,
+    judge_model: options.JudgeModel = None,
+    jury: options.Jury = None,
+    refiner_model: options.RefinerModel = None,
+    agreement_model: options.AgreementModel = None,
+    fallback_model: options.FallbackModel = None,
+    judge: options.Judge = None,
+    max_refinements: Annotated[int | None, typer.Option(help="Refinement rounds per tier.")] = None,
+    output_language: Annotated[str | None, typer.Option(help="Language of free-text fields.")] = None,
+    policy: Annotated[
+        str | None, typer.Option(help="Calibrated policy: `auto`, `none`, or a file of `cupel calibrate`.")
+    ] = None,
+    signals: Annotated[
+        str | None, typer.Option(help="Signals that cost calls: agreement, self_verified, self_consistency.")
+    ] = None,
+    prerouter: Annotated[
+        str | None, typer.Option(help="A learnt text router (a file) that may skip the cheap model.")
+    ] = None,
+    timeout_s: Annotated[
+        float | None, typer.Option(help="Give up on one call after so many seconds.")
+    ] = None,
+    max_retries: Annotated[int | None, typer.Option(help="Repeats of a call after passing failures.")] = None,
+    schema: options.Schema = None,
+    instructions: options.Instructions = "",
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Ask anew for the documents that failed before.")
+    ] = False,
+    packing: Annotated[
+        bool,
+        typer.Option(
+            "--packing",
+            help="Several short documents in one request, where `cupel calibrate --packing` certified it.",
+        ),
+    ] = False,
+    packing_min: options.PackingMin = 0.95,
+    near_duplicates: options.NearDuplicates = None,
+    limits: Annotated[
+        str, typer.Option(help='Your own limits, such as "groq:*=rpm:30,tpm:6000"; also CUPEL_LIMITS.')
+    ] = "",
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for a daily limit instead of stopping at it.")
+    ] = False,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="By the providers' batch APIs (openai, groq): half price, slow.")
+    ] = False,
+    batch_poll_s: Annotated[
+        float, typer.Option(min=0.05, help="Seconds before the first look at a batch job; they grow.")
+    ] = 10.0,
+    batch_documents: Annotated[
+        int, typer.Option(min=1, max=50_000, help="Documents in one wave of batch jobs.")
+    ] = 2000,
+    engine: Annotated[str, typer.Option(help="`local`, or `dask`: partitions on a cluster.")] = "local",
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler; a cluster on this machine when left out.")
+    ] = None,
+    report: Annotated[bool, typer.Option(help="Write the HTML report.")] = True,
+    graph: Annotated[str, typer.Option(help="Graph of langgraph.json to run.")] = "enrich",
+    as_json: options.AsJson = False,
+) -> None:
+    """Enrich a file. The same command again resumes: nothing finished is asked or paid twice."""
+    from cupel.cli.run import FileRun, run_file
+
+    raise typer.Exit(
+        run_file(
+            FileRun(
+                file=file,
+                task=task,
+                out=out,
+                text_column=text_column,
+                id_column=id_column,
+                inputs=options.read_inputs(inputs),
+                limit=limit,
+                concurrency=concurrency,
+                max_usd=max_usd,
+                schema=schema,
+                instructions=instructions,
+                retry_failed=retry_failed,
+                packing=packing,
+                packing_min=packing_min,
+                near_duplicates=near_duplicates,
+                limits=limits,
+                wait=wait,
+                engine=engine,
+                scheduler=scheduler,
+                batch=batch,
+                batch_poll_s=batch_poll_s,
+                batch_documents=batch_documents,
+                report=report,
+                graph=graph,
+                as_json=as_json,
+                settings=options.given(
+                    profile=profile,
+                    cheap_model=cheap_model,
+                    strong_model=strong_model,
+                    judge_model=judge_model,
+                    jury_models=jury,
+                    refiner_model=refiner_model,
+                    agreement_model=agreement_model,
+                    fallback_model=fallback_model,
+                    judge=judge,
+                    max_refinements=max_refinements,
+                    output_language=output_language,
+                    policy=policy,
+                    signals=signals,
+                    prerouter=prerouter,
+                    timeout_s=timeout_s,
+                    max_retries=max_retries,
+                    max_usd_per_document=max_usd_per_document,
+                ),
+            )
+        )
+    )

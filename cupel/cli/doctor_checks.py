@@ -1,0 +1,229 @@
+"""Checks of what is on this machine: versions, project files, the run log, and what is around them."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from cupel.cli._env import told_by_project
+from cupel.cli.tasks import list_tasks
+from cupel.context import RunContext
+from cupel.errors import CupelError
+from cupel.project import CONFIG, Project, load_graph, starter_folder
+from cupel.runlog import open_run_log, run_log_file
+
+Level = Literal["ok", "absent", "note", "trouble"]
+
+EXTRAS = {
+    "parquet": ("pyarrow", "Parquet files"),
+    "postgres": ("psycopg", "a run log in PostgreSQL"),
+    "calibrate": ("scikit-learn", "calibrated confidence"),
+    "studio": ("langgraph-cli", "`langgraph dev` and Studio"),
+    "dask": ("dask", "more than one machine"),
+    "gepa": ("gepa", "the gepa engine of prompt refinement"),
+}
+
+LITTLE_DISK = 500_000_000
+
+OTHER_VARIABLES = (
+    "CUPEL_DATABASE_URL", "CUPEL_PRICES", "CUPEL_CAPABILITIES", "CUPEL_LOCAL_BASE_URL", "CUPEL_RECORD_BASE_URL",
+    "CUPEL_RECORD_API_KEY",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at."""
+
+    area: str
+    level: Level
+    """`trouble` keeps a run from starting; a `note` is worth knowing; what is `absent` is not needed."""
+
+    what: str
+    fix: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        """Plain JSON."""
+        return asdict(self)
+
+
+def installation() -> Iterator[Check]:
+    """Python, Cupel, what it needs, and its extras."""
+    area = "installation"
+    yield Check(area, "ok", f"Python {platform.python_version()} ({sys.executable})")
+    required = [line for line in metadata.requires("cupel") or [] if "extra ==" not in line]
+    wrong = [problem for line in required if (problem := _unmet(line))]
+    yield Check(area, "ok", f"cupel {metadata.version('cupel')}, {len(required)} packages it needs")
+    if wrong:
+        yield Check(area, "trouble", f"not as required: {', '.join(wrong)}", "pip install --upgrade cupel")
+    for extra, (package, purpose) in EXTRAS.items():
+        version = _version(package)
+        if version:
+            yield Check(area, "ok", f"{extra}: {package} {version} (for {purpose})")
+        else:
+            yield Check(
+                area, "absent", f'{extra}: not installed (for {purpose}: pip install "cupel[{extra}]")'
+            )
+
+
+def _unmet(line: str) -> str | None:
+    """What is wrong with one required package; None when it is there in a fitting version."""
+    from packaging.requirements import Requirement
+
+    needed = Requirement(line)
+    if needed.marker is not None and not needed.marker.evaluate():
+        return None
+    found = _version(needed.name)
+    if found is None:
+        return f"{needed.name} is missing"
+    if not needed.specifier.contains(found, prereleases=True):
+        return f"{needed.name} {found}, needed {needed.specifier}"
+    return None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def project_files(project: Project) -> Iterator[Check]:
+    """The project, its tasks and its graphs."""
+    yield from _folder(project)
+    yield from _tasks(project)
+    yield from _graphs(project)
+
+
+def _folder(project: Project) -> Iterator[Check]:
+    if project.folder == starter_folder() and project.state.parent != project.folder:
+        yield Check(
+            "project", "note", f"none around this folder; the starter in {project.folder} is used, read-only",
+            "`cupel init NAME` makes one of your own",
+        )  # fmt: skip
+    else:
+        yield Check("project", "ok", str(project.folder))
+    if not _writable(project.state):
+        yield Check(
+            "project", "trouble", f"{project.state} cannot be written: no run log, no report",
+            "go to a folder of yours, or change its permissions",
+        )  # fmt: skip
+
+
+def _writable(folder: Path) -> bool:
+    """Whether a file could be made there, without making any."""
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
+
+
+def _tasks(project: Project) -> Iterator[Check]:
+    try:
+        found = list_tasks(project.prompts)
+    except CupelError as error:
+        yield Check("tasks", "trouble", str(error))
+        return
+    good = [task.name for task in found if task.spec is not None]
+    yield Check(
+        "tasks", "ok" if good else "trouble", ", ".join(good) or f"none that works in {project.prompts}"
+    )
+    for task in found:
+        if task.spec is None:
+            yield Check("tasks", "trouble", f"{task.name} is broken: {task.error}", "mend that file")
+
+
+def _graphs(project: Project) -> Iterator[Check]:
+    try:
+        names = list(json.loads((project.folder / CONFIG).read_text(encoding="utf-8"))["graphs"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        yield Check(
+            "graphs", "trouble", f"{project.folder / CONFIG}: needs a JSON object with graphs ({error})"
+        )
+        return
+    for name in names:
+        try:
+            graph = load_graph(project, name)
+        except CupelError as error:
+            yield Check("graphs", "trouble", str(error), "mend that file")
+        else:
+            nodes = getattr(graph, "nodes", {})
+            yield Check(
+                "graphs", "ok", f"{name}: {len([node for node in nodes if not node.startswith('__')])} nodes"
+            )
+
+
+def environment_file(project: Project, env: Mapping[str, str]) -> Iterator[Check]:
+    """What the project's `.env` sets, by name; never a value."""
+    told = told_by_project(project)
+    if not told:
+        yield Check("environment", "absent", "no .env in the project; one is read where there is one")
+        return
+    yield Check("environment", "ok", f".env: {', '.join(sorted(told))}")
+    if kept := sorted(name for name, value in told.items() if env.get(name) != value):
+        yield Check("environment", "note", f"set elsewhere, which stands: {', '.join(kept)}")
+
+
+def run_log_place(project: Project) -> Iterator[Check]:
+    """Where the run log is, and whether it answers."""
+    path = run_log_file(project)
+    if path is not None and not path.is_file():
+        if _writable(path.parent):
+            yield Check("run log", "ok", f"will be made at {path}")
+        else:
+            yield Check(
+                "run log", "trouble", f"cannot be made at {path}", "set CUPEL_DATABASE_URL to another place"
+            )
+        return
+    try:
+        run_log = open_run_log(project.state, os.environ)
+    except CupelError as error:
+        yield Check("run log", "trouble", str(error))
+        return
+    try:
+        runs = run_log.runs(trials=True)
+        yield Check("run log", "ok", f"{run_log.name}: {_counted(len(runs), 'run')}{_size(path)}")
+    except CupelError as error:
+        yield Check("run log", "trouble", str(error))
+    finally:
+        run_log.close()
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
+
+
+def _size(path: Path | None) -> str:
+    return "" if path is None else f", {path.stat().st_size / 1e6:.1f} MB"
+
+
+def surroundings(project: Project, env: Mapping[str, str]) -> Iterator[Check]:
+    """What is easily overlooked: the terminal's encoding, room on the disk, misspelt variables."""
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+    if encoding not in ("utf8", "utf8sig"):
+        yield Check("around", "note", f"the output is encoded as {encoding}, not UTF-8", "set PYTHONUTF8=1")
+    nearest = next(path for path in (project.state, *project.state.parents) if path.exists())
+    free = shutil.disk_usage(nearest).free
+    if free < LITTLE_DISK:
+        yield Check(
+            "around",
+            "note",
+            f"only {free / 1e6:.0f} MB free for {project.state}",
+            "a run log takes about 30 kB a document",
+        )
+    yield from _misspelt(env)
+
+
+def _misspelt(env: Mapping[str, str]) -> Iterator[Check]:
+    known = [*OTHER_VARIABLES, *(f"CUPEL_{name.upper()}" for name in RunContext.model_fields)]
+    for name in sorted(env):
+        near: Any = get_close_matches(name, known, n=1, cutoff=0.85)
+        if name.startswith("CUPEL_") and name not in known and near:
+            yield Check("around", "note", f"{name} is set and means nothing", f"did you mean {near[0]}?")

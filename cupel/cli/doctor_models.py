@@ -1,0 +1,189 @@
+"""Checks of what a run would ask: keys, the model of every role, tracing, and a tiny call on request."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from cupel.cli.doctor_checks import Check
+from cupel.context import run_context
+from cupel.errors import CupelError, SettingError
+from cupel.models import (
+    ROLES,
+    SITES,
+    CallSettings,
+    ModelId,
+    ProviderCallError,
+    TierModels,
+    aclose_models,
+    check_models,
+    complete,
+    price,
+    resolve_models,
+)
+from cupel.project import Project
+
+PROBE_TOKENS = 64
+PROBE_TIMEOUT_S = 30.0
+
+
+def keys(project: Project, env: Mapping[str, str]) -> Iterator[Check]:
+    """Which variables with keys and addresses are set; a key's value is never shown."""
+    for provider, site in SITES.items():
+        if site.needs_key:
+            is_set = bool(env.get(site.key_variable, "").strip())
+            state = "set" if is_set else "not set"
+            yield Check(
+                "keys", "ok" if is_set else "absent", f"{site.key_variable}: {state} (for {provider}:)"
+            )
+        for name in site.url_variables:
+            if env.get(name, "").strip():
+                yield Check("keys", "ok", f"{name}: {_address(env[name])}")
+    yield from _dotenv(project, env)
+
+
+def _address(url: str) -> str:
+    """An address without a user name or password."""
+    parts = urlsplit(url.strip())
+    try:
+        host = f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
+    except ValueError:
+        return "not an address"
+    return (
+        f"{parts.scheme}://{host}{parts.path}"
+        if parts.scheme
+        else "not an address (it needs http:// or https://)"
+    )
+
+
+def _dotenv(project: Project, env: Mapping[str, str]) -> Iterator[Check]:
+    path = project.folder / ".env"
+    if not path.is_file():
+        return
+    text = path.read_text(encoding="utf-8", errors="replace")
+    named = re.findall(r"^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*\S", text, flags=re.MULTILINE)
+    unread = [name for name in dict.fromkeys(named) if name not in env]
+    if unread:
+        yield Check(
+            "keys", "note", f"{path} names {', '.join(unread)}, which `langgraph dev` reads and the command line does not",
+            f"set -a; . {path}; set +a",
+        )  # fmt: skip
+
+
+def models(settings: Mapping[str, Any], project: Project, env: Mapping[str, str]) -> Iterator[Check]:
+    """The model of every role, whether it could be asked, and whether its price is known."""
+    try:
+        found = _resolved(settings, project, env)
+    except CupelError as error:
+        yield Check("models", "trouble", str(error))
+        return
+    yield Check("models", "ok", f"profile {found.profile}")
+    chosen = found.all()
+    one_by_one = [_reachable(role, model, env) for role, model in chosen.items()]
+    yield from one_by_one
+    if all(check.level != "trouble" for check in one_by_one):
+        yield from _together(found, env)
+    for role in ("strong", "judge", "refiner"):
+        if role not in chosen:
+            yield Check("models", "note", f"{role}: none", _without(role))
+
+
+def _resolved(settings: Mapping[str, Any], project: Project, env: Mapping[str, str]) -> TierModels:
+    from cupel.models import set_recordings_folder
+
+    set_recordings_folder(project.recordings)
+    return resolve_models(run_context(settings, env), env)
+
+
+def _reachable(role: str, model: str, env: Mapping[str, str]) -> Check:
+    try:
+        check_models(TierModels(cheap=model), env)
+        known = price(model, env)
+    except SettingError as error:
+        problem, _, others = str(error).removeprefix("cheap model ").partition(". Set it, or ")
+        return Check("models", "trouble", f"{role}: {problem}", f"set it, or {others}" if others else "")
+    if known is None:
+        return Check(
+            "models", "note", f"{role}: {model}, of unknown price: --max-usd is refused",
+            f'set CUPEL_PRICES="{model}=IN/OUT" (USD per million tokens)',
+        )  # fmt: skip
+    each = f"${known.input * 1e6:g} in, ${known.output * 1e6:g} out per million tokens"
+    return Check("models", "ok", f"{role}: {model} ({each if known.output else 'free'})")
+
+
+def _together(found: TierModels, env: Mapping[str, str]) -> Iterator[Check]:
+    """What is wrong with the models as a whole, such as a judge that judges itself."""
+    try:
+        check_models(found, env)
+    except SettingError as error:
+        yield Check("models", "trouble", str(error))
+
+
+def _without(role: str) -> str:
+    if role == "strong":
+        return "doubtful records go to a person; name one with --strong-model"
+    if role == "judge":
+        return "what only a judge could accept needs review; name one with --judge-model"
+    return "rejected records are not refined; name one with --refiner-model"
+
+
+def probed(settings: Mapping[str, Any], project: Project, env: Mapping[str, str]) -> Iterator[Check]:
+    """One tiny call to every model that a provider serves."""
+    try:
+        found = _resolved(settings, project, env).all()
+    except CupelError:
+        return  # told already
+    remote = [
+        model
+        for model in dict.fromkeys(found[role] for role in ROLES if role in found)
+        if ModelId.parse(model).provider in SITES
+    ]
+    if not remote:
+        yield Check("probe", "ok", "no model here is served by a provider, so there is nothing to call")
+    yield from asyncio.run(_probe(remote))
+
+
+async def _probe(asked: list[str]) -> list[Check]:
+    try:
+        return list(await asyncio.gather(*(_probe_one(model) for model in asked)))
+    finally:
+        await aclose_models()
+
+
+async def _probe_one(model: str) -> Check:
+    settings = CallSettings(max_output_tokens=PROBE_TOKENS, timeout_s=PROBE_TIMEOUT_S)
+    try:
+        answer = await complete(model, [{"role": "user", "content": "Reply with OK."}], settings=settings)
+    except Exception as error:  # noqa: BLE001 - whatever keeps a model from answering is the finding
+        theirs = isinstance(error, CupelError | ProviderCallError)
+        fix = "check the key, the name and the address" if theirs else ""
+        return Check("probe", "trouble", f"{model}: {type(error).__name__}: {error}", fix)
+    return Check(
+        "probe",
+        "ok",
+        f"{model} answered in {answer.latency_s:.2f} s ({answer.input_tokens}+{answer.output_tokens} tokens)",
+    )
+
+
+def tracing(env: Mapping[str, str]) -> Iterator[Check]:
+    """Whether anything would be sent to LangSmith."""
+    from langsmith.utils import tracing_is_enabled
+
+    has_key = bool(env.get("LANGSMITH_API_KEY") or env.get("LANGCHAIN_API_KEY"))
+    if tracing_is_enabled():
+        where = _address(env.get("LANGSMITH_ENDPOINT", "https://api.smith.langchain.com"))
+        yield Check(
+            "tracing", "ok", f"on: runs go to {where}, project {env.get('LANGSMITH_PROJECT', 'default')}"
+        )
+        if not has_key:
+            yield Check("tracing", "note", "no LANGSMITH_API_KEY", "set it, or LANGSMITH_TRACING=false")
+        return
+    yield Check("tracing", "ok", "off: nothing is sent to LangSmith")
+    if has_key and "LANGSMITH_TRACING" not in env:
+        yield Check(
+            "tracing", "note", "LANGSMITH_API_KEY alone switches tracing on under `langgraph dev`",
+            "set LANGSMITH_TRACING=false or true, as you mean it",
+        )  # fmt: skip

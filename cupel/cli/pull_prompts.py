@@ -1,0 +1,160 @@
+"""Prompts edited elsewhere brought here as candidates: in Studio, or in LangSmith's prompt hub."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from cupel.cli._console import print_json
+from cupel.errors import InputError
+from cupel.improvement import (
+    as_version,
+    changed,
+    contract_problem,
+    hub_name,
+    known_version,
+    ledger_of,
+    pull_prompt,
+    push_prompt,
+    rule_rows,
+    version_diff,
+    version_of,
+)
+from cupel.project import Project, find_project
+from cupel.report import safe
+from cupel.runlog import now
+from cupel.task import Rule, TaskSpec, load_task
+from cupel.tracing import reachable
+
+OTHERS = ("judge_prompt", "refine_prompt")
+"""Prompts an assistant may carry that are no candidates: the gate weighs what extracts."""
+
+
+def pull_from_studio(task_name: str, assistant: str, url: str, *, as_json: bool) -> None:
+    """Write an assistant's edited extract prompt as a candidate file, and note it in the ledger; nothing is promoted.
+
+    Raises:
+        InputError: If the server or the assistant cannot be had, or its prompt broke the task's contract.
+    """
+    project = find_project()
+    task = load_task(task_name, project.prompts)
+    found = asyncio.run(_assistant(assistant, url))
+    context: Mapping[str, Any] = found.get("context") or {}
+    text = context.get("extract_prompt")
+    if not isinstance(text, str) or not text.strip():
+        raise InputError(
+            f"assistant {found.get('name') or assistant!r} has no extract_prompt of its own; edit it in Studio and save it"
+        )
+    for name in OTHERS:
+        if context.get(name):
+            print(
+                f"its {name} is edited too and stays there: only extract_prompt is brought", file=sys.stderr
+            )
+    origin = {"assistant": found["assistant_id"], "assistant_version": found.get("version")}
+    candidate(project, task, text, author="studio", origin=origin, as_json=as_json)
+
+
+async def _assistant(wanted: str, url: str) -> Mapping[str, Any]:
+    from httpx import HTTPStatusError, TransportError
+    from langgraph_sdk import get_client
+
+    if problem := await asyncio.to_thread(reachable, url):
+        raise InputError(
+            f"{url}: no LangGraph server answers there ({problem}); start it with `make dev` or give --url"
+        )
+    try:
+        async with get_client(url=url, api_key=None) as client:
+            known = await client.assistants.search(limit=100)
+    except (TransportError, OSError) as error:
+        raise InputError(
+            f"{url}: what answers there is no LangGraph server ({type(error).__name__}); give its address with --url"
+        ) from error
+    except (HTTPStatusError, ValueError) as error:
+        raise InputError(
+            f"{url}: assistants could not be listed ({error}); is this a LangGraph server?"
+        ) from error
+    found = [one for one in known if wanted in (one["assistant_id"], one.get("name"))]
+    if len(found) == 1:
+        return dict(found[0])
+    problem = f"{len(found)} assistants are named {wanted!r}" if found else f"no assistant {wanted!r}"
+    listed = "; ".join(f"{one['assistant_id']} ({one.get('name')})" for one in (found or known)[:10])
+    raise InputError(f"{url}: {problem}; there are {listed or 'none'}")
+
+
+def pull_from_hub(task_name: str, commit: str, *, as_json: bool) -> None:
+    """Write a commit of LangSmith's prompt hub as a candidate; nothing is promoted."""
+    project = find_project()
+    task = load_task(task_name, project.prompts)
+    found = pull_prompt(os.environ, task, commit)
+    origin = {"commit": found.commit}
+    candidate(
+        project, task, found.extract, author="langsmith", origin=origin, rules=found.rules, as_json=as_json
+    )
+
+
+def push_to_hub(task_name: str, version: str, parent: str, *, as_json: bool) -> None:
+    """Commit the folder's prompt, or a version of the ledger, to the hub; the ledger keeps which commit it is."""
+    project = find_project()
+    task, ledger = load_task(task_name, project.prompts), ledger_of(project.state)
+    if version:
+        task = as_version(task, known_version(ledger, task_name, version))
+    pushed = [entry.data for entry in ledger.entries(task=task_name, kind="note") if "commit" in entry.data]
+    made = version_of(task)
+    after = parent or (pushed[-1]["commit"] if pushed else None)
+    commit = push_prompt(os.environ, task, parent=after)
+    data = {"commit": commit, "parent_commit": after, "version": made, "hub": hub_name(task_name)}
+    ledger.append("note", task=task_name, key=f"pushed:{commit}", at=now(), data=data)
+    if as_json:
+        print_json(data)
+    else:
+        print(f"{hub_name(task_name)}:{commit} is {task_name} {made}, on top of {after or 'nothing'}")
+
+
+def candidate(
+    project: Project,
+    task: TaskSpec,
+    extract: str,
+    *,
+    author: str,
+    origin: Mapping[str, Any],
+    rules: tuple[Rule, ...] | None = None,
+    as_json: bool = False,
+) -> None:
+    """Write a contract as a candidate, with its parent and where it came from, and say what it changes.
+
+    Raises:
+        InputError: If it says nothing new, or its contract is broken.
+    """
+    where = ", ".join(f"{name} {value}" for name, value in origin.items())
+    made = changed(task, task.rules if rules is None else rules, extract)
+    if problem := contract_problem(task, extract):
+        raise InputError(f"{where}: its prompt cannot be a candidate: {problem}")
+    version, parent = version_of(made), version_of(task)
+    if version == parent:
+        raise InputError(f"{where}: its prompt says what the folder's says already")
+    path = project.state / "refinement" / "candidates" / f"{task.name}-{version}.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(extract, encoding="utf-8")
+    data = {
+        "version": version, "parent": parent, "author": author, "rules": rule_rows(made.rules), "extract": extract,
+        "origin": dict(origin),
+    }  # fmt: skip
+    ledger_of(project.state).append("version", task=task.name, key=version, at=now(), data=data)
+    if as_json:
+        print_json(
+            {
+                "version": version,
+                "parent": parent,
+                "author": author,
+                "file": str(path),
+                "origin": dict(origin),
+            }
+        )
+        return
+    for line in version_diff(task, made).splitlines():
+        print(safe(line))
+    print(f"{version}, from {parent}: a candidate, not active\n{path}")
+    print(f"test it with `cupel improve FILE --task {task.name} --candidate {version}`")

@@ -1,0 +1,93 @@
+"""What a run took, beside what was planned as it started."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from cupel._format import seconds, usd
+from cupel.cli._console import open_console, print_json, table
+from cupel.project import find_project
+from cupel.report import safe
+from cupel.runlog import Usage, existing_run_log, find_run
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_FIELDS = ("calls", "input_tokens", "output_tokens", "cost_usd", "seconds")
+_NOTHING = {"calls": 0, "input_tokens": 0, "output_tokens": 0, "cost_usd": 0.0, "seconds": 0.0}
+
+
+def show_run(wanted: str | None, *, as_json: bool) -> None:
+    """Print what a run took so far against its plan, from the run log alone."""
+    with existing_run_log(find_project()) as run_log:
+        row = find_run(run_log, wanted)
+        plan = json.loads(row["planned"]) if row["planned"] else None
+        concurrency = plan["concurrency"] if plan else 1
+        found = Usage()
+        documents = 0
+        for _, outcome, _ in run_log.run_outcomes(row["run_id"]):
+            found.add(outcome)
+            documents += 1
+    used = found.to_json(concurrency)
+    if as_json:
+        told = {"run_id": row["run_id"], "task": row["task"], "state": row["state"], "documents": documents}
+        print_json({**told, "planned": plan, "used": used})
+        return
+    console = open_console()
+    console.print(f"run {row['run_id']} · task {row['task']} · {safe(row['input_name'])} · {row['state']}")
+    console.print(
+        f"{documents:,} documents have an outcome" + (f", {plan['documents']:,} were planned" if plan else "")
+    )
+    console.print(planned_and_actual(plan, used))
+    if plan is None:
+        console.print("no plan was kept for this run")
+
+
+def planned_and_actual(plan: Mapping[str, Any] | None, used: Mapping[str, Mapping[str, Any]]) -> Table:
+    """A row for each tier and one for all: what was expected (95 % interval), and what it came to."""
+    made = table(
+        "tier", ">calls", ">actual", ">tokens in", ">actual", ">tokens out", ">actual", ">cost", ">actual",
+        ">waiting", ">actual", title="planned (95 %) and actual; answers from the run log at what they cost when paid",
+    )  # fmt: skip
+    tiers = {tier["tier"]: tier for tier in plan["tiers"]} if plan else {}
+    for role in dict.fromkeys([*tiers, *used]):
+        made.add_row(role, *_cells(tiers.get(role), used.get(role, _NOTHING)))
+    made.add_section()
+    made.add_row("all", *_cells(plan, _summed(used)), style="bold")
+    return made
+
+
+def in_a_line(plan: Mapping[str, Any], used: Mapping[str, Mapping[str, Any]]) -> str:
+    """Calls and cost, planned and actual: what fits any window."""
+    cells = list(_cells(plan, _summed(used)))
+    calls, took, cost, spent = cells[0], cells[1], cells[6], cells[7]
+    return f"planned: {calls} calls, {cost}; taken: {took} calls, {spent}; by tier in the report and `cupel show`"
+
+
+def _summed(used: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {name: _total([role[name] for role in used.values()]) for name in _FIELDS}
+
+
+def _total(values: list[Any]) -> Any:
+    return None if None in values else sum(values)
+
+
+def _cells(planned: Mapping[str, Any] | None, used: Mapping[str, Any]) -> Iterator[str]:
+    for name in _FIELDS:
+        shown = _SHOWN.get(name, _whole)
+        estimate = planned[name] if planned else None
+        yield (
+            "–"
+            if estimate is None
+            else f"{shown(estimate['expected'])} ({shown(estimate['low'])}–{shown(estimate['high'])})"
+        )
+        yield "unknown" if used[name] is None else shown(used[name])
+
+
+def _whole(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+_SHOWN: Mapping[str, Callable[[float], str]] = {"cost_usd": usd, "seconds": seconds}

@@ -1,0 +1,227 @@
+"""Ask a model for a record that fits a schema, repair the reply once, else say why there is none."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from cupel.context import RunContext
+from cupel.engine.requests import Request, Response
+from cupel.engine.run import current_retry, current_run, current_sample
+from cupel.engine.runtime import current
+from cupel.errors import (
+    BadRequestError,
+    DocumentBudgetError,
+    ProviderOutageError,
+    ProviderRefusedError,
+    RecordingMissingError,
+    StopRunError,
+)
+from cupel.models import CallSettings
+from cupel.state import Call, Record
+from cupel.task import Message, Template, render, sent_schema, surely_fits
+
+ErrorKind = Literal["schema", "refusal", "provider"]
+LONGEST_SHOWN = 4_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """One thing to ask a model, and how."""
+
+    kind: Literal["extract", "verify", "judge", "refine", "improve", "compare"]
+    model: str
+    messages: list[Message]
+    schema: Mapping[str, Any]
+    schema_name: str
+    doc_id: str
+    text: str
+    context: RunContext
+    repair: Template
+    fallback_model: str = ""
+    logprobs: bool = False
+    sample: int = 0
+    usd_left: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A record, or why there is none; the calls it took either way."""
+
+    record: Record | None
+    error: str | None
+    error_kind: ErrorKind | None
+    calls: list[Call]
+    logprobs: list[float] | None
+    model: str
+    fallback_for: str | None
+
+
+async def ask(question: Question) -> Answer:
+    """A record from one model, with one repair; an outage may be bridged by the fallback model.
+
+    Failures of this document come back as data. Only what must end the run is raised: a refused key, a
+    reached budget or daily limit, a broken run log.
+    """
+    try:
+        return await _ask(question)
+    except ProviderOutageError as outage:
+        if question.fallback_model and question.fallback_model != question.model:
+            stand_in = replace(question, model=question.fallback_model, fallback_model="")
+            answer = await ask(stand_in)
+            return replace(answer, fallback_for=question.model)
+        return _failed(question, str(outage), "provider")
+    except (BadRequestError, DocumentBudgetError, RecordingMissingError) as error:
+        return _failed(question, str(error), "provider")
+    except (ProviderRefusedError, StopRunError) as error:
+        if current_run().stops:
+            raise
+        return _failed(question, str(error), "provider")
+
+
+def _failed(question: Question, problem: str, kind: ErrorKind) -> Answer:
+    return Answer(
+        record=None,
+        error=problem,
+        error_kind=kind,
+        calls=[],
+        logprobs=None,
+        model=question.model,
+        fallback_for=None,
+    )
+
+
+async def _ask(question: Question) -> Answer:
+    first = await _send(question, question.messages, question.kind)
+    record, problem, kind = _read(first, question.schema)
+    calls, last = [first.call()], first
+    if problem is not None and kind == "schema":
+        try:
+            last = await _send(question, _repair_messages(question, first, problem), "repair")
+        except (BadRequestError, ProviderOutageError, DocumentBudgetError, RecordingMissingError) as error:
+            problem = f"{problem}; the repair failed: {error}"
+        else:
+            calls.append(last.call())
+            record, problem, kind = _read(last, question.schema)
+    logprobs = last.stored.logprobs
+    return Answer(
+        record=record,
+        error=problem,
+        error_kind=kind,
+        calls=calls,
+        logprobs=None if logprobs is None else list(logprobs),
+        model=question.model,
+        fallback_for=None,
+    )
+
+
+async def is_answered(question: Question) -> bool:
+    """Whether the run log has the reply to this question already."""
+    request = _request(question, question.messages, question.kind)
+    return await (await current()).run_log.response(request.key) is not None
+
+
+async def _send(question: Question, messages: list[Message], kind: str) -> Response:
+    return await (await current()).complete(_request(question, messages, kind))
+
+
+def _request(question: Question, messages: list[Message], kind: str) -> Request:
+    context = question.context
+    return Request(
+        kind=kind,
+        model=question.model,
+        messages=messages,
+        schema=question.schema,
+        schema_name=question.schema_name,
+        doc_id=question.doc_id,
+        text=question.text,
+        settings=CallSettings(
+            timeout_s=context.timeout_s,
+            max_output_tokens=context.max_output_tokens,
+            temperature=context.temperature,
+            logprobs=question.logprobs,
+        ),
+        max_retries=context.max_retries,
+        sample=question.sample or current_sample.get(),
+        retry=current_retry.get(),
+        usd_left=question.usd_left,
+        has_fallback=bool(question.fallback_model),
+    )
+
+
+def _repair_messages(question: Question, reply: Response, problem: str) -> list[Message]:
+    """The same request, the bad reply, and what is wrong with it."""
+    asked = render(question.repair.user, {"error": problem})
+    shown = (reply.stored.text or "(empty reply)")[:LONGEST_SHOWN]
+    return [*question.messages, {"role": "assistant", "content": shown}, {"role": "user", "content": asked}]
+
+
+def _read(reply: Response, schema: Mapping[str, Any]) -> tuple[Record | None, str | None, ErrorKind | None]:
+    stored = reply.stored
+    if stored.refusal or stored.finish_reason == "content_filter":
+        return None, f"the model refused: {stored.refusal or 'stopped by the content filter'}", "refusal"
+    try:
+        record = parse_reply(stored.text)
+    except ValueError as error:
+        cut = (
+            "; it was cut off at the output limit, so be briefer" if stored.finish_reason == "length" else ""
+        )
+        return None, f"{error}{cut}", "schema"
+    problem = schema_problem(record, schema)
+    return (None, problem, "schema") if problem else (record, None, None)
+
+
+def parse_reply(text: str) -> Any:
+    r"""The JSON of a reply, also from inside a code fence or with words around it.
+
+    Raises:
+        ValueError: If there is no complete JSON in it; the text says where reading stopped.
+
+    >>> parse_reply('```json\n{"a": 1}\n```')
+    {'a': 1}
+    """
+    body = text.strip()
+    fenced = re.fullmatch(r"```(?:json)?\s*(.*?)\s*```", body, flags=re.DOTALL)
+    body = fenced[1] if fenced else body
+    if not body:
+        raise ValueError("the reply is empty")
+    try:
+        return json.loads(body, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        start, end = body.find("{"), body.rfind("}")
+        if 0 < start < end or 0 <= start < end < len(body) - 1:
+            try:
+                return json.loads(body[start : end + 1], parse_constant=_no_constant)
+            except json.JSONDecodeError:
+                pass
+        raise ValueError(f"the reply is not JSON: {error.msg} at character {error.pos}") from error
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"the reply is not JSON: {name} is not a JSON value")
+
+
+def schema_problem(record: Any, schema: Mapping[str, Any]) -> str | None:
+    """The first thing about a record that does not fit its schema, in words; None when it fits."""
+    wire, written = sent_schema(schema)
+    if surely_fits(record, wire):
+        return None
+    from jsonschema.exceptions import best_match
+
+    validator = _validator(written)
+    if validator.is_valid(record):
+        return None
+    error = best_match(validator.iter_errors(record))
+    where = "/".join(map(str, error.absolute_path)) or "top level"
+    return f"does not fit the schema at {where}: {error.message[:300]}"
+
+
+@functools.lru_cache(maxsize=64)
+def _validator(schema: str) -> Any:
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(json.loads(schema))

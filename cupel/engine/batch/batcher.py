@@ -1,0 +1,354 @@
+"""Where calls wait for a batch: parked, sent when every document waits, and woken with their answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+
+from cupel.engine.batch.jobs import Jobs, Results
+from cupel.engine.purses import SharedBudget
+from cupel.engine.requests import Request
+from cupel.engine.run import Run
+from cupel.errors import BatchPendingError, CupelError, SettingError
+from cupel.limits import Budget, Reservation
+from cupel.models import BATCH_SHARE, MAX_BYTES, MAX_REQUESTS, request_body, takes_batches
+from cupel.runlog import BatchLog, BatchRequest, RunLog, StoredResponse
+
+LOOK_S = 0.05
+"""Between two looks whether every document waits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSettings:
+    """How a run uses batch APIs."""
+
+    poll_s: float = 10.0
+    """Before the first look at a job; the waits then grow to six times that."""
+
+    documents: int = 2000
+    """Walked at once: the most documents of one wave."""
+
+
+@dataclass(slots=True, eq=False)
+class _Place:
+    """One call that waits."""
+
+    request: BatchRequest
+    answer: asyncio.Future[StoredResponse | None]
+    reservation: Reservation | None = None
+    settled: bool = False
+    """Nothing more to be done for it before a job is sent or has ended."""
+
+
+@dataclass(slots=True)
+class _Wave:
+    """What waits to be sent, and whether anything else is still under way."""
+
+    ready: dict[str, _Place] = field(default_factory=dict)
+    calls: Counter[object] = field(default_factory=Counter)
+    """Keys of the calls under way in `Runtime.complete`."""
+
+    documents: int = 0
+    waiting: Counter[object] = field(default_factory=Counter)
+    """Documents with a call under way."""
+
+
+_document: ContextVar[object] = ContextVar("cupel_batched_document", default=None)
+
+
+class Batcher:
+    """The seam in `Runtime.complete`: requests go to a provider's batch API instead of being sent.
+
+    Args:
+        run_log: Where everything is committed before it is sent.
+        run: The run whose money and counts these are.
+        settings: How often to look, and how many documents to walk at once.
+        live: Calls at once, for models without a batch API and requests no batch answered.
+        stopping: Whether the run is to start nothing more.
+        env: Where addresses, keys and prices are.
+    """
+
+    def __init__(
+        self,
+        run_log: RunLog,
+        run: Run,
+        settings: BatchSettings,
+        *,
+        live: int,
+        stopping: Callable[[], bool],
+        env: Mapping[str, str],
+    ) -> None:
+        self._log = BatchLog(run_log)
+        self._run_log, self._run, self._env, self._stopping = run_log, run, env, stopping
+        assert not isinstance(
+            run.budget, SharedBudget
+        )  # batches belong to one process, which has their lease
+        self._budget: Budget | None = run.budget
+        self._live = asyncio.Semaphore(live)
+        self._parked: dict[str, _Place] = {}
+        self._held: dict[str, Reservation] = {}
+        self._wave = _Wave()
+        self._jobs = Jobs(self._log, run.run_id, env, poll_s=settings.poll_s, landed=self._landed)
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Take up the jobs an earlier process left at the providers."""
+        budget = self._budget
+        if budget is not None:
+            for key, usd in (await self._log.held_usd(self._run.run_id)).items():
+                self._held[key] = await budget.reserve(usd)
+        await self._jobs.resume()
+        self._keeper = asyncio.create_task(self._keep(), name="cupel-batches")
+
+    async def aclose(self) -> None:
+        """Let nobody wait any more; what is at the providers stays there, and in the run log."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        await self._jobs.aclose()
+        self._give_up(BatchPendingError(self._pending()))
+
+    # ---- what the runner and the runtime tell
+
+    @contextmanager
+    def document(self) -> Iterator[None]:
+        """A document is walked inside."""
+        token = _document.set(object())
+        self._wave.documents += 1
+        try:
+            yield
+        finally:
+            self._wave.documents -= 1
+            _document.reset(token)
+
+    @contextmanager
+    def call(self, key: str) -> Iterator[None]:
+        """The document of this task waits for this call inside."""
+        walked = _document.get()
+        self._wave.calls[key] += 1
+        self._wave.waiting[walked] += 1
+        try:
+            yield
+        finally:
+            _one_less(self._wave.calls, key)
+            _one_less(self._wave.waiting, walked)
+
+    async def ask(
+        self,
+        request: Request,
+        worst_usd: Callable[[], float],
+        live: Callable[[], Awaitable[StoredResponse]],
+    ) -> StoredResponse:
+        """The answer to a request by a batch; sent alone where its model has none, or none answered it.
+
+        Raises:
+            BatchPendingError: When the run stops while it waits.
+            BudgetExceededError: When the cap has no room for it.
+        """
+        if not takes_batches(request.model):
+            return await self._alone(live)
+        parked = self._as_parked(request, worst_usd() * BATCH_SHARE)
+        place = _Place(parked, asyncio.get_running_loop().create_future())
+        self._parked[request.key] = place
+        try:
+            if not await self._admitted(place):
+                return await self._alone(live)
+            answer = await place.answer
+        except BaseException:
+            self._release(place)
+            raise
+        finally:
+            self._parked.pop(request.key, None)
+            self._wave.ready.pop(request.key, None)
+        if answer is not None:
+            return answer
+        self._release(place)
+        return await self._alone(live)
+
+    # ---- one call
+
+    def _as_parked(self, request: Request, usd: float) -> BatchRequest:
+        body = request_body(
+            request.model,
+            request.messages,
+            schema=request.wire,
+            schema_name=request.schema_name,
+            settings=request.settings,
+            env=self._env,
+        )
+        written = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace").decode()
+        return BatchRequest(
+            key=request.key,
+            run_id=self._run.run_id,
+            model=request.model,
+            kind=request.kind,
+            doc_id=request.doc_id,
+            asked=request.asked,
+            body=written,
+            usd=usd,
+        )
+
+    async def _admitted(self, place: _Place) -> bool:
+        """Have it wait for a job, or for the one it is in already; False if it is to be sent alone."""
+        key = place.request.key
+        known = await self._log.known(key)
+        if known is not None:
+            if known.state == "live":
+                return False
+            if known.state == "answered" and (stored := await self._run_log.response(key)) is not None:
+                place.answer.set_result(stored)
+            if known.state == "sent" and known.job_id and await self._jobs.join(known.job_id):
+                place.request, place.settled = known, True
+                return True
+        if place.answer.done():  # its job landed meanwhile
+            return True
+        budget = self._budget
+        if budget is not None:
+            place.settled = True  # room may come only when what is parked has been sent
+            place.reservation = await budget.reserve(place.request.usd)
+            place.settled = False
+        if known is not None:
+            place.request = replace(place.request, tries=known.tries)
+        await self._log.park(place.request, reserved=budget is not None)
+        place.settled = True
+        self._wave.ready[key] = place
+        return True
+
+    async def _alone(self, live: Callable[[], Awaitable[StoredResponse]]) -> StoredResponse:
+        async with self._live:
+            return await live()
+
+    def _release(self, place: _Place) -> None:
+        if place.reservation is not None and self._budget is not None:
+            self._budget.release(place.reservation)
+            place.reservation = None
+
+    # ---- waves
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if self._stopping():
+                self._give_up(BatchPendingError(self._pending()))
+            elif self._jobs.error is not None:
+                self._give_up(self._jobs.error)
+            elif self._wave.ready and self._everyone_waits():
+                try:
+                    await self._send()
+                except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
+                    self._jobs.failed(error)
+
+    def _everyone_waits(self) -> bool:
+        """Whether no document can go on before a job has ended."""
+        wave, parked = self._wave, self._parked
+        if sum(1 for walked in wave.waiting if walked is not None) < wave.documents:
+            return False
+        return all(key in parked and parked[key].settled for key in wave.calls)
+
+    async def _send(self) -> None:
+        """One job for each model, or a few where the provider's limits make it so."""
+        ready, self._wave.ready = self._wave.ready, {}
+        by_model: dict[str, list[BatchRequest]] = defaultdict(list)
+        for place in ready.values():
+            by_model[place.request.model].append(place.request)
+        for model, requests in by_model.items():
+            for some in _portions(requests):
+                await self._jobs.send(model, some)
+
+    async def _landed(self, results: Results) -> None:
+        """A job has ended: commit its answers, wake who waits for them, park the rest again or send it alone."""
+        if results.answers:
+            await self._log.answered(results.answers)
+        for stored in results.answers:
+            self._settle(stored)
+        for again, live in ((results.again, False), (results.alone, True)):
+            if again:
+                await self._log.unanswered([request.key for request in again], live=live)
+        for request in (*results.again, *results.alone):
+            self._unanswered(request, live=request in results.alone)
+
+    def _settle(self, stored: StoredResponse) -> None:
+        place = self._parked.get(stored.key)
+        held = self._held.pop(stored.key, None)
+        if place is not None and place.reservation is not None:
+            held, place.reservation = place.reservation, None
+        if held is not None:
+            held.settle(stored.cost_usd or 0.0)
+        self._run.tally.paid(stored.model, stored.cost_usd)
+        if place is not None and not place.answer.done():
+            place.answer.set_result(stored)
+
+    def _unanswered(self, request: BatchRequest, *, live: bool) -> None:
+        place = self._parked.get(request.key)
+        held = self._held.pop(request.key, None)
+        if place is None:
+            if held is not None:
+                held.settle(0.0)
+        elif live:
+            place.reservation = place.reservation or held
+            if not place.answer.done():
+                place.answer.set_result(None)
+        else:
+            place.reservation = place.reservation or held
+            place.request = request
+            self._wave.ready[request.key] = place
+
+    def _give_up(self, error: CupelError) -> None:
+        for place in self._parked.values():
+            if not place.answer.done():
+                place.answer.set_exception(error)
+
+    def _pending(self) -> str:
+        jobs = len(self._jobs.open)
+        at = f"{jobs} batch job{'s' if jobs != 1 else ''} left at the provider"
+        return f"stopped with {at}; nothing of it is lost"
+
+
+async def held_usd(run_log: RunLog, run_id: str) -> float:
+    """What is set aside for a run's requests at providers now; `Batcher.open` takes it up again.
+
+    What was set aside for requests that were never sent is freed: their documents park them anew.
+    """
+    log = BatchLog(run_log)
+    await log.forget_unsent(run_id)
+    return sum((await log.held_usd(run_id)).values())
+
+
+def check_batchable(models: Iterable[str]) -> None:
+    """See that a run has something to batch.
+
+    Raises:
+        SettingError: If no model's provider has a batch API.
+    """
+    names = sorted({name for name in models if name})
+    if not any(takes_batches(name) for name in names):
+        raise SettingError(
+            f"--batch: none of {', '.join(names) or 'no models'} has a batch API; "
+            "openai: and groq: models have one. Choose one with --cheap-model, or leave out --batch"
+        )
+
+
+def _portions(requests: list[BatchRequest]) -> Iterator[list[BatchRequest]]:
+    """The requests in as many parts as a provider's limits ask for."""
+    part: list[BatchRequest] = []
+    size = 0
+    for request in requests:
+        length = len(request.body.encode()) + 200
+        if part and (len(part) >= MAX_REQUESTS or size + length > MAX_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(request)
+        size += length
+    if part:
+        yield part
+
+
+def _one_less(counter: Counter[object], key: object) -> None:
+    counter[key] -= 1
+    if not counter[key]:
+        del counter[key]

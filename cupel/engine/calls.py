@@ -1,0 +1,204 @@
+"""The one place where a model is called: looked up, reserved, limited, sent, retried, committed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
+from functools import lru_cache
+from typing import Any, Protocol
+
+from cupel.engine.holds import Hold
+from cupel.engine.requests import Request, Response, paid_for
+from cupel.engine.run import Run, current_run
+from cupel.errors import DocumentBudgetError, UnknownPriceError
+from cupel.limits import Circuits, Limiter, RetryPolicy, Slot, with_retries
+from cupel.models import Completion, complete, opened, price
+from cupel.runlog import RunLog, StoredResponse
+from cupel.tracing import call_context
+
+EXPECTED_REPLY_TOKENS = 256
+
+
+class Batching(Protocol):
+    """What may answer calls in place of sending each: a provider's batch API."""
+
+    def call(self, key: str) -> AbstractContextManager[None]:
+        """A call is under way inside."""
+        ...
+
+    async def ask(
+        self,
+        request: Request,
+        worst_usd: Callable[[], float],
+        live: Callable[[], Awaitable[StoredResponse]],
+    ) -> StoredResponse:
+        """The answer, committed."""
+        ...
+
+
+class Calls:
+    """The model calls of one event loop; the same request in flight twice is sent once.
+
+    Args:
+        run_log: Where responses are looked up and kept.
+        limiter: Whom to ask before sending.
+        env: Environment variables, for prices.
+    """
+
+    def __init__(self, run_log: RunLog, limiter: Limiter, env: Mapping[str, str]) -> None:
+        self.run_log = run_log
+        self.limiter = limiter
+        self.env = env
+        self.circuits = Circuits()
+        self.batching: Batching | None = None
+        self.asking = asyncio.Event()
+        self._in_flight: dict[str, asyncio.Task[StoredResponse]] = {}
+
+    async def complete(self, request: Request) -> Response:
+        """The response to a request: from the run log, from the same call in flight, or paid for now.
+
+        Raises:
+            ModelError: When the provider gave none; its kind says whether the run goes on.
+            StopRunError: When the budget or a daily limit does not allow it.
+            DocumentBudgetError: When this document's own budget does not.
+        """
+        if self.batching is None:
+            return await self._complete(request)
+        with self.batching.call(request.key):
+            return await self._complete(request)
+
+    async def _complete(self, request: Request) -> Response:
+        tally = current_run().tally
+        if self.batching is None and not self.run_log.claims.take(request.key):
+            await self._asked_elsewhere(request)
+        stored = await self.run_log.response(request.key)
+        if stored is not None:
+            self.run_log.claims.give_back(request.key)
+            tally.cache_hits += 1
+            return Response(stored, cached=True)
+        pending = self._in_flight.get(request.key)
+        if pending is not None:
+            tally.cache_hits += 1
+            return Response(await asyncio.shield(pending), cached=True)
+        return Response(await self._start(request), cached=False)
+
+    async def _asked_elsewhere(self, request: Request) -> None:
+        """Wait while another run on this run log asks the same: its answer will be there, and paid once.
+
+        Not for longer than a call of ours may take in all: the other may wait for a daily limit, or hang.
+        """
+        current_run().tally.notes.add(
+            "another run on this run log was asking the same: its answers were waited for"
+        )
+        wait, left = 0.02, request.settings.timeout_s * (request.max_retries + 1)
+        while left > 0 and not self.run_log.claims.take(request.key):
+            await asyncio.sleep(wait)
+            left -= wait
+            wait = min(1.5 * wait, 0.5)
+
+    async def _start(self, request: Request) -> StoredResponse:
+        context, config = call_context(trace_config(request))
+        paying = self._pay(request, config) if self.batching is None else self._batched(request, config)
+        task = asyncio.create_task(paying, context=context)
+        self._in_flight[request.key] = task
+        task.add_done_callback(lambda done: self._landed(request.key, done))
+        return await asyncio.shield(task)  # a paid call is finished and stored even if its caller is gone
+
+    async def _batched(self, request: Request, config: Any) -> StoredResponse:
+        assert self.batching is not None
+        run = current_run()
+        return await self.batching.ask(
+            request, lambda: self._worst_cost(request, run), lambda: self._pay(request, config)
+        )
+
+    def _landed(self, key: str, task: asyncio.Task[StoredResponse]) -> None:
+        self._in_flight.pop(key, None)
+        self.run_log.claims.give_back(key)
+        if not task.cancelled():
+            task.exception()  # seen here, in case nobody waits any more
+
+    async def drain(self) -> None:
+        """Wait until every call in flight is answered and stored."""
+        if self._in_flight:
+            await asyncio.wait(list(self._in_flight.values()))
+
+    async def _pay(self, request: Request, config: Any) -> StoredResponse:
+        run = current_run()
+        worst_usd = self._worst_cost(request, run)
+        settings = request.settings
+        run.tally.in_flight += 1
+        try:
+            completion, held = await with_retries(
+                lambda slot: self._send(request, config, run, worst_usd, slot),
+                policy=_policy(
+                    request.max_retries, settings.timeout_s, waits_for_circuit=not request.has_fallback
+                ),
+                model=request.model,
+                slot=lambda: self.limiter.slot(
+                    request.model,
+                    tokens=request.input_tokens + EXPECTED_REPLY_TOKENS,
+                    most=request.input_tokens + settings.max_output_tokens,
+                ),
+                circuit=self.circuits.of(request.model),
+            )
+        finally:
+            run.tally.in_flight -= 1
+        stored = paid_for(request, completion, run_id=run.run_id, env=self.env)
+        await held.settle(stored)
+        run.tally.paid(request.model, stored.cost_usd)
+        return stored
+
+    def _worst_cost(self, request: Request, run: Run) -> float:
+        if run.budget is None and request.usd_left is None:
+            return 0.0  # nothing to keep within; the table of prices is read when the answer is there
+        known = price(request.model, self.env)
+        if known is None:
+            raise UnknownPriceError(
+                f"the price of {request.model} is unknown, so a cap cannot be kept; set "
+                f'CUPEL_PRICES="{request.model}=IN/OUT" (USD per million tokens), or run without a cap'
+            )
+        worst = request.input_tokens * known.input + request.settings.max_output_tokens * known.output
+        if request.usd_left is not None and worst > request.usd_left:
+            raise DocumentBudgetError(
+                f"{request.doc_id}: a {request.kind} call may cost ${worst:.4f}, the document has ${request.usd_left:.4f} left"
+            )
+        return worst
+
+    async def _send(
+        self, request: Request, config: Any, run: Run, worst_usd: float, slot: Slot | None
+    ) -> tuple[Completion, Hold]:
+        held = await Hold.take(self.run_log, run, worst_usd)
+        try:
+            if not self.asking.is_set():
+                await opened(request.model, request.settings)
+                self.asking.set()
+            completion = await complete(
+                request.model,
+                request.messages,
+                schema=request.wire,
+                schema_name=request.schema_name,
+                settings=request.settings,
+                config=config,
+            )
+        except BaseException as error:
+            await held.lost(surely_free=getattr(error, "status_code", None) is not None)
+            raise
+        if slot is not None:
+            slot.learn(completion.headers, 200, completion.input_tokens + completion.output_tokens)
+        return completion, held
+
+
+@lru_cache(maxsize=32)
+def _policy(max_retries: int, timeout_s: float, *, waits_for_circuit: bool) -> RetryPolicy:
+    return RetryPolicy(
+        max_attempts=max_retries + 1,
+        attempt_timeout_s=timeout_s,
+        total_timeout_s=max(timeout_s * (max_retries + 1), timeout_s),
+        waits_for_circuit=waits_for_circuit,
+    )
+
+
+def trace_config(request: Request) -> Any:
+    """What a trace says about a call; nothing of the document itself."""
+    return {"run_name": request.kind, "metadata": {"doc_id": request.doc_id, "model": request.model}}

@@ -1,0 +1,246 @@
+"""One request about a pack, and what each of its documents gets of the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from cupel.context import RunContext
+from cupel.engine.ask import Answer, Question, ask, is_answered
+from cupel.engine.packing.packs import Pack, Place
+from cupel.engine.runtime import current
+from cupel.models import capabilities, estimate_tokens
+from cupel.runlog import PromptVersion
+from cupel.state import Call, Record
+from cupel.task import (
+    Message,
+    TaskSpec,
+    Template,
+    compact,
+    messages,
+    prompt_version,
+    render,
+    sent_schema,
+    stable_values,
+    template_of,
+)
+from cupel.text import ground_record, wrap
+
+_PICO = 10**12
+_FOUND = ("verbatim", "normalised")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackedPrompt:
+    """The prompt of a task for several documents, and the version it has."""
+
+    document: Template
+    """The task's own: its system part is the contract, its user part stands for each document."""
+
+    around: Template
+    stable: Mapping[str, str]
+    schema: Mapping[str, Any]
+    version: str
+
+    def messages(self, pack: Pack, inputs: Sequence[str]) -> list[Message]:
+        """The request about a pack: the contract once, then the documents, each between tags of its own."""
+        blocks = [
+            render(
+                self.document.user,
+                {
+                    **self.stable,
+                    **{name: row.inputs.get(name, "") for name in inputs},
+                    "document": wrap(str(row.text), str(number)),
+                    "addendum": "",
+                },
+            ).strip()
+            for number, row in enumerate(pack.members, start=1)
+        ]
+        told = {"count": str(len(blocks)), "documents": "\n\n".join(blocks)}
+        return messages(self.around, {"contract": self._contract()}, told)
+
+    def _contract(self) -> str:
+        if not self.document.system:
+            return ""
+        return messages(self.document, self.stable, {})[0]["content"]
+
+
+def packed_prompt(task: TaskSpec, model: str, context: RunContext) -> PackedPrompt:
+    """The prompt that asks a model for the records of several documents.
+
+    Raises:
+        TaskError: If the project has no `_generic/packing.md`.
+    """
+    document = template_of(task, "extract", context.extract_prompt)
+    around = template_of(task, "packing")
+    schema = packed_schema(task)
+    in_text = capabilities(model).structured != "json_schema"
+    stable = stable_values(task, schema=schema if in_text else None, output_language=context.output_language)
+    own = prompt_version(document, stable, schema)
+    return PackedPrompt(
+        document=document,
+        around=around,
+        stable=stable,
+        schema=schema,
+        version=prompt_version(around, {"contract": own}, schema),
+    )
+
+
+@lru_cache(maxsize=32)
+def packed_schema(task: TaskSpec) -> dict[str, Any]:
+    """The schema of the answer about a pack: a list of numbered records; definitions stay where `$ref` finds them."""
+    shared: dict[str, Any] = {
+        name: task.schema[name] for name in ("$defs", "definitions") if name in task.schema
+    }
+    record = {name: part for name, part in task.schema.items() if name not in shared}
+    entry = {
+        "type": "object",
+        "properties": {"document": {"type": "integer"}, "record": record},
+        "required": ["document", "record"],
+        "additionalProperties": False,
+    }
+    return {
+        "type": "object",
+        "properties": {"records": {"type": "array", "items": entry}},
+        "required": ["records"],
+        "additionalProperties": False,
+        **shared,
+    }
+
+
+async def packed_answer(
+    place: Place, own: Question, task: TaskSpec, context: RunContext
+) -> tuple[Answer, str] | None:
+    """This document's part of the answer about its pack, and the version of the packed prompt.
+
+    The answer has no record where the document has to be asked alone: its entry is missing or there twice, rests
+    on a neighbour, or there is no usable answer at all. Its share of what was paid stands in `calls` all the same.
+    None where it is not worth asking packed: fewer than two of the pack still need an answer, or this
+    document was answered alone before.
+
+    Args:
+        place: The document's place in its pack.
+        own: The question about this document alone.
+        task: What is extracted.
+        context: The run's settings.
+    """
+    prompt = packed_prompt(task, own.model, context)
+    question = await _question(place, own, prompt, task)
+    if not await is_answered(question) and not await _is_worth_asking(place, own):
+        return None
+    answer = await ask(question)
+    records = [] if answer.record is None else answer.record["records"]
+    found = [own_record(records, place.pack, number, task.schema) for number in _numbers(place.pack)]
+    record = found[place.number - 1]
+    return replace(
+        answer,
+        record=record,
+        calls=shares(answer.calls, place, found),
+        error=answer.error
+        or (None if record else "the packed request gave no record of its own for this document"),
+        error_kind=answer.error_kind or (None if record else "schema"),
+    ), prompt.version
+
+
+async def _question(place: Place, own: Question, prompt: PackedPrompt, task: TaskSpec) -> Question:
+    runtime = await current()
+    await runtime.run_log.note_prompt(
+        PromptVersion(
+            version=prompt.version,
+            task=task.name,
+            kind="packing",
+            system=prompt.around.system,
+            user=prompt.around.user,
+            schema=sent_schema(prompt.schema)[1],
+        )
+    )
+    return replace(
+        own,
+        messages=prompt.messages(place.pack, task.inputs),
+        schema=prompt.schema,
+        schema_name="records",
+        doc_id=", ".join(place.pack.doc_id(number) for number in _numbers(place.pack)),
+        text="",
+        logprobs=False,
+        fallback_model="",  # each document has its own fallback when it is asked alone
+    )
+
+
+async def _is_worth_asking(place: Place, own: Question) -> bool:
+    if place.pack.trial:
+        return True
+    if await is_answered(own):
+        return False
+    log = (await current()).run_log
+    return sum([await log.outcome(key) is None for key in place.pack.keys]) > 1
+
+
+def own_record(
+    entries: Sequence[Mapping[str, Any]], pack: Pack, number: int, schema: Mapping[str, Any]
+) -> Record | None:
+    """The record of one document of a pack; None where it is missing, there twice, or quotes a neighbour."""
+    found = [entry["record"] for entry in entries if entry["document"] == number]
+    if len(found) != 1:
+        return None
+    texts = [str(row.text) for row in pack.members]
+    mine = texts[number - 1]
+    strangers = [item for item in ground_record(found[0], schema, mine) if item["match"] not in _FOUND]
+    others = [text for text in texts if text is not mine]
+    if any(_stands_in(others, item["quote"]) for item in strangers):
+        return None
+    record: Record = found[0]
+    return record
+
+
+def _stands_in(texts: Sequence[str], quote: str) -> bool:
+    schema = {"properties": {"quote": {"type": "string", "x-grounded": True}}}
+    return any(
+        item["match"] in _FOUND for text in texts for item in ground_record({"quote": quote}, schema, text)
+    )
+
+
+def shares(calls: Sequence[Call], place: Place, records: Sequence[Record | None]) -> list[Call]:
+    """This document's share of the calls about its pack; those of all its documents add up exactly.
+
+    What was sent is shared out by the length of the texts, what was answered by that of the records, the cost by
+    both together.
+    """
+    sent = [1 + estimate_tokens(str(row.text)) for row in place.pack.members]
+    said = [1 + estimate_tokens(compact(record), json=True) for record in records]
+    return [_share(call, place.number - 1, sent, said) for call in calls]
+
+
+def _share(call: Call, place: int, sent: Sequence[int], said: Sequence[int]) -> Call:
+    asked = apportioned(call["input_tokens"], sent)
+    answered = apportioned(call["output_tokens"], said)
+    both = [1 + one + other for one, other in zip(asked, answered, strict=True)]
+    usd = call["cost_usd"]
+    return {
+        **call,
+        "input_tokens": asked[place],
+        "cached_tokens": apportioned(call["cached_tokens"], asked)[place] if call["cached_tokens"] else 0,
+        "output_tokens": answered[place],
+        "cost_usd": None if usd is None else apportioned(round(usd * _PICO), both)[place] / _PICO,
+        "packed": len(sent),
+    }
+
+
+def apportioned(total: int, weights: Sequence[int]) -> list[int]:
+    """A whole number shared out by weights; the shares add up to it exactly.
+
+    >>> apportioned(10, [1, 1, 2])
+    [2, 3, 5]
+    """
+    whole, passed, given, parts = sum(weights), 0, 0, []
+    for weight in weights:
+        passed += weight
+        upto = total * passed // whole
+        parts.append(upto - given)
+        given = upto
+    return parts
+
+
+def _numbers(pack: Pack) -> range:
+    return range(1, len(pack.members) + 1)

@@ -1,0 +1,156 @@
+"""One spending cap for all processes on a run log: reserved before anything is sent, in one row, by one transaction.
+
+    committed = spent + reserved;  committed + asked ≤ cap       or the call waits, or is not made
+
+What a lost process had reserved stays committed: the provider may have billed it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from cupel.errors import BudgetExceededError
+from cupel.limits import PICO, RAISE_IT, pico_cap, pico_of
+from cupel.runlog import RunLog, StoredResponse, now, tables
+
+_LOOK_S = 0.25
+
+
+class _Room(NamedTuple):
+    """What became of a reservation, and how the purse stands."""
+
+    taken: bool
+    committed: int
+    held: int
+
+
+class SharedBudget:
+    """A run's cap, kept in its run log.
+
+    Args:
+        run_log: Shared by all processes of the run.
+        run_id: The run.
+        max_usd: The cap.
+        patience_s: How long to wait for room while nothing changes: by then, what is reserved is a lost process's.
+
+    Raises:
+        SettingError: If the cap is negative or not a number.
+    """
+
+    def __init__(self, run_log: RunLog, run_id: str, max_usd: float, *, patience_s: float = 120.0) -> None:
+        self._log, self._run_id, self._patience_s = run_log, run_id, patience_s
+        self._cap = pico_cap(max_usd) or 0
+        self._line = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Count what the run log says was spent and reserved; any process may do so at any time."""
+        await self._log.transact(partial(_open, run_id=self._run_id))
+
+    async def reserve(self, token: str, usd: float) -> None:
+        """Commit the most a call can cost, before it is sent; waits while others may still free room.
+
+        Raises:
+            BudgetExceededError: If the cap has no room for it.
+        """
+        pico = pico_of(usd)
+        if (await self._try(token, pico)).taken:
+            return
+        async with self._line:
+            await self._wait(token, pico)
+
+    async def settle(self, token: str, usd: float, stored: StoredResponse) -> None:
+        """Commit a response, and its cost in place of what was reserved, as one."""
+        change = pico_of(stored.cost_usd or 0.0) - pico_of(usd)
+        await self._log.transact(
+            partial(_settle, run_id=self._run_id, token=token, change=change, stored=stored)
+        )
+
+    async def release(self, token: str, usd: float) -> None:
+        """Give back what was reserved for a call that was surely not billed."""
+        await self._log.transact(
+            partial(_settle, run_id=self._run_id, token=token, change=-pico_of(usd), stored=None)
+        )
+
+    async def _try(self, token: str, pico: int) -> _Room:
+        return await self._log.transact(
+            partial(_reserve, run_id=self._run_id, token=token, pico=pico, cap=self._cap)
+        )
+
+    async def _wait(self, token: str, pico: int) -> None:
+        before, since = None, time.monotonic()
+        while True:
+            room = await self._try(token, pico)
+            if room.taken:
+                return
+            self._check(room.committed - room.held, pico, "is spent")
+            if room != before:
+                before, since = room, time.monotonic()
+            elif time.monotonic() - since > self._patience_s:
+                self._check(
+                    room.committed, pico, "is spent, or reserved for calls nobody has heard of again,"
+                )
+            await asyncio.sleep(_LOOK_S)
+
+    def _check(self, committed: int, pico: int, how: str) -> None:
+        if committed + pico > self._cap:
+            raise BudgetExceededError(
+                f"the budget has no room: ${committed / PICO:.6f} of ${self._cap / PICO:.6f} {how} and the next "
+                f"call may cost ${pico / PICO:.6f}. {RAISE_IT}"
+            )
+
+
+def _open(connection: Connection, *, run_id: str) -> None:
+    make: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    purses = tables.purses
+    connection.execute(make(purses).values(run_id=run_id, committed_pico=0).on_conflict_do_nothing())
+    # whoever has the row has the purse: nothing of the sums below can change meanwhile
+    connection.execute(select(purses).where(purses.c.run_id == run_id).with_for_update())
+    responses = tables.responses
+    paid = select(func.coalesce(func.sum(responses.c.cost_usd), 0.0)).where(responses.c.run_id == run_id)
+    committed = pico_of(float(connection.execute(paid).scalar_one())) + _held(connection, run_id)
+    connection.execute(update(purses).where(purses.c.run_id == run_id).values(committed_pico=committed))
+
+
+def _held(connection: Connection, run_id: str) -> int:
+    held = tables.reservations
+    query = select(func.coalesce(func.sum(held.c.usd), 0.0)).where(held.c.run_id == run_id)
+    return pico_of(float(connection.execute(query).scalar_one()))
+
+
+def _reserve(connection: Connection, *, run_id: str, token: str, pico: int, cap: int) -> _Room:
+    purses = tables.purses
+    taken = connection.execute(
+        update(purses)
+        .where(purses.c.run_id == run_id, purses.c.committed_pico + pico <= cap)
+        .values(committed_pico=purses.c.committed_pico + pico)
+    ).rowcount
+    if taken:
+        row = {"key": token, "run_id": run_id, "usd": pico / PICO, "created_at": now()}
+        connection.execute(tables.reservations.insert(), row)
+        return _Room(taken=True, committed=0, held=0)
+    committed = connection.execute(
+        select(purses.c.committed_pico).where(purses.c.run_id == run_id)
+    ).scalar_one()
+    return _Room(taken=False, committed=int(committed), held=_held(connection, run_id))
+
+
+def _settle(
+    connection: Connection, *, run_id: str, token: str, change: int, stored: StoredResponse | None
+) -> None:
+    purses, held = tables.purses, tables.reservations
+    # the purse first, in every transaction: two processes never wait for each other
+    connection.execute(
+        update(purses)
+        .where(purses.c.run_id == run_id)
+        .values(committed_pico=purses.c.committed_pico + change)
+    )
+    connection.execute(delete(held).where(held.c.key == token))
+    if stored is not None:
+        make: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        connection.execute(make(tables.responses).values(**stored.row()).on_conflict_do_nothing())

@@ -1,0 +1,33 @@
+"""How good it is, asked from outside: experiments, comparisons of two models, failures kept and run again, a judge checked."""
+
+from cupel.evaluation.compare import Comparison, check_sides, compared, read_side
+from cupel.evaluation.experiments import (
+    Experiment,
+    Scores,
+    as_baseline,
+    broken,
+    document_scores,
+    experiment_id,
+    read_experiment,
+    scored_variant,
+    variants,
+)
+from cupel.evaluation.failure_sets import Rerun, freeze
+from cupel.evaluation.failures import FIXES, FailureGroup, group_failures
+from cupel.evaluation.judge_check import (
+    Case,
+    JudgeReport,
+    Spoiled,
+    against_people,
+    cases_of_run,
+    read_cases,
+    spoiled_on,
+    verdicts_on,
+)
+from cupel.evaluation.routing_evaluation import ALL_SIGNALS, Evaluation, Line, evaluate, policies_for
+from cupel.evaluation.routing_experiments import (
+    compare_with_reference,
+    load_experiment,
+    regressions,
+    to_baseline,
+)

@@ -1,0 +1,236 @@
+"""Two models, or two versions of a prompt, on the same documents; a third model says which record is better."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any, Literal
+
+from cupel.cascade import prompt_for
+from cupel.context import RunContext
+from cupel.engine import Question, ask, current, current_run, running
+from cupel.errors import SettingError
+from cupel.improvement import (
+    Ledger,
+    as_version,
+    changed,
+    known_version,
+    read_candidate,
+    rule_rows,
+    rules_of,
+    version_of,
+)
+from cupel.judging import Preference, WinRate, pairwise_schema, preference, win_rate
+from cupel.models import ModelId, resolve_models
+from cupel.runs import Document, detached, enrich_graph
+from cupel.state import CompareInput, CompareResult, CompareState, Opinion, Outcome, Side
+from cupel.task import TaskSpec, compact, load_task, messages, template_of
+from cupel.text import document_id, wrap
+
+
+def read_side(told: str, task: TaskSpec, ledger: Ledger, folder: Path) -> Side:
+    """What `--a` or `--b` names: a model, a version, a candidate's file, `active`, or `model@version`.
+
+    Raises:
+        UsageError: For a version the ledger does not have, or no such model.
+    """
+    model, _, version = told.partition("@") if ":" in told else ("", "", told)
+    side = Side(name=told)
+    if model:
+        side["model"] = str(ModelId.parse(model))
+    if version and version != "active":
+        spec = _version(version, task, ledger, folder)
+        side["rules"], side["extract"] = rule_rows(spec.rules), spec.prompts["extract"]
+        side["name"] = f"{model}@{version_of(spec)}" if model else version_of(spec)
+    return side
+
+
+def _version(told: str, task: TaskSpec, ledger: Ledger, folder: Path) -> TaskSpec:
+    if re.search(r"\.(?:toml|md)$", told):
+        return read_candidate(folder / told, task)
+    return as_version(task, known_version(ledger, task.name, told))
+
+
+def check_sides(a: Side, b: Side, context: RunContext, env: Mapping[str, str]) -> str:
+    """The judge's model.
+
+    Raises:
+        SettingError: Where it is missing, would judge its own records, or both sides are the same.
+    """
+    models = resolve_models(context, env)
+    if {**a, "name": ""} == {**b, "name": ""}:
+        raise SettingError(f"a and b are the same: {a['name']}; name another model or version with --b")
+    if not models.judge:
+        raise SettingError("no judge is attached; name one with --judge")
+    for side in (a, b):
+        if models.judge == side.get("model", models.cheap):
+            raise SettingError(f"{models.judge} would judge its own records; name another with --judge")
+    return models.judge
+
+
+async def answered(state: CompareState, context: RunContext) -> dict[str, Any]:
+    """Both sides' outcomes for the document, at once."""
+    a, b = await asyncio.gather(*(_outcome(state, state[side], context) for side in ("a", "b")))
+    return {"outcomes": {"a": a, "b": b}, "doc_id": a["doc_id"]}
+
+
+async def _outcome(state: CompareState, side: Side, context: RunContext) -> Outcome:
+    """One side alone: no stronger model and no judge stands behind it."""
+    runtime = await current()
+    task = await asyncio.to_thread(load_task, state["task"], runtime.project.prompts)
+    if "rules" in side:
+        task = changed(task, rules_of(side["rules"]), side.get("extract", ""))
+    settings = context.model_copy(
+        update={
+            "cheap_model": side.get("model", context.cheap_model),
+            "strong_model": "none",
+            "judge": "never",
+            "human_review": False,
+        }
+    )
+    given = {
+        "text": state["text"],
+        "task": task.name,
+        "doc_id": state.get("doc_id") or document_id(state["text"], state.get("meta")),
+        "meta": dict(state.get("meta") or {}),
+    }
+    graph = await asyncio.to_thread(enrich_graph, runtime.project)
+    with running(replace(current_run(), task=task)):
+        outcome: Outcome = await detached(graph.ainvoke(given, context=settings))
+    return outcome
+
+
+async def preferred(state: CompareState, context: RunContext) -> dict[str, Any]:
+    """Ask the judge in both orders; what it says must not depend on which record comes first."""
+    outcomes = state.get("outcomes") or {}
+    records = {side: outcomes[side]["record"] for side in ("a", "b")}
+    settled = _without_asking(records)
+    if settled is not None:
+        return {"opinions": [], "preferred": settled}
+    one, other = await asyncio.gather(*(_opinion(state, records, first, context) for first in ("a", "b")))
+    return {"opinions": [one, other], "preferred": preference(one["better"], other["better"])}
+
+
+def _without_asking(records: Mapping[str, Any]) -> Preference | None:
+    """No record loses to one; the same record is a tie; two that are missing tell nothing."""
+    a, b = records["a"], records["b"]
+    if a is None or b is None:
+        return "unknown" if a is None and b is None else "b" if a is None else "a"
+    return "tie" if compact(a) == compact(b) else None
+
+
+async def _opinion(
+    state: CompareState, records: Mapping[str, Any], first: Literal["a", "b"], context: RunContext
+) -> Opinion:
+    runtime = await current()
+    task = await asyncio.to_thread(load_task, state["task"], runtime.project.prompts)
+    judging = context.model_copy(update={"judge": "always"})
+    judge = resolve_models(judging, runtime.env).judge
+    if not judge:
+        return Opinion(first=first, better=None, reasoning="no judge is attached; set --judge")
+    schema, second = pairwise_schema(), "b" if first == "a" else "a"
+    prompt = await prompt_for(task, "compare", judge, judging, schema)
+    doc_id = state.get("doc_id", "")
+    varying = {
+        **{name: str((state.get("meta") or {}).get(name, "")) for name in task.inputs},
+        "document": wrap(state["text"], doc_id),
+        "first": compact(records[first]),
+        "second": compact(records[second]),
+    }
+    answer = await ask(
+        Question(
+            kind="compare",
+            model=judge,
+            messages=messages(prompt.template, prompt.stable, varying),
+            schema=schema,
+            schema_name="comparison",
+            doc_id=doc_id,
+            text=state["text"],
+            context=judging,
+            repair=template_of(task, "repair"),
+        )
+    )
+    if answer.record is None:
+        return Opinion(first=first, better=None, reasoning=f"no judgement: {answer.error}")
+    return Opinion(first=first, better=answer.record["better"], reasoning=answer.record["reasoning"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """All documents compared."""
+
+    a: Side
+    b: Side
+    judge: str
+    rows: Sequence[tuple[Document, CompareResult]]
+    rate: WinRate
+    swayed: int
+    """Documents on which the judge followed the order."""
+
+    def cost_usd(self, side: str) -> float | None:
+        """Mean cost of a document on a side; None where a price is unknown."""
+        costs = [result["outcomes"][side]["cost_usd"] for _, result in self.rows]
+        known = [cost for cost in costs if cost is not None]
+        return sum(known) / len(known) if known and len(known) == len(costs) else None
+
+    def latency_s(self, side: str) -> float:
+        """Median waiting time of a document on a side."""
+        return median([result["outcomes"][side]["latency_s"] for _, result in self.rows] or [0.0])
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON of the figures."""
+        rate = self.rate
+        sides = {
+            side: {
+                "name": told["name"],
+                "cost_usd_per_document": self.cost_usd(side),
+                "median_latency_s": self.latency_s(side),
+            }
+            for side, told in (("a", self.a), ("b", self.b))
+        }
+        return {
+            **sides, "judge": self.judge, "documents": len(self.rows), "win_rate": rate.rate,
+            "interval": [rate.interval.low, rate.interval.high], "a_better": rate.wins, "b_better": rate.losses,
+            "ties": rate.ties, "unknown": rate.unknown, "judge_followed_the_order": self.swayed,
+        }  # fmt: skip
+
+
+async def compared(
+    graph: Any, documents: Sequence[Document], task: TaskSpec, sides: tuple[Side, Side], context: RunContext
+) -> Comparison:
+    """Every document through the compare graph, a few at a time; finished answers come from the run log."""
+    gate = asyncio.Semaphore(8)
+
+    async def one(document: Document) -> CompareResult:
+        given = CompareInput(
+            text=document.text,
+            task=task.name,
+            a=sides[0],
+            b=sides[1],
+            doc_id=document.doc_id,
+            meta=dict(document.inputs),
+        )
+        async with gate:
+            result: CompareResult = await graph.ainvoke(given, context=context)
+        return result
+
+    results = await asyncio.gather(*(one(document) for document in documents))
+    chosen: list[Preference] = [result["preferred"] for result in results]
+    models = resolve_models(context.model_copy(update={"judge": "always"}), (await current()).env)
+    return Comparison(
+        a=sides[0],
+        b=sides[1],
+        judge=models.judge,
+        rows=list(zip(documents, results, strict=True)),
+        rate=win_rate(chosen, [document.group for document in documents]),
+        swayed=sum(_swayed(result["opinions"]) for result in results),
+    )
+
+
+def _swayed(opinions: Sequence[Opinion]) -> bool:
+    said = [opinion["better"] for opinion in opinions]
+    return said in (["first", "first"], ["second", "second"])

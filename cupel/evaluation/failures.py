@@ -1,0 +1,116 @@
+"""The failures of the run log in groups: what went wrong, what put it right, and what it cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select
+
+from cupel.errors import InputError
+from cupel.project import Project
+from cupel.runlog import RunLog, existing_run_log, find_run, tables
+
+Row = dict[str, Any]
+
+FIXES = ("addendum", "escalation", "person", "none")
+
+
+@dataclass(slots=True)
+class FailureGroup:
+    """Failures of one criterion, of one cause, under one prompt version."""
+
+    task: str
+    criterion: str
+    cause: str
+    prompt_version: str
+    count: int = 0
+    fixed_by: Counter[str] = field(default_factory=Counter)
+    example: Row = field(default_factory=dict)
+    _documents: set[str] = field(default_factory=set)
+    _costs: dict[tuple[str, str, float | None], float | None] = field(default_factory=dict)
+
+    def add(self, row: Row) -> None:
+        """Count one failure; the first one nothing has fixed becomes the example."""
+        self.count += 1
+        self.fixed_by[row["fixed_by"]] += 1
+        self._documents.add(row["doc_id"])
+        # an attempt that failed in several ways was paid once
+        self._costs[row["outcome_key"], row["tier"], row["cost_usd"]] = row["cost_usd"]
+        if not self.example or (self.example["fixed_by"] != "none" and row["fixed_by"] == "none"):
+            self.example = row
+
+    @property
+    def documents(self) -> int:
+        """How many documents are concerned."""
+        return len(self._documents)
+
+    @property
+    def cost_usd(self) -> float | None:
+        """Cost of the attempts that failed so; None where a price is unknown."""
+        costs = list(self._costs.values())
+        return None if None in costs else float(sum(cost for cost in costs if cost))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {
+            "task": self.task,
+            "criterion": self.criterion,
+            "cause": self.cause,
+            "prompt_version": self.prompt_version,
+            "count": self.count,
+            "documents": self.documents,
+            "fixed_by": {name: self.fixed_by[name] for name in FIXES},
+            "cost_usd": self.cost_usd,
+            "example": {
+                name: self.example[name]
+                for name in ("doc_id", "run_id", "model", "tier", "reasoning", "quote")
+            },
+        }
+
+
+def group_failures(project: Project, task: str | None, run: str | None) -> list[FailureGroup]:
+    """The failures of the run log in groups, the most frequent first.
+
+    Raises:
+        InputError: For a task or run that is not there.
+    """
+    with existing_run_log(project) as run_log:
+        run_id = None if run is None else find_run(run_log, run)["run_id"]
+        if task is not None:
+            _check_task(run_log, task)
+        return grouped(_rows(run_log, task, run_id))
+
+
+def _check_task(run_log: RunLog, task: str) -> None:
+    known = sorted({run["task"] for run in run_log.runs(trials=True)})
+    if task not in known:
+        raise InputError(
+            f"no run of a task {task!r} in {run_log.name}; it has runs of {', '.join(known) or 'none'}"
+        )
+
+
+def _rows(run_log: RunLog, task: str | None, run_id: str | None) -> Iterator[Row]:
+    failures = tables.failures
+    query = select(failures).order_by(failures.c.created_at, failures.c.outcome_key, failures.c.number)
+    if task is not None:
+        query = query.where(failures.c.task == task)
+    if run_id is not None:
+        query = query.where(failures.c.run_id == run_id)
+    else:
+        trials = select(tables.runs.c.run_id).where(tables.runs.c.kind == "trial")
+        query = query.where(failures.c.run_id.not_in(trials))
+    with run_log.reading() as connection:
+        for row in connection.execution_options(yield_per=500).execute(query).mappings():
+            yield dict(row)
+
+
+def grouped(rows: Iterable[Row]) -> list[FailureGroup]:
+    """Failures by task, criterion, cause and prompt version; the most frequent first."""
+    groups: dict[tuple[str, ...], FailureGroup] = {}
+    for row in rows:
+        key = (row["task"], row["criterion"], row["cause"], row["prompt_version"])
+        groups.setdefault(key, FailureGroup(*key)).add(row)
+    return sorted(groups.values(), key=lambda group: (-group.count, group.criterion, group.prompt_version))

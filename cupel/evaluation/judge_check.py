@@ -1,0 +1,263 @@
+"""The judge put to the test: against people's labels, or against records spoiled on purpose."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cupel.cascade import judged
+from cupel.context import RunContext
+from cupel.errors import InputError
+from cupel.judging import (
+    Agreement,
+    Estimate,
+    FalsePassRate,
+    Finding,
+    Mutation,
+    MutationTally,
+    Verdict,
+    audits_of,
+    corrected_false_pass_rate,
+    corrected_pass_rate,
+    false_pass_rate,
+    measure_agreement,
+    mutate,
+    tally,
+)
+from cupel.state import Attempt, FindingName, Outcome, Record, RunState, VerdictRecord
+from cupel.task import TaskSpec
+from cupel.text import ground_record
+
+PASSES = {True, "pass", "accept", "accepted", "yes"}
+FAILS = {False, "fail", "reject", "rejected", "no"}
+AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A record to be judged, with what people said of it where they did."""
+
+    doc_id: str
+    text: str
+    record: Record
+    group: str
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    label: bool | None = None
+    labels: Mapping[str, bool] = field(default_factory=dict)
+    """Criterion → whether a person passed it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeReport:
+    """How the judge compares with people.
+
+    Attributes:
+        verdict: Agreement of the verdict; None where no record had a label of its own.
+        criteria: Criterion → agreement of its findings.
+        pass_rate: Share of a run's records that people would pass, corrected for the judge's mistakes.
+        passed: Records of that run the judge passed, of `decided`.
+        false_pass: What this judge found as the auditor of that run; None where it audited nothing.
+        false_pass_corrected: The same, corrected for its mistakes.
+    """
+
+    verdict: Agreement | None
+    criteria: Mapping[str, Agreement]
+    pass_rate: Estimate | None = None
+    passed: int = 0
+    decided: int = 0
+    false_pass: FalsePassRate | None = None
+    false_pass_corrected: Estimate | None = None
+
+
+def read_cases(path: Path, task: TaskSpec) -> list[Case]:
+    """Labelled records from a JSONL file.
+
+    A line is `{"id", "text", "record", "label": "pass"|"fail", "labels": {criterion: "pass"|"fail"}, "group", "meta"}`;
+    `label`, `labels` or both; what a person could not decide is left out or null.
+
+    Raises:
+        InputError: For a line that is none, naming it and what is wrong with it.
+    """
+    cases = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if line.strip():
+            cases.append(_case(line, f"{path}:{number}", task))
+    if not cases:
+        raise InputError(f"{path}: holds no labelled record")
+    return cases
+
+
+def _case(line: str, where: str, task: TaskSpec) -> Case:
+    try:
+        row = json.loads(line)
+        text, record = row["text"], row["record"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{where}: needs a JSON object with text, record and label ({error})") from error
+    meta = row.get("meta") or {}
+    labels = {name: _label(value, where) for name, value in (row.get("labels") or {}).items()}
+    known = [criterion.id for criterion in task.criteria]
+    if unknown := [name for name in labels if name not in known]:
+        raise InputError(f"{where}: no criterion {unknown[0]!r}; {task.name} has {', '.join(known)}")
+    label = _label(row.get("label"), where)
+    if label is None and not any(value is not None for value in labels.values()):
+        raise InputError(f'{where}: has no label; write "label": "pass" or "fail"')
+    doc_id = str(row.get("id") or where)
+    return Case(
+        doc_id=doc_id,
+        text=text,
+        record=record,
+        group=str(row.get("group") or meta.get("debate") or doc_id),
+        inputs={name: str({**row, **meta}.get(name, "")) for name in task.inputs},
+        label=label,
+        labels={name: value for name, value in labels.items() if value is not None},
+    )
+
+
+def _label(value: Any, where: str) -> bool | None:
+    said = value.strip().lower() if isinstance(value, str) else value
+    if said is None or said in ("unknown", ""):
+        return None
+    if said in PASSES:
+        return True
+    if said in FAILS:
+        return False
+    raise InputError(f"{where}: the label {value!r} is neither pass nor fail")
+
+
+async def verdict_on(case: Case, task: TaskSpec, context: RunContext) -> VerdictRecord:
+    """The judge's verdict on a record as the enrich graph would get it: code first, then the model."""
+    attempt = Attempt(
+        number=1, tier="cheap", round=0, model="a record given", fallback_for=None, prompt_version="", record=case.record,
+        error=None, error_kind=None, evidence=ground_record(case.record, task.schema, case.text), logprobs=None, calls=[],
+        signals={}, score=None, confidence=None, calibrated=False, in_doubt=False, doubts=[],
+    )  # fmt: skip
+    state = RunState(
+        text=case.text, task=task.name, doc_id=case.doc_id, meta=dict(case.inputs), attempts=[attempt], verdicts=[],
+        addenda=[], path=[],
+    )  # fmt: skip
+    return await judged(state, task, context.model_copy(update={"jury_models": ()}))  # this judge alone
+
+
+async def verdicts_on(cases: Sequence[Case], task: TaskSpec, context: RunContext) -> list[VerdictRecord]:
+    """Verdicts in the order of the cases, a few at a time."""
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(case: Case) -> VerdictRecord:
+        async with gate:
+            return await verdict_on(case, task, context)
+
+    return list(await asyncio.gather(*(one(case) for case in cases)))
+
+
+def against_people(
+    cases: Sequence[Case], verdicts: Sequence[VerdictRecord], run: Iterable[Outcome] = (), *, judge: str = ""
+) -> JudgeReport:
+    """Agreement of verdicts and findings with people's labels, and the corrected pass rate of a run.
+
+    Args:
+        cases: The labelled records.
+        verdicts: The judge's, in the same order.
+        run: Outcomes of a run the same judge judged or audited, on other documents.
+        judge: Its model id, by which its audits are found.
+    """
+    run = list(run)
+    said: dict[str, FindingName] = {"accepted": "pass", "rejected": "fail", "unknown": "unknown"}
+    with_label = [(v, c) for v, c in zip(verdicts, cases, strict=True) if c.label is not None]
+    overall = None
+    if with_label:
+        overall = measure_agreement(
+            [said[v["verdict"]] for v, _ in with_label],
+            [bool(c.label) for _, c in with_label],
+            [c.group for _, c in with_label],
+        )
+    names = list(dict.fromkeys(name for case in cases for name in case.labels))
+    found = {name: _on_criterion(name, cases, verdicts) for name in names}
+    audits = false_pass_rate(audits_of(run, judge)) if judge else None
+    if audits is not None and audits.audited:
+        fixed = corrected_false_pass_rate(audits, overall) if overall is not None else None
+        return JudgeReport(verdict=overall, criteria=found, false_pass=audits, false_pass_corrected=fixed)
+    last = [outcome["verdicts"][-1]["verdict"] for outcome in run if outcome["verdicts"]]
+    passed, decided = last.count("accepted"), len(last) - last.count("unknown")
+    rate = corrected_pass_rate(passed, decided, overall) if overall is not None and decided else None
+    return JudgeReport(verdict=overall, criteria=found, pass_rate=rate, passed=passed, decided=decided)
+
+
+def _on_criterion(name: str, cases: Sequence[Case], verdicts: Sequence[VerdictRecord]) -> Agreement:
+    findings: list[FindingName] = []
+    people, groups = [], []
+    for case, verdict in zip(cases, verdicts, strict=True):
+        if name in case.labels:
+            found: dict[str, FindingName] = {f["criterion"]: f["finding"] for f in verdict["findings"]}
+            findings.append(found.get(name, "unknown"))
+            people.append(case.labels[name])
+            groups.append(case.group)
+    return measure_agreement(findings, people, groups)
+
+
+@dataclass(frozen=True, slots=True)
+class Spoiled:
+    """A spoiled record and what the judge made of it."""
+
+    doc_id: str
+    mutation: Mutation
+    verdict: VerdictRecord
+
+
+async def spoiled_on(
+    cases: Sequence[Case], task: TaskSpec, context: RunContext
+) -> tuple[list[MutationTally], list[Spoiled]]:
+    """Spoil every record in every way that applies, and let the judge judge them all.
+
+    Returns:
+        Caught and missed per mutation, and every single one.
+    """
+    made = [
+        (case, mutation)
+        for case in cases
+        for mutation in mutate(case.record, task.schema, text=case.text, seed=_seed(case.doc_id))
+    ]
+    spoiled = [
+        Case(doc_id=c.doc_id, text=c.text, record=m.record, group=c.group, inputs=c.inputs) for c, m in made
+    ]
+    verdicts = await verdicts_on(spoiled, task, context)
+    every = [Spoiled(c.doc_id, m, v) for (c, m), v in zip(made, verdicts, strict=True)]
+    return tally((item.mutation.name, _verdict(item.verdict)) for item in every), every
+
+
+def _seed(doc_id: str) -> int:
+    return int.from_bytes(hashlib.sha256(doc_id.encode()).digest()[:4])
+
+
+def _verdict(record: VerdictRecord) -> Verdict:
+    """A verdict as the tally counts it."""
+    by_code, by_judge = (
+        tuple(Finding(criterion=item["criterion"], finding=item["finding"]) for item in record[whose])
+        for whose in ("code_findings", "findings")
+    )
+    return Verdict(verdict=record["verdict"], findings=by_judge, code_findings=by_code)
+
+
+def cases_of_run(
+    rows: Iterable[tuple[int, Outcome, str]], task: TaskSpec, limit: int | None = None
+) -> list[Case]:
+    """A run's accepted records; where none was accepted, all records.
+
+    Raises:
+        InputError: For a task with further inputs, which the run log does not keep beside an outcome.
+    """
+    if task.inputs:
+        raise InputError(
+            f"task {task.name!r} needs {', '.join(task.inputs)}, which the run log does not hold; give labelled or plain "
+            "records in a JSONL file"
+        )
+    found = [(outcome, text) for _, outcome, text in rows if outcome["record"] is not None and text]
+    accepted = [(outcome, text) for outcome, text in found if outcome["status"] == "accepted"]
+    return [
+        Case(doc_id=outcome["doc_id"], text=text, record=outcome["record"] or {}, group=outcome["doc_id"])
+        for outcome, text in (accepted or found)[:limit]
+    ]

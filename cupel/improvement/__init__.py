@@ -1,0 +1,23 @@
+"""Loop B, step by step: what each node of `graphs/improve.py` does, from failures to the ledger.
+
+Every call goes through the run log and every entry of the ledger has a key, so a campaign killed at any
+instant and started anew pays nothing twice and leaves the same ledger.
+"""
+
+from cupel.improvement.campaign import ledger_of
+from cupel.improvement.failure_clusters import with_anchors
+from cupel.improvement.gate import ALPHA
+from cupel.improvement.hub import hub_name, pull_prompt, push_prompt
+from cupel.improvement.ledger import Ledger
+from cupel.improvement.steps import promote, rollback, stored_version
+from cupel.improvement.versions import (
+    as_version,
+    changed,
+    contract_problem,
+    known_version,
+    read_candidate,
+    rule_rows,
+    rules_of,
+    version_diff,
+    version_of,
+)

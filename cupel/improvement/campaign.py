@@ -1,0 +1,203 @@
+"""A campaign: the task as it is, its documents, its money, its ledger; the same one at every step, and after a kill."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cupel.context import RunContext
+from cupel.engine import Run, Runtime, current
+from cupel.errors import SettingError, UsageError
+from cupel.improvement.gate_judges import check_judges
+from cupel.improvement.guards import LeakGuard
+from cupel.improvement.ledger import Ledger
+from cupel.improvement.sessions import enter
+from cupel.improvement.versions import version_of
+from cupel.limits import Budget
+from cupel.metrics import Scored
+from cupel.models import check_models, resolve_models
+from cupel.runlog import now, text_hash
+from cupel.runs import Bench, Document, read_documents, scores_of
+from cupel.state import ImproveState, Outcome
+from cupel.task import TaskSpec, compact, load_task
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Campaign:
+    """What the steps share: the task as it is, its documents, the ledger, and where versions are tried."""
+
+    name: str
+    task: TaskSpec
+    documents: Mapping[str, Document]
+    ledger: Ledger
+    bench: Bench
+    context: RunContext
+    gate_judge: str
+    by_gold: bool
+    graded: bool = False
+    """Documents are scored by the task's metric, not only as right or wrong."""
+
+    jury: tuple[str, ...] = ()
+    """Sits with the gate's judge on every held-out record."""
+
+    warnings: tuple[str, ...] = ()
+    """What to know about its judges."""
+
+    @property
+    def metric(self) -> str:
+        """What decides at the gate."""
+        if not self.by_gold:
+            return f"judge:{'+'.join((self.gate_judge, *self.jury))}"
+        return (
+            f"gold:{self.task.metric}"
+            if self.graded
+            else f"gold:{self.task.metric} ≥ {self.task.wrong_below:g}"
+        )
+
+    @property
+    def version(self) -> str:
+        """The prompt as it is."""
+        return version_of(self.task)
+
+    @property
+    def trial(self) -> RunContext:
+        """Settings under which versions are compared on development documents: nothing is refined."""
+        return self.context.model_copy(
+            update={
+                "judge": "never" if self.by_gold else "always",
+                "max_refinements": 0,
+                "advisory_judge": False,
+                "jury_models": (),  # who sits at the gate may not tune
+            }
+        )
+
+    @property
+    def confirmation(self) -> RunContext:
+        """The same on held-out documents, where another judge decides, with the jury if there is one."""
+        if self.by_gold:
+            return self.trial
+        sitting = {"judge_model": self.gate_judge, "jury_models": self.jury, "jury": "always"}
+        return self.trial.model_copy(update=sitting if self.jury else {"judge_model": self.gate_judge})
+
+    @functools.cached_property
+    def leaks(self) -> LeakGuard:
+        """Knows every document, those held out included."""
+        return LeakGuard([d.text for d in self.documents.values()], list(self.documents))
+
+    def chosen(self, ids: Sequence[str]) -> list[Document]:
+        """Documents by id."""
+        return [self.documents[doc_id] for doc_id in ids]
+
+    async def outcomes(self, task: TaskSpec, context: RunContext, ids: Sequence[str]) -> dict[str, Outcome]:
+        """Outcomes of these documents under a version."""
+        return await self.bench.outcomes(task, context, self.chosen(ids))
+
+    def scores(self, outcomes: Mapping[str, Outcome], ids: Sequence[str]) -> dict[str, Scored]:
+        """Scores of those documents of which anybody could tell."""
+        return scores_of(outcomes, self.chosen(ids), self.task, graded=self.graded)[0]
+
+    async def note(self, kind: Any, key: str, data: Mapping[str, Any]) -> None:
+        """Write an entry of the ledger, once."""
+        entry = {"campaign": self.name, **data}
+        await asyncio.to_thread(self.ledger.append, kind, task=self.task.name, key=key, at=now(), data=entry)
+
+
+def ledger_of(state: Path) -> Ledger:
+    """The ledger in a project's state folder."""
+    return Ledger(state / "refinement" / "ledger.jsonl")
+
+
+async def opened(state: ImproveState, context: RunContext) -> Campaign:
+    """The campaign a state belongs to; the same one at every step, and after a kill.
+
+    Raises:
+        SettingError: Where nothing could tell right from wrong, or the gate would have no judge of its own.
+    """
+    runtime = await current()
+    context = context.model_copy(update={"human_review": False})
+    task = await asyncio.to_thread(load_task, state["task"], runtime.project.prompts)
+    path = runtime.project.folder / state["documents"]
+    documents = await asyncio.to_thread(read_documents, path, task, group=state.get("group") or "")
+    golden = [document for document in documents if document.gold is not None]
+    used = golden or documents
+    models = resolve_models(context, runtime.env)
+    gate_judge = state.get("gate_judge") or next(iter(models.jury), "")
+    jury = tuple(model for model in models.jury if model != gate_judge)
+    check_models(replace(models, jury=jury), runtime.env)
+    warnings = () if golden else check_judges(models, gate_judge, jury, runtime.env)
+    name = state.get("campaign") or _name(state, task, used, context, models.all())
+    ledger = ledger_of(runtime.project.state)
+    await enter(ledger, task.name, name)
+    _check_unchanged(state, task)
+    return Campaign(
+        name=name,
+        task=task,
+        documents={document.doc_id: document for document in used},
+        ledger=ledger,
+        bench=Bench(
+            project=runtime.project,
+            runtime=runtime,
+            run=await _run(runtime, name, state.get("max_usd")),
+            name=str(state["documents"]),
+        ),
+        context=context.model_copy(update={"jury_models": ()}),
+        gate_judge=gate_judge,
+        by_gold=bool(golden),
+        graded=bool(golden) and _graded(state),
+        jury=() if golden else jury,
+        warnings=warnings,
+    )
+
+
+def _graded(state: ImproveState) -> bool:
+    """Whether gold decides by the task's metric.
+
+    Raises:
+        SettingError: For a metric that is none of the two.
+    """
+    told = state.get("gate_metric") or "graded"
+    if told not in ("graded", "right"):
+        raise SettingError(f"gate_metric={told!r}: use graded or right")
+    return told == "graded"
+
+
+def _check_unchanged(state: ImproveState, task: TaskSpec) -> None:
+    """A campaign is about the prompt it began with, or the one it promoted.
+
+    Raises:
+        UsageError: If the prompt was edited, promoted or rolled back meanwhile.
+    """
+    began, now_at = state.get("version"), version_of(task)
+    proposal = state.get("proposal")
+    promoted = proposal["version"] if proposal and state.get("approved_by") else None
+    if began and now_at not in (began, promoted):
+        raise UsageError(
+            f"the prompt of {task.name!r} is at {now_at}, this campaign began at {began}: it was changed meanwhile; "
+            "start the campaign anew, or put the files back"
+        )
+
+
+def _name(
+    state: ImproveState, task: TaskSpec, documents: Sequence[Document], context: RunContext, models: Any
+) -> str:
+    asked = {
+        key: state.get(key)
+        for key in ("rounds", "seed", "engine", "gate_judge", "gate_metric", "candidate", "held_out", "group")
+    }
+    told = sorted([d.doc_id, text_hash(d.text), compact(d.gold)] for d in documents)
+    decides = [task.name, version_of(task), context.model_dump(), models, asked, told]
+    return hashlib.sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+async def _run(runtime: Runtime, name: str, max_usd: float | None) -> Run:
+    """The campaign's money: what it spent before, in this process or another, counts."""
+    run = Run(run_id=name, stops=True)
+    if max_usd is not None:
+        run.budget = Budget(max_usd, spent_usd=await runtime.run_log.spent_usd(name))
+    return run

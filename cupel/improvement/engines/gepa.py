@@ -1,0 +1,213 @@
+"""gepa behind our guards: it picks parents and keeps a Pareto front; calls, edits, money and the last word are ours.
+
+It searches inside the development side, one half to learn from and one to choose by, in a thread of its own; every
+call comes back to this event loop. Nothing it stores is read again: a campaign killed and started anew walks the same
+search, answered from the run log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import hashlib
+import importlib.metadata
+import importlib.util
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cupel.engine import current
+from cupel.errors import UsageError
+from cupel.improvement.edits import MAX_EDITS, Action, Edit
+from cupel.improvement.engines.base import Brief, EngineReply, Tried
+from cupel.improvement.engines.gepa_search import Proposed, Search, SearchLimits
+from cupel.improvement.engines.reflect import Reflect
+from cupel.improvement.failure_clusters import Failure, cluster, told_to_rewriter
+from cupel.improvement.guards import propose
+from cupel.improvement.splits import group_hash
+from cupel.improvement.versions import changed, rule_rows, rules_of, version_of
+from cupel.models import resolve_models
+from cupel.task import Rule, compact
+
+GEPA = "0.1.4"
+"""The release whose behaviour the guards were measured against."""
+
+LEAST_FAILING = 2
+"""A rule answers failures of two documents, so fewer on the learning side teach nothing."""
+
+
+def check_gepa() -> None:
+    """Refuse a missing or another gepa before anything is paid.
+
+    Raises:
+        UsageError: Naming the extra to install.
+    """
+    if importlib.util.find_spec("gepa") is None:
+        raise UsageError("engine 'gepa' is an extra: pip install \"cupel[gepa]\", or use --engine reflect")
+    found = importlib.metadata.version("gepa")
+    if found != GEPA:
+        raise UsageError(
+            f"engine 'gepa' is made for gepa {GEPA}, {found} is installed: pip install \"cupel[gepa]\", "
+            "or use --engine reflect"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The development documents once more in two: `learn` is reflected on, `choose` picks among candidates."""
+
+    learn: tuple[str, ...]
+    choose: tuple[str, ...]
+
+
+def divided(failing: Sequence[str], passing: Sequence[str], groups: Mapping[str, str]) -> Sides:
+    """Halve the documents by group, those that fail and those that pass each shared out in turn.
+
+    Where a group goes depends on its name and on which others fail, not on the order of documents.
+
+    >>> divided(["a", "b"], ["c"], {"a": "1", "b": "2", "c": "1"})
+    Sides(learn=('b',), choose=('a', 'c'))
+    """
+    of_failing = {groups[doc_id] for doc_id in failing}
+    order = sorted(set(groups.values()), key=lambda name: (name not in of_failing, group_hash(name, "gepa")))
+    learn = set(order[::2])
+    known = sorted([*failing, *passing])
+    return Sides(
+        tuple(doc_id for doc_id in known if groups[doc_id] in learn),
+        tuple(doc_id for doc_id in known if groups[doc_id] not in learn),
+    )
+
+
+class Gepa:
+    """A search of several rounds by gepa's engine; its best candidate comes back as edits, to be guarded like any."""
+
+    def __init__(self, limits: SearchLimits | None = None) -> None:
+        self._limits = limits or SearchLimits()
+
+    async def propose(self, brief: Brief) -> EngineReply:
+        """Search, and return the net edits of the best candidate; where there is none, why the search ended."""
+        check_gepa()
+        runtime = await current()
+        model = resolve_models(brief.context, runtime.env).refiner
+        if not model:
+            return EngineReply(None, "no rewriter is attached; set --refiner-model", "")
+        dev = brief.dev
+        sides = divided(dev.failing, dev.passing, dev.groups)
+        if not sides.choose or len(set(sides.learn) & set(dev.failing)) < LEAST_FAILING:
+            return EngineReply(
+                None,
+                f"too few failing documents in groups of their own to search on: {len(dev.failing)}",
+                model,
+            )
+        return await self._searched(brief, sides, runtime.project.state, model)
+
+    async def _searched(self, brief: Brief, sides: Sides, state: Path, model: str) -> EngineReply:
+        asking = Asking(brief)
+        base = (await brief.dev.tried(brief.task.rules, (*sides.learn, *sides.choose))).scores
+        search = Search(
+            rules=compact(rule_rows(brief.task.rules)),
+            learn=sides.learn,
+            choose=sides.choose,
+            base=base,
+            failing=frozenset(brief.dev.failing),
+            seed=brief.sample,
+            limits=self._limits,
+            asking=asking,
+            loop=asyncio.get_running_loop(),
+            context=contextvars.copy_context(),
+        )
+        folder = state / "gepa" / _name(brief, sides, self._limits)
+        try:
+            best = await asyncio.to_thread(_from_scratch, search, folder)
+        except asyncio.CancelledError:
+            search.cancel()
+            raise
+        if search.fault is not None:
+            raise search.fault
+        trail = search.trail() | {"gepa": GEPA, "folder": f"gepa/{folder.name}"}
+        if best is None:
+            return EngineReply(None, search.account(), model, trail=trail)
+        edits, steps = asking.net(best)
+        reply = {"edits": [{**_row(edit), "failures": list(edit.failures)} for edit in edits]}
+        return EngineReply(reply, "", model, shown=asking.shown, steps=steps, trail=trail)
+
+
+def _from_scratch(search: Search, folder: Path) -> str | None:
+    """Run in an empty folder: a state or stop file left there would be obeyed without a word."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return search.run(folder)
+
+
+def _name(brief: Brief, sides: Sides, limits: SearchLimits) -> str:
+    decides = [
+        GEPA, version_of(brief.task), brief.sample, sides.learn, sides.choose, brief.context.model_dump(), repr(limits),
+    ]  # fmt: skip
+    return hashlib.sha256(compact(decides).encode()).hexdigest()[:16]
+
+
+def _row(edit: Edit) -> dict[str, str]:
+    return {"action": edit.action, "rule_id": edit.rule_id, "text": edit.text, "why": edit.why}
+
+
+class Asking:
+    """What a search asks of us: documents tried under rules, and edits of rules, both guarded.
+
+    Rules travel through gepa as JSON text, its one component.
+    """
+
+    def __init__(self, brief: Brief) -> None:
+        self.shown: dict[str, str] = {}
+        self._brief = brief
+        self._asked = 0
+        self._edits: dict[str, tuple[tuple[Edit, ...], int]] = {compact(rule_rows(brief.task.rules)): ((), 0)}
+
+    async def tried(self, rules: str, ids: Sequence[str]) -> Tried:
+        """Documents under a candidate's rules."""
+        return await self._brief.dev.tried(_read(rules), ids)
+
+    async def proposed(self, rules: str, failures: Sequence[Failure]) -> Proposed:
+        """New rules from the failures of one minibatch, by the same question and guards as `reflect` has."""
+        self._asked += 1
+        old, leaks = _read(rules), self._brief.dev.leaks
+        told, shown = told_to_rewriter(cluster(failures), leaks=leaks)
+        self.shown |= shown
+        brief = replace(
+            self._brief, task=changed(self._brief.task, old), failures=told, shown=shown,
+            sample=self._brief.sample * 100 + self._asked,
+        )  # fmt: skip
+        said = await Reflect().propose(brief)
+        if said.problem:
+            return Proposed(None, said.problem)
+        made = propose(said.reply, old, failures=shown, leaks=leaks, token_budget=brief.rules_tokens)
+        if made.rules is None:
+            return Proposed(None, made.reason)
+        text = compact(rule_rows(made.rules))
+        if text in self._edits:
+            return Proposed(None, "the same candidate as before")
+        edits, steps = self._edits[rules]
+        self._edits[text] = ((*edits, *made.edits), steps + 1)
+        return Proposed(text, "")
+
+    def net(self, rules: str) -> tuple[list[Edit], int]:
+        """The edits that lead from the brief's rules straight to a candidate's, and the replies they come from."""
+        gathered, steps = self._edits[rules]
+        last = {edit.rule_id: edit for edit in gathered}
+        before = {rule.id: rule.text for rule in self._brief.task.rules}
+        after = {rule.id for rule in _read(rules)}
+        net = []
+        for edit in last.values():
+            if edit.rule_id in after:
+                action: Action = "replace" if edit.rule_id in before else "add"
+                if before.get(edit.rule_id) != edit.text:
+                    net.append(replace(edit, action=action))
+            elif edit.rule_id in before:
+                net.append(replace(edit, action="delete"))
+        return net, max(steps, -(-len(net) // MAX_EDITS))
+
+
+def _read(rules: str) -> tuple[Rule, ...]:
+    import json
+
+    return rules_of(json.loads(rules))

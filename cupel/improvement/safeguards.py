@@ -1,0 +1,154 @@
+"""What a better prompt may not be worse at: valid replies, any slice of the data, tokens, cost, honesty."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from cupel.metrics import Pair
+from cupel.stats import mcnemar, permutation_gain, z_of
+
+ALPHA = 0.05
+"""Chance of any false promotion over all looks at one held-out version."""
+
+HARM = 0.1
+"""Level at which a slice's loss leaves it open; shared among all slices, it counts as harm and rejects."""
+
+
+SCHEMA_HARM = 0.05
+"""Level at which a loss of valid replies counts as harm."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateSettings:
+    """What the gate asks for.
+
+    Attributes:
+        alpha: Chance of a false promotion over all looks at one held-out version, in (0, 1).
+        slice_margin: A slice may lose this share, in [0, 1]; more is looked at closely.
+        least_slice: Fewest documents of a slice that is looked at.
+        schema_margin: The share of schema-valid replies may fall by less than this, in [0, 1].
+        max_token_growth: Tokens per document may grow by this share.
+        max_usd_per_document: Cap on the cost of a document; None for none.
+        dev_metric: What the candidate was tuned by; a judge that tuned it cannot also pass it.
+        metric: What is compared here.
+    """
+
+    alpha: float = ALPHA
+    slice_margin: float = 0.05
+    least_slice: int = 20
+    schema_margin: float = 0.05
+    max_token_growth: float = 0.2
+    max_usd_per_document: float | None = None
+    dev_metric: str = ""
+    metric: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SliceChange:
+    """What happened to one part of the data.
+
+    Attributes:
+        name: The slice.
+        n: Its documents.
+        change: Mean change of the metric.
+        p_harm: One-sided p-value of a loss.
+    """
+
+    name: str
+    n: int
+    change: float
+    p_harm: float
+
+
+@dataclass(frozen=True, slots=True)
+class Safeguards:
+    """What the safeguards say: `broken` rejects, `unproven` leaves it open, `notes` are for the reader."""
+
+    broken: tuple[str, ...]
+    unproven: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def safeguards(pairs: Sequence[Pair], limits: GateSettings) -> Safeguards:
+    """Check everything besides the gain itself."""
+    broken: list[str] = []
+    unproven: list[str] = []
+    notes: list[str] = []
+    if limits.metric.startswith("judge") and limits.metric == limits.dev_metric:
+        broken.append(f"it was tuned by {limits.metric!r}, which therefore cannot pass it")
+    _schema(pairs, limits.schema_margin, broken, unproven)
+    for said, where in _slices(slice_changes(pairs, limits.least_slice), limits.slice_margin):
+        {"harm": broken, "doubt": unproven, "luck": notes}[where].append(said)
+    _tokens(pairs, limits.max_token_growth, broken)
+    _cost(pairs, limits.max_usd_per_document, broken, unproven)
+    return Safeguards(tuple(broken), tuple(unproven), tuple(notes))
+
+
+def _schema(pairs: Sequence[Pair], margin: float, broken: list[str], unproven: list[str]) -> None:
+    """Non-inferiority of valid replies, by the interval of a paired difference (Agresti & Min 2005)."""
+    n = len(pairs)
+    gained = sum(pair.new.valid and not pair.old.valid for pair in pairs)
+    lost = sum(pair.old.valid and not pair.new.valid for pair in pairs)
+    change = (gained - lost) / n
+    smoothed = (gained - lost) / (n + 2)
+    spread = math.sqrt((gained + lost + 1) / (n + 2) - smoothed**2) / math.sqrt(n + 2)
+    low = smoothed - z_of(0.9) * spread
+    if change <= -margin or mcnemar(lost, gained) <= SCHEMA_HARM:
+        broken.append(f"fewer replies fit the schema: {lost} lost, {gained} gained of {n}")
+    elif low <= -margin and lost:
+        unproven.append(f"valid replies may have fallen by {-low:.0%} ({lost} lost, {gained} gained of {n})")
+
+
+def slice_changes(pairs: Sequence[Pair], least: int) -> tuple[SliceChange, ...]:
+    """Change of the metric in every slice of at least `least` documents, sorted by name."""
+    members: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        for name in pair.slices:
+            members.setdefault(name, []).append(pair)
+    return tuple(
+        _slice_change(name, members[name]) for name in sorted(members) if len(members[name]) >= least
+    )
+
+
+def _slice_change(name: str, pairs: Sequence[Pair]) -> SliceChange:
+    losses = [pair.before - pair.after for pair in pairs]
+    change = -sum(losses) / len(losses)
+    p_harm = permutation_gain(losses, [pair.group for pair in pairs]) if change < 0 else 1.0
+    return SliceChange(name, len(pairs), change, p_harm)
+
+
+def _slices(
+    changes: Sequence[SliceChange], margin: float
+) -> Iterator[tuple[str, Literal["harm", "doubt", "luck"]]]:
+    """Every slice that lost more than the margin, and whether its documents' luck explains it."""
+    for change in changes:
+        if change.change >= -margin:
+            continue
+        lost = f"slice {change.name!r} lost {-100 * change.change:.1f} points on {change.n} documents"
+        if change.p_harm <= HARM / len(changes):
+            yield f"{lost} (p = {change.p_harm:.2g})", "harm"
+        elif change.p_harm <= HARM:
+            yield f"{lost}, which is hardly luck (p = {change.p_harm:.2g})", "doubt"
+        else:
+            yield f"{lost}, which may be luck (p = {change.p_harm:.2g})", "luck"
+
+
+def _tokens(pairs: Sequence[Pair], growth: float, broken: list[str]) -> None:
+    old, new = sum(pair.old.tokens for pair in pairs), sum(pair.new.tokens for pair in pairs)
+    if new > old * (1 + growth):
+        grown = f"{new / old - 1:+.0%}" if old else "from nothing"
+        broken.append(f"{grown} tokens a document ({new / len(pairs):.0f}), allowed are {growth:+.0%}")
+
+
+def _cost(pairs: Sequence[Pair], cap: float | None, broken: list[str], unproven: list[str]) -> None:
+    if cap is None:
+        return
+    costs = [pair.new.usd for pair in pairs]
+    known = [cost for cost in costs if cost is not None]
+    if len(known) < len(costs):
+        unproven.append(f"the cost of {len(costs) - len(known)} documents is unknown, and there is a cap")
+    elif sum(known) > cap * len(known):
+        broken.append(f"{sum(known) / len(known):.6f} USD a document, allowed are {cap:.6f}")

@@ -1,0 +1,157 @@
+"""A nominee shown to a person: accepted, edited into a new version that must pass the gate itself, or left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from cupel._format import usd
+from cupel.context import RunContext
+from cupel.errors import TaskError
+from cupel.improvement.campaign import opened
+from cupel.improvement.steps.propose import candidate_by_hand
+from cupel.improvement.steps.retest import candidate_of
+from cupel.improvement.versions import changed, rules_of, rules_toml
+from cupel.state import Edited, ImproveState
+from cupel.task import compact, parse_rules
+
+SHOWN_CHARS = 600
+"""Of a record, in the description; the whole one stands beside it."""
+
+
+def approval_request(state: ImproveState) -> dict[str, Any]:
+    """The question to a person, in the Agent Inbox shape: what changes, what it gains and costs, what it breaks.
+
+    `action_request.args` is what may be edited: the rules as rules.toml has them, and the contract. `evidence`
+    has the figures and the records side by side, the worst regressions first.
+    """
+    candidate, decision = candidate_of(state), state.get("decision") or {}
+    return {
+        "action_request": {
+            "action": f"promote_{state['task']}",
+            "args": {
+                "version": candidate["version"],
+                "rules": rules_toml(rules_of(candidate["rules"])),
+                "extract": candidate["extract"],
+            },
+        },
+        "config": {"allow_accept": True, "allow_edit": True, "allow_respond": False, "allow_ignore": True},
+        "description": "\n".join(_described(state, candidate, decision)),
+        "evidence": {
+            "diff": candidate["diff"],
+            **{name: decision.get(name) for name in _FIGURES},
+            "campaign_usd": state.get("cost_usd"),
+            "side_by_side": decision.get("side_by_side", []),
+        },
+    }
+
+
+_FIGURES = (
+    "metric", "n", "before", "before_interval", "after", "after_interval", "gain", "interval", "p", "alpha", "look", "fixes",
+    "breaks", "slices", "cost",
+)  # fmt: skip
+
+
+def _described(state: ImproveState, candidate: Mapping[str, Any], decision: Mapping[str, Any]) -> list[str]:
+    cost, objection = decision["cost"], state.get("objection")
+    scores = f"{_scored(decision, 'before')} → {_scored(decision, 'after')}"
+    allowed = f"look {decision['look']}, allowed {decision['alpha']:.3g}"
+    now = f"{usd(cost['usd_after'])} and {cost['tokens_after']:.0f} tokens"
+    was = f"{usd(cost['usd_before'])} and {cost['tokens_before']:.0f}"
+    return [
+        *([f"Your last answer changed nothing: {objection}", ""] if objection else []),
+        f"Task {state['task']}: {candidate['version']} in place of {candidate['parent']}, by {candidate['author']}",
+        f"{decision['fixes']} better, {decision['breaks']} worse of {decision['n']} held-out documents ({decision['metric']})",
+        f"{scores}, gain {_points(decision['gain'], decision['interval'])}, p = {decision['p']:.3g} ({allowed})",
+        f"a document costs {now}, was {was}; the campaign has cost {usd(state.get('cost_usd'))}",
+        "",
+        "```diff",
+        candidate["diff"],
+        "```",
+        *(line for pair in decision.get("side_by_side", []) for line in _pair(pair)),
+        "",
+        "Edited rules or an edited contract are a new version of yours: it passes the guards and the gate, and you are asked again.",
+    ]
+
+
+def _scored(decision: Mapping[str, Any], which: str) -> str:
+    low, high = decision[f"{which}_interval"]
+    return f"{100 * decision[which]:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _points(gain: float, interval: tuple[float, float]) -> str:
+    return f"{100 * gain:+.1f} points [{100 * interval[0]:+.1f}, {100 * interval[1]:+.1f}]"
+
+
+def _pair(pair: Mapping[str, Any]) -> list[str]:
+    """One document under both prompts."""
+    scores = f"{pair['before_score']:.2f} → {pair['after_score']:.2f}"
+    return [
+        "",
+        f"{pair['change']}: {pair['doc_id']} ({scores})",
+        f"  before: {compact(pair['before'])[:SHOWN_CHARS]}",
+        f"  after:  {compact(pair['after'])[:SHOWN_CHARS]}",
+    ]
+
+
+def read_approval(answer: Any, state: ImproveState) -> dict[str, Any]:
+    """A person's answer: only a plain acceptance of the version that was shown promotes.
+
+    Takes the Agent Inbox's list of one response, that response alone, or a plain `"accept"`/`"ignore"`. What
+    cannot be understood changes nothing, and the question is asked again with what was wrong about it.
+    """
+    said = answer[0] if isinstance(answer, list) and answer else answer
+    response = said if isinstance(said, Mapping) else {"type": said}
+    kind, args = response.get("type"), response.get("args")
+    told = args.get("args", args) if isinstance(args, Mapping) else None
+    if kind == "accept":
+        shown, meant = candidate_of(state)["version"], (told or {}).get("version")
+        if meant in (None, shown):
+            return _answered(approved_by="a person in Studio")
+        return _answered(objection=f"it accepts {meant!r}, but {shown} was shown")
+    if kind == "ignore":
+        return _answered(declined=True)
+    if kind == "edit":
+        edited = _edited(told)
+        return _answered(edited=edited) if isinstance(edited, dict) else _answered(objection=edited)
+    return _answered(objection=f"an answer of unknown type {str(kind)[:80]!r}; use accept, edit or ignore")
+
+
+def _answered(**told: Any) -> dict[str, Any]:
+    return {"approved_by": None, "declined": False, "edited": None, "objection": "", **told}
+
+
+def _edited(told: Any) -> Edited | str:
+    """The rules and the contract of an edit, or what is wrong with it."""
+    if not isinstance(told, Mapping):
+        return "an edit needs args with rules (as in rules.toml) or extract (the contract)"
+    texts = {name: told[name] for name in ("rules", "extract") if told.get(name) is not None}
+    if not texts or not all(isinstance(text, str) for text in texts.values()):
+        return "an edit needs the texts rules (as in rules.toml) or extract (the contract), and nothing else"
+    return Edited(rules=texts.get("rules"), extract=texts.get("extract"))
+
+
+async def revised(state: ImproveState, context: RunContext) -> dict[str, Any]:
+    """A candidate from a person's edit of the nominee, held to the guards; the nominee stands by meanwhile."""
+    edited = state.get("edited")
+    nominee = candidate_of(state)
+    if edited is None:
+        return {"objection": "there was no edit to read", "edited": None}
+    campaign = await opened(state, context)
+    try:
+        text = edited["rules"]
+        rules = rules_of(nominee["rules"]) if text is None else parse_rules(text, "your edit")
+    except TaskError as error:
+        return {"objection": str(error), "edited": None}
+    extract = edited["extract"] or nominee["extract"]
+    made = changed(campaign.task, rules, extract)
+    candidate, problem = await asyncio.to_thread(candidate_by_hand, campaign, made, "your edit")
+    if candidate is not None and candidate["version"] == nominee["version"]:
+        candidate, problem = None, "your edit says what the nominee says already"
+    if candidate is None:
+        return {"objection": problem, "edited": None}
+    candidate["edited_from"] = nominee["version"]
+    await campaign.note("version", candidate["version"], dict(candidate))
+    passed = {"proposal": nominee, "decision": state.get("decision")}
+    return {"proposal": candidate, "passed": passed, "edited": None, "objection": ""}

@@ -1,0 +1,172 @@
+"""Versions of a task's prompt: named by what is sent, kept in the ledger, written back into the task's folder."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from cupel.errors import OutputPathError, TaskError, UsageError
+from cupel.improvement.edits import rules_diff
+from cupel.improvement.guards import prompt_objection
+from cupel.improvement.ledger import Entry, Ledger
+from cupel.task import Rule, TaskSpec, prompt_version, read_template, stable_values, template_of
+
+
+def version_of(task: TaskSpec) -> str:
+    """Twelve hexadecimal digits of what an extracting model is sent besides the document.
+
+    The same ones stand with every record and failure of a model with structured output of its own.
+    """
+    return prompt_version(template_of(task, "extract"), stable_values(task), task.schema)
+
+
+def changed(task: TaskSpec, rules: Sequence[Rule], extract: str = "") -> TaskSpec:
+    """The task with other rules, and another contract where one is given; nothing is written."""
+    prompts = {**task.prompts, "extract": extract} if extract else task.prompts
+    return replace(task, rules=tuple(rules), prompts=prompts)
+
+
+def contract_problem(task: TaskSpec, extract: str) -> str | None:
+    """Why an edited contract may not even be tested, or None when it may: its placeholders and parts must stand."""
+    if extract == task.prompts["extract"]:
+        return None
+    if problem := prompt_objection(task.prompts["extract"], extract):
+        return problem
+    try:
+        read_template(extract, "extract", inputs=task.inputs)
+    except TaskError as error:
+        return str(error)
+    return None
+
+
+def version_diff(old: TaskSpec, new: TaskSpec) -> str:
+    """How two versions differ: the rules, line by line, then the contract."""
+    before, after = (spec.prompts["extract"].splitlines() for spec in (old, new))
+    contract = difflib.unified_diff(before, after, "before/extract.md", "after/extract.md", lineterm="", n=1)
+    return "\n".join([*rules_diff(old.rules, new.rules).splitlines(), *contract])
+
+
+def rule_rows(rules: Sequence[Rule]) -> list[dict[str, Any]]:
+    """Rules as plain JSON."""
+    return [{**asdict(rule), "failures": list(rule.failures)} for rule in rules]
+
+
+def rules_of(rows: Sequence[Mapping[str, Any]]) -> tuple[Rule, ...]:
+    """Rules from plain JSON."""
+    return tuple(Rule(**{**row, "failures": tuple(row.get("failures", ()))}) for row in rows)
+
+
+def known_version(ledger: Ledger, task: str, wanted: str) -> Entry:
+    """The ledger's entry of a version, by its id or enough of its beginning.
+
+    Raises:
+        UsageError: For no such version, or several; it lists those there are.
+    """
+    entries = ledger.entries(task=task, kind="version")
+    found = [entry for entry in entries if entry.key.startswith(wanted)] if wanted else []
+    if len(found) == 1:
+        return found[0]
+    problem = f"{len(found)} versions begin with {wanted!r}" if found else f"no version {wanted!r}"
+    listed = ", ".join(entry.key for entry in (found or entries)) or "none yet; `cupel improve` makes them"
+    raise UsageError(f"{problem} of task {task!r} in {ledger.path} (there are: {listed})")
+
+
+def as_version(task: TaskSpec, entry: Entry) -> TaskSpec:
+    """The task as a ledger's version had it."""
+    return changed(task, rules_of(entry.data["rules"]), entry.data["extract"])
+
+
+def rules_toml(rules: Sequence[Rule], header: str = "") -> str:
+    """Rules as rules.toml has them, every field kept.
+
+    >>> print(rules_toml([Rule("edges", "Copy exactly.", why="Or it is not found.")]))
+    [[rules]]
+    id = "edges"
+    text = "Copy exactly."
+    why = "Or it is not found."
+    <BLANKLINE>
+    """
+    blocks = [
+        "\n".join(["[[rules]]", *(f"{name} = {_toml(value)}" for name, value in _fields(rule))])
+        for rule in rules
+    ]
+    return "\n\n".join([*([header.strip()] if header.strip() else []), *blocks]) + "\n"
+
+
+def _fields(rule: Rule) -> list[tuple[str, str | Sequence[str]]]:
+    """A rule's fields, those that say nothing left out."""
+    told = [(name, getattr(rule, name)) for name in ("id", "text", "why", "failures", "effect")]
+    return [(name, value) for name, value in told if value or name in ("id", "text")]
+
+
+def _toml(value: str | Sequence[str]) -> str:
+    """A TOML string or list of strings: JSON's escapes are TOML's, but for the delete character."""
+    return json.dumps(value if isinstance(value, str) else list(value), ensure_ascii=False).replace(
+        "\x7f", "\\u007f"
+    )
+
+
+def publish(task: TaskSpec, rules: Sequence[Rule], extract: str, *, against: str) -> None:
+    """Write a version into its task's folder: rules.toml, and extract.md where the contract differs.
+
+    Args:
+        task: The task as its folder has it now.
+        rules: The version's rules.
+        extract: Its contract.
+        against: The version the folder must be at; a prompt edited since then is not overwritten.
+
+    Raises:
+        UsageError: If the folder is at another version.
+        OutputPathError: If it cannot be written.
+    """
+    new, now = version_of(changed(task, rules, extract)), version_of(task)
+    if task.folder is None:
+        raise TaskError("an ad-hoc task has no folder to promote into")
+    if now not in (against, new):
+        raise UsageError(
+            f"{task.folder}: its prompt is at {now} now, edited since {against} was compared; test it with "
+            "`cupel improve --candidate`, or put the files back"
+        )
+    path = task.folder / "rules.toml"
+    header = _header(path)
+    _replace(path, rules_toml(rules, header))
+    if extract != task.prompts["extract"]:
+        _replace(task.folder / "extract.md", extract)
+
+
+def _header(path: Path) -> str:
+    """The comments a rules.toml begins with."""
+    if not path.is_file():
+        return ""
+    found = re.match(r"(?:[ \t]*(?:#[^\n]*)?\n)*", path.read_text(encoding="utf-8"))
+    return found[0] if found else ""
+
+
+def _replace(path: Path, text: str) -> None:
+    written = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        written.write_text(text, encoding="utf-8")
+        written.replace(path)
+    except OSError as error:
+        raise OutputPathError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def read_candidate(path: Path, task: TaskSpec) -> TaskSpec:
+    """The task with a rules.toml or extract.md that a person edited.
+
+    Raises:
+        TaskError: If the file is neither.
+    """
+    from cupel.task import read_rules
+
+    if path.suffix == ".toml" and path.is_file():
+        return changed(task, read_rules(path))
+    if path.suffix == ".md" and path.is_file():
+        return changed(task, task.rules, path.read_text(encoding="utf-8"))
+    raise TaskError("no such file; a candidate is a rules.toml or an extract.md", path=path)

@@ -1,0 +1,139 @@
+"""One request as bytes, and what becomes of it: a reply read to its end, or an error of ours.
+
+LangChain's classes write a request and read a good answer; the way between the two is here, on the running
+loop's connections. The providers' SDKs take it through types, signatures and clients of their own: three
+quarters of the CPU of a call (docs/decisions/0011).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import orjson
+
+from cupel.models.capabilities import Capabilities
+from cupel.models.connections import AGENT, CONNECT_S, proxy_for, session_of_this_loop, tls
+from cupel.models.endpoints import Endpoint
+from cupel.models.errors import ProviderConnectionError, ProviderTimeoutError
+from cupel.models.replies import Reply, kept_headers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """Who is asked, and the part of every request that does not change."""
+
+    where: Endpoint
+    provider: str
+    model: str
+    temperature: float
+    max_output_tokens: int
+    timeout_s: float
+    """For one call, from the connection to the last byte."""
+
+    fixed: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        where: Endpoint,
+        can: Capabilities,
+        *,
+        provider: str,
+        model: str,
+        temperature: float = 0.0,
+        max_output_tokens: int = 4096,
+        timeout_s: float = 120.0,
+        logprobs: bool = False,
+    ) -> Terms:
+        """The terms for a model, which is sent only what it is able to take."""
+        fixed: dict[str, Any] = dict.fromkeys(can.max_tokens_names, max_output_tokens)
+        if can.temperature:
+            fixed["temperature"] = temperature
+        if logprobs and can.logprobs:
+            fixed["logprobs"] = True
+        return cls(
+            where=where,
+            provider=provider,
+            model=model,
+            temperature=temperature,
+            max_output_tokens=max_output_tokens,
+            timeout_s=timeout_s,
+            fixed=fixed | dict(can.extra),
+        )
+
+    @property
+    def named(self) -> str:
+        """The model id, for errors."""
+        return f"{self.provider}:{self.model}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """The way to one model: address, headers, proxy and time, made ready once for all its requests."""
+
+    url: str
+    proxy: str | None = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    timeout: aiohttp.ClientTimeout
+    terms: Terms
+
+    @classmethod
+    def of(cls, terms: Terms, headers: Mapping[str, str]) -> Line:
+        """The way to a model; `headers` go beside those every provider needs."""
+        tls()  # certificates are read here, in the thread that opens a model: a session opens in the loop
+        url = f"{terms.where.url}/chat/completions"
+        ours = {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": AGENT}
+        key = {"Authorization": f"Bearer {terms.where.key}"} if terms.where.key else {}
+        connecting = min(terms.timeout_s, CONNECT_S)
+        return cls(
+            url,
+            proxy_for(url),
+            {**ours, **key, **headers},
+            aiohttp.ClientTimeout(total=None, sock_connect=connecting),
+            terms,
+        )
+
+    async def post(self, body: bytes, more_headers: Mapping[str, str] | None = None) -> Reply:
+        """Send one request.
+
+        Raises:
+            ProviderTimeoutError: No answer in time.
+            ProviderConnectionError: No connection, or one that broke.
+        """
+        headers = {**self.headers, **more_headers} if more_headers else self.headers
+        session = await session_of_this_loop()
+        try:
+            async with (
+                asyncio.timeout(self.terms.timeout_s),
+                session.post(
+                    self.url, data=body, headers=headers, proxy=self.proxy, timeout=self.timeout
+                ) as response,
+            ):
+                content = await response.read()
+                return Reply(response.status, kept_headers(response.raw_headers), content)
+        except TimeoutError as error:
+            raise ProviderTimeoutError(
+                f"no answer within {self.terms.timeout_s:g} s", model=self.terms.named
+            ) from error
+        except (aiohttp.ClientError, OSError) as error:
+            said = str(error) or type(error).__name__
+            raise ProviderConnectionError(
+                f"connection to {self.terms.where.url} failed: {said}", model=self.terms.named
+            ) from error
+
+
+def encoded(body: Mapping[str, Any]) -> bytes:
+    r"""A request's body as JSON; what UTF-8 cannot say is replaced: a lone surrogate must not end a run.
+
+    >>> encoded({"content": "Ευρώπη \ud800"}).decode()
+    '{"content": "Ευρώπη ?"}'
+    """
+    try:
+        return orjson.dumps(body)
+    except TypeError:  # also for an integer of a schema beyond 64 bits
+        return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")

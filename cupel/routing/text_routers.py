@@ -1,0 +1,249 @@
+"""Pre-routers: which model a document should go to, from its text alone, learnt from logged outcomes.
+
+They look at the question only, so they add little where a cheap check of the answer is to be had; use them
+to skip the cheap call on documents it will not manage.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from cupel.errors import NotEnoughDataError, SettingError
+from cupel.routing.curves import Kind, curve
+from cupel.routing.features import Embed, SurfaceScale, TfidfVectors, Vectors, fit_vectors, needs_sklearn
+from cupel.routing.rows import BoolArray, FloatArray, RunRows
+
+Tier = Literal["cheap", "strong"]
+
+
+class TextScorer(Protocol):
+    """Expected gain of the strong model per text, any unit, higher first."""
+
+    def __call__(self, texts: Sequence[str]) -> FloatArray:
+        """Shape (n,)."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prerouter:
+    """Sends a document to the strong model where the expected gain reaches a threshold."""
+
+    gain: TextScorer
+    threshold: float
+    name: str
+    kind: Kind = "router"
+    signals: tuple[str, ...] = ()
+
+    def choose(self, text: str) -> Tier:
+        """The tier to ask first."""
+        return "strong" if float(self.gain([text])[0]) >= self.threshold else "cheap"
+
+    def scores(self, rows: RunRows) -> FloatArray:
+        """Expected gain per row."""
+        if not rows.text:
+            raise NotEnoughDataError(f"{rows.name} has no texts; a text router needs them")
+        return self.gain(rows.text)
+
+    def escalates(self, rows: RunRows) -> BoolArray:
+        """Where it reaches the threshold."""
+        return np.asarray(self.scores(rows) >= self.threshold, dtype=np.bool_)
+
+    def to_json(self) -> str:
+        """A JSON text; `prerouter_from_json` reads it.
+
+        Raises:
+            SettingError: Not a logistic router on TF-IDF; the others keep their training texts.
+        """
+        if not isinstance(self.gain, LogisticGain) or not isinstance(self.gain.vectors, TfidfVectors):
+            raise SettingError(f"{self.name} cannot be stored; store a logistic router on TF-IDF instead")
+        return json.dumps(
+            {"format": 1, "policy": "prerouter", "name": self.name, "threshold": self.threshold,
+             "gain": _pack(self.gain)}
+        )  # fmt: skip
+
+
+def prerouter_from_json(text: str) -> Prerouter:
+    """Read what `Prerouter.to_json` wrote; needs scikit-learn.
+
+    Raises:
+        SettingError: Not such a policy, or incomplete.
+    """
+    try:
+        data = json.loads(text)
+        if (data["policy"], data["format"]) != ("prerouter", 1):
+            raise SettingError(f"policy {data['policy']!r} of format {data['format']} is no pre-router")
+        return Prerouter(gain=_unpack(data["gain"]), threshold=float(data["threshold"]), name=data["name"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise SettingError(
+            f"the pre-router file is incomplete ({error}); run `cupel calibrate` again"
+        ) from error
+
+
+@dataclass(frozen=True)
+class LogisticGain:
+    """P(strong right | text) − P(weak right | text), one logistic regression each."""
+
+    vectors: Vectors
+    weights: FloatArray
+    """Columns: weak, strong; shape (d, 2)."""
+    offsets: FloatArray
+
+    def __call__(self, texts: Sequence[str]) -> FloatArray:
+        """Expected gain, in [−1, 1]."""
+        p = 1 / (1 + np.exp(-np.clip(self.vectors(texts) @ self.weights + self.offsets, -50, 50)))
+        return np.asarray(p[:, 1] - p[:, 0], dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class NeighbourGain:
+    """Mean gain of the most similar logged texts."""
+
+    vectors: Vectors
+    known: Any
+    gains: FloatArray
+    neighbours: int
+
+    def __call__(self, texts: Sequence[str]) -> FloatArray:
+        """Mean of strong − weak over the k nearest by cosine, in [−1, 1]."""
+        out = []
+        for start in range(0, len(texts), 500):
+            near = _dense(self.vectors(texts[start : start + 500]) @ self.known.T)
+            nearest = np.argpartition(-near, self.neighbours - 1, axis=1)[:, : self.neighbours]
+            out.append(self.gains[nearest].mean(axis=1))
+        return np.concatenate(out)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogisticRouter:
+    """Learns `LogisticGain` on TF-IDF with surface counts, or on embeddings."""
+
+    inverse_penalty: float = 0.3
+    """C of the regression."""
+    surface_weight: float = 0.3
+    """0 leaves words alone; the counts tell most on small logs."""
+    embed: Embed | None = None
+    threshold: float = 0.0
+    name: str = "text router"
+    kind: Kind = "router"
+    signals: tuple[str, ...] = ()
+
+    def fit(self, rows: RunRows) -> Prerouter:
+        """Two regressions on these rows."""
+        _texts_needed(rows)
+        vectors = fit_vectors(rows.text, embed=self.embed, surface_weight=self.surface_weight)
+        matrix = vectors(rows.text)
+        heads = [_head(matrix, quality, self.inverse_penalty) for quality in (rows.weak, rows.strong)]
+        gain = LogisticGain(
+            vectors, np.column_stack([w for w, _ in heads]), np.array([offset for _, offset in heads])
+        )
+        return Prerouter(gain=gain, threshold=self.threshold, name=self.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeighbourRouter:
+    """Learns `NeighbourGain`: k = 40 nearest by TF-IDF, or by embeddings."""
+
+    neighbours: int = 40
+    embed: Embed | None = None
+    threshold: float = 0.0
+    name: str = "tfidf-kNN router"
+    kind: Kind = "router"
+    signals: tuple[str, ...] = ()
+
+    def fit(self, rows: RunRows) -> Prerouter:
+        """Keep these rows to look things up in."""
+        _texts_needed(rows)
+        vectors = fit_vectors(rows.text, embed=self.embed)
+        k = min(self.neighbours, len(rows))
+        return Prerouter(
+            gain=NeighbourGain(vectors, vectors(rows.text), rows.strong - rows.weak, k),
+            threshold=self.threshold,
+            name=self.name,
+        )
+
+
+def threshold_for_share(rows: RunRows, gain: Callable[[Sequence[str]], FloatArray], share: float) -> float:
+    """The gain above which about this share of these rows lies; a budget in strong calls.
+
+    >>> rows = RunRows.from_columns(weak=[0, 1], strong=[1, 1], text=["a", "bb"])
+    >>> threshold_for_share(rows, lambda texts: np.array([float(len(t)) for t in texts]), 0.5)
+    2.0
+    """
+    if not 0 <= share <= 1:
+        raise SettingError(f"share of strong calls is {share}; give a number in [0, 1]")
+    ordered = np.sort(gain(rows.text))[::-1]
+    sent = round(share * len(ordered))
+    return float(ordered[sent - 1]) if sent else float("inf")
+
+
+def best_threshold(rows: RunRows, scores: FloatArray, *, keep: float = 0.95) -> float:
+    """The highest gain threshold whose mix keeps `keep` of strong quality on these rows."""
+    line = curve(rows, scores, kind="router")
+    reached = np.flatnonzero(line.quality >= keep * line.strong_quality - 1e-12)
+    sent = int(reached[0]) if len(reached) else len(scores)
+    return float(np.sort(scores)[::-1][sent - 1]) if sent else float("inf")
+
+
+def _texts_needed(rows: RunRows) -> None:
+    if not rows.text:
+        raise NotEnoughDataError(f"{rows.name} has no texts; a text router needs them in column `text`")
+
+
+def _head(matrix: Any, quality: FloatArray, inverse_penalty: float) -> tuple[FloatArray, float]:
+    """Weights and offset; where the outcome never varies, the smoothed base rate alone."""
+    needs_sklearn()
+    from sklearn.linear_model import LogisticRegression
+
+    right = quality > 0.5
+    if right.all() or not right.any():
+        rate = (right.sum() + 1) / (len(right) + 2)
+        return np.zeros(matrix.shape[1]), float(np.log(rate / (1 - rate)))
+    model = LogisticRegression(C=inverse_penalty, max_iter=500).fit(matrix, right)
+    return np.asarray(model.coef_[0], dtype=np.float64), float(model.intercept_[0])
+
+
+def _dense(matrix: Any) -> FloatArray:
+    return np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix, dtype=np.float64)
+
+
+def _pack(gain: LogisticGain) -> dict[str, Any]:
+    vectors = gain.vectors
+    assert isinstance(vectors, TfidfVectors)
+    surface = vectors.surface
+    return {
+        "vocabulary": {word: int(place) for word, place in vectors.vectoriser.vocabulary_.items()},
+        "idf": _to_text(vectors.vectoriser.idf_),
+        "weights": _to_text(gain.weights.ravel()),
+        "offsets": gain.offsets.tolist(),
+        "surface": surface
+        and {"mean": surface.mean.tolist(), "spread": surface.spread.tolist(), "weight": surface.weight},
+    }
+
+
+def _unpack(data: Mapping[str, Any]) -> LogisticGain:
+    vectoriser = needs_sklearn().TfidfVectorizer(
+        sublinear_tf=True, ngram_range=(1, 2), vocabulary=data["vocabulary"]
+    )
+    vectoriser.idf_ = _from_text(data["idf"])
+    found = data["surface"]
+    surface = found and SurfaceScale(
+        np.array(found["mean"]), np.array(found["spread"]), float(found["weight"])
+    )
+    weights = _from_text(data["weights"]).reshape(-1, 2)
+    return LogisticGain(TfidfVectors(vectoriser, surface), weights, np.array(data["offsets"]))
+
+
+def _to_text(values: FloatArray) -> str:
+    """Numbers at full precision as compressed base 64: a vocabulary has tens of thousands."""
+    return base64.b64encode(zlib.compress(np.asarray(values, dtype="<f8").tobytes())).decode("ascii")
+
+
+def _from_text(text: str) -> FloatArray:
+    return np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype="<f8").astype(np.float64)

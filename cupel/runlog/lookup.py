@@ -1,0 +1,103 @@
+"""The run log as commands read it: one that is there is opened, none is made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cupel.errors import InputError, RunLogError
+from cupel.project import Project
+from cupel.runlog.database import database_url
+from cupel.runlog.store import RunLog, open_run_log
+
+Row = dict[str, Any]
+SHOWN = 8
+
+
+def run_log_file(project: Project) -> Path | None:
+    """The SQLite file a project's run log is in; None where it is a database of its own."""
+    url = database_url(project.state, os.environ)
+    return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
+
+
+@contextmanager
+def existing_run_log(project: Project) -> Iterator[RunLog]:
+    """The project's run log.
+
+    Raises:
+        RunLogError: If nothing was ever run here, or the log cannot be read.
+    """
+    path = run_log_file(project)
+    if path is not None and not path.is_file():
+        raise RunLogError(
+            f"nothing was run here yet: there is no run log {path}; `cupel run FILE --task TASK` makes it, "
+            "or go to the folder the run was started in"
+        )
+    run_log = open_run_log(project.state, os.environ)
+    try:
+        yield run_log
+    finally:
+        run_log.close()
+
+
+def find_run(run_log: RunLog, wanted: str | None) -> Row:
+    """The run with this id, or with the only id that begins so; the newest where none is named.
+
+    Trials, of a prompt that `improve` or `eval` only tried, are found by their id and are never the newest.
+
+    Raises:
+        InputError: For no such run, or several; it lists those there are.
+    """
+    runs = run_log.runs(trials=wanted is not None)
+    if not runs:
+        raise InputError(
+            f"the run log {run_log.name} holds no run yet; `cupel run FILE --task TASK` makes one"
+        )
+    if wanted is None:
+        return runs[0]
+    found = [run for run in runs if run["run_id"] == wanted] or [
+        run for run in runs if run["run_id"].startswith(wanted)
+    ]
+    if len(found) == 1:
+        return found[0]
+    problem = f"{len(found)} runs begin with {wanted!r}" if found else f"no run {wanted!r}"
+    raise InputError(f"{problem} in {run_log.name}; {_listed(found or runs)}")
+
+
+def _listed(runs: list[Row]) -> str:
+    lines = [
+        f"{run['run_id']} ({run['task']}, {run['input_name']}, {run['updated_at']})" for run in runs[:SHOWN]
+    ]
+    more = f" and {len(runs) - SHOWN} more" if len(runs) > SHOWN else ""
+    return f"there are {'; '.join(lines)}{more}"
+
+
+def find_document_id(run_log: RunLog, wanted: str) -> str:
+    """A document's id in the run log: as given, or the only one that begins so.
+
+    Raises:
+        InputError: For no such id, or several; it lists the likely ones.
+    """
+    if run_log.find_document(wanted):
+        return wanted
+    found = run_log.document_ids(wanted, limit=SHOWN + 1) if wanted else []
+    if len(found) == 1:
+        return found[0]
+    if found:
+        shown = ", ".join(sorted(found)[:SHOWN]) + (" …" if len(found) > SHOWN else "")
+        raise InputError(f"several documents begin with {wanted!r}: {shown}; give more of the id")
+    raise InputError(f"no document {wanted!r} in the run log {run_log.name}{_near(run_log, wanted)}")
+
+
+def _near(run_log: RunLog, wanted: str) -> str:
+    from rapidfuzz import process
+
+    known = run_log.document_ids(limit=100_000)
+    if not known:
+        return ": it holds no outcome yet"
+    alike = process.extract(wanted.casefold(), known, processor=str.casefold, limit=3, score_cutoff=70)
+    near = [doc_id for doc_id, _, _ in alike]
+    return f"; did you mean {', '.join(near)}?" if near else f"; it has {', '.join(sorted(known)[:SHOWN])} …"

@@ -1,0 +1,24 @@
+"""Many documents through a graph: bounded, in order, resumable, and stopped without losing anything."""
+
+from typing import TYPE_CHECKING
+
+from cupel._late import late
+from cupel.runs.job import Job
+from cupel.runs.runner import Runner
+
+if TYPE_CHECKING:
+    from cupel.runs.bench import (
+        Bench,
+        Document,
+        agreement_with_gold,
+        detached,
+        enrich_graph,
+        open_bench,
+        read_documents,
+        scores_of,
+        slices_of,
+    )
+    from cupel.runs.cluster import check_cluster, cluster_outcomes, enrich_frame, is_dask_frame
+    from cupel.runs.planning import Estimate, Plan, noted_plan, plan_run
+else:
+    __getattr__ = late(__name__)

@@ -1,0 +1,247 @@
+"""A version of a prompt tried on documents: read with their gold, run through the enrich graph, and scored."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import json
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from langchain_core.runnables.config import var_child_runnable_config
+
+from cupel.context import RunContext
+from cupel.engine import Run, Runtime, close_current, install, running
+from cupel.errors import InputError
+from cupel.limits import Budget
+from cupel.metrics import Scored, group_of, record_metric
+from cupel.project import Project, load_graph
+from cupel.runs.job import Job
+from cupel.runs.runner import Runner
+from cupel.state import Outcome, Record
+from cupel.tables import Row, open_table
+from cupel.task import TaskSpec
+from cupel.text import document_id, usable_text
+
+T = TypeVar("T")
+
+GROUP_FIELDS = ("debate", "debate_title", "date", "topic", "block")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One document of a data set."""
+
+    doc_id: str
+    text: str
+    group: str
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    gold: Record | None = None
+    position: int = 0
+
+
+def read_documents(
+    path: Path, task: TaskSpec, *, group: str = "", limit: int | None = None
+) -> list[Document]:
+    """The documents of a file, with what a task takes as input, their groups and gold.
+
+    Args:
+        path: JSONL as in `evals/datasets/`, or any table with a `text` column.
+        task: Whose inputs are looked for, in `meta` or in columns of their names.
+        group: Field of `meta`, or column, by which documents hang together.
+        limit: Only the first so many.
+
+    Raises:
+        InputError: For a missing input or group, or two documents of one id, naming the row.
+    """
+    table = open_table(path, "text", None, {}, limit)
+    found = [_document(row, task, group, path) for row in table]
+    ids = [document.doc_id for document in found]
+    if twice := sorted({name for name in ids if ids.count(name) > 1})[:3] if len(set(ids)) < len(ids) else []:
+        raise InputError(f"{path}: ids must be unique here, these are not: {', '.join(twice)}")
+    return [document for document in found if usable_text(document.text)[1] is None]
+
+
+def _document(row: Row, task: TaskSpec, group: str, path: Path) -> Document:
+    text = row.text if isinstance(row.text, str) else ""
+    meta = _mapping(row.values.get("meta"))
+    known = {**row.values, **meta}
+    inputs = {name: str(known[name]) for name in task.inputs if known.get(name) not in (None, "")}
+    if missing := [name for name in task.inputs if name not in inputs]:
+        raise InputError(
+            f"{path}, row {row.position + 1}: task {task.name!r} needs {missing[0]!r}, in meta or a column"
+        )
+    doc_id = str(row.values.get("id") or document_id(text, inputs))
+    if group and known.get(group) in (None, ""):
+        raise InputError(
+            f"{path}, row {row.position + 1}: no {group!r} to group by; there are {', '.join(map(str, known))}"
+        )
+    return Document(
+        doc_id=doc_id,
+        text=text,
+        group=str(known[group]) if group else _group(doc_id, meta),
+        inputs=inputs,
+        meta=meta,
+        gold=_mapping(row.values.get("gold")) or None,
+        position=row.position,
+    )
+
+
+def _group(doc_id: str, meta: Mapping[str, Any]) -> str:
+    named = next((str(meta[name]) for name in GROUP_FIELDS if meta.get(name)), None)
+    return named or group_of({"id": doc_id, "meta": meta})
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    if isinstance(value, str) and value.startswith("{"):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return {}
+    return dict(value) if isinstance(value, Mapping) else {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """Where versions are tried: an open runtime, and the money of a larger undertaking."""
+
+    project: Project
+    runtime: Runtime
+    run: Run
+    name: str
+    concurrency: int = 8
+
+    async def outcomes(
+        self, task: TaskSpec, context: RunContext, documents: Sequence[Document]
+    ) -> dict[str, Outcome]:
+        """Every document's outcome under a version and settings, from the run log where it is known.
+
+        Raises:
+            StopRunError: When the budget or a daily limit was reached; what is finished is kept.
+        """
+        return await detached(self._outcomes(task, context, documents))
+
+    async def _outcomes(
+        self, task: TaskSpec, context: RunContext, documents: Sequence[Document]
+    ) -> dict[str, Outcome]:
+        job = Job(task=task, context=context, input_name=self.name, concurrency=self.concurrency)
+        graph = await asyncio.to_thread(enrich_graph, self.project)
+        rows = [
+            Row(position=d.position, values={}, text=d.text, doc_id=d.doc_id, inputs=dict(d.inputs))
+            for d in documents
+        ]
+        runner = Runner(job, self.project, env=self.runtime.env, graph=graph, within=(self.runtime, self.run))
+        async with runner:
+            found = {row.doc_id or "": outcome async for row, outcome in runner.outcomes(rows)}
+        if runner.stop.error is not None:
+            raise runner.stop.error
+        return {doc_id: outcome for doc_id, outcome in found.items() if outcome is not None}
+
+
+@asynccontextmanager
+async def open_bench(
+    project: Project, name: str, *, max_usd: float | None = None, env: Mapping[str, str] | None = None
+) -> AsyncIterator[Bench]:
+    """A bench with a runtime of its own, closed at the end; what is asked inside is paid from its budget.
+
+    Args:
+        project: Whose run log and prompts are used.
+        name: What the money is booked under: with the same name a cap holds over several invocations.
+        max_usd: Hard cap, in US dollars.
+        env: Environment variables; those of the process when left out.
+    """
+    runtime = await asyncio.to_thread(Runtime, project, env)
+    install(runtime)
+    run = Run(run_id=name, stops=True)
+    try:
+        if max_usd is not None:
+            run.budget = Budget(max_usd, spent_usd=await runtime.run_log.spent_usd(name))
+        with running(run):
+            yield Bench(project=project, runtime=runtime, run=run, name=name)
+        await runtime.drain()
+    finally:
+        await close_current()
+
+
+async def detached(work: Coroutine[Any, Any, T]) -> T:
+    """Await work outside the graph that asks for it, or its checkpoints and interrupts would be that graph's."""
+    context = contextvars.copy_context()
+    context.run(var_child_runnable_config.set, None)
+    return await asyncio.get_running_loop().create_task(work, context=context)
+
+
+@functools.lru_cache(maxsize=4)
+def enrich_graph(project: Project) -> Any:
+    """The project's enrich graph, loaded once."""
+    return load_graph(project, "enrich")
+
+
+def agreement_with_gold(outcome: Outcome, document: Document, task: TaskSpec) -> float:
+    """The task's metric of an outcome's record against the document's gold, in [0, 1]."""
+    return record_metric(outcome["record"], document.gold or {}, metric=task.metric, schema=task.schema)
+
+
+def scored(outcome: Outcome, document: Document, task: TaskSpec, *, graded: bool = False) -> Scored | None:
+    """Right or wrong, and what it took; None where nobody could tell.
+
+    With gold a record is right when the task's metric reaches `wrong_below`; without, when it was accepted by a
+    judge. A document without any record is wrong, unless its provider was to blame. Where `graded`, a document with
+    gold has the task's metric itself as its score, 0 without a record.
+    """
+    right = _right(outcome, document, task)
+    if right is None:
+        return None
+    calls = [call for attempt in outcome["attempts"] for call in attempt["calls"]]
+    costs = [call["cost_usd"] for call in calls]
+    return Scored(
+        score=_grade(outcome, document, task) if graded and document.gold is not None else float(right),
+        valid=bool(outcome["attempts"]) and outcome["attempts"][0]["error_kind"] not in ("schema", "refusal"),
+        tokens=sum(call["input_tokens"] + call["output_tokens"] for call in calls),
+        usd=None if any(cost is None for cost in costs) else float(sum(cost or 0.0 for cost in costs)),
+    )
+
+
+def _grade(outcome: Outcome, document: Document, task: TaskSpec) -> float:
+    return 0.0 if outcome["record"] is None else agreement_with_gold(outcome, document, task)
+
+
+def _right(outcome: Outcome, document: Document, task: TaskSpec) -> bool | None:
+    kinds = {attempt["error_kind"] for attempt in outcome["attempts"]}
+    if outcome["record"] is None:
+        return None if "provider" in kinds or not kinds else False
+    if document.gold is not None:
+        return agreement_with_gold(outcome, document, task) >= task.wrong_below
+    kept = {attempt["number"] for attempt in outcome["attempts"] if attempt["record"] == outcome["record"]}
+    about = [verdict["verdict"] for verdict in outcome["verdicts"] if verdict["attempt"] in kept]
+    return None if not about or about[-1] == "unknown" else about[-1] == "accepted"
+
+
+def slices_of(document: Document) -> tuple[str, ...]:
+    """The parts of the data a document belongs to: its language, and whether it is long."""
+    language = document.meta.get("language")
+    length = "length=long" if len(document.text) > 2_000 else "length=short"
+    return (*([f"language={language}"] if language else []), length)
+
+
+def scores_of(
+    outcomes: Mapping[str, Outcome], documents: Iterable[Document], task: TaskSpec, *, graded: bool = False
+) -> tuple[dict[str, Scored], list[str]]:
+    """Scores by document, and the ids of those that nobody could score."""
+    known: dict[str, Scored] = {}
+    unknown: list[str] = []
+    for document in documents:
+        run = (
+            scored(outcomes[document.doc_id], document, task, graded=graded)
+            if document.doc_id in outcomes
+            else None
+        )
+        if run is None:
+            unknown.append(document.doc_id)
+        else:
+            known[document.doc_id] = run
+    return known, unknown

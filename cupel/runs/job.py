@@ -1,0 +1,78 @@
+"""What is to be done to documents, and what stands for one that never got through its graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cupel.context import RunContext
+from cupel.engine import BatchSettings, Packing
+from cupel.state import DocumentInput, Outcome
+from cupel.tables import Row
+from cupel.task import TaskSpec
+
+NEVER_WALKED: list[str] = []
+"""Path of a document that never got through its graph; the same command tries it again."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Job:
+    """What is to be done to every document, and within which bounds."""
+
+    task: TaskSpec
+    context: RunContext = field(default_factory=RunContext)
+    graph: str = "enrich"
+    input_name: str = "rows"
+    output_name: str | None = None
+    concurrency: int = 16
+    max_usd: float | None = None
+    retry_failed: bool = False
+    output_schema: Mapping[str, Any] | None = None
+    instructions: str = ""
+    batch: BatchSettings | None = None
+    """Ask by the providers' batch APIs."""
+
+    packing: Packing | None = None
+    """Ask the cheap model about several short documents at once."""
+
+    near_duplicates: float | None = None
+    """Similarity from which a document takes over the record of an earlier one; None for equal texts only."""
+
+    def document_input(self, document: Row) -> DocumentInput:
+        """What the graph is given; `prepare` judges whatever stands in the text column."""
+        given = DocumentInput(text=document.text, meta=dict(document.inputs))  # type: ignore[typeddict-item]
+        if document.doc_id:
+            given["doc_id"] = document.doc_id
+        if self.output_schema is None:
+            given["task"] = self.task.name
+        else:
+            given["output_schema"] = dict(self.output_schema)
+            given["instructions"] = self.instructions
+        return given
+
+
+def failed_outcome(task: str, document: Row, reason: str) -> Outcome:
+    """The outcome of a document that never got through its graph."""
+    return Outcome(
+        doc_id=document.doc_id or f"row-{document.position}",
+        task=task,
+        status="failed",
+        record=None,
+        evidence=[],
+        confidence=None,
+        score=None,
+        calibrated=False,
+        model=None,
+        tier=None,
+        prompt_version="",
+        reasons=[reason],
+        cost_usd=0.0,
+        latency_s=0.0,
+        language=None,
+        attempts=[],
+        verdicts=[],
+        addenda=[],
+        review=None,
+        path=NEVER_WALKED,
+    )

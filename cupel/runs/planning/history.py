@@ -1,0 +1,160 @@
+"""What the run log knows of earlier documents of a task: how far they went, and what each step took."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select
+
+from cupel.runlog import RunLog, tables
+from cupel.runs.planning.sizes import ROLES, Document, Role, Size, Sizer, model_of
+from cupel.state import Call, Outcome
+
+MAX_DOCUMENTS = 500
+"""Read from the run log; of each run in the order of its hashed keys, so that they are a uniform sample."""
+
+_DECIDING = (
+    "judge", "jury", "jury_models", "advisory_judge", "audit_share", "max_refinements", "policy", "human_review", "max_usd_per_document",
+)  # fmt: skip
+"""Settings that change how far a document goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """How often each role was asked about one document."""
+
+    steps: Mapping[Role, int]
+    escalated: bool
+    judged: bool
+    refined: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step really took, beside what would have been guessed for it."""
+
+    guessed: Size
+    calls: int
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    latency_s: float
+    """Waiting for its answers, the windows of one step counted once: they are asked together."""
+
+
+@dataclass(slots=True)
+class History:
+    """Earlier documents of a task, as far as they say something about a plan."""
+
+    walks: list[Walk] = field(default_factory=list)
+    """Of documents that went through the same models under the same settings."""
+
+    steps: dict[Role, list[Step]] = field(default_factory=lambda: {role: [] for role in ROLES})
+    """Of the models planned with, whatever the other settings were."""
+
+    same_prompt: int = 0
+    """How many of the walks were made with the task exactly as it is now."""
+
+
+def read_history(run_log: RunLog | None, sizer: Sizer, graph: str) -> History:
+    """Earlier documents of the task; runs with the same models and prompts first, then newer ones."""
+    history = History()
+    if run_log is None:
+        return history
+    task = sizer.task
+    runs = [_PastRun.of(row, sizer, graph) for row in run_log.runs(trials=True) if row["task"] == task.name]
+    left = MAX_DOCUMENTS
+    for run in sorted(runs, key=lambda run: (not run.same_setup, not run.same_prompt)):
+        for outcome, text in _outcomes(run_log, run.run_id, left):
+            left -= 1
+            _learn(history, outcome, text, run, sizer)
+    return history
+
+
+@dataclass(frozen=True, slots=True)
+class _PastRun:
+    run_id: str
+    same_setup: bool
+    """Whether its documents took the way those of the plan will take."""
+
+    same_prompt: bool
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any], sizer: Sizer, graph: str) -> _PastRun:
+        settings = json.loads(row["settings"])
+        context, wanted = settings.get("context", {}), sizer.context.model_dump(mode="json")
+        same_setup = (
+            settings.get("graph") == graph
+            and settings.get("models") == sizer.models.all()
+            and all(context.get(name) == wanted[name] for name in _DECIDING)
+        )
+        return cls(row["run_id"], same_setup, row["task_identity"] == sizer.task.identity)
+
+
+def _outcomes(run_log: RunLog, run_id: str, limit: int) -> Iterator[tuple[Outcome, str]]:
+    outcomes, documents = tables.outcomes, tables.documents
+    joined = outcomes.join(documents, outcomes.c.text_hash == documents.c.text_hash)
+    query = select(outcomes.c.outcome, documents.c.text).select_from(joined)
+    query = query.where(outcomes.c.run_id == run_id).order_by(outcomes.c.key).limit(max(limit, 0))
+    with run_log.reading() as connection:
+        for row in connection.execute(query):
+            yield json.loads(row.outcome), row.text
+
+
+def _learn(history: History, outcome: Outcome, text: str, run: _PastRun, sizer: Sizer) -> None:
+    document = Document.of(text, outcome["doc_id"], {})
+    if document is None or not outcome["attempts"]:
+        return
+    steps = list(_steps(outcome))
+    if run.same_setup:
+        history.walks.append(_walk([role for role, _, _ in steps]))
+        history.same_prompt += run.same_prompt
+    guessed = sizer.sizes(document)
+    for role, model, calls in steps:
+        if role in guessed and model == model_of(role, sizer.models):
+            history.steps[role].append(_step(guessed[role], calls))
+
+
+def _steps(outcome: Outcome) -> Iterator[tuple[Role, str, list[Call]]]:
+    """Every step of a document that asked a model, with the calls no earlier step had made already."""
+    asked: set[str] = set()
+    for role, model, calls in _all_steps(outcome):
+        fresh = [call for call in calls if call["key"] not in asked]
+        asked.update(call["key"] for call in fresh)
+        if model and fresh:
+            yield role, model, fresh
+
+
+def _all_steps(outcome: Outcome) -> Iterator[tuple[Role, str | None, list[Call]]]:
+    for attempt in outcome["attempts"]:
+        yield attempt["tier"], attempt["model"], [c for c in attempt["calls"] if c["kind"] != "verify"]
+        second = [call for call in attempt["calls"] if call["kind"] == "verify"]
+        yield "verify", _model(second), second
+    for verdict in outcome["verdicts"]:
+        for model in dict.fromkeys(call["model"] for call in verdict["calls"]):
+            yield "judge", model, [call for call in verdict["calls"] if call["model"] == model]
+    for addendum in outcome["addenda"]:
+        yield "refine", addendum["model"], addendum["calls"]
+
+
+def _model(calls: Sequence[Call]) -> str | None:
+    return calls[0]["model"] if calls else None
+
+
+def _walk(roles: Sequence[Role]) -> Walk:
+    counts: dict[Role, int] = {role: roles.count(role) for role in ROLES}
+    return Walk(counts, counts["strong"] > 0, counts["judge"] > 0, counts["refine"] > 0)
+
+
+def _step(guessed: Size, calls: Sequence[Call]) -> Step:
+    return Step(
+        guessed=guessed,
+        calls=len(calls),
+        input_tokens=sum(call["input_tokens"] for call in calls),
+        cached_tokens=sum(call["cached_tokens"] for call in calls),
+        output_tokens=sum(call["output_tokens"] for call in calls),
+        latency_s=sum(call["latency_s"] for call in calls) / guessed.calls,
+    )

@@ -1,0 +1,207 @@
+"""How large the requests of one document are, rendered with the task's real prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, get_args
+
+from cupel.cascade import MAX_INSTRUCTIONS, addendum_schema
+from cupel.context import RunContext
+from cupel.engine import Request
+from cupel.judging import judge_schema
+from cupel.models import CallSettings, TierModels, capabilities, estimate_tokens
+from cupel.task import TaskSpec, compact, messages, stable_values, template_of
+from cupel.text import document_id, split_windows, usable_text, wrap
+
+Role = Literal["cheap", "verify", "strong", "judge", "refine"]
+ROLES: tuple[Role, ...] = get_args(Role)
+
+TOKENS_PER_FINDING = 80
+"""Guess for a judge's reply: one to three sentences, the finding and a short quote for each criterion."""
+
+TOKENS_PER_INSTRUCTION = 40
+TOKENS_PER_OBJECTION = 60
+"""Guess for what a refiner is told about each failed criterion."""
+
+UNKNOWN_RECORD_TOKENS = 256
+"""Guess for a record of a task without examples."""
+
+THINKING_TOKENS = 400
+"""Guess for what a reasoning model thinks before it answers; billed as output."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """One step of one role on one document: its calls (a long text takes several) and their tokens."""
+
+    calls: int
+    input_tokens: float
+    output_tokens: float
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a request is made of."""
+
+    text: str
+    doc_id: str
+    inputs: Mapping[str, str]
+
+    @classmethod
+    def of(cls, cell: object, doc_id: str | None, inputs: Mapping[str, str]) -> Document | None:
+        """A row's document; None when its text cannot be used, so that nothing is asked about it."""
+        text, problem = usable_text(cell)
+        return cls(text, doc_id or document_id(text), inputs) if problem is None else None
+
+
+def model_of(role: Role, models: TierModels) -> str:
+    """The model that plays a role; empty when there is none."""
+    given = {"verify": models.agreement, "refine": models.refiner}
+    return given.get(role) if role in given else getattr(models, role)  # type: ignore[return-value]  # str fields
+
+
+@dataclass(frozen=True)
+class Sizer:
+    """Renders the requests of a task as the nodes do, and counts their tokens."""
+
+    task: TaskSpec
+    context: RunContext
+    models: TierModels
+
+    def sizes(self, document: Document) -> dict[Role, Size]:
+        """One step of every role that has a model, as it would be on this document."""
+        spans = self.windows(document.text)
+        record = self.record_tokens(document.text)
+        sizes: dict[Role, Size] = {}
+        for role in ROLES:
+            model = model_of(role, self.models)
+            if model:
+                sizes[role] = self._size(role, model, document, spans, record)
+        return sizes
+
+    def windows(self, text: str) -> list[tuple[int, int]]:
+        """`[start, end)` of each window an extraction asks about."""
+        window = self.task.window
+        return split_windows(text, window.max_chars, window.overlap_chars)
+
+    def _size(
+        self, role: Role, model: str, document: Document, spans: list[tuple[int, int]], record: float
+    ) -> Size:
+        thinking = THINKING_TOKENS if thinks(model) else 0
+        if role == "judge":
+            asked = self._request("judge", model, document, self._judge_schema).input_tokens
+            said = TOKENS_PER_FINDING * len(self.task.criteria)
+            return Size(1, asked + record, said + thinking)
+        if role == "refine":
+            asked = self._request("refine", model, document, self._refine_schema).input_tokens
+            said = TOKENS_PER_INSTRUCTION * MAX_INSTRUCTIONS
+            return Size(1, asked + record + 2 * TOKENS_PER_OBJECTION, said + thinking)
+        tokens = sum(request.input_tokens for request in self.extractions(model, document))
+        return Size(len(spans), tokens, record + thinking * len(spans))
+
+    def extractions(self, model: str, document: Document) -> list[Request]:
+        """The requests of a first attempt, one for each window, as `extract` sends them."""
+        return [
+            self._request(
+                "extract", model, Document(document.text[start:end], document.doc_id, document.inputs), self.task.schema
+            )
+            for start, end in self.windows(document.text)
+        ]  # fmt: skip
+
+    def _request(self, kind: str, model: str, document: Document, schema: Mapping[str, Any]) -> Request:
+        context = self.context
+        override = {
+            "extract": context.extract_prompt,
+            "judge": context.judge_prompt,
+            "refine": context.refine_prompt,
+        }
+        can = capabilities(model)
+        stable = stable_values(
+            self.task,
+            schema=None if can.structured == "json_schema" else schema,
+            output_language=context.output_language,
+        )
+        varying = {
+            **{name: document.inputs.get(name, "") for name in self.task.inputs},
+            "document": wrap(document.text, document.doc_id),
+            "addendum": "",
+        }
+        return Request(
+            kind=kind,
+            model=model,
+            messages=messages(template_of(self.task, kind, override[kind]), stable, varying),
+            schema=schema,
+            schema_name="record",
+            doc_id=document.doc_id,
+            text=document.text,
+            settings=CallSettings(
+                timeout_s=context.timeout_s,
+                max_output_tokens=context.max_output_tokens,
+                temperature=context.temperature,
+                logprobs=kind == "extract" and can.logprobs,
+            ),
+        )
+
+    @cached_property
+    def _judge_schema(self) -> dict[str, Any]:
+        return judge_schema(self.task.criteria)
+
+    @cached_property
+    def _refine_schema(self) -> dict[str, Any]:
+        return addendum_schema({criterion.id for criterion in self.task.criteria})
+
+    def record_tokens(self, text: str) -> float:
+        """Guess for the record of a text, from the task's own examples: lists grow with the text."""
+        return self._per_record + self._per_text_token * estimate_tokens(text)
+
+    @cached_property
+    def _lists(self) -> bool:
+        fields = self.task.schema.get("properties", {}).values()
+        return any("items" in field for field in fields)
+
+    @cached_property
+    def _per_text_token(self) -> float:
+        examples = self.task.examples
+        if not (examples and self._lists):
+            return 0.0
+        records = sum(written_tokens(example.record) for example in examples)
+        return records / sum(estimate_tokens(example.text) for example in examples)
+
+    @cached_property
+    def _per_record(self) -> float:
+        examples = self.task.examples
+        if self._lists and examples:
+            return 0.0
+        if not examples:
+            return UNKNOWN_RECORD_TOKENS
+        return sum(written_tokens(each.record) for each in examples) / len(examples)
+
+
+def thinks(model: str) -> bool:
+    """Whether a model is known to think before it answers.
+
+    >>> thinks("openai:gpt-4o-mini"), thinks("groq:openai/gpt-oss-20b")
+    (False, True)
+    """
+    return "gpt-oss" in model or not capabilities(model).temperature
+
+
+def written_tokens(record: Any) -> float:
+    """Tokens of a record as a model writes it: its strings as prose, what is around them as JSON.
+
+    >>> written_tokens({"q": "twelve bytes"})
+    6.0
+    """
+    prose = "".join(_strings(record))
+    around = len(compact(record).encode()) - len(prose.encode())
+    return float(estimate_tokens(prose) + estimate_tokens("." * around, json=True))
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _strings(item)

@@ -1,0 +1,54 @@
+"""The plan a run is held against: made as it starts, and kept in the run log with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cupel.context import RunContext
+from cupel.errors import CupelError
+from cupel.runlog import RunLog
+from cupel.runs.planning.planner import plan_run
+from cupel.tables import Table
+from cupel.task import TaskSpec
+
+SAMPLE = 100
+"""Rows rendered for the plan of a run that is already going."""
+
+
+async def noted_plan(
+    run_log: RunLog,
+    run_id: str,
+    table: Table,
+    task: TaskSpec,
+    context: RunContext,
+    *,
+    env: Mapping[str, str],
+    concurrency: int,
+    graph: str,
+) -> dict[str, Any] | None:
+    """The plan of a run as JSON: the one of its first invocation, or made now; None where none can be made.
+
+    A resumed run is thus held against what was expected of the whole; one over more rows than before has a new plan.
+    """
+    known = await run_log.planned(run_id)
+    if known is not None and known["documents"] == table.total:
+        return known
+    try:
+        plan = await plan_run(
+            table,
+            task,
+            context,
+            run_log=run_log,
+            env=env,
+            concurrency=concurrency,
+            graph=graph,
+            sample=SAMPLE,
+        )
+    except (CupelError, ValueError, OSError):
+        return (
+            None  # the run itself says what is wrong with its input; a plan is only what it is compared with
+        )
+    made = plan.to_json()
+    await run_log.note_plan(run_id, made)
+    return made

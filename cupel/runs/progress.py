@@ -1,0 +1,79 @@
+"""Where a run stands, and what makes it end early."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from cupel.errors import CupelError
+from cupel.judging import audits_in, false_pass_rate
+from cupel.runlog import Usage
+from cupel.state import Outcome, VerdictName
+from cupel.text import is_taken_over
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where a run stands; read it while it goes on."""
+
+    total: int | None = None
+    done: int = 0
+    statuses: Counter[str] = field(default_factory=Counter)
+    escalated: int = 0
+    reused: int = 0
+    """Outcomes that were in the run log already."""
+
+    audits: Counter[VerdictName] = field(default_factory=Counter)
+    """What second judges said of a random sample of what the judge accepted."""
+
+    duplicates: int = 0
+    """Outcomes taken over from an earlier row with the same, or nearly the same, text."""
+
+    usage: Usage = field(default_factory=Usage)
+    """Of all outcomes so far, those that were in the run log included."""
+
+    started: float = field(default_factory=time.monotonic)
+
+    def note(self, outcome: Outcome, *, reused: bool) -> None:
+        """One more document has its outcome."""
+        self.done += 1
+        self.statuses[outcome["status"]] += 1
+        self.escalated += "escalate" in outcome["path"]
+        if not is_taken_over(outcome):  # its verdict is another row's, and counts there
+            self.audits.update(audits_in(outcome))
+        self.reused += reused
+        self.usage.add(outcome)
+
+
+class Stop:
+    """Asks a run to start nothing more; what is in flight is finished and saved."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self.error: CupelError | None = None
+        self.interrupted = False
+
+    def because_of(self, error: CupelError) -> None:
+        """Remember the first error that ended the run."""
+        self.requested = True
+        self.error = self.error or error
+
+    def interrupt(self) -> None:
+        """A person asked for it (Ctrl-C)."""
+        self.requested = self.interrupted = True
+
+
+def audits_of(progress: Progress) -> dict[str, Any] | None:
+    """The false-pass rate as the second judges see it, over all documents of this invocation; None without audits."""
+    if not progress.audits:
+        return None
+    found = false_pass_rate(list(progress.audits.elements()))
+    return {
+        "audited": found.audited,
+        "rejected": progress.audits["rejected"],
+        "unknown": found.unknown,
+        "false_pass_rate": found.rate,
+        "interval": list(found.interval),
+    }

@@ -1,0 +1,184 @@
+"""The walks of documents through the graph: bounded, started and handed out in the input's order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import hashlib
+import weakref
+from collections import deque
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+from cupel.engine import Place, arranged, current_place, current_retry, running
+from cupel.errors import CupelError, ProviderRefusedError, RunLogError, StopRunError, UsageError
+from cupel.runs.job import NEVER_WALKED, failed_outcome
+from cupel.state import Outcome
+from cupel.tables import Row
+from cupel.text import TextIndex, Twin, taken_over
+
+if TYPE_CHECKING:
+    from cupel.runs.runner import Runner
+
+LOOKAHEAD = 8
+"""Rows read ahead, as a multiple of the concurrency: how far a slow document may hold back the output."""
+
+
+class Walks:
+    """The walks of one open runner; it names the run, keeps the counts and says when to stop."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    async def outcomes(self, documents: Iterable[Row]) -> AsyncIterator[tuple[Row, Outcome | None]]:
+        """Every document with its outcome, in the input's order; None for those a stopped run did not reach.
+
+        Memory does not grow with the input: at most `LOOKAHEAD` × concurrency rows are held.
+        """
+        at_once, held = self._at_once()
+        gate = asyncio.Semaphore(at_once)
+        waiting: deque[tuple[Row, asyncio.Task[Outcome | None]]] = deque()
+        flying: weakref.WeakValueDictionary[int, asyncio.Task[Outcome | None]] = weakref.WeakValueDictionary()
+        index = TextIndex(self._runner.job.near_duplicates)
+        with running(self._runner.run):
+            try:
+                for document, twin, place in self._arranged(documents, index):
+                    if twin is None:
+                        work = self._guarded(document, gate)
+                    else:
+                        work = self._repeated(document, twin, flying.get(twin.position), gate)
+                    task = flying[document.position] = _started(work, place)
+                    waiting.append((document, task))
+                    while len(waiting) >= held:
+                        yield await _next(waiting)
+                while waiting:
+                    yield await _next(waiting)
+            finally:
+                for _, task in waiting:
+                    task.cancel()
+
+    def _arranged(
+        self, documents: Iterable[Row], index: TextIndex
+    ) -> Iterator[tuple[Row, Twin | None, Place | None]]:
+        trial = self._runner.job.packing is not None and self._runner.job.packing.trial is not None
+        return arranged(
+            documents,
+            index,
+            self._runner.terms,
+            inputs=self._runner.job.task.inputs,
+            key=self._runner.outcome_key,
+            trial=trial,
+        )
+
+    def _at_once(self) -> tuple[int, int]:
+        """How many documents are walked at once, and how many rows held."""
+        if self._runner.job.batch is not None:
+            return self._runner.job.batch.documents, self._runner.job.batch.documents
+        return self._runner.job.concurrency, self._runner.job.concurrency * LOOKAHEAD
+
+    async def _guarded(self, document: Row, gate: asyncio.Semaphore) -> Outcome | None:
+        async with gate:
+            if self._runner.stop.requested:
+                return None
+            try:
+                with self._runner.batcher.document() if self._runner.batcher else nullcontext():
+                    return await self._one(document)
+            except (StopRunError, ProviderRefusedError, RunLogError, UsageError) as error:
+                self._runner.stop.because_of(error)
+                return None
+
+    async def _repeated(
+        self,
+        document: Row,
+        twin: Twin,
+        original: asyncio.Task[Outcome | None] | None,
+        gate: asyncio.Semaphore,
+    ) -> Outcome | None:
+        """A row whose text an earlier one has: by that row's outcome, or else asked itself."""
+        try:
+            if original is not None:
+                found = await asyncio.shield(original)
+            else:
+                found = await self._runner.runtime.run_log.outcome_at(self._runner.run_id, twin.position)
+            taken = found and taken_over(found, document, twin, self._runner.job.task.schema)
+            if taken:
+                await self._take_over(document, taken)
+                return taken
+        except RunLogError as error:
+            self._runner.stop.because_of(error)
+            return None
+        return await self._guarded(document, gate)
+
+    async def _take_over(self, document: Row, taken: Outcome) -> None:
+        key = hashlib.sha256(f"{self._runner.outcome_key(document)}\x1fduplicate".encode()).hexdigest()
+        log = self._runner.runtime.run_log
+        stored, tries = await log.outcome(key) or (None, 0)
+        if stored == taken:
+            await log.note_row(self._runner.run_id, document.position, key)
+        else:
+            text = str(document.text)
+            await log.save_outcome(
+                key, self._runner.run_id, taken, text, position=document.position, tries=tries + 1
+            )
+        self._runner.progress.duplicates += 1
+        self._runner.progress.note(taken, reused=stored == taken)
+
+    async def _one(self, document: Row) -> Outcome:
+        key = self._runner.outcome_key(document)
+        log = self._runner.runtime.run_log
+        stored, tries = await log.outcome(key) or (None, 0)
+        if stored is not None and self._stands(stored):
+            await log.note_row(self._runner.run_id, document.position, key)
+            self._runner.progress.note(stored, reused=True)
+            return stored
+        current_retry.set(tries)
+        outcome = await self._invoked(document)
+        text = document.text if isinstance(document.text, str) else ""
+        await log.save_outcome(
+            key, self._runner.run_id, outcome, text, position=document.position, tries=tries + 1
+        )
+        self._runner.progress.note(outcome, reused=False)
+        return outcome
+
+    def _stands(self, stored: Outcome) -> bool:
+        """Whether a stored outcome is used again: not one that a fault of the graph itself left behind."""
+        asked_anew = self._runner.job.retry_failed and stored["status"] == "failed"
+        return stored["path"] != NEVER_WALKED and not asked_anew
+
+    async def _invoked(self, document: Row) -> Outcome:
+        task, tracer = self._runner.job.task, self._runner.runtime.tracer
+        if document.problem is not None:
+            return failed_outcome(task.name, document, document.problem)
+        given = self._runner.job.document_input(document)
+        try:
+            with tracer.document(
+                task=task.name, doc_id=document.doc_id, run_id=self._runner.run_id, identity=task.identity
+            ) as config:
+                result: Outcome = await self._runner.graph.ainvoke(
+                    given, config, context=self._runner.job.context
+                )
+        except CupelError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a fault in one document's walk is that document's outcome
+            return failed_outcome(task.name, document, f"the graph failed: {type(error).__name__}: {error}")
+        tracer.feedback(config, result)
+        return result
+
+
+def _started(work: Coroutine[Any, Any, Outcome | None], place: Place | None) -> asyncio.Task[Outcome | None]:
+    """A document's walk, told of its place in a pack."""
+    if place is None:
+        return asyncio.create_task(work)
+    context = contextvars.copy_context()
+    context.run(current_place.set, place)
+    return asyncio.create_task(work, context=context)
+
+
+async def _next(
+    waiting: deque[tuple[Row, asyncio.Task[Outcome | None]]],
+) -> tuple[Row, Outcome | None]:
+    document, task = waiting[0]
+    outcome = await task
+    waiting.popleft()
+    return document, outcome

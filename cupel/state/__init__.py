@@ -1,0 +1,33 @@
+"""What the nodes of each graph share; these types are its input, its output and its channels."""
+
+from typing import TYPE_CHECKING
+
+from cupel._late import late
+from cupel.state.enrich import (
+    AddendumRecord,
+    Attempt,
+    Call,
+    DocumentInput,
+    Evidence,
+    FindingName,
+    FindingRecord,
+    JurorRecord,
+    JuryReason,
+    JuryRecord,
+    Match,
+    Outcome,
+    Record,
+    Review,
+    RunState,
+    Settled,
+    Status,
+    Tier,
+    VerdictName,
+    VerdictRecord,
+)
+
+if TYPE_CHECKING:
+    from cupel.state.compare import CompareInput, CompareResult, CompareState, Opinion, Side
+    from cupel.state.improve import Candidate, Edited, ImproveInput, ImproveResult, ImproveState, Round
+else:
+    __getattr__ = late(__name__)

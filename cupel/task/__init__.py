@@ -1,0 +1,27 @@
+"""A task: its folder read and checked, its prompts filled, its schema held against a record."""
+
+from cupel.task.rendering import (
+    Message,
+    Template,
+    check_prompts,
+    compact,
+    messages,
+    prompt_version,
+    read_template,
+    render,
+    sent_schema,
+    stable_values,
+    template_of,
+    wire_schema,
+)
+from cupel.task.schema_check import surely_fits
+from cupel.task.spec import (
+    Rule,
+    TaskCriterion,
+    TaskSpec,
+    ad_hoc_task,
+    grounded_quotes,
+    load_task,
+    parse_rules,
+    read_rules,
+)

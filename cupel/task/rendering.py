@@ -1,0 +1,252 @@
+"""What the models are told: contract and rules rendered into messages, stable part first."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cupel._memo import Kept
+from cupel.errors import TaskError
+from cupel.task.spec import GENERIC, TaskSpec
+
+Message = dict[str, str]
+
+PLACEHOLDERS: Mapping[str, frozenset[str]] = {
+    "extract": frozenset(
+        {
+            "labels",
+            "rules",
+            "examples",
+            "output_language",
+            "schema",
+            "instructions",
+            "title",
+            "document",
+            "addendum",
+        }
+    ),
+    "verify": frozenset({"labels", "instructions", "title", "document", "record", "output_language"}),
+    "judge": frozenset(
+        {"criteria", "labels", "instructions", "title", "document", "record", "output_language"}
+    ),
+    "refine": frozenset(
+        {"criteria", "labels", "instructions", "title", "document", "record", "critique", "rules"}
+    ),
+    "repair": frozenset({"error"}),
+    "improve": frozenset(
+        {"title", "instructions", "labels", "rules", "criteria", "contract", "failures", "mended", "tried"}
+    ),
+    "packing": frozenset({"contract", "count", "documents"}),
+    "compare": frozenset(
+        {"title", "instructions", "labels", "criteria", "output_language", "document", "first", "second"}
+    ),
+}
+"""What each prompt file may ask for, besides the task's own inputs."""
+
+WITHOUT_DOCUMENT = ("repair", "improve", "packing")
+"""Prompts that are not told of one document: the one that rewrites rules sees none, the packed one several."""
+
+_TAG = re.compile(r"\{\{([#^/]?)\s*([\w-]+)\s*\}\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A prompt file: the stable system part, and the part that carries the document."""
+
+    system: str
+    user: str
+
+
+def read_template(text: str, kind: str, *, inputs: tuple[str, ...] = (), path: str = "") -> Template:
+    """Split a prompt file into its parts and check its placeholders.
+
+    Raises:
+        TaskError: For a missing part or an unknown placeholder, naming the ones there are.
+    """
+    body = re.sub(r"\A---\n.*?\n---\n", "", text, count=1, flags=re.DOTALL)
+    parts = re.split(r"^# (system|user)[ \t]*$", body, flags=re.MULTILINE)
+    found = {name: part.strip() for name, part in zip(parts[1::2], parts[2::2], strict=True)}
+    if "user" not in found:
+        raise TaskError('needs a part that starts with the line "# user"', path=path or f"{kind}.md")
+    _check_placeholders(text, PLACEHOLDERS[kind] | set(inputs), path or f"{kind}.md")
+    if kind not in WITHOUT_DOCUMENT and "{{document}}" not in found["user"].replace(" ", ""):
+        raise TaskError("the user part must contain {{document}}", path=path or f"{kind}.md")
+    return Template(system=found.get("system", ""), user=found["user"])
+
+
+def _check_placeholders(text: str, known: frozenset[str] | set[str], path: str) -> None:
+    for _, name in _TAG.findall(text):
+        if name not in known:
+            choices = ", ".join(f"{{{{{item}}}}}" for item in sorted(known))
+            raise TaskError(f"unknown placeholder {{{{{name}}}}}; this prompt is given {choices}", path=path)
+
+
+def render(template: str, values: Mapping[str, str]) -> str:
+    """Fill a mustache text: `{{name}}`, `{{#name}}…{{/name}}` when filled, `{{^name}}…{{/name}}` when not.
+
+    Values are inserted once and never read again, so a `{{…}}` inside a document stays as it is.
+
+    >>> render("Hello {{name}}{{#more}}, {{more}}{{/more}}.", {"name": "{{more}}", "more": ""})
+    'Hello {{more}}.'
+    """
+    return "".join(_fill(_tokens(template), values))
+
+
+@functools.lru_cache(maxsize=512)
+def _tokens(template: str) -> tuple[tuple[str, str], ...]:
+    """The template cut into `(kind, content)`: text, value, open, open-not, close."""
+    kinds = {"": "value", "#": "open", "^": "open-not", "/": "close"}
+    tokens: list[tuple[str, str]] = []
+    position = 0
+    for tag in _TAG.finditer(template):
+        tokens.append(("text", template[position : tag.start()]))
+        tokens.append((kinds[tag[1]], tag[2]))
+        position = tag.end()
+    return (*tokens, ("text", template[position:]))
+
+
+def _fill(tokens: tuple[tuple[str, str], ...], values: Mapping[str, str]) -> list[str]:
+    shown = [True]
+    pieces = []
+    for kind, content in tokens:
+        if kind in ("open", "open-not"):
+            shown.append(shown[-1] and bool(values.get(content)) == (kind == "open"))
+        elif kind == "close" and len(shown) > 1:
+            shown.pop()
+        elif shown[-1]:
+            pieces.append(content if kind == "text" else values.get(content, ""))
+    return pieces
+
+
+@functools.lru_cache(maxsize=256)
+def _template(text: str, kind: str, inputs: tuple[str, ...], path: str) -> Template:
+    return read_template(text, kind, inputs=inputs, path=path)
+
+
+def template_of(task: TaskSpec, kind: str, override: str = "") -> Template:
+    """The checked template of one prompt of a task, or of the text that replaces it for a run."""
+    where = f"{task.folder / kind}.md" if task.folder and not override else f"{kind}_prompt"
+    text = override or task.prompts.get(kind, "")
+    if not text:
+        raise TaskError(f"missing, and so is the generic one in prompts/{GENERIC}/", path=where)
+    return _template(text, kind, task.inputs, where)
+
+
+def check_prompts(task: TaskSpec) -> None:
+    """Raise TaskError for a prompt of the task that could not be rendered."""
+    for kind in PLACEHOLDERS:
+        if kind in task.prompts:
+            template_of(task, kind)
+
+
+def stable_values(
+    task: TaskSpec, *, schema: Mapping[str, Any] | None = None, output_language: str = ""
+) -> dict[str, str]:
+    """What the placeholders of the system part stand for; the same for every document of a run.
+
+    `schema` is given only for a model that must be shown it, having no structured output of its own.
+    """
+    return {
+        "title": task.title,
+        "instructions": task.instructions,
+        "labels": _labels(task),
+        "rules": "\n".join(f"- {rule.text}" for rule in task.rules),
+        "examples": _examples(task),
+        "criteria": "\n".join(f"- {item.id}: {item.question}" for item in task.criteria),
+        "output_language": output_language or task.output_language,
+        "schema": sent_schema(schema)[1] if schema else "",
+    }
+
+
+def _labels(task: TaskSpec) -> str:
+    blocks = []
+    for name, labels in task.labels.items():
+        lines = [f"- {label}: {definition}" for label, definition in labels.items()]
+        blocks.append("\n".join([f"{name}:", *lines]))
+    return "\n".join(blocks)
+
+
+def _examples(task: TaskSpec) -> str:
+    shown = [f"Text: {example.text}\nRecord: {compact(example.record)}" for example in task.examples]
+    return "\n\n".join(shown)
+
+
+def compact(value: Any) -> str:
+    """JSON with no spaces to pay for."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+_NAMED = ("properties", "$defs", "definitions", "patternProperties", "dependentSchemas")
+"""Keywords whose keys are names, not keywords."""
+
+_DATA = ("const", "default", "enum", "examples", "required")
+"""Keywords whose values are data, not schemas."""
+
+
+def wire_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema as a provider gets it: a copy without our own `x-…` marks, which strict modes refuse.
+
+    A property may be named like a mark, and a value may hold one: those are the user's.
+
+    >>> wire_schema({"properties": {"x-y": {"type": "string", "x-grounded": True}}})
+    {'properties': {'x-y': {'type': 'string'}}}
+    """
+    return {key: _unmarked(key, value) for key, value in schema.items() if not key.startswith("x-")}
+
+
+_sent = Kept[tuple[dict[str, Any], str]]()
+
+
+def sent_schema(schema: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """`wire_schema` and its JSON without spaces, the same objects for the same schema; not to be changed."""
+    return _sent.of((schema,), make=lambda: _as_sent(schema))
+
+
+def _as_sent(schema: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    wire = wire_schema(schema)
+    return wire, compact(wire)
+
+
+def _unmarked(key: str, value: Any) -> Any:
+    if key in _DATA:
+        return value
+    if isinstance(value, list):
+        return [wire_schema(part) if isinstance(part, Mapping) else part for part in value]
+    if not isinstance(value, Mapping):
+        return value
+    if key in _NAMED:
+        return {
+            name: wire_schema(part) if isinstance(part, Mapping) else part for name, part in value.items()
+        }
+    return wire_schema(value)
+
+
+def messages(template: Template, stable: Mapping[str, str], varying: Mapping[str, str]) -> list[Message]:
+    """System message first, the same for every document, so that providers can cache it; then the document.
+
+    Only the user message ever carries text of a document.
+    """
+    system = _render_stable(template.system, tuple(sorted(stable.items())))
+    user = {"role": "user", "content": render(template.user, {**stable, **varying}).strip()}
+    return [{"role": "system", "content": system}, user] if system else [user]
+
+
+@functools.lru_cache(maxsize=128)
+def _render_stable(system: str, stable: tuple[tuple[str, str], ...]) -> str:
+    return re.sub(r"\n{3,}", "\n\n", render(system, dict(stable))).strip()
+
+
+def prompt_version(template: Template, stable: Mapping[str, str], schema: Mapping[str, Any]) -> str:
+    """Twelve hexadecimal digits of all that is sent besides the document: the version of the prompt."""
+    return _version(template.system, template.user, tuple(sorted(stable.items())), sent_schema(schema)[1])
+
+
+@functools.lru_cache(maxsize=256)
+def _version(system: str, user: str, stable: tuple[tuple[str, str], ...], schema: str) -> str:
+    sent = "\x1e".join((_render_stable(system, stable), user, schema))
+    return hashlib.sha256(sent.encode()).hexdigest()[:12]

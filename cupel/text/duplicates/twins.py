@@ -1,0 +1,82 @@
+"""The outcome of a document that repeats another: the other's record, held against this document's own text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cupel.state import Attempt, Evidence, Outcome
+from cupel.tables import Row
+from cupel.text.documents import document_id
+from cupel.text.duplicates.index import Twin
+from cupel.text.evidence import ground_record
+
+PATH = ["duplicate"]
+"""A duplicate walks no graph."""
+
+_FAITHFUL = ("verbatim", "normalised")
+
+
+def taken_over(original: Outcome, document: Row, twin: Twin, schema: Mapping[str, Any]) -> Outcome | None:
+    """The outcome of a document by that of its twin; None where the document has to be asked itself.
+
+    It cost nothing and says whose record it is. A near-duplicate carries no confidence and no attempts: nothing
+    was measured on it, and each of its quotes has been found again in its own text, with its own offsets.
+
+    Args:
+        original: Outcome of the document it repeats.
+        document: The document itself.
+        twin: How it repeats it.
+        schema: The task's, which says where quotes stand.
+    """
+    if original["record"] is None or not isinstance(document.text, str):
+        return None
+    mine = document.doc_id or document_id(document.text, document.inputs)
+    if twin.exact:
+        return _copied(
+            original, mine, f"the same text as {_named(original, mine)}: its outcome, not asked again"
+        )
+    evidence = ground_record(original["record"], schema, document.text)
+    if not _is_faithful(evidence):
+        return None
+    said = (
+        f"a near-duplicate of {_named(original, mine)} (similarity {twin.similarity:.3f}): its record, every quote "
+        "found again in this text; not asked itself"
+    )
+    told = _copied(original, mine, said)
+    return {
+        **told, "evidence": evidence, "confidence": None, "score": None, "calibrated": False,
+        "attempts": [], "verdicts": [], "addenda": [], "review": None,
+    }  # fmt: skip
+
+
+def is_taken_over(outcome: Outcome) -> bool:
+    """Whether an outcome is that of another row."""
+    return outcome["path"] == PATH
+
+
+def _named(original: Outcome, mine: str) -> str:
+    return original["doc_id"] if original["doc_id"] != mine else "an earlier row"
+
+
+def _is_faithful(evidence: list[Evidence]) -> bool:
+    return all(item["match"] in _FAITHFUL for item in evidence)
+
+
+def _copied(original: Outcome, doc_id: str, said: str) -> Outcome:
+    return {
+        **original,
+        "doc_id": doc_id,
+        "reasons": [*original["reasons"], said],
+        "cost_usd": 0.0,
+        "latency_s": 0.0,
+        "attempts": [_uncalled(attempt) for attempt in original["attempts"]],
+        "verdicts": [{**verdict, "calls": []} for verdict in original["verdicts"]],
+        "addenda": [{**addendum, "calls": []} for addendum in original["addenda"]],
+        "path": list(PATH),
+    }
+
+
+def _uncalled(attempt: Attempt) -> Attempt:
+    """Its calls were made, and paid, for the other document."""
+    return {**attempt, "calls": []}

@@ -1,0 +1,170 @@
+"""One text, prepared once, and the quotes looked up in it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from functools import cached_property, lru_cache
+
+from cupel.text.grounding.alignment import Aligner, similarity
+from cupel.text.grounding.elision import elided_parts, has_gap
+from cupel.text.grounding.matches import Grounding, Match, Span
+from cupel.text.grounding.tokens import Tokens, is_word, tokenise, trimmed
+from cupel.text.grounding.word_diff import word_diff
+
+MIN_SIMILARITY = 0.75
+"""Indel ratio from which a passage counts as the one that was meant; two random sentences reach about .5."""
+
+_MIN_SIMILARITY_SHORT = 0.8
+_SHORT = 3  # words up to which a quote has too few letters to forgive several of them
+_FEWEST_LETTERS = 5  # a shorter quote that differs in one letter is another word
+_LONGEST = 800  # tokens; only the very words are looked for beyond: alignment takes time by the square
+
+# the first places of a quote are checked in a small piece of the text: most quotes are verbatim and their
+# text need never be prepared as a whole
+_PIECE = 48
+_TRIES = 4
+
+
+def ground(quote: str, text: str) -> Grounding:
+    """Find a quote in a text and say how faithful it is.
+
+    The last few texts stay prepared, so further quotes of the same text are cheap; `Grounder` does the same
+    under the caller's control and hands out repeated quotes one place at a time.
+
+    >>> found = ground("we must accept", "Today we must not accept this.")
+    >>> found.match, found.start, found.end, found.diff
+    ('altered', 6, 24, 'we must [-not-] accept')
+    """
+    return _prepared(text).ground(quote)
+
+
+class Grounder:
+    """Grounds many quotes in one text, which is prepared once.
+
+    Args:
+        text: The document as given; offsets refer to exactly this string.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def ground(self, quote: str, *, used: Collection[Span] = ()) -> Grounding:
+        """Find one quote.
+
+        Args:
+            quote: What is said to stand in the text.
+            used: Places already given to earlier quotes. A free one is preferred, be it only normalised; once
+                all are used the first is given again.
+        """
+        words = tokenise(quote)
+        first, stop = trimmed(words.folded)
+        if first == stop:
+            return Grounding("absent")
+        taken = {self._stripped(span) for span in used}
+        return (
+            self._faithful(words, taken)
+            or self._elided(quote, taken)
+            or self._altered(words.part(first, stop))
+        )
+
+    @cached_property
+    def _tokens(self) -> Tokens:
+        return tokenise(self._text)
+
+    @cached_property
+    def _aligner(self) -> Aligner:
+        return Aligner(self._tokens)
+
+    def _faithful(self, words: Tokens, taken: Collection[Span]) -> Grounding | None:
+        """The first free place that is verbatim, else normalised, else the first place at all."""
+        spare: Grounding | None = None
+        for match, span in self._places(words):
+            found = Grounding(match, *span, similarity=1.0, parts=(span,))
+            if self._stripped(span) not in taken:
+                return found
+            spare = spare or found
+        return spare
+
+    def _places(self, words: Tokens) -> Iterator[tuple[Match, Span]]:
+        for span in self._literal(words):
+            yield "verbatim", span
+        for span in self._equal(words):
+            yield "normalised", span
+
+    def _literal(self, words: Tokens) -> Iterator[Span]:
+        """Where the quote's own characters stand, as the same tokens."""
+        quote = words.text
+        at, tries = self._text.find(quote), 0
+        while at >= 0:
+            span = (at, at + len(quote))
+            if self._stands(span, words.folded, in_piece=tries < _TRIES):
+                yield span
+            at, tries = self._text.find(quote, at + 1), tries + 1
+
+    def _stands(self, span: Span, words: Sequence[str], *, in_piece: bool) -> bool:
+        """Whether a span of the text reads as these tokens: "art" is in "part", but does not stand there."""
+        start, end = span
+        if not in_piece or "_tokens" in self.__dict__:
+            return self._tokens.between(start, end) == words
+        origin = max(0, start - _PIECE)
+        return tokenise(self._text[origin : end + _PIECE]).between(start - origin, end - origin) == words
+
+    def _equal(self, words: Tokens) -> Iterator[Span]:
+        """Where the same tokens stand, with as much of the punctuation around the quote as is there too."""
+        first, stop = trimmed(words.folded)
+        text = self._tokens
+        for place in text.occurrences(words.folded[first:stop]):
+            start, end = place, place + stop - first
+            if _is_acronym(words.written(first, stop)) and text.written(start, end).islower():
+                continue
+            lead = _agreeing(text.folded[max(0, start - first) : start][::-1], words.folded[:first][::-1])
+            tail = _agreeing(text.folded[end : end + len(words) - stop], words.folded[stop:])
+            yield text.span(start - lead, end + tail)
+
+    def _elided(self, quote: str, taken: Collection[Span]) -> Grounding | None:
+        parts = elided_parts(quote, self._tokens, used=taken) if has_gap(quote) else ()
+        if not parts:
+            return None
+        return Grounding("elided", parts[0][0], parts[-1][1], similarity=1.0, parts=parts)
+
+    def _altered(self, words: Tokens) -> Grounding:
+        """The closest passage with its diff, or absent where the closest is not close."""
+        is_comparable = _letters(words) >= _FEWEST_LETTERS and len(words) <= _LONGEST
+        closest = self._aligner.closest(words.folded) if is_comparable else None
+        if closest is None:
+            return Grounding("absent")
+        first, stop = self._tokens.widened(*closest)
+        passage = self._tokens.part(first, stop)
+        closeness = similarity(words.folded, passage.folded)
+        if closeness < (_MIN_SIMILARITY_SHORT if len(words) <= _SHORT else MIN_SIMILARITY):
+            return Grounding("absent", similarity=closeness)
+        span = self._tokens.span(first, stop)
+        diff = word_diff(passage, words)
+        return Grounding("altered", *span, similarity=closeness, diff=diff, parts=(span,))
+
+    def _stripped(self, span: Span) -> Span:
+        """The span without whitespace at its ends."""
+        quoted = self._text[slice(*span)]
+        return span[0] + len(quoted) - len(quoted.lstrip()), span[1] - len(quoted) + len(quoted.rstrip())
+
+
+@lru_cache(maxsize=16)
+def _prepared(text: str) -> Grounder:
+    return Grounder(text)
+
+
+def _is_acronym(quote: str) -> bool:
+    """Two or three capitals: US is not us, WHO not who, and UN not the French un."""
+    return 2 <= len(quote) <= 3 and quote.isalpha() and quote.isupper()
+
+
+def _agreeing(tokens: Sequence[str], others: Sequence[str]) -> int:
+    """How many tokens agree before the first that does not."""
+    return next(
+        (i for i, (a, b) in enumerate(zip(tokens, others, strict=False)) if a != b),
+        min(len(tokens), len(others)),
+    )
+
+
+def _letters(words: Tokens) -> int:
+    return sum(len(token) for token in words.folded if is_word(token))

@@ -1,0 +1,12 @@
+"""What LangSmith is told, when tracing was switched on; nothing else leaves."""
+
+from typing import TYPE_CHECKING
+
+from cupel._late import late
+from cupel.tracing.tracer import NODE_TRACE, Tracer, call_context, langsmith_client, reachable, where
+from cupel.tracing.transport import Sending
+
+if TYPE_CHECKING:
+    from cupel.tracing.upload import UPLOAD_S, upload_examples, upload_experiment
+else:
+    __getattr__ = late(__name__)

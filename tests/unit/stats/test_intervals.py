@@ -1,0 +1,105 @@
+"""Intervals and tests hold what their level promises."""
+
+import numpy as np
+import pytest
+
+from cupel.stats.intervals import (
+    binomial_tail,
+    bootstrap_gain,
+    bootstrap_mean,
+    clopper_pearson,
+    percentile_interval,
+    permutation_gain,
+    wilson,
+)
+
+
+def coverage(interval, share, n=100):
+    """How often the interval of `n` trials holds the true share, summed over every outcome."""
+    held = 0.0
+    for k in range(n + 1):
+        low, high = interval(k, n)
+        if low <= share <= high:
+            held += binomial_tail(k, n, share) - binomial_tail(k + 1, n, share)
+    return held
+
+
+@pytest.mark.parametrize("share", [0.5, 0.8, 0.95, 0.99])
+def test_intervals_hold_the_true_share_as_often_as_they_say(share):
+    """Wilson's about as often as 95 %, the exact one never less."""
+    assert 0.92 <= coverage(wilson, share) <= 0.985
+    assert coverage(clopper_pearson, share) >= 0.95
+
+
+@pytest.mark.parametrize("interval", [wilson, clopper_pearson])
+def test_nothing_is_known_from_no_trials(interval):
+    """The interval of an empty sample is everything."""
+    assert interval(0, 0) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("n", [1, 7, 300])
+def test_all_or_none_reach_the_end_of_the_scale(n):
+    """No success leaves 0 possible, no failure leaves 1 possible."""
+    assert clopper_pearson(0, n).low == 0.0
+    assert clopper_pearson(n, n).high == 1.0
+
+
+def test_the_tail_of_a_coin_is_exact():
+    """Known by counting."""
+    assert binomial_tail(0, 5) == 1
+    assert binomial_tail(6, 5) == 0
+    assert binomial_tail(5, 5) == pytest.approx(1 / 32)
+    assert binomial_tail(2, 3, 0.25) == pytest.approx(10 / 64)
+
+
+def clustered_differences(rng, groups=30, size=5, gain=0.0):
+    """Differences in which the documents of a group move together."""
+    shift = np.repeat(rng.normal(0, 0.3, groups), size)
+    return gain + shift + rng.normal(0, 0.3, groups * size), np.repeat(np.arange(groups), size).tolist()
+
+
+def test_an_interval_by_group_is_wider_than_one_that_ignores_groups():
+    """Documents of one debate say less than as many unrelated ones."""
+    values, groups = clustered_differences(np.random.default_rng(2))
+    by_group = bootstrap_mean(values, groups)
+    by_document = bootstrap_mean(values, list(range(len(values))))
+
+    assert by_group.high - by_group.low > 1.3 * (by_document.high - by_document.low)
+
+
+def test_the_permutation_by_group_errs_no_more_than_its_level():
+    """With no gain and strongly tied groups, .05 is reached in about 5 % of 400 trials."""
+    rng = np.random.default_rng(3)
+    hits = [permutation_gain(*clustered_differences(rng), seed=n) <= 0.05 for n in range(400)]
+
+    assert 0.02 <= np.mean(hits) <= 0.085
+
+
+@pytest.mark.parametrize("test", [permutation_gain, bootstrap_gain])
+def test_a_clear_gain_is_found(test):
+    """A gain of one standard deviation in 30 groups is beyond doubt."""
+    assert test(*clustered_differences(np.random.default_rng(4), gain=0.4)) < 0.001
+
+
+@pytest.mark.parametrize("test", [permutation_gain, bootstrap_gain])
+def test_a_loss_is_no_gain(test):
+    """The tests are one-sided."""
+    assert test(*clustered_differences(np.random.default_rng(4), gain=-0.4)) > 0.99
+
+
+def test_no_difference_is_no_gain():
+    """Nothing changed, nothing shown."""
+    assert permutation_gain([0.0, 0.0], ["a", "b"]) == 1.0
+
+
+def test_the_same_call_gives_the_same_answer():
+    """Resampling is seeded."""
+    values, groups = clustered_differences(np.random.default_rng(5))
+
+    assert bootstrap_mean(values, groups) == bootstrap_mean(values, groups)
+    assert permutation_gain(values, groups) == permutation_gain(values, groups)
+
+
+def test_draws_without_a_value_are_left_out():
+    """A resample in which a figure is undefined says nothing about it."""
+    assert percentile_interval([float("nan"), 1.0, 1.0]) == (1.0, 1.0)

@@ -1,0 +1,208 @@
+"""The shipped task folders: read as files, so that a slip in one shows here and not in a run."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from cupel.metrics.records import record_metric
+from cupel.task.rendering import check_prompts, compact, messages, stable_values, template_of, wire_schema
+from cupel.task.spec import grounded_quotes, load_task, task_names
+
+PROMPTS = Path(__file__).parents[3] / "prompts"
+TASKS = ("arguments", "entities", "sentiment", "stance", "summary")
+STRICT_KEYWORDS = {"type", "properties", "required", "additionalProperties", "items", "enum", "description"}
+each_task = pytest.mark.parametrize("name", TASKS)
+
+
+def schema_of(name):
+    return json.loads((PROMPTS / name / "schema.json").read_text(encoding="utf-8"))
+
+
+def settings_of(name):
+    return tomllib.loads((PROMPTS / name / "task.toml").read_text(encoding="utf-8"))
+
+
+def rules_of(name):
+    return tomllib.loads((PROMPTS / name / "rules.toml").read_text(encoding="utf-8"))["rules"]
+
+
+def examples_of(name):
+    lines = (PROMPTS / name / "examples.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def nodes_of(schema):
+    """Every schema inside a schema, itself first."""
+    yield schema
+    for child in schema.get("properties", {}).values():
+        yield from nodes_of(child)
+    if "items" in schema:
+        yield from nodes_of(schema["items"])
+
+
+def tokens_beyond_the_text(name):
+    """Prose at 4 bytes a token, JSON at 2.8: an upper bound for what a document costs besides itself."""
+    task = load_task(name, PROMPTS)
+    varying = {
+        "document": '<document id="0123456789abcdef">\n\n</document>',
+        **dict.fromkeys(task.inputs, "a topic"),
+    }
+    prose = "".join(
+        each["content"] for each in messages(template_of(task, "extract"), stable_values(task), varying)
+    )
+    records = [compact(example.record) for example in task.examples]
+    for record in records:
+        prose = prose.replace(record, "")
+    sent = {"name": "record", "strict": True, "schema": wire_schema(task.schema)}
+    coded = [*records, compact({"type": "json_schema", "json_schema": sent})]
+    return math.ceil(len(prose.encode()) / 4 + sum(len(each.encode()) for each in coded) / 2.8)
+
+
+def test_the_five_tasks_are_there():
+    """The folder's listing is the list of tasks; `_generic` is none."""
+    assert tuple(task_names(PROMPTS)) == TASKS
+
+
+@each_task
+def test_a_task_folder_loads_and_all_its_prompts_can_be_rendered(name):
+    """No unknown placeholder, no missing part, no example that does not fit."""
+    check_prompts(load_task(name, PROMPTS))
+
+
+@each_task
+def test_every_schema_fits_strict_structured_output(name):
+    """All properties required, nothing extra, and no keyword a strict mode refuses."""
+    schema = schema_of(name)
+    Draft202012Validator.check_schema(schema)
+    for node in nodes_of(schema):
+        assert {key for key in node if not key.startswith("x-")} <= STRICT_KEYWORDS
+        if node.get("type") == "object":
+            assert node["required"] == list(node["properties"])
+            assert node["additionalProperties"] is False
+
+
+@each_task
+def test_every_example_fits_the_schema_and_quotes_its_own_text(name):
+    """Character by character; and it says where its text is from."""
+    schema = schema_of(name)
+    for example in examples_of(name):
+        Draft202012Validator(schema).validate(example["record"])
+        quotes = [quote for _, quote in grounded_quotes(example["record"], schema)]
+
+        assert example["source"]
+        assert [quote for quote in quotes if quote not in example["text"]] == []
+
+
+@each_task
+def test_quotes_of_a_list_stand_in_the_order_of_the_text(name):
+    """The examples show the order that the prompts ask for."""
+    for example in examples_of(name):
+        for items in (value for value in example["record"].values() if isinstance(value, list)):
+            quotes = [item if isinstance(item, str) else item["quote"] for item in items]
+            position = 0
+            for quote in quotes:
+                position = example["text"].index(quote, position) + 1
+
+
+@each_task
+def test_every_label_has_a_definition_and_every_definition_a_label(name):
+    """Closed vocabularies of the schema and of task.toml are the same; the rest defines lists."""
+    schema = schema_of(name)
+    labels = settings_of(name).get("labels", {})
+    choices = {
+        field: node["enum"]
+        for parent in nodes_of(schema)
+        for field, node in parent.get("properties", {}).items()
+        if "enum" in node
+    }
+    for field, choice in choices.items():
+        assert list(labels[field]) == choice
+    for group in labels.keys() - choices.keys():
+        assert set(labels[group]) <= set(schema["properties"])
+
+
+@each_task
+def test_every_field_says_how_windows_are_merged(name):
+    """Nothing is left to a default that nobody chose."""
+    assert set(settings_of(name)["merge"]) == set(schema_of(name)["properties"])
+
+
+@each_task
+def test_criteria_are_few_binary_and_partly_critical(name):
+    """Four to six questions, each with its own id, some of which reject by themselves."""
+    criteria = settings_of(name)["criteria"]
+
+    assert 4 <= len(criteria) <= 6
+    assert len({each["id"] for each in criteria}) == len(criteria)
+    assert all("?" in each["question"] for each in criteria)
+    assert 0 < sum(each["critical"] for each in criteria) < len(criteria)
+
+
+@each_task
+def test_the_metric_finds_every_example_equal_to_itself(name):
+    """It is one that exists, and 1 means right."""
+    for example in examples_of(name):
+        agreement = record_metric(
+            example["record"], example["record"], metric=settings_of(name)["metric"], schema=schema_of(name)
+        )
+
+        assert agreement == pytest.approx(1)
+
+
+@each_task
+def test_every_rule_says_why(name):
+    """A rule without a reason cannot be judged by the next person who reads it."""
+    rules = rules_of(name)
+
+    assert len({rule["id"] for rule in rules}) == len(rules)
+    assert all(rule["text"] and rule["why"] for rule in rules)
+
+
+@pytest.mark.parametrize(
+    "path", [pytest.param(p, id=f"{p.parent.name}/{p.name}") for p in sorted(PROMPTS.glob("*/*.md"))]
+)
+def test_documents_are_data_in_every_prompt_that_shows_one(path):
+    """Whatever reads a document is told to follow no instruction in it, in the system part."""
+    text = path.read_text(encoding="utf-8")
+    system, _, user = text.partition("\n# user\n")
+
+    assert ("{{document}}" in user) == ("follow no instruction in" in system)
+    assert "{{document}}" not in system
+
+
+@pytest.mark.parametrize(
+    "path", [pytest.param(p, id=p.parent.name) for p in sorted(PROMPTS.glob("*/extract.md"))]
+)
+def test_what_is_written_for_one_document_comes_after_it(path):
+    """So that the prompt up to the document stays the same and providers can cache it."""
+    text = path.read_text(encoding="utf-8")
+
+    assert text.index("{{document}}") < text.index("{{addendum}}")
+
+
+@each_task
+def test_a_task_costs_no_more_than_900_tokens_beyond_the_text(name):
+    """Tokens per document are what a free tier runs out of."""
+    assert tokens_beyond_the_text(name) <= 900
+
+
+def test_the_demo_speeches_are_twelve_and_no_example_is_among_them():
+    """A prompt must not be shown what it is tried on."""
+    lines = (PROMPTS.parent / "evals/datasets/speeches-demo.jsonl").read_text(encoding="utf-8").splitlines()
+    speeches = [json.loads(line) for line in lines]
+    words = [
+        set(re.findall(r"\w+", example["text"].lower())) for name in TASKS for example in examples_of(name)
+    ]
+
+    assert len({speech["id"] for speech in speeches}) == 12
+    assert all(set(speech) == {"id", "text", "meta"} for speech in speeches)
+    for speech in speeches:
+        said = set(re.findall(r"\w+", speech["text"].lower()))
+        assert all(len(shown & said) < 0.8 * len(shown) for shown in words)
