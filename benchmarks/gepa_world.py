@@ -13,7 +13,7 @@ from pathlib import Path
 import world
 
 from cupel.improvement.engines.base import Tried
-from cupel.improvement.engines.gepa import divided
+from cupel.improvement.engines.gepa import divide
 from cupel.improvement.engines.gepa_search import Proposed, Search, SearchLimits
 from cupel.improvement.failure_clusters import Failure
 from cupel.improvement.guards import propose
@@ -83,7 +83,7 @@ async def _searched(asked: Simulated, seed: int) -> str | None:
     place = asked.place
     failing = sorted(place.failures.values())
     passing = sorted(set(place.split.dev) - set(failing))
-    sides = divided(failing, passing, {doc_id: place.documents[doc_id].group for doc_id in place.split.dev})
+    sides = divide(failing, passing, {doc_id: place.documents[doc_id].group for doc_id in place.split.dev})
     search = Search(
         rules=compact(rule_rows(world.RULES)), learn=sides.learn, choose=sides.choose,
         base=dict.fromkeys(failing, 0.0) | dict.fromkeys(passing, 1.0), failing=frozenset(failing), seed=seed, limits=SearchLimits(),

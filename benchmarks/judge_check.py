@@ -3,7 +3,7 @@
     python benchmarks/judge_check.py [SEEDS]
 
 Simulation: the judge is a coin of known sensitivity and specificity, no model is asked. For each world and
-seed: labels are drawn, `measure_agreement` measures the judge on them, `corrected_pass_rate` corrects what it passes
+seed: labels are drawn, `measure_agreement` measures the judge on them, `correct_pass_rate` corrects what it passes
 on 400 other cases; counted is how often each 95 % interval holds the true figure.
 """
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cupel.judging.agreement import cohen_kappa, corrected_pass_rate, measure_agreement
+from cupel.judging.agreement import cohen_kappa, correct_pass_rate, measure_agreement
 
 BAR = 0.92
 UNLABELLED = 400
@@ -88,7 +88,7 @@ def _held(world: World, seed: int) -> list[float]:
     measured = measure_agreement(["pass" if said else "fail" for said in judge], people.tolist(), groups)
     share_elsewhere = rng.uniform(0.3, 0.9)
     _, passed = world.draw(rng, UNLABELLED, share_elsewhere)
-    share = corrected_pass_rate(int(passed.sum()), UNLABELLED, measured)
+    share = correct_pass_rate(int(passed.sum()), UNLABELLED, measured)
     known = [
         (measured.tpr.interval, world.tpr),
         (measured.tnr.interval, world.tnr),

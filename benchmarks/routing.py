@@ -23,7 +23,7 @@ from cupel.evaluation.routing_experiments import load_experiment
 from cupel.routing.bandit import LinUCB, best_fixed_mix, replay_bandit
 from cupel.routing.confidence.calibration import Binding, fit_calibration
 from cupel.routing.confidence.signals import Observed, compute_signals
-from cupel.routing.features import fit_vectors, reduced, unit_rows
+from cupel.routing.features import fit_vectors, reduce, unit_rows
 from cupel.routing.folds import fold_of
 from cupel.routing.replay import figures, operating, play
 from cupel.routing.rows import RunRows
@@ -154,7 +154,7 @@ def _one_stream(
     order = np.random.default_rng(seed).permutation(len(texts))
     warm, rest = order[:WARM], order[WARM:]
     vectors = fit_vectors([texts[i] for i in warm])
-    _, axes = reduced(vectors([texts[i] for i in warm]), 8)
+    _, axes = reduce(vectors([texts[i] for i in warm]), 8)
     features = np.column_stack([np.ones(len(texts)), unit_rows(vectors(texts) @ axes)])
     strong_cost, strong = cost[rest, -1].mean(), quality[rest, -1].mean()
     learner = LinUCB(arms=len(ARMS), dimensions=features.shape[1], budget=share * strong_cost, rate=0.02)

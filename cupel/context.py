@@ -176,14 +176,14 @@ def run_context(options: Mapping[str, Any], env: Mapping[str, str]) -> RunContex
     try:
         return RunContext(**{**from_env, **given})
     except ValidationError as error:
-        raise SettingError(_explained(error, given)) from error
+        raise SettingError(_explain(error, given)) from error
 
 
 def _variable(name: str) -> str:
     return f"CUPEL_{name.upper()}"
 
 
-def _explained(error: ValidationError, given: Mapping[str, Any]) -> str:
+def _explain(error: ValidationError, given: Mapping[str, Any]) -> str:
     first = error.errors()[0]
     name = str(first["loc"][0]) if first["loc"] else "settings"
     source = name if name in given else _variable(name)

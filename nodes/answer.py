@@ -7,10 +7,10 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from cupel.context import RunContext
-from cupel.evaluation.compare import answered
+from cupel.evaluation.compare import answer_both
 from cupel.state import CompareState
 
 
 async def answer(state: CompareState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Run the enrich graph once for each side, alone: no stronger model, no judge."""
-    return await answered(state, RunContext.of(runtime))
+    return await answer_both(state, RunContext.of(runtime))

@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 
 from cupel.context import RunContext
 from cupel.improvement.sessions import step
-from cupel.improvement.steps.collect import collected
+from cupel.improvement.steps.collect import collect_failures
 from cupel.state import ImproveState
 
 
@@ -18,7 +18,7 @@ async def collect(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str
     Reads `task` and `documents`; of the held-out side nothing is looked at.
     """
     async with step():
-        return await collected(state, RunContext.of(runtime))
+        return await collect_failures(state, RunContext.of(runtime))
 
 
 async def route_after_collect(state: ImproveState) -> Literal["failures", "none"]:

@@ -8,11 +8,11 @@ from langgraph.runtime import Runtime
 
 from cupel.context import RunContext
 from cupel.improvement.sessions import step
-from cupel.improvement.steps.collect import diagnosed
+from cupel.improvement.steps.collect import diagnose_failures
 from cupel.state import ImproveState
 
 
 async def diagnose(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Cluster failures by criterion and cause, and tell them in words that hold no document."""
     async with step():
-        return await diagnosed(state, RunContext.of(runtime))
+        return await diagnose_failures(state, RunContext.of(runtime))

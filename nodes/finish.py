@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cupel.cascade.finish import settled
+from cupel.cascade.finish import settle
 from cupel.state import RunState, Settled
 from cupel.text import language_of
 
@@ -19,4 +19,4 @@ async def finish(state: RunState) -> FinishUpdate:
     language = state.get("language")
     if language is None and not state.get("problem"):
         language = await language_of(state["text"])
-    return {**settled(state), "language": language, "path": ["finish"]}
+    return {**settle(state), "language": language, "path": ["finish"]}

@@ -7,7 +7,7 @@ from typing_extensions import TypedDict
 
 from cupel.cascade.extract import usd_left
 from cupel.cascade.routes import AfterJudge, after_judge
-from cupel.cascade.verify import judged
+from cupel.cascade.verify import judge_record
 from cupel.context import RunContext
 from cupel.engine import current
 from cupel.state import RunState, VerdictRecord
@@ -26,7 +26,7 @@ async def judge(state: RunState, runtime: Runtime[RunContext]) -> JudgeUpdate:
     A judgement that could not be had is `unknown`, never a fail: a person decides then.
     """
     task = await (await current()).task(state)
-    verdict = await judged(state, task, RunContext.of(runtime))
+    verdict = await judge_record(state, task, RunContext.of(runtime))
     return {"verdicts": [verdict], "path": ["judge"]}
 
 

@@ -7,10 +7,10 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from cupel.context import RunContext
-from cupel.evaluation.compare import preferred
+from cupel.evaluation.compare import prefer_one
 from cupel.state import CompareState
 
 
 async def prefer(state: CompareState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Ask a third model in both orders; where they disagree it is a tie."""
-    return await preferred(state, RunContext.of(runtime))
+    return await prefer_one(state, RunContext.of(runtime))

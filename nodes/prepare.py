@@ -6,7 +6,7 @@ from typing import Literal
 
 from langgraph.runtime import Runtime
 
-from cupel.cascade.prepare import Prepared, prepared
+from cupel.cascade.prepare import Prepared, prepare_document
 from cupel.context import RunContext
 from cupel.state import RunState
 
@@ -23,7 +23,7 @@ async def prepare(state: RunState) -> PrepareUpdate:
     Reads `text`, `task` and `meta`; the text itself is never changed, only decoded where a column holds bytes.
     What cannot be used at all gets a `problem` and goes straight to `finish`.
     """
-    return {**await prepared(state), "path": ["prepare"]}
+    return {**await prepare_document(state), "path": ["prepare"]}
 
 
 async def route_after_prepare(

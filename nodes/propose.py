@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 
 from cupel.context import RunContext
 from cupel.improvement.sessions import step
-from cupel.improvement.steps.propose import ROUNDS, proposed
+from cupel.improvement.steps.propose import ROUNDS, propose_candidate
 from cupel.state import ImproveState
 
 
@@ -18,7 +18,7 @@ async def propose(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str
     Where no edit is left, `tried` says why.
     """
     async with step():
-        return await proposed(state, RunContext.of(runtime))
+        return await propose_candidate(state, RunContext.of(runtime))
 
 
 async def route_after_propose(state: ImproveState) -> Literal["candidate", "again", "given up"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
-from cupel.cascade.refine import written_addendum
+from cupel.cascade.refine import write_addendum
 from cupel.context import RunContext
 from cupel.engine import current
 from cupel.state import AddendumRecord, RunState, Tier
@@ -24,7 +24,7 @@ async def refine(state: RunState, runtime: Runtime[RunContext]) -> RefineUpdate:
     They go into the user message after the document, for this document only: the task's prompt stays.
     """
     task = await (await current()).task(state)
-    addendum = await written_addendum(state, task, RunContext.of(runtime))
+    addendum = await write_addendum(state, task, RunContext.of(runtime))
     return {"addenda": [addendum], "path": ["refine"]}
 
 

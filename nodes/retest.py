@@ -9,14 +9,14 @@ from langgraph.runtime import Runtime
 from cupel.context import RunContext
 from cupel.improvement.sessions import step
 from cupel.improvement.steps.propose import ROUNDS
-from cupel.improvement.steps.retest import retested
+from cupel.improvement.steps.retest import retest_candidate
 from cupel.state import ImproveState
 
 
 async def retest(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Run the candidate on the development failures and as many passing documents; append to `tried`."""
     async with step():
-        return await retested(state, RunContext.of(runtime))
+        return await retest_candidate(state, RunContext.of(runtime))
 
 
 async def route_after_retest(state: ImproveState) -> Literal["better", "again", "given up"]:

@@ -8,14 +8,14 @@ from langgraph.runtime import Runtime
 
 from cupel.context import RunContext
 from cupel.improvement.sessions import step
-from cupel.improvement.steps.approve import revised
+from cupel.improvement.steps.approve import revise_nominee
 from cupel.state import ImproveState
 
 
 async def revise(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Hold an edit to the static guards; the nominee stands by until the edit has passed the gate."""
     async with step():
-        return await revised(state, RunContext.of(runtime))
+        return await revise_nominee(state, RunContext.of(runtime))
 
 
 async def route_after_revise(state: ImproveState) -> Literal["candidate", "refused"]:

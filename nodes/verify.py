@@ -6,7 +6,7 @@ from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
 from cupel.cascade.routes import AfterVerify, after_verify
-from cupel.cascade.verify import verified
+from cupel.cascade.verify import verify_record
 from cupel.context import RunContext
 from cupel.engine import current
 from cupel.state import Attempt, RunState
@@ -26,7 +26,7 @@ async def verify(state: RunState, runtime: Runtime[RunContext]) -> VerifyUpdate:
     quotes stand in the text, is it complete; then those that cost a call, where they are configured.
     """
     task = await (await current()).task(state)
-    attempt = await verified(state, task, RunContext.of(runtime))
+    attempt = await verify_record(state, task, RunContext.of(runtime))
     return {"attempts": [attempt], "path": ["verify"]}
 
 

@@ -8,14 +8,14 @@ from langgraph.runtime import Runtime
 
 from cupel.context import RunContext
 from cupel.improvement.sessions import step
-from cupel.improvement.steps.retest import weighed
+from cupel.improvement.steps.retest import weigh_candidate
 from cupel.state import ImproveState
 
 
 async def weigh(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Run both prompts on the held-out documents and decide; the look is noted before anything is run."""
     async with step():
-        return await weighed(state, RunContext.of(runtime))
+        return await weigh_candidate(state, RunContext.of(runtime))
 
 
 async def route_after_weigh(state: ImproveState) -> Literal["passed", "stopped"]:

@@ -1,4 +1,4 @@
 """Measured confidence: a policy with a certificate, and whether documents may share a request."""
 
-from cupel.calibration.confidence import calibrate, read_gold, sampled_rows
-from cupel.calibration.packing import certify_packing, sampled_packs
+from cupel.calibration.confidence import calibrate, read_gold, sample_rows
+from cupel.calibration.packing import certify_packing, sample_packs

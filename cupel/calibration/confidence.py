@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cupel.cascade import FREE, attempt_record, begun, settled, verified, wanted_signals
+from cupel.cascade import FREE, attempt_record, begin, read_signals, settle, verify_record
 from cupel.context import RunContext
 from cupel.engine import current, policy_path
 from cupel.errors import InputError, NotEnoughDataError, SettingError
@@ -49,17 +49,17 @@ class BothTiers:
 
     async def ainvoke(self, given: Mapping[str, Any], _config: object, *, context: RunContext) -> Outcome:
         """The cheap attempt with its signals, then the strong one; nothing is judged."""
-        state = await begun(given)
+        state = await begin(given)
         if state["problem"] is None:
             task = await (await current()).task(given)
             plain = context.model_copy(update={"policy": "none"})
             state["attempts"] = [await attempt_record(state, task, plain, "cheap")]
-            state["attempts"] = [await verified(state, task, plain)]
+            state["attempts"] = [await verify_record(state, task, plain)]
             strong = await attempt_record(state, task, plain, "strong")
             state["attempts"] = [*state["attempts"], strong]
             state["path"] = ["prepare", "extract", "verify", "escalate"]
         return Outcome(
-            **settled(state),
+            **settle(state),
             doc_id=state["doc_id"],
             task=state["task"],
             language=state["language"] or (None if state["problem"] else await language_of(state["text"])),
@@ -105,7 +105,7 @@ class CalibrationResult:
     summary: dict[str, Any] = field(default_factory=dict)
 
 
-def sampled_rows(table: Table, size: int, *, seed: int = 0) -> list[Row]:
+def sample_rows(table: Table, size: int, *, seed: int = 0) -> list[Row]:
     """A uniform sample of a table's rows, in order; never its first ones.
 
     Raises:
@@ -148,10 +148,10 @@ async def label(
     if runner.stop.error is not None:
         raise runner.stop.error
     known = [(str(row.text), outcome) for row, outcome in outcomes if outcome is not None]
-    return labelled(known, job.task, job.context, gold, field=field), runner
+    return label_rows(known, job.task, job.context, gold, field=field), runner
 
 
-def labelled(
+def label_rows(
     outcomes: Iterable[tuple[str, Outcome]],
     task: TaskSpec,
     context: RunContext,
@@ -160,7 +160,7 @@ def labelled(
     field: str = "",
 ) -> Labelled:
     """The outcomes of `BothTiers` as rows of signals and labels; of one field, or of whole records."""
-    names = tuple(dict.fromkeys((*BASIC, *FREE, *wanted_signals(context))))
+    names = tuple(dict.fromkeys((*BASIC, *FREE, *read_signals(context))))
     rows: dict[str, list[Any]] = {name: [] for name in LABEL_COLUMNS}
     unlabelled, binding = 0, Binding(task=task.name, prompt_version="", model="", field=field)
     judged = replace(task, metric=field) if field else task
@@ -212,7 +212,7 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
-def certified(found: Labelled, *, promise: Promise, seed: int = 0) -> ThresholdCascade:
+def certify_policy(found: Labelled, *, promise: Promise, seed: int = 0) -> ThresholdCascade:
     """Fit the confidence on one part of the labels and certify its threshold on the other.
 
     Raises:
@@ -305,7 +305,7 @@ async def calibrate(
     """Label a uniform sample, fit, certify, and store the policy where runs of this task find it.
 
     Args:
-        rows: The sample, from `sampled_rows`.
+        rows: The sample, from `sample_rows`.
         job: Its task, context, concurrency and cap; every call goes through the run log and the budget.
         project: Where the policy is stored: `.cupel/policies/<task>.json`.
         promise: Risk, delta, and joint or conditional.
@@ -330,7 +330,7 @@ async def calibrate(
         wrong_means="strong" if gold is None else "gold",
         versions=versions,
     )
-    policy = certified(found, promise=dated, seed=seed)
+    policy = certify_policy(found, promise=dated, seed=seed)
     path = policy_path(project.state, job.task.name, field)
     await asyncio.to_thread(_store, path, policy.to_json())
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in replay_records(found))

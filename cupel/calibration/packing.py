@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from cupel.cascade import attempt_record, begun, settled
+from cupel.cascade import attempt_record, begin, settle
 from cupel.context import RunContext
 from cupel.engine import (
     Packing,
     PackingCertificate,
     PackTerms,
     alone,
-    arranged,
+    arrange,
     certificate_path,
     current,
     current_place,
@@ -45,7 +45,7 @@ class AloneAndPacked:
 
     async def ainvoke(self, given: Mapping[str, Any], _config: object, *, context: RunContext) -> Outcome:
         """Both attempts, the single one first; which pack it was stands among the second one's signals."""
-        state = await begun(given)
+        state = await begin(given)
         attempts: list[Attempt] = []
         place = current_place.get()
         if state["problem"] is None and place is not None:
@@ -56,7 +56,7 @@ class AloneAndPacked:
             pack = float(place.pack.members[0].position)
             attempts = [single, {**packed, "number": 2, "signals": {"pack": pack}}]
         return Outcome(
-            **settled({**state, "attempts": attempts}),
+            **settle({**state, "attempts": attempts}),
             doc_id=state["doc_id"],
             task=state["task"],
             language=state["language"],
@@ -124,7 +124,7 @@ class PackingResult:
         }
 
 
-def sampled_packs(
+def sample_packs(
     table: Table, task: TaskSpec, terms: PackTerms, documents: int, *, seed: int = 0
 ) -> list[Row]:
     """The rows of a uniform sample of the packs a run over this table would make, in the table's order.
@@ -138,7 +138,7 @@ def sampled_packs(
     inputs = task.inputs
     firsts = [
         place.pack.members[0].position
-        for _, _, place in arranged(table, TextIndex(), terms, inputs=inputs)
+        for _, _, place in arrange(table, TextIndex(), terms, inputs=inputs)
         if place is not None and place.number == 1 and len(place.pack.members) == terms.size
     ]
     if len(firsts) < FEWEST_PACKS:
@@ -152,7 +152,7 @@ def sampled_packs(
     wanted = {firsts[number] for number in chosen.tolist()}
     return [
         row
-        for row, _, place in arranged(table, TextIndex(), terms, inputs=inputs)
+        for row, _, place in arrange(table, TextIndex(), terms, inputs=inputs)
         if place is not None and place.pack.members[0].position in wanted
     ]
 
@@ -166,7 +166,7 @@ async def certify_packing(
     wanted by a later run, is paid once.
 
     Args:
-        rows: From `sampled_packs`.
+        rows: From `sample_packs`.
         job: Task, context, concurrency and cap.
         project: Where the certificate is stored: `.cupel/policies/<task>.packing.json`.
         terms: How the packs are made.

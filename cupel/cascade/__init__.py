@@ -2,7 +2,7 @@
 
 from cupel.cascade.addendum import MAX_INSTRUCTIONS, addendum_schema
 from cupel.cascade.extract import attempt_record, prompt_for
-from cupel.cascade.finish import settled
-from cupel.cascade.observe import SAMPLES, VERIFICATIONS, wanted_signals
-from cupel.cascade.prepare import begun
-from cupel.cascade.verify import FREE, judged, verified
+from cupel.cascade.finish import settle
+from cupel.cascade.observe import SAMPLES, VERIFICATIONS, read_signals
+from cupel.cascade.prepare import begin
+from cupel.cascade.verify import FREE, judge_record, verify_record

@@ -143,7 +143,7 @@ class _Rules:
     def objection(self, criterion: str, text: str, kept: Sequence[Instruction]) -> str | None:
         return (
             self._form(criterion, text, kept)
-            or _prefixed("contains ", forbidden(text))
+            or _prefix("contains ", forbidden(text))
             or self._document_text(text)
             or self._new_fact(text)
         )
@@ -165,7 +165,7 @@ class _Rules:
         verified = self._verified_quotes(text)
         if sum(len(words(text[slice(*span)])) for span in verified) > MAX_QUOTED_WORDS:
             return f"quotes more than {MAX_QUOTED_WORDS} words of the document"
-        return _prefixed("repeats the document: ", self.document_runs.shared(_without(text, verified)))
+        return _prefix("repeats the document: ", self.document_runs.shared(_without(text, verified)))
 
     def _verified_quotes(self, text: str) -> list[tuple[int, int]]:
         """Return where `text` quotes the document word for word and shortly."""
@@ -213,5 +213,5 @@ def _inner_names(text: str) -> list[str]:
     ]
 
 
-def _prefixed(prefix: str, found: str | None) -> str | None:
+def _prefix(prefix: str, found: str | None) -> str | None:
     return None if found is None else prefix + found

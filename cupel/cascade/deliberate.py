@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from cupel.cascade.extract import prompt_for, usd_left
-from cupel.cascade.routes import audited
+from cupel.cascade.routes import is_audited
 from cupel.context import RunContext
 from cupel.engine import Question, ask, current, current_run
 from cupel.judging import Verdict, aggregate, count_votes, judge_schema, read_judgement
@@ -38,7 +38,7 @@ class Heard:
         )
 
 
-async def deliberated(state: RunState, task: TaskSpec, context: RunContext) -> VerdictRecord:
+async def deliberate(state: RunState, task: TaskSpec, context: RunContext) -> VerdictRecord:
     """The verdict of the judge's model on the latest record, or that of a jury.
 
     A jury sits on every record (`jury="always"`), or where the judge is `unknown` or quoted what is not there; then
@@ -59,9 +59,9 @@ async def deliberated(state: RunState, task: TaskSpec, context: RunContext) -> V
     spent = sum(call["cost_usd"] or 0.0 for call in own.calls)
     heard: list[Heard] = []
     for juror in jurors[:1] if why == "audit" else jurors:
-        heard.append(await _heard(state, task, context, juror, spent))
+        heard.append(await _hear(state, task, context, juror, spent))
         spent += sum(call["cost_usd"] or 0.0 for call in heard[-1].calls)
-    return _settled(attempt["number"], why, own, heard)
+    return _settle(attempt["number"], why, own, heard)
 
 
 async def _by_judge(state: RunState, task: TaskSpec, context: RunContext, judge: str) -> Heard:
@@ -69,7 +69,7 @@ async def _by_judge(state: RunState, task: TaskSpec, context: RunContext, judge:
         return Heard("", Verdict(verdict="unknown", reason="no judge is attached; set --judge-model"))
     if judge == state["attempts"][-1]["model"]:
         return Heard("", Verdict(verdict="unknown", reason=f"{judge} may not judge its own record"))
-    return await _heard(state, task, context, judge, 0.0)
+    return await _hear(state, task, context, judge, 0.0)
 
 
 def _sits(verdict: Verdict, context: RunContext, doc_id: str) -> JuryReason | None:
@@ -78,10 +78,10 @@ def _sits(verdict: Verdict, context: RunContext, doc_id: str) -> JuryReason | No
         return "always"
     if verdict.verdict == "unknown" or any(finding.void for finding in verdict.findings):
         return "doubt"
-    return "audit" if verdict.verdict == "accepted" and audited(doc_id, context.audit_share) else None
+    return "audit" if verdict.verdict == "accepted" and is_audited(doc_id, context.audit_share) else None
 
 
-def _settled(attempt: int, why: JuryReason, own: Heard, heard: Sequence[Heard]) -> VerdictRecord:
+def _settle(attempt: int, why: JuryReason, own: Heard, heard: Sequence[Heard]) -> VerdictRecord:
     """The verdict with every judge's findings; those of the first one of the majority lead."""
     voting = [] if why == "audit" else [own, *heard] if why == "always" else list(heard)
     counted = count_votes([one.verdict.verdict for one in voting])
@@ -103,7 +103,7 @@ def _settled(attempt: int, why: JuryReason, own: Heard, heard: Sequence[Heard]) 
     return {**verdict.to_record(attempt=attempt, model=leading.model or None, calls=calls), "jury": sat}
 
 
-async def _heard(state: RunState, task: TaskSpec, context: RunContext, model: str, spent_usd: float) -> Heard:
+async def _hear(state: RunState, task: TaskSpec, context: RunContext, model: str, spent_usd: float) -> Heard:
     """One judge's findings; each is asked the very same, and sees nothing of what others said."""
     answer = await ask(await _question(state, task, context, model, spent_usd))
     findings = None

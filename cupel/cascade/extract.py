@@ -14,17 +14,17 @@ from cupel.engine import (
     Place,
     Question,
     ask,
+    ask_packed,
     current,
     current_place,
     current_retry,
     current_sample,
-    packed_answer,
 )
 from cupel.models import capabilities
 from cupel.runlog import PromptVersion, cost_of
 from cupel.state import AddendumRecord, Attempt, Call, Evidence, Record, RunState, Tier
 from cupel.task import TaskSpec, Template, messages, prompt_version, sent_schema, stable_values, template_of
-from cupel.text import WindowRecord, ground_record, merge_windows, shifted, wrap
+from cupel.text import WindowRecord, ground_record, merge_windows, shift, wrap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,25 +110,25 @@ async def attempt_record(state: RunState, task: TaskSpec, context: RunContext, t
     place = current_place.get()
     packed = None
     if place is not None and tier == "cheap" and number == 1 and len(questions) == 1:
-        packed = await _packed(place, questions[0], task, context)
+        packed = await _ask_packed(place, questions[0], task, context)
     if packed is not None and packed[0].record is not None:
         answers, version = [packed[0]], packed[1]
     else:
         answers, version = await asyncio.gather(*map(ask, questions)), prompt.version
-    record, evidence = _merged(task, state, answers)
+    record, evidence = _merge(task, state, answers)
     attempt = _attempt(try_, version, answers, record, evidence)
     if packed is not None and packed[0].record is None:  # paid for, though it was asked alone in the end
         attempt["calls"] = [*packed[0].calls, *attempt["calls"]]
     return attempt
 
 
-async def _packed(
+async def _ask_packed(
     place: Place, own: Question, task: TaskSpec, context: RunContext
 ) -> tuple[Answer, str] | None:
     """The document's part of the answer about its pack; None for one that is asked anew, or another sample."""
     if current_retry.get() or current_sample.get():
         return None
-    return await packed_answer(place, own, task, context)
+    return await ask_packed(place, own, task, context)
 
 
 def latest_addendum(state: RunState, tier: Tier) -> AddendumRecord | None:
@@ -174,16 +174,14 @@ def _question(window: list[int], state: RunState, asking: _Asking) -> Question:
     )
 
 
-def _merged(task: TaskSpec, state: RunState, answers: list[Answer]) -> tuple[Record | None, list[Evidence]]:
+def _merge(task: TaskSpec, state: RunState, answers: list[Answer]) -> tuple[Record | None, list[Evidence]]:
     if any(answer.record is None for answer in answers):
         return None, []
     text = state["text"]
     parts = []
     for (start, end), answer in zip(state["windows"], answers, strict=True):
         record = answer.record or {}
-        parts.append(
-            WindowRecord(record, shifted(ground_record(record, task.schema, text[start:end]), start))
-        )
+        parts.append(WindowRecord(record, shift(ground_record(record, task.schema, text[start:end]), start)))
     return merge_windows(task, parts)
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from cupel.cascade.attempts import attempt_quality, best_attempt
 from cupel.cascade.extract import calls_of
-from cupel.cascade.routes import failed
+from cupel.cascade.routes import failures_of
 from cupel.runlog import cost_of
 from cupel.state import Attempt, RunState, Settled, Status, VerdictRecord
 
 
-def settled(state: RunState) -> Settled:
+def settle(state: RunState) -> Settled:
     """Choose the best attempt, not the last, and say what became of the document and why.
 
-    `accepted`: the judge or, where none was asked, verify accepted it, or a person did. `failed`: there is
+    `accepted`: the judge or, where none was asked, verify accepted it, or a person did. `failures_of`: there is
     no record at all. `needs_review`: everything between.
     """
     best, verdict = _best(state)
@@ -76,7 +76,7 @@ def _decides(verdict: VerdictRecord) -> bool:
 def _objections(verdict: VerdictRecord) -> list[str]:
     if verdict["verdict"] == "accepted":
         return []
-    found = failed([*verdict["code_findings"], *verdict["findings"]])
+    found = failures_of([*verdict["code_findings"], *verdict["findings"]])
     return [f"{item['criterion']}: {item['reasoning']}" for item in found] or [verdict["reason"]]
 
 
@@ -86,7 +86,7 @@ def _audit_objections(verdict: VerdictRecord) -> list[str]:
     if sat is None or sat["why"] != "audit" or sat["verdict"] != "rejected":
         return []
     auditor = sat["jurors"][-1]
-    found = [f"{item['criterion']}: {item['reasoning']}" for item in failed(auditor["findings"])]
+    found = [f"{item['criterion']}: {item['reasoning']}" for item in failures_of(auditor["findings"])]
     return [f"audit by {auditor['model']}: {text}" for text in found or [auditor["reason"]]]
 
 

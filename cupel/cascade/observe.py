@@ -31,7 +31,7 @@ _VERDICT = {
 }
 
 
-def wanted_signals(context: RunContext) -> tuple[str, ...]:
+def read_signals(context: RunContext) -> tuple[str, ...]:
     """The costly signals a run asks for.
 
     Raises:
@@ -50,7 +50,7 @@ def wanted_signals(context: RunContext) -> tuple[str, ...]:
     return names
 
 
-def observed_free(attempt: Attempt) -> Observed:
+def observe_free(attempt: Attempt) -> Observed:
     """What costs nothing: the record, whether it fitted at once, its quotes, the tokens' probabilities."""
     repaired = any(call["kind"] == "repair" for call in attempt["calls"])
     return Observed(
@@ -68,15 +68,15 @@ def _self_report(record: Record | None) -> float | None:
     return float(stated) if isinstance(stated, int | float) and not isinstance(stated, bool) else None
 
 
-async def observed(
+async def observe(
     state: RunState, task: TaskSpec, context: RunContext, attempt: Attempt
 ) -> tuple[Observed, list[Call]]:
     """Everything the run asks to observe about the latest record, and the calls it took."""
-    seen = observed_free(attempt)
+    seen = observe_free(attempt)
     calls: list[Call] = []
     if attempt["record"] is None or attempt["tier"] != "cheap":
         return seen, calls
-    for name in wanted_signals(context):
+    for name in read_signals(context):
         if name == "agreement":
             others, made = await _records(state, task, context, model=context.agreement_model, count=1)
             seen = replace(seen, second_record=others[0])

@@ -15,7 +15,7 @@ from cupel.text import document_id, language_if_ready, split_windows, usable_tex
 
 
 class Prepared(TypedDict):
-    """What `prepared` finds out."""
+    """What `prepare_document` finds out."""
 
     text: str
     doc_id: str
@@ -27,7 +27,7 @@ class Prepared(TypedDict):
     problem: str | None
 
 
-async def prepared(document: Mapping[str, Any]) -> Prepared:
+async def prepare_document(document: Mapping[str, Any]) -> Prepared:
     """Check a document's text and inputs, name it, and cut a long text into windows.
 
     The text is never changed, only decoded where a column holds bytes. A `problem` says why a document
@@ -55,9 +55,9 @@ async def prepared(document: Mapping[str, Any]) -> Prepared:
     }
 
 
-async def begun(document: Mapping[str, Any]) -> RunState:
+async def begin(document: Mapping[str, Any]) -> RunState:
     """The state of a document that was prepared, for those who ask about it outside the graph."""
-    told = await prepared(document)
+    told = await prepare_document(document)
     return RunState(
         text=told["text"], task=told["task"], doc_id=told["doc_id"], meta=dict(document.get("meta") or {}),
         windows=told["windows"], problem=told["problem"], language=told["language"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cupel.cascade.addendum import CheckedAddendum, addendum_schema, check_addendum
 from cupel.cascade.extract import prompt_for, usd_left
-from cupel.cascade.routes import failed
+from cupel.cascade.routes import failures_of
 from cupel.context import RunContext
 from cupel.engine import Answer, Question, ask, current
 from cupel.models import resolve_models
@@ -13,14 +13,14 @@ from cupel.task import TaskSpec, compact, messages, template_of
 from cupel.text import wrap
 
 
-async def written_addendum(state: RunState, task: TaskSpec, context: RunContext) -> AddendumRecord:
+async def write_addendum(state: RunState, task: TaskSpec, context: RunContext) -> AddendumRecord:
     """Ask the refiner, and keep what code lets through: at most five instructions on what failed.
 
     With no refiner attached, or no usable reply, the addendum is empty and says why; the next attempt then
     repeats the last one, which ends this tier's rounds.
     """
     attempt, verdict = state["attempts"][-1], state["verdicts"][-1]
-    objections = failed([*verdict["code_findings"], *verdict["findings"]])
+    objections = failures_of([*verdict["code_findings"], *verdict["findings"]])
     model = resolve_models(context, (await current()).env).refiner
     if not model:
         return _addendum(state, attempt, None, ["no refiner is attached; set --refiner-model"], None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cupel.cascade.routes import failed
+from cupel.cascade.routes import failures_of
 from cupel.engine import schema_problem
 from cupel.state import Record, Review, RunState
 from cupel.task import TaskSpec
@@ -26,16 +26,16 @@ def review_request(state: RunState) -> dict[str, Any]:
             "allow_respond": True,
             "allow_ignore": True,
         },
-        "description": _described(state),
+        "description": _describe(state),
     }
 
 
-def _described(state: RunState) -> str:
+def _describe(state: RunState) -> str:
     lines = [f"Document {state.get('doc_id', '')}: nothing else is left to try.", ""]
     if state["verdicts"]:
         verdict = state["verdicts"][-1]
         lines += [f"The judge: {verdict['verdict']}. {verdict['reason']}"]
-        found = failed([*verdict["code_findings"], *verdict["findings"]])
+        found = failures_of([*verdict["code_findings"], *verdict["findings"]])
         lines += [f"- {item['criterion']}: {item['reasoning']}" for item in found]
     lines += [
         f"- in doubt: {doubt}" for doubt in (state["attempts"][-1]["doubts"] if state["attempts"] else [])
@@ -53,34 +53,34 @@ def read_answer(answer: Any, state: RunState, task: TaskSpec) -> Review:
     if isinstance(response, str):
         response = {"type": response}
     if not isinstance(response, Mapping):
-        return _noted(f"an answer that could not be read: {response!r}")
+        return _note(f"an answer that could not be read: {response!r}")
     kind, args = response.get("type"), response.get("args")
     if kind == "accept":
-        return _accepted(state)
+        return _accept(state)
     if kind == "edit":
-        return _edited(args, state, task)
+        return _edit(args, state, task)
     if kind in ("response", "respond"):
         return {"action": "respond", "record": None, "evidence": [], "note": str(args or "")}
     if kind == "ignore":
         return {"action": "ignore", "record": None, "evidence": [], "note": ""}
-    return _noted(f"an answer of unknown type {kind!r}; use accept, edit, response or ignore")
+    return _note(f"an answer of unknown type {kind!r}; use accept, edit, response or ignore")
 
 
-def _accepted(state: RunState) -> Review:
+def _accept(state: RunState) -> Review:
     latest = next((a for a in reversed(state["attempts"]) if a["record"] is not None), None)
     if latest is None:
-        return _noted("accepted, but there is no record to accept")
+        return _note("accepted, but there is no record to accept")
     return {"action": "accept", "record": latest["record"], "evidence": latest["evidence"], "note": ""}
 
 
-def _edited(args: Any, state: RunState, task: TaskSpec) -> Review:
+def _edit(args: Any, state: RunState, task: TaskSpec) -> Review:
     record: Record | Any = args.get("args", args) if isinstance(args, Mapping) and "action" in args else args
     problem = schema_problem(record, task.schema)
     if problem is not None:
-        return _noted(f"the edited record {problem}")
+        return _note(f"the edited record {problem}")
     evidence = ground_record(record, task.schema, state["text"])
     return {"action": "edit", "record": record, "evidence": evidence, "note": ""}
 
 
-def _noted(note: str) -> Review:
+def _note(note: str) -> Review:
     return {"action": "ignore", "record": None, "evidence": [], "note": note}

@@ -87,13 +87,13 @@ def is_judged(attempt: Attempt, context: RunContext, doc_id: str) -> bool:
         return False
     if context.judge == "always" or attempt["tier"] == "strong" or not attempt["calibrated"]:
         return True
-    return audited(doc_id, context.audit_share)
+    return is_audited(doc_id, context.audit_share)
 
 
-def audited(doc_id: str, share: float) -> bool:
+def is_audited(doc_id: str, share: float) -> bool:
     """Whether a document belongs to the audit sample of this share.
 
-    >>> sum(audited(str(n), 0.1) for n in range(10_000)) in range(900, 1100)
+    >>> sum(is_audited(str(n), 0.1) for n in range(10_000)) in range(900, 1100)
     True
     """
     digest = hashlib.sha256(f"audit:{doc_id}".encode()).digest()
@@ -153,11 +153,14 @@ def critique(verdict: VerdictRecord) -> list[tuple[str, str | None]]:
     """What a verdict objects to: each failed criterion with the evidence for it."""
     by_code = [
         (item["criterion"], item["evidence_quote"] or item["reasoning"])
-        for item in failed(verdict["code_findings"])
+        for item in failures_of(verdict["code_findings"])
     ]
-    return [*by_code, *((item["criterion"], item["evidence_quote"]) for item in failed(verdict["findings"]))]
+    return [
+        *by_code,
+        *((item["criterion"], item["evidence_quote"]) for item in failures_of(verdict["findings"])),
+    ]
 
 
-def failed(findings: Sequence[FindingRecord]) -> list[FindingRecord]:
+def failures_of(findings: Sequence[FindingRecord]) -> list[FindingRecord]:
     """The findings that are failures."""
     return [finding for finding in findings if finding["finding"] == "fail"]

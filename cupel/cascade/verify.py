@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from cupel.cascade.deliberate import deliberated
-from cupel.cascade.observe import observed, wanted_signals
+from cupel.cascade.deliberate import deliberate
+from cupel.cascade.observe import observe, read_signals
 from cupel.cascade.routes import Doubt, basic_signals, plain_rule
 from cupel.context import RunContext
 from cupel.engine import current, current_run
@@ -23,20 +23,20 @@ FREE = ("quotes_verbatim", "mean_logprob", "min_logprob", "self_report")
 """Signals that cost nothing and are noted for every record, beside the plain rule's own."""
 
 
-async def verified(state: RunState, task: TaskSpec, context: RunContext) -> Attempt:
+async def verify_record(state: RunState, task: TaskSpec, context: RunContext) -> Attempt:
     """The latest attempt with its signals, score, confidence and doubts filled in.
 
     A calibrated policy decides where there is one for this task, prompt, model and signals; else the plain rule.
     """
     attempt = state["attempts"][-1]
-    seen, calls = await observed(state, task, context, attempt)
+    seen, calls = await observe(state, task, context, attempt)
     basic = basic_signals(attempt, task)
     policy = await _policy_for(attempt, task, context)
-    extra = (*FREE, *wanted_signals(context), *(policy.signals if policy else ()))
+    extra = (*FREE, *read_signals(context), *(policy.signals if policy else ()))
     signals = {**basic, **compute_signals(seen, tuple(dict.fromkeys(extra)))}
     doubt = plain_rule(attempt, {**basic, "agreement": signals.get("agreement")}, task)
     if policy is not None and attempt["record"] is not None:
-        doubt = calibrated(policy, signals, score=doubt.score)
+        doubt = apply_policy(policy, signals, score=doubt.score)
     signals |= await _field_confidences(attempt, task, context, signals)
     return {
         **attempt,
@@ -50,7 +50,7 @@ async def verified(state: RunState, task: TaskSpec, context: RunContext) -> Atte
     }
 
 
-def calibrated(
+def apply_policy(
     policy: ThresholdCascade, signals: Mapping[str, float | None], *, score: float | None
 ) -> Doubt:
     """What a calibrated policy says of a record; below its threshold it is in doubt."""
@@ -105,16 +105,16 @@ async def _policy_for(attempt: Attempt, task: TaskSpec, context: RunContext) -> 
     return None
 
 
-async def judged(state: RunState, task: TaskSpec, context: RunContext) -> VerdictRecord:
+async def judge_record(state: RunState, task: TaskSpec, context: RunContext) -> VerdictRecord:
     """The verdict on the latest attempt: code first, and only what passes is shown to the judge's model."""
     attempt = state["attempts"][-1]
     if attempt["record"] is None:
-        return _ruled(attempt, _without_record(attempt))
+        return _rule(attempt, _without_record(attempt))
     by_code = code_checks(attempt["record"], task.schema, attempt["evidence"], text=state["text"])
     if by_code:
         reason = "; ".join(finding.reasoning for finding in by_code)
-        return _ruled(attempt, Verdict(verdict="rejected", code_findings=by_code, reason=reason))
-    return await deliberated(state, task, context)
+        return _rule(attempt, Verdict(verdict="rejected", code_findings=by_code, reason=reason))
+    return await deliberate(state, task, context)
 
 
 def _without_record(attempt: Attempt) -> Verdict:
@@ -126,6 +126,6 @@ def _without_record(attempt: Attempt) -> Verdict:
     return Verdict(verdict="rejected", code_findings=(finding,), reason=problem)
 
 
-def _ruled(attempt: Attempt, verdict: Verdict) -> VerdictRecord:
+def _rule(attempt: Attempt, verdict: Verdict) -> VerdictRecord:
     """A verdict that took no model."""
     return verdict.to_record(attempt=attempt["number"], model=None)

@@ -12,11 +12,11 @@ from cupel.project import CONFIG, Project, find_project
 
 def read_environment(env: MutableMapping[str, str] = os.environ) -> None:
     """Set what the project's `.env` says and nothing has set; outside a project nothing is read."""
-    for name, value in told_by_project(find_project()).items():
+    for name, value in read_by_project(find_project()).items():
         env.setdefault(name, value)
 
 
-def told_by_project(project: Project) -> dict[str, str]:
+def read_by_project(project: Project) -> dict[str, str]:
     """The variables that `env` of the project's langgraph.json names: a file's, or its own.
 
     Only of the folder the command is given in or one above it, never of the starter.

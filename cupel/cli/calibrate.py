@@ -14,9 +14,9 @@ from typing import Any, get_args
 
 import typer
 
-from cupel.calibration import calibrate, certify_packing, read_gold, sampled_packs, sampled_rows
-from cupel.cascade import SAMPLES, VERIFICATIONS, wanted_signals
-from cupel.cli.run import FileRun, opened, task_of
+from cupel.calibration import calibrate, certify_packing, read_gold, sample_packs, sample_rows
+from cupel.cascade import SAMPLES, VERIFICATIONS, read_signals
+from cupel.cli.run import FileRun, open_output, task_of
 from cupel.context import RunContext, run_context
 from cupel.engine import PackTerms
 from cupel.errors import SettingError
@@ -67,9 +67,9 @@ def run_calibration(told: CalibrationRun) -> None:
     task, _ = task_of(told.task, None, "", project)
     context = run_context({**told.settings, "judge": "never"}, os.environ)
     check_models(resolve_models(context, os.environ), os.environ)
-    wanted_signals(context)
+    read_signals(context)
     same = FileRun(file=told.file, text_column=told.text_column, id_column=told.id_column, inputs=told.inputs)
-    table = opened(same, task)
+    table = open_output(same, task)
     job = Job(
         task=task,
         context=context,
@@ -81,7 +81,7 @@ def run_calibration(told: CalibrationRun) -> None:
     if told.packing is not None:
         certify(told, told.packing, job, table, project)
         return
-    rows = sampled_rows(table, told.sample, seed=told.seed)
+    rows = sample_rows(table, told.sample, seed=told.seed)
     confirm(_cost_in_words(rows, task, context), yes=told.yes)
     promise = Promise(risk=told.risk, delta=told.delta, kind=told.kind)  # type: ignore[arg-type]  # checked above
     gold = read_gold(told.gold) if told.gold else None
@@ -109,7 +109,7 @@ def confirm(cost: str, *, yes: bool) -> None:
 
 def certify(told: CalibrationRun, terms: PackTerms, job: Job, table: Table, project: Project) -> None:
     """Measure packing on a sample of the packs a run would make, and print what was certified."""
-    rows = sampled_packs(table, job.task, terms, told.sample, seed=told.seed)
+    rows = sample_packs(table, job.task, terms, told.sample, seed=told.seed)
     confirm(_packing_in_words(rows, job, terms), yes=told.yes)
     result = asyncio.run(
         certify_packing(rows, job, project, terms, min_agreement=told.packing_min, seed=told.seed)
@@ -174,7 +174,7 @@ def _cost_in_words(rows: list[Row], task: TaskSpec, context: RunContext) -> str:
 
 def _signal_calls(context: RunContext) -> int:
     cost = {"agreement": 1, "self_consistency": SAMPLES, "self_verified": VERIFICATIONS}
-    return sum(cost[name] for name in wanted_signals(context))
+    return sum(cost[name] for name in read_signals(context))
 
 
 def _tokens(rows: list[Row], task: TaskSpec, model: str) -> tuple[float, float]:

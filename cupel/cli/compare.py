@@ -14,7 +14,7 @@ from typing import Any
 from cupel._format import seconds, usd
 from cupel.cli._console import open_console, print_json, table
 from cupel.context import run_context
-from cupel.evaluation import Comparison, check_sides, compared, read_side
+from cupel.evaluation import Comparison, check_sides, compare_file, read_side
 from cupel.improvement import ledger_of
 from cupel.project import Project, find_project, load_graph
 from cupel.report import safe, write_comparison
@@ -40,7 +40,7 @@ class CompareRun:
 def run_compare(told: CompareRun) -> None:
     """Compare, print and write."""
     project = find_project()
-    made = asyncio.run(_compared(told, project))
+    made = asyncio.run(_compare(told, project))
     name = hashlib.sha256(f"{told.file}{told.a}{told.b}".encode()).hexdigest()[:8]
     page = told.out or project.state / "reports" / f"compare-{told.task}-{name}.html"
     write_comparison(page, made.to_json(), [_row(document, result) for document, result in made.rows])
@@ -51,7 +51,7 @@ def run_compare(told: CompareRun) -> None:
     print(f"page: {page}", file=sys.stderr)
 
 
-async def _compared(told: CompareRun, project: Project) -> Comparison:
+async def _compare(told: CompareRun, project: Project) -> Comparison:
     task, ledger = load_task(told.task, project.prompts), ledger_of(project.state)
     context = run_context(told.settings, os.environ)
     sides = tuple(read_side(side, task, ledger, Path.cwd()) for side in (told.a, told.b))
@@ -60,7 +60,7 @@ async def _compared(told: CompareRun, project: Project) -> Comparison:
     name = "compare-" + hashlib.sha256(f"{told.file}{sides}{task.identity}".encode()).hexdigest()[:12]
     graph = await asyncio.to_thread(load_graph, project, "compare")
     async with open_bench(project, name, max_usd=told.max_usd):
-        return await compared(graph, documents, task, (sides[0], sides[1]), context)
+        return await compare_file(graph, documents, task, (sides[0], sides[1]), context)
 
 
 def _row(document: Any, result: Any) -> dict[str, Any]:

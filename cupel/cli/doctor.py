@@ -18,7 +18,7 @@ from cupel.cli.doctor_checks import (
     run_log_place,
     surroundings,
 )
-from cupel.cli.doctor_models import keys, models, probed, tracing
+from cupel.cli.doctor_models import keys, models, probe_models, tracing
 from cupel.project import find_project
 from cupel.report import safe
 
@@ -37,7 +37,7 @@ def examine(settings: Mapping[str, Any], *, probe: bool, as_json: bool) -> bool:
         *run_log_place(project),
         *keys(project, os.environ),
         *models(settings, project, os.environ),
-        *(probed(settings, project, os.environ) if probe else ()),
+        *(probe_models(settings, project, os.environ) if probe else ()),
         *tracing(os.environ),
         *surroundings(project, os.environ),
     ]

@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from cupel.cli._env import told_by_project
+from cupel.cli._env import read_by_project
 from cupel.cli.tasks import list_tasks
 from cupel.context import RunContext
 from cupel.errors import CupelError
@@ -162,7 +162,7 @@ def _graphs(project: Project) -> Iterator[Check]:
 
 def environment_file(project: Project, env: Mapping[str, str]) -> Iterator[Check]:
     """What the project's `.env` sets, by name; never a value."""
-    told = told_by_project(project)
+    told = read_by_project(project)
     if not told:
         yield Check("environment", "absent", "no .env in the project; one is read where there is one")
         return
@@ -189,14 +189,14 @@ def run_log_place(project: Project) -> Iterator[Check]:
         return
     try:
         runs = run_log.runs(trials=True)
-        yield Check("run log", "ok", f"{run_log.name}: {_counted(len(runs), 'run')}{_size(path)}")
+        yield Check("run log", "ok", f"{run_log.name}: {_count(len(runs), 'run')}{_size(path)}")
     except CupelError as error:
         yield Check("run log", "trouble", str(error))
     finally:
         run_log.close()
 
 
-def _counted(number: int, what: str) -> str:
+def _count(number: int, what: str) -> str:
     return f"{number} {what}" + ("" if number == 1 else "s")
 
 

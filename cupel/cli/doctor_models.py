@@ -76,7 +76,7 @@ def _dotenv(project: Project, env: Mapping[str, str]) -> Iterator[Check]:
 def models(settings: Mapping[str, Any], project: Project, env: Mapping[str, str]) -> Iterator[Check]:
     """The model of every role, whether it could be asked, and whether its price is known."""
     try:
-        found = _resolved(settings, project, env)
+        found = _resolve(settings, project, env)
     except CupelError as error:
         yield Check("models", "trouble", str(error))
         return
@@ -91,7 +91,7 @@ def models(settings: Mapping[str, Any], project: Project, env: Mapping[str, str]
             yield Check("models", "note", f"{role}: none", _without(role))
 
 
-def _resolved(settings: Mapping[str, Any], project: Project, env: Mapping[str, str]) -> TierModels:
+def _resolve(settings: Mapping[str, Any], project: Project, env: Mapping[str, str]) -> TierModels:
     from cupel.models import set_recordings_folder
 
     set_recordings_folder(project.recordings)
@@ -130,10 +130,10 @@ def _without(role: str) -> str:
     return "rejected records are not refined; name one with --refiner-model"
 
 
-def probed(settings: Mapping[str, Any], project: Project, env: Mapping[str, str]) -> Iterator[Check]:
+def probe_models(settings: Mapping[str, Any], project: Project, env: Mapping[str, str]) -> Iterator[Check]:
     """One tiny call to every model that a provider serves."""
     try:
-        found = _resolved(settings, project, env).all()
+        found = _resolve(settings, project, env).all()
     except CupelError:
         return  # told already
     remote = [

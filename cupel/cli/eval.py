@@ -22,7 +22,7 @@ from cupel.evaluation import (
     document_scores,
     experiment_id,
     read_experiment,
-    scored_variant,
+    score_variant,
     variants,
 )
 from cupel.improvement import ledger_of
@@ -69,7 +69,7 @@ async def _scores(
     chosen = variants(experiment, task, ledger_of(project.state), os.environ)
     async with open_bench(project, experiment_id(experiment, task), max_usd=max_usd) as bench:
         return [
-            await scored_variant(bench, variant, documents, experiment.spans) for variant in chosen
+            await score_variant(bench, variant, documents, experiment.spans) for variant in chosen
         ], documents
 
 

@@ -43,7 +43,7 @@ def run_improve(told: ImproveRun) -> int:
     if not Path(told.given["documents"]).is_file():
         raise InputError(f"{told.given['documents']}: there is no such file")
     try:
-        result = asyncio.run(improved(project, told))
+        result = asyncio.run(improve_task(project, told))
     except StopRunError as error:
         print(f"stopped: {error}\nThe same command goes on from here.", file=sys.stderr)
         return error.exit_code
@@ -56,7 +56,7 @@ def run_improve(told: ImproveRun) -> int:
     return 0
 
 
-async def improved(project: Project, told: ImproveRun) -> dict[str, Any]:
+async def improve_task(project: Project, told: ImproveRun) -> dict[str, Any]:
     """Invoke the improve graph as Studio would, with no person attached."""
     context = run_context(told.settings, os.environ)
     graph = await asyncio.to_thread(load_graph, project, "improve")

@@ -82,7 +82,7 @@ def make_project(folder: Path) -> Path:
     target = folder.expanduser().resolve()
     _check_free(target)
     is_new = not target.exists()
-    starter = _checked_starter(target)
+    starter = _check_starter(target)
     try:
         for source in _starter_files(starter):
             _copy(source, target / source.relative_to(starter))
@@ -111,7 +111,7 @@ def _check_free(target: Path) -> None:
         )
 
 
-def _checked_starter(target: Path) -> Path:
+def _check_starter(target: Path) -> Path:
     starter = starter_folder()
     missing = [name for name in (*COPIED, CONFIG) if not (starter / name).exists()]
     if missing:

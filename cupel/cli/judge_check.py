@@ -18,8 +18,8 @@ from cupel.evaluation import (
     Spoiled,
     against_people,
     cases_of_run,
+    judge_spoiled,
     read_cases,
-    spoiled_on,
     verdicts_on,
 )
 from cupel.judging import UNCHANGED, Agreement, Estimate, MutationTally
@@ -79,7 +79,7 @@ async def _spoil(
     project: Project, cases: Sequence[Case], task: TaskSpec, context: RunContext, max_usd: float | None
 ) -> tuple[list[MutationTally], list[Spoiled]]:
     async with open_bench(project, _name("spoil", cases, task), max_usd=max_usd):
-        return await spoiled_on(cases, task, context)
+        return await judge_spoiled(cases, task, context)
 
 
 async def _compare(
@@ -112,7 +112,7 @@ def tell_mutations(
             {
                 "judge": judge,
                 "mutations": [_tally_json(row) for row in rows],
-                "missed": [_missed(i) for i in missed],
+                "missed": [_tell_missed(i) for i in missed],
             }
         )
         return
@@ -159,7 +159,7 @@ def _tally_json(row: MutationTally) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _missed(item: Spoiled) -> dict[str, str]:
+def _tell_missed(item: Spoiled) -> dict[str, str]:
     return {
         "doc_id": item.doc_id,
         "mutation": item.mutation.name,
@@ -199,22 +199,22 @@ def tell_agreement(report: JudgeReport, judge: str, *, as_json: bool) -> None:
     )
     for name, found in rows.items():
         made.add_row(
-            name, str(found.n), str(found.false_pass), str(found.false_fail), str(found.unknown), _shown(found.tpr),
-            _shown(found.tnr), _shown(found.kappa), f"advisory: {found.why}" if found.advisory else "yes",
+            name, str(found.n), str(found.false_pass), str(found.false_fail), str(found.unknown), _show(found.tpr),
+            _show(found.tnr), _show(found.kappa), f"advisory: {found.why}" if found.advisory else "yes",
         )  # fmt: skip
     console.print(f"judge {judge} against people")
     console.print(made)
     if report.pass_rate is not None:
         raw = f"{report.passed} of {report.decided} passed"
         console.print(
-            f"pass rate of the run: {raw}; corrected for the judge's mistakes {_shown(report.pass_rate)}"
+            f"pass rate of the run: {raw}; corrected for the judge's mistakes {_show(report.pass_rate)}"
         )
     if report.false_pass is not None:
         seen = Estimate(report.false_pass.rate, report.false_pass.interval)
         fixed = report.false_pass_corrected
         console.print(
-            f"false-pass rate of the run, as it audited {report.false_pass.audited} acceptances: {_shown(seen)}"
-            + (f"; corrected for its mistakes {_shown(fixed)}" if fixed is not None else "")
+            f"false-pass rate of the run, as it audited {report.false_pass.audited} acceptances: {_show(seen)}"
+            + (f"; corrected for its mistakes {_show(fixed)}" if fixed is not None else "")
         )
     if report.verdict is not None and report.verdict.advisory:
         console.print(
@@ -248,6 +248,6 @@ def _interval(interval: Any) -> str:
     return f"{100 * interval.low:.0f}–{100 * interval.high:.0f} %"
 
 
-def _shown(value: Estimate) -> str:
+def _show(value: Estimate) -> str:
     number = "–" if value.value is None else f"{value.value:.2f}"
     return f"{number} [{value.interval.low:.2f}, {value.interval.high:.2f}]"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cupel._format import seconds, usd
 from cupel.cli._console import open_console, print_json, table
-from cupel.cli.run import FileRun, opened, task_of
+from cupel.cli.run import FileRun, open_output, task_of
 from cupel.context import run_context
 from cupel.errors import SettingError
 from cupel.models import check_models, resolve_models
@@ -36,7 +36,7 @@ def plan_file(told: FilePlan) -> None:
     """Plan a run over a file and print what it will take."""
     project = find_project()
     task, _ = task_of(told.task, told.schema, told.instructions, project)
-    rows = opened(told, task)
+    rows = open_output(told, task)
     context = run_context(told.settings, os.environ)
     with _history(project) as run_log:
         plan = asyncio.run(

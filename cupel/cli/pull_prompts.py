@@ -12,9 +12,9 @@ from cupel.cli._console import print_json
 from cupel.errors import InputError
 from cupel.improvement import (
     as_version,
-    changed,
     contract_problem,
     hub_name,
+    is_changed,
     known_version,
     ledger_of,
     pull_prompt,
@@ -129,7 +129,7 @@ def candidate(
         InputError: If it says nothing new, or its contract is broken.
     """
     where = ", ".join(f"{name} {value}" for name, value in origin.items())
-    made = changed(task, task.rules if rules is None else rules, extract)
+    made = is_changed(task, task.rules if rules is None else rules, extract)
     if problem := contract_problem(task, extract):
         raise InputError(f"{where}: its prompt cannot be a candidate: {problem}")
     version, parent = version_of(made), version_of(task)

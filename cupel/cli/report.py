@@ -84,7 +84,7 @@ def _of_run(row: Row) -> dict[str, Any]:
         "task": row["task"],
         "started_at": _time(row["started_at"]),
         "models": {role: models[role] for role in _ROLES if role in models},
-        "planned": _planned(row["planned"]),
+        "planned": _plan_of(row["planned"]),
         "output": row["output_name"],
     }
 
@@ -94,7 +94,7 @@ def _time(text: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _planned(text: str | None) -> Planned | None:
+def _plan_of(text: str | None) -> Planned | None:
     if not text:
         return None
     plan = json.loads(text)
@@ -104,22 +104,22 @@ def _planned(text: str | None) -> Planned | None:
         cost_usd=cost,
         wall_s=None if time is None else time["expected"],
         calls=round(plan["calls"]["expected"]),
-        tiers=[_planned_tier(tier) for tier in plan["tiers"]],
+        tiers=[_plan_of_tier(tier) for tier in plan["tiers"]],
     )
 
 
-def _planned_tier(tier: Mapping[str, Any]) -> PlannedTier:
+def _plan_of_tier(tier: Mapping[str, Any]) -> PlannedTier:
     return PlannedTier(
         role=tier["tier"],
-        calls=_expected(tier["calls"]),
-        input_tokens=_expected(tier["input_tokens"]),
-        output_tokens=_expected(tier["output_tokens"]),
-        cost_usd=None if tier["cost_usd"] is None else _expected(tier["cost_usd"]),
-        seconds=None if tier["seconds"] is None else _expected(tier["seconds"]),
+        calls=_expect(tier["calls"]),
+        input_tokens=_expect(tier["input_tokens"]),
+        output_tokens=_expect(tier["output_tokens"]),
+        cost_usd=None if tier["cost_usd"] is None else _expect(tier["cost_usd"]),
+        seconds=None if tier["seconds"] is None else _expect(tier["seconds"]),
     )
 
 
-def _expected(estimate: Mapping[str, float]) -> Expected:
+def _expect(estimate: Mapping[str, float]) -> Expected:
     return Expected(estimate["expected"], estimate["low"], estimate["high"])
 
 

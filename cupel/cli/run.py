@@ -70,7 +70,7 @@ def run_file(told: FileRun) -> int:
     _check_engine(told)
     project = find_project()
     task, as_schema = task_of(told.task, told.schema, told.instructions, project)
-    table = opened(told, task)
+    table = open_output(told, task)
     check_writable(told.output, reading=told.file)
     job = Job(
         task=task,
@@ -113,7 +113,7 @@ def task_of(
     return ad_hoc_task(as_schema, instructions, project.prompts), as_schema
 
 
-def opened(told: FileRun, task: TaskSpec) -> Table:
+def open_output(told: FileRun, task: TaskSpec) -> Table:
     """The input, with every further input of the task found in a column of its own name unless told otherwise."""
     inputs = {name: told.inputs.get(name, name) for name in task.inputs} | dict(told.inputs)
     table = open_table(told.file, told.text_column, told.id_column, inputs, told.limit)
@@ -142,7 +142,7 @@ async def _run(told: FileRun, job: Job, table: Table, project: Project) -> int:
 @contextmanager
 def _planning(told: FileRun, runner: Runner, table: Table) -> Iterator[asyncio.Task[dict[str, Any] | None]]:
     """What the run is held against is worked out beside it, while the first request is on its way."""
-    planned = asyncio.create_task(_planned(told, runner, table))
+    planned = asyncio.create_task(_plan(told, runner, table))
     try:
         yield planned
     except BaseException:
@@ -150,21 +150,21 @@ def _planning(told: FileRun, runner: Runner, table: Table) -> Iterator[asyncio.T
         raise
 
 
-async def _planned(told: FileRun, runner: Runner, table: Table) -> dict[str, Any] | None:
+async def _plan(told: FileRun, runner: Runner, table: Table) -> dict[str, Any] | None:
     job, runtime = runner.job, runner.runtime
     if told.engine == "local" and not told.batch:  # else the calls are made elsewhere, or much later
         await runtime.asking.wait()
-    noted_plan = await asyncio.to_thread(_noted_plan)
-    return await noted_plan(
+    note = await asyncio.to_thread(_note_plan)
+    return await note(
         runtime.run_log, runner.run_id, table, job.task, job.context,
         env=runtime.env, concurrency=job.concurrency, graph=job.graph,
     )  # fmt: skip
 
 
-def _noted_plan() -> Callable[..., Awaitable[dict[str, Any] | None]]:
-    from cupel.runs import noted_plan  # numpy and a table of prices: the first request needs neither
+def _note_plan() -> Callable[..., Awaitable[dict[str, Any] | None]]:
+    from cupel.runs import note_plan  # numpy and a table of prices: the first request needs neither
 
-    return noted_plan
+    return note_plan
 
 
 def _outcomes(told: FileRun, runner: Runner, table: Table) -> AsyncIterator[tuple[Row, Outcome | None]]:

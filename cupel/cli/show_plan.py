@@ -40,12 +40,12 @@ def show_run(wanted: str | None, *, as_json: bool) -> None:
     console.print(
         f"{documents:,} documents have an outcome" + (f", {plan['documents']:,} were planned" if plan else "")
     )
-    console.print(planned_and_actual(plan, used))
+    console.print(compare_plan(plan, used))
     if plan is None:
         console.print("no plan was kept for this run")
 
 
-def planned_and_actual(plan: Mapping[str, Any] | None, used: Mapping[str, Mapping[str, Any]]) -> Table:
+def compare_plan(plan: Mapping[str, Any] | None, used: Mapping[str, Mapping[str, Any]]) -> Table:
     """A row for each tier and one for all: what was expected (95 % interval), and what it came to."""
     made = table(
         "tier", ">calls", ">actual", ">tokens in", ">actual", ">tokens out", ">actual", ">cost", ">actual",
@@ -55,18 +55,18 @@ def planned_and_actual(plan: Mapping[str, Any] | None, used: Mapping[str, Mappin
     for role in dict.fromkeys([*tiers, *used]):
         made.add_row(role, *_cells(tiers.get(role), used.get(role, _NOTHING)))
     made.add_section()
-    made.add_row("all", *_cells(plan, _summed(used)), style="bold")
+    made.add_row("all", *_cells(plan, _sum(used)), style="bold")
     return made
 
 
 def in_a_line(plan: Mapping[str, Any], used: Mapping[str, Mapping[str, Any]]) -> str:
     """Calls and cost, planned and actual: what fits any window."""
-    cells = list(_cells(plan, _summed(used)))
+    cells = list(_cells(plan, _sum(used)))
     calls, took, cost, spent = cells[0], cells[1], cells[6], cells[7]
     return f"planned: {calls} calls, {cost}; taken: {took} calls, {spent}; by tier in the report and `cupel show`"
 
 
-def _summed(used: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _sum(used: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {name: _total([role[name] for role in used.values()]) for name in _FIELDS}
 
 

@@ -51,10 +51,10 @@ def list_tasks(prompts: Path) -> list[ListedTask]:
             f"{prompts}: there is no such folder; `cupel init NAME` makes a project with tasks"
         )
     folders = sorted(path for path in prompts.iterdir() if path.is_dir() and path.name[0] not in "_.")
-    return [_listed(folder, prompts) for folder in folders]
+    return [_list(folder, prompts) for folder in folders]
 
 
-def _listed(folder: Path, prompts: Path) -> ListedTask:
+def _list(folder: Path, prompts: Path) -> ListedTask:
     if not (folder / "task.toml").is_file():
         return ListedTask(folder.name, None, f"{folder / 'task.toml'}: missing, so this is no task yet")
     try:
@@ -77,10 +77,10 @@ def show_tasks(*, as_json: bool) -> None:
     console = open_console()
     console.print(f"{len(found)} tasks in {project.prompts}", soft_wrap=True)
     for task in found:
-        console.print(Text("\n").join([Text(), *_told(task)]))
+        console.print(Text("\n").join([Text(), *_tell(task)]))
 
 
-def _told(task: ListedTask) -> Iterator[Text]:
+def _tell(task: ListedTask) -> Iterator[Text]:
     yield Text(task.name, style="bold red" if task.spec is None else "bold")
     if task.spec is None:
         yield Text(f"  broken: {safe(task.error or '')}", style="red")

@@ -13,10 +13,10 @@ from cupel.engine.packing import (
     PackTerms,
     Place,
     alone,
-    arranged,
+    arrange,
+    ask_packed,
     certificate_path,
     current_place,
-    packed_answer,
     packed_prompt,
     read_certificate,
 )

@@ -74,16 +74,16 @@ async def ask(question: Question) -> Answer:
             stand_in = replace(question, model=question.fallback_model, fallback_model="")
             answer = await ask(stand_in)
             return replace(answer, fallback_for=question.model)
-        return _failed(question, str(outage), "provider")
+        return _fail(question, str(outage), "provider")
     except (BadRequestError, DocumentBudgetError, RecordingMissingError) as error:
-        return _failed(question, str(error), "provider")
+        return _fail(question, str(error), "provider")
     except (ProviderRefusedError, StopRunError) as error:
         if current_run().stops:
             raise
-        return _failed(question, str(error), "provider")
+        return _fail(question, str(error), "provider")
 
 
-def _failed(question: Question, problem: str, kind: ErrorKind) -> Answer:
+def _fail(question: Question, problem: str, kind: ErrorKind) -> Answer:
     return Answer(
         record=None,
         error=problem,

@@ -13,7 +13,7 @@ from cupel.engine.requests import Request, Response, paid_for
 from cupel.engine.run import Run, current_run
 from cupel.errors import DocumentBudgetError, UnknownPriceError
 from cupel.limits import Circuits, Limiter, RetryPolicy, Slot, with_retries
-from cupel.models import Completion, complete, opened, price
+from cupel.models import Completion, complete, open_connection, price
 from cupel.runlog import RunLog, StoredResponse
 from cupel.tracing import call_context
 
@@ -171,7 +171,7 @@ class Calls:
         held = await Hold.take(self.run_log, run, worst_usd)
         try:
             if not self.asking.is_set():
-                await opened(request.model, request.settings)
+                await open_connection(request.model, request.settings)
                 self.asking.set()
             completion = await complete(
                 request.model,

@@ -113,11 +113,11 @@ def _open(connection: Connection, *, run_id: str) -> None:
     connection.execute(select(purses).where(purses.c.run_id == run_id).with_for_update())
     responses = tables.responses
     paid = select(func.coalesce(func.sum(responses.c.cost_usd), 0.0)).where(responses.c.run_id == run_id)
-    committed = pico_of(float(connection.execute(paid).scalar_one())) + _held(connection, run_id)
+    committed = pico_of(float(connection.execute(paid).scalar_one())) + _hold(connection, run_id)
     connection.execute(update(purses).where(purses.c.run_id == run_id).values(committed_pico=committed))
 
 
-def _held(connection: Connection, run_id: str) -> int:
+def _hold(connection: Connection, run_id: str) -> int:
     held = tables.reservations
     query = select(func.coalesce(func.sum(held.c.usd), 0.0)).where(held.c.run_id == run_id)
     return pico_of(float(connection.execute(query).scalar_one()))
@@ -137,7 +137,7 @@ def _reserve(connection: Connection, *, run_id: str, token: str, pico: int, cap:
     committed = connection.execute(
         select(purses.c.committed_pico).where(purses.c.run_id == run_id)
     ).scalar_one()
-    return _Room(taken=False, committed=int(committed), held=_held(connection, run_id))
+    return _Room(taken=False, committed=int(committed), held=_hold(connection, run_id))
 
 
 def _settle(

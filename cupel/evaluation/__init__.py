@@ -1,6 +1,6 @@
 """How good it is, asked from outside: experiments, comparisons of two models, failures kept and run again, a judge checked."""
 
-from cupel.evaluation.compare import Comparison, check_sides, compared, read_side
+from cupel.evaluation.compare import Comparison, check_sides, compare_file, read_side
 from cupel.evaluation.experiments import (
     Experiment,
     Scores,
@@ -9,7 +9,7 @@ from cupel.evaluation.experiments import (
     document_scores,
     experiment_id,
     read_experiment,
-    scored_variant,
+    score_variant,
     variants,
 )
 from cupel.evaluation.failure_sets import Rerun, freeze
@@ -20,8 +20,8 @@ from cupel.evaluation.judge_check import (
     Spoiled,
     against_people,
     cases_of_run,
+    judge_spoiled,
     read_cases,
-    spoiled_on,
     verdicts_on,
 )
 from cupel.evaluation.routing_evaluation import ALL_SIGNALS, Evaluation, Line, evaluate, policies_for

@@ -17,7 +17,7 @@ from cupel.errors import SettingError
 from cupel.improvement import (
     Ledger,
     as_version,
-    changed,
+    is_changed,
     known_version,
     read_candidate,
     rule_rows,
@@ -26,7 +26,7 @@ from cupel.improvement import (
 )
 from cupel.judging import Preference, WinRate, pairwise_schema, preference, win_rate
 from cupel.models import ModelId, resolve_models
-from cupel.runs import Document, detached, enrich_graph
+from cupel.runs import Document, detach, enrich_graph
 from cupel.state import CompareInput, CompareResult, CompareState, Opinion, Outcome, Side
 from cupel.task import TaskSpec, compact, load_task, messages, template_of
 from cupel.text import document_id, wrap
@@ -72,7 +72,7 @@ def check_sides(a: Side, b: Side, context: RunContext, env: Mapping[str, str]) -
     return models.judge
 
 
-async def answered(state: CompareState, context: RunContext) -> dict[str, Any]:
+async def answer_both(state: CompareState, context: RunContext) -> dict[str, Any]:
     """Both sides' outcomes for the document, at once."""
     a, b = await asyncio.gather(*(_outcome(state, state[side], context) for side in ("a", "b")))
     return {"outcomes": {"a": a, "b": b}, "doc_id": a["doc_id"]}
@@ -83,7 +83,7 @@ async def _outcome(state: CompareState, side: Side, context: RunContext) -> Outc
     runtime = await current()
     task = await asyncio.to_thread(load_task, state["task"], runtime.project.prompts)
     if "rules" in side:
-        task = changed(task, rules_of(side["rules"]), side.get("extract", ""))
+        task = is_changed(task, rules_of(side["rules"]), side.get("extract", ""))
     settings = context.model_copy(
         update={
             "cheap_model": side.get("model", context.cheap_model),
@@ -100,11 +100,11 @@ async def _outcome(state: CompareState, side: Side, context: RunContext) -> Outc
     }
     graph = await asyncio.to_thread(enrich_graph, runtime.project)
     with running(replace(current_run(), task=task)):
-        outcome: Outcome = await detached(graph.ainvoke(given, context=settings))
+        outcome: Outcome = await detach(graph.ainvoke(given, context=settings))
     return outcome
 
 
-async def preferred(state: CompareState, context: RunContext) -> dict[str, Any]:
+async def prefer_one(state: CompareState, context: RunContext) -> dict[str, Any]:
     """Ask the judge in both orders; what it says must not depend on which record comes first."""
     outcomes = state.get("outcomes") or {}
     records = {side: outcomes[side]["record"] for side in ("a", "b")}
@@ -199,7 +199,7 @@ class Comparison:
         }  # fmt: skip
 
 
-async def compared(
+async def compare_file(
     graph: Any, documents: Sequence[Document], task: TaskSpec, sides: tuple[Side, Side], context: RunContext
 ) -> Comparison:
     """Every document through the compare graph, a few at a time; finished answers come from the run log."""
@@ -227,10 +227,10 @@ async def compared(
         judge=models.judge,
         rows=list(zip(documents, results, strict=True)),
         rate=win_rate(chosen, [document.group for document in documents]),
-        swayed=sum(_swayed(result["opinions"]) for result in results),
+        swayed=sum(_is_swayed(result["opinions"]) for result in results),
     )
 
 
-def _swayed(opinions: Sequence[Opinion]) -> bool:
+def _is_swayed(opinions: Sequence[Opinion]) -> bool:
     said = [opinion["better"] for opinion in opinions]
     return said in (["first", "first"], ["second", "second"])

@@ -171,7 +171,7 @@ def _prompt(told: str, task: TaskSpec, ledger: Ledger, folder: Path) -> TaskSpec
     return as_version(task, known_version(ledger, task.name, told))
 
 
-async def scored_variant(
+async def score_variant(
     bench: Bench, variant: Variant, documents: Sequence[Document], spans: SpanLabels | None = None
 ) -> Scores:
     """Run a variant on every document and add its figures up; a document without a record counts as 0."""

@@ -267,12 +267,12 @@ async def _both(again: Rerun) -> dict[str, Any]:
     async with open_bench(again.project, name, max_usd=again.max_usd) as bench:
         before, _ = scores_of(await bench.outcomes(old, context, documents), documents, old)
         after, _ = scores_of(await bench.outcomes(new, context, documents), documents, new)
-    return paired(
+    return pair_scores(
         {d: run.score for d, run in before.items()}, {d: run.score for d, run in after.items()}, documents
     )
 
 
-def paired(
+def pair_scores(
     before: Mapping[str, float], after: Mapping[str, float], documents: Sequence[Document]
 ) -> dict[str, Any]:
     """Fixes and breaks with p, interval and the documents needed; of selected data, so never the gate's."""

@@ -81,7 +81,7 @@ def group_failures(project: Project, task: str | None, run: str | None) -> list[
         run_id = None if run is None else find_run(run_log, run)["run_id"]
         if task is not None:
             _check_task(run_log, task)
-        return grouped(_rows(run_log, task, run_id))
+        return group_rows(_rows(run_log, task, run_id))
 
 
 def _check_task(run_log: RunLog, task: str) -> None:
@@ -107,7 +107,7 @@ def _rows(run_log: RunLog, task: str | None, run_id: str | None) -> Iterator[Row
             yield dict(row)
 
 
-def grouped(rows: Iterable[Row]) -> list[FailureGroup]:
+def group_rows(rows: Iterable[Row]) -> list[FailureGroup]:
     """Failures by task, criterion, cause and prompt version; the most frequent first."""
     groups: dict[tuple[str, ...], FailureGroup] = {}
     for row in rows:

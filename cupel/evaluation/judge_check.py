@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cupel.cascade import judged
+from cupel.cascade import judge_record
 from cupel.context import RunContext
 from cupel.errors import InputError
 from cupel.judging import (
@@ -22,8 +22,8 @@ from cupel.judging import (
     MutationTally,
     Verdict,
     audits_of,
-    corrected_false_pass_rate,
-    corrected_pass_rate,
+    correct_false_pass_rate,
+    correct_pass_rate,
     false_pass_rate,
     measure_agreement,
     mutate,
@@ -140,7 +140,7 @@ async def verdict_on(case: Case, task: TaskSpec, context: RunContext) -> Verdict
         text=case.text, task=task.name, doc_id=case.doc_id, meta=dict(case.inputs), attempts=[attempt], verdicts=[],
         addenda=[], path=[],
     )  # fmt: skip
-    return await judged(state, task, context.model_copy(update={"jury_models": ()}))  # this judge alone
+    return await judge_record(state, task, context.model_copy(update={"jury_models": ()}))  # this judge alone
 
 
 async def verdicts_on(cases: Sequence[Case], task: TaskSpec, context: RunContext) -> list[VerdictRecord]:
@@ -179,11 +179,11 @@ def against_people(
     found = {name: _on_criterion(name, cases, verdicts) for name in names}
     audits = false_pass_rate(audits_of(run, judge)) if judge else None
     if audits is not None and audits.audited:
-        fixed = corrected_false_pass_rate(audits, overall) if overall is not None else None
+        fixed = correct_false_pass_rate(audits, overall) if overall is not None else None
         return JudgeReport(verdict=overall, criteria=found, false_pass=audits, false_pass_corrected=fixed)
     last = [outcome["verdicts"][-1]["verdict"] for outcome in run if outcome["verdicts"]]
     passed, decided = last.count("accepted"), len(last) - last.count("unknown")
-    rate = corrected_pass_rate(passed, decided, overall) if overall is not None and decided else None
+    rate = correct_pass_rate(passed, decided, overall) if overall is not None and decided else None
     return JudgeReport(verdict=overall, criteria=found, pass_rate=rate, passed=passed, decided=decided)
 
 
@@ -208,7 +208,7 @@ class Spoiled:
     verdict: VerdictRecord
 
 
-async def spoiled_on(
+async def judge_spoiled(
     cases: Sequence[Case], task: TaskSpec, context: RunContext
 ) -> tuple[list[MutationTally], list[Spoiled]]:
     """Spoil every record in every way that applies, and let the judge judge them all.

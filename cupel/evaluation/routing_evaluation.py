@@ -160,7 +160,7 @@ def _line(what: Policy | Learner, rows: RunRows, seeds: Sequence[int], intervals
         runs = [play(what, rows, seed=seed) for seed in (seeds if trained else seeds[:1])]
     except NotEnoughDataError as error:
         return Line(method=what.name, kind=what.kind, figures={}, skipped=str(error))
-    each = [{**figures(run, rows), **_decided(run, rows), **_confidence_figures(run, rows)} for run in runs]
+    each = [{**figures(run, rows), **_decide(run, rows), **_confidence_figures(run, rows)} for run in runs]
     return Line(
         method=what.name,
         kind=what.kind,
@@ -189,7 +189,7 @@ def _intervals(run: Played, rows: RunRows) -> dict[str, tuple[float, float] | No
     }
 
 
-def _decided(run: Played, rows: RunRows) -> Figures:
+def _decide(run: Played, rows: RunRows) -> Figures:
     """Share, quality and saving at real costs; ΔIBC at mean costs, as its authors count it."""
     point = operating(run, rows)
     return {

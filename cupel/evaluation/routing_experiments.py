@@ -123,12 +123,12 @@ def _records(frame: Any) -> Iterator[dict[str, Any]]:
         record = {
             key: value for key, value in known.items() if ":" not in key and not isinstance(value, dict)
         }
-        record["signals"] = _prefixed(known, "signal:") or known.get("signals") or {}
-        record["signal_costs"] = _prefixed(known, "cost:") or known.get("signal_costs") or {}
+        record["signals"] = _prefix(known, "signal:") or known.get("signals") or {}
+        record["signal_costs"] = _prefix(known, "cost:") or known.get("signal_costs") or {}
         yield record
 
 
-def _prefixed(row: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+def _prefix(row: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     return {key.removeprefix(prefix): value for key, value in row.items() if key.startswith(prefix)}
 
 
@@ -143,13 +143,13 @@ def to_baseline(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
             "n": each.n,
             "weak": round(each.weak, 4),
             "strong": round(each.strong, 4),
-            "policies": {line.method: _rounded(line.figures) for line in each.lines if line.figures},
+            "policies": {line.method: _round(line.figures) for line in each.lines if line.figures},
         }
         for each in evaluations
     }
 
 
-def _rounded(figures: Figures) -> Figures:
+def _round(figures: Figures) -> Figures:
     return {key: None if value is None else round(value, 4) for key, value in sorted(figures.items())}
 
 

@@ -9,11 +9,11 @@ from cupel.improvement.failure_clusters import with_anchors
 from cupel.improvement.gate import ALPHA
 from cupel.improvement.hub import hub_name, pull_prompt, push_prompt
 from cupel.improvement.ledger import Ledger
-from cupel.improvement.steps import promote, rollback, stored_version
+from cupel.improvement.steps import promote, rollback, store_version
 from cupel.improvement.versions import (
     as_version,
-    changed,
     contract_problem,
+    is_changed,
     known_version,
     read_candidate,
     rule_rows,

@@ -113,7 +113,7 @@ def ledger_of(state: Path) -> Ledger:
     return Ledger(state / "refinement" / "ledger.jsonl")
 
 
-async def opened(state: ImproveState, context: RunContext) -> Campaign:
+async def open_campaign(state: ImproveState, context: RunContext) -> Campaign:
     """The campaign a state belongs to; the same one at every step, and after a kill.
 
     Raises:
@@ -149,13 +149,13 @@ async def opened(state: ImproveState, context: RunContext) -> Campaign:
         context=context.model_copy(update={"jury_models": ()}),
         gate_judge=gate_judge,
         by_gold=bool(golden),
-        graded=bool(golden) and _graded(state),
+        graded=bool(golden) and _grade(state),
         jury=() if golden else jury,
         warnings=warnings,
     )
 
 
-def _graded(state: ImproveState) -> bool:
+def _grade(state: ImproveState) -> bool:
     """Whether gold decides by the task's metric.
 
     Raises:

@@ -95,7 +95,7 @@ def read_edits(reply: object, rules: Sequence[Rule], *, most: int = MAX_EDITS) -
     items = reply.get("edits") if isinstance(reply, Mapping) else None
     if not isinstance(items, list):
         reason = "the rewriter gave no reply" if reply is None else "the reply holds no edits"
-        return ReadEdits((), (DroppedEdit(_shown(reply), reason),))
+        return ReadEdits((), (DroppedEdit(_show(reply), reason),))
     if not items:
         return ReadEdits((), (DroppedEdit("", "the rewriter proposes no edit"),))
     edits: list[Edit] = []
@@ -104,7 +104,7 @@ def read_edits(reply: object, rules: Sequence[Rule], *, most: int = MAX_EDITS) -
         edit = _read(item)
         reason = _objection(edit, rules, edits, most)
         if edit is None or reason:
-            dropped.append(DroppedEdit(_shown(item), reason))
+            dropped.append(DroppedEdit(_show(item), reason))
         else:
             edits.append(edit)
     return ReadEdits(tuple(edits), tuple(dropped))
@@ -152,7 +152,7 @@ def _objection(edit: Edit | None, rules: Sequence[Rule], before: Sequence[Edit],
     return next((reason for wrong, reason in checks if wrong), "")
 
 
-def _shown(item: object) -> str:
+def _show(item: object) -> str:
     return str(item)[:200]
 
 

@@ -105,14 +105,14 @@ def cluster(failures: Iterable[Failure]) -> list[Cluster]:
     for failure in sorted(set(failures), key=lambda item: (item.doc_id, item.id)):
         by_kind.setdefault((failure.criterion, failure.prompt_version), []).append(failure)
     clusters = [
-        Cluster(criterion, _cause(group), version, tuple(sorted(group, key=_mended_first)))
+        Cluster(criterion, _cause(group), version, tuple(sorted(group, key=_mended_order)))
         for (criterion, version), members in by_kind.items()
         for group in _by_cause(members)
     ]
     return sorted(clusters, key=lambda c: (-c.documents, -len(c.failures), c.criterion, c.cause))
 
 
-def _mended_first(failure: Failure) -> tuple[bool, str, str]:
+def _mended_order(failure: Failure) -> tuple[bool, str, str]:
     return failure.fixed_by != "addendum", failure.doc_id, failure.id
 
 
@@ -164,7 +164,7 @@ def with_anchors(failed: Sequence[str], passed: Sequence[str], *, salt: str = "a
     return [*fails, *sorted(drawn[: len(fails)])]
 
 
-def told_to_rewriter(
+def tell_rewriter(
     clusters: Sequence[Cluster], *, leaks: LeakGuard, most: int = 5, examples: int = 3
 ) -> tuple[str, Mapping[str, str]]:
     """Put clusters into words for a rewriter, without handing it any document.

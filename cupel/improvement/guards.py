@@ -24,10 +24,10 @@ LEAST_DOCUMENTS = 2
 _TAG = re.compile(r"\{\{[#^/]?\s*[\w-]+\s*\}\}")
 
 
-def estimated_tokens(text: str) -> int:
+def estimate_prompt_tokens(text: str) -> int:
     """Tokens of a text by its length, four characters each: near enough for a budget.
 
-    >>> estimated_tokens("Copy every quote exactly.")
+    >>> estimate_prompt_tokens("Copy every quote exactly.")
     7
     """
     return math.ceil(len(text) / 4)
@@ -81,7 +81,7 @@ def propose(
     failures: Mapping[str, str],
     leaks: LeakGuard,
     token_budget: int,
-    count_tokens: Callable[[str], int] = estimated_tokens,
+    count_tokens: Callable[[str], int] = estimate_prompt_tokens,
     most_edits: int = MAX_EDITS,
 ) -> Proposal:
     """Read a rewriter's reply, drop every edit that may not be, apply the others.

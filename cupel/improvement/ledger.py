@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from cupel.errors import RunLogError, UsageError
 from cupel.improvement.gate import ALPHA, look_alpha
-from cupel.improvement.locks import held
+from cupel.improvement.locks import hold
 
 Kind = Literal["split", "version", "look", "decision", "promotion", "rollback", "note"]
 
@@ -188,7 +188,7 @@ class Ledger:
         Raises:
             RunLogError: If another process holds it, naming its process id.
         """
-        with held(self.path.with_name(f"{self.path.name}.{task}.lock"), f"task {task!r}", wait_s=wait_s):
+        with hold(self.path.with_name(f"{self.path.name}.{task}.lock"), f"task {task!r}", wait_s=wait_s):
             yield
 
     def _point(
@@ -225,7 +225,7 @@ class Ledger:
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with held(self.path.with_name(f"{self.path.name}.lock"), "the ledger", wait_s=30):
+        with hold(self.path.with_name(f"{self.path.name}.lock"), "the ledger", wait_s=30):
             yield
 
     def _write(self, entry: Entry) -> Entry:

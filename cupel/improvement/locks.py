@@ -16,7 +16,7 @@ _PAUSE_S = 0.05
 
 
 @contextlib.contextmanager
-def held(path: Path, what: str, *, wait_s: float = 0.0) -> Iterator[None]:
+def hold(path: Path, what: str, *, wait_s: float = 0.0) -> Iterator[None]:
     """Hold an exclusive lock on a file while the block runs.
 
     Args:

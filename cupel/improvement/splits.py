@@ -54,7 +54,7 @@ def split(documents: Iterable[SplitDocument], *, held_out: float = HELD_OUT, sal
         NotEnoughDataError: If one side would be empty; it says how many groups there are.
     """
     known = list(documents)
-    groups = _united_groups(known)
+    groups = _unite_groups(known)
     out = {group: group_hash(group, salt) < held_out for group in set(groups.values())}
     sides = {
         side: tuple(sorted(d for d, group in groups.items() if out[group] == side)) for side in (False, True)
@@ -78,7 +78,7 @@ def group_hash(group: str, salt: str) -> float:
     return int.from_bytes(digest[:8]) / 2**64
 
 
-def _united_groups(documents: Iterable[SplitDocument]) -> dict[str, str]:
+def _unite_groups(documents: Iterable[SplitDocument]) -> dict[str, str]:
     """Document id → group, groups with a text in common taken together under the name that sorts first."""
     parent: dict[str, str] = {}
     first_with: dict[str, str] = {}

@@ -26,7 +26,7 @@ def version_of(task: TaskSpec) -> str:
     return prompt_version(template_of(task, "extract"), stable_values(task), task.schema)
 
 
-def changed(task: TaskSpec, rules: Sequence[Rule], extract: str = "") -> TaskSpec:
+def is_changed(task: TaskSpec, rules: Sequence[Rule], extract: str = "") -> TaskSpec:
     """The task with other rules, and another contract where one is given; nothing is written."""
     prompts = {**task.prompts, "extract": extract} if extract else task.prompts
     return replace(task, rules=tuple(rules), prompts=prompts)
@@ -79,7 +79,7 @@ def known_version(ledger: Ledger, task: str, wanted: str) -> Entry:
 
 def as_version(task: TaskSpec, entry: Entry) -> TaskSpec:
     """The task as a ledger's version had it."""
-    return changed(task, rules_of(entry.data["rules"]), entry.data["extract"])
+    return is_changed(task, rules_of(entry.data["rules"]), entry.data["extract"])
 
 
 def rules_toml(rules: Sequence[Rule], header: str = "") -> str:
@@ -125,7 +125,7 @@ def publish(task: TaskSpec, rules: Sequence[Rule], extract: str, *, against: str
         UsageError: If the folder is at another version.
         OutputPathError: If it cannot be written.
     """
-    new, now = version_of(changed(task, rules, extract)), version_of(task)
+    new, now = version_of(is_changed(task, rules, extract)), version_of(task)
     if task.folder is None:
         raise TaskError("an ad-hoc task has no folder to promote into")
     if now not in (against, new):
@@ -166,7 +166,7 @@ def read_candidate(path: Path, task: TaskSpec) -> TaskSpec:
     from cupel.task import read_rules
 
     if path.suffix == ".toml" and path.is_file():
-        return changed(task, read_rules(path))
+        return is_changed(task, read_rules(path))
     if path.suffix == ".md" and path.is_file():
-        return changed(task, task.rules, path.read_text(encoding="utf-8"))
+        return is_changed(task, task.rules, path.read_text(encoding="utf-8"))
     raise TaskError("no such file; a candidate is a rules.toml or an extract.md", path=path)

@@ -14,7 +14,7 @@ from cupel.judging.jury import (
     WinRate,
     audits_in,
     audits_of,
-    corrected_false_pass_rate,
+    correct_false_pass_rate,
     count_votes,
     false_pass_rate,
     pairwise_schema,
@@ -23,7 +23,7 @@ from cupel.judging.jury import (
 )
 
 if TYPE_CHECKING:
-    from cupel.judging.agreement import Agreement, Estimate, corrected_pass_rate, measure_agreement
+    from cupel.judging.agreement import Agreement, Estimate, correct_pass_rate, measure_agreement
     from cupel.judging.mutation_tally import MutationTally, tally
     from cupel.judging.mutations import UNCHANGED, Mutation, mutate
 else:

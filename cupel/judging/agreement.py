@@ -139,10 +139,10 @@ def _kappa(cases: Sequence[_Case]) -> Estimate:
     value = float(cohen_kappa(table.sum(axis=0)))
     if math.isnan(value):
         return Estimate(None, Interval(-1.0, 1.0))
-    return Estimate(value, percentile_interval(cohen_kappa(_resampled(table))))
+    return Estimate(value, percentile_interval(cohen_kappa(_resample(table))))
 
 
-def _resampled(table: Floats) -> Floats:
+def _resample(table: Floats) -> Floats:
     """Tables of resampled groups, shape (draws, 4); where each case is its own group, drawn cell by cell."""
     rng, count = np.random.default_rng(7), len(table)
     if np.all(table.sum(axis=1) == 1):
@@ -191,7 +191,7 @@ def _why_advisory(cases: Sequence[_Case], kappa: Estimate) -> str:
     return ""
 
 
-def corrected_pass_rate(passes: int, n: int, measured: Agreement) -> Estimate:
+def correct_pass_rate(passes: int, n: int, measured: Agreement) -> Estimate:
     """The share that people would pass, from what the judge passed and how it errs.
 
     Args:
@@ -212,7 +212,7 @@ def corrected_pass_rate(passes: int, n: int, measured: Agreement) -> Estimate:
     unusable = Estimate(None, Interval(0.0, 1.0))
     if not n or tpr is None or tnr is None or measured.tpr.interval.low + measured.tnr.interval.low <= 1:
         return unusable
-    value = _clipped((passes / n + tnr - 1) / (tpr + tnr - 1))
+    value = _clip((passes / n + tnr - 1) / (tpr + tnr - 1))
     return Estimate(
         value, _lang_reiczigel(passes, n, (tpr * positives, positives), (tnr * negatives, negatives))
     )
@@ -230,8 +230,8 @@ def _lang_reiczigel(
     from_tpr, from_tnr = tpr * (1 - tpr) / n_tpr, tnr * (1 - tnr) / n_tnr
     shift = 2 * z * z * (share * from_tpr - (1 - share) * from_tnr)
     spread = math.sqrt(rate * (1 - rate) / size + share**2 * from_tpr + (1 - share) ** 2 * from_tnr) / youden
-    return Interval(_clipped(share + shift - z * spread), _clipped(share + shift + z * spread))
+    return Interval(_clip(share + shift - z * spread), _clip(share + shift + z * spread))
 
 
-def _clipped(share: float) -> float:
+def _clip(share: float) -> float:
     return min(1.0, max(0.0, share))

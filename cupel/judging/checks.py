@@ -58,7 +58,7 @@ def code_checks(
     """
     faults = [
         *_schema_faults(record, schema),
-        *_repeated(record, evidence),
+        *_repetitions(record, evidence),
         *_quote_faults(record, schema, evidence, text, accepted_matches),
         *_judge_addresses(record, text),
     ]
@@ -92,7 +92,7 @@ def _schema_faults(record: Record, schema: Mapping[str, Any]) -> Iterator[_Fault
         yield check, f"{path}: {_short(error.message)}", None, None
 
 
-def _repeated(record: Record, evidence: Sequence[Evidence]) -> Iterator[_Fault]:
+def _repetitions(record: Record, evidence: Sequence[Evidence]) -> Iterator[_Fault]:
     """Items of one list with equal content at equal places; their ids do not tell them apart."""
     places = _places_by_item(evidence)
     for path, items in _lists(record, ""):

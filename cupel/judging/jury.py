@@ -152,7 +152,7 @@ def false_pass_rate(second_verdicts: Sequence[VerdictName]) -> FalsePassRate:
 
     The auditor errs too. One that rejects right records in a share of 1 - TPR and lets wrong ones pass in a share of
     1 - TNR finds r / n ≈ f · TNR + (1 - f) · (1 - TPR) of a true rate f, so that a small f is mostly overstated:
-    `corrected_false_pass_rate` takes that out where its agreement with people was measured.
+    `correct_false_pass_rate` takes that out where its agreement with people was measured.
 
     Args:
         second_verdicts: The audit's verdict on each accepted record of the sample; `unknown` ones are
@@ -174,7 +174,7 @@ def false_pass_rate(second_verdicts: Sequence[VerdictName]) -> FalsePassRate:
     )
 
 
-def corrected_false_pass_rate(found: FalsePassRate, auditor: Agreement) -> Estimate:
+def correct_false_pass_rate(found: FalsePassRate, auditor: Agreement) -> Estimate:
     """The false-pass rate people would find, from what an auditor found and how it errs.
 
     Args:
@@ -189,14 +189,14 @@ def corrected_false_pass_rate(found: FalsePassRate, auditor: Agreement) -> Estim
     >>> people = [True] * 80 + [False] * 80
     >>> measured = measure_agreement((["pass"] * 76 + ["fail"] * 4) + (["fail"] * 72 + ["pass"] * 8), people)
     >>> audits = false_pass_rate(["accepted"] * 85 + ["rejected"] * 15)
-    >>> round(corrected_false_pass_rate(audits, measured).value, 4)  # (.15 - .05) / (.95 + .90 - 1)
+    >>> round(correct_false_pass_rate(audits, measured).value, 4)  # (.15 - .05) / (.95 + .90 - 1)
     0.1176
     """
-    from cupel.judging.agreement import Estimate, corrected_pass_rate
+    from cupel.judging.agreement import Estimate, correct_pass_rate
     from cupel.stats import Interval
 
     rejected = round((found.rate or 0.0) * found.audited)
-    passes = corrected_pass_rate(found.audited - rejected, found.audited, auditor)
+    passes = correct_pass_rate(found.audited - rejected, found.audited, auditor)
     if passes.value is None:
         return passes
     return Estimate(1 - passes.value, Interval(1 - passes.interval.high, 1 - passes.interval.low))

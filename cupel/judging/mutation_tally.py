@@ -47,8 +47,8 @@ def tally(verdicts: Iterable[tuple[str, Verdict]]) -> list[MutationTally]:
     """
     every = list(verdicts)
     counts = Counter((name, _fate(verdict)) for name, verdict in every)
-    counts.update((name, "noticed") for name, verdict in every if _noticed(verdict))
-    return [_tallied(name, counts) for name in (UNCHANGED, *MUTATIONS)]
+    counts.update((name, "noticed") for name, verdict in every if _is_noticed(verdict))
+    return [_tally(name, counts) for name in (UNCHANGED, *MUTATIONS)]
 
 
 def _fate(verdict: Verdict) -> str:
@@ -57,11 +57,11 @@ def _fate(verdict: Verdict) -> str:
     return verdict.verdict
 
 
-def _noticed(verdict: Verdict) -> bool:
+def _is_noticed(verdict: Verdict) -> bool:
     return verdict.verdict == "accepted" and bool(verdict.failed)
 
 
-def _tallied(name: str, counts: Counter[tuple[str, str]]) -> MutationTally:
+def _tally(name: str, counts: Counter[tuple[str, str]]) -> MutationTally:
     code, judge, missed = counts[name, "code"], counts[name, "judge"], counts[name, "accepted"]
     decided = code + judge + missed
     return MutationTally(

@@ -137,7 +137,7 @@ def is_transient(error: BaseException) -> bool:
     return classify(error) == "transient"
 
 
-def translated(error: BaseException, *, model: str) -> CupelError | None:
+def translate(error: BaseException, *, model: str) -> CupelError | None:
     """The same failure as one of Cupel's errors; `None` for what no provider has raised."""
     if isinstance(error, CupelError) and _is_settled(error):
         return error

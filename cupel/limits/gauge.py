@@ -271,7 +271,7 @@ class Gauge:
         said = rejection(text)
         if said.never_fits:
             return
-        wait = _agreed(retry_after_s(headers, now=wall), said.wait_s)
+        wait = _agree(retry_after_s(headers, now=wall), said.wait_s)
         shown = readings(headers, provider=self.provider, now=wall)
         named = self._fill(said, ticket, wait or 0.0, now)
         if self._trying is ticket and "rpm" in self.buckets:
@@ -313,7 +313,7 @@ class Gauge:
             self._tokens_usual = max(self._tokens_usual, requested)
 
 
-def _agreed(asked: float | None, said: float | None) -> float | None:
+def _agree(asked: float | None, said: float | None) -> float | None:
     """The header's wait, or the text's where it is the same with decimals; the longer one where they differ."""
     waits = [min(wait, LONGEST_WAIT_S) for wait in (asked, said) if wait is not None]
     if asked is not None and said is not None and asked - 1.0 <= said <= asked:

@@ -59,7 +59,7 @@ class _Batch:
         return bool(self.asked or self.owed_s or self.pauses or self.beat)
 
 
-def _waited_for(batch: _Batch, grants: Sequence[Grant]) -> Iterator[Place]:
+def _wait_for(batch: _Batch, grants: Sequence[Grant]) -> Iterator[Place]:
     for (lane, asks, _), grant in zip(batch.asked, grants, strict=True):
         if grant.wait_s > 0:
             for ask in asks:
@@ -183,7 +183,7 @@ class PostgresGate:
                 connection.execute(_GIVE_BACK, {"lane": lane, "kind": kind, "amount_s": amount_s})
             for place in batch.left:
                 leave(connection, self._name, place)
-            waited_for = list(_waited_for(batch, grants))
+            waited_for = list(_wait_for(batch, grants))
             take(connection, self._name, waited_for)
             if waited_for or batch.beat:
                 beat(connection, self._name)

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from cupel.errors import CircuitOpenError, ProviderOutageError, SettingError
 from cupel.limits.circuit import Circuit
-from cupel.limits.classify import asked_wait_s, classify, status_of, text_of, translated
+from cupel.limits.classify import asked_wait_s, classify, status_of, text_of, translate
 from cupel.limits.limiter import Slot
 
 T = TypeVar("T")
@@ -170,7 +170,7 @@ class _Tries:
         ):
             wait = 0.0
         else:
-            own = translated(error, model=self._model)
+            own = translate(error, model=self._model)
             if own is None or own is error:
                 raise error
             raise own from error

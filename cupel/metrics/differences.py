@@ -90,7 +90,7 @@ def _of_items(ours: Sequence[_Item], theirs: Sequence[_Item]) -> list[Difference
     faults: dict[tuple[str, str], list[str]] = {}
     for row, column in pairs:
         if ours[row].field != theirs[column].field:
-            key = (f"{theirs[column].field}_as_{ours[row].field}", _misplaced(ours[row], theirs[column]))
+            key = (f"{theirs[column].field}_as_{ours[row].field}", _is_misplaced(ours[row], theirs[column]))
             faults.setdefault(key, []).append(ours[row].quote)
         elif worth[row][column] < SAME_EDGES:
             faults.setdefault(_edges(ours[row], theirs[column]), []).append(theirs[column].quote)
@@ -109,7 +109,7 @@ def _of_items(ours: Sequence[_Item], theirs: Sequence[_Item]) -> list[Difference
     ]
 
 
-def _misplaced(ours: _Item, theirs: _Item) -> str:
+def _is_misplaced(ours: _Item, theirs: _Item) -> str:
     return f"the record has {{}} of the {{}} {theirs.field} among its {ours.field}"
 
 
@@ -133,11 +133,11 @@ def _shortest(quotes: Iterable[str]) -> str | None:
 def _of_field(name: str, given: Any, wanted: Any, schema: Mapping[str, Any]) -> str:
     if isinstance(wanted, list):
         count = len(given) if isinstance(given, list) else 0
-        return f"{name} differ from the reference: {_counted(count)} given, {_counted(len(wanted))} expected"
+        return f"{name} differ from the reference: {_count(count)} given, {_count(len(wanted))} expected"
     if "enum" in schema or isinstance(wanted, int | float | bool):
         return f"{name} is {given} where the reference has {wanted}"
     return f"{name} says something else than the reference"
 
 
-def _counted(number: int) -> str:
+def _count(number: int) -> str:
     return "none" if number == 0 else "one" if number == 1 else "several"

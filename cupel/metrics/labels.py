@@ -48,7 +48,7 @@ class LabelList:
     def count(self, document: Document, answer: Answer) -> Counts:
         """Count each place; a place without an answer is wrong."""
         gold = document["gold"][self.field]
-        return _paired(gold, answer.get(self.field) or [])
+        return _pair(gold, answer.get(self.field) or [])
 
     def figures(self, counts: Counts, labels: Sequence[str]) -> Figures:
         """Return accuracy, macro F1 and F1 per label."""
@@ -66,7 +66,7 @@ class Sentences:
         """Count each sentence; scores, where given, are kept for average precision."""
         sentences = document["gold"]["sentences"]
         gold = [item["label"] for item in sentences]
-        counts = _paired(gold, _sentence_labels(document, answer))
+        counts = _pair(gold, _sentence_labels(document, answer))
         scores = answer.get("scores")
         if scores and len(scores) == len(gold):
             relevant = [label.lower() != "none" for label in gold]
@@ -105,7 +105,7 @@ def _label_by_cover(sentence: Span, spans: Sequence[Span]) -> str | None:
     return cover.most_common(1)[0][0] if cover and sum(cover.values()) >= enough else "None"
 
 
-def _paired(gold: Sequence[str], given: Sequence[Any]) -> Counts:
+def _pair(gold: Sequence[str], given: Sequence[Any]) -> Counts:
     padded = [*given, *[None] * len(gold)]
     return Counter(zip(gold, padded[: len(gold)], strict=True))
 
@@ -159,7 +159,7 @@ def confusion_figures(
     >>> confusion_figures(table, ["no", "yes"])["accuracy"]
     0.875
     """
-    table = _normalised(counts, labels)
+    table = _normalise(counts, labels)
     total = sum(table.values())
     per_label = {label: _one_against_rest(table, {label}).f1 for label in labels}
     figures: Figures = {
@@ -176,7 +176,7 @@ def confusion_figures(
     return figures
 
 
-def _normalised(counts: Mapping[Any, int], labels: Sequence[str]) -> Counter[tuple[str, str | None]]:
+def _normalise(counts: Mapping[Any, int], labels: Sequence[str]) -> Counter[tuple[str, str | None]]:
     by_name = {_plain(label): label for label in labels}
     table: Counter[tuple[str, str | None]] = Counter()
     for (gold, given), n in counts.items():

@@ -21,8 +21,8 @@ class Relations(Unlabelled):
             item["id"]: Span(item["start"], item["end"], item["label"]) for item in document["gold"]["spans"]
         }
         located = read_spans(answer, document["text"]).spans
-        gold, _ = _resolved(document["gold"]["relations"], spans)
-        given, dangling = _resolved(
+        gold, _ = _resolve(document["gold"]["relations"], spans)
+        given, dangling = _resolve(
             answer.get("relations") or [], {name: span for span, name in located if name is not None}
         )
         counts: Counts = Counter({"bad_ref": dangling})
@@ -43,7 +43,7 @@ class Relations(Unlabelled):
         }
 
 
-def _resolved(relations: Sequence[Mapping[str, Any]], spans: Mapping[Any, Span]) -> tuple[set[Relation], int]:
+def _resolve(relations: Sequence[Mapping[str, Any]], spans: Mapping[Any, Span]) -> tuple[set[Relation], int]:
     """Relations with the spans they refer to, and how many refer to none."""
     found: set[Relation] = set()
     dangling = 0

@@ -118,7 +118,7 @@ class _Comparison:
         compared = [
             (ours.get(name), theirs.get(name), self._resolved(properties.get(name, {})))
             for name in dict.fromkeys((*theirs, *ours))
-            if _filled(ours.get(name)) or _filled(theirs.get(name))
+            if _fill(ours.get(name)) or _fill(theirs.get(name))
             if name in theirs or name not in schema.get("required", ())
         ]
         compared = [row for row in compared if not self._skipped(row[2])]
@@ -179,7 +179,7 @@ class _Comparison:
 _MARKS = ("x-grounded", "x-id", "x-refers-to")
 
 
-def _filled(value: Any) -> bool:
+def _fill(value: Any) -> bool:
     return value is not None and value != ""
 
 

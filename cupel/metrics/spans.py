@@ -59,8 +59,8 @@ def locate(text: str, quote: str, used: Collection[tuple[int, int]] = ()) -> tup
 
 
 def _locate_folded(text: str, quote: str, used: Collection[tuple[int, int]]) -> tuple[int, int] | None:
-    folded, places = _folded(text)
-    wanted = _folded(quote)[0].strip(".,;:!?\"'")
+    folded, places = _fold(text)
+    wanted = _fold(quote)[0].strip(".,;:!?\"'")
     if not wanted:
         return None
     at = folded.find(wanted)
@@ -72,7 +72,7 @@ def _locate_folded(text: str, quote: str, used: Collection[tuple[int, int]]) -> 
     return None
 
 
-def _folded(text: str) -> tuple[str, list[int]]:
+def _fold(text: str) -> tuple[str, list[int]]:
     """Text in lower case without whitespace, and where each of its characters came from."""
     characters: list[str] = []
     places: list[int] = []

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cupel.models.capabilities import capabilities
-from cupel.models.factory import known_model, open_model
+from cupel.models.factory import is_known_model, open_model
 from cupel.models.prices import estimate_tokens, reported_tokens
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ async def complete(
         SettingError: The model cannot be reached as set up.
         RecordingMissingError: A `recorded:` model has no such answer.
     """
-    model = await opened(model_id, settings)
+    model = await open_connection(model_id, settings)
     from cupel.models.messages import to_langchain
 
     bound = {} if schema is None else response_format(model_id, messages, schema, schema_name)
@@ -103,9 +103,9 @@ async def complete(
     return completion_of(message, messages, bound, time.perf_counter() - started)
 
 
-async def opened(model_id: str, settings: CallSettings) -> BaseChatModel:
+async def open_connection(model_id: str, settings: CallSettings) -> BaseChatModel:
     """The chat model `complete` asks; it raises SettingError as `complete` does."""
-    known = known_model(
+    known = is_known_model(
         model_id,
         timeout_s=settings.timeout_s,
         max_output_tokens=settings.max_output_tokens,

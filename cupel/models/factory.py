@@ -57,7 +57,7 @@ def open_model(
         return _opened[key]
 
 
-def known_model(
+def is_known_model(
     model_id: str, *, timeout_s: float, max_output_tokens: int, temperature: float, logprobs: bool
 ) -> BaseChatModel | None:
     """What `open_model` would give, if it has been opened before; never blocks.

@@ -20,7 +20,7 @@ from cupel.models.capabilities import Capabilities
 from cupel.models.connections import AGENT, CONNECT_S, proxy_for, session_of_this_loop, tls
 from cupel.models.endpoints import Endpoint
 from cupel.models.errors import ProviderConnectionError, ProviderTimeoutError
-from cupel.models.replies import Reply, kept_headers
+from cupel.models.replies import Reply, keep_headers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +115,7 @@ class Line:
                 ) as response,
             ):
                 content = await response.read()
-                return Reply(response.status, kept_headers(response.raw_headers), content)
+                return Reply(response.status, keep_headers(response.raw_headers), content)
         except TimeoutError as error:
             raise ProviderTimeoutError(
                 f"no answer within {self.terms.timeout_s:g} s", model=self.terms.named
@@ -127,10 +127,10 @@ class Line:
             ) from error
 
 
-def encoded(body: Mapping[str, Any]) -> bytes:
+def encode(body: Mapping[str, Any]) -> bytes:
     r"""A request's body as JSON; what UTF-8 cannot say is replaced: a lone surrogate must not end a run.
 
-    >>> encoded({"content": "Ευρώπη \ud800"}).decode()
+    >>> encode({"content": "Ευρώπη \ud800"}).decode()
     '{"content": "Ευρώπη ?"}'
     """
     try:

@@ -19,8 +19,8 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
 from pydantic import PrivateAttr
 
-from cupel.models.http import Line, Terms, encoded
-from cupel.models.replies import OK, Reply, parsed, to_message
+from cupel.models.http import Line, Terms, encode
+from cupel.models.replies import OK, Reply, parse, to_message
 
 _QUIET = frozenset({"response_format"})
 """Arguments that mean nothing to LangChain itself, only to the provider."""
@@ -80,7 +80,7 @@ class HttpChat(BaseChatModel):
     ) -> ChatResult:
         headers, extra = kwargs.pop("extra_headers", None), kwargs.pop("extra_body", None)
         body = {**self._terms.fixed, **self._request(messages, stop, kwargs), **(extra or {})}
-        return self._result(await self._line.post(encoded(body), headers))
+        return self._result(await self._line.post(encode(body), headers))
 
     def _request(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
@@ -94,7 +94,7 @@ class HttpChat(BaseChatModel):
 
     def _result(self, reply: Reply) -> ChatResult:
         """A plainly good answer as LangChain reads it; any other is a poor one, or an error of ours."""
-        answer = parsed(reply) if reply.status == OK else None
+        answer = parse(reply) if reply.status == OK else None
         if isinstance(answer, dict):
             try:
                 result = self._read(answer)

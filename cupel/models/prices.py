@@ -93,10 +93,10 @@ def _price(model_id: str, own: str) -> Price | None:
         return given
     if parsed.provider in _FREE or parsed.name.endswith(":free"):
         return Price(0.0, 0.0, 0.0)
-    return _listed(parsed)
+    return _list_price(parsed)
 
 
-def _listed(model: ModelId) -> Price | None:
+def _list_price(model: ModelId) -> Price | None:
     from genai_prices import data_snapshot
 
     try:

@@ -45,7 +45,7 @@ class RecordedModel(BaseChatModel):
         found = await asyncio.to_thread(answers.get, key)
         if found is None:
             found = await self._record(answers, key, asked, messages, kwargs)
-        return ChatResult(generations=[ChatGeneration(message=_replayed(found))])
+        return ChatResult(generations=[ChatGeneration(message=_replay(found))])
 
     def _generate(
         self,
@@ -59,7 +59,7 @@ class RecordedModel(BaseChatModel):
         found = answers.get(key)
         if found is None:
             raise _missing(self.recording, answers, key, asked)
-        return ChatResult(generations=[ChatGeneration(message=_replayed(found))])
+        return ChatResult(generations=[ChatGeneration(message=_replay(found))])
 
     async def _record(
         self,
@@ -112,7 +112,7 @@ def _request(messages: list[BaseMessage], kwargs: dict[str, Any]) -> tuple[list[
     return asked, request_key(asked, schema)
 
 
-def _replayed(found: Recording) -> AIMessage:
+def _replay(found: Recording) -> AIMessage:
     usage = None
     if {"input_tokens", "output_tokens"} <= found.usage.keys():
         fresh, output = found.usage["input_tokens"], found.usage["output_tokens"]

@@ -30,10 +30,10 @@ class Reply:
     content: bytes
 
 
-def kept_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+def keep_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     """The headers anyone reads, names in lower case.
 
-    >>> kept_headers([(b"Retry-After", b"2"), (b"Server", b"x")])
+    >>> keep_headers([(b"Retry-After", b"2"), (b"Server", b"x")])
     {'retry-after': '2'}
     """
     return {
@@ -43,10 +43,10 @@ def kept_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     }
 
 
-def parsed(reply: Reply) -> Any:
+def parse(reply: Reply) -> Any:
     """The JSON of an answer; None for what is none.
 
-    >>> parsed(Reply(200, {}, b'{"logprob": -Infinity}'))
+    >>> parse(Reply(200, {}, b'{"logprob": -Infinity}'))
     {'logprob': -inf}
     """
     try:
@@ -98,7 +98,7 @@ def to_message(reply: Reply, *, model: str, key: str = "") -> AIMessage:
 
 
 def _object(reply: Reply, model: str) -> dict[str, Any]:
-    data = parsed(reply)
+    data = parse(reply)
     if isinstance(data, dict):
         return data
     text = reply.content.decode("utf-8", "replace").strip()

@@ -54,7 +54,7 @@ def flow_picture(totals: Totals) -> Safe:
 
     Nodes of a graph of one's own stand in a row of their own below.
     """
-    places = _placed(totals.nodes)
+    places = _place(totals.nodes)
     height = 320 if max(place.y for place in places.values()) < 300 else 420
     most = max(totals.edges.values(), default=1)
     drawn = [_edge(step, number, places, most) for step, number in sorted(totals.edges.items())]
@@ -71,7 +71,7 @@ def flow_picture(totals: Totals) -> Safe:
     )
 
 
-def _placed(nodes: Mapping[str, int]) -> dict[str, Point]:
+def _place(nodes: Mapping[str, int]) -> dict[str, Point]:
     own = sorted(name for name in nodes if name not in _PLACES)
     step = _WIDTH / (len(own) + 1)
     return _PLACES | {name: Point(step * (number + 1), 370) for number, name in enumerate(own)}

@@ -225,18 +225,18 @@ def _tier_rows(tiers: Sequence[PlannedTier], totals: Totals) -> Iterator[Sequenc
         used = totals.usage.roles.get(tier.role, RoleUse())
         yield (
             tier.role,
-            _expected(tier.calls),
+            _expect(tier.calls),
             count(round(used.calls)),
-            _expected(tier.input_tokens),
+            _expect(tier.input_tokens),
             count(used.input_tokens),
-            _expected(tier.output_tokens),
+            _expect(tier.output_tokens),
             count(used.output_tokens),
             "unknown" if tier.cost_usd is None else _expected_usd(tier.cost_usd),
             "unknown" if used.unpriced else usd(used.cost_usd),
         )
 
 
-def _expected(found: Expected) -> str:
+def _expect(found: Expected) -> str:
     return f"{count(round(found.value))} ({count(round(found.low))}–{count(round(found.high))})"
 
 

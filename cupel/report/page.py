@@ -80,7 +80,7 @@ class _Blocks:
         if not self.room[accepted] or self.chars > MAX_CHARS:
             return
         self.room[accepted] -= 1
-        block = embedded(compact_outcome(entry))
+        block = embed(compact_outcome(entry))
         self.chars += len(block)
         self.rows.append(listing(entry, self.totals.documents))
         self._waiting.append(block)
@@ -93,22 +93,22 @@ class _Blocks:
             text = (
                 f'<script type="application/json" id="d{self._number}">[{",".join(self._waiting)}]</script>\n'
             )
-            self.file.write(_encoded(text))
+            self.file.write(_encode(text))
             self._waiting.clear()
             self._number += 1
 
 
-def embedded(value: Any) -> str:
+def embed(value: Any) -> str:
     r"""Return JSON that cannot end or open a script element, nor a comment.
 
-    >>> embedded({"text": "</script><!--"})
+    >>> embed({"text": "</script><!--"})
     '{"text":"\\u003c/script>\\u003c!--"}'
     """
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _encoded(text: str) -> bytes:
+def _encode(text: str) -> bytes:
     r"""Return UTF-8; a lone surrogate becomes `\udXXX`, which JSON reads as that very surrogate."""
     return text.encode("utf-8", "backslashreplace")
 
@@ -126,7 +126,7 @@ def _page(run: RunSummary, totals: Totals, rows: Sequence[Sequence[Any]]) -> tup
         Safe(f"<style>{style}</style>"),
     )
     body = overview(run, totals, shown=len(rows))
-    index = embedded({"rows": rows, "chunk": _CHUNK})
+    index = embed({"rows": rows, "chunk": _CHUNK})
     tail = f'<script type="application/json" id="index">{index}</script>\n<script>{script}</script>\n</body>\n</html>\n'
     return f'<!doctype html>\n<html lang="en">\n{head}\n<body>\n{body}\n', tail
 
@@ -150,10 +150,10 @@ def _publish(path: Path, page: tuple[str, str], blocks: IO[bytes]) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
-            file.write(_encoded(page[0]))
+            file.write(_encode(page[0]))
             blocks.seek(0)
             shutil.copyfileobj(blocks, file)
-            file.write(_encoded(page[1]))
+            file.write(_encode(page[1]))
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

@@ -67,7 +67,7 @@ def documents_table(outcomes: Iterable[Outcome], *, rows: int = 40) -> Renderabl
             hidden += 1
             continue
         table.add_row(
-            Text(_shortened(safe(outcome["doc_id"]))),
+            Text(_shorten(safe(outcome["doc_id"]))),
             Text(status_words(outcome["status"]), style=_STATUS_STYLES[outcome["status"]]),
             outcome["tier"] or "–",
             Text(str(len(outcome["attempts"])), justify="right"),
@@ -145,7 +145,7 @@ def _head(outcome: Outcome) -> Text:
     return head.append("\n" + safe(" → ".join(outcome["path"])), style="dim")
 
 
-def _shortened(name: str) -> str:
+def _shorten(name: str) -> str:
     return name if len(name) <= _LONGEST_ID else f"{name[: _LONGEST_ID - 1]}…"
 
 

@@ -135,7 +135,7 @@ def _surface(text: str) -> tuple[float, ...]:
     )  # fmt: skip
 
 
-def reduced(matrix: Any, dimensions: int, *, seed: int = 0) -> tuple[FloatArray, FloatArray]:
+def reduce(matrix: Any, dimensions: int, *, seed: int = 0) -> tuple[FloatArray, FloatArray]:
     """Latent semantic axes of a sparse or dense matrix.
 
     Returns:

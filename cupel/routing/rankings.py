@@ -13,7 +13,7 @@ import numpy as np
 
 from cupel.errors import NotEnoughDataError
 from cupel.routing.curves import Kind
-from cupel.routing.features import Embed, Vectors, fit_vectors, reduced, unit_rows
+from cupel.routing.features import Embed, Vectors, fit_vectors, reduce, unit_rows
 from cupel.routing.rows import FloatArray, RunRows
 from cupel.routing.text_routers import Prerouter
 
@@ -40,7 +40,7 @@ def fit_latent(
     matrix = vectors(texts)
     if embed is not None:
         return vectors, np.asarray(matrix, dtype=np.float64)
-    placed, axes = reduced(matrix, dimensions)
+    placed, axes = reduce(matrix, dimensions)
     return LatentVectors(vectors, axes), placed
 
 

@@ -60,16 +60,16 @@ def play(what: Learner | Policy, rows: RunRows, *, folds: int = 5, seed: int = 0
         SettingError: A signal the rows do not have.
     """
     if not isinstance(what, Learner):
-        return _played(what, what.scores(rows), what.escalates(rows), np.zeros(len(rows), dtype=np.int64))
+        return _play(what, what.scores(rows), what.escalates(rows), np.zeros(len(rows), dtype=np.int64))
     fold = fold_of(rows.doc_id, folds=folds, seed=seed)
     scores, sent = np.zeros(len(rows)), np.zeros(len(rows), dtype=np.bool_)
     for k in range(folds):
         fitted, part = what.fit(rows.take(fold != k)), rows.take(fold == k)
         scores[fold == k], sent[fold == k] = fitted.scores(part), fitted.escalates(part)
-    return _played(what, scores, sent, fold)
+    return _play(what, scores, sent, fold)
 
 
-def _played(what: Learner | Policy, scores: FloatArray, sent: BoolArray, fold: IntArray) -> Played:
+def _play(what: Learner | Policy, scores: FloatArray, sent: BoolArray, fold: IntArray) -> Played:
     return Played(name=what.name, kind=what.kind, signals=what.signals, scores=scores, sent=sent, fold=fold)
 
 
@@ -121,14 +121,14 @@ def bootstrap(
     level: float = 0.95,
 ) -> tuple[float, float] | None:
     """Percentile interval of a curve's measure over resampled rows; None where most resamples have no value."""
-    values = [value for value in _resampled(played, rows, measure, times, seed) if value is not None]
+    values = [value for value in _resample(played, rows, measure, times, seed) if value is not None]
     if len(values) < times // 2:
         return None
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
-def _resampled(
+def _resample(
     played: Played, rows: RunRows, measure: Callable[[Curve], float | None], times: int, seed: int
 ) -> list[float | None]:
     rng = np.random.default_rng(seed)

@@ -101,10 +101,10 @@ def _at_most(failures: int, n: int, rate: float) -> float:
 
 
 @lru_cache(maxsize=4096)
-def tolerated(n: int, risk: float, delta: float) -> int:
+def tolerate(n: int, risk: float, delta: float) -> int:
     """Most failures among n that still certify the risk; −1 where not even none do.
 
-    >>> tolerated(300, 0.05, 0.1), tolerated(44, 0.05, 0.1)
+    >>> tolerate(300, 0.05, 0.1), tolerate(44, 0.05, 0.1)
     (9, -1)
     """
     failures = -1
@@ -145,7 +145,7 @@ def certify(
         InputError: Different lengths, or an outcome that is neither 0 nor 1.
         NotEnoughDataError: No labels.
     """
-    score, bad = _checked(confidence, wrong, risk, delta)
+    score, bad = _check(confidence, wrong, risk, delta)
     find = _joint if kind == "joint" else _conditional
     threshold = find(score, bad, risk, delta)
     taken = score >= threshold
@@ -169,7 +169,7 @@ def certify(
 
 
 def _joint(score: FloatArray, bad: BoolArray, risk: float, delta: float) -> float:
-    allowed = tolerated(len(score), risk, delta)
+    allowed = tolerate(len(score), risk, delta)
     values, failures, _ = _by_value(score, bad)
     passing = np.flatnonzero(np.cumsum(failures) <= allowed)
     return float(values[passing[-1]]) if len(passing) else math.inf
@@ -259,7 +259,7 @@ def split_for_certificate(
             f"{least_fit} to fit: label {zero + least_fit - n} more"
         )
     sizes = range(max(zero, n // 2), n - least_fit + 1)
-    best = max(sizes, key=lambda size: ((tolerated(size, risk, delta) + 1) / (size + 1), size), default=zero)
+    best = max(sizes, key=lambda size: ((tolerate(size, risk, delta) + 1) / (size + 1), size), default=zero)
     order = np.random.default_rng(seed).permutation(n)
     return np.sort(order[best:]), np.sort(order[:best])
 
@@ -274,7 +274,7 @@ def uniform_sample(n: int, size: int, *, seed: int = 0) -> IntArray:
     return np.sort(np.random.default_rng(seed).choice(n, size, replace=False)).astype(np.int64)
 
 
-def _checked(
+def _check(
     confidence: ArrayLike, wrong: ArrayLike, risk: float, delta: float
 ) -> tuple[FloatArray, BoolArray]:
     for name, value in (("risk", risk), ("delta", delta)):

@@ -40,7 +40,9 @@ def open_engine(url: str) -> Engine:
         with engine.begin() as connection:
             _migrate(connection)
     except ModuleNotFoundError as error:
-        raise RunLogError(f'{shown(url)} needs a driver: pip install "cupel[postgres]" ({error})') from error
+        raise RunLogError(
+            f'{show_address(url)} needs a driver: pip install "cupel[postgres]" ({error})'
+        ) from error
     except (OperationalError, DatabaseError) as error:
         raise RunLogError(explain(error, url)) from error
     return engine
@@ -54,7 +56,9 @@ def _engine(url: str) -> Engine:
             url, poolclass=NullPool, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
         )
     except ModuleNotFoundError as error:
-        raise RunLogError(f'{shown(url)} needs a driver: pip install "cupel[postgres]" ({error})') from error
+        raise RunLogError(
+            f'{show_address(url)} needs a driver: pip install "cupel[postgres]" ({error})'
+        ) from error
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
 
@@ -115,7 +119,7 @@ def _upgrade(connection: Connection) -> None:
 def explain(error: Exception, url: str) -> str:
     """A database error in words that say what to do."""
     said = str(getattr(error, "orig", error)).strip().splitlines()[0]
-    where = shown(url)
+    where = show_address(url)
     if "locked" in said:
         return f"{where} is locked by another program ({said}); end it, or set CUPEL_DATABASE_URL to another place"
     if "malformed" in said or "not a database" in said:
@@ -125,10 +129,10 @@ def explain(error: Exception, url: str) -> str:
     return f"{where} cannot be used: {said}"
 
 
-def shown(url: str) -> str:
+def show_address(url: str) -> str:
     """The address without a password.
 
-    >>> shown("postgresql+psycopg://me:secret@db/cupel")
+    >>> show_address("postgresql+psycopg://me:secret@db/cupel")
     'postgresql+psycopg://me:***@db/cupel'
     """
     from sqlalchemy.engine import make_url

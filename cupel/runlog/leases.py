@@ -74,7 +74,7 @@ class Lease:
         while True:
             await asyncio.sleep(LEASE_S / 4)
             try:
-                held = await self._log.transact(partial(_renewed, mine=mine))
+                held = await self._log.transact(partial(_renew, mine=mine))
             except RunLogError as error:
                 self._lost(error)
                 return
@@ -102,7 +102,7 @@ def _take(connection: Connection, row: Row) -> Row | None:
     return None if taken else dict(held)
 
 
-def _renewed(connection: Connection, *, mine: Update) -> int:
+def _renew(connection: Connection, *, mine: Update) -> int:
     return int(connection.execute(mine.values(expires_at=time.time() + LEASE_S)).rowcount)
 
 

@@ -64,10 +64,10 @@ def find_run(run_log: RunLog, wanted: str | None) -> Row:
     if len(found) == 1:
         return found[0]
     problem = f"{len(found)} runs begin with {wanted!r}" if found else f"no run {wanted!r}"
-    raise InputError(f"{problem} in {run_log.name}; {_listed(found or runs)}")
+    raise InputError(f"{problem} in {run_log.name}; {_list(found or runs)}")
 
 
-def _listed(runs: list[Row]) -> str:
+def _list(runs: list[Row]) -> str:
     lines = [
         f"{run['run_id']} ({run['task']}, {run['input_name']}, {run['updated_at']})" for run in runs[:SHOWN]
     ]

@@ -74,18 +74,18 @@ def _failures_of(
             yield "doubt", "verify", doubt, None
     for verdict in verdicts:
         if verdict["attempt"] == attempt["number"]:
-            yield from _failed(verdict["code_findings"], "code")
-            yield from _failed(verdict["findings"], "judge")
-            yield from _failed(_audited(verdict), "audit")
+            yield from _failures(verdict["code_findings"], "code")
+            yield from _failures(verdict["findings"], "judge")
+            yield from _failures(_audit(verdict), "audit")
 
 
-def _audited(verdict: VerdictRecord) -> list[FindingRecord]:
+def _audit(verdict: VerdictRecord) -> list[FindingRecord]:
     """What an auditor found of a record the judge accepted."""
     sat = verdict.get("jury")
     return sat["jurors"][-1]["findings"] if sat is not None and sat["why"] == "audit" else []
 
 
-def _failed(findings: list[FindingRecord], cause: str) -> Iterator[tuple[str, str, str, str | None]]:
+def _failures(findings: list[FindingRecord], cause: str) -> Iterator[tuple[str, str, str, str | None]]:
     for finding in findings:
         if finding["finding"] == "fail":
             yield cause, finding["criterion"], finding["reasoning"], finding["evidence_quote"]

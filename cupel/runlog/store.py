@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cupel.errors import RunLogError
 from cupel.runlog import tables
 from cupel.runlog.claims import Claims
-from cupel.runlog.database import database_url, explain, open_engine, shown
+from cupel.runlog.database import database_url, explain, open_engine, show_address
 from cupel.runlog.rows import attempt_rows, failure_rows, verdict_rows
 from cupel.runlog.worker import Forget, Insert, Row, Worker, Write
 from cupel.state import Outcome
@@ -104,7 +104,7 @@ class RunLog:
     @property
     def name(self) -> str:
         """Where it is, without a password."""
-        return shown(self.url)
+        return show_address(self.url)
 
     @property
     def is_shared(self) -> bool:
@@ -155,7 +155,7 @@ class RunLog:
 
     async def spent_usd(self, run_id: str) -> float:
         """Paid responses plus what was reserved and never heard of again (a killed process)."""
-        return float(await self._worker.call(lambda connection: _spent(connection, run_id)))
+        return float(await self._worker.call(lambda connection: _spent_usd(connection, run_id)))
 
     async def used_since(self, model: str, since: str) -> tuple[int, int]:
         """Requests answered by a model, and their tokens, from a time on (UTC, ISO)."""
@@ -293,7 +293,7 @@ class RunLog:
             return list(connection.execute(query).scalars())
 
 
-def _spent(connection: Connection, run_id: str) -> float:
+def _spent_usd(connection: Connection, run_id: str) -> float:
     responses, reservations = tables.responses, tables.reservations
     paid = select(func.coalesce(func.sum(responses.c.cost_usd), 0.0)).where(responses.c.run_id == run_id)
     held = select(func.coalesce(func.sum(reservations.c.usd), 0.0)).where(reservations.c.run_id == run_id)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
         Bench,
         Document,
         agreement_with_gold,
-        detached,
+        detach,
         enrich_graph,
         open_bench,
         read_documents,
@@ -19,6 +19,6 @@ if TYPE_CHECKING:
         slices_of,
     )
     from cupel.runs.cluster import check_cluster, cluster_outcomes, enrich_frame, is_dask_frame
-    from cupel.runs.planning import Estimate, Plan, noted_plan, plan_run
+    from cupel.runs.planning import Estimate, Plan, note_plan, plan_run
 else:
     __getattr__ = late(__name__)

@@ -124,7 +124,7 @@ class Bench:
         Raises:
             StopRunError: When the budget or a daily limit was reached; what is finished is kept.
         """
-        return await detached(self._outcomes(task, context, documents))
+        return await detach(self._outcomes(task, context, documents))
 
     async def _outcomes(
         self, task: TaskSpec, context: RunContext, documents: Sequence[Document]
@@ -168,7 +168,7 @@ async def open_bench(
         await close_current()
 
 
-async def detached(work: Coroutine[Any, Any, T]) -> T:
+async def detach(work: Coroutine[Any, Any, T]) -> T:
     """Await work outside the graph that asks for it, or its checkpoints and interrupts would be that graph's."""
     context = contextvars.copy_context()
     context.run(var_child_runnable_config.set, None)
@@ -186,7 +186,9 @@ def agreement_with_gold(outcome: Outcome, document: Document, task: TaskSpec) ->
     return record_metric(outcome["record"], document.gold or {}, metric=task.metric, schema=task.schema)
 
 
-def scored(outcome: Outcome, document: Document, task: TaskSpec, *, graded: bool = False) -> Scored | None:
+def score_outcome(
+    outcome: Outcome, document: Document, task: TaskSpec, *, graded: bool = False
+) -> Scored | None:
     """Right or wrong, and what it took; None where nobody could tell.
 
     With gold a record is right when the task's metric reaches `wrong_below`; without, when it was accepted by a
@@ -236,7 +238,7 @@ def scores_of(
     unknown: list[str] = []
     for document in documents:
         run = (
-            scored(outcomes[document.doc_id], document, task, graded=graded)
+            score_outcome(outcomes[document.doc_id], document, task, graded=graded)
             if document.doc_id in outcomes
             else None
         )

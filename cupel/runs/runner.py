@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Self
 
 from cupel._gc import seldom_collected
-from cupel.cascade import wanted_signals
+from cupel.cascade import read_signals
 from cupel.engine import (
     Batcher,
     BatchSettings,
@@ -103,7 +103,7 @@ class Runner:
     async def _prepare(self) -> None:
         models = resolve_models(self.job.context, self.runtime.env)
         check_models(models, self.runtime.env)
-        wanted_signals(self.job.context)
+        read_signals(self.job.context)
         if self.job.near_duplicates is not None:
             check_similarity(self.job.near_duplicates)
         self.models = models

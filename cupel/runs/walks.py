@@ -11,12 +11,12 @@ from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from cupel.engine import Place, arranged, current_place, current_retry, running
+from cupel.engine import Place, arrange, current_place, current_retry, running
 from cupel.errors import CupelError, ProviderRefusedError, RunLogError, StopRunError, UsageError
 from cupel.runs.job import NEVER_WALKED, failed_outcome
 from cupel.state import Outcome
 from cupel.tables import Row
-from cupel.text import TextIndex, Twin, taken_over
+from cupel.text import TextIndex, Twin, take_over
 
 if TYPE_CHECKING:
     from cupel.runs.runner import Runner
@@ -48,7 +48,7 @@ class Walks:
                         work = self._guarded(document, gate)
                     else:
                         work = self._repeated(document, twin, flying.get(twin.position), gate)
-                    task = flying[document.position] = _started(work, place)
+                    task = flying[document.position] = _start(work, place)
                     waiting.append((document, task))
                     while len(waiting) >= held:
                         yield await _next(waiting)
@@ -62,7 +62,7 @@ class Walks:
         self, documents: Iterable[Row], index: TextIndex
     ) -> Iterator[tuple[Row, Twin | None, Place | None]]:
         trial = self._runner.job.packing is not None and self._runner.job.packing.trial is not None
-        return arranged(
+        return arrange(
             documents,
             index,
             self._runner.terms,
@@ -101,7 +101,7 @@ class Walks:
                 found = await asyncio.shield(original)
             else:
                 found = await self._runner.runtime.run_log.outcome_at(self._runner.run_id, twin.position)
-            taken = found and taken_over(found, document, twin, self._runner.job.task.schema)
+            taken = found and take_over(found, document, twin, self._runner.job.task.schema)
             if taken:
                 await self._take_over(document, taken)
                 return taken
@@ -166,7 +166,7 @@ class Walks:
         return result
 
 
-def _started(work: Coroutine[Any, Any, Outcome | None], place: Place | None) -> asyncio.Task[Outcome | None]:
+def _start(work: Coroutine[Any, Any, Outcome | None], place: Place | None) -> asyncio.Task[Outcome | None]:
     """A document's walk, told of its place in a pack."""
     if place is None:
         return asyncio.create_task(work)

@@ -197,11 +197,11 @@ def bootstrap_mean(
     Interval(low=1.0, high=1.0)
     """
     sums, sizes = group_sums(values, groups)
-    means = _resampled_means(sums, sizes, draws, np.random.default_rng(seed))
+    means = _resample_means(sums, sizes, draws, np.random.default_rng(seed))
     return percentile_interval(means, confidence=confidence)
 
 
-def _resampled_means(sums: Floats, sizes: Floats, draws: int, rng: np.random.Generator) -> Floats:
+def _resample_means(sums: Floats, sizes: Floats, draws: int, rng: np.random.Generator) -> Floats:
     count = len(sums)
     at_once = max(1, _CELLS // count)
     means = []
@@ -243,7 +243,7 @@ def bootstrap_gain(
     sums, sizes = group_sums(differences, groups)
 
     def without_gain(draws: int, rng: np.random.Generator) -> float:
-        return float(np.sum(_resampled_means(sums, sizes, draws, rng) <= 0))
+        return float(np.sum(_resample_means(sums, sizes, draws, rng) <= 0))
 
     return _monte_carlo(without_gain, alpha, seed)
 

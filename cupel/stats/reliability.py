@@ -58,7 +58,7 @@ def brier(confidence: ArrayLike, correct: ArrayLike) -> float:
     >>> brier([1.0, 0.5], [True, False])
     0.125
     """
-    stated, right = _checked(confidence, correct)
+    stated, right = _check(confidence, correct)
     return float(((stated - right) ** 2).mean())
 
 
@@ -70,7 +70,7 @@ def auroc(confidence: ArrayLike, correct: ArrayLike) -> float | None:
     >>> auroc([0.9, 0.8, 0.8, 0.1], [True, True, False, False])
     0.875
     """
-    stated, right = _checked(confidence, correct, unit=False)
+    stated, right = _check(confidence, correct, unit=False)
     positive = right > 0.5
     wins, losses = int(positive.sum()), int((~positive).sum())
     if not wins or not losses:
@@ -82,7 +82,7 @@ def auroc(confidence: ArrayLike, correct: ArrayLike) -> float | None:
 
 def reliability_bins(confidence: ArrayLike, correct: ArrayLike, *, bins: int = 10) -> list[ReliabilityBin]:
     """Equal-width bins of confidence with the accuracy in each; empty bins are left out."""
-    stated, right = _checked(confidence, correct)
+    stated, right = _check(confidence, correct)
     which = np.minimum((stated * bins).astype(int), bins - 1)
     return [_bin(stated[which == k], right[which == k], k, bins) for k in range(bins) if (which == k).any()]
 
@@ -93,9 +93,7 @@ def _bin(stated: FloatArray, right: FloatArray, k: int, bins: int) -> Reliabilit
     return ReliabilityBin(k / bins, (k + 1) / bins, n, float(stated.mean()), accuracy, (low, high))
 
 
-def _checked(
-    confidence: ArrayLike, correct: ArrayLike, *, unit: bool = True
-) -> tuple[FloatArray, FloatArray]:
+def _check(confidence: ArrayLike, correct: ArrayLike, *, unit: bool = True) -> tuple[FloatArray, FloatArray]:
     stated, right = np.asarray(confidence, dtype=np.float64), np.asarray(correct, dtype=np.float64)
     if stated.shape != right.shape or stated.ndim != 1 or not stated.size:
         raise InputError(
@@ -118,7 +116,7 @@ def within_groups_auroc(confidence: ArrayLike, correct: ArrayLike, groups: Array
     For cross-fitted confidences: each fold has a calibration of its own, and comparing values across them
     measures the difference between calibrations, not the ranking.
     """
-    stated, right = _checked(confidence, correct, unit=False)
+    stated, right = _check(confidence, correct, unit=False)
     labels = np.asarray(groups)
     parts = [
         (int((labels == g).sum()), auroc(stated[labels == g], right[labels == g])) for g in np.unique(labels)

@@ -31,7 +31,7 @@ def cell_text(value: Any) -> str:
         return ""
     if isinstance(value, str):
         return storable(value)
-    return _unquoted(_foreign(value)) if not isinstance(value, _JSON) else json_text(value)
+    return _unquote(_foreign(value)) if not isinstance(value, _JSON) else json_text(value)
 
 
 def is_storable(text: str) -> bool:
@@ -51,7 +51,7 @@ def storable(text: str) -> str:
 _JSON = (bool, int, float, list, tuple, dict)
 
 
-def _unquoted(value: Any) -> str:
+def _unquote(value: Any) -> str:
     return storable(value) if isinstance(value, str) else json_text(value)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from cupel.errors import InputError
 from cupel.tables.formats import Format, Layout
-from cupel.tables.lines import Located, decoded_lines, json_lines, json_objects
+from cupel.tables.lines import Located, decode_lines, json_lines, json_objects
 from cupel.tables.rows import Cells
 
 _LONGEST_CELL = 2**31 - 1
@@ -127,7 +127,7 @@ def _common_kind(kinds: set[str]) -> str:
 
 def _csv_rows(path: Path, format_: Format, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Yield each row with the line it begins on; blank lines are passed over."""
-    reader = csv.reader(decoded_lines(path, gzipped=format_.gzipped), delimiter=delimiter, strict=True)
+    reader = csv.reader(decode_lines(path, gzipped=format_.gzipped), delimiter=delimiter, strict=True)
     line = 1
     while True:
         try:

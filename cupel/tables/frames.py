@@ -11,7 +11,7 @@ from cupel.errors import InputError
 from cupel.state import Outcome
 from cupel.tables.columns import check_columns, outcome_columns, require_column, task_columns
 from cupel.tables.formats import Layout
-from cupel.tables.rows import Cells, Ids, Row, Table, id_warnings, named_rows
+from cupel.tables.rows import Cells, Ids, Row, Table, id_warnings, name_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,7 @@ def frame_rows(
             ids.add(value)
 
     def read() -> Iterator[Row]:
-        rows = named_rows(
+        rows = name_rows(
             islice(_cells(df, chosen), total),
             text_column=str(text),
             id_column=None if id_column is None else str(id_column),

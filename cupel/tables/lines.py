@@ -30,7 +30,7 @@ class Located(NamedTuple):
 
 
 @contextmanager
-def opened(path: Path, *, gzipped: bool) -> Iterator[IO[bytes]]:
+def open_text(path: Path, *, gzipped: bool) -> Iterator[IO[bytes]]:
     """Open a file for reading; every fault of the file system becomes an `InputError`."""
     try:
         with gzip.open(path) if gzipped else path.open("rb") as file:
@@ -49,13 +49,13 @@ def opened(path: Path, *, gzipped: bool) -> Iterator[IO[bytes]]:
         raise InputError(msg) from None
 
 
-def decoded_lines(path: Path, *, gzipped: bool = False) -> Iterator[str]:
+def decode_lines(path: Path, *, gzipped: bool = False) -> Iterator[str]:
     r"""Yield the lines of a UTF-8 file, line ends kept, without a byte order mark.
 
     Lines end at `\n` only: a cell may hold a `\r` of its own.
     """
     offset = 0
-    with opened(path, gzipped=gzipped) as file:
+    with open_text(path, gzipped=gzipped) as file:
         for number, raw in enumerate(file, start=1):
             line = _without_mark(path, raw) if number == 1 else raw
             try:
@@ -68,7 +68,7 @@ def decoded_lines(path: Path, *, gzipped: bool = False) -> Iterator[str]:
 
 def json_lines(path: Path, *, gzipped: bool = False) -> Iterator[Located]:
     """Yield the object of every line of a JSONL file; blank lines are passed over."""
-    for number, line in enumerate(decoded_lines(path, gzipped=gzipped), start=1):
+    for number, line in enumerate(decode_lines(path, gzipped=gzipped), start=1):
         if not line.strip():
             continue
         try:
@@ -85,7 +85,7 @@ def json_objects(path: Path, *, gzipped: bool = False) -> Iterator[Located]:
 
     Only the object being read is held in memory.
     """
-    scanner = _JsonScanner(path, decoded_chunks(path, gzipped=gzipped))
+    scanner = _JsonScanner(path, decode_chunks(path, gzipped=gzipped))
     first = scanner.peek()
     if not first:
         return
@@ -104,11 +104,11 @@ def json_objects(path: Path, *, gzipped: bool = False) -> Iterator[Located]:
         scanner.fail("more text after the array")
 
 
-def decoded_chunks(path: Path, *, gzipped: bool) -> Iterator[str]:
+def decode_chunks(path: Path, *, gzipped: bool) -> Iterator[str]:
     """Yield a UTF-8 file about a megabyte at a time, wherever its lines end, without a byte order mark."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     offset, line = 0, 1
-    with opened(path, gzipped=gzipped) as file:
+    with open_text(path, gzipped=gzipped) as file:
         while raw := file.read(_CHUNK):
             pending = decoder.getstate()[0]
             fresh = _without_mark(path, raw) if offset == 0 else raw

@@ -97,7 +97,7 @@ class ParquetSink:
         self.path = path
         self.record_type = record_type(record_schema) if record_schema else None
         self.schema = _input_schema(layout)
-        for field in _added_fields(added, self.record_type):
+        for field in _new_fields(added, self.record_type):
             self.schema = self.schema.append(field)
         self.writer = pq.ParquetWriter(target, self.schema)
         self.rows: list[Mapping[str, Any]] = []
@@ -215,7 +215,7 @@ def _input_schema(layout: Layout) -> Any:
     return pa.schema([(name, _KINDS[layout.kinds.get(name, "string")]) for name in layout.columns])
 
 
-def _added_fields(added: Sequence[str], record: Any | None) -> list[Any]:
+def _new_fields(added: Sequence[str], record: Any | None) -> list[Any]:
     kinds = [
         record or pa.string(),
         pa.string(),

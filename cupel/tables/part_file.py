@@ -30,7 +30,7 @@ class PartFile:
         self.target = target.resolve()
         self.path = self.target.with_name(f".{self.target.name}.part")
         try:
-            self.file = _locked(self.path, target)
+            self.file = _lock(self.path, target)
             self.file.truncate(0)
         except OSError as error:
             msg = f"{target}: cannot be written: {error.strerror or error}; choose another --out"
@@ -64,7 +64,7 @@ def _refuse_impossible(target: Path) -> None:
     raise OutputPathError(msg)
 
 
-def _locked(part: Path, target: Path) -> IO[bytes]:
+def _lock(part: Path, target: Path) -> IO[bytes]:
     """Open and lock the part file; another process may rename or remove it between the two, hence the loop."""
     while True:
         file = cast("IO[bytes]", os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT, 0o666), "r+b"))

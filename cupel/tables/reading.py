@@ -11,8 +11,8 @@ from cupel.errors import InputError
 from cupel.tables.columns import require_column
 from cupel.tables.csv_json import CsvReader, JsonReader
 from cupel.tables.formats import KNOWN, Format, Layout, format_of, require_pyarrow
-from cupel.tables.lines import opened
-from cupel.tables.rows import Cells, Ids, Row, Table, id_warnings, named_rows
+from cupel.tables.lines import open_text
+from cupel.tables.rows import Cells, Ids, Row, Table, id_warnings, name_rows
 
 
 class Reader(Protocol):
@@ -61,7 +61,7 @@ def open_table(
     _check(path, layout, counter.rows, text_column=text_column, id_column=id_column, inputs=wanted)
 
     def read() -> Iterator[Row]:
-        return named_rows(
+        return name_rows(
             islice(reader.cells(), limit),
             text_column=text_column,
             id_column=id_column,
@@ -106,7 +106,7 @@ def _reader(path: Path, text_column: str) -> Reader:
 
 
 def _refuse_empty(path: Path, format_: Format) -> None:
-    with opened(path, gzipped=format_.gzipped) as file:
+    with open_text(path, gzipped=format_.gzipped) as file:
         if file.read(1):
             return
     msg = f"{path}: the file is empty (0 bytes)"

@@ -147,7 +147,7 @@ def id_text(value: object) -> str | None:
     return str(value) or None
 
 
-def named_rows(
+def name_rows(
     cells: Iterable[Cells],
     *,
     text_column: str,

@@ -196,7 +196,7 @@ def wire_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     >>> wire_schema({"properties": {"x-y": {"type": "string", "x-grounded": True}}})
     {'properties': {'x-y': {'type': 'string'}}}
     """
-    return {key: _unmarked(key, value) for key, value in schema.items() if not key.startswith("x-")}
+    return {key: _unmark(key, value) for key, value in schema.items() if not key.startswith("x-")}
 
 
 _sent = Kept[tuple[dict[str, Any], str]]()
@@ -212,7 +212,7 @@ def _as_sent(schema: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     return wire, compact(wire)
 
 
-def _unmarked(key: str, value: Any) -> Any:
+def _unmark(key: str, value: Any) -> Any:
     if key in _DATA:
         return value
     if isinstance(value, list):

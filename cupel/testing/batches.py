@@ -165,7 +165,7 @@ class BatchEndpoints:
                     failed.append(
                         json.dumps({"custom_id": line["custom_id"], "response": None, "error": error})
                     )
-            elif _drawn(job.name, line) < self.script.failed_lines:
+            elif _draw(job.name, line) < self.script.failed_lines:
                 self.counts.failed_lines += 1
                 self._taken.discard(_identity(line))
                 failed.append(_line(line, 500, {"error": {"message": "scripted", "code": "server_error"}}))
@@ -219,6 +219,6 @@ def _identity(line: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(line["body"], sort_keys=True).encode()).hexdigest()
 
 
-def _drawn(job: str, line: dict[str, Any]) -> float:
+def _draw(job: str, line: dict[str, Any]) -> float:
     drawn = hashlib.sha256(f"{job}/{line['custom_id']}".encode()).digest()
     return int.from_bytes(drawn[:8]) / 2**64

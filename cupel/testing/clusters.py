@@ -56,10 +56,10 @@ def dask_workers(
     """
     told = folder / "scheduler.json"
     common = ["--scheduler-file", str(told), "--no-dashboard", "--interface", "lo"]
-    scheduler = _started(["distributed.cli.dask_scheduler", "--port", "0", *common], folder, env)
+    scheduler = _start(["distributed.cli.dask_scheduler", "--port", "0", *common], folder, env)
     worker = ["distributed.cli.dask_worker", "--no-nanny", "--nthreads", str(threads), *common]
     workers = [
-        _started([*worker, "--local-directory", str(folder / f"worker-{number}")], folder, env)
+        _start([*worker, "--local-directory", str(folder / f"worker-{number}")], folder, env)
         for number in range(count)
     ]
     try:
@@ -76,7 +76,7 @@ def dask_workers(
                 process.wait()
 
 
-def _started(module: list[str], folder: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _start(module: list[str], folder: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
     with (folder / "dask.log").open("ab") as log:
         return subprocess.Popen(  # noqa: S603 - our own command
             [sys.executable, "-m", *module], cwd=folder, env=dict(env), stdout=log, stderr=log

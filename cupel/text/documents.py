@@ -101,14 +101,14 @@ def detect_language(text: str) -> str | None:
 
 async def language_of(text: str) -> str | None:
     """`detect_language` for an event loop: the model's first loading happens in a thread."""
-    if _loaded_model.cache_info().currsize:
+    if _load_model.cache_info().currsize:
         return detect_language(text)
     return await asyncio.to_thread(detect_language, text)
 
 
 def language_if_ready(text: str) -> str | None:
     """`detect_language` once its model is loaded, None before: the first requests need not wait for it."""
-    return detect_language(text) if _loaded_model.cache_info().currsize else None
+    return detect_language(text) if _load_model.cache_info().currsize else None
 
 
 def split_windows(text: str, max_chars: int, overlap_chars: int) -> list[tuple[int, int]]:
@@ -205,11 +205,11 @@ _loading = threading.Lock()
 def _language_model() -> Any:
     # the first documents all ask at once, each in a thread of its own: one loads, the others wait
     with _loading:
-        return _loaded_model()
+        return _load_model()
 
 
 @cache
-def _loaded_model() -> Any:
+def _load_model() -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

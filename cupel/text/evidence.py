@@ -50,7 +50,7 @@ def ground_record(
     return found
 
 
-def shifted(evidence: list[Evidence], by: int) -> list[Evidence]:
+def shift(evidence: list[Evidence], by: int) -> list[Evidence]:
     """The same evidence with offsets moved from a window to the whole text."""
     return [
         {

@@ -84,8 +84,8 @@ def _unite(
             same = _sameness(item, evidence, id_field)
             if same not in seen:
                 seen[same] = len(united)
-                united.append(_renumbered(item, len(united), properties, id_field, renumbering))
-                merged.evidence += _moved(evidence, f"/{name}/{index}", f"/{name}/{len(united) - 1}")
+                united.append(_renumber(item, len(united), properties, id_field, renumbering))
+                merged.evidence += _move(evidence, f"/{name}/{index}", f"/{name}/{len(united) - 1}")
             if id_field is not None and isinstance(item, dict):
                 renumbering.new[f"{name}/{id_field}", str(item[id_field])] = united[seen[same]][id_field]
     return united
@@ -100,7 +100,7 @@ def _sameness(item: Any, evidence: Sequence[Evidence], id_field: str | None) -> 
     return json.dumps(content, sort_keys=True, ensure_ascii=False)
 
 
-def _renumbered(
+def _renumber(
     item: Any, index: int, properties: Mapping[str, Any], id_field: str | None, renumbering: _Renumbering
 ) -> Any:
     if not isinstance(item, dict):
@@ -111,7 +111,7 @@ def _renumbered(
     for key, child in properties.items():
         target = child.get("x-refers-to")
         if target:
-            made[key] = _followed(item.get(key), target, renumbering)
+            made[key] = _follow(item.get(key), target, renumbering)
     return made
 
 
@@ -123,9 +123,9 @@ def _new_id(old: Any, index: int) -> Any:
     return f"{prefix}{index + 1}"
 
 
-def _followed(reference: Any, target: str, renumbering: _Renumbering) -> Any:
+def _follow(reference: Any, target: str, renumbering: _Renumbering) -> Any:
     if isinstance(reference, list):
-        return [new for old in reference if (new := _followed(old, target, renumbering)) is not None]
+        return [new for old in reference if (new := _follow(old, target, renumbering)) is not None]
     return None if reference is None else renumbering.new.get((target, str(reference)))
 
 
@@ -157,7 +157,7 @@ def _evidence_under(part: WindowRecord, pointer: str) -> list[Evidence]:
     ]
 
 
-def _moved(evidence: Sequence[Evidence], old: str, new: str) -> list[Evidence]:
+def _move(evidence: Sequence[Evidence], old: str, new: str) -> list[Evidence]:
     return [{**entry, "path": new + entry["path"][len(old) :]} for entry in evidence]
 
 

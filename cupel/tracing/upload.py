@@ -50,7 +50,7 @@ def upload_experiment(
         raise SettingError(f"{endpoint} cannot be reached ({problem}); the local result stands")
     client = langsmith_client(endpoint, env, Sending(UPLOAD_S, lambda _: None))
     try:
-        return _sent(
+        return _send(
             client,
             dataset=dataset,
             experiment=experiment,
@@ -104,7 +104,7 @@ def _dataset(
     return made.id, ids
 
 
-def _sent(
+def _send(
     client: Client,
     *,
     dataset: str,

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from cupel.calibration.confidence import calibrate, sampled_rows
+from cupel.calibration.confidence import calibrate, sample_rows
 from cupel.errors import NotEnoughDataError, SettingError
 from cupel.routing.certify import Promise
 from cupel.tables.rows import Row
@@ -127,7 +127,7 @@ def test_the_sample_is_uniform_and_never_the_first_rows():
     class Table(list):
         pass
 
-    chosen = [row.position for row in sampled_rows(Table(rows(1000)), 100, seed=1)]
+    chosen = [row.position for row in sample_rows(Table(rows(1000)), 100, seed=1)]
 
     assert len(chosen) == 100
     assert chosen != list(range(100))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from cupel.context import RunContext
-from cupel.evaluation.judge_check import cases_of_run, spoiled_on
+from cupel.evaluation.judge_check import cases_of_run, judge_spoiled
 from cupel.models.recordings import set_recordings_folder
 from cupel.runs.job import Job
 from cupel.runs.runner import Runner
@@ -48,7 +48,7 @@ async def test_every_recorded_answer_is_used(project):
     async with Runner(job, project, env={}) as runner:
         table = open_table(SAMPLE, id_column="id")
         rows = [(row.position, outcome, str(row.text)) async for row, outcome in runner.outcomes(table)]
-        tallies, spoiled = await spoiled_on(cases_of_run(rows, job.task), job.task, job.context)
+        tallies, spoiled = await judge_spoiled(cases_of_run(rows, job.task), job.task, job.context)
     outcomes = [outcome for _, outcome, _ in rows]
     steps = [
         step for outcome in outcomes for part in ("attempts", "verdicts", "addenda") for step in outcome[part]

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from cupel.calibration.packing import certify_packing, sampled_packs
+from cupel.calibration.packing import certify_packing, sample_packs
 from cupel.engine.packing.ask import packed_prompt
 from cupel.engine.packing.certificate import PackingCertificate, certificate_path
 from cupel.engine.packing.packs import Packing, PackTerms
@@ -313,7 +313,7 @@ def test_whole_packs_are_drawn_from_the_whole_file(project):
     table = Listed(
         [*rows(200), Row(position=200, values={}, text="x" * 500, doc_id="long"), *rows(40, start=201)]
     )
-    drawn = sampled_packs(table, job(project).task, TERMS, 48, seed=1)
+    drawn = sample_packs(table, job(project).task, TERMS, 48, seed=1)
 
     positions = [row.position for row in drawn]
     assert len(positions) == 48
@@ -325,7 +325,7 @@ def test_whole_packs_are_drawn_from_the_whole_file(project):
 def test_too_few_packs_say_what_would_help(project):
     """No certificate from a handful."""
     with pytest.raises(NotEnoughDataError, match="--pack-size 2"):
-        sampled_packs(Listed(rows(12)), job(project).task, TERMS, 100)
+        sample_packs(Listed(rows(12)), job(project).task, TERMS, 100)
 
 
 class Listed(list):

@@ -110,7 +110,7 @@ def packed_schema(task: TaskSpec) -> dict[str, Any]:
     }
 
 
-async def packed_answer(
+async def ask_packed(
     place: Place, own: Question, task: TaskSpec, context: RunContext
 ) -> tuple[Answer, str] | None:
     """This document's part of the answer about its pack, and the version of the packed prompt.
@@ -213,24 +213,24 @@ def shares(calls: Sequence[Call], place: Place, records: Sequence[Record | None]
 
 
 def _share(call: Call, place: int, sent: Sequence[int], said: Sequence[int]) -> Call:
-    asked = apportioned(call["input_tokens"], sent)
-    answered = apportioned(call["output_tokens"], said)
+    asked = apportion(call["input_tokens"], sent)
+    answered = apportion(call["output_tokens"], said)
     both = [1 + one + other for one, other in zip(asked, answered, strict=True)]
     usd = call["cost_usd"]
     return {
         **call,
         "input_tokens": asked[place],
-        "cached_tokens": apportioned(call["cached_tokens"], asked)[place] if call["cached_tokens"] else 0,
+        "cached_tokens": apportion(call["cached_tokens"], asked)[place] if call["cached_tokens"] else 0,
         "output_tokens": answered[place],
-        "cost_usd": None if usd is None else apportioned(round(usd * _PICO), both)[place] / _PICO,
+        "cost_usd": None if usd is None else apportion(round(usd * _PICO), both)[place] / _PICO,
         "packed": len(sent),
     }
 
 
-def apportioned(total: int, weights: Sequence[int]) -> list[int]:
+def apportion(total: int, weights: Sequence[int]) -> list[int]:
     """A whole number shared out by weights; the shares add up to it exactly.
 
-    >>> apportioned(10, [1, 1, 2])
+    >>> apportion(10, [1, 1, 2])
     [2, 3, 5]
     """
     whole, passed, given, parts = sum(weights), 0, 0, []

@@ -111,7 +111,7 @@ def alone() -> Iterator[None]:
         current_place.reset(token)
 
 
-def arranged(
+def arrange(
     rows: Iterable[Row],
     index: TextIndex,
     terms: PackTerms | None,

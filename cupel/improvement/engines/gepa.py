@@ -23,10 +23,10 @@ from cupel.improvement.edits import MAX_EDITS, Action, Edit
 from cupel.improvement.engines.base import Brief, EngineReply, Tried
 from cupel.improvement.engines.gepa_search import Proposed, Search, SearchLimits
 from cupel.improvement.engines.reflect import Reflect
-from cupel.improvement.failure_clusters import Failure, cluster, told_to_rewriter
+from cupel.improvement.failure_clusters import Failure, cluster, tell_rewriter
 from cupel.improvement.guards import propose
 from cupel.improvement.splits import group_hash
-from cupel.improvement.versions import changed, rule_rows, rules_of, version_of
+from cupel.improvement.versions import is_changed, rule_rows, rules_of, version_of
 from cupel.models import resolve_models
 from cupel.task import Rule, compact
 
@@ -61,12 +61,12 @@ class Sides:
     choose: tuple[str, ...]
 
 
-def divided(failing: Sequence[str], passing: Sequence[str], groups: Mapping[str, str]) -> Sides:
+def divide(failing: Sequence[str], passing: Sequence[str], groups: Mapping[str, str]) -> Sides:
     """Halve the documents by group, those that fail and those that pass each shared out in turn.
 
     Where a group goes depends on its name and on which others fail, not on the order of documents.
 
-    >>> divided(["a", "b"], ["c"], {"a": "1", "b": "2", "c": "1"})
+    >>> divide(["a", "b"], ["c"], {"a": "1", "b": "2", "c": "1"})
     Sides(learn=('b',), choose=('a', 'c'))
     """
     of_failing = {groups[doc_id] for doc_id in failing}
@@ -93,7 +93,7 @@ class Gepa:
         if not model:
             return EngineReply(None, "no rewriter is attached; set --refiner-model", "")
         dev = brief.dev
-        sides = divided(dev.failing, dev.passing, dev.groups)
+        sides = divide(dev.failing, dev.passing, dev.groups)
         if not sides.choose or len(set(sides.learn) & set(dev.failing)) < LEAST_FAILING:
             return EngineReply(
                 None,
@@ -171,10 +171,10 @@ class Asking:
         """New rules from the failures of one minibatch, by the same question and guards as `reflect` has."""
         self._asked += 1
         old, leaks = _read(rules), self._brief.dev.leaks
-        told, shown = told_to_rewriter(cluster(failures), leaks=leaks)
+        told, shown = tell_rewriter(cluster(failures), leaks=leaks)
         self.shown |= shown
         brief = replace(
-            self._brief, task=changed(self._brief.task, old), failures=told, shown=shown,
+            self._brief, task=is_changed(self._brief.task, old), failures=told, shown=shown,
             sample=self._brief.sample * 100 + self._asked,
         )  # fmt: skip
         said = await Reflect().propose(brief)

@@ -1,3 +1,3 @@
 """The steps of the improve graph, one file per node."""
 
-from cupel.improvement.steps.promote import promote, rollback, stored_version
+from cupel.improvement.steps.promote import promote, rollback, store_version

@@ -9,10 +9,10 @@ from typing import Any
 from cupel._format import usd
 from cupel.context import RunContext
 from cupel.errors import TaskError
-from cupel.improvement.campaign import opened
+from cupel.improvement.campaign import open_campaign
 from cupel.improvement.steps.propose import candidate_by_hand
 from cupel.improvement.steps.retest import candidate_of
-from cupel.improvement.versions import changed, rules_of, rules_toml
+from cupel.improvement.versions import is_changed, rules_of, rules_toml
 from cupel.state import Edited, ImproveState
 from cupel.task import compact, parse_rules
 
@@ -37,7 +37,7 @@ def approval_request(state: ImproveState) -> dict[str, Any]:
             },
         },
         "config": {"allow_accept": True, "allow_edit": True, "allow_respond": False, "allow_ignore": True},
-        "description": "\n".join(_described(state, candidate, decision)),
+        "description": "\n".join(_describe(state, candidate, decision)),
         "evidence": {
             "diff": candidate["diff"],
             **{name: decision.get(name) for name in _FIGURES},
@@ -53,9 +53,9 @@ _FIGURES = (
 )  # fmt: skip
 
 
-def _described(state: ImproveState, candidate: Mapping[str, Any], decision: Mapping[str, Any]) -> list[str]:
+def _describe(state: ImproveState, candidate: Mapping[str, Any], decision: Mapping[str, Any]) -> list[str]:
     cost, objection = decision["cost"], state.get("objection")
-    scores = f"{_scored(decision, 'before')} → {_scored(decision, 'after')}"
+    scores = f"{_tell_scores(decision, 'before')} → {_tell_scores(decision, 'after')}"
     allowed = f"look {decision['look']}, allowed {decision['alpha']:.3g}"
     now = f"{usd(cost['usd_after'])} and {cost['tokens_after']:.0f} tokens"
     was = f"{usd(cost['usd_before'])} and {cost['tokens_before']:.0f}"
@@ -75,7 +75,7 @@ def _described(state: ImproveState, candidate: Mapping[str, Any], decision: Mapp
     ]
 
 
-def _scored(decision: Mapping[str, Any], which: str) -> str:
+def _tell_scores(decision: Mapping[str, Any], which: str) -> str:
     low, high = decision[f"{which}_interval"]
     return f"{100 * decision[which]:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
@@ -108,21 +108,21 @@ def read_approval(answer: Any, state: ImproveState) -> dict[str, Any]:
     if kind == "accept":
         shown, meant = candidate_of(state)["version"], (told or {}).get("version")
         if meant in (None, shown):
-            return _answered(approved_by="a person in Studio")
-        return _answered(objection=f"it accepts {meant!r}, but {shown} was shown")
+            return _answer(approved_by="a person in Studio")
+        return _answer(objection=f"it accepts {meant!r}, but {shown} was shown")
     if kind == "ignore":
-        return _answered(declined=True)
+        return _answer(declined=True)
     if kind == "edit":
-        edited = _edited(told)
-        return _answered(edited=edited) if isinstance(edited, dict) else _answered(objection=edited)
-    return _answered(objection=f"an answer of unknown type {str(kind)[:80]!r}; use accept, edit or ignore")
+        edited = _edit(told)
+        return _answer(edited=edited) if isinstance(edited, dict) else _answer(objection=edited)
+    return _answer(objection=f"an answer of unknown type {str(kind)[:80]!r}; use accept, edit or ignore")
 
 
-def _answered(**told: Any) -> dict[str, Any]:
+def _answer(**told: Any) -> dict[str, Any]:
     return {"approved_by": None, "declined": False, "edited": None, "objection": "", **told}
 
 
-def _edited(told: Any) -> Edited | str:
+def _edit(told: Any) -> Edited | str:
     """The rules and the contract of an edit, or what is wrong with it."""
     if not isinstance(told, Mapping):
         return "an edit needs args with rules (as in rules.toml) or extract (the contract)"
@@ -132,20 +132,20 @@ def _edited(told: Any) -> Edited | str:
     return Edited(rules=texts.get("rules"), extract=texts.get("extract"))
 
 
-async def revised(state: ImproveState, context: RunContext) -> dict[str, Any]:
+async def revise_nominee(state: ImproveState, context: RunContext) -> dict[str, Any]:
     """A candidate from a person's edit of the nominee, held to the guards; the nominee stands by meanwhile."""
     edited = state.get("edited")
     nominee = candidate_of(state)
     if edited is None:
         return {"objection": "there was no edit to read", "edited": None}
-    campaign = await opened(state, context)
+    campaign = await open_campaign(state, context)
     try:
         text = edited["rules"]
         rules = rules_of(nominee["rules"]) if text is None else parse_rules(text, "your edit")
     except TaskError as error:
         return {"objection": str(error), "edited": None}
     extract = edited["extract"] or nominee["extract"]
-    made = changed(campaign.task, rules, extract)
+    made = is_changed(campaign.task, rules, extract)
     candidate, problem = await asyncio.to_thread(candidate_by_hand, campaign, made, "your edit")
     if candidate is not None and candidate["version"] == nominee["version"]:
         candidate, problem = None, "your edit says what the nominee says already"

@@ -8,10 +8,10 @@ from dataclasses import asdict
 from typing import Any
 
 from cupel.context import RunContext
-from cupel.improvement.campaign import Campaign, opened
+from cupel.improvement.campaign import Campaign, open_campaign
 from cupel.improvement.dev_trials import failures_of
 from cupel.improvement.engines import engine_named
-from cupel.improvement.failure_clusters import Failure, cluster, told_to_rewriter
+from cupel.improvement.failure_clusters import Failure, cluster, tell_rewriter
 from cupel.improvement.gate import detection, look_alpha
 from cupel.improvement.guards import LeakGuard
 from cupel.improvement.splits import HELD_OUT, Split, SplitDocument, split
@@ -24,10 +24,10 @@ from cupel.task import TaskSpec
 from cupel.text import forbidden
 
 
-async def collected(state: ImproveState, context: RunContext) -> dict[str, Any]:
+async def collect_failures(state: ImproveState, context: RunContext) -> dict[str, Any]:
     """Freeze the split, run the prompt as it is on the development side, and gather what went wrong."""
     await asyncio.to_thread(engine_named, state.get("engine") or "reflect")  # refused before anything is paid
-    campaign = await opened(state, context)
+    campaign = await open_campaign(state, context)
     parts = split(
         [SplitDocument(d.doc_id, d.group, d.text) for d in campaign.documents.values()],
         held_out=state.get("held_out") or HELD_OUT,
@@ -49,7 +49,7 @@ async def collected(state: ImproveState, context: RunContext) -> dict[str, Any]:
         "held_out_ids": list(parts.held_out),
         "held_out_version": parts.version,
         "failures": [asdict(failure) for failure in found],
-        "mended": _mended(judged, campaign.leaks),
+        "mended": _mend(judged, campaign.leaks),
         "failed_docs": failed,
         "passed_docs": sorted(scores.keys() - set(failed)),
         "notes": _notes(campaign, parts, scores, unknown, failed),
@@ -87,21 +87,21 @@ def _notes(
 ) -> list[str]:
     look = campaign.ledger.looks(campaign.task.name, parts.version) + 1
     notes = [f"{len(parts.dev)} development and {len(parts.held_out)} held-out documents"]
-    notes.append(f"at look {look}, {_told_power(campaign, len(parts.held_out), look)}")
+    notes.append(f"at look {look}, {_tell_power(campaign, len(parts.held_out), look)}")
     if unknown:
         notes.append(f"{len(unknown)} development documents could not be scored and are left out")
     notes += campaign.warnings
-    return notes + _told_scores(campaign, scores, failed)
+    return notes + _tell_scores(campaign, scores, failed)
 
 
-def _told_power(campaign: Campaign, held_out: int, look: int) -> str:
+def _tell_power(campaign: Campaign, held_out: int, look: int) -> str:
     if not campaign.graded:
         return detection(held_out, look_alpha(look))
     by_right = detection(held_out, look_alpha(look))
     return f"{campaign.task.metric!r} is compared document by document; by right and wrong alone, {by_right}"
 
 
-def _told_scores(campaign: Campaign, scores: Mapping[str, Scored], failed: Sequence[str]) -> list[str]:
+def _tell_scores(campaign: Campaign, scores: Mapping[str, Scored], failed: Sequence[str]) -> list[str]:
     if campaign.graded and scores:
         mean = sum(run.score for run in scores.values()) / len(scores)
         return [
@@ -113,7 +113,7 @@ def _told_scores(campaign: Campaign, scores: Mapping[str, Scored], failed: Seque
     return [f"no development document fails by {by}"] if scores and not failed else []
 
 
-def _mended(outcomes: Mapping[str, Outcome], leaks: LeakGuard) -> str:
+def _mend(outcomes: Mapping[str, Outcome], leaks: LeakGuard) -> str:
     """Instructions that mended single records, as far as a rewriter may read them: the best source of a rule."""
     written = [
         text
@@ -130,12 +130,12 @@ MOST_MENDED = 5
 """Instructions that mended single records which a rewriter is told."""
 
 
-async def diagnosed(state: ImproveState, context: RunContext) -> dict[str, Any]:
+async def diagnose_failures(state: ImproveState, context: RunContext) -> dict[str, Any]:
     """Cluster the failures, and put them into words that hold no document."""
-    campaign = await opened(state, context)
+    campaign = await open_campaign(state, context)
     failures = [Failure(**row) for row in state.get("failures", [])]
     clusters = cluster(failures)
-    told, shown = told_to_rewriter(clusters, leaks=campaign.leaks)
+    told, shown = tell_rewriter(clusters, leaks=campaign.leaks)
     causes = [
         {
             "criterion": group.criterion, "cause": group.cause, "prompt_version": group.prompt_version,

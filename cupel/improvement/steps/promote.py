@@ -10,7 +10,7 @@ from typing import Any
 from cupel.context import RunContext
 from cupel.engine import current
 from cupel.errors import UsageError
-from cupel.improvement.campaign import ledger_of, opened
+from cupel.improvement.campaign import ledger_of, open_campaign
 from cupel.improvement.sessions import enter
 from cupel.improvement.steps.retest import candidate_of
 from cupel.improvement.versions import as_version, known_version, publish, rules_of, version_of
@@ -19,7 +19,7 @@ from cupel.state import ImproveState
 from cupel.task import Rule, TaskSpec, load_task
 
 
-async def promoted(state: ImproveState) -> dict[str, Any]:
+async def promote_nominee(state: ImproveState) -> dict[str, Any]:
     """Move the pointer and write the files; again, it changes nothing."""
     runtime = await current()
     approver = state.get("approved_by") or "unknown"
@@ -96,9 +96,9 @@ def rollback(prompts: Path, state: Path, task_name: str, version: str, approver:
     return entry.key
 
 
-async def concluded(state: ImproveState, context: RunContext) -> dict[str, Any]:
+async def conclude_campaign(state: ImproveState, context: RunContext) -> dict[str, Any]:
     """What became of the campaign, in one word and its reasons; noted in the ledger."""
-    campaign = await opened(state, context)
+    campaign = await open_campaign(state, context)
     result, reasons = _result(state)
     cost = round(await campaign.bench.runtime.run_log.spent_usd(campaign.name), 8)
     await campaign.note(
@@ -120,7 +120,7 @@ def _result(state: ImproveState) -> tuple[str, list[str]]:
     return ("rejected" if any(turn["version"] for turn in tried) else "no_candidate"), reasons
 
 
-def stored_version(prompts: Path, state: Path, task_name: str, version: str) -> TaskSpec:
+def store_version(prompts: Path, state: Path, task_name: str, version: str) -> TaskSpec:
     """A task as a version of the ledger had it."""
     task = load_task(task_name, prompts)
     return as_version(task, known_version(ledger_of(state), task_name, version))

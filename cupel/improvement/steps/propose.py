@@ -9,15 +9,15 @@ from typing import Any
 
 from cupel.context import RunContext
 from cupel.engine import running
-from cupel.improvement.campaign import Campaign, opened
+from cupel.improvement.campaign import Campaign, open_campaign
 from cupel.improvement.dev_trials import DevTrials
 from cupel.improvement.edits import MAX_EDITS
 from cupel.improvement.engines import Brief, engine_named
-from cupel.improvement.guards import estimated_tokens, propose
+from cupel.improvement.guards import estimate_prompt_tokens, propose
 from cupel.improvement.versions import (
     as_version,
-    changed,
     contract_problem,
+    is_changed,
     known_version,
     read_candidate,
     rule_rows,
@@ -38,9 +38,9 @@ MOST_TOLD = 5
 """Earlier candidates a rewriter is told of."""
 
 
-async def proposed(state: ImproveState, context: RunContext) -> dict[str, Any]:
+async def propose_candidate(state: ImproveState, context: RunContext) -> dict[str, Any]:
     """A candidate from the engine, or from a person's file, or why there is none."""
-    campaign = await opened(state, context)
+    campaign = await open_campaign(state, context)
     number = len(state["tried"]) + 1
     if state.get("candidate"):
         candidate, reason = await asyncio.to_thread(_by_hand, campaign, str(state["candidate"]))
@@ -64,7 +64,7 @@ async def _by_engine(campaign: Campaign, state: ImproveState, number: int) -> tu
         failures=state.get("told", ""),
         shown=state.get("shown", {}),
         mended=state.get("mended", ""),
-        tried=_told_tried(campaign, state["tried"]),
+        tried=_tell_tried(campaign, state["tried"]),
         sample=(state.get("seed") or 0) * 1_000 + number,
         rules_tokens=RULES_TOKENS,
         dev=DevTrials(campaign, state.get("failed_docs", []), state.get("passed_docs", [])),
@@ -90,7 +90,7 @@ async def _by_engine(campaign: Campaign, state: ImproveState, number: int) -> tu
     return _candidate(campaign, made.rules, name, edits=edits, dropped=dropped), ""
 
 
-def _told_tried(campaign: Campaign, tried: Sequence[Round]) -> str:
+def _tell_tried(campaign: Campaign, tried: Sequence[Round]) -> str:
     """What was tried on this prompt, in this campaign and before it began."""
     lines = []
     for entry in campaign.ledger.entries(task=campaign.task.name):
@@ -117,7 +117,7 @@ def _candidate(
     dropped: list[dict[str, str]],
     extract: str = "",
 ) -> Candidate:
-    made = changed(campaign.task, rules, extract)
+    made = is_changed(campaign.task, rules, extract)
     return Candidate(
         version=version_of(made),
         parent=campaign.version,
@@ -159,7 +159,7 @@ def candidate_by_hand(campaign: Campaign, made: TaskSpec, source: str) -> tuple[
             found := forbidden(rule.text) or campaign.leaks.leak(rule.text)
         ):
             return None, f"{source}: rule {rule.id!r}: {found}"
-    if (tokens := sum(estimated_tokens(rule.text) for rule in made.rules)) > RULES_TOKENS:
+    if (tokens := sum(estimate_prompt_tokens(rule.text) for rule in made.rules)) > RULES_TOKENS:
         return None, f"{source}: the rules take {tokens} tokens, {RULES_TOKENS} are allowed"
     if version_of(made) == campaign.version:
         return None, f"{source}: it says what the prompt says already"

@@ -10,10 +10,10 @@ from typing import Any
 
 from cupel.context import RunContext
 from cupel.errors import UsageError
-from cupel.improvement.campaign import Campaign, opened
+from cupel.improvement.campaign import Campaign, open_campaign
 from cupel.improvement.failure_clusters import with_anchors
 from cupel.improvement.gate import GateDecision, GateSettings, gate
-from cupel.improvement.versions import changed, rules_of
+from cupel.improvement.versions import is_changed, rules_of
 from cupel.metrics import Pair, Scored, pair_up
 from cupel.models import resolve_models
 from cupel.runlog import now
@@ -28,14 +28,14 @@ SHOWN = 5
 """Regressions and fixes that whoever approves is shown."""
 
 
-async def retested(state: ImproveState, context: RunContext) -> dict[str, Any]:
+async def retest_candidate(state: ImproveState, context: RunContext) -> dict[str, Any]:
     """Try the candidate on the documents that failed and as many that passed.
 
     These were selected because they failed, so no p-value is computed from them: the gate has its own documents.
     """
-    campaign = await opened(state, context)
+    campaign = await open_campaign(state, context)
     candidate = candidate_of(state)
-    task = changed(campaign.task, rules_of(candidate["rules"]), candidate["extract"])
+    task = is_changed(campaign.task, rules_of(candidate["rules"]), candidate["extract"])
     ids = with_anchors(state["failed_docs"], state["passed_docs"])
     old = campaign.scores(await campaign.outcomes(campaign.task, campaign.trial, ids), ids)
     new = campaign.scores(await campaign.outcomes(task, campaign.trial, ids), ids)
@@ -69,9 +69,9 @@ def candidate_of(state: ImproveState) -> Candidate:
     return candidate
 
 
-async def weighed(state: ImproveState, context: RunContext) -> dict[str, Any]:
+async def weigh_candidate(state: ImproveState, context: RunContext) -> dict[str, Any]:
     """Both prompts on the held-out documents; the look is spent before anything of them is seen."""
-    campaign = await opened(state, context)
+    campaign = await open_campaign(state, context)
     candidate, ids = candidate_of(state), state["held_out_ids"]
     look = await asyncio.to_thread(
         campaign.ledger.look,
@@ -80,7 +80,7 @@ async def weighed(state: ImproveState, context: RunContext) -> dict[str, Any]:
         version=candidate["version"],
         at=now(),
     )
-    task = changed(campaign.task, rules_of(candidate["rules"]), candidate["extract"])
+    task = is_changed(campaign.task, rules_of(candidate["rules"]), candidate["extract"])
     old = await campaign.outcomes(campaign.task, campaign.confirmation, ids)
     new = await campaign.outcomes(task, campaign.confirmation, ids)
     before, after = campaign.scores(old, ids), campaign.scores(new, ids)

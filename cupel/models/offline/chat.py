@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage, BaseMessage, SystemMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from cupel.models.offline.examples import taught
+from cupel.models.offline.examples import read_examples
 from cupel.models.offline.records import Filler
 from cupel.models.offline.sentences import sentence_spans
 from cupel.models.prices import estimate_tokens
@@ -55,9 +55,11 @@ class OfflineBaseline(BaseChatModel):
 
 def _answer(messages: Sequence[BaseMessage], kwargs: Mapping[str, Any]) -> ChatResult:
     schema = ((kwargs.get("response_format") or {}).get("json_schema") or {}).get("schema")
-    before, document = _asked(messages)
+    before, document = _read_prompt(messages)
     if schema:
-        teaching = taught("\n".join(str(each.text) for each in messages if isinstance(each, SystemMessage)))
+        teaching = read_examples(
+            "\n".join(str(each.text) for each in messages if isinstance(each, SystemMessage))
+        )
         record = Filler(teaching, schema, document, topic=before).record()
         text = json.dumps(record, ensure_ascii=False)
     else:
@@ -70,7 +72,7 @@ def _answer(messages: Sequence[BaseMessage], kwargs: Mapping[str, Any]) -> ChatR
     return ChatResult(generations=[ChatGeneration(message=message)])
 
 
-def _asked(messages: Sequence[BaseMessage]) -> tuple[str, str]:
+def _read_prompt(messages: Sequence[BaseMessage]) -> tuple[str, str]:
     """What stands before the document (a topic, say), and the document.
 
     What follows it, instructions for this one document, is beyond a baseline and ignored.

@@ -35,10 +35,10 @@ class Teaching:
 
 
 @functools.lru_cache(maxsize=32)
-def taught(system: str) -> Teaching:
+def read_examples(system: str) -> Teaching:
     r"""Read definitions (`- label: …` under a line `field:`) and examples (`Text: …`, `Record: {…}`).
 
-    >>> taught("kind:\n- fact: can be checked\n").about("kind", "fact")
+    >>> read_examples("kind:\n- fact: can be checked\n").about("kind", "fact")
     'fact can be checked'
     """
     definitions = {name: dict(_LABEL.findall(body)) for name, body in _GROUP.findall(system)}

@@ -18,7 +18,7 @@ from cupel.models.offline.schema import (
     is_quote_name,
     item_of,
     labels_of,
-    resolved,
+    resolve,
     type_of,
     within,
 )
@@ -55,8 +55,8 @@ class Filler:
 
     def record(self) -> dict[str, Any]:
         """The record, made in an order that lets later fields lean on earlier ones."""
-        properties = resolved(self.schema, self.schema).get("properties", {})
-        nodes = {name: resolved(node, self.schema) for name, node in properties.items()}
+        properties = resolve(self.schema, self.schema).get("properties", {})
+        nodes = {name: resolve(node, self.schema) for name, node in properties.items()}
         shared = self._shared_out([name for name, node in nodes.items() if type_of(node) == "array"])
         made = {
             name: self._top(nodes[name], name, shared)
@@ -78,7 +78,7 @@ class Filler:
         item = item_of(node, self.schema)
         kinds = self._kinds(item, name)
         if kinds:
-            found = [self._named(item, each, kinds) for each in self._names if _wanted(each, name, kinds)]
+            found = [self._named(item, each, kinds) for each in self._names if _wants(each, name, kinds)]
         else:
             chosen = shared[name] if name in shared else self._units_for(item)
             found = [self._item(item, name, unit, number) for number, unit in enumerate(chosen, 1)]
@@ -101,7 +101,7 @@ class Filler:
 
     def _units_for(self, item: Schema) -> list[Unit]:
         """Sentences for a list the prompt does not define."""
-        if any(labels_of(resolved(node, self.schema)) for node in item.get("properties", {}).values()):
+        if any(labels_of(resolve(node, self.schema)) for node in item.get("properties", {}).values()):
             return [unit for unit in self._clauses if unit.asserts]
         if self._pole is not None:
             return furthest(self._on_topic, self._pole, EVIDENCE_SENTENCES)
@@ -128,7 +128,7 @@ class Filler:
     def _kinds(self, item: Schema, name: str) -> dict[str, str]:
         """Labels of kinds of names, where a list is one of names: by its items' labels or its own name."""
         for node in item.get("properties", {}).values():
-            kinds = label_kinds(labels_of(resolved(node, self.schema)))
+            kinds = label_kinds(labels_of(resolve(node, self.schema)))
             if len(kinds) > 1:
                 return kinds
         return {} if labels_of(item) else label_kinds([name])
@@ -174,7 +174,7 @@ class Filler:
         label: str = "",
         number: int = 0,
     ) -> Any:
-        node = resolved(node, self.schema)
+        node = resolve(node, self.schema)
         if "const" in node:
             return node["const"]
         if "enum" in node:
@@ -223,6 +223,6 @@ class Filler:
         return min(self._placed, key=lambda place: abs(place[0] - given[0].start))[1]
 
 
-def _wanted(name: Name, field_name: str, kinds: Mapping[str, str]) -> bool:
+def _wants(name: Name, field_name: str, kinds: Mapping[str, str]) -> bool:
     """A list called `people` takes people only; a list of all kinds takes every name."""
     return field_name not in kinds.values() or name.kind in kinds

@@ -20,22 +20,22 @@ def is_quote_name(name: str) -> bool:
     return bool(_QUOTE_NAME.search(name))
 
 
-def resolved(node: Schema, root: Schema) -> Schema:
+def resolve(node: Schema, root: Schema) -> Schema:
     """The node a `$ref` names, or the first real choice of `anyOf` or `oneOf`, nullable where it was."""
     for _ in range(MAX_DEPTH):
         choices = node.get("anyOf") or node.get("oneOf")
         if "$ref" in node:
-            node = _referred(str(node["$ref"]), root)
+            node = _refer(str(node["$ref"]), root)
         elif choices:
             real = next((each for each in choices if each.get("type") != "null"), choices[0])
             null = any(each.get("type") == "null" for each in choices)
-            node = {**resolved(real, root), **({"nullable": True} if null else {})}
+            node = {**resolve(real, root), **({"nullable": True} if null else {})}
         else:
             break
     return node
 
 
-def _referred(reference: str, root: Schema) -> Schema:
+def _refer(reference: str, root: Schema) -> Schema:
     node: Any = root
     for part in reference.removeprefix("#").split("/")[1:]:
         node = node.get(part, {})
@@ -45,7 +45,7 @@ def _referred(reference: str, root: Schema) -> Schema:
 
 def item_of(node: Schema, root: Schema) -> Schema:
     """The shape of a list's items."""
-    return resolved(node.get("items") or {}, root)
+    return resolve(node.get("items") or {}, root)
 
 
 def type_of(node: Schema) -> str:

@@ -161,7 +161,7 @@ def fit_calibration(
     right = np.asarray(correct, dtype=np.float64)
     table = _table(matrix, len(names))
     _check_labels(table, right, names)
-    features, score_map = _fitted(table, right, names)
+    features, score_map = _fit(table, right, names)
     predicted = score_map(raw_scores(table, features))
     if folds > 1:
         predicted = _out_of_fold(table, right, names, folds, fallback=predicted)
@@ -175,9 +175,7 @@ def fit_calibration(
     return Calibration(binding=binding, features=features, score_map=score_map, fit=fit)
 
 
-def _fitted(
-    table: FloatArray, right: FloatArray, names: Sequence[str]
-) -> tuple[tuple[Feature, ...], ScoreMap]:
+def _fit(table: FloatArray, right: FloatArray, names: Sequence[str]) -> tuple[tuple[Feature, ...], ScoreMap]:
     features = single_feature(table, names) if len(names) == 1 else combined_features(table, right, names)
     return features, fit_map(raw_scores(table, features), right)
 
@@ -191,7 +189,7 @@ def _out_of_fold(
     for k in range(folds):
         rest = part != k
         if _usable(table[rest], right[rest]):
-            features, score_map = _fitted(table[rest], right[rest], names)
+            features, score_map = _fit(table[rest], right[rest], names)
             predicted[~rest] = score_map(raw_scores(table[~rest], features))
     return predicted
 

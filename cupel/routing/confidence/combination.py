@@ -52,7 +52,7 @@ def combined_features(table: FloatArray, right: FloatArray, names: Sequence[str]
         SettingError: scikit-learn is missing.
     """
     bare = tuple(_bare_feature(name, table[:, k], right) for k, name in enumerate(names))
-    values, absent = _transformed(table, bare), np.isnan(table).astype(np.float64)
+    values, absent = _transform(table, bare), np.isnan(table).astype(np.float64)
     design = np.column_stack([values, absent])
     scale = np.where(design.std(axis=0) > 0, design.std(axis=0), 1.0)
     weights = _logistic_weights(design / scale, right) / scale
@@ -95,7 +95,7 @@ def _linear(values: FloatArray, right: FloatArray) -> float:
     )
 
 
-def _transformed(table: FloatArray, features: Sequence[Feature]) -> FloatArray:
+def _transform(table: FloatArray, features: Sequence[Feature]) -> FloatArray:
     columns = []
     for k, feature in enumerate(features):
         filled = np.where(np.isnan(table[:, k]), feature.fill, table[:, k])
@@ -107,7 +107,7 @@ def raw_scores(table: FloatArray, features: Sequence[Feature]) -> FloatArray:
     """The weighted sum per record, shape (n,); any real number, higher is more trustworthy."""
     weights = np.array([feature.weight for feature in features])
     absent = np.array([feature.missing_weight for feature in features])
-    return np.asarray(_transformed(table, features) @ weights + np.isnan(table) @ absent, dtype=np.float64)
+    return np.asarray(_transform(table, features) @ weights + np.isnan(table) @ absent, dtype=np.float64)
 
 
 def _is_share(values: FloatArray) -> bool:

@@ -147,11 +147,11 @@ def centred_isotonic(scores: FloatArray, correct: FloatArray) -> tuple[tuple[flo
     for place, mean, size in zip(places, means, count, strict=True):
         pool = (float(place), float(mean), float(size))
         while pools and pools[-1][1] >= pool[1]:
-            pool = _merged(pools.pop(), pool)
+            pool = _merge(pools.pop(), pool)
         pools.append(pool)
     return tuple((place, min(max(mean, _EDGE), 1 - _EDGE)) for place, mean, _ in pools)
 
 
-def _merged(a: tuple[float, float, float], b: tuple[float, float, float]) -> tuple[float, float, float]:
+def _merge(a: tuple[float, float, float], b: tuple[float, float, float]) -> tuple[float, float, float]:
     size = a[2] + b[2]
     return ((a[0] * a[2] + b[0] * b[2]) / size, (a[1] * a[2] + b[1] * b[2]) / size, size)

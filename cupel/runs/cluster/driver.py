@@ -43,16 +43,16 @@ async def cluster_outcomes(
         SettingError: If Dask is not installed, or no scheduler answers.
     """
     order = order_of(runner.job, runner.project, wait=wait, run_id=runner.run_id)
-    async with _client(scheduler) as client, _told(client, order.name) as workers:
+    async with _client(scheduler) as client, _tell(client, order.name) as workers:
         sent: deque[tuple[list[Row], Any]] = deque()
         ahead = AHEAD * max(1, sum((await _threads(client)).values()))
         for number, rows in enumerate(_parts(documents, runner.job.concurrency * 2)):
             sent.append((rows, None if runner.stop.requested else _submit(client, order, number, rows)))
             while len(sent) >= ahead:
-                async for pair in _received(runner, workers, *sent.popleft()):
+                async for pair in _receive(runner, workers, *sent.popleft()):
                     yield pair
         while sent:
-            async for pair in _received(runner, workers, *sent.popleft()):
+            async for pair in _receive(runner, workers, *sent.popleft()):
                 yield pair
 
 
@@ -82,13 +82,13 @@ class _Workers:
 
 
 @asynccontextmanager
-async def _told(client: Any, name: str) -> AsyncIterator[_Workers]:
+async def _tell(client: Any, name: str) -> AsyncIterator[_Workers]:
     workers = _Workers(client, name)
     yield workers
     await workers.clear()
 
 
-async def _received(
+async def _receive(
     runner: Runner, workers: _Workers, rows: list[Row], future: Any
 ) -> AsyncIterator[tuple[Row, Outcome | None]]:
     part = await _result(runner, workers, future) if future is not None else None

@@ -65,7 +65,7 @@ def enrich_frame(
     check_columns(df.columns, job.task.name)
     meta = df._meta  # noqa: SLF001 - Dask's word for the empty frame that says its columns
     frame_rows(meta, text, id_column=doc_id, inputs=inputs)
-    order = order_of(_resolved(job), project)
+    order = order_of(_resolve(job), project)
     told = {"text": text, "id_column": doc_id, "inputs": dict(inputs)}
     return df.map_partitions(
         enrich_partition, order, told, meta=attach_columns(meta, [], job.task.name), enforce_metadata=False
@@ -93,7 +93,7 @@ def enrich_partition(
     return attach_columns(df, part.outcomes, order.task)
 
 
-def _resolved(job: Job) -> Job:
+def _resolve(job: Job) -> Job:
     """The job with its models named, so that no worker's environment chooses others."""
     models = resolve_models(job.context, os.environ)
     check_models(models, os.environ)

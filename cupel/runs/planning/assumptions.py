@@ -8,7 +8,7 @@ import numpy as np
 
 from cupel.context import RunContext
 from cupel.models import TierModels
-from cupel.runs.planning.estimates import Drawn, Guess, blended, certain, guessed, mean_of
+from cupel.runs.planning.estimates import Drawn, Guess, blend, certain, draw, mean_of
 from cupel.runs.planning.history import History
 from cupel.runs.planning.sizes import ROLES, Role
 
@@ -37,7 +37,7 @@ def _judges(context: RunContext, jurors: int, rng: np.random.Generator) -> Drawn
         return certain(1.0)
     if context.jury == "always":
         return certain(1.0 + jurors)
-    return certain(1.0 + context.audit_share) + guessed(DOUBTED, rng) * jurors
+    return certain(1.0 + context.audit_share) + draw(DOUBTED, rng) * jurors
 
 
 class Steps:
@@ -49,8 +49,8 @@ class Steps:
         self._walks, self._documents, self._rng = history.walks, documents, rng
         judged = 1.0 if models.judge else 0.0
         refines = bool(models.judge and models.refiner and context.max_refinements)
-        self._rounds = guessed(ROUNDS, rng) if refines else certain(0.0)
-        self._escalated = guessed(ESCALATED, rng) if models.strong else certain(0.0)
+        self._rounds = draw(ROUNDS, rng) if refines else certain(0.0)
+        self._escalated = draw(ESCALATED, rng) if models.strong else certain(0.0)
         late = self._rounds * 0.5 if models.strong else certain(0.0)
         early = self._rounds * 0.5 if models.strong else self._rounds
         self._defaults: dict[Role, Drawn] = {
@@ -71,7 +71,7 @@ class Steps:
     def _blend(self, seen: Sequence[float], default: Drawn) -> Drawn:
         if not seen:
             return default
-        return blended(mean_of(seen, self._documents, self._rng), default, len(seen), self._rng)
+        return blend(mean_of(seen, self._documents, self._rng), default, len(seen), self._rng)
 
     def shares(self) -> dict[str, Drawn]:
         """Share of documents that are escalated, judged and refined at all."""

@@ -79,14 +79,14 @@ def certain(value: float) -> Drawn:
     return Drawn(value, np.full(DRAWS, value))
 
 
-def guessed(guess: Guess, rng: np.random.Generator) -> Drawn:
+def draw(guess: Guess, rng: np.random.Generator) -> Drawn:
     """A default alone."""
     if guess.low == guess.high:
         return certain(guess.likely)
     return Drawn(guess.likely, rng.triangular(*guess, size=DRAWS))
 
 
-def blended(seen: Drawn, default: Drawn, n: int, rng: np.random.Generator) -> Drawn:
+def blend(seen: Drawn, default: Drawn, n: int, rng: np.random.Generator) -> Drawn:
     """What was seen on `n` documents, pulled towards the default as if that were `PRIOR_DOCUMENTS` more.
 
     What the default is worth is itself a guess, so in the draws it is anything from nothing to twice that.
@@ -123,13 +123,13 @@ def ratio_of(
     >>> round(ratio_of([20.0] * 57, [10.0] * 57, Guess(1.0, 1.0, 1.0), np.random.default_rng(7)).point, 6)
     1.95
     """
-    prior = guessed(default, rng)
+    prior = draw(default, rng)
     if not sum(guesses):
         return prior
     weights = rng.dirichlet(np.ones(len(actual)), size=DRAWS)
     used, thought = np.asarray(actual, dtype=np.float64), np.asarray(guesses, dtype=np.float64)
     seen = Drawn(float(used.sum() / thought.sum()), (weights @ used) / (weights @ thought))
-    return blended(seen, prior, len(actual), rng)
+    return blend(seen, prior, len(actual), rng)
 
 
 class Population:

@@ -16,7 +16,7 @@ SAMPLE = 100
 """Rows rendered for the plan of a run that is already going."""
 
 
-async def noted_plan(
+async def note_plan(
     run_log: RunLog,
     run_id: str,
     table: Table,

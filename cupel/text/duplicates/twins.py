@@ -17,7 +17,7 @@ PATH = ["duplicate"]
 _FAITHFUL = ("verbatim", "normalised")
 
 
-def taken_over(original: Outcome, document: Row, twin: Twin, schema: Mapping[str, Any]) -> Outcome | None:
+def take_over(original: Outcome, document: Row, twin: Twin, schema: Mapping[str, Any]) -> Outcome | None:
     """The outcome of a document by that of its twin; None where the document has to be asked itself.
 
     It cost nothing and says whose record it is. A near-duplicate carries no confidence and no attempts: nothing
@@ -33,17 +33,17 @@ def taken_over(original: Outcome, document: Row, twin: Twin, schema: Mapping[str
         return None
     mine = document.doc_id or document_id(document.text, document.inputs)
     if twin.exact:
-        return _copied(
-            original, mine, f"the same text as {_named(original, mine)}: its outcome, not asked again"
+        return _copy(
+            original, mine, f"the same text as {_name(original, mine)}: its outcome, not asked again"
         )
     evidence = ground_record(original["record"], schema, document.text)
     if not _is_faithful(evidence):
         return None
     said = (
-        f"a near-duplicate of {_named(original, mine)} (similarity {twin.similarity:.3f}): its record, every quote "
+        f"a near-duplicate of {_name(original, mine)} (similarity {twin.similarity:.3f}): its record, every quote "
         "found again in this text; not asked itself"
     )
-    told = _copied(original, mine, said)
+    told = _copy(original, mine, said)
     return {
         **told, "evidence": evidence, "confidence": None, "score": None, "calibrated": False,
         "attempts": [], "verdicts": [], "addenda": [], "review": None,
@@ -55,7 +55,7 @@ def is_taken_over(outcome: Outcome) -> bool:
     return outcome["path"] == PATH
 
 
-def _named(original: Outcome, mine: str) -> str:
+def _name(original: Outcome, mine: str) -> str:
     return original["doc_id"] if original["doc_id"] != mine else "an earlier row"
 
 
@@ -63,20 +63,20 @@ def _is_faithful(evidence: list[Evidence]) -> bool:
     return all(item["match"] in _FAITHFUL for item in evidence)
 
 
-def _copied(original: Outcome, doc_id: str, said: str) -> Outcome:
+def _copy(original: Outcome, doc_id: str, said: str) -> Outcome:
     return {
         **original,
         "doc_id": doc_id,
         "reasons": [*original["reasons"], said],
         "cost_usd": 0.0,
         "latency_s": 0.0,
-        "attempts": [_uncalled(attempt) for attempt in original["attempts"]],
+        "attempts": [_without_calls(attempt) for attempt in original["attempts"]],
         "verdicts": [{**verdict, "calls": []} for verdict in original["verdicts"]],
         "addenda": [{**addendum, "calls": []} for addendum in original["addenda"]],
         "path": list(PATH),
     }
 
 
-def _uncalled(attempt: Attempt) -> Attempt:
+def _without_calls(attempt: Attempt) -> Attempt:
     """Its calls were made, and paid, for the other document."""
     return {**attempt, "calls": []}

@@ -55,8 +55,8 @@ class Aligner:
         if not pairs:
             return window
         low, high = _densest(passage, pairs)
-        low -= _replaced(passage[:low][::-1], words[: pairs[low]][::-1])
-        high += _replaced(passage[high:], words[pairs[high - 1] + 1 :])
+        low -= _replace(passage[:low][::-1], words[: pairs[low]][::-1])
+        high += _replace(passage[high:], words[pairs[high - 1] + 1 :])
         return first + low, first + high
 
     def _window(self, words: Sequence[str]) -> TokenRange | None:
@@ -106,7 +106,7 @@ def _densest(passage: Sequence[str], pairs: dict[int, int]) -> TokenRange:
     return low, high
 
 
-def _replaced(passage: Sequence[str], words: Sequence[str]) -> int:
+def _replace(passage: Sequence[str], words: Sequence[str]) -> int:
     """How many tokens next to the passage the quote's unmatched edge `words` stand for, nearest first.
 
     Up to the farthest token they share, else those they resemble: 25 for 27, its for their.

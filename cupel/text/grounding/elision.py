@@ -8,7 +8,7 @@ from collections.abc import Container, Iterator, Sequence
 import regex
 
 from cupel.text.grounding.matches import Span
-from cupel.text.grounding.tokens import Tokens, is_solid, is_word, tokenise, trimmed
+from cupel.text.grounding.tokens import Tokens, is_solid, is_word, tokenise, trim
 
 MAX_GAP = 1_500
 """Characters that may lie between two parts, about 250 words: beyond, two passages are not one quote."""
@@ -46,14 +46,14 @@ def elided_parts(quote: str, text: Tokens, *, used: Container[Span] = ()) -> tup
     after the one before it and at most `MAX_GAP` characters away. Of several such chains the tightest that is free
     is taken.
     """
-    parts = _merged(quote, text)
+    parts = _merge(quote, text)
     if len(parts) < 2 or not _are_telling(parts):
         return ()
     chains = [_spans(chain, parts, text) for chain in _chains(parts, text)]
     return min(chains, key=lambda spans: (_whole(spans) in used, spans[-1][1] - spans[0][0]), default=())
 
 
-def _merged(quote: str, text: Tokens) -> list[list[str]]:
+def _merge(quote: str, text: Tokens) -> list[list[str]]:
     """The parts between the gaps; an ellipsis that stands in the text itself is no gap."""
     parts: list[list[str]] = []
     literal = False
@@ -71,7 +71,7 @@ def _merged(quote: str, text: Tokens) -> list[list[str]]:
 
 
 def _bare(words: list[str]) -> list[str]:
-    return words[slice(*trimmed(words))]
+    return words[slice(*trim(words))]
 
 
 def _are_telling(parts: Sequence[Sequence[str]]) -> bool:

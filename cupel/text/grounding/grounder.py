@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 from cupel.text.grounding.alignment import Aligner, similarity
 from cupel.text.grounding.elision import elided_parts, has_gap
 from cupel.text.grounding.matches import Grounding, Match, Span
-from cupel.text.grounding.tokens import Tokens, is_word, tokenise, trimmed
+from cupel.text.grounding.tokens import Tokens, is_word, tokenise, trim
 from cupel.text.grounding.word_diff import word_diff
 
 MIN_SIMILARITY = 0.75
@@ -35,7 +35,7 @@ def ground(quote: str, text: str) -> Grounding:
     >>> found.match, found.start, found.end, found.diff
     ('altered', 6, 24, 'we must [-not-] accept')
     """
-    return _prepared(text).ground(quote)
+    return _prepare(text).ground(quote)
 
 
 class Grounder:
@@ -57,7 +57,7 @@ class Grounder:
                 all are used the first is given again.
         """
         words = tokenise(quote)
-        first, stop = trimmed(words.folded)
+        first, stop = trim(words.folded)
         if first == stop:
             return Grounding("absent")
         taken = {self._stripped(span) for span in used}
@@ -111,7 +111,7 @@ class Grounder:
 
     def _equal(self, words: Tokens) -> Iterator[Span]:
         """Where the same tokens stand, with as much of the punctuation around the quote as is there too."""
-        first, stop = trimmed(words.folded)
+        first, stop = trim(words.folded)
         text = self._tokens
         for place in text.occurrences(words.folded[first:stop]):
             start, end = place, place + stop - first
@@ -149,7 +149,7 @@ class Grounder:
 
 
 @lru_cache(maxsize=16)
-def _prepared(text: str) -> Grounder:
+def _prepare(text: str) -> Grounder:
     return Grounder(text)
 
 

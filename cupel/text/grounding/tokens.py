@@ -176,12 +176,12 @@ def tokenise(text: str) -> Tokens:
     )
 
 
-def trimmed(words: Sequence[str]) -> tuple[int, int]:
+def trim(words: Sequence[str]) -> tuple[int, int]:
     """The part `[first, stop)` that is left without leading and trailing punctuation.
 
     A dash before a number stays: it may be a minus.
 
-    >>> trimmed(["'", "we", "accept", ".", "'"])
+    >>> trim(["'", "we", "accept", ".", "'"])
     (1, 3)
     """
     first, stop = 0, len(words)

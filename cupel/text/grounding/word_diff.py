@@ -31,19 +31,19 @@ def _pieces(passage: Tokens, quote: Tokens) -> Iterator[str]:
     for place, run in enumerate(runs):
         first, stop = run[0].src_start, run[-1].src_end
         if _is_equal(run[0]):
-            yield _kept(passage, first, stop, before=place == 0, after=place == len(runs) - 1)
+            yield _keep(passage, first, stop, before=place == 0, after=place == len(runs) - 1)
             continue
         if first < stop:
-            yield f"[-{_shortened(passage, first, stop)}-]"
+            yield f"[-{_shorten(passage, first, stop)}-]"
         if run[0].dest_start < run[-1].dest_end:
-            yield f"{{+{_shortened(quote, run[0].dest_start, run[-1].dest_end)}+}}"
+            yield f"{{+{_shorten(quote, run[0].dest_start, run[-1].dest_end)}+}}"
 
 
 def _is_equal(step: Opcode) -> bool:
     return step.tag == "equal"
 
 
-def _kept(passage: Tokens, first: int, stop: int, *, before: bool, after: bool) -> str:
+def _keep(passage: Tokens, first: int, stop: int, *, before: bool, after: bool) -> str:
     """Equal words, shortened where no change follows: those before the first and after the last change."""
     if stop - first <= _CONTEXT:
         return passage.written(first, stop)
@@ -51,10 +51,10 @@ def _kept(passage: Tokens, first: int, stop: int, *, before: bool, after: bool) 
         return f"… {passage.written(stop - _CONTEXT, stop)}"
     if after:
         return f"{passage.written(first, first + _CONTEXT)} …"
-    return _shortened(passage, first, stop)
+    return _shorten(passage, first, stop)
 
 
-def _shortened(text: Tokens, first: int, stop: int) -> str:
+def _shorten(text: Tokens, first: int, stop: int) -> str:
     """The words as they are written; of a long run only both ends."""
     if stop - first <= 2 * _CONTEXT + 1:
         return text.written(first, stop)

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from cupel.cli import main
-from cupel.cli._env import read_environment, told_by_project
+from cupel.cli._env import read_by_project, read_environment
 from cupel.cli.doctor_checks import environment_file
 from cupel.project import Project, find_project
 
@@ -39,12 +39,12 @@ def test_a_folder_below_reads_the_projects_file_and_one_outside_reads_none(
     below.mkdir()
     (below / ".env").write_text("CUPEL_JUDGE=always\n")
     monkeypatch.chdir(below)
-    assert told_by_project(find_project())["CUPEL_JUDGE"] == "never"
+    assert read_by_project(find_project())["CUPEL_JUDGE"] == "never"
 
     outside = tmp_path_factory.mktemp("outside")
     (outside / ".env").write_text("CUPEL_JUDGE=always\n")
     monkeypatch.chdir(outside)
-    assert told_by_project(find_project()) == {}
+    assert read_by_project(find_project()) == {}
 
 
 @pytest.mark.parametrize(("told", "read"), [('{"env": {"A": 1}}', {"A": "1"}), ("{", {}), ('{"env": 3}', {})])
@@ -52,7 +52,7 @@ def test_variables_may_stand_in_langgraph_json_itself(study, told, read):
     """As the server allows; a broken file is another command's to complain about."""
     (study.folder / "langgraph.json").write_text(told)
 
-    assert told_by_project(study) == read
+    assert read_by_project(study) == read
 
 
 def test_doctor_names_the_variables_and_never_their_values(study):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cupel.evaluation.failures import grouped
+from cupel.evaluation.failures import group_rows
 
 
 def failure(**given):
@@ -23,7 +23,7 @@ def test_groups_are_criterion_by_cause_by_prompt_version():
         failure(prompt_version="v2"),
         failure(cause="code"),
     ]
-    groups = grouped(rows)
+    groups = group_rows(rows)
 
     assert [(group.cause, group.prompt_version, group.count) for group in groups] == [
         ("judge", "v1", 2), ("code", "v1", 1), ("judge", "v2", 1),
@@ -34,7 +34,7 @@ def test_groups_are_criterion_by_cause_by_prompt_version():
 def test_an_attempt_that_failed_twice_was_paid_once():
     """Three doubts about one record are three failures of one attempt."""
     rows = [failure(cause="doubt", criterion="verify", number=number) for number in (1, 2, 3)]
-    group = grouped(rows)[0]
+    group = group_rows(rows)[0]
 
     assert (group.count, group.documents) == (3, 1)
     assert group.cost_usd == 0.01
@@ -42,13 +42,13 @@ def test_an_attempt_that_failed_twice_was_paid_once():
 
 def test_an_unknown_price_makes_the_groups_cost_unknown():
     """A sum with a gap in it is not told as a sum."""
-    assert grouped([failure(), failure(outcome_key="k2", cost_usd=None)])[0].cost_usd is None
+    assert group_rows([failure(), failure(outcome_key="k2", cost_usd=None)])[0].cost_usd is None
 
 
 def test_the_example_is_one_that_nothing_has_fixed():
     """That is where a prompt engineer looks first."""
     rows = [failure(fixed_by="addendum"), failure(outcome_key="k2", doc_id="open"), failure(doc_id="later")]
-    told = grouped(rows)[0].to_json()
+    told = group_rows(rows)[0].to_json()
 
     assert told["example"]["doc_id"] == "open"
     assert told["fixed_by"] == {"addendum": 1, "escalation": 0, "person": 0, "none": 2}

@@ -6,7 +6,7 @@ from cupel.improvement.failure_clusters import (
     Failure,
     cluster,
     safe_critique,
-    told_to_rewriter,
+    tell_rewriter,
     with_anchors,
 )
 from cupel.improvement.guards import LeakGuard
@@ -109,7 +109,7 @@ def test_the_rewriter_is_told_causes_and_may_cite_what_it_was_told():
             failure("d3", "Stance wrong.", "stance"),
         ]
     )
-    text, told = told_to_rewriter(groups, leaks=LEAKS, examples=2)
+    text, told = tell_rewriter(groups, leaks=LEAKS, examples=2)
 
     assert set(told.values()) == {"d1", "d2", "d3"}
     assert all(name in text for name in told)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cupel.judging.agreement import cohen_kappa, corrected_pass_rate, measure_agreement
+from cupel.judging.agreement import cohen_kappa, correct_pass_rate, measure_agreement
 
 
 def cases(both_pass=0, false_pass=0, false_fail=0, both_fail=0, unknown=0):
@@ -93,7 +93,7 @@ def test_a_share_of_all_or_none_in_groups_counts_the_groups():
 def test_the_corrected_rate_undoes_the_judges_mistakes():
     """Half of the cases are right; a judge of .8 and .9 passes .45 of them."""
     measured = measure_agreement(*cases(80, 10, 20, 90))
-    corrected = corrected_pass_rate(450, 1000, measured)
+    corrected = correct_pass_rate(450, 1000, measured)
 
     assert corrected.value == pytest.approx(0.5)
     assert corrected.interval.low < 0.5 < corrected.interval.high
@@ -109,7 +109,7 @@ def test_the_corrected_rate_undoes_the_judges_mistakes():
 )
 def test_a_judge_no_better_than_chance_corrects_nothing(counts):
     """The share is then unknown, which is said."""
-    corrected = corrected_pass_rate(50, 100, measure_agreement(*cases(**counts)))
+    corrected = correct_pass_rate(50, 100, measure_agreement(*cases(**counts)))
 
     assert (corrected.value, tuple(corrected.interval)) == (None, (0.0, 1.0))
 
@@ -123,7 +123,7 @@ def test_intervals_hold_what_is_true():
         judge = np.where(people, rng.random(150) < 0.85, rng.random(150) > 0.9)
         measured = measure_agreement(["pass" if said else "fail" for said in judge], people.tolist())
         passed = int(np.sum(np.where(rng.random(400) < 0.7, rng.random(400) < 0.85, rng.random(400) > 0.9)))
-        share = corrected_pass_rate(passed, 400, measured).interval
+        share = correct_pass_rate(passed, 400, measured).interval
         held["tpr"] += measured.tpr.interval.low <= 0.85 <= measured.tpr.interval.high
         held["tnr"] += measured.tnr.interval.low <= 0.9 <= measured.tnr.interval.high
         held["share"] += share.low <= 0.7 <= share.high

@@ -14,7 +14,7 @@ from cupel.errors import (
     ProviderOutageError,
     ProviderRefusedError,
 )
-from cupel.limits.classify import ReplyError, classify, error_in_body, is_transient, translated
+from cupel.limits.classify import ReplyError, classify, error_in_body, is_transient, translate
 
 
 @pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 502, 503, 504, 520, 529])
@@ -29,7 +29,7 @@ def test_these_statuses_end_the_run(failure, status):
     error = failure("no", status)
 
     assert classify(error) == "refused"
-    assert isinstance(translated(error, model="openai:m"), ProviderRefusedError)
+    assert isinstance(translate(error, model="openai:m"), ProviderRefusedError)
 
 
 @pytest.mark.parametrize("status", [400, 405, 413, 415, 422])
@@ -38,7 +38,7 @@ def test_these_statuses_end_the_document(failure, status):
     error = failure("no", status)
 
     assert classify(error) == "bad_request"
-    assert isinstance(translated(error, model="openai:m"), BadRequestError)
+    assert isinstance(translate(error, model="openai:m"), BadRequestError)
 
 
 @pytest.mark.parametrize(
@@ -60,12 +60,12 @@ def test_spent_credit_is_a_limit_though_it_comes_as_a_429(failure):
     error = failure("You exceeded your current quota", 429, code="insufficient_quota")
 
     assert classify(error) == "limit"
-    assert isinstance(translated(error, model="openai:m"), ProviderLimitError)
+    assert isinstance(translate(error, model="openai:m"), ProviderLimitError)
 
 
 def test_a_limit_says_when_it_opens_wherever_the_provider_wrote_it(failure):
     """In a header as well as in the text."""
-    error = translated(failure("free-models-per-day", 429, {"retry-after": "3600"}), model="openrouter:m")
+    error = translate(failure("free-models-per-day", 429, {"retry-after": "3600"}), model="openrouter:m")
 
     assert error.resets_in_s == 3_600
 
@@ -134,7 +134,7 @@ def test_real_status_errors_of_openai_are_recognised():
 def test_a_bug_is_not_a_failure_of_a_provider(error):
     """It is neither retried nor disguised."""
     assert classify(error) is None
-    assert translated(error, model="openai:m") is None
+    assert translate(error, model="openai:m") is None
 
 
 @pytest.mark.parametrize(
@@ -178,12 +178,12 @@ def test_a_reply_without_an_error_has_none(reply):
 def test_our_own_errors_keep_their_meaning(error, kind):
     """What was translated once is not translated again."""
     assert classify(error) == kind
-    assert translated(error, model="openai:m") is error
+    assert translate(error, model="openai:m") is error
 
 
 def test_a_translated_error_says_what_to_do_and_is_short(failure):
     """The model leads, the provider's words follow on one line, the remedy ends."""
-    error = translated(failure("Invalid\nAPI Key " + "x" * 900, 401), model="groq:m")
+    error = translate(failure("Invalid\nAPI Key " + "x" * 900, 401), model="groq:m")
 
     assert str(error).startswith("groq:m: 401: Invalid API Key")
     assert str(error).endswith("(check the key and what it may use)")

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from cupel.models.offline.chat import OfflineBaseline
-from cupel.models.offline.examples import taught
+from cupel.models.offline.examples import read_examples
 from cupel.models.offline.names import names
 from cupel.models.offline.sentences import sentence_spans, units
 from cupel.task.rendering import messages, stable_values, template_of, wire_schema
@@ -258,7 +258,7 @@ def test_a_sentence_is_cut_where_a_new_clause_has_its_own_subject():
 def test_examples_in_the_prompt_teach_labels():
     """A quote of an example stands for the list it is in, and for the labels beside it."""
     system = 'Text: Rain fell. We must act.\nRecord: {"items":[{"quote":"We must act","kind":"demand"}]}'
-    teaching = taught(system)
+    teaching = read_examples(system)
 
     assert teaching.exemplars == {("", "items"): ("We must act",), ("kind", "demand"): ("We must act",)}
 

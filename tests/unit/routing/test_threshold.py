@@ -16,7 +16,7 @@ from cupel.routing.threshold import (
     binomial_upper,
     certify,
     split_for_certificate,
-    tolerated,
+    tolerate,
     uniform_sample,
 )
 
@@ -133,7 +133,7 @@ def test_labels_that_would_not_tighten_the_bound_fit_the_score_instead():
 
     assert sorted([*fit, *held]) == list(range(300))
     assert len(fit) >= 40
-    assert tolerated(len(held), 0.05, 0.1) > tolerated(len(held) - 1, 0.05, 0.1)
+    assert tolerate(len(held), 0.05, 0.1) > tolerate(len(held) - 1, 0.05, 0.1)
 
 
 def test_too_few_labels_to_fit_and_certify_say_how_many_more():

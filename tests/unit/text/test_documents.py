@@ -230,7 +230,7 @@ def test_an_id_cannot_break_out_of_its_attribute():
 
 async def test_the_language_model_is_loaded_once_however_many_ask_at_once(monkeypatch):
     """Sixty-four first documents wait for one load: loading it in every thread took 200 MB and seconds."""
-    documents._loaded_model.cache_clear()
+    documents._load_model.cache_clear()
     loads = []
     made = LanguageIdentifier.from_model_file
     monkeypatch.setattr(

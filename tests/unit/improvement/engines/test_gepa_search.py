@@ -11,7 +11,7 @@ import pytest
 
 from cupel.errors import BudgetExceededError
 from cupel.improvement.engines.base import Tried
-from cupel.improvement.engines.gepa import divided
+from cupel.improvement.engines.gepa import divide
 from cupel.improvement.engines.gepa_search import Loader, Minibatches, Proposed, Search, SearchLimits
 from cupel.improvement.failure_clusters import Failure
 
@@ -200,7 +200,7 @@ def test_a_minibatch_is_mostly_failures_with_anchors_beside_them():
 def test_a_group_lies_on_one_side_and_both_sides_get_failures():
     """As long as two groups fail."""
     groups = {doc_id: f"g{at // 4}" for at, doc_id in enumerate(IDS)}
-    sides = divided(FAILING, IDS[1::2], groups)
+    sides = divide(FAILING, IDS[1::2], groups)
 
     assert not {groups[d] for d in sides.learn} & {groups[d] for d in sides.choose}
     assert set(sides.learn) & set(FAILING)

@@ -10,9 +10,9 @@ from cupel.runs.planning.estimates import (
     Drawn,
     Guess,
     Population,
-    blended,
+    blend,
     certain,
-    guessed,
+    draw,
     mean_of,
     ratio_of,
 )
@@ -78,8 +78,8 @@ def test_what_was_seen_outweighs_the_default_as_it_grows(rng):
     """At as many documents as the default is worth, both count half."""
     seen, default = certain(1.0), certain(0.0)
 
-    assert blended(seen, default, PRIOR_DOCUMENTS, rng).point == pytest.approx(0.5)
-    assert blended(seen, default, 97 * PRIOR_DOCUMENTS, rng).point == pytest.approx(97 / 98)
+    assert blend(seen, default, PRIOR_DOCUMENTS, rng).point == pytest.approx(0.5)
+    assert blend(seen, default, 97 * PRIOR_DOCUMENTS, rng).point == pytest.approx(97 / 98)
 
 
 def test_without_anything_seen_the_ratio_is_the_default_with_its_range(rng):
@@ -100,7 +100,7 @@ def test_a_single_value_outside_its_draws_widens_the_interval():
 
 def test_the_interval_holds_what_was_seen_as_well_as_what_is_expected(rng):
     """Nothing seen in 40 documents may stay next to nothing, whatever the default says."""
-    found = (blended(certain(0.0), certain(0.5), 40, rng) * 1000.0).estimate().outwards()
+    found = (blend(certain(0.0), certain(0.5), 40, rng) * 1000.0).estimate().outwards()
 
     assert found.low < 5
     assert found.expected > 10
@@ -108,4 +108,4 @@ def test_the_interval_holds_what_was_seen_as_well_as_what_is_expected(rng):
 
 def test_a_guess_without_a_range_is_certain(rng):
     """Nothing is drawn where low and high are one."""
-    assert set(guessed(Guess(1.0, 1.0, 1.0), rng).draws) == {1.0}
+    assert set(draw(Guess(1.0, 1.0, 1.0), rng).draws) == {1.0}
