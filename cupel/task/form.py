@@ -126,23 +126,25 @@ class _Writer:
             if node is False:
                 raise self._no_form(where, "no value is allowed here; leave the field out")
             return {**notes, "anyOf": [{"type": kind} for kind in _SCALARS]}, None
-        if "$ref" in node:
-            return self._reference(node, where)
-        if "allOf" in node:
-            return self._merged(node, where)
-        if "oneOf" in node or "anyOf" in node:
-            return self._union(node, where)
-        plain = {k: v for k, v in node.items() if self._is_sent(k, v)}
         kinds = types_of(node)
-        if "properties" in node or "object" in kinds:
-            return self._object(node, plain, where)
-        if "array" in kinds or "items" in node or "prefixItems" in node:
-            return self._list(node, plain, where)
-        if not kinds and "enum" in node:
-            plain = {"type": _types_of_values(node["enum"]), **plain} if None not in node["enum"] else plain
-        if not kinds and "const" in node:
-            plain = {"type": _types_of_values([node["const"]]), **plain}
+        shapes: tuple[tuple[bool, Callable[[Node, str], tuple[dict[str, Any], Back]]], ...] = (
+            ("$ref" in node, self._reference),
+            ("allOf" in node, self._merged),
+            ("oneOf" in node or "anyOf" in node, self._union),
+            ("properties" in node or "object" in kinds, self._object),
+            ("array" in kinds or "items" in node or "prefixItems" in node, self._list),
+        )
+        return next((write for is_of, write in shapes if is_of), self._scalar)(node, where)
+
+    def _scalar(self, node: Node, _where: str) -> tuple[dict[str, Any], Back]:
+        plain = self._plain(node)
+        values = node.get("enum", [node["const"]] if "const" in node else [])
+        if values and not types_of(node):
+            plain = {"type": _types_of_values(values), **plain}
         return plain, None
+
+    def _plain(self, node: Node) -> dict[str, Any]:
+        return {k: v for k, v in node.items() if self._is_sent(k, v)}
 
     def _is_sent(self, key: str, value: Any) -> bool:
         if key in _UNSENT:
@@ -177,7 +179,8 @@ class _Writer:
         return back
 
     def _is_recursive(self, reference: str) -> bool:
-        waiting, seen = [self.shape.resolve({"$ref": reference})], 0
+        waiting: list[Any] = [self.shape.resolve({"$ref": reference})]
+        seen = 0
         while waiting and seen < 10_000:
             node = waiting.pop()
             seen += 1
@@ -201,34 +204,23 @@ class _Writer:
 
     def _union(self, node: Node, where: str) -> tuple[dict[str, Any], Back]:
         choices = [*node.get("anyOf", ()), *node.get("oneOf", ())]
-        shared = {k: v for k, v in node.items() if k not in ("anyOf", "oneOf") and self._is_sent(k, v)}
-        holds = {k for k in shared if k not in _NOTES} - _marks(node)
-        written: list[dict[str, Any]] = []
-        ways: list[tuple[Node, Back]] = []
-        for number, choice in enumerate(choices):
-            # what is said beside a union holds for each choice; strict modes want it inside
-            whole = (
-                merge({k: shared[k] for k in holds - {"type"}}, self.shape.resolve(choice))
-                if holds - {"type"}
-                else choice
-            )
-            made, back = self.write(whole, f"{where}/anyOf/{number}")
-            written.append(made)
-            ways.append((made, back))
-        kept = {k: v for k, v in shared.items() if k not in holds or not (holds - {"type"})}
-        made = {
-            k: (written if k in ("anyOf", "oneOf") else kept[k])
-            for k in node
-            if k in kept or k in ("anyOf", "oneOf")
-        }
-        if "oneOf" in made:
-            made["anyOf"] = made.pop("oneOf")
-        made.pop("type", None)
-        if all(back is None for _, back in ways):
-            return made, None
-        return made, self._chosen(ways)
+        beside = {k: v for k, v in self._plain(node).items() if k not in ("anyOf", "oneOf")}
+        kept = set(_NOTES) | _marks(node)
+        # what holds beside a union holds for each choice, and strict modes want it there
+        held = {k: v for k, v in beside.items() if k not in kept and k != "type"}
+        if held:
+            choices = [merge(held, self.shape.resolve(choice)) for choice in choices]
+        ways = [self.write(choice, f"{where}/anyOf/{number}") for number, choice in enumerate(choices)]
+        # in the order of the node, so that what is in the form already stays as it was written
+        made: dict[str, Any] = {}
+        for key in node:
+            if key in kept & beside.keys():
+                made[key] = beside[key]
+            elif key in ("anyOf", "oneOf"):
+                made["anyOf"] = [choice for choice, _ in ways]
+        return made, None if all(back is None for _, back in ways) else self._chosen(ways)
 
-    def _chosen(self, ways: list[tuple[Node, Back]]) -> Back:
+    def _chosen(self, ways: list[tuple[dict[str, Any], Back]]) -> Back:
         """The way back of the first choice the value is in the form of."""
 
         def back(value: Any) -> Any:
@@ -244,7 +236,8 @@ class _Writer:
 
         return bool(Draft202012Validator({**made, **self.written}).is_valid(value))
 
-    def _object(self, node: Node, plain: dict[str, Any], where: str) -> tuple[dict[str, Any], Back]:
+    def _object(self, node: Node, where: str) -> tuple[dict[str, Any], Back]:
+        plain = self._plain(node)
         properties = node.get("properties") or {}
         further = node.get("additionalProperties", node.get("unevaluatedProperties"))
         patterns = node.get("patternProperties") or {}
@@ -312,7 +305,8 @@ class _Writer:
 
         return made, back
 
-    def _list(self, node: Node, plain: dict[str, Any], where: str) -> tuple[dict[str, Any], Back]:
+    def _list(self, node: Node, where: str) -> tuple[dict[str, Any], Back]:
+        plain = self._plain(node)
         if "prefixItems" in node:
             return self._tuple(node, plain, where)
         item, way = self.write(node.get("items", True), f"{where}/items")

@@ -342,11 +342,14 @@ def _may_be(variant: Node, value: Any) -> bool:
     kinds = types_of(variant)
     if kinds and not any(isinstance(value, _KINDS.get(kind, object)) for kind in kinds):
         return False
-    for name, child in variant.get("properties", {}).items():
-        if isinstance(value, dict) and isinstance(child, Mapping) and "const" in child and name in value:
-            if value[name] != child["const"]:
-                return False
-    return True
+    if not isinstance(value, dict):
+        return True
+    constants = {
+        name: child["const"]
+        for name, child in variant.get("properties", {}).items()
+        if isinstance(child, Mapping) and "const" in child
+    }
+    return all(value[name] == constant for name, constant in constants.items() if name in value)
 
 
 def _escape(name: str) -> str:

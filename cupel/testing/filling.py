@@ -47,22 +47,24 @@ class _Filler:
         if here in above and nullable:
             return None
         below = (*above, here)
-        if "const" in schema or schema.get("enum"):
-            return schema["const"] if "const" in schema else schema["enum"][0]
-        if types_of(schema) == ["null"]:
-            return None
-        kind = next((kind for kind in types_of(schema) if kind != "null"), "object")
+        choices = [schema["const"]] if "const" in schema else schema.get("enum", ())
+        if choices:
+            return choices[0]
+        kind = next((kind for kind in (types_of(schema) or ["object"]) if kind != "null"), "null")
         if kind == "object":
             return {key: self.fill(part, key, below) for key, part in schema.get("properties", {}).items()}
         if kind == "array":
-            first = [self.fill(part, name, below) for part in schema.get("prefixItems", ())]
-            items = schema.get("items", {"type": "string"})
-            leads_back = any(json.dumps(items, sort_keys=True) == each for each in below)
-            return first if first or leads_back else [self.fill(items, name, below)]
+            return self._list(schema, name, below)
         if kind == "string":
             grounded = schema.get("x-grounded") or any(word in name.lower() for word in _QUOTES)
             return _first_sentence(self.document) if grounded else name or "text"
         return {"integer": 1, "number": 1.0, "boolean": True}.get(kind)
+
+    def _list(self, schema: Mapping[str, Any], name: str, below: tuple[str, ...]) -> list[Any]:
+        first = [self.fill(part, name, below) for part in schema.get("prefixItems", ())]
+        items = schema.get("items", {"type": "string"})
+        leads_back = json.dumps(items, sort_keys=True) in below
+        return first if first or leads_back else [self.fill(items, name, below)]
 
 
 def _first_sentence(document: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import enum
 import json
@@ -39,20 +39,17 @@ def faults(node, where="", *, at_root=True):
     seen = [f"{where}: {word}" for word in sorted(FORBIDDEN & node.keys())]
     if at_root and (node.get("type") != "object" or "anyOf" in node or "$ref" in node):
         seen.append("the root is no plain object")
-    if "$ref" in node and len(node) > 1:
-        seen.append(f"{where}: something beside $ref")
-    if re.search(r"\(\?[=!<]", str(node.get("pattern", ""))):
-        seen.append(f"{where}: look-around")
-    if not node.keys() & {"type", "anyOf", "$ref", "enum", "const"}:
-        seen.append(f"{where}: says no type")
     kinds = node["type"] if isinstance(node.get("type"), list) else [node.get("type")]
-    if "object" in kinds:
-        if node.get("additionalProperties") is not False:
-            seen.append(f"{where}: open to more properties")
-        if list(node.get("required", ())) != list(node.get("properties", {})):
-            seen.append(f"{where}: a property that is not required")
-    if "array" in kinds and not isinstance(node.get("items"), dict):
-        seen.append(f"{where}: a list of anything")
+    named, is_object = list(node.get("properties", {})), "object" in kinds
+    wrong = {
+        "something beside $ref": "$ref" in node and len(node) > 1,
+        "look-around": re.search(r"\(\?[=!<]", str(node.get("pattern", ""))) is not None,
+        "says no type": not node.keys() & {"type", "anyOf", "$ref", "enum", "const"},
+        "open to more properties": is_object and node.get("additionalProperties") is not False,
+        "a property that is not required": is_object and list(node.get("required", ())) != named,
+        "a list of anything": "array" in kinds and not isinstance(node.get("items"), dict),
+    }
+    seen += [f"{where}: {fault}" for fault, is_there in wrong.items() if is_there]
     inner = [
         *node.get("properties", {}).items(),
         *node.get("$defs", {}).items(),
@@ -80,7 +77,11 @@ def test_every_schema_is_sent_in_the_form_or_refused_with_a_way_out(kinds):
     try:
         form, sent = form_of(schema)
     except TaskError as error:
-        assert "has no form" in str(error)
+        refused = str(error)
+    else:
+        refused = ""
+    if refused:
+        assert "has no form" in refused
         return
 
     assert faults(sent) == []
@@ -147,8 +148,8 @@ class Loose(BaseModel):
     value: Any
     span: tuple[int, int]
     tags: set[str]
-    day: datetime.date
-    at: datetime.datetime | None = None
+    day: dt.date
+    at: dt.datetime | None = None
     level: Level
     one: Literal["only"] = "only"
 

@@ -31,61 +31,43 @@ def quotes(schema, record):
     ]
 
 
-def wrapped(kind, node, value, defs, depth):
-    """A node inside one more keyword, and a value for it."""
+def refer(defs, node, name, *beside):
+    """A reference to a new definition."""
+    defs[name] = node
+    return {"$ref": f"#/$defs/{name.replace('~', '~0').replace('/', '~1')}", **dict(beside)}
+
+
+def recursive(defs, node):
+    """A definition that has the node and children of its own kind."""
     name = f"D{len(defs)}"
-    match kind:
-        case "property":
-            return {"type": "object", "properties": {"a": node}, "required": ["a"]}, {"a": value}
-        case "item":
-            return {"type": "array", "items": node}, [value, value]
-        case "tuple":
-            return {"type": "array", "prefixItems": [{"type": "integer"}, node]}, [1, value]
-        case "after a tuple":
-            return {"type": "array", "prefixItems": [{"type": "integer"}], "items": node}, [1, value]
-        case "pattern":
-            return {"type": "object", "patternProperties": {"^q": node}, "additionalProperties": False}, {
-                "q1": value
-            }
-        case "any name":
-            return {"type": "object", "additionalProperties": node}, {"x/y~z": value}
-        case "anyOf first":
-            return {"anyOf": [node, number(depth)]}, value
-        case "anyOf last":
-            return {"anyOf": [{"type": "null"}, number(depth), node]}, value
-        case "oneOf":
-            return {"oneOf": [number(depth), node]}, value
-        case "allOf":
-            return {"allOf": [{}, node]}, value
-        case "ref":
-            defs[name] = node
-            return {"$ref": f"#/$defs/{name}"}, value
-        case "ref with a description":
-            defs[name] = node
-            return {"$ref": f"#/$defs/{name}", "description": "what it is"}, value
-        case "escaped ref":
-            defs[f"{name}/~x"] = node
-            return {"$ref": f"#/$defs/{name}~1~0x"}, value
-        case "chain of refs":
-            defs[name] = node
-            defs[f"{name}b"] = {"$ref": f"#/$defs/{name}"}
-            return {"$ref": f"#/$defs/{name}b"}, value
-        case "recursion":
-            defs[name] = {
-                "type": "object",
-                "properties": {"own": node, "kids": {"type": "array", "items": {"$ref": f"#/$defs/{name}"}}},
-                "required": ["own", "kids"],
-            }
-            return {"$ref": f"#/$defs/{name}"}, {"own": value, "kids": [{"own": value, "kids": []}]}
-        case "if":
-            return {"if": {"type": "integer"}, "then": {}, "else": node}, value
-    raise AssertionError(kind)
+    kids = {"type": "array", "items": {"$ref": f"#/$defs/{name}"}}
+    made = {"type": "object", "properties": {"own": node, "kids": kids}, "required": ["own", "kids"]}
+    return refer(defs, made, name)
 
 
-KINDS = (
-    "property", "item", "tuple", "after a tuple", "pattern", "any name", "anyOf first", "anyOf last", "oneOf", "allOf",
-    "ref", "ref with a description", "escaped ref", "chain of refs", "recursion", "if",
-)  # fmt: skip
+WRAPPED = {
+    "property": lambda n, v, d, k: ({"type": "object", "properties": {"a": n}, "required": ["a"]}, {"a": v}),
+    "item": lambda n, v, d, k: ({"type": "array", "items": n}, [v, v]),
+    "tuple": lambda n, v, d, k: ({"type": "array", "prefixItems": [{"type": "integer"}, n]}, [1, v]),
+    "after a tuple": lambda n, v, d, k: ({"type": "array", "prefixItems": [{"type": "integer"}], "items": n}, [1, v]),
+    "pattern": lambda n, v, d, k: (
+        {"type": "object", "patternProperties": {"^q": n}, "additionalProperties": False}, {"q1": v},
+    ),
+    "any name": lambda n, v, d, k: ({"type": "object", "additionalProperties": n}, {"x/y~z": v}),
+    "anyOf first": lambda n, v, d, k: ({"anyOf": [n, number(k)]}, v),
+    "anyOf last": lambda n, v, d, k: ({"anyOf": [{"type": "null"}, number(k), n]}, v),
+    "oneOf": lambda n, v, d, k: ({"oneOf": [number(k), n]}, v),
+    "allOf": lambda n, v, d, k: ({"allOf": [{}, n]}, v),
+    "ref": lambda n, v, d, k: (refer(d, n, f"D{len(d)}"), v),
+    "ref with a description": lambda n, v, d, k: (refer(d, n, f"D{len(d)}", ("description", "what it is")), v),
+    "escaped ref": lambda n, v, d, k: (refer(d, n, f"D{len(d)}/~x"), v),
+    "chain of refs": lambda n, v, d, k: (refer(d, refer(d, n, f"D{len(d)}"), f"C{len(d)}"), v),
+    "recursion": lambda n, v, d, k: (recursive(d, n), {"own": v, "kids": [{"own": v, "kids": []}]}),
+    "if": lambda n, v, d, k: ({"if": {"type": "integer"}, "then": {}, "else": n}, v),
+}  # fmt: skip
+"""Each keyword around a node: the schema, and a value for it, of node, value, definitions and depth."""
+
+KINDS = tuple(WRAPPED)
 
 
 def built(kinds):
@@ -93,7 +75,7 @@ def built(kinds):
     defs = {}
     node, value = QUOTE, SAID
     for depth, kind in enumerate(kinds):
-        node, value = wrapped(kind, node, value, defs, depth)
+        node, value = WRAPPED[kind](node, value, defs, depth)
     schema = {"type": "object", "properties": {"x": node}, "required": ["x"], "$defs": defs}
     return schema, {"x": value}
 
