@@ -7,6 +7,7 @@ called: looked up first, reserved before it is sent, limited, retried, and commi
 
 from cupel.engine.ask import Answer, Question, ask, schema_problem
 from cupel.engine.batch import Batcher, BatchSettings, check_batchable, held_usd
+from cupel.engine.money import SharedBudget
 from cupel.engine.packing import (
     Packing,
     PackingCertificate,
@@ -21,7 +22,6 @@ from cupel.engine.packing import (
     read_certificate,
 )
 from cupel.engine.policies import policy_path
-from cupel.engine.purses import SharedBudget
 from cupel.engine.requests import Request
 from cupel.engine.run import Run, Tally, current_retry, current_run, current_sample, running, sampling
 from cupel.engine.runtime import DEFAULT_TASK, Runtime, close_current, current, install

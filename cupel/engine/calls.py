@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Any, Protocol
 
-from cupel.engine.holds import Hold
+from cupel.engine.money import Hold
 from cupel.engine.requests import Request, Response, paid_for
 from cupel.engine.run import Run, current_run
 from cupel.errors import DocumentBudgetError, UnknownPriceError

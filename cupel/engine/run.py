@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from cupel.engine.purses import SharedBudget
+from cupel.engine.money import SharedBudget
 from cupel.limits import Budget
 from cupel.task import TaskSpec
 

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 
 from cupel.engine.batch.jobs import Jobs, Results
-from cupel.engine.purses import SharedBudget
+from cupel.engine.money import SharedBudget
 from cupel.engine.requests import Request
 from cupel.engine.run import Run
 from cupel.errors import BatchPendingError, CupelError, SettingError
