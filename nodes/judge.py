@@ -6,8 +6,8 @@ from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
 from cupel.cascade.extract import usd_left
+from cupel.cascade.judge import judge_record
 from cupel.cascade.routes import AfterJudge, after_judge
-from cupel.cascade.verify import judge_record
 from cupel.context import RunContext
 from cupel.engine import current
 from cupel.state import RunState, VerdictRecord

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from cupel.cascade.attempts import attempt_quality, best_attempt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from cupel.cascade.extract import calls_of
 from cupel.cascade.routes import failures_of
 from cupel.runlog import cost_of
-from cupel.state import Attempt, RunState, Settled, Status, VerdictRecord
+from cupel.state import Attempt, RunState, Settled, Status, VerdictName, VerdictRecord
 
 
 def settle(state: RunState) -> Settled:
@@ -97,3 +99,72 @@ def _later_errors(state: RunState, best: Attempt) -> list[str]:
         for attempt in state["attempts"]
         if attempt["error"] and attempt["number"] > best["number"]
     ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptQuality:
+    """What is known about one attempt, for choosing among several.
+
+    Attributes:
+        checks_passed: How well the record stands before code, in [0, 1]: 0 for no record, 1 for no objection.
+        criteria_passed: Weighted share of the judge's criteria passed, in [0, 1]; None where it was not judged.
+        verdict: The judge's verdict, None where it was not judged.
+        confidence: Calibrated confidence or, where there is none, the score; in [0, 1].
+        strong: Whether the strong tier wrote it.
+    """
+
+    checks_passed: float
+    criteria_passed: float | None
+    verdict: VerdictName | None
+    confidence: float
+    strong: bool
+
+    def rank(self) -> tuple[float, float, int, float, bool]:
+        """Return the ordering key; the greater is the better.
+
+        An attempt that was not judged ranks as if it had passed half of its criteria: above one that
+        failed most of them, below one that passed most.
+        """
+        criteria = 0.5 if self.criteria_passed is None else self.criteria_passed
+        accepted = {"accepted": 2, "unknown": 1, None: 1, "rejected": 0}[self.verdict]
+        return (self.checks_passed, criteria, accepted, self.confidence, self.strong)
+
+
+def best_attempt(attempts: Sequence[AttemptQuality]) -> int:
+    """Return the position of the best attempt; of equals, the later one.
+
+    Raises:
+        ValueError: If there is no attempt.
+
+    >>> first = AttemptQuality(
+    ...     checks_passed=1.0, criteria_passed=0.8, verdict="rejected", confidence=0.7, strong=False
+    ... )
+    >>> second = AttemptQuality(
+    ...     checks_passed=1.0, criteria_passed=0.5, verdict="rejected", confidence=0.9, strong=False
+    ... )
+    >>> best_attempt([first, second])
+    0
+    """
+    if not attempts:
+        raise ValueError("no attempt to choose from")
+    return max(range(len(attempts)), key=lambda at: (attempts[at].rank(), at))
+
+
+def attempt_quality(attempt: Attempt, verdict: VerdictRecord | None) -> AttemptQuality:
+    """Read an attempt's quality from the state; `verdict` is the one about this attempt, if it was judged."""
+    failures = _count_objections(attempt, verdict)
+    known = attempt["confidence"] if attempt["confidence"] is not None else attempt["score"]
+    return AttemptQuality(
+        checks_passed=0.0 if attempt["record"] is None else 1 / (1 + failures),
+        criteria_passed=None if verdict is None else verdict["score"],
+        verdict=None if verdict is None else verdict["verdict"],
+        confidence=known or 0.0,
+        strong=attempt["tier"] == "strong",
+    )
+
+
+def _count_objections(attempt: Attempt, verdict: VerdictRecord | None) -> int:
+    """Count what code found wrong: the judge step's checks, or the quotes where it was not judged."""
+    if verdict is not None:
+        return sum(finding["finding"] == "fail" for finding in verdict["code_findings"])
+    return sum(item["match"] not in {"verbatim", "normalised"} for item in attempt["evidence"])

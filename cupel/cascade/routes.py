@@ -3,78 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
-from cupel.cascade.attempts import StopReason, critique_hash, record_hash, stop_reason
 from cupel.context import RunContext
-from cupel.state import Attempt, FindingRecord, Tier, VerdictRecord
-from cupel.task import TaskSpec
-
-EMPTY: tuple[object, ...] = (None, "", [], {})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Doubt:
-    """Whether a record is in doubt, how sure we are, and why."""
-
-    score: float | None
-    confidence: float | None
-    calibrated: bool
-    in_doubt: bool
-    doubts: list[str]
-
-
-def basic_signals(attempt: Attempt, task: TaskSpec) -> dict[str, float | None]:
-    """The free signals: does it fit the schema, do the quotes stand in the text, are the fields filled.
-
-    Each is in [0, 1]; `quotes_grounded` is None for a record without quotes. Cost: no call.
-    """
-    record, evidence = attempt["record"], attempt["evidence"]
-    if record is None:
-        return {"schema_valid": 0.0, "quotes_grounded": None, "fields_filled": 0.0}
-    grounded = [entry["match"] in ("verbatim", "normalised") for entry in evidence]
-    filled = [record.get(name) not in EMPTY for name in task.must_fill]
-    return {
-        "schema_valid": 1.0,
-        "quotes_grounded": sum(grounded) / len(grounded) if grounded else None,
-        "fields_filled": sum(filled) / len(filled) if filled else 1.0,
-    }
-
-
-def plain_rule(attempt: Attempt, signals: Mapping[str, float | None], task: TaskSpec) -> Doubt:
-    """The rule before any calibration: accept what fits the schema, is grounded and complete.
-
-    The score is the product of the free signals; it is raw and says nothing about probability.
-    """
-    doubts = [*_record_doubts(attempt), *_quote_doubts(attempt), *_gaps(attempt, task)]
-    score = 1.0
-    for name in ("schema_valid", "quotes_grounded", "fields_filled", "agreement"):
-        value = signals.get(name)
-        score *= 1.0 if value is None else value
-    return Doubt(
-        score=round(score, 4), confidence=None, calibrated=False, in_doubt=bool(doubts), doubts=doubts
-    )
-
-
-def _record_doubts(attempt: Attempt) -> list[str]:
-    return [attempt["error"] or "no record"] if attempt["record"] is None else []
-
-
-def _quote_doubts(attempt: Attempt) -> list[str]:
-    return [
-        f"{entry['path']}: the quote is {entry['match']}" + (f" ({entry['diff']})" if entry["diff"] else "")
-        for entry in attempt["evidence"]
-        if entry["match"] not in ("verbatim", "normalised")
-    ]
-
-
-def _gaps(attempt: Attempt, task: TaskSpec) -> list[str]:
-    record = attempt["record"]
-    if record is None:
-        return []
-    return [f"/{name} is empty" for name in task.must_fill if record.get(name) in EMPTY]
+from cupel.state import Attempt, FindingRecord, Tier, VerdictName, VerdictRecord
 
 
 def is_judged(attempt: Attempt, context: RunContext, doc_id: str) -> bool:
@@ -164,3 +98,66 @@ def critique(verdict: VerdictRecord) -> list[tuple[str, str | None]]:
 def failures_of(findings: Sequence[FindingRecord]) -> list[FindingRecord]:
     """The findings that are failures."""
     return [finding for finding in findings if finding["finding"] == "fail"]
+
+
+StopReason = Literal[
+    "accepted", "unknown", "budget", "rounds", "repeated_record", "repeated_critique", "no_instruction"
+]
+"""Why refining ends: two are the judge's, the others mean that one more round would teach nothing."""
+
+
+def record_hash(record: Mapping[str, Any] | None) -> str:
+    """Return a short hash of a record's content; key order does not matter."""
+    return _hash(json.dumps(record, sort_keys=True, ensure_ascii=False, default=str))
+
+
+def critique_hash(critique: Iterable[tuple[str, str | None]]) -> str:
+    """Return a short hash of what a critique objects to.
+
+    The judge's reasoning is left out: it is worded anew each time, while the objection stays.
+
+    Args:
+        critique: Each failed criterion's id with the evidence quoted for it.
+    """
+    objections = sorted(
+        (criterion, " ".join((quote or "").casefold().split())) for criterion, quote in critique
+    )
+    return _hash(json.dumps(objections, ensure_ascii=False))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def stop_reason(
+    *,
+    verdict: VerdictName,
+    record_hashes: Sequence[str],
+    critique_hashes: Sequence[str],
+    max_refinements: int,
+    budget_left: bool = True,
+) -> StopReason | None:
+    """Say why this tier refines no further, or None when another round is worth its price.
+
+    Args:
+        verdict: The latest verdict.
+        record_hashes: `record_hash` of every attempt of this tier, oldest first, the judged one last.
+        critique_hashes: `critique_hash` of every rejection on this tier, oldest first.
+        max_refinements: Rounds allowed on a tier; the first attempt is no round.
+        budget_left: Whether the document may still spend.
+
+    Returns:
+        The first reason that applies. `no_instruction` is the caller's: no instruction survived
+        `check_addendum`.
+    """
+    if verdict != "rejected":
+        return verdict
+    if not budget_left:
+        return "budget"
+    if len(record_hashes) - 1 >= max_refinements:
+        return "rounds"
+    if record_hashes and record_hashes[-1] in record_hashes[:-1]:
+        return "repeated_record"
+    if critique_hashes and critique_hashes[-1] in critique_hashes[:-1]:
+        return "repeated_critique"
+    return None

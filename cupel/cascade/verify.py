@@ -1,23 +1,210 @@
-"""The two looks at a record: the signals that say how sure we are, and the judge."""
+"""How sure we can be of a record: what is observed of it, free or by further calls, and what that amounts to."""
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cupel.cascade.deliberate import deliberate
-from cupel.cascade.observe import observe, read_signals
-from cupel.cascade.routes import Doubt, basic_signals, plain_rule
+from cupel.cascade.extract import attempt_record, prompt_for, usd_left
 from cupel.context import RunContext
-from cupel.engine import current, current_run
-from cupel.judging import Finding, Verdict, code_checks
-from cupel.routing import compute_signals
-from cupel.state import Attempt, RunState, VerdictRecord
-from cupel.task import TaskSpec
+from cupel.engine import Question, ask, current, current_run, sampling
+from cupel.errors import SettingError
+from cupel.routing import Observed, compute_signals
+from cupel.state import Attempt, Call, Record, RunState
+from cupel.task import TaskSpec, compact, messages, template_of
+from cupel.text import wrap
 
 if TYPE_CHECKING:
     from cupel.routing import ThresholdCascade
+EMPTY: tuple[object, ...] = (None, "", [], {})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """Whether a record is in doubt, how sure we are, and why."""
+
+    score: float | None
+    confidence: float | None
+    calibrated: bool
+    in_doubt: bool
+    doubts: list[str]
+
+
+def basic_signals(attempt: Attempt, task: TaskSpec) -> dict[str, float | None]:
+    """The free signals: does it fit the schema, do the quotes stand in the text, are the fields filled.
+
+    Each is in [0, 1]; `quotes_grounded` is None for a record without quotes. Cost: no call.
+    """
+    record, evidence = attempt["record"], attempt["evidence"]
+    if record is None:
+        return {"schema_valid": 0.0, "quotes_grounded": None, "fields_filled": 0.0}
+    grounded = [entry["match"] in ("verbatim", "normalised") for entry in evidence]
+    filled = [record.get(name) not in EMPTY for name in task.must_fill]
+    return {
+        "schema_valid": 1.0,
+        "quotes_grounded": sum(grounded) / len(grounded) if grounded else None,
+        "fields_filled": sum(filled) / len(filled) if filled else 1.0,
+    }
+
+
+def plain_rule(attempt: Attempt, signals: Mapping[str, float | None], task: TaskSpec) -> Doubt:
+    """The rule before any calibration: accept what fits the schema, is grounded and complete.
+
+    The score is the product of the free signals; it is raw and says nothing about probability.
+    """
+    doubts = [*_record_doubts(attempt), *_quote_doubts(attempt), *_gaps(attempt, task)]
+    score = 1.0
+    for name in ("schema_valid", "quotes_grounded", "fields_filled", "agreement"):
+        value = signals.get(name)
+        score *= 1.0 if value is None else value
+    return Doubt(
+        score=round(score, 4), confidence=None, calibrated=False, in_doubt=bool(doubts), doubts=doubts
+    )
+
+
+def _record_doubts(attempt: Attempt) -> list[str]:
+    return [attempt["error"] or "no record"] if attempt["record"] is None else []
+
+
+def _quote_doubts(attempt: Attempt) -> list[str]:
+    return [
+        f"{entry['path']}: the quote is {entry['match']}" + (f" ({entry['diff']})" if entry["diff"] else "")
+        for entry in attempt["evidence"]
+        if entry["match"] not in ("verbatim", "normalised")
+    ]
+
+
+def _gaps(attempt: Attempt, task: TaskSpec) -> list[str]:
+    record = attempt["record"]
+    if record is None:
+        return []
+    return [f"/{name} is empty" for name in task.must_fill if record.get(name) in EMPTY]
+
+
+SAMPLES = 4
+"""Further records for self-consistency."""
+VERIFICATIONS = 8
+"""Answers to "is this record right?" for self-verification (AutoMix, arXiv 2310.12963, takes 8)."""
+SAMPLING_TEMPERATURE = 1.0
+_COSTLY = ("agreement", "self_verified", "self_consistency")
+_VERDICT = {
+    "type": "object",
+    "properties": {"reasoning": {"type": "string"}, "right": {"type": "boolean"}},
+    "required": ["reasoning", "right"],
+    "additionalProperties": False,
+}
+
+
+def read_signals(context: RunContext) -> tuple[str, ...]:
+    """The costly signals a run asks for.
+
+    Raises:
+        SettingError: For a name that is none of them, or agreement without a model to agree with.
+    """
+    names = tuple(name.strip() for name in context.signals.split(",") if name.strip())
+    if context.agreement_model and "agreement" not in names:
+        names = (*names, "agreement")
+    for name in names:
+        if name not in _COSTLY:
+            raise SettingError(
+                f"signals={name!r}: not one of {', '.join(_COSTLY)}; the free ones are always on"
+            )
+    if "agreement" in names and not context.agreement_model:
+        raise SettingError("the signal 'agreement' needs a second cheap model: set agreement_model")
+    return names
+
+
+def observe_free(attempt: Attempt) -> Observed:
+    """What costs nothing: the record, whether it fitted at once, its quotes, the tokens' probabilities."""
+    repaired = any(call["kind"] == "repair" for call in attempt["calls"])
+    return Observed(
+        record=attempt["record"],
+        schema_valid=attempt["record"] is not None and not repaired,
+        quote_matches=[entry["match"] for entry in attempt["evidence"]],
+        token_logprobs=attempt["logprobs"],
+        self_report=_self_report(attempt["record"]),
+    )
+
+
+def _self_report(record: Record | None) -> float | None:
+    """What a schema with a `confidence` field made the model say of itself; an input, never a verdict."""
+    stated = (record or {}).get("confidence")
+    return float(stated) if isinstance(stated, int | float) and not isinstance(stated, bool) else None
+
+
+async def observe(
+    state: RunState, task: TaskSpec, context: RunContext, attempt: Attempt
+) -> tuple[Observed, list[Call]]:
+    """Everything the run asks to observe about the latest record, and the calls it took."""
+    seen = observe_free(attempt)
+    calls: list[Call] = []
+    if attempt["record"] is None or attempt["tier"] != "cheap":
+        return seen, calls
+    for name in read_signals(context):
+        if name == "agreement":
+            others, made = await _records(state, task, context, model=context.agreement_model, count=1)
+            seen = replace(seen, second_record=others[0])
+        elif name == "self_consistency":
+            others, made = await _records(state, task, context, model=attempt["model"], count=SAMPLES)
+            seen = replace(seen, samples=others)
+        else:
+            votes, made = await _verifications(state, task, context, attempt)
+            seen = replace(seen, verifications=votes)
+        calls += made
+    return seen, calls
+
+
+async def _records(
+    state: RunState, task: TaskSpec, context: RunContext, *, model: str, count: int
+) -> tuple[list[Record | None], list[Call]]:
+    """Further records: one of another model as it is, or several of the same model, sampled."""
+    same = count > 1
+    update = {"cheap_model": model} | ({"temperature": SAMPLING_TEMPERATURE} if same else {})
+    other = context.model_copy(update=update)
+
+    async def one(number: int) -> Attempt:
+        with sampling(number if same else 0):
+            return await attempt_record(state, task, other, "cheap")
+
+    attempts = await asyncio.gather(*(one(number + 1) for number in range(count)))
+    return [a["record"] for a in attempts], _as_verifying(call for a in attempts for call in a["calls"])
+
+
+async def _verifications(
+    state: RunState, task: TaskSpec, context: RunContext, attempt: Attempt
+) -> tuple[list[bool | None], list[Call]]:
+    """The cheap model's own answers to "is this record right?", sampled."""
+    sampled = context.model_copy(update={"temperature": SAMPLING_TEMPERATURE})
+    prompt = await prompt_for(task, "verify", attempt["model"], sampled, _VERDICT)
+    doc_id = state.get("doc_id", "")
+    varying = {
+        **{name: str((state.get("meta") or {}).get(name, "")) for name in task.inputs},
+        "document": wrap(state["text"], doc_id),
+        "record": compact(attempt["record"]),
+    }
+    question = Question(
+        kind="verify",
+        model=attempt["model"],
+        messages=messages(prompt.template, prompt.stable, varying),
+        schema=_VERDICT,
+        schema_name="verification",
+        doc_id=doc_id,
+        text=state["text"],
+        context=sampled,
+        repair=template_of(task, "repair"),
+        usd_left=usd_left(state, context),
+    )
+    answers = await asyncio.gather(*(ask(replace(question, sample=n + 1)) for n in range(VERIFICATIONS)))
+    votes = [None if answer.record is None else bool(answer.record["right"]) for answer in answers]
+    return votes, _as_verifying(call for answer in answers for call in answer.calls)
+
+
+def _as_verifying(calls: Iterable[Call]) -> list[Call]:
+    return [{**call, "kind": "verify"} for call in calls]
+
 
 FREE = ("quotes_verbatim", "mean_logprob", "min_logprob", "self_report")
 """Signals that cost nothing and are noted for every record, beside the plain rule's own."""
@@ -103,29 +290,3 @@ async def _policy_for(attempt: Attempt, task: TaskSpec, context: RunContext) -> 
         f"{attempt['model']} and {attempt['prompt_version']}: it is passed over; run `cupel calibrate` again"
     )
     return None
-
-
-async def judge_record(state: RunState, task: TaskSpec, context: RunContext) -> VerdictRecord:
-    """The verdict on the latest attempt: code first, and only what passes is shown to the judge's model."""
-    attempt = state["attempts"][-1]
-    if attempt["record"] is None:
-        return _rule(attempt, _without_record(attempt))
-    by_code = code_checks(attempt["record"], task.schema, attempt["evidence"], text=state["text"])
-    if by_code:
-        reason = "; ".join(finding.reasoning for finding in by_code)
-        return _rule(attempt, Verdict(verdict="rejected", code_findings=by_code, reason=reason))
-    return await deliberate(state, task, context)
-
-
-def _without_record(attempt: Attempt) -> Verdict:
-    """A reply that does not fit is rejected by code; a call that failed cannot be judged at all."""
-    problem = attempt["error"] or "there is no record"
-    if attempt["error_kind"] != "schema":
-        return Verdict(verdict="unknown", reason=problem)
-    finding = Finding(criterion="schema", finding="fail", reasoning=problem)
-    return Verdict(verdict="rejected", code_findings=(finding,), reason=problem)
-
-
-def _rule(attempt: Attempt, verdict: Verdict) -> VerdictRecord:
-    """A verdict that took no model."""
-    return verdict.to_record(attempt=attempt["number"], model=None)

@@ -1,4 +1,4 @@
-"""One record before its judge, and before a jury of other families where the judge is in doubt or is audited."""
+"""The judge: code looks first, then one model, and a jury of other families where the judge is in doubt or audited."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from cupel.cascade.extract import prompt_for, usd_left
 from cupel.cascade.routes import is_audited
 from cupel.context import RunContext
 from cupel.engine import Question, ask, current, current_run
-from cupel.judging import Verdict, aggregate, count_votes, judge_schema, read_judgement
+from cupel.judging import Finding, Verdict, aggregate, code_checks, count_votes, judge_schema, read_judgement
 from cupel.models import eligible, family
-from cupel.state import Call, JurorRecord, JuryReason, JuryRecord, RunState, VerdictRecord
+from cupel.state import Attempt, Call, JurorRecord, JuryReason, JuryRecord, RunState, VerdictRecord
 from cupel.task import TaskSpec, compact, messages, template_of
 from cupel.text import grounder_of, wrap
 
@@ -139,3 +139,29 @@ async def _question(
         repair=template_of(task, "repair"),
         usd_left=None if left is None else max(0.0, left - spent_usd),
     )
+
+
+async def judge_record(state: RunState, task: TaskSpec, context: RunContext) -> VerdictRecord:
+    """The verdict on the latest attempt: code first, and only what passes is shown to the judge's model."""
+    attempt = state["attempts"][-1]
+    if attempt["record"] is None:
+        return _rule(attempt, _without_record(attempt))
+    by_code = code_checks(attempt["record"], task.schema, attempt["evidence"], text=state["text"])
+    if by_code:
+        reason = "; ".join(finding.reasoning for finding in by_code)
+        return _rule(attempt, Verdict(verdict="rejected", code_findings=by_code, reason=reason))
+    return await deliberate(state, task, context)
+
+
+def _without_record(attempt: Attempt) -> Verdict:
+    """A reply that does not fit is rejected by code; a call that failed cannot be judged at all."""
+    problem = attempt["error"] or "there is no record"
+    if attempt["error_kind"] != "schema":
+        return Verdict(verdict="unknown", reason=problem)
+    finding = Finding(criterion="schema", finding="fail", reasoning=problem)
+    return Verdict(verdict="rejected", code_findings=(finding,), reason=problem)
+
+
+def _rule(attempt: Attempt, verdict: Verdict) -> VerdictRecord:
+    """A verdict that took no model."""
+    return verdict.to_record(attempt=attempt["number"], model=None)
