@@ -22,7 +22,7 @@ from cupel.engine import (
 )
 from cupel.models import capabilities
 from cupel.runlog import PromptVersion, cost_of
-from cupel.state import AddendumRecord, Attempt, Call, Evidence, Record, RunState, Tier
+from cupel.state import AddendumRecord, Attempt, Evidence, Record, RunState, Tier, calls_of
 from cupel.task import TaskSpec, Template, messages, prompt_version, sent_schema, stable_values, template_of
 from cupel.text import WindowRecord, ground_record, merge_windows, shift, wrap
 
@@ -229,14 +229,8 @@ def _no_model(try_: _Try) -> Attempt:
     return _attempt(try_, "", [nobody])
 
 
-def calls_of(state: RunState) -> list[Call]:
-    """Every call made for this document so far."""
-    steps = [*state["attempts"], *state["verdicts"], *state["addenda"]]
-    return [call for step in steps for call in step["calls"]]
-
-
 def usd_left(state: RunState, context: RunContext) -> float | None:
     """What the document may still cost; None without a limit of its own."""
     if context.max_usd_per_document is None:
         return None
-    return context.max_usd_per_document - (cost_of(calls_of(state)) or 0.0)
+    return context.max_usd_per_document - (cost_of(call for _, call in calls_of(state)) or 0.0)

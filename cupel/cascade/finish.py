@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cupel.cascade.extract import calls_of
 from cupel.cascade.routes import failures_of
 from cupel.runlog import cost_of
-from cupel.state import Attempt, RunState, Settled, Status, VerdictName, VerdictRecord
+from cupel.state import Attempt, RunState, Settled, Status, VerdictName, VerdictRecord, calls_of
+from cupel.text import is_grounded
 
 
 def settle(state: RunState) -> Settled:
@@ -21,7 +21,7 @@ def settle(state: RunState) -> Settled:
     status, reasons = _status(state, best, verdict)
     answered = state.get("review")
     by_person = answered is not None and answered["record"] is not None
-    calls = calls_of(state)
+    calls = [call for _, call in calls_of(state)]
     return Settled(
         status=status,
         record=answered["record"] if answered and by_person else best["record"] if best else None,
@@ -167,4 +167,4 @@ def _count_objections(attempt: Attempt, verdict: VerdictRecord | None) -> int:
     """Count what code found wrong: the judge step's checks, or the quotes where it was not judged."""
     if verdict is not None:
         return sum(finding["finding"] == "fail" for finding in verdict["code_findings"])
-    return sum(item["match"] not in {"verbatim", "normalised"} for item in attempt["evidence"])
+    return sum(not is_grounded(item["match"]) for item in attempt["evidence"])

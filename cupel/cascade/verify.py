@@ -15,7 +15,7 @@ from cupel.errors import SettingError
 from cupel.routing import Observed, compute_signals
 from cupel.state import Attempt, Call, Record, RunState
 from cupel.task import TaskSpec, compact, messages, template_of
-from cupel.text import wrap
+from cupel.text import is_grounded, wrap
 
 if TYPE_CHECKING:
     from cupel.routing import ThresholdCascade
@@ -41,7 +41,7 @@ def basic_signals(attempt: Attempt, task: TaskSpec) -> dict[str, float | None]:
     record, evidence = attempt["record"], attempt["evidence"]
     if record is None:
         return {"schema_valid": 0.0, "quotes_grounded": None, "fields_filled": 0.0}
-    grounded = [entry["match"] in ("verbatim", "normalised") for entry in evidence]
+    grounded = [is_grounded(entry["match"]) for entry in evidence]
     filled = [record.get(name) not in EMPTY for name in task.must_fill]
     return {
         "schema_valid": 1.0,
@@ -73,7 +73,7 @@ def _quote_doubts(attempt: Attempt) -> list[str]:
     return [
         f"{entry['path']}: the quote is {entry['match']}" + (f" ({entry['diff']})" if entry["diff"] else "")
         for entry in attempt["evidence"]
-        if entry["match"] not in ("verbatim", "normalised")
+        if not is_grounded(entry["match"])
     ]
 
 

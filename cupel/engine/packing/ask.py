@@ -26,10 +26,9 @@ from cupel.task import (
     stable_values,
     template_of,
 )
-from cupel.text import ground_record, wrap
+from cupel.text import ground_record, is_grounded, wrap
 
 _PICO = 10**12
-_FOUND = ("verbatim", "normalised")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +185,7 @@ def own_record(
         return None
     texts = [str(row.text) for row in pack.members]
     mine = texts[number - 1]
-    strangers = [item for item in ground_record(found[0], schema, mine) if item["match"] not in _FOUND]
+    strangers = [item for item in ground_record(found[0], schema, mine) if not is_grounded(item["match"])]
     others = [text for text in texts if text is not mine]
     if any(_stands_in(others, item["quote"]) for item in strangers):
         return None
@@ -197,7 +196,7 @@ def own_record(
 def _stands_in(texts: Sequence[str], quote: str) -> bool:
     schema = {"properties": {"quote": {"type": "string", "x-grounded": True}}}
     return any(
-        item["match"] in _FOUND for text in texts for item in ground_record({"quote": quote}, schema, text)
+        is_grounded(item["match"]) for text in texts for item in ground_record({"quote": quote}, schema, text)
     )
 
 
