@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from cupel.cascade.extract import prompt_for, usd_left
-from cupel.cascade.routes import is_audited
+from cupel.cascade.prompt import prompt_for
+from cupel.cascade.routes import is_audited, usd_left
+from cupel.cascade.work import Work
 from cupel.context import RunContext
-from cupel.engine import Question, ask, current, current_run
+from cupel.engine import Asking, ask
 from cupel.judging import Finding, Verdict, aggregate, code_checks, count_votes, judge_schema, read_judgement
 from cupel.models import eligible, family
-from cupel.state import Attempt, Call, JurorRecord, JuryReason, JuryRecord, RunState, VerdictRecord
-from cupel.task import TaskSpec, compact, messages, template_of
-from cupel.text import grounder_of, wrap
+from cupel.state import Call, JurorRecord, JuryReason, JuryRecord, VerdictRecord
+from cupel.task import compact
+from cupel.text import grounder_of
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What one judge made of a record."""
+    """What one judge, or code alone, made of a record."""
 
     model: str
+    """Empty where none was asked."""
+
     verdict: Verdict
     calls: Sequence[Call] = ()
 
@@ -38,38 +41,81 @@ class Heard:
         )
 
 
-async def deliberate(state: RunState, task: TaskSpec, context: RunContext) -> VerdictRecord:
-    """The verdict of the judge's model on the latest record, or that of a jury.
+@dataclass(frozen=True, slots=True)
+class Jury:
+    """Further judges of a record, and why they sit."""
 
-    A jury sits on every record (`jury="always"`), or where the judge is `unknown` or quoted what is not there; then
-    its majority decides, and a tie is `unknown`. Of what the judge alone accepts, one juror is shown a random
-    sample: the audit changes no verdict.
+    why: JuryReason
+    heard: Sequence[Heard]
+
+
+def check_by_code(work: Work) -> Heard | None:
+    """What code alone can say of the latest record; None where nothing stands against it and a model has to look.
+
+    A reply that does not fit is rejected; a call that failed cannot be judged at all.
     """
-    attempt = state["attempts"][-1]
-    models = (await current()).models(context)
-    own = await _by_judge(state, task, context, models.judge)
-    why = _sits(own.verdict, context, state.get("doc_id", "")) if models.jury else None
-    jurors = eligible(models.jury, writer=attempt["model"], judge=models.judge)
-    if why is None:
-        return own.verdict.to_record(attempt=attempt["number"], model=own.model or None, calls=own.calls)
-    if not jurors:
-        current_run().tally.notes.add(
-            f"no juror may judge the records of {attempt['model']}: all are of its family, or of its judge's"
+    attempt = work.attempt
+    if attempt["record"] is None:
+        problem = attempt["error"] or "there is no record"
+        if attempt["error_kind"] != "schema":
+            return Heard("", Verdict(verdict="unknown", reason=problem))
+        faults: tuple[Finding, ...] = (Finding(criterion="schema", finding="fail", reasoning=problem),)
+    else:
+        faults = code_checks(
+            attempt["record"], work.task.schema, attempt["evidence"], text=work.state["text"]
         )
-    spent = sum(call["cost_usd"] or 0.0 for call in own.calls)
-    heard: list[Heard] = []
-    for juror in jurors[:1] if why == "audit" else jurors:
-        heard.append(await _hear(state, task, context, juror, spent))
-        spent += sum(call["cost_usd"] or 0.0 for call in heard[-1].calls)
-    return _settle(attempt["number"], why, own, heard)
+    if not faults:
+        return None
+    reason = "; ".join(fault.reasoning for fault in faults)
+    return Heard("", Verdict(verdict="rejected", code_findings=faults, reason=reason))
 
 
-async def _by_judge(state: RunState, task: TaskSpec, context: RunContext, judge: str) -> Heard:
+async def ask_judge(work: Work, asking: Asking) -> Heard:
+    """The judge's findings on the latest record; unknown where no judge is attached, or it would judge itself."""
+    judge = work.runtime.models(work.context).judge
     if not judge:
         return Heard("", Verdict(verdict="unknown", reason="no judge is attached; set --judge-model"))
-    if judge == state["attempts"][-1]["model"]:
+    if judge == work.attempt["model"]:
         return Heard("", Verdict(verdict="unknown", reason=f"{judge} may not judge its own record"))
-    return await _hear(state, task, context, judge, 0.0)
+    return await _hear(work, judge, usd_left(work.state, work.context), asking)
+
+
+async def convene_jury(work: Work, own: Heard, asking: Asking) -> Jury | None:
+    """What the jury says, where one sits: on every record (`jury="always"`), or where the judge is in doubt.
+
+    Of what the judge alone accepts, one juror is shown a random sample: the audit changes no verdict.
+    """
+    models = work.runtime.models(work.context)
+    why = _sits(own.verdict, work.context, work.state.get("doc_id", "")) if models.jury else None
+    if why is None:
+        return None
+    writer = work.attempt["model"]
+    jurors = eligible(models.jury, writer=writer, judge=models.judge)
+    if not jurors:
+        asking.run.tally.notes.add(
+            f"no juror may judge the records of {writer}: all are of its family, or of its judge's"
+        )
+    left, heard = usd_left(work.state, work.context), [own]
+    for juror in jurors[:1] if why == "audit" else jurors:
+        if left is not None:
+            left -= sum(call["cost_usd"] or 0.0 for call in heard[-1].calls)
+        heard.append(await _hear(work, juror, left, asking))
+    return Jury(why, heard[1:])
+
+
+async def _hear(work: Work, model: str, left: float | None, asking: Asking) -> Heard:
+    """One judge's findings; each is asked the very same, and sees nothing of what others said."""
+    task, state = work.task, work.state
+    prompt = await prompt_for(task, "judge", model, work.context, judge_schema(task.criteria))
+    usd = None if left is None else max(0.0, left)
+    answer = await ask(prompt.about(state, usd_left=usd, record=compact(work.attempt["record"])), asking)
+    findings = None
+    if answer.record is not None:
+        findings = read_judgement(answer.record, task.criteria, grounder_of(state["text"]))
+    verdict = aggregate(findings, task.criteria, advisory=work.context.advisory_judge)
+    if answer.error is not None:
+        verdict = replace(verdict, reason=f"no judgement: {answer.error}")
+    return Heard(answer.model, verdict, answer.calls)
 
 
 def _sits(verdict: Verdict, context: RunContext, doc_id: str) -> JuryReason | None:
@@ -81,8 +127,15 @@ def _sits(verdict: Verdict, context: RunContext, doc_id: str) -> JuryReason | No
     return "audit" if verdict.verdict == "accepted" and is_audited(doc_id, context.audit_share) else None
 
 
-def _settle(attempt: int, why: JuryReason, own: Heard, heard: Sequence[Heard]) -> VerdictRecord:
-    """The verdict with every judge's findings; those of the first one of the majority lead."""
+def settle_verdict(work: Work, own: Heard, jury: Jury | None) -> VerdictRecord:
+    """The verdict with every judge's findings; those of the first one of the majority lead.
+
+    A jury's majority decides, and a tie is `unknown`.
+    """
+    attempt = work.attempt["number"]
+    if jury is None:
+        return own.verdict.to_record(attempt=attempt, model=own.model or None, calls=own.calls)
+    why, heard = jury.why, jury.heard
     voting = [] if why == "audit" else [own, *heard] if why == "always" else list(heard)
     counted = count_votes([one.verdict.verdict for one in voting])
     leading, verdict = own, own.verdict
@@ -101,67 +154,3 @@ def _settle(attempt: int, why: JuryReason, own: Heard, heard: Sequence[Heard]) -
         jurors=[own.record(voted=why == "always"), *(one.record(voted=why != "audit") for one in heard)],
     )
     return {**verdict.to_record(attempt=attempt, model=leading.model or None, calls=calls), "jury": sat}
-
-
-async def _hear(state: RunState, task: TaskSpec, context: RunContext, model: str, spent_usd: float) -> Heard:
-    """One judge's findings; each is asked the very same, and sees nothing of what others said."""
-    answer = await ask(await _question(state, task, context, model, spent_usd))
-    findings = None
-    if answer.record is not None:
-        findings = read_judgement(answer.record, task.criteria, grounder_of(state["text"]))
-    verdict = aggregate(findings, task.criteria, advisory=context.advisory_judge)
-    if answer.error is not None:
-        verdict = replace(verdict, reason=f"no judgement: {answer.error}")
-    return Heard(answer.model, verdict, answer.calls)
-
-
-async def _question(
-    state: RunState, task: TaskSpec, context: RunContext, model: str, spent_usd: float
-) -> Question:
-    schema = judge_schema(task.criteria)
-    prompt = await prompt_for(task, "judge", model, context, schema)
-    doc_id = state.get("doc_id", "")
-    varying = {
-        **{name: str((state.get("meta") or {}).get(name, "")) for name in task.inputs},
-        "document": wrap(state["text"], doc_id),
-        "record": compact(state["attempts"][-1]["record"]),
-    }
-    left = usd_left(state, context)
-    return Question(
-        kind="judge",
-        model=model,
-        messages=messages(prompt.template, prompt.stable, varying),
-        schema=schema,
-        schema_name="judgement",
-        doc_id=doc_id,
-        text=state["text"],
-        context=context,
-        repair=template_of(task, "repair"),
-        usd_left=None if left is None else max(0.0, left - spent_usd),
-    )
-
-
-async def judge_record(state: RunState, task: TaskSpec, context: RunContext) -> VerdictRecord:
-    """The verdict on the latest attempt: code first, and only what passes is shown to the judge's model."""
-    attempt = state["attempts"][-1]
-    if attempt["record"] is None:
-        return _rule(attempt, _without_record(attempt))
-    by_code = code_checks(attempt["record"], task.schema, attempt["evidence"], text=state["text"])
-    if by_code:
-        reason = "; ".join(finding.reasoning for finding in by_code)
-        return _rule(attempt, Verdict(verdict="rejected", code_findings=by_code, reason=reason))
-    return await deliberate(state, task, context)
-
-
-def _without_record(attempt: Attempt) -> Verdict:
-    """A reply that does not fit is rejected by code; a call that failed cannot be judged at all."""
-    problem = attempt["error"] or "there is no record"
-    if attempt["error_kind"] != "schema":
-        return Verdict(verdict="unknown", reason=problem)
-    finding = Finding(criterion="schema", finding="fail", reasoning=problem)
-    return Verdict(verdict="rejected", code_findings=(finding,), reason=problem)
-
-
-def _rule(attempt: Attempt, verdict: Verdict) -> VerdictRecord:
-    """A verdict that took no model."""
-    return verdict.to_record(attempt=attempt["number"], model=None)

@@ -8,7 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from cupel.context import RunContext
-from cupel.state import Attempt, FindingRecord, Tier, VerdictName, VerdictRecord
+from cupel.runlog import cost_of
+from cupel.state import Attempt, FindingRecord, RunState, VerdictName, VerdictRecord, calls_of
+
+StopReason = Literal["accepted", "unknown", "budget", "rounds", "repeated_record", "repeated_critique"]
+"""Why refining ends: two are the judge's, the others mean that one more round would teach nothing."""
 
 
 def is_judged(attempt: Attempt, context: RunContext, doc_id: str) -> bool:
@@ -34,44 +38,22 @@ def is_audited(doc_id: str, share: float) -> bool:
     return int.from_bytes(digest[:8], "big") < share * 2**64
 
 
-AfterVerify = Literal["in doubt", "to be judged", "confident"]
-AfterJudge = Literal["accepted", "rejected", "rounds spent", "for a person"]
+def usd_left(state: RunState, context: RunContext) -> float | None:
+    """What the document may still cost; None without a limit of its own."""
+    if context.max_usd_per_document is None:
+        return None
+    return context.max_usd_per_document - (cost_of(call for _, call in calls_of(state)) or 0.0)
 
 
-def after_verify(attempt: Attempt, context: RunContext, doc_id: str) -> AfterVerify:
-    """Doubt on the cheap tier goes to the strong model, the rest to the judge or straight to the end."""
-    if attempt["in_doubt"] and attempt["tier"] == "cheap":
-        return "in doubt"
-    return "to be judged" if is_judged(attempt, context, doc_id) else "confident"
+def decides(verdict: VerdictRecord) -> bool:
+    """An advisory judge is shown and decides nothing; that it is unknown, or what code found, always does."""
+    return not verdict["advisory"] or verdict["verdict"] == "unknown" or bool(verdict["code_findings"])
 
 
-def after_judge(
-    attempts: Sequence[Attempt], verdicts: Sequence[VerdictRecord], context: RunContext, *, budget_left: bool
-) -> AfterJudge:
-    """Accepted ends; rejected is refined while it helps, then escalated, then a person's."""
-    attempt, verdict = attempts[-1], verdicts[-1]
-    reason = refining_ends(attempt["tier"], attempts, verdicts, context, budget_left=budget_left)
-    if verdict["advisory"] and verdict["verdict"] != "unknown" and not verdict["code_findings"]:
-        return "accepted"
-    if reason is None:
-        return "rejected"
-    if reason == "accepted":
-        return "accepted"
-    if reason in ("unknown", "budget") or attempt["tier"] == "strong":
-        return "for a person"
-    return "rounds spent"
-
-
-def refining_ends(
-    tier: Tier,
-    attempts: Sequence[Attempt],
-    verdicts: Sequence[VerdictRecord],
-    context: RunContext,
-    *,
-    budget_left: bool,
-) -> StopReason | None:
-    """Why this tier refines no further; None when one more round may teach something."""
-    on_tier = [attempt for attempt in attempts if attempt["tier"] == tier]
+def refining_ends(state: RunState, context: RunContext) -> StopReason | None:
+    """Why the tier of the latest attempt refines no further; None when one more round may teach something."""
+    tier, verdicts, left = state["attempts"][-1]["tier"], state["verdicts"], usd_left(state, context)
+    on_tier = [attempt for attempt in state["attempts"] if attempt["tier"] == tier]
     numbers = {attempt["number"] for attempt in on_tier}
     about = [v for v in verdicts if v["attempt"] in numbers and v["verdict"] == "rejected"]
     return stop_reason(
@@ -79,7 +61,7 @@ def refining_ends(
         record_hashes=[record_hash(attempt["record"]) for attempt in on_tier],
         critique_hashes=[critique_hash(critique(verdict)) for verdict in about],
         max_refinements=context.max_refinements,
-        budget_left=budget_left,
+        budget_left=left is None or left > 0,
     )
 
 
@@ -98,12 +80,6 @@ def critique(verdict: VerdictRecord) -> list[tuple[str, str | None]]:
 def failures_of(findings: Sequence[FindingRecord]) -> list[FindingRecord]:
     """The findings that are failures."""
     return [finding for finding in findings if finding["finding"] == "fail"]
-
-
-StopReason = Literal[
-    "accepted", "unknown", "budget", "rounds", "repeated_record", "repeated_critique", "no_instruction"
-]
-"""Why refining ends: two are the judge's, the others mean that one more round would teach nothing."""
 
 
 def record_hash(record: Mapping[str, Any] | None) -> str:
@@ -147,8 +123,7 @@ def stop_reason(
         budget_left: Whether the document may still spend.
 
     Returns:
-        The first reason that applies. `no_instruction` is the caller's: no instruction survived
-        `check_addendum`.
+        The first reason that applies.
     """
     if verdict != "rejected":
         return verdict

@@ -5,26 +5,48 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cupel.cascade.extract import attempt_record, prompt_for, usd_left
+from typing_extensions import TypedDict
+
+from cupel.cascade.extract import attempt_record
+from cupel.cascade.prompt import prompt_for
+from cupel.cascade.routes import usd_left
+from cupel.cascade.work import Work
 from cupel.context import RunContext
-from cupel.engine import Question, ask, current, current_run, sampling
+from cupel.engine import Asking, ask
 from cupel.errors import SettingError
 from cupel.routing import Observed, compute_signals
-from cupel.state import Attempt, Call, Record, RunState
-from cupel.task import TaskSpec, compact, messages, template_of
-from cupel.text import is_grounded, wrap
+from cupel.state import Attempt, Call, Record
+from cupel.task import TaskSpec, compact
+from cupel.text import is_grounded
 
 if TYPE_CHECKING:
     from cupel.routing import ThresholdCascade
-EMPTY: tuple[object, ...] = (None, "", [], {})
+
+FREE = ("quotes_verbatim", "mean_logprob", "min_logprob", "self_report")
+"""Signals that cost nothing and are noted for every record, beside the plain rule's own."""
+
+SAMPLES = 4
+"""Further records for self-consistency."""
+
+VERIFICATIONS = 8
+"""Answers to "is this record right?" for self-verification (AutoMix, arXiv 2310.12963, takes 8)."""
+
+SAMPLING_TEMPERATURE = 1.0
+_COSTLY = ("agreement", "self_verified", "self_consistency")
+_EMPTY: tuple[object, ...] = (None, "", [], {})
+_VERDICT = {
+    "type": "object",
+    "properties": {"reasoning": {"type": "string"}, "right": {"type": "boolean"}},
+    "required": ["reasoning", "right"],
+    "additionalProperties": False,
+}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Doubt:
-    """Whether a record is in doubt, how sure we are, and why."""
+class Doubt(TypedDict):
+    """Whether a record is in doubt, how sure we are, and why: these keys of an attempt are `verify`'s."""
 
     score: float | None
     confidence: float | None
@@ -33,69 +55,7 @@ class Doubt:
     doubts: list[str]
 
 
-def basic_signals(attempt: Attempt, task: TaskSpec) -> dict[str, float | None]:
-    """The free signals: does it fit the schema, do the quotes stand in the text, are the fields filled.
-
-    Each is in [0, 1]; `quotes_grounded` is None for a record without quotes. Cost: no call.
-    """
-    record, evidence = attempt["record"], attempt["evidence"]
-    if record is None:
-        return {"schema_valid": 0.0, "quotes_grounded": None, "fields_filled": 0.0}
-    grounded = [is_grounded(entry["match"]) for entry in evidence]
-    filled = [record.get(name) not in EMPTY for name in task.must_fill]
-    return {
-        "schema_valid": 1.0,
-        "quotes_grounded": sum(grounded) / len(grounded) if grounded else None,
-        "fields_filled": sum(filled) / len(filled) if filled else 1.0,
-    }
-
-
-def plain_rule(attempt: Attempt, signals: Mapping[str, float | None], task: TaskSpec) -> Doubt:
-    """The rule before any calibration: accept what fits the schema, is grounded and complete.
-
-    The score is the product of the free signals; it is raw and says nothing about probability.
-    """
-    doubts = [*_record_doubts(attempt), *_quote_doubts(attempt), *_gaps(attempt, task)]
-    score = 1.0
-    for name in ("schema_valid", "quotes_grounded", "fields_filled", "agreement"):
-        value = signals.get(name)
-        score *= 1.0 if value is None else value
-    return Doubt(
-        score=round(score, 4), confidence=None, calibrated=False, in_doubt=bool(doubts), doubts=doubts
-    )
-
-
-def _record_doubts(attempt: Attempt) -> list[str]:
-    return [attempt["error"] or "no record"] if attempt["record"] is None else []
-
-
-def _quote_doubts(attempt: Attempt) -> list[str]:
-    return [
-        f"{entry['path']}: the quote is {entry['match']}" + (f" ({entry['diff']})" if entry["diff"] else "")
-        for entry in attempt["evidence"]
-        if not is_grounded(entry["match"])
-    ]
-
-
-def _gaps(attempt: Attempt, task: TaskSpec) -> list[str]:
-    record = attempt["record"]
-    if record is None:
-        return []
-    return [f"/{name} is empty" for name in task.must_fill if record.get(name) in EMPTY]
-
-
-SAMPLES = 4
-"""Further records for self-consistency."""
-VERIFICATIONS = 8
-"""Answers to "is this record right?" for self-verification (AutoMix, arXiv 2310.12963, takes 8)."""
-SAMPLING_TEMPERATURE = 1.0
-_COSTLY = ("agreement", "self_verified", "self_consistency")
-_VERDICT = {
-    "type": "object",
-    "properties": {"reasoning": {"type": "string"}, "right": {"type": "boolean"}},
-    "required": ["reasoning", "right"],
-    "additionalProperties": False,
-}
+# ---- what is observed
 
 
 def read_signals(context: RunContext) -> tuple[str, ...]:
@@ -135,69 +95,51 @@ def _self_report(record: Record | None) -> float | None:
     return float(stated) if isinstance(stated, int | float) and not isinstance(stated, bool) else None
 
 
-async def observe(
-    state: RunState, task: TaskSpec, context: RunContext, attempt: Attempt
-) -> tuple[Observed, list[Call]]:
-    """Everything the run asks to observe about the latest record, and the calls it took."""
-    seen = observe_free(attempt)
-    calls: list[Call] = []
+async def observe_costly(work: Work, seen: Observed, asking: Asking) -> tuple[Observed, list[Call]]:
+    """What the run asks further models about a cheap record, beside what was seen, and the calls it took."""
+    attempt, context = work.attempt, work.context
+    bill: list[Call] = []
     if attempt["record"] is None or attempt["tier"] != "cheap":
-        return seen, calls
+        return seen, bill
     for name in read_signals(context):
         if name == "agreement":
-            others, made = await _records(state, task, context, model=context.agreement_model, count=1)
+            others, calls = await _records(work, asking, model=context.agreement_model, count=1)
             seen = replace(seen, second_record=others[0])
         elif name == "self_consistency":
-            others, made = await _records(state, task, context, model=attempt["model"], count=SAMPLES)
+            others, calls = await _records(work, asking, model=attempt["model"], count=SAMPLES)
             seen = replace(seen, samples=others)
         else:
-            votes, made = await _verifications(state, task, context, attempt)
+            votes, calls = await _verifications(work, asking)
             seen = replace(seen, verifications=votes)
-        calls += made
-    return seen, calls
+        bill += calls
+    return seen, bill
 
 
 async def _records(
-    state: RunState, task: TaskSpec, context: RunContext, *, model: str, count: int
+    work: Work, asking: Asking, *, model: str, count: int
 ) -> tuple[list[Record | None], list[Call]]:
     """Further records: one of another model as it is, or several of the same model, sampled."""
     same = count > 1
     update = {"cheap_model": model} | ({"temperature": SAMPLING_TEMPERATURE} if same else {})
-    other = context.model_copy(update=update)
-
-    async def one(number: int) -> Attempt:
-        with sampling(number if same else 0):
-            return await attempt_record(state, task, other, "cheap")
-
-    attempts = await asyncio.gather(*(one(number + 1) for number in range(count)))
+    other = replace(work, context=work.context.model_copy(update=update))
+    numbers = range(1, count + 1) if same else [0]
+    attempts = await asyncio.gather(
+        *(attempt_record(other, replace(asking, sample=number), "cheap") for number in numbers)
+    )
     return [a["record"] for a in attempts], _as_verifying(call for a in attempts for call in a["calls"])
 
 
-async def _verifications(
-    state: RunState, task: TaskSpec, context: RunContext, attempt: Attempt
-) -> tuple[list[bool | None], list[Call]]:
+async def _verifications(work: Work, asking: Asking) -> tuple[list[bool | None], list[Call]]:
     """The cheap model's own answers to "is this record right?", sampled."""
-    sampled = context.model_copy(update={"temperature": SAMPLING_TEMPERATURE})
-    prompt = await prompt_for(task, "verify", attempt["model"], sampled, _VERDICT)
-    doc_id = state.get("doc_id", "")
-    varying = {
-        **{name: str((state.get("meta") or {}).get(name, "")) for name in task.inputs},
-        "document": wrap(state["text"], doc_id),
-        "record": compact(attempt["record"]),
-    }
-    question = Question(
-        kind="verify",
-        model=attempt["model"],
-        messages=messages(prompt.template, prompt.stable, varying),
-        schema=_VERDICT,
-        schema_name="verification",
-        doc_id=doc_id,
-        text=state["text"],
-        context=sampled,
-        repair=template_of(task, "repair"),
-        usd_left=usd_left(state, context),
+    attempt = work.attempt
+    sampled = work.context.model_copy(update={"temperature": SAMPLING_TEMPERATURE})
+    prompt = await prompt_for(work.task, "verify", attempt["model"], sampled, _VERDICT)
+    question = prompt.about(
+        work.state, usd_left=usd_left(work.state, work.context), record=compact(attempt["record"])
     )
-    answers = await asyncio.gather(*(ask(replace(question, sample=n + 1)) for n in range(VERIFICATIONS)))
+    answers = await asyncio.gather(
+        *(ask(question, replace(asking, sample=number)) for number in range(1, VERIFICATIONS + 1))
+    )
     votes = [None if answer.record is None else bool(answer.record["right"]) for answer in answers]
     return votes, _as_verifying(call for answer in answers for call in answer.calls)
 
@@ -206,35 +148,95 @@ def _as_verifying(calls: Iterable[Call]) -> list[Call]:
     return [{**call, "kind": "verify"} for call in calls]
 
 
-FREE = ("quotes_verbatim", "mean_logprob", "min_logprob", "self_report")
-"""Signals that cost nothing and are noted for every record, beside the plain rule's own."""
+# ---- what it amounts to
 
 
-async def verify_record(state: RunState, task: TaskSpec, context: RunContext) -> Attempt:
-    """The latest attempt with its signals, score, confidence and doubts filled in.
+async def find_policy(work: Work, asking: Asking) -> ThresholdCascade | None:
+    """The policy calibrated for exactly this task, prompt and model; another one is passed over, with a note."""
+    attempt, task = work.attempt, work.task
+    policy = await work.runtime.policies.of(task.name, work.context.policy)
+    if policy is None or attempt["tier"] != "cheap" or attempt["record"] is None:
+        return None
+    if _is_for(policy, task, attempt):
+        return policy
+    binding = policy.score.binding  # type: ignore[attr-defined]  # as in `_is_for`
+    asking.run.tally.notes.add(
+        f"the calibration of {task.name} was made for {binding.model} and prompt {binding.prompt_version}, not for "
+        f"{attempt['model']} and {attempt['prompt_version']}: it is passed over; run `cupel calibrate` again"
+    )
+    return None
 
-    A calibrated policy decides where there is one for this task, prompt, model and signals; else the plain rule.
+
+def _is_for(policy: ThresholdCascade, task: TaskSpec, attempt: Attempt) -> bool:
+    binding = policy.score.binding  # type: ignore[attr-defined]  # a Calibration: the runtime read it as one
+    return (binding.task, binding.prompt_version, binding.model) == (
+        task.name,
+        attempt["prompt_version"],
+        attempt["model"],
+    )
+
+
+def measure_signals(work: Work, seen: Observed, policy: ThresholdCascade | None) -> dict[str, float | None]:
+    """Every signal that is noted: the plain rule's, the free ones, those asked for, and those the policy reads."""
+    names = (*FREE, *read_signals(work.context), *(policy.signals if policy else ()))
+    basic = basic_signals(work.attempt, work.task)
+    return {**basic, **compute_signals(seen, tuple(dict.fromkeys(names)))}
+
+
+def basic_signals(attempt: Attempt, task: TaskSpec) -> dict[str, float | None]:
+    """The plain rule's signals: does it fit the schema, do the quotes stand in the text, are the fields filled.
+
+    Each is in [0, 1]; `quotes_grounded` is None for a record without quotes. Cost: no call.
     """
-    attempt = state["attempts"][-1]
-    seen, calls = await observe(state, task, context, attempt)
-    basic = basic_signals(attempt, task)
-    policy = await _policy_for(attempt, task, context)
-    extra = (*FREE, *read_signals(context), *(policy.signals if policy else ()))
-    signals = {**basic, **compute_signals(seen, tuple(dict.fromkeys(extra)))}
-    doubt = plain_rule(attempt, {**basic, "agreement": signals.get("agreement")}, task)
-    if policy is not None and attempt["record"] is not None:
-        doubt = apply_policy(policy, signals, score=doubt.score)
-    signals |= await _field_confidences(attempt, task, context, signals)
+    record, evidence = attempt["record"], attempt["evidence"]
+    if record is None:
+        return {"schema_valid": 0.0, "quotes_grounded": None, "fields_filled": 0.0}
+    grounded = [is_grounded(entry["match"]) for entry in evidence]
+    filled = [record.get(name) not in _EMPTY for name in task.must_fill]
     return {
-        **attempt,
-        "calls": [*attempt["calls"], *calls],
-        "signals": signals,
-        "score": doubt.score,
-        "confidence": doubt.confidence,
-        "calibrated": doubt.calibrated,
-        "in_doubt": doubt.in_doubt,
-        "doubts": doubt.doubts,
+        "schema_valid": 1.0,
+        "quotes_grounded": sum(grounded) / len(grounded) if grounded else None,
+        "fields_filled": sum(filled) / len(filled) if filled else 1.0,
     }
+
+
+def weigh(work: Work, signals: Mapping[str, float | None], policy: ThresholdCascade | None) -> Doubt:
+    """What the signals amount to: by the calibrated policy where there is one, else by the plain rule."""
+    doubt = plain_rule(work.attempt, work.task, agreement=signals.get("agreement"))
+    return doubt if policy is None else apply_policy(policy, signals, score=doubt["score"])
+
+
+def plain_rule(attempt: Attempt, task: TaskSpec, *, agreement: float | None = None) -> Doubt:
+    """The rule before any calibration: accept what fits the schema, is grounded and complete.
+
+    The score is the product of the basic signals and the agreement; it is raw and says nothing about probability.
+    """
+    doubts = [*_record_doubts(attempt), *_quote_doubts(attempt), *_gaps(attempt, task)]
+    score = 1.0
+    for value in (*basic_signals(attempt, task).values(), agreement):
+        score *= 1.0 if value is None else value
+    return Doubt(
+        score=round(score, 4), confidence=None, calibrated=False, in_doubt=bool(doubts), doubts=doubts
+    )
+
+
+def _record_doubts(attempt: Attempt) -> list[str]:
+    return [attempt["error"] or "no record"] if attempt["record"] is None else []
+
+
+def _quote_doubts(attempt: Attempt) -> list[str]:
+    return [
+        f"{entry['path']}: the quote is {entry['match']}" + (f" ({entry['diff']})" if entry["diff"] else "")
+        for entry in attempt["evidence"]
+        if not is_grounded(entry["match"])
+    ]
+
+
+def _gaps(attempt: Attempt, task: TaskSpec) -> list[str]:
+    record = attempt["record"]
+    if record is None:
+        return []
+    return [f"/{name} is empty" for name in task.must_fill if record.get(name) in _EMPTY]
 
 
 def apply_policy(
@@ -250,43 +252,23 @@ def apply_policy(
             "nothing is certified" if math.isinf(policy.threshold) else f"threshold {policy.threshold:.2f}"
         )
         doubts = [f"{shown} is below the {limit}" if confidence is not None else shown]
-    known = confidence is not None
-    return Doubt(score=score, confidence=confidence, calibrated=known, in_doubt=bool(doubts), doubts=doubts)
+    return Doubt(
+        score=score,
+        confidence=confidence,
+        calibrated=confidence is not None,
+        in_doubt=bool(doubts),
+        doubts=doubts,
+    )
 
 
-async def _field_confidences(
-    attempt: Attempt, task: TaskSpec, context: RunContext, signals: Mapping[str, float | None]
-) -> dict[str, float | None]:
+async def field_confidences(work: Work, signals: Mapping[str, float | None]) -> dict[str, float | None]:
     """`confidence/<field>` for every field that was calibrated by itself, for this prompt and model."""
-    if context.policy == "none" or attempt["tier"] != "cheap" or attempt["record"] is None:
+    attempt, task = work.attempt, work.task
+    if work.context.policy == "none" or attempt["tier"] != "cheap" or attempt["record"] is None:
         return {}
-    policies = await (await current()).policies.of_fields(task.name)
+    policies = await work.runtime.policies.of_fields(task.name)
     return {
         f"confidence/{name}": policy.decide(signals).confidence
         for name, policy in policies.items()
-        if _bound_to(policy, task, attempt)
+        if _is_for(policy, task, attempt)
     }
-
-
-def _bound_to(policy: ThresholdCascade, task: TaskSpec, attempt: Attempt) -> bool:
-    binding = policy.score.binding  # type: ignore[attr-defined]  # a Calibration: the runtime read it as one
-    return (binding.task, binding.prompt_version, binding.model) == (
-        task.name,
-        attempt["prompt_version"],
-        attempt["model"],
-    )
-
-
-async def _policy_for(attempt: Attempt, task: TaskSpec, context: RunContext) -> ThresholdCascade | None:
-    """The policy calibrated for exactly this task, prompt and model; another one is passed over, with a note."""
-    policy = await (await current()).policies.of(task.name, context.policy)
-    if policy is None or attempt["tier"] != "cheap" or attempt["record"] is None:
-        return None
-    if _bound_to(policy, task, attempt):
-        return policy
-    binding = policy.score.binding  # type: ignore[attr-defined]  # as in `_bound_to`
-    current_run().tally.notes.add(
-        f"the calibration of {task.name} was made for {binding.model} and prompt {binding.prompt_version}, not for "
-        f"{attempt['model']} and {attempt['prompt_version']}: it is passed over; run `cupel calibrate` again"
-    )
-    return None

@@ -10,6 +10,7 @@ from typing import Any
 from cupel.context import RunContext
 from cupel.engine.ask import Answer, Question, ask, is_answered
 from cupel.engine.packing.packs import Pack, Place
+from cupel.engine.run import Asking
 from cupel.engine.runtime import current
 from cupel.models import capabilities, estimate_tokens
 from cupel.runlog import PromptVersion
@@ -109,27 +110,27 @@ def packed_schema(task: TaskSpec) -> dict[str, Any]:
     }
 
 
-async def ask_packed(
-    place: Place, own: Question, task: TaskSpec, context: RunContext
-) -> tuple[Answer, str] | None:
+async def ask_packed(own: Question, task: TaskSpec, asking: Asking) -> tuple[Answer, str] | None:
     """This document's part of the answer about its pack, and the version of the packed prompt.
 
     The answer has no record where the document has to be asked alone: its entry is missing or there twice, rests
     on a neighbour, or there is no usable answer at all. Its share of what was paid stands in `calls` all the same.
-    None where it is not worth asking packed: fewer than two of the pack still need an answer, or this
-    document was answered alone before.
+    None where it is not asked packed: it has no place in a pack, is asked anew or for a further sample, was answered
+    alone before, or fewer than two of the pack still need an answer.
 
     Args:
-        place: The document's place in its pack.
         own: The question about this document alone.
         task: What is extracted.
-        context: The run's settings.
+        asking: For whom, and the document's place in its pack.
     """
-    prompt = packed_prompt(task, own.model, context)
-    question = await _question(place, own, prompt, task)
-    if not await is_answered(question) and not await _is_worth_asking(place, own):
+    place = asking.place
+    if place is None or asking.retry or asking.sample:
         return None
-    answer = await ask(question)
+    prompt = packed_prompt(task, own.model, own.context)
+    question = await _question(place, own, prompt, task)
+    if not await is_answered(question, asking) and not await _is_worth_asking(place, own, asking):
+        return None
+    answer = await ask(question, asking)
     records = [] if answer.record is None else answer.record["records"]
     found = [own_record(records, place.pack, number, task.schema) for number in _numbers(place.pack)]
     record = found[place.number - 1]
@@ -167,10 +168,10 @@ async def _question(place: Place, own: Question, prompt: PackedPrompt, task: Tas
     )
 
 
-async def _is_worth_asking(place: Place, own: Question) -> bool:
+async def _is_worth_asking(place: Place, own: Question, asking: Asking) -> bool:
     if place.pack.trial:
         return True
-    if await is_answered(own):
+    if await is_answered(own, asking):
         return False
     log = (await current()).run_log
     return sum([await log.outcome(key) is None for key in place.pack.keys]) > 1
