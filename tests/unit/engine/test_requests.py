@@ -6,6 +6,7 @@ import json
 import pytest
 
 from cupel.engine.requests import Request
+from cupel.engine.run import Asking
 from cupel.models.completion import CallSettings
 from cupel.task.rendering import wire_schema
 
@@ -28,7 +29,7 @@ def request(**changes):
 
 @pytest.mark.parametrize("schema", [SCHEMA, None], ids=["with a schema", "without one"])
 def test_a_key_is_the_hash_of_one_json_list_so_that_old_answers_stay_found(schema):
-    asked = request(schema=schema, sample=2, retry=1)
+    asked = request(schema=schema, asking=Asking(sample=2, retry=1))
     wire = None if schema is None else wire_schema(schema)
     settings = asked.settings
     decides = [asked.model, asked.messages, wire, 0.5, settings.max_output_tokens, True, 2, 1]
