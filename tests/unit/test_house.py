@@ -28,10 +28,11 @@ APPLICATION = ("graphs", "nodes")
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One `from module import name`, or `import module` where the name is empty."""
+    """One `from module import name as alias`, or `import module` where the name is empty."""
 
     module: str
     name: str
+    alias: str
     line: int
     late: bool
     """Under `if TYPE_CHECKING`: for a type checker, or a name of a face that is imported at first use."""
@@ -78,9 +79,12 @@ def imports_in(node: ast.AST, *, late: bool = False) -> Iterator[Import]:
     for child in ast.iter_child_nodes(node):
         match child:
             case ast.ImportFrom(module=str(module)):
-                yield from (Import(module, alias.name, child.lineno, late) for alias in child.names)
+                yield from (
+                    Import(module, alias.name, alias.asname or alias.name, child.lineno, late)
+                    for alias in child.names
+                )
             case ast.Import():
-                yield from (Import(alias.name, "", child.lineno, late) for alias in child.names)
+                yield from (Import(alias.name, "", "", child.lineno, late) for alias in child.names)
             case ast.If(test=ast.Name(id="TYPE_CHECKING")):
                 for part in child.body:
                     yield from imports_in(ast.Module([part], []), late=True)
@@ -103,7 +107,7 @@ def package_of(name: str) -> str:
 
 def offered(face: Module) -> dict[str, Import | None]:
     """The names a face gives to others, with the import that brings each; None for one it defines itself."""
-    names: dict[str, Import | None] = {item.name: item for item in face.imports if item.name}
+    names: dict[str, Import | None] = {item.alias: item for item in face.imports if item.name}
     for node in face.tree.body:
         match node:
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
