@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 
 from cupel.context import RunContext
 from cupel.improvement.sessions import step
-from cupel.improvement.steps.promote import conclude_campaign
+from cupel.improvement.steps.conclude import conclude_campaign
 from cupel.state import ImproveState
 
 

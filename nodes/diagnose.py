@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 
 from cupel.context import RunContext
 from cupel.improvement.sessions import step
-from cupel.improvement.steps.collect import diagnose_failures
+from cupel.improvement.steps.diagnose import diagnose_failures
 from cupel.state import ImproveState
 
 

@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 
 from cupel.context import RunContext
 from cupel.improvement.sessions import step
-from cupel.improvement.steps.approve import revise_nominee
+from cupel.improvement.steps.revise import revise_nominee
 from cupel.state import ImproveState
 
 

@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 
 from cupel.context import RunContext
 from cupel.improvement.sessions import step
-from cupel.improvement.steps.retest import weigh_candidate
+from cupel.improvement.steps.weigh import weigh_candidate
 from cupel.state import ImproveState
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong on development documents, and why: collect and diagnose."""
+"""What goes wrong on development documents."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from cupel.context import RunContext
 from cupel.improvement.campaign import Campaign, open_campaign
 from cupel.improvement.dev_trials import failures_of
 from cupel.improvement.engines import engine_named
-from cupel.improvement.failure_clusters import Failure, cluster, tell_rewriter
 from cupel.improvement.gate import detection, look_alpha
 from cupel.improvement.guards import LeakGuard
 from cupel.improvement.splits import HELD_OUT, Split, SplitDocument, split
@@ -128,20 +127,3 @@ def _mend(outcomes: Mapping[str, Outcome], leaks: LeakGuard) -> str:
 
 MOST_MENDED = 5
 """Instructions that mended single records which a rewriter is told."""
-
-
-async def diagnose_failures(state: ImproveState, context: RunContext) -> dict[str, Any]:
-    """Cluster the failures, and put them into words that hold no document."""
-    campaign = await open_campaign(state, context)
-    failures = [Failure(**row) for row in state.get("failures", [])]
-    clusters = cluster(failures)
-    told, shown = tell_rewriter(clusters, leaks=campaign.leaks)
-    causes = [
-        {
-            "criterion": group.criterion, "cause": group.cause, "prompt_version": group.prompt_version,
-            "failures": len(group.failures), "documents": group.documents, "cost_usd": group.cost_usd,
-        }
-        for group in clusters
-    ]  # fmt: skip
-    await campaign.note("note", f"{campaign.name}:diagnosis", {"causes": causes, "told": told})
-    return {"causes": causes, "told": told, "shown": dict(shown)}

@@ -1,4 +1,4 @@
-"""A nominee approved, promoted, or taken back; and what became of a campaign."""
+"""A nominee approved, promoted, or taken back."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cupel.context import RunContext
 from cupel.engine import current
 from cupel.errors import UsageError
-from cupel.improvement.campaign import ledger_of, open_campaign
+from cupel.improvement.campaign import ledger_of
 from cupel.improvement.sessions import enter
 from cupel.improvement.steps.retest import candidate_of
 from cupel.improvement.versions import as_version, known_version, publish, rules_of, version_of
@@ -94,30 +93,6 @@ def rollback(prompts: Path, state: Path, task_name: str, version: str, approver:
     ledger.rollback(entry.key, task=task_name, approver=approver, at=now())
     publish(task, rules_of(entry.data["rules"]), entry.data["extract"], against=version_of(task))
     return entry.key
-
-
-async def conclude_campaign(state: ImproveState, context: RunContext) -> dict[str, Any]:
-    """What became of the campaign, in one word and its reasons; noted in the ledger."""
-    campaign = await open_campaign(state, context)
-    result, reasons = _result(state)
-    cost = round(await campaign.bench.runtime.run_log.spent_usd(campaign.name), 8)
-    await campaign.note(
-        "note", f"{campaign.name}:ends:{result}", {"result": result, "reasons": reasons, "cost_usd": cost}
-    )
-    return {"result": result, "reasons": reasons, "cost_usd": cost}
-
-
-def _result(state: ImproveState) -> tuple[str, list[str]]:
-    decision, tried = state.get("decision"), state["tried"]
-    if state.get("result") == "promoted":
-        return "promoted", list((decision or {}).get("reasons", []))
-    if decision is not None:
-        named = {"promote": "declined" if state.get("declined") else "nominee", "reject": "rejected"}
-        return named.get(decision["decision"], "inconclusive"), list(decision["reasons"])
-    if not tried:
-        return "nothing_to_do", ["no development document fails, so there is nothing to answer"]
-    reasons = list(dict.fromkeys(turn["reason"] for turn in tried if turn["reason"]))
-    return ("rejected" if any(turn["version"] for turn in tried) else "no_candidate"), reasons
 
 
 def store_version(prompts: Path, state: Path, task_name: str, version: str) -> TaskSpec:
