@@ -28,6 +28,15 @@ from cupel.state.enrich import (
 
 if TYPE_CHECKING:
     from cupel.state.compare import CompareInput, CompareResult, CompareState, Opinion, Side
-    from cupel.state.improve import Candidate, Edited, ImproveInput, ImproveResult, ImproveState, Round
+    from cupel.state.improve import (
+        Candidate,
+        Edited,
+        ImproveInput,
+        ImproveResult,
+        ImproveState,
+        Nominee,
+        Result,
+        Round,
+    )  # fmt: skip
 else:
     __getattr__ = late(__name__)

@@ -109,6 +109,13 @@ class Edited(TypedDict):
     extract: str | None
 
 
+class Nominee(TypedDict):
+    """A candidate that passed the gate, standing by while a person's edit of it is weighed."""
+
+    proposal: Candidate
+    decision: dict[str, Any] | None
+
+
 class Round(TypedDict):
     """One turn of proposing: a candidate that did well or badly on development documents, or none and why."""
 
@@ -168,8 +175,7 @@ class ImproveState(ImproveInput):
     objection: NotRequired[str]
     """Why the last answer of a person changed nothing; shown when they are asked again."""
 
-    passed: NotRequired[dict[str, Any] | None]
-    """The nominee that stands by, with its decision, while a person's edit of it is weighed."""
+    passed: NotRequired[Nominee | None]
 
     result: NotRequired[Result]
     reasons: NotRequired[list[str]]

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from cupel.cli._app import app
 from cupel.errors import SettingError
-from cupel.improvement.campaign import ledger_of
+from cupel.improvement.ledger import ledger_of
 from cupel.improvement.versions import version_of
 from cupel.task.spec import load_task
 from tests.integration.improvement import made_project

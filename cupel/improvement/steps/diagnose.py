@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from cupel.context import RunContext
-from cupel.improvement.campaign import open_campaign
-from cupel.improvement.failure_clusters import Failure, cluster, tell_rewriter
+from cupel.improvement.campaign import Campaign
+from cupel.improvement.failure_clusters import Cluster, Failure, cluster
 from cupel.state import ImproveState
 
 
-async def diagnose_failures(state: ImproveState, context: RunContext) -> dict[str, Any]:
-    """Cluster the failures, and put them into words that hold no document."""
-    campaign = await open_campaign(state, context)
-    failures = [Failure(**row) for row in state.get("failures", [])]
-    clusters = cluster(failures)
-    told, shown = tell_rewriter(clusters, leaks=campaign.leaks)
+def cluster_failures(state: ImproveState) -> list[Cluster]:
+    """The failures by criterion and cause, the commonest first."""
+    return cluster(Failure(**row) for row in state.get("failures", []))
+
+
+async def note_causes(campaign: Campaign, clusters: Sequence[Cluster], told: str) -> list[dict[str, Any]]:
+    """The causes as plain JSON, noted in the ledger with what the rewriter is told of them."""
     causes = [
         {
             "criterion": group.criterion, "cause": group.cause, "prompt_version": group.prompt_version,
@@ -24,4 +25,4 @@ async def diagnose_failures(state: ImproveState, context: RunContext) -> dict[st
         for group in clusters
     ]  # fmt: skip
     await campaign.note("note", f"{campaign.name}:diagnosis", {"causes": causes, "told": told})
-    return {"causes": causes, "told": told, "shown": dict(shown)}
+    return causes

@@ -1,53 +1,58 @@
-"""A candidate tried on the documents that failed."""
+"""A candidate tried on the documents that failed, and on as many that passed."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
-from cupel.context import RunContext
-from cupel.errors import UsageError
-from cupel.improvement.campaign import Campaign, open_campaign
+from cupel.improvement.campaign import Campaign
+from cupel.improvement.candidates import task_under
 from cupel.improvement.failure_clusters import with_anchors
-from cupel.improvement.versions import is_changed, rules_of
 from cupel.state import Candidate, ImproveState, Round
 
 
-async def retest_candidate(state: ImproveState, context: RunContext) -> dict[str, Any]:
-    """Try the candidate on the documents that failed and as many that passed.
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a candidate did to development documents: how many it made better and worse, and its summed gain."""
+
+    documents: int
+    fixes: int
+    breaks: int
+    gain: float
+
+
+async def try_candidate(state: ImproveState, campaign: Campaign, candidate: Candidate) -> Change:
+    """Both prompts on the documents that failed and as many that passed.
 
     These were selected because they failed, so no p-value is computed from them: the gate has its own documents.
     """
-    campaign = await open_campaign(state, context)
-    candidate = candidate_of(state)
-    task = is_changed(campaign.task, rules_of(candidate["rules"]), candidate["extract"])
     ids = with_anchors(state["failed_docs"], state["passed_docs"])
-    old = campaign.scores(await campaign.outcomes(campaign.task, campaign.trial, ids), ids)
-    new = campaign.scores(await campaign.outcomes(task, campaign.trial, ids), ids)
-    both = old.keys() & new.keys()
-    fixes = sum(new[name].score > old[name].score for name in both)
-    breaks = sum(new[name].score < old[name].score for name in both)
-    by_hand = candidate["author"] == "human"
-    gain = sum(new[name].score - old[name].score for name in both)
-    good = gain >= 0 if by_hand else gain > 0
-    number = len(state["tried"]) + 1
-    turn = Round(
-        number=number, version=candidate["version"], diff=candidate["diff"], documents=len(both), fixes=fixes, breaks=breaks,
-        reason="" if good else _no_better(campaign, fixes, breaks, len(both), gain),
-    )  # fmt: skip
-    await campaign.note("note", f"{campaign.name}:round{number}", {**turn, "stage": "retest"})
-    return {"tried": [turn]}
+    before, after = [
+        campaign.scores(await campaign.outcomes(task, campaign.trial, ids), ids)
+        for task in (campaign.task, task_under(candidate, campaign.task))
+    ]
+    gains = [after[name].score - before[name].score for name in before.keys() & after.keys()]
+    return Change(len(gains), sum(gain > 0 for gain in gains), sum(gain < 0 for gain in gains), sum(gains))
 
 
-def _no_better(campaign: Campaign, fixes: int, breaks: int, documents: int, gain: float) -> str:
+def judge_change(campaign: Campaign, candidate: Candidate, change: Change) -> str:
+    """Why the candidate goes no further; empty where it goes to the gate. A person's own may be no better, not worse."""
+    if change.gain > 0 or (candidate["author"] == "human" and change.gain == 0):
+        return ""
     if campaign.graded:
-        mean = f"{campaign.task.metric} {100 * gain / max(documents, 1):+.1f} points on average"
-        return f"no better on development documents: {mean}, {fixes} up, {breaks} down of {documents}"
-    return f"no better on development documents: {fixes} fixed, {breaks} broken of {documents}"
+        mean = f"{campaign.task.metric} {100 * change.gain / max(change.documents, 1):+.1f} points on average"
+        counts = f"{change.fixes} up, {change.breaks} down of {change.documents}"
+        return f"no better on development documents: {mean}, {counts}"
+    counts = f"{change.fixes} fixed, {change.breaks} broken of {change.documents}"
+    return f"no better on development documents: {counts}"
 
 
-def candidate_of(state: ImproveState) -> Candidate:
-    """The candidate a step is about."""
-    candidate = state.get("proposal")
-    if candidate is None:
-        raise UsageError("there is no candidate at this step; start the campaign anew")
-    return candidate
+async def note_round(
+    state: ImproveState, campaign: Campaign, candidate: Candidate, change: Change, reason: str
+) -> Round:
+    """The round, noted in the ledger."""
+    turn = Round(
+        number=len(state["tried"]) + 1, version=candidate["version"], diff=candidate["diff"],
+        documents=change.documents, fixes=change.fixes, breaks=change.breaks, reason=reason,
+    )  # fmt: skip
+    await campaign.note("note", f"{campaign.name}:round{turn['number']}", {**turn, "stage": "retest"})
+    return turn
