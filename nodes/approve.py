@@ -8,8 +8,8 @@ from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
 from cupel.context import RunContext
-from cupel.improvement.steps.approve import ApproveUpdate, approval_request, read_approval
-from cupel.state import ImproveState
+from cupel.improvement.steps.approve import approval_request, read_approval
+from cupel.state import ApproveUpdate, ImproveState
 
 
 async def approve(state: ImproveState, runtime: Runtime[RunContext]) -> ApproveUpdate:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from langgraph.runtime import Runtime
-from typing_extensions import TypedDict
 
 from cupel.context import RunContext
 from cupel.improvement.campaign import open_campaign
@@ -16,23 +15,8 @@ from cupel.improvement.steps.collect import (
     list_mended,
     run_development,
     tell_notes,
-)  # fmt: skip
-from cupel.state import ImproveState
-
-
-class CollectUpdate(TypedDict):
-    """The keys this node writes."""
-
-    campaign: str
-    version: str
-    dev: list[str]
-    held_out_ids: list[str]
-    held_out_version: str
-    failures: list[dict[str, Any]]
-    mended: str
-    failed_docs: list[str]
-    passed_docs: list[str]
-    notes: list[str]
+)
+from cupel.state import CollectUpdate, ImproveState
 
 
 async def collect(state: ImproveState, runtime: Runtime[RunContext]) -> CollectUpdate:

@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 from langgraph.runtime import Runtime
-from typing_extensions import TypedDict
 
 from cupel.context import RunContext
 from cupel.improvement.campaign import open_campaign
 from cupel.improvement.steps.conclude import note_end, settle_result
-from cupel.state import ImproveState, Result
-
-
-class ConcludeUpdate(TypedDict):
-    """The keys this node writes."""
-
-    result: Result
-    reasons: list[str]
-    cost_usd: float
+from cupel.state import ConcludeUpdate, ImproveState
 
 
 async def conclude(state: ImproveState, runtime: Runtime[RunContext]) -> ConcludeUpdate:

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from langgraph.runtime import Runtime
-from typing_extensions import TypedDict
 
 from cupel.context import RunContext
 from cupel.improvement.campaign import open_campaign
 from cupel.improvement.failure_clusters import tell_rewriter
 from cupel.improvement.steps.diagnose import cluster_failures, note_causes
-from cupel.state import ImproveState
-
-
-class DiagnoseUpdate(TypedDict):
-    """The keys this node writes."""
-
-    causes: list[dict[str, Any]]
-    told: str
-    shown: dict[str, str]
+from cupel.state import DiagnoseUpdate, ImproveState
 
 
 async def diagnose(state: ImproveState, runtime: Runtime[RunContext]) -> DiagnoseUpdate:

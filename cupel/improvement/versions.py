@@ -24,7 +24,7 @@ from cupel.task import (
     read_template,
     stable_values,
     template_of,
-)  # fmt: skip
+)
 
 
 def version_of(task: TaskSpec) -> str:

@@ -29,7 +29,11 @@ from cupel.state.enrich import (
 if TYPE_CHECKING:
     from cupel.state.compare import CompareInput, CompareResult, CompareState, Opinion, Side
     from cupel.state.improve import (
+        ApproveUpdate,
         Candidate,
+        CollectUpdate,
+        ConcludeUpdate,
+        DiagnoseUpdate,
         Edited,
         ImproveInput,
         ImproveResult,
@@ -37,6 +41,6 @@ if TYPE_CHECKING:
         Nominee,
         Result,
         Round,
-    )  # fmt: skip
+    )
 else:
     __getattr__ = late(__name__)

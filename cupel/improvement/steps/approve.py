@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from typing_extensions import TypedDict
-
 from cupel._format import usd
 from cupel.improvement.candidates import candidate_of
 from cupel.improvement.versions import rules_of, rules_toml
-from cupel.state import Edited, ImproveState
+from cupel.state import ApproveUpdate, Edited, ImproveState
 from cupel.task import compact
 
 SHOWN_CHARS = 600
@@ -90,15 +88,6 @@ def _pair(pair: Mapping[str, Any]) -> list[str]:
         f"  before: {compact(pair['before'])[:SHOWN_CHARS]}",
         f"  after:  {compact(pair['after'])[:SHOWN_CHARS]}",
     ]
-
-
-class ApproveUpdate(TypedDict, total=False):
-    """What a person's answer comes to."""
-
-    approved_by: str | None
-    declined: bool
-    edited: Edited | None
-    objection: str
 
 
 def read_approval(answer: Any, state: ImproveState) -> ApproveUpdate:
