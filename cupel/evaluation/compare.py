@@ -17,9 +17,9 @@ from cupel.errors import SettingError
 from cupel.improvement import (
     Ledger,
     as_version,
-    is_changed,
     known_version,
     read_candidate,
+    replace_prompt,
     rule_rows,
     rules_of,
     version_of,
@@ -83,7 +83,7 @@ async def _outcome(state: CompareState, side: Side, context: RunContext) -> Outc
     runtime = await current()
     task = await asyncio.to_thread(load_task, state["task"], runtime.project.prompts)
     if "rules" in side:
-        task = is_changed(task, rules_of(side["rules"]), side.get("extract", ""))
+        task = replace_prompt(task, rules_of(side["rules"]), side.get("extract", ""))
     settings = context.model_copy(
         update={
             "cheap_model": side.get("model", context.cheap_model),

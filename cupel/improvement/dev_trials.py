@@ -9,7 +9,7 @@ from cupel.improvement.campaign import Campaign
 from cupel.improvement.engines import Tried
 from cupel.improvement.failure_clusters import Failure
 from cupel.improvement.guards import LeakGuard
-from cupel.improvement.versions import is_changed
+from cupel.improvement.versions import replace_prompt
 from cupel.metrics import find_differences
 from cupel.runlog import failure_rows
 from cupel.runs import scores_of
@@ -41,7 +41,7 @@ class DevTrials:
         if strange := set(ids) - {*self.failing, *self.passing}:
             raise ValueError(f"not of the development side: {sorted(strange)[:3]}")
         campaign = self.campaign
-        task = is_changed(campaign.task, rules)
+        task = replace_prompt(campaign.task, rules)
         found = await campaign.outcomes(task, campaign.trial, ids)
         right_or_wrong, _ = scores_of(found, campaign.chosen(ids), task)
         wrong = [doc_id for doc_id in ids if doc_id in right_or_wrong and right_or_wrong[doc_id].score < 1]

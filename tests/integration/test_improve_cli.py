@@ -12,7 +12,7 @@ import time
 import pytest
 
 from cupel.cli import main
-from cupel.improvement.campaign import ledger_of
+from cupel.improvement.ledger import ledger_of
 from cupel.testing.models import scripted
 from tests.conftest import ROOT
 from tests.integration.improvement import GOOD_RULE, TASK, extractor, made_project, rewriter, speeches, write

@@ -9,8 +9,8 @@ import re
 import pytest
 
 from cupel.errors import BudgetExceededError, UsageError
-from cupel.improvement.campaign import ledger_of
 from cupel.improvement.engines import gepa as evolving
+from cupel.improvement.ledger import ledger_of
 from tests.integration.improvement import (
     GOOD_RULE,
     PAID,

@@ -8,9 +8,9 @@ import re
 import pytest
 
 from cupel.errors import BudgetExceededError, RunLogError, SettingError, UsageError
-from cupel.improvement import sessions
-from cupel.improvement.campaign import ledger_of
-from cupel.improvement.sessions import enter, step
+from cupel.improvement import campaign
+from cupel.improvement.campaign import hold_task
+from cupel.improvement.ledger import ledger_of
 from cupel.improvement.steps.promote import promote, rollback
 from cupel.improvement.versions import version_of
 from cupel.task.folder import load_task
@@ -443,8 +443,8 @@ async def test_a_second_campaign_of_the_same_process_is_refused_while_the_first_
 
     async def meanwhile(messages, schema):
         try:
-            async with step():
-                await enter(ledger_of(study.state), TASK, "another")
+            async with hold_task(ledger_of(study.state), TASK, "another"):
+                pass
         except RunLogError as error:
             refused.append(str(error))
         return rewriter(GOOD_RULE)(messages, schema)
@@ -467,10 +467,10 @@ async def test_a_campaign_that_broke_off_leaves_its_task_free(study, documents):
 
 async def test_a_step_left_behind_lets_go_by_itself(study, monkeypatch):
     """A run cancelled between two steps is never told so."""
-    monkeypatch.setattr(sessions, "LINGER_S", 0.05)
+    monkeypatch.setattr(campaign, "LINGER_S", 0.05)
     ledger = ledger_of(study.state)
-    async with step():
-        await enter(ledger, TASK, "one")
+    async with hold_task(ledger, TASK, "one"):
+        pass
     with pytest.raises(RunLogError), ledger.session(TASK):
         pass
 

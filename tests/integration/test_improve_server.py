@@ -12,7 +12,7 @@ from langgraph_sdk import get_client
 
 from cupel.cli.pull_prompts import pull_from_studio
 from cupel.errors import InputError
-from cupel.improvement.campaign import ledger_of
+from cupel.improvement.ledger import ledger_of
 from cupel.testing.provider import ScriptedProvider
 from tests.integration.improvement import GOOD_RULE, TASK, extractor, made_project, rewriter, speeches, write
 from tests.integration.server import free_port, langgraph_server

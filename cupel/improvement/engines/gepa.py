@@ -26,7 +26,7 @@ from cupel.improvement.engines.reflect import Reflect
 from cupel.improvement.failure_clusters import Failure, cluster, tell_rewriter
 from cupel.improvement.guards import propose
 from cupel.improvement.splits import group_hash
-from cupel.improvement.versions import is_changed, rule_rows, rules_of, version_of
+from cupel.improvement.versions import replace_prompt, rule_rows, rules_of, version_of
 from cupel.models import resolve_models
 from cupel.task import Rule, compact
 
@@ -103,7 +103,7 @@ class Gepa:
         return await self._searched(brief, sides, runtime.project.state, model)
 
     async def _searched(self, brief: Brief, sides: Sides, state: Path, model: str) -> EngineReply:
-        asking = Asking(brief)
+        asking = Rewriter(brief)
         base = (await brief.dev.tried(brief.task.rules, (*sides.learn, *sides.choose))).scores
         search = Search(
             rules=compact(rule_rows(brief.task.rules)),
@@ -151,7 +151,7 @@ def _row(edit: Edit) -> dict[str, str]:
     return {"action": edit.action, "rule_id": edit.rule_id, "text": edit.text, "why": edit.why}
 
 
-class Asking:
+class Rewriter:
     """What a search asks of us: documents tried under rules, and edits of rules, both guarded.
 
     Rules travel through gepa as JSON text, its one component.
@@ -174,7 +174,7 @@ class Asking:
         told, shown = tell_rewriter(cluster(failures), leaks=leaks)
         self.shown |= shown
         brief = replace(
-            self._brief, task=is_changed(self._brief.task, old), failures=told, shown=shown,
+            self._brief, task=replace_prompt(self._brief.task, old), failures=told, shown=shown,
             sample=self._brief.sample * 100 + self._asked,
         )  # fmt: skip
         said = await Reflect().propose(brief)

@@ -238,14 +238,16 @@ class Search:
         What it raises ends the search and is raised again in the loop: gepa would try a proposal once more.
         """
         self._pending = self.context.copy().run(asyncio.run_coroutine_threadsafe, work, self.loop)
+        if self._cancelled:  # meanwhile, while there was nothing to cancel yet
+            self._pending.cancel()
         try:
-            found: T = self._pending.result()
+            result: T = self._pending.result()
         except BaseException as error:
             self.fault = self.fault or error
             raise
         finally:
             self._pending = None
-        return found
+        return result
 
     def trail(self) -> dict[str, Any]:
         """The search in figures."""

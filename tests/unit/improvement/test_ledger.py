@@ -151,7 +151,7 @@ def test_two_environments_have_pointers_of_their_own(ledger):
     assert (ledger.active("t", "staging"), ledger.active("t")) == ("v1", None)
 
 
-def test_a_task_is_refined_by_one_at_a_time(ledger):
+def test_a_task_is_improved_by_one_at_a_time(ledger):
     """The second is refused and told who holds it; another task is free."""
     with ledger.session("t"):
         with (

@@ -3,12 +3,13 @@
 import pytest
 
 from cupel.errors import NotEnoughDataError
-from cupel.improvement.splits import SplitDocument, split
+from cupel.improvement.splits import split
+from cupel.runs.bench import Document
 
 
 def documents(groups=60, size=5):
     return [
-        SplitDocument(f"d{group}-{n}", f"debate {group}", f"Speech {n} of debate {group}.")
+        Document(doc_id=f"d{group}-{n}", group=f"debate {group}", text=f"Speech {n} of debate {group}.")
         for group in range(groups)
         for n in range(size)
     ]
@@ -44,7 +45,9 @@ def test_another_salt_holds_out_others():
 
 def test_groups_that_share_a_text_stay_together():
     """The same speech under two debates would be tuned on and held out."""
-    twins = [SplitDocument(f"copy{n}", f"other {n}", f"Speech 0   of DEBATE {n}") for n in range(60)]
+    twins = [
+        Document(doc_id=f"copy{n}", group=f"other {n}", text=f"Speech 0   of DEBATE {n}") for n in range(60)
+    ]
     made = split([*documents(), *twins])
 
     for n in range(60):
