@@ -80,7 +80,7 @@ def test_a_clusters_cost_counts_each_document_once():
     ],
 )
 def test_a_plain_critique_is_told_with_its_verified_quote(made, told):
-    """Shortened where it is long."""
+    """A quote is shortened where it is long."""
     assert safe_critique(made, LEAKS).endswith(told)
 
 

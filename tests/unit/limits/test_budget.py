@@ -66,7 +66,7 @@ async def test_a_call_that_waits_is_refused_once_no_room_can_come():
 
 
 async def test_a_released_reservation_costs_nothing():
-    """A call that was never billed."""
+    """A reservation is released for a call that was never billed."""
     budget = Budget(1.0)
     budget.release(await budget.reserve(1.0))
 

@@ -110,7 +110,7 @@ def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path, name):
 
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
 def test_a_csv_with_another_delimiter_is_understood(tmp_path, delimiter):
-    """The one that makes the text column a column."""
+    """The delimiter is the one that makes the text column a column."""
     path = write(
         tmp_path / "x.csv", delimiter.join(["id", "text"]) + "\n" + delimiter.join(["1", "One, two"]) + "\n"
     )
