@@ -37,7 +37,7 @@ def fewest_fixes(changes, n):
 @pytest.mark.parametrize("change", [0.02, 0.063, 0.18, 0.255, 0.6])
 @pytest.mark.parametrize("n", [50, 200])
 def test_the_unconditional_test_never_errs_more_than_its_level(n, change):
-    """Summed exactly over every outcome of two alike versions, at whatever rate of change."""
+    """The error is summed exactly over every outcome of two alike versions, at whatever rate of change."""
     chances = binomial_pmf(n, change)
     likely = [m for m in range(n + 1) if chances[m] > 1e-9]
     wrong = sum(chances[m] * binomial_tail(fewest_fixes(m, n), m) for m in likely)

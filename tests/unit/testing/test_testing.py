@@ -194,7 +194,7 @@ def test_a_token_limit_counts_the_longest_reply():
 
 
 def test_only_the_right_key_is_let_in():
-    """When one is set."""
+    """Where a key is set, a wrong one is answered with 401."""
     with ScriptedProvider(key="sk-right") as provider:
         assert post(provider, {}, key="sk-wrong")[0] == 401
         assert post(provider, {}, key="sk-right")[0] == 200
