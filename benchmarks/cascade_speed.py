@@ -30,8 +30,8 @@ from cupel.runlog import tables
 from cupel.runs.job import Job
 from cupel.runs.runner import Runner
 from cupel.tables.rows import Row
+from cupel.task.folder import load_task
 from cupel.task.rendering import wire_schema
-from cupel.task.spec import load_task
 
 PROVIDER = os.environ.get("CUPEL_BENCH_PROVIDER", "")
 CRITERIA = ("told_apart", "nothing_missing", "only_statements", "one_each", "support_fits", "stance_fits")

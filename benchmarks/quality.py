@@ -24,7 +24,8 @@ from cupel.runs.job import Job
 from cupel.runs.runner import Runner
 from cupel.state.enrich import Outcome
 from cupel.tables.rows import Row
-from cupel.task.spec import TaskSpec, ad_hoc_task, load_task
+from cupel.task.folder import ad_hoc_task, load_task
+from cupel.task.spec import TaskSpec
 
 SETS = {
     "ner_europarl": ("entities", "spans.exact.micro_f1", 0.328),

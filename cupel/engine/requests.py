@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
 from cupel._memo import Kept
+from cupel.engine.run import Asking
 from cupel.models import CallSettings, Completion, cost, estimate_tokens, price
 from cupel.runlog import StoredResponse
 from cupel.state import Call
@@ -34,8 +35,7 @@ class Request:
 
     settings: CallSettings
     max_retries: int = 6
-    sample: int = 0
-    retry: int = 0
+    asking: Asking = field(default_factory=Asking)
     usd_left: float | None = None
     """What this document may still cost; None for no limit of its own."""
 
@@ -51,8 +51,8 @@ class Request:
             settings.temperature,
             settings.max_output_tokens,
             settings.logprobs,
-            self.sample,
-            self.retry,
+            self.asking.sample,
+            self.asking.retry,
         ]
         # spelt as one JSON list: a key stands for what was paid for under it, for ever
         decides = f"{told[:-1]}, {_sorted_json(self.wire)}, {json.dumps(sampled)[1:]}"

@@ -16,7 +16,7 @@ from cupel.context import RunContext
 from cupel.engine.calls import Batching, Calls
 from cupel.engine.policies import Policies
 from cupel.engine.requests import Request, Response
-from cupel.engine.run import current_run
+from cupel.engine.run import Asking
 from cupel.limits import Limiter, SharedGate, read_limits
 from cupel.models import TierModels, resolve_models, set_recordings_folder
 from cupel.project import Project, find_project
@@ -52,7 +52,7 @@ class Runtime:
         self._models = Kept[TierModels]()
         self._tasks: dict[str, tuple[float, TaskSpec]] = {}
 
-    async def task(self, document: Mapping[str, Any]) -> TaskSpec:
+    async def task(self, document: Mapping[str, Any], asking: Asking) -> TaskSpec:
         """The task a document names, or the one its own schema makes; an edited file is seen within a second.
 
         Raises:
@@ -60,7 +60,7 @@ class Runtime:
         """
         schema = document.get("output_schema")
         name = document.get("task") or DEFAULT_TASK
-        tried = current_run().task
+        tried = asking.run.task
         if tried is not None and tried.name == name and not schema:
             return tried
         key = compact([schema, document.get("instructions", "")]) if schema else name

@@ -24,6 +24,7 @@ from cupel.state.enrich import (
     Tier,
     VerdictName,
     VerdictRecord,
+    calls_of,
 )
 
 if TYPE_CHECKING:

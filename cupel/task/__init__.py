@@ -1,5 +1,6 @@
 """A task: its folder read and checked, its prompts filled, its schema held against a record."""
 
+from cupel.task.folder import ad_hoc_task, load_task, parse_rules, read_rules
 from cupel.task.rendering import (
     Message,
     Template,
@@ -14,14 +15,6 @@ from cupel.task.rendering import (
     template_of,
     wire_schema,
 )
+from cupel.task.schema import grounded_quotes
 from cupel.task.schema_check import surely_fits
-from cupel.task.spec import (
-    Rule,
-    TaskCriterion,
-    TaskSpec,
-    ad_hoc_task,
-    grounded_quotes,
-    load_task,
-    parse_rules,
-    read_rules,
-)
+from cupel.task.spec import Rule, TaskCriterion, TaskSpec

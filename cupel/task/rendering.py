@@ -12,7 +12,8 @@ from typing import Any
 
 from cupel._memo import Kept
 from cupel.errors import TaskError
-from cupel.task.spec import GENERIC, TaskSpec
+from cupel.task.folder import GENERIC
+from cupel.task.spec import TaskSpec
 
 Message = dict[str, str]
 

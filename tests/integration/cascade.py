@@ -13,7 +13,7 @@ from cupel.runs.job import Job
 from cupel.runs.runner import Runner
 from cupel.state.enrich import Outcome
 from cupel.tables.rows import Row
-from cupel.task.spec import load_task
+from cupel.task.folder import load_task
 from cupel.testing.models import ScriptedChatModel, scripted
 
 TEXT = (

@@ -11,7 +11,7 @@ from cupel.runlog import tables
 from cupel.runs.job import Job
 from cupel.runs.runner import Runner
 from cupel.tables.rows import Row
-from cupel.task.spec import load_task
+from cupel.task.folder import load_task
 from cupel.testing.batches import BatchScript
 from cupel.testing.provider import ScriptedProvider
 from tests.integration.cascade import TEXT, record

@@ -12,7 +12,7 @@ from cupel.calibration.confidence import calibrate, sample_rows
 from cupel.errors import NotEnoughDataError, SettingError
 from cupel.routing.certify import Promise
 from cupel.tables.rows import Row
-from cupel.task.spec import ad_hoc_task
+from cupel.task.folder import ad_hoc_task
 from tests.integration.cascade import ACCEPTS, PREMISE, TEXT, enrich_all, job, models, record, walk
 
 MATTERS = ("budget", "housing")

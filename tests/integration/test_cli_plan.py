@@ -15,7 +15,7 @@ from cupel.runlog import tables
 from cupel.runlog.store import RunLog, open_run_log
 from cupel.runs.planning.planner import plan_run, uniform_sample
 from cupel.tables.reading import open_table
-from cupel.task.spec import load_task
+from cupel.task.folder import load_task
 from cupel.testing.models import reply
 from tests.integration.cascade import ACCEPTS, MODELS, REJECTS, TEXT, enrich_all, job, models, record
 

@@ -10,7 +10,7 @@ from cupel.models.recordings import set_recordings_folder
 from cupel.runs.job import Job
 from cupel.runs.runner import Runner
 from cupel.tables.reading import open_table
-from cupel.task.spec import load_task
+from cupel.task.folder import load_task
 from tests.conftest import ROOT
 
 SAMPLE = ROOT / "evals" / "datasets" / "speeches-demo.jsonl"

@@ -13,7 +13,7 @@ from cupel.improvement.campaign import ledger_of
 from cupel.improvement.sessions import enter, step
 from cupel.improvement.steps.promote import promote, rollback
 from cupel.improvement.versions import version_of
-from cupel.task.spec import load_task
+from cupel.task.folder import load_task
 from cupel.testing.models import reply, scripted
 from tests.integration.improvement import (
     GOOD_RULE,

@@ -20,7 +20,7 @@ from cupel.cli._app import app
 from cupel.errors import SettingError
 from cupel.improvement.campaign import ledger_of
 from cupel.improvement.versions import version_of
-from cupel.task.spec import load_task
+from cupel.task.folder import load_task
 from tests.integration.improvement import made_project
 from tests.integration.server import free_port
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cupel.cascade import prompt_for
 from cupel.context import RunContext
-from cupel.engine import Question, ask, current
+from cupel.engine import ask, current, current_asking
 from cupel.improvement.edits import edits_schema
 from cupel.improvement.engines.base import Brief, EngineReply
 from cupel.models import resolve_models
-from cupel.task import messages, template_of
+from cupel.task import template_of
 
 
 class Reflect:
@@ -33,20 +35,10 @@ class Reflect:
             "mended": brief.mended,
             "tried": brief.tried,
         }
-        answer = await ask(
-            Question(
-                kind="improve",
-                model=model,
-                messages=messages(prompt.template, told, {}),
-                schema=schema,
-                schema_name="edits",
-                doc_id=f"prompt:{task.name}",
-                text="",
-                context=replace_sampling(brief.context),
-                repair=template_of(task, "repair"),
-                sample=brief.sample,
-            )
+        question = replace(prompt, stable=told, context=replace_sampling(brief.context)).filled(
+            {}, f"prompt:{task.name}"
         )
+        answer = await ask(question, replace(current_asking(), sample=brief.sample))
         problem = f"the rewriter gave no reply that could be read: {answer.error}" if answer.error else ""
         return EngineReply(answer.record, problem, model)
 

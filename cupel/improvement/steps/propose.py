@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from cupel.context import RunContext
-from cupel.engine import running
+from cupel.engine import Asking, ask_as
 from cupel.improvement.campaign import Campaign, open_campaign
 from cupel.improvement.dev_trials import DevTrials
 from cupel.improvement.edits import MAX_EDITS
@@ -69,7 +69,7 @@ async def _by_engine(campaign: Campaign, state: ImproveState, number: int) -> tu
         rules_tokens=RULES_TOKENS,
         dev=DevTrials(campaign, state.get("failed_docs", []), state.get("passed_docs", [])),
     )
-    with running(campaign.bench.run):
+    with ask_as(Asking(run=campaign.bench.run)):
         said = await engine_named(name).propose(brief)
     if said.trail:
         await campaign.note("note", f"{campaign.name}:round{number}:search", {"engine": name, **said.trail})

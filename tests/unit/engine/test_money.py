@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 
-from cupel.engine.purses import SharedBudget
+from cupel.engine.money import SharedBudget
 from cupel.errors import BudgetExceededError, SettingError
 from cupel.runlog.store import RunLog, StoredResponse
 

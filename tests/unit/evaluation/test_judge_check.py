@@ -11,7 +11,7 @@ from cupel.cli._app import app
 from cupel.errors import InputError
 from cupel.evaluation.judge_check import read_cases
 from cupel.project import find_project
-from cupel.task.spec import load_task
+from cupel.task.folder import load_task
 from cupel.testing.models import scripted
 from tests.integration.improvement import made_project
 

@@ -14,8 +14,9 @@ from cupel.models.offline.chat import OfflineBaseline
 from cupel.models.offline.examples import read_examples
 from cupel.models.offline.names import names
 from cupel.models.offline.sentences import sentence_spans, units
+from cupel.task.folder import load_task
 from cupel.task.rendering import messages, stable_values, template_of, wire_schema
-from cupel.task.spec import grounded_quotes, load_task
+from cupel.task.schema import grounded_quotes
 from cupel.text.documents import wrap
 
 ROOT = Path(__file__).parents[3]

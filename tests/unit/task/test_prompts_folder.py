@@ -12,8 +12,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from cupel.metrics.records import record_metric
+from cupel.task.folder import load_task, task_names
 from cupel.task.rendering import check_prompts, compact, messages, stable_values, template_of, wire_schema
-from cupel.task.spec import grounded_quotes, load_task, task_names
+from cupel.task.schema import grounded_quotes
 
 PROMPTS = Path(__file__).parents[3] / "prompts"
 TASKS = ("arguments", "entities", "sentiment", "stance", "summary")

@@ -8,8 +8,8 @@ from jsonschema import Draft202012Validator
 
 from cupel.judging.findings import judge_schema
 from cupel.project import find_project
+from cupel.task.folder import load_task, task_names
 from cupel.task.schema_check import surely_fits
-from cupel.task.spec import load_task, task_names
 
 VALUES = [
     None,

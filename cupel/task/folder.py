@@ -1,0 +1,311 @@
+"""A task's folder, read and checked before anything is paid: every error names the file and the fix."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from cupel.errors import TaskError
+from cupel.task.schema import grounded_quotes, strict_schema
+from cupel.task.spec import ENRICHING, Example, Rule, TaskCriterion, TaskSpec, Window
+
+GENERIC = "_generic"
+"""Folder with the prompts of ad-hoc tasks, and of tasks that leave one out."""
+
+LATER_PROMPTS = ("improve", "compare", "packing")
+"""The prompts that work on the others, or around them; a project made before there were any runs all the same."""
+
+SCALAR_RULES = ("first", "last", "longest", "majority", "join")
+
+
+GENERIC_CRITERIA = (
+    TaskCriterion(
+        "supported",
+        "Is every value of the record supported by the document, with nothing invented?",
+        critical=True,
+    ),
+    TaskCriterion(
+        "follows_instructions", "Does the record contain what the instructions ask for?", critical=True
+    ),
+    TaskCriterion("complete", "Is nothing that the instructions ask for, and the document states, missing?"),
+)
+
+
+def task_names(prompts_folder: Path) -> list[str]:
+    """Names of the tasks in a prompts folder, sorted."""
+    found = (path.parent.name for path in prompts_folder.glob("*/task.toml"))
+    return sorted(name for name in found if not name.startswith("_"))
+
+
+def load_task(name: str, prompts_folder: Path) -> TaskSpec:
+    """Read and check one task folder.
+
+    Raises:
+        TaskError: If the folder is missing or a file in it is wrong; the text names the file and the fix.
+    """
+    folder = prompts_folder / name
+    if not re.fullmatch(r"[A-Za-z0-9][\w-]*", name) or not (folder / "task.toml").is_file():
+        raise TaskError(_unknown_task(name, task_names(prompts_folder)), path=prompts_folder)
+    return _load(name, prompts_folder, _stamp(folder, prompts_folder / GENERIC))
+
+
+def _unknown_task(name: str, known: list[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    listed = ", ".join(known) or "none yet"
+    return f"no task {name!r} here (tasks: {listed}){hint} A task is a folder with a task.toml."
+
+
+def _stamp(*folders: Path) -> tuple[tuple[str, int, int], ...]:
+    """Names, times and sizes of a task's files, so that an edit is seen without a restart."""
+    files = sorted(path for folder in folders for path in folder.glob("*.*"))
+    return tuple((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files)
+
+
+@functools.lru_cache(maxsize=64)
+def _load(name: str, prompts_folder: Path, _stamp: tuple[tuple[str, int, int], ...]) -> TaskSpec:
+    folder = prompts_folder / name
+    settings = _read_settings(folder / "task.toml")
+    schema = strict_schema(_read_schema(folder / "schema.json"), path=folder / "schema.json")
+    labels = settings.get("labels", {})
+    spec = TaskSpec(
+        name=name,
+        title=settings.get("title", name),
+        description=settings.get("description", ""),
+        schema=schema,
+        prompts=_read_prompts(folder, prompts_folder / GENERIC),
+        inputs=tuple(settings.get("inputs", ())),
+        output_language=settings.get("output_language", "English"),
+        must_fill=tuple(settings.get("must_fill", ())),
+        metric=settings.get("metric", "record"),
+        wrong_below=float(settings.get("wrong_below", 0.5)),
+        window=_table(Window, settings.get("window", {}), folder / "task.toml"),
+        merge=settings.get("merge", {}),
+        labels=labels,
+        criteria=tuple(
+            _table(TaskCriterion, row, folder / "task.toml") for row in settings.get("criteria", ())
+        ),
+        rules=read_rules(folder / "rules.toml"),
+        examples=_read_examples(folder / "examples.jsonl"),
+        folder=folder,
+    )
+    _check(spec, folder)
+    return spec
+
+
+def ad_hoc_task(schema: Mapping[str, Any], instructions: str, prompts_folder: Path) -> TaskSpec:
+    """A task made from a JSON Schema and a sentence or two; its name carries its hash.
+
+    The schema is rewritten for strict structured output: every property required, optional ones
+    nullable, nothing extra allowed. Fields marked `"x-grounded": true` are checked against the text.
+    """
+    strict = strict_schema(dict(schema), path="output_schema")
+    generic = prompts_folder / GENERIC
+    spec = TaskSpec(
+        name="ad-hoc",
+        title=str(schema.get("title", "Record")),
+        description=instructions,
+        schema=strict,
+        prompts=_read_prompts(generic, generic),
+        criteria=GENERIC_CRITERIA,
+        instructions=instructions,
+        must_fill=_plainly_required(schema),
+    )
+    _check(spec, generic)
+    return spec
+
+
+def _plainly_required(schema: Mapping[str, Any]) -> tuple[str, ...]:
+    """Scalars the ad-hoc schema required as given: these may not come back empty."""
+    properties = schema.get("properties", {})
+    required = schema.get("required", ())
+    return tuple(
+        name for name in required if properties.get(name, {}).get("type") not in ("array", ["array", "null"])
+    )
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _are_tables(values: Any) -> bool:
+    listed = values.values() if isinstance(values, Mapping) else values
+    return isinstance(values, Mapping | list) and all(map(_is_table, listed))
+
+
+SETTINGS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "title": ("a text", _is_text),
+    "description": ("a text", _is_text),
+    "level": ('"document", the only level there is', lambda value: value == "document"),
+    "inputs": ('a list of column names, such as ["topic"]', _is_texts),
+    "output_language": ("a language, such as English", _is_text),
+    "must_fill": ('a list of fields, such as ["stance"]', _is_texts),
+    "metric": ("a text", _is_text),
+    "wrong_below": ("a number from 0 to 1", _is_share),
+    "window": ("a table [window]", _is_table),
+    "merge": ("a table [merge]", _is_table),
+    "labels": ("tables [labels.FIELD]", _are_tables),
+    "criteria": ("tables [[criteria]]", _are_tables),
+}
+"""What may stand at the top of task.toml: in words, and as a check."""
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    """The settings of task.toml; a key that means nothing is an error, not a setting without effect."""
+    settings = _read_toml(path)
+    for name, value in settings.items():
+        if name not in SETTINGS:
+            near = get_close_matches(name, SETTINGS, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise TaskError(f"unknown key {name!r}{hint} (keys: {', '.join(SETTINGS)})", path=path)
+        words, is_valid = SETTINGS[name]
+        if not is_valid(value):
+            raise TaskError(f"{name} = {value!r}: needs {words}", path=path)
+    return settings
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise TaskError(f"not valid TOML: {error}", path=path) from error
+
+
+def _table(kind: Any, row: Mapping[str, Any], path: Path) -> Any:
+    try:
+        return kind(**row)
+    except TypeError as error:
+        known = ", ".join(kind.__dataclass_fields__)
+        raise TaskError(
+            f"{kind.__name__.lower()} {dict(row)!r}: {error}; known keys: {known}", path=path
+        ) from error
+
+
+def _read_schema(path: Path) -> dict[str, Any]:
+    try:
+        schema = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise TaskError("missing; a task needs the JSON Schema of its record", path=path) from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise TaskError(f"not valid JSON: {error}", path=path) from error
+    if not isinstance(schema, dict):
+        raise TaskError("the schema must be a JSON object", path=path)
+    return schema
+
+
+def _read_prompts(folder: Path, generic: Path) -> dict[str, str]:
+    texts = {}
+    for name in (*ENRICHING, *LATER_PROMPTS):
+        candidates = [folder / f"{name}.md", generic / f"{name}.md"]
+        found = next((path for path in candidates if path.is_file()), None)
+        if found is None and name in LATER_PROMPTS:
+            continue
+        if found is None:
+            raise TaskError("missing, and so is the generic one", path=candidates[0])
+        texts[name] = found.read_text(encoding="utf-8")
+    return texts
+
+
+def read_rules(path: Path) -> tuple[Rule, ...]:
+    """The rules of a rules.toml; none where there is no such file."""
+    return _rules(_read_toml(path), path) if path.is_file() else ()
+
+
+def parse_rules(text: str, source: str) -> tuple[Rule, ...]:
+    r"""The rules in a text as rules.toml has them.
+
+    Raises:
+        TaskError: If they cannot be read; it says why, and where they came from.
+
+    >>> [rule.id for rule in parse_rules('[[rules]]\nid = "edges"\ntext = "Copy exactly."', "an edit")]
+    ['edges']
+    """
+    try:
+        return _rules(tomllib.loads(text), Path(source))
+    except tomllib.TOMLDecodeError as error:
+        raise TaskError(f"not valid TOML: {error}", path=Path(source)) from error
+
+
+def _rules(told: Mapping[str, Any], path: Path) -> tuple[Rule, ...]:
+    rows = told.get("rules", [])
+    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+        raise TaskError("needs [[rules]] tables, each with id and text", path=path)
+    rules = tuple(_table(Rule, {**row, "failures": tuple(row.get("failures", ()))}, path) for row in rows)
+    ids = [rule.id for rule in rules]
+    if len(set(ids)) < len(ids):
+        raise TaskError(f"rule ids must be unique, found {ids}", path=path)
+    return rules
+
+
+def _read_examples(path: Path) -> tuple[Example, ...]:
+    if not path.is_file():
+        return ()
+    examples = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            examples.append(Example(id=str(row.get("id", number)), text=row["text"], record=row["record"]))
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise TaskError(
+                f"line {number}: needs a JSON object with text and record ({error})", path=path
+            ) from error
+    return tuple(examples)
+
+
+def _check(spec: TaskSpec, folder: Path) -> None:
+    toml = folder / "task.toml"
+    properties = spec.schema["properties"]
+    for name in (*spec.must_fill, *spec.merge):
+        if name not in properties:
+            raise TaskError(
+                f"field {name!r} is not in schema.json; it has {', '.join(properties)}", path=toml
+            )
+    for name, rule in spec.merge.items():
+        allowed = ("union",) if _is_list(properties[name]) else SCALAR_RULES
+        if rule not in allowed:
+            raise TaskError(f"merge rule {rule!r} for {name!r}; use one of {', '.join(allowed)}", path=toml)
+    if not 0 <= spec.window.overlap_chars < spec.window.max_chars:
+        raise TaskError("window.overlap_chars must be at least 0 and below max_chars", path=toml)
+    for example in spec.examples:
+        _check_example(example, spec, folder / "examples.jsonl")
+
+
+def _is_list(node: Mapping[str, Any]) -> bool:
+    kind = node.get("type")
+    return kind == "array" or (isinstance(kind, list) and "array" in kind)
+
+
+def _check_example(example: Example, spec: TaskSpec, path: Path) -> None:
+    from jsonschema import Draft202012Validator
+
+    problem = next(iter(Draft202012Validator(spec.schema).iter_errors(example.record)), None)
+    if problem is not None:
+        where = "/".join(map(str, problem.absolute_path)) or "top level"
+        raise TaskError(
+            f"example {example.id!r} does not fit schema.json: {problem.message} (at {where})", path=path
+        )
+    for pointer, quote in grounded_quotes(example.record, spec.schema):
+        if quote not in example.text:
+            raise TaskError(
+                f"example {example.id!r}: the quote {quote!r} at {pointer} is not in its text", path=path
+            )
