@@ -82,7 +82,7 @@ def test_what_was_edited_in_the_hub_comes_back_as_edited(study, hub):
 
 
 def test_a_hub_that_moved_on_is_not_overwritten(study, hub):
-    """Neither on an outdated parent nor where no parent is known here."""
+    """Nothing is pushed on an outdated parent, nor where no parent is known here."""
     prompts("push", TASK)
     hub.commits[NAME].append({**hub.commits[NAME][0], "commit_hash": "f" * 64})
     edit(study, "# user", "Mind irony.\n\n# user")
@@ -96,7 +96,7 @@ def test_a_hub_that_moved_on_is_not_overwritten(study, hub):
 
 
 def test_tags_and_broken_contracts_and_a_silent_endpoint_are_refused(study, hub, monkeypatch):
-    """Each with its reason."""
+    """Each is refused with its reason."""
     commit = prompts("push", TASK)["commit"]
     with pytest.raises(SettingError, match="pulled by hash, never by tag"):
         prompts("pull", TASK, "--commit", "production")

@@ -64,15 +64,7 @@ def test_every_variable_is_in_the_reference_and_only_those():
     assert read == described, "set VARIABLES in docs/reference/generate.py right and run it"
 
 
-COMING = pytest.mark.xfail(reason="the cascade's files are about to have these names", strict=False)
-AHEAD = {"architecture.md", "0017-the-tree-is-the-drawing.md"}
-
-
-@pytest.mark.parametrize(
-    "path",
-    [pytest.param(path, marks=[COMING] * (path.name in AHEAD)) for path in DOCUMENTS],
-    ids=lambda path: path.relative_to(ROOT).as_posix(),
-)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_links_and_paths_of_a_document_lead_somewhere(path):
     """A file that moves takes along what is written about it."""
     text = path.read_text(encoding="utf-8")

@@ -38,7 +38,7 @@ def test_a_key_is_the_hash_of_one_json_list_so_that_old_answers_stay_found(schem
 
 
 def test_the_text_is_cut_out_of_what_is_logged_and_can_be_put_back():
-    """The run log keeps a document's text once, however often it was sent."""
+    """A text is kept once: the request in the log has a mark in its place, and only there."""
     asked = request()
     logged = json.loads(asked.asked)
     assert TEXT not in logged[1]["content"]
@@ -47,7 +47,7 @@ def test_the_text_is_cut_out_of_what_is_logged_and_can_be_put_back():
 
 
 def test_a_document_of_one_common_word_leaves_the_form_of_the_log_alone():
-    """Only what stands inside the document's tag is cut out."""
+    """A text that is also a word of the log's own form is cut out of the message, not of the form."""
     said = [{"role": "user", "content": "<d>\nuser\n</d>"}]
     logged = json.loads(request(messages=said, text="user").asked)
     assert logged == [{"role": "user", "content": "<d>\n⟦document⟧\n</d>"}]

@@ -26,7 +26,7 @@ def test_no_group_is_on_both_sides_and_no_document_is_lost():
 
 
 def test_the_order_of_documents_does_not_matter():
-    """The same sides and the same version."""
+    """Any order gives the same sides and the same version."""
     assert split(documents()) == split(list(reversed(documents())))
 
 
@@ -39,7 +39,7 @@ def test_a_document_stays_on_its_side_when_others_come():
 
 
 def test_another_salt_holds_out_others():
-    """For a held-out side that was looked at too often."""
+    """A new salt is for a held-out side that was looked at too often."""
     assert split(documents()).held_out != split(documents(), salt="2").held_out
 
 

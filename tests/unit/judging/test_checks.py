@@ -65,7 +65,7 @@ def check(change=None, evidence=EVIDENCE):
 
 
 def test_a_faultless_record_has_no_findings():
-    """Nothing to object to."""
+    """Code objects to nothing in a record that is right."""
     assert check() == []
 
 
@@ -121,7 +121,7 @@ def test_a_quote_stands_verbatim_at_its_offsets_or_is_a_fault(entry, said):
 
 
 def test_an_item_said_twice_is_found_although_its_id_differs():
-    """Same content at the same place."""
+    """Two items with the same content at the same place are one item said twice, whatever their ids."""
     found = check(
         lambda r: r["claims"].append(claim(3, "We must act now")),
         evidence=[*EVIDENCE, place("/claims/2/quote", "We must act now")],
