@@ -78,7 +78,8 @@ def latest_addendum(state: RunState, tier: Tier) -> AddendumRecord | None:
 async def ask_windows(work: Work, draft: Draft, asking: Asking) -> Replies:
     """An answer for every window: a short document's first one with its pack, where it has a place in one."""
     if not draft.questions:
-        return Replies([_nobody(draft.tier)], "")
+        error = f"no {draft.tier} model is attached; set one with --{draft.tier}-model, or a provider's key"
+        return Replies([Answer(model="none", error=error, error_kind="provider")], "")
     packed = None
     if draft.tier == "cheap" and draft.number == 1 and len(draft.questions) == 1:
         packed = await ask_packed(draft.questions[0], work.task, asking)
@@ -86,18 +87,6 @@ async def ask_windows(work: Work, draft: Draft, asking: Asking) -> Replies:
         return Replies([packed[0]], packed[1])
     answers = await asyncio.gather(*(ask(question, asking) for question in draft.questions))
     return Replies(answers, draft.version, packed[0].calls if packed else ())
-
-
-def _nobody(tier: Tier) -> Answer:
-    return Answer(
-        record=None,
-        error=f"no {tier} model is attached; set one with --{tier}-model, or a provider's key",
-        error_kind="provider",
-        calls=[],
-        logprobs=None,
-        model="none",
-        fallback_for=None,
-    )
 
 
 def read_replies(work: Work, draft: Draft, replies: Replies) -> Attempt:

@@ -1,7 +1,7 @@
 """What a process owns once per event loop: run log, limiter, circuits, model clients, and the run under way.
 
 Nodes ask `current()` for it. The command line and the runner open one explicitly and close it; under the
-LangGraph server it opens itself at the first call. `Runtime.complete` is the one place where a model is
+LangGraph server it opens itself at the first call. `Calls.complete` is the one place where a model is
 called: looked up first, reserved before it is sent, limited, retried, and committed before it is used.
 """
 

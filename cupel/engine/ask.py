@@ -6,7 +6,7 @@ import functools
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from cupel.context import RunContext
@@ -52,13 +52,13 @@ class Question:
 class Answer:
     """A record, or why there is none; the calls it took either way."""
 
-    record: Record | None
-    error: str | None
-    error_kind: ErrorKind | None
-    calls: list[Call]
-    logprobs: list[float] | None
     model: str
-    fallback_for: str | None
+    record: Record | None = None
+    error: str | None = None
+    error_kind: ErrorKind | None = None
+    calls: list[Call] = field(default_factory=list)
+    logprobs: list[float] | None = None
+    fallback_for: str | None = None
 
 
 async def ask(question: Question, asking: Asking) -> Answer:
@@ -74,25 +74,13 @@ async def ask(question: Question, asking: Asking) -> Answer:
             stand_in = replace(question, model=question.fallback_model, fallback_model="")
             answer = await ask(stand_in, asking)
             return replace(answer, fallback_for=question.model)
-        return _fail(question, str(outage), "provider")
+        return Answer(model=question.model, error=str(outage), error_kind="provider")
     except (BadRequestError, DocumentBudgetError, RecordingMissingError) as error:
-        return _fail(question, str(error), "provider")
+        return Answer(model=question.model, error=str(error), error_kind="provider")
     except (ProviderRefusedError, StopRunError) as error:
         if asking.run.stops:
             raise
-        return _fail(question, str(error), "provider")
-
-
-def _fail(question: Question, problem: str, kind: ErrorKind) -> Answer:
-    return Answer(
-        record=None,
-        error=problem,
-        error_kind=kind,
-        calls=[],
-        logprobs=None,
-        model=question.model,
-        fallback_for=None,
-    )
+        return Answer(model=question.model, error=str(error), error_kind="provider")
 
 
 async def _ask(question: Question, asking: Asking) -> Answer:
@@ -115,7 +103,6 @@ async def _ask(question: Question, asking: Asking) -> Answer:
         calls=calls,
         logprobs=None if logprobs is None else list(logprobs),
         model=question.model,
-        fallback_for=None,
     )
 
 
@@ -126,7 +113,7 @@ async def is_answered(question: Question, asking: Asking) -> bool:
 
 
 async def _send(question: Question, asking: Asking, messages: list[Message], kind: str) -> Response:
-    return await (await current()).complete(_request(question, asking, messages, kind))
+    return await (await current()).calls.complete(_request(question, asking, messages, kind))
 
 
 def _request(question: Question, asking: Asking, messages: list[Message], kind: str) -> Request:

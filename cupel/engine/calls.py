@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from cupel.engine.money import Hold
 from cupel.engine.requests import Request, Response, paid_for
@@ -16,24 +15,10 @@ from cupel.models import Completion, complete, open_connection, price
 from cupel.runlog import RunLog, StoredResponse
 from cupel.tracing import call_context
 
+if TYPE_CHECKING:
+    from cupel.engine.batch.batcher import Batcher
+
 EXPECTED_REPLY_TOKENS = 256
-
-
-class Batching(Protocol):
-    """What may answer calls in place of sending each: a provider's batch API."""
-
-    def call(self, request: Request) -> AbstractContextManager[None]:
-        """A call is under way inside."""
-        ...
-
-    async def ask(
-        self,
-        request: Request,
-        worst_usd: Callable[[], float],
-        live: Callable[[], Awaitable[StoredResponse]],
-    ) -> StoredResponse:
-        """The answer, committed."""
-        ...
 
 
 class Calls:
@@ -50,8 +35,10 @@ class Calls:
         self.limiter = limiter
         self.env = env
         self.circuits = Circuits()
-        self.batching: Batching | None = None
-        self.asking = asyncio.Event()
+        self.batching: Batcher | None = None
+        self.begun = asyncio.Event()
+        """Set as the first call goes out: what may wait for it begins then."""
+
         self._in_flight: dict[str, asyncio.Task[StoredResponse]] = {}
 
     async def complete(self, request: Request) -> Response:
@@ -168,9 +155,9 @@ class Calls:
     ) -> tuple[Completion, Hold]:
         held = await Hold.take(self.run_log, request.asking.run, worst_usd)
         try:
-            if not self.asking.is_set():
+            if not self.begun.is_set():
                 await open_connection(request.model, request.settings)
-                self.asking.set()
+                self.begun.set()
             completion = await complete(
                 request.model,
                 request.messages,

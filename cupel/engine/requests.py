@@ -7,12 +7,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 from cupel._memo import Kept
 from cupel.engine.run import Asking
 from cupel.models import CallSettings, Completion, cost, estimate_tokens, price
-from cupel.runlog import StoredResponse
+from cupel.runlog import BatchRequest, StoredResponse
 from cupel.state import Call
 from cupel.task import Message, sent_schema
 
@@ -111,32 +111,13 @@ class Response:
         )
 
 
-class Asked(Protocol):
-    """What is kept of a request beside its reply, whichever way it was sent."""
-
-    @property
-    def key(self) -> str:
-        """Its name in the run log."""
-
-    @property
-    def kind(self) -> str:
-        """The step that asks."""
-
-    @property
-    def model(self) -> str:
-        """Who is asked."""
-
-    @property
-    def asked(self) -> str:
-        """Its messages as they are logged."""
-
-    @property
-    def doc_id(self) -> str:
-        """The document."""
-
-
 def paid_for(
-    request: Asked, completion: Completion, *, run_id: str, env: Mapping[str, str], share: float = 1.0
+    request: Request | BatchRequest,
+    completion: Completion,
+    *,
+    run_id: str,
+    env: Mapping[str, str],
+    share: float = 1.0,
 ) -> StoredResponse:
     """A reply as the run log keeps it, at what it cost.
 

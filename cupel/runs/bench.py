@@ -163,7 +163,7 @@ async def open_bench(
             run.budget = Budget(max_usd, spent_usd=await runtime.run_log.spent_usd(name))
         with ask_as(Asking(run=run)):
             yield Bench(project=project, runtime=runtime, run=run, name=name)
-        await runtime.drain()
+        await runtime.calls.drain()
     finally:
         await close_current()
 

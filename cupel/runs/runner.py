@@ -144,7 +144,7 @@ class Runner:
             env=self.runtime.env,
         )
         await self.batcher.open()
-        self.runtime.answer_by(self.batcher)
+        self.runtime.calls.batching = self.batcher
 
     def _identity(self) -> str:
         """What decides a result besides the document: task, settings, models and the graph's code."""
@@ -210,7 +210,7 @@ class Runner:
         """Let what is in flight land, note how the run ended, and close everything."""
         if self.batcher is not None:
             await self.batcher.aclose()
-        await self.runtime.drain()
+        await self.runtime.calls.drain()
         stopped = kind is not None or self.stop.requested
         try:
             await self.runtime.run_log.finish_run(

@@ -50,7 +50,7 @@ class _Wave:
 
     ready: dict[str, _Place] = field(default_factory=dict)
     calls: Counter[object] = field(default_factory=Counter)
-    """Keys of the calls under way in `Runtime.complete`."""
+    """Keys of the calls under way in `Calls.complete`."""
 
     documents: int = 0
     waiting: Counter[object] = field(default_factory=Counter)
@@ -58,7 +58,7 @@ class _Wave:
 
 
 class Batcher:
-    """The seam in `Runtime.complete`: requests go to a provider's batch API instead of being sent.
+    """The seam in `Calls.complete`: requests go to a provider's batch API instead of being sent.
 
     Args:
         run_log: Where everything is committed before it is sent.
