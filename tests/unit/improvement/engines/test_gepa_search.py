@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from cupel.errors import BudgetExceededError
-from cupel.improvement.engines.base import Tried
+from cupel.improvement.dev_trials import Tried
 from cupel.improvement.engines.gepa import divide
 from cupel.improvement.engines.gepa_search import Loader, Minibatches, Proposed, Search, SearchLimits
 from cupel.improvement.failure_clusters import Failure

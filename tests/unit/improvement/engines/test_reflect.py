@@ -39,7 +39,7 @@ async def test_it_is_told_rules_contract_and_causes_and_answers_in_edits(walk):
         answer = await propose(campaign)
 
     (asked,) = walk.asked("refiner")
-    assert (answer.reply, answer.problem, answer.model, answer.steps) == (edits, "", "scripted:refiner", 1)
+    assert (answer.reply, answer.problem, answer.steps) == (edits, "", 1)
     assert "1. stance (missed): 2 on 2 documents" in asked
     assert all(rule.text[:20] in asked for rule in campaign.task.rules)
 
