@@ -111,32 +111,37 @@ class Walks:
     async def _take_over(self, document: Row, taken: Outcome) -> None:
         key = hashlib.sha256(f"{self._runner.outcome_key(document)}\x1fduplicate".encode()).hexdigest()
         log = self._runner.runtime.run_log
-        stored, tries = await log.outcome(key) or (None, 0)
-        if stored == taken:
+        stored = await log.outcome(key)
+        is_kept = stored is not None and stored.outcome == taken
+        if is_kept:
             await log.note_row(self._runner.run_id, document.position, key)
         else:
-            text = str(document.text)
             await log.save_outcome(
-                key, self._runner.run_id, taken, text, position=document.position, tries=tries + 1
-            )
+                key, self._runner.run_id, taken, str(document.text), position=document.position,
+                tries=stored.tries + 1 if stored else 1, code=self._runner.code, again=stored is not None,
+            )  # fmt: skip
         self._runner.progress.duplicates += 1
-        self._runner.progress.note(taken, reused=stored == taken)
+        self._runner.progress.note(taken, reused=is_kept)
 
     async def _one(self, document: Row, place: Place | None) -> Outcome:
         key = self._runner.outcome_key(document)
         log = self._runner.runtime.run_log
-        stored, tries = await log.outcome(key) or (None, 0)
-        if stored is not None and self._stands(stored):
-            await log.note_row(self._runner.run_id, document.position, key)
-            self._runner.progress.note(stored, reused=True)
-            return stored
+        stored = await log.outcome(key)
+        tries = stored.tries if stored else 0
+        if stored is not None and self._stands(stored.outcome):
+            if stored.code == self._runner.code:
+                await log.note_row(self._runner.run_id, document.position, key)
+                self._runner.progress.note(stored.outcome, reused=True)
+                return stored.outcome
+            tries -= 1  # other code walks it anew, by the answers that are there
         asking = Asking(run=self._runner.run, retry=tries, place=place, row=document.position)
         with ask_as(asking):
             outcome = await self._invoked(document)
         text = document.text if isinstance(document.text, str) else ""
         await log.save_outcome(
-            key, self._runner.run_id, outcome, text, position=document.position, tries=tries + 1
-        )
+            key, self._runner.run_id, outcome, text, position=document.position, tries=tries + 1,
+            code=self._runner.code, again=stored is not None,
+        )  # fmt: skip
         self._runner.progress.note(outcome, reused=False)
         return outcome
 
