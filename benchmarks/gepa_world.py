@@ -12,7 +12,7 @@ from pathlib import Path
 
 import world
 
-from cupel.improvement.engines.base import Tried
+from cupel.improvement.dev_trials import Tried
 from cupel.improvement.engines.gepa import divide
 from cupel.improvement.engines.gepa_search import Proposed, Search, SearchLimits
 from cupel.improvement.failure_clusters import Failure

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
 from cupel.context import RunContext
 from cupel.improvement.steps.approve import approval_request, read_approval
-from cupel.state import ImproveState
+from cupel.state import ApproveUpdate, ImproveState
 
 
-async def approve(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+async def approve(state: ImproveState, runtime: Runtime[RunContext]) -> ApproveUpdate:
     """Stop and ask, in the Agent Inbox shape; without a person attached the nominee waits in the ledger.
 
     The node runs again from its start when it is answered, so nothing but the question stands before.

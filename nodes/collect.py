@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from langgraph.runtime import Runtime
 
 from cupel.context import RunContext
-from cupel.improvement.sessions import step
-from cupel.improvement.steps.collect import collect_failures
-from cupel.state import ImproveState
+from cupel.improvement.campaign import open_campaign
+from cupel.improvement.steps.collect import (
+    check_engine,
+    freeze_split,
+    gather_failures,
+    list_mended,
+    run_development,
+    tell_notes,
+)
+from cupel.state import CollectUpdate, ImproveState
 
 
-async def collect(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+async def collect(state: ImproveState, runtime: Runtime[RunContext]) -> CollectUpdate:
     """Freeze the split by group, run the development side, score it, and gather its failures.
 
     Reads `task` and `documents`; of the held-out side nothing is looked at.
     """
-    async with step():
-        return await collect_failures(state, RunContext.of(runtime))
+    await check_engine(state)
+    async with open_campaign(state, RunContext.of(runtime)) as campaign:
+        parts = await freeze_split(state, campaign)
+        runs = await run_development(campaign, parts.dev)
+        return {
+            "campaign": campaign.name,
+            "version": campaign.version,
+            "dev": list(parts.dev),
+            "held_out_ids": list(parts.held_out),
+            "held_out_version": parts.version,
+            "failures": gather_failures(campaign, runs),
+            "mended": list_mended(campaign, runs),
+            "failed_docs": runs.failed,
+            "passed_docs": runs.passed,
+            "notes": list(tell_notes(campaign, parts, runs)),
+        }
 
 
 async def route_after_collect(state: ImproveState) -> Literal["failures", "none"]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from langgraph.runtime import Runtime
 
 from cupel.context import RunContext
-from cupel.improvement.sessions import step
-from cupel.improvement.steps.promote import conclude_campaign
-from cupel.state import ImproveState
+from cupel.improvement.campaign import open_campaign
+from cupel.improvement.steps.conclude import note_end, settle_result
+from cupel.state import ConcludeUpdate, ImproveState
 
 
-async def conclude(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+async def conclude(state: ImproveState, runtime: Runtime[RunContext]) -> ConcludeUpdate:
     """Settle the result in one word with its reasons, and note it in the ledger."""
-    async with step(last=True):
-        return await conclude_campaign(state, RunContext.of(runtime))
+    async with open_campaign(state, RunContext.of(runtime), last=True) as campaign:
+        result, reasons = settle_result(state)
+        cost_usd = await campaign.spent_usd()
+        await note_end(campaign, result, reasons, cost_usd)
+    return {"result": result, "reasons": reasons, "cost_usd": cost_usd}

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from langgraph.runtime import Runtime
 
 from cupel.context import RunContext
-from cupel.improvement.sessions import step
-from cupel.improvement.steps.collect import diagnose_failures
-from cupel.state import ImproveState
+from cupel.improvement.campaign import open_campaign
+from cupel.improvement.failure_clusters import tell_rewriter
+from cupel.improvement.steps.diagnose import cluster_failures, note_causes
+from cupel.state import DiagnoseUpdate, ImproveState
 
 
-async def diagnose(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+async def diagnose(state: ImproveState, runtime: Runtime[RunContext]) -> DiagnoseUpdate:
     """Cluster failures by criterion and cause, and tell them in words that hold no document."""
-    async with step():
-        return await diagnose_failures(state, RunContext.of(runtime))
+    async with open_campaign(state, RunContext.of(runtime)) as campaign:
+        clusters = cluster_failures(state)
+        told, shown = tell_rewriter(clusters, leaks=campaign.leaks)
+        causes = await note_causes(campaign, clusters, told)
+    return {"causes": causes, "told": told, "shown": dict(shown)}

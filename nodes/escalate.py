@@ -5,9 +5,10 @@ from __future__ import annotations
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
-from cupel.cascade.extract import attempt_record
+from cupel.cascade.extract import ask_windows, draft_attempt, read_replies
+from cupel.cascade.work import take_up
 from cupel.context import RunContext
-from cupel.engine import current
+from cupel.engine import current_asking
 from cupel.state import Attempt, RunState
 
 
@@ -23,6 +24,8 @@ async def escalate(state: RunState, runtime: Runtime[RunContext]) -> EscalateUpd
 
     Reads the text and its windows; appends to `attempts`.
     """
-    task = await (await current()).task(state)
-    attempt = await attempt_record(state, task, RunContext.of(runtime), "strong")
-    return {"attempts": [attempt], "path": ["escalate"]}
+    asking = current_asking()
+    work = await take_up(state, RunContext.of(runtime), asking)
+    draft = await draft_attempt(work, "strong")
+    replies = await ask_windows(work, draft, asking)
+    return {"attempts": [read_replies(work, draft, replies)], "path": ["escalate"]}

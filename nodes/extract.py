@@ -5,9 +5,10 @@ from __future__ import annotations
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
-from cupel.cascade.extract import attempt_record
+from cupel.cascade.extract import ask_windows, draft_attempt, read_replies
+from cupel.cascade.work import take_up
 from cupel.context import RunContext
-from cupel.engine import current
+from cupel.engine import current_asking
 from cupel.state import Attempt, RunState
 
 
@@ -24,6 +25,8 @@ async def extract(state: RunState, runtime: Runtime[RunContext]) -> ExtractUpdat
     Reads the text and its windows; appends to `attempts`. A reply that does not fit the schema, even
     after one repair, becomes an attempt with that reason, not an exception.
     """
-    task = await (await current()).task(state)
-    attempt = await attempt_record(state, task, RunContext.of(runtime), "cheap")
-    return {"attempts": [attempt], "path": ["extract"]}
+    asking = current_asking()
+    work = await take_up(state, RunContext.of(runtime), asking)
+    draft = await draft_attempt(work, "cheap")
+    replies = await ask_windows(work, draft, asking)
+    return {"attempts": [read_replies(work, draft, replies)], "path": ["extract"]}

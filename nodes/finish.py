@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from cupel.cascade.finish import settle
+from cupel.cascade.finish import choose_best, name_language, say_status, settle
 from cupel.state import RunState, Settled
-from cupel.text import language_of
 
 
 class FinishUpdate(Settled):
@@ -16,7 +15,7 @@ class FinishUpdate(Settled):
 
 async def finish(state: RunState) -> FinishUpdate:
     """The best attempt, or the person's answer, with its status, evidence, cost and reasons."""
-    language = state.get("language")
-    if language is None and not state.get("problem"):
-        language = await language_of(state["text"])
-    return {**settle(state), "language": language, "path": ["finish"]}
+    language = await name_language(state)
+    best, verdict = choose_best(state)
+    status, reasons = say_status(state, best, verdict)
+    return {**settle(state, best, status, reasons), "language": language, "path": ["finish"]}

@@ -6,8 +6,9 @@ from typing import Literal
 
 from langgraph.runtime import Runtime
 
-from cupel.cascade.prepare import Prepared, prepare_document
+from cupel.cascade.prepare import Prepared, check_document, find_task, name_and_cut
 from cupel.context import RunContext
+from cupel.engine import current_asking
 from cupel.state import RunState
 
 
@@ -23,7 +24,9 @@ async def prepare(state: RunState) -> PrepareUpdate:
     Reads `text`, `task` and `meta`; the text itself is never changed, only decoded where a column holds bytes.
     What cannot be used at all gets a `problem` and goes straight to `finish`.
     """
-    return {**await prepare_document(state), "path": ["prepare"]}
+    task = await find_task(state, current_asking())
+    text, problem = check_document(state, task)
+    return {**name_and_cut(state, text, task, problem), "path": ["prepare"]}
 
 
 async def route_after_prepare(

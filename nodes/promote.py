@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
-from cupel.improvement.sessions import step
+from typing_extensions import TypedDict
+
+from cupel.engine import current
+from cupel.improvement import ledger_of
+from cupel.improvement.campaign import hold_task
 from cupel.improvement.steps.promote import promote_nominee
 from cupel.state import ImproveState
 
 
-async def promote(state: ImproveState) -> dict[str, Any]:
+class PromoteUpdate(TypedDict):
+    """The keys this node writes."""
+
+    result: Literal["promoted"]
+
+
+async def promote(state: ImproveState) -> PromoteUpdate:
     """Move the ledger's pointer and write rules.toml; doing it twice changes nothing."""
-    async with step():
-        return await promote_nominee(state)
+    project = (await current()).project
+    async with hold_task(ledger_of(project.state), state["task"], state.get("campaign", "")):
+        await promote_nominee(state, project)
+    return {"result": "promoted"}

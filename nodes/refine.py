@@ -5,9 +5,10 @@ from __future__ import annotations
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
-from cupel.cascade.refine import write_addendum
+from cupel.cascade.refine import ask_refiner, check_instructions, list_objections
+from cupel.cascade.work import take_up
 from cupel.context import RunContext
-from cupel.engine import current
+from cupel.engine import current_asking
 from cupel.state import AddendumRecord, RunState, Tier
 
 
@@ -23,9 +24,11 @@ async def refine(state: RunState, runtime: Runtime[RunContext]) -> RefineUpdate:
 
     They go into the user message after the document, for this document only: the task's prompt stays.
     """
-    task = await (await current()).task(state)
-    addendum = await write_addendum(state, task, RunContext.of(runtime))
-    return {"addenda": [addendum], "path": ["refine"]}
+    asking = current_asking()
+    work = await take_up(state, RunContext.of(runtime), asking)
+    objections = list_objections(work)
+    answer = await ask_refiner(work, objections, asking)
+    return {"addenda": [check_instructions(work, objections, answer)], "path": ["refine"]}
 
 
 async def route_after_refine(state: RunState) -> Tier:

@@ -7,8 +7,9 @@ from langgraph.types import interrupt
 from typing_extensions import TypedDict
 
 from cupel.cascade.review import read_answer, review_request
+from cupel.cascade.work import take_up
 from cupel.context import RunContext
-from cupel.engine import current
+from cupel.engine import current_asking
 from cupel.state import Review, RunState
 
 
@@ -27,5 +28,5 @@ async def review(state: RunState, runtime: Runtime[RunContext]) -> ReviewUpdate:
     if not RunContext.of(runtime).human_review:
         return {"review": None, "path": ["review"]}
     answer = interrupt([review_request(state)])
-    task = await (await current()).task(state)
-    return {"review": read_answer(answer, state, task), "path": ["review"]}
+    work = await take_up(state, RunContext.of(runtime), current_asking())
+    return {"review": read_answer(answer, state, work.task), "path": ["review"]}

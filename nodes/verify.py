@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
-from cupel.cascade.routes import AfterVerify, after_verify
-from cupel.cascade.verify import verify_record
+from cupel.cascade.routes import is_judged
+from cupel.cascade.verify import (
+    field_confidences,
+    find_policy,
+    measure_signals,
+    observe_costly,
+    observe_free,
+    weigh,
+)
+from cupel.cascade.work import take_up
 from cupel.context import RunContext
-from cupel.engine import current
+from cupel.engine import current_asking
 from cupel.state import Attempt, RunState
 
 
@@ -25,11 +35,28 @@ async def verify(state: RunState, runtime: Runtime[RunContext]) -> VerifyUpdate:
     Reads the last of `attempts` and completes it in place. Free signals come first: does it fit, do its
     quotes stand in the text, is it complete; then those that cost a call, where they are configured.
     """
-    task = await (await current()).task(state)
-    attempt = await verify_record(state, task, RunContext.of(runtime))
+    asking = current_asking()
+    work = await take_up(state, RunContext.of(runtime), asking)
+    seen, calls = await observe_costly(work, observe_free(work.attempt), asking)
+    policy = await find_policy(work, asking)
+    signals = measure_signals(work, seen, policy)
+    doubt = weigh(work, signals, policy)
+    signals |= await field_confidences(work, signals)
+    attempt: Attempt = {
+        **work.attempt,
+        "calls": [*work.attempt["calls"], *calls],
+        "signals": signals,
+        **doubt,
+    }
     return {"attempts": [attempt], "path": ["verify"]}
 
 
-async def route_after_verify(state: RunState, runtime: Runtime[RunContext]) -> AfterVerify:
-    """Send a doubtful cheap record to the strong model, and what is to be judged to the judge."""
-    return after_verify(state["attempts"][-1], RunContext.of(runtime), state.get("doc_id", ""))
+async def route_after_verify(
+    state: RunState, runtime: Runtime[RunContext]
+) -> Literal["in doubt", "to be judged", "confident"]:
+    """Doubt on the cheap tier goes to the strong model, the rest to the judge or straight to the end."""
+    attempt = state["attempts"][-1]
+    if attempt["in_doubt"] and attempt["tier"] == "cheap":
+        return "in doubt"
+    judged = is_judged(attempt, RunContext.of(runtime), state.get("doc_id", ""))
+    return "to be judged" if judged else "confident"

@@ -5,17 +5,43 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from langgraph.runtime import Runtime
+from typing_extensions import NotRequired, TypedDict
 
 from cupel.context import RunContext
-from cupel.improvement.sessions import step
-from cupel.improvement.steps.retest import weigh_candidate
-from cupel.state import ImproveState
+from cupel.improvement.campaign import open_campaign
+from cupel.improvement.candidates import candidate_of
+from cupel.improvement.steps.weigh import decide, note_decision, run_both, spend_look
+from cupel.state import Candidate, ImproveState
 
 
-async def weigh(state: ImproveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
-    """Run both prompts on the held-out documents and decide; the look is noted before anything is run."""
-    async with step():
-        return await weigh_candidate(state, RunContext.of(runtime))
+class WeighUpdate(TypedDict):
+    """The keys this node writes."""
+
+    decision: dict[str, Any] | None
+    passed: None
+    cost_usd: float
+    proposal: NotRequired[Candidate]
+    objection: NotRequired[str]
+
+
+async def weigh(state: ImproveState, runtime: Runtime[RunContext]) -> WeighUpdate:
+    """Run both prompts on the held-out documents and decide; the look is noted before anything is run.
+
+    Where a person's edit does not pass, the nominee it was made from still stands.
+    """
+    async with open_campaign(state, RunContext.of(runtime)) as campaign:
+        candidate = candidate_of(state)
+        look = await spend_look(state, campaign, candidate)
+        both = await run_both(state, campaign, candidate)
+        decision = decide(campaign, both, look)
+        decision = await note_decision(state, campaign, candidate, both, decision)
+        cost_usd = await campaign.spent_usd()
+    nominee = state.get("passed")
+    if nominee is None or decision["decision"] == "promote":
+        return {"decision": decision, "passed": None, "cost_usd": cost_usd}
+    said = f"did not pass the gate ({decision['decision']}): {decision['reasons'][0]}"
+    objection = f"{candidate['version']}, your edit, {said}"
+    return {**nominee, "passed": None, "cost_usd": cost_usd, "objection": objection}
 
 
 async def route_after_weigh(state: ImproveState) -> Literal["passed", "stopped"]:

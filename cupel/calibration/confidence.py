@@ -14,9 +14,21 @@ from typing import Any
 
 import numpy as np
 
-from cupel.cascade import FREE, attempt_record, begin, read_signals, settle, verify_record
+from cupel.cascade import (
+    FREE,
+    attempt_record,
+    begin,
+    conclude,
+    measure_signals,
+    name_language,
+    observe_costly,
+    observe_free,
+    read_signals,
+    take_up,
+    weigh,
+)
 from cupel.context import RunContext
-from cupel.engine import current, policy_path
+from cupel.engine import current_asking, policy_path
 from cupel.errors import InputError, NotEnoughDataError, SettingError
 from cupel.metrics import record_metric
 from cupel.project import Project
@@ -38,7 +50,6 @@ from cupel.state import Outcome, Record
 from cupel.stats import auroc, expected_calibration_error
 from cupel.tables import Row, Table
 from cupel.task import TaskSpec
-from cupel.text import language_of
 
 LABEL_COLUMNS = ("id", "text", "signals", "quality", "strong_right", "cheap", "strong", "verify")
 BASIC = ("schema_valid", "quotes_grounded", "fields_filled")
@@ -49,25 +60,20 @@ class BothTiers:
 
     async def ainvoke(self, given: Mapping[str, Any], _config: object, *, context: RunContext) -> Outcome:
         """The cheap attempt with its signals, then the strong one; nothing is judged."""
-        state = await begin(given)
+        asking = current_asking()
+        state = await begin(given, asking)
         if state["problem"] is None:
-            task = await (await current()).task(given)
-            plain = context.model_copy(update={"policy": "none"})
-            state["attempts"] = [await attempt_record(state, task, plain, "cheap")]
-            state["attempts"] = [await verify_record(state, task, plain)]
-            strong = await attempt_record(state, task, plain, "strong")
-            state["attempts"] = [*state["attempts"], strong]
+            work = await take_up(state, context.model_copy(update={"policy": "none"}), asking)
+            cheap = await attempt_record(work, asking, "cheap")
+            state["attempts"] = [cheap]
+            seen, calls = await observe_costly(work, observe_free(cheap), asking)
+            signals = measure_signals(work, seen, None)
+            cheap = {**cheap, "calls": [*cheap["calls"], *calls], "signals": signals}
+            state["attempts"] = [{**cheap, **weigh(work, signals, None)}]
+            state["attempts"].append(await attempt_record(work, asking, "strong"))
             state["path"] = ["prepare", "extract", "verify", "escalate"]
-        return Outcome(
-            **settle(state),
-            doc_id=state["doc_id"],
-            task=state["task"],
-            language=state["language"] or (None if state["problem"] else await language_of(state["text"])),
-            attempts=state["attempts"],
-            verdicts=[],
-            addenda=[],
-            path=[*state["path"], "finish"],
-        )
+        state["language"] = await name_language(state)
+        return conclude(state)
 
 
 @dataclass(frozen=True, kw_only=True)

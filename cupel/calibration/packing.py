@@ -12,17 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from cupel.cascade import attempt_record, begin, settle
+from cupel.cascade import attempt_record, begin, conclude, take_up
 from cupel.context import RunContext
 from cupel.engine import (
     Packing,
     PackingCertificate,
     PackTerms,
-    alone,
     arrange,
     certificate_path,
-    current,
-    current_place,
+    current_asking,
     packed_prompt,
 )
 from cupel.errors import NotEnoughDataError
@@ -31,7 +29,7 @@ from cupel.project import Project
 from cupel.routing import uniform_sample
 from cupel.runlog import cost_of
 from cupel.runs import Job, Runner
-from cupel.state import Attempt, Call, Outcome
+from cupel.state import Call, Outcome
 from cupel.stats import CONFIDENCE, mean_lower_bound
 from cupel.tables import Row, Table
 from cupel.task import TaskSpec
@@ -45,26 +43,16 @@ class AloneAndPacked:
 
     async def ainvoke(self, given: Mapping[str, Any], _config: object, *, context: RunContext) -> Outcome:
         """Both attempts, the single one first; which pack it was stands among the second one's signals."""
-        state = await begin(given)
-        attempts: list[Attempt] = []
-        place = current_place.get()
-        if state["problem"] is None and place is not None:
-            task = await (await current()).task(given)
-            with alone():
-                single = await attempt_record(state, task, context, "cheap")
-            packed = await attempt_record(state, task, context, "cheap")
-            pack = float(place.pack.members[0].position)
-            attempts = [single, {**packed, "number": 2, "signals": {"pack": pack}}]
-        return Outcome(
-            **settle({**state, "attempts": attempts}),
-            doc_id=state["doc_id"],
-            task=state["task"],
-            language=state["language"],
-            attempts=attempts,
-            verdicts=[],
-            addenda=[],
-            path=["prepare", "extract", "finish"],
-        )
+        asking = current_asking()
+        state = await begin(given, asking)
+        if state["problem"] is None and asking.place is not None:
+            work = await take_up(state, context, asking)
+            single = await attempt_record(work, replace(asking, place=None), "cheap")
+            packed = await attempt_record(work, asking, "cheap")
+            pack = float(asking.place.pack.members[0].position)
+            state["attempts"] = [single, {**packed, "number": 2, "signals": {"pack": pack}}]
+        state["path"] = ["prepare", "extract"]
+        return conclude(state)
 
 
 @dataclass(slots=True)

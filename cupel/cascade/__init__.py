@@ -1,8 +1,19 @@
 """One document through the enrich graph: one file per node, and the routes between them."""
 
 from cupel.cascade.addendum import MAX_INSTRUCTIONS, addendum_schema
-from cupel.cascade.extract import attempt_record, prompt_for
-from cupel.cascade.finish import settle
-from cupel.cascade.observe import SAMPLES, VERIFICATIONS, read_signals
+from cupel.cascade.extract import attempt_record
+from cupel.cascade.finish import conclude, name_language
+from cupel.cascade.judge import ask_judge, check_by_code, settle_verdict
 from cupel.cascade.prepare import begin
-from cupel.cascade.verify import FREE, judge_record, verify_record
+from cupel.cascade.prompt import prompt_for
+from cupel.cascade.verify import (
+    FREE,
+    SAMPLES,
+    VERIFICATIONS,
+    measure_signals,
+    observe_costly,
+    observe_free,
+    read_signals,
+    weigh,
+)
+from cupel.cascade.work import Work, take_up

@@ -7,7 +7,7 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from cupel.engine import DEFAULT_TASK, current
+from cupel.engine import DEFAULT_TASK, Asking, current
 from cupel.errors import TaskError
 from cupel.state import RunState
 from cupel.task import TaskSpec
@@ -15,7 +15,7 @@ from cupel.text import document_id, language_if_ready, split_windows, usable_tex
 
 
 class Prepared(TypedDict):
-    """What `prepare_document` finds out."""
+    """What every later step relies on."""
 
     text: str
     doc_id: str
@@ -27,48 +27,53 @@ class Prepared(TypedDict):
     problem: str | None
 
 
-async def prepare_document(document: Mapping[str, Any]) -> Prepared:
-    """Check a document's text and inputs, name it, and cut a long text into windows.
-
-    The text is never changed, only decoded where a column holds bytes. A `problem` says why a document
-    cannot be used at all, an unknown or broken task included.
-    """
-    text, problem = usable_text(document.get("text"))
-    name = document.get("task") or DEFAULT_TASK
-    windows: list[tuple[int, int]] = []
+async def find_task(document: Mapping[str, Any], asking: Asking) -> TaskSpec | str:
+    """The document's task; in words, why there is none: an unknown or broken one is this document's problem."""
     try:
-        task = await (await current()).task(document)
+        return await (await current()).task(document, asking)
     except TaskError as error:
-        problem = problem or str(error)
-    else:
-        name = task.name
-        problem = problem or missing_input(document, task)
-        if problem is None:
-            windows = split_windows(text, task.window.max_chars, task.window.overlap_chars)
+        return str(error)
+
+
+def check_document(document: Mapping[str, Any], task: TaskSpec | str) -> tuple[str, str | None]:
+    """The text, never changed, only decoded where a column holds bytes; and why it cannot be used, if so."""
+    text, problem = usable_text(document.get("text"))
+    return text, problem or (task if isinstance(task, str) else missing_input(document, task))
+
+
+def missing_input(document: Mapping[str, Any], task: TaskSpec) -> str | None:
+    """The first further input the task needs and the document does not bring, in words."""
+    meta = document.get("meta") or {}
+    missing = next((name for name in task.inputs if meta.get(name) in (None, "")), None)
+    if missing is None:
+        return None
+    return f"task {task.name!r} needs the input {missing!r}, which this document does not have"
+
+
+def name_and_cut(
+    document: Mapping[str, Any], text: str, task: TaskSpec | str, problem: str | None
+) -> Prepared:
+    """Give a document its stable id, and cut a long text into overlapping windows."""
+    windows: list[tuple[int, int]] = []
+    if problem is None and isinstance(task, TaskSpec):
+        windows = split_windows(text, task.window.max_chars, task.window.overlap_chars)
     return {
         "text": text,
         "doc_id": document.get("doc_id") or document_id(text, document.get("meta")),
-        "task": name,
+        "task": task.name if isinstance(task, TaskSpec) else document.get("task") or DEFAULT_TASK,
         "language": language_if_ready(text) if problem is None else None,
         "windows": [list(window) for window in windows],
         "problem": problem,
     }
 
 
-async def begin(document: Mapping[str, Any]) -> RunState:
+async def begin(document: Mapping[str, Any], asking: Asking) -> RunState:
     """The state of a document that was prepared, for those who ask about it outside the graph."""
-    told = await prepare_document(document)
+    task = await find_task(document, asking)
+    text, problem = check_document(document, task)
+    ready = name_and_cut(document, text, task, problem)
     return RunState(
-        text=told["text"], task=told["task"], doc_id=told["doc_id"], meta=dict(document.get("meta") or {}),
-        windows=told["windows"], problem=told["problem"], language=told["language"],
+        text=ready["text"], task=ready["task"], doc_id=ready["doc_id"], meta=dict(document.get("meta") or {}),
+        windows=ready["windows"], problem=ready["problem"], language=ready["language"],
         attempts=[], verdicts=[], addenda=[], path=["prepare"],
     )  # fmt: skip
-
-
-def missing_input(document: Mapping[str, Any], task: TaskSpec) -> str | None:
-    """The first further input the task needs and the document does not bring, in words."""
-    given = document.get("meta") or {}
-    missing = next((name for name in task.inputs if given.get(name) in (None, "")), None)
-    if missing is None:
-        return None
-    return f"task {task.name!r} needs the input {missing!r}, which this document does not have"

@@ -1,95 +1,80 @@
-"""Loop A: the critique of one record turned into instructions for one more try at its document."""
+"""Loop A: the critique of one record turned into instructions for one more try at its document.
+
+What a refiner may say is checked in `addendum`, which asks no model and is read by itself.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cupel.cascade.addendum import CheckedAddendum, addendum_schema, check_addendum
-from cupel.cascade.extract import prompt_for, usd_left
-from cupel.cascade.routes import failures_of
-from cupel.context import RunContext
-from cupel.engine import Answer, Question, ask, current
-from cupel.models import resolve_models
-from cupel.state import AddendumRecord, Attempt, FindingRecord, RunState
-from cupel.task import TaskSpec, compact, messages, template_of
-from cupel.text import wrap
+from cupel.cascade.prompt import prompt_for
+from cupel.cascade.routes import failures_of, usd_left
+from cupel.cascade.work import Work
+from cupel.engine import Answer, Asking, ask
+from cupel.state import AddendumRecord, FindingRecord
+from cupel.task import compact
 
 
-async def write_addendum(state: RunState, task: TaskSpec, context: RunContext) -> AddendumRecord:
-    """Ask the refiner, and keep what code lets through: at most five instructions on what failed.
+def list_objections(work: Work) -> list[FindingRecord]:
+    """What the latest verdict holds against the record: code's findings first, then the judge's."""
+    verdict = work.state["verdicts"][-1]
+    return failures_of([*verdict["code_findings"], *verdict["findings"]])
 
-    With no refiner attached, or no usable reply, the addendum is empty and says why; the next attempt then
-    repeats the last one, which ends this tier's rounds.
-    """
-    attempt, verdict = state["attempts"][-1], state["verdicts"][-1]
-    objections = failures_of([*verdict["code_findings"], *verdict["findings"]])
-    model = resolve_models(context, (await current()).env).refiner
+
+async def ask_refiner(work: Work, objections: Sequence[FindingRecord], asking: Asking) -> Answer | None:
+    """The refiner's instructions for one more try, unchecked; None with no refiner attached."""
+    model = work.runtime.models(work.context).refiner
     if not model:
-        return _addendum(state, attempt, None, ["no refiner is attached; set --refiner-model"], None)
-    answer = await ask(await _question(state, task, context, objections, model))
-    if answer.record is None:
-        return _addendum(state, attempt, None, [f"no addendum: {answer.error}"], answer)
-    allowed = "\n".join(
-        [_critique(objections), *(f"{c.id}: {c.question}" for c in task.criteria), task.prompts["extract"]]
-    )
-    checked = check_addendum(
-        answer.record["instructions"],
-        failed={item["criterion"] for item in objections},
-        document=state["text"],
-        allowed_text=allowed,
-    )
-    dropped = [f"{item.text} ({item.reason})" for item in checked.dropped]
-    return _addendum(state, attempt, checked, dropped, answer)
-
-
-async def _question(
-    state: RunState, task: TaskSpec, context: RunContext, objections: list[FindingRecord], model: str
-) -> Question:
+        return None
     schema = addendum_schema({item["criterion"] for item in objections})
-    prompt = await prompt_for(task, "refine", model, context, schema)
-    doc_id = state.get("doc_id", "")
-    varying = {
-        **{name: str((state.get("meta") or {}).get(name, "")) for name in task.inputs},
-        "document": wrap(state["text"], doc_id),
-        "record": compact(state["attempts"][-1]["record"]),
-        "critique": _critique(objections),
-    }
-    return Question(
-        kind="refine",
-        model=model,
-        messages=messages(prompt.template, prompt.stable, varying),
-        schema=schema,
-        schema_name="addendum",
-        doc_id=doc_id,
-        text=state["text"],
-        context=context,
-        repair=template_of(task, "repair"),
-        usd_left=usd_left(state, context),
+    prompt = await prompt_for(work.task, "refine", model, work.context, schema)
+    question = prompt.about(
+        work.state,
+        usd_left=usd_left(work.state, work.context),
+        record=compact(work.attempt["record"]),
+        critique=_critique(objections),
+    )
+    return await ask(question, asking)
+
+
+def check_instructions(
+    work: Work, objections: Sequence[FindingRecord], answer: Answer | None
+) -> AddendumRecord:
+    """The addendum: what code lets through of the reply, at most five instructions on what failed.
+
+    Without a usable reply it is empty and says why; the next attempt then repeats the last one, which ends this
+    tier's rounds.
+    """
+    checked = CheckedAddendum((), ())
+    dropped = ["no refiner is attached; set --refiner-model"]
+    if answer is not None and answer.record is None:
+        dropped = [f"no addendum: {answer.error}"]
+    elif answer is not None and answer.record is not None:
+        criteria = (f"{criterion.id}: {criterion.question}" for criterion in work.task.criteria)
+        checked = check_addendum(
+            answer.record["instructions"],
+            failed={item["criterion"] for item in objections},
+            document=work.state["text"],
+            allowed_text="\n".join([_critique(objections), *criteria, work.task.prompts["extract"]]),
+        )
+        dropped = [f"{item.text} ({item.reason})" for item in checked.dropped]
+    tier = work.attempt["tier"]
+    return AddendumRecord(
+        tier=tier,
+        round=1 + sum(addendum["tier"] == tier for addendum in work.state["addenda"]),
+        after_attempt=work.attempt["number"],
+        instructions=[item.text for item in checked.kept],
+        criteria=[item.criterion for item in checked.kept],
+        dropped=dropped,
+        model=answer.model if answer else None,
+        calls=answer.calls if answer else [],
     )
 
 
-def _critique(objections: list[FindingRecord]) -> str:
+def _critique(objections: Sequence[FindingRecord]) -> str:
     lines = []
     for item in objections:
         quote = f' (evidence: "{item["evidence_quote"]}")' if item["evidence_quote"] else ""
         lines.append(f"- {item['criterion']}: {item['reasoning']}{quote}")
     return "\n".join(lines)
-
-
-def _addendum(
-    state: RunState,
-    attempt: Attempt,
-    checked: CheckedAddendum | None,
-    dropped: list[str],
-    answer: Answer | None,
-) -> AddendumRecord:
-    rounds = sum(addendum["tier"] == attempt["tier"] for addendum in state["addenda"])
-    kept = checked.kept if checked else ()
-    return AddendumRecord(
-        tier=attempt["tier"],
-        round=rounds + 1,
-        after_attempt=attempt["number"],
-        instructions=[item.text for item in kept],
-        criteria=[item.criterion for item in kept],
-        dropped=dropped,
-        model=answer.model if answer else None,
-        calls=answer.calls if answer else [],
-    )

@@ -3,78 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
-from cupel.cascade.attempts import StopReason, critique_hash, record_hash, stop_reason
 from cupel.context import RunContext
-from cupel.state import Attempt, FindingRecord, Tier, VerdictRecord
-from cupel.task import TaskSpec
+from cupel.runlog import cost_of
+from cupel.state import Attempt, FindingRecord, RunState, VerdictName, VerdictRecord, calls_of
 
-EMPTY: tuple[object, ...] = (None, "", [], {})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Doubt:
-    """Whether a record is in doubt, how sure we are, and why."""
-
-    score: float | None
-    confidence: float | None
-    calibrated: bool
-    in_doubt: bool
-    doubts: list[str]
-
-
-def basic_signals(attempt: Attempt, task: TaskSpec) -> dict[str, float | None]:
-    """The free signals: does it fit the schema, do the quotes stand in the text, are the fields filled.
-
-    Each is in [0, 1]; `quotes_grounded` is None for a record without quotes. Cost: no call.
-    """
-    record, evidence = attempt["record"], attempt["evidence"]
-    if record is None:
-        return {"schema_valid": 0.0, "quotes_grounded": None, "fields_filled": 0.0}
-    grounded = [entry["match"] in ("verbatim", "normalised") for entry in evidence]
-    filled = [record.get(name) not in EMPTY for name in task.must_fill]
-    return {
-        "schema_valid": 1.0,
-        "quotes_grounded": sum(grounded) / len(grounded) if grounded else None,
-        "fields_filled": sum(filled) / len(filled) if filled else 1.0,
-    }
-
-
-def plain_rule(attempt: Attempt, signals: Mapping[str, float | None], task: TaskSpec) -> Doubt:
-    """The rule before any calibration: accept what fits the schema, is grounded and complete.
-
-    The score is the product of the free signals; it is raw and says nothing about probability.
-    """
-    doubts = [*_record_doubts(attempt), *_quote_doubts(attempt), *_gaps(attempt, task)]
-    score = 1.0
-    for name in ("schema_valid", "quotes_grounded", "fields_filled", "agreement"):
-        value = signals.get(name)
-        score *= 1.0 if value is None else value
-    return Doubt(
-        score=round(score, 4), confidence=None, calibrated=False, in_doubt=bool(doubts), doubts=doubts
-    )
-
-
-def _record_doubts(attempt: Attempt) -> list[str]:
-    return [attempt["error"] or "no record"] if attempt["record"] is None else []
-
-
-def _quote_doubts(attempt: Attempt) -> list[str]:
-    return [
-        f"{entry['path']}: the quote is {entry['match']}" + (f" ({entry['diff']})" if entry["diff"] else "")
-        for entry in attempt["evidence"]
-        if entry["match"] not in ("verbatim", "normalised")
-    ]
-
-
-def _gaps(attempt: Attempt, task: TaskSpec) -> list[str]:
-    record = attempt["record"]
-    if record is None:
-        return []
-    return [f"/{name} is empty" for name in task.must_fill if record.get(name) in EMPTY]
+StopReason = Literal["accepted", "unknown", "budget", "rounds", "repeated_record", "repeated_critique"]
+"""Why refining ends: two are the judge's, the others mean that one more round would teach nothing."""
 
 
 def is_judged(attempt: Attempt, context: RunContext, doc_id: str) -> bool:
@@ -100,44 +38,22 @@ def is_audited(doc_id: str, share: float) -> bool:
     return int.from_bytes(digest[:8], "big") < share * 2**64
 
 
-AfterVerify = Literal["in doubt", "to be judged", "confident"]
-AfterJudge = Literal["accepted", "rejected", "rounds spent", "for a person"]
+def usd_left(state: RunState, context: RunContext) -> float | None:
+    """What the document may still cost; None without a limit of its own."""
+    if context.max_usd_per_document is None:
+        return None
+    return context.max_usd_per_document - (cost_of(call for _, call in calls_of(state)) or 0.0)
 
 
-def after_verify(attempt: Attempt, context: RunContext, doc_id: str) -> AfterVerify:
-    """Doubt on the cheap tier goes to the strong model, the rest to the judge or straight to the end."""
-    if attempt["in_doubt"] and attempt["tier"] == "cheap":
-        return "in doubt"
-    return "to be judged" if is_judged(attempt, context, doc_id) else "confident"
+def decides(verdict: VerdictRecord) -> bool:
+    """An advisory judge is shown and decides nothing; that it is unknown, or what code found, always does."""
+    return not verdict["advisory"] or verdict["verdict"] == "unknown" or bool(verdict["code_findings"])
 
 
-def after_judge(
-    attempts: Sequence[Attempt], verdicts: Sequence[VerdictRecord], context: RunContext, *, budget_left: bool
-) -> AfterJudge:
-    """Accepted ends; rejected is refined while it helps, then escalated, then a person's."""
-    attempt, verdict = attempts[-1], verdicts[-1]
-    reason = refining_ends(attempt["tier"], attempts, verdicts, context, budget_left=budget_left)
-    if verdict["advisory"] and verdict["verdict"] != "unknown" and not verdict["code_findings"]:
-        return "accepted"
-    if reason is None:
-        return "rejected"
-    if reason == "accepted":
-        return "accepted"
-    if reason in ("unknown", "budget") or attempt["tier"] == "strong":
-        return "for a person"
-    return "rounds spent"
-
-
-def refining_ends(
-    tier: Tier,
-    attempts: Sequence[Attempt],
-    verdicts: Sequence[VerdictRecord],
-    context: RunContext,
-    *,
-    budget_left: bool,
-) -> StopReason | None:
-    """Why this tier refines no further; None when one more round may teach something."""
-    on_tier = [attempt for attempt in attempts if attempt["tier"] == tier]
+def refining_ends(state: RunState, context: RunContext) -> StopReason | None:
+    """Why the tier of the latest attempt refines no further; None when one more round may teach something."""
+    tier, verdicts, left = state["attempts"][-1]["tier"], state["verdicts"], usd_left(state, context)
+    on_tier = [attempt for attempt in state["attempts"] if attempt["tier"] == tier]
     numbers = {attempt["number"] for attempt in on_tier}
     about = [v for v in verdicts if v["attempt"] in numbers and v["verdict"] == "rejected"]
     return stop_reason(
@@ -145,7 +61,7 @@ def refining_ends(
         record_hashes=[record_hash(attempt["record"]) for attempt in on_tier],
         critique_hashes=[critique_hash(critique(verdict)) for verdict in about],
         max_refinements=context.max_refinements,
-        budget_left=budget_left,
+        budget_left=left is None or left > 0,
     )
 
 
@@ -164,3 +80,59 @@ def critique(verdict: VerdictRecord) -> list[tuple[str, str | None]]:
 def failures_of(findings: Sequence[FindingRecord]) -> list[FindingRecord]:
     """The findings that are failures."""
     return [finding for finding in findings if finding["finding"] == "fail"]
+
+
+def record_hash(record: Mapping[str, Any] | None) -> str:
+    """Return a short hash of a record's content; key order does not matter."""
+    return _hash(json.dumps(record, sort_keys=True, ensure_ascii=False, default=str))
+
+
+def critique_hash(critique: Iterable[tuple[str, str | None]]) -> str:
+    """Return a short hash of what a critique objects to.
+
+    The judge's reasoning is left out: it is worded anew each time, while the objection stays.
+
+    Args:
+        critique: Each failed criterion's id with the evidence quoted for it.
+    """
+    objections = sorted(
+        (criterion, " ".join((quote or "").casefold().split())) for criterion, quote in critique
+    )
+    return _hash(json.dumps(objections, ensure_ascii=False))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def stop_reason(
+    *,
+    verdict: VerdictName,
+    record_hashes: Sequence[str],
+    critique_hashes: Sequence[str],
+    max_refinements: int,
+    budget_left: bool = True,
+) -> StopReason | None:
+    """Say why this tier refines no further, or None when another round is worth its price.
+
+    Args:
+        verdict: The latest verdict.
+        record_hashes: `record_hash` of every attempt of this tier, oldest first, the judged one last.
+        critique_hashes: `critique_hash` of every rejection on this tier, oldest first.
+        max_refinements: Rounds allowed on a tier; the first attempt is no round.
+        budget_left: Whether the document may still spend.
+
+    Returns:
+        The first reason that applies.
+    """
+    if verdict != "rejected":
+        return verdict
+    if not budget_left:
+        return "budget"
+    if len(record_hashes) - 1 >= max_refinements:
+        return "rounds"
+    if record_hashes and record_hashes[-1] in record_hashes[:-1]:
+        return "repeated_record"
+    if critique_hashes and critique_hashes[-1] in critique_hashes[:-1]:
+        return "repeated_critique"
+    return None

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from cupel.cli._console import open_console, print_json, table
-from cupel.improvement import Ledger, ledger_of, promote, rollback, store_version, version_diff, version_of
+from cupel.improvement import Ledger, ledger_of, load_version, promote, rollback, version_diff, version_of
 from cupel.project import find_project
 from cupel.report import safe
 from cupel.task import TaskSpec, load_task
@@ -72,9 +72,9 @@ def _state(version: str, decision: Any, ledger: Ledger, task: TaskSpec) -> str:
 def show_diff(task_name: str, old: str, new: str) -> None:
     """Print the difference of two versions, rules first."""
     project = find_project()
-    one = store_version(project.prompts, project.state, task_name, old)
+    one = load_version(project.prompts, project.state, task_name, old)
     other = (
-        store_version(project.prompts, project.state, task_name, new)
+        load_version(project.prompts, project.state, task_name, new)
         if new
         else load_task(task_name, project.prompts)
     )

@@ -14,11 +14,11 @@ from cupel.improvement import (
     as_version,
     contract_problem,
     hub_name,
-    is_changed,
     known_version,
     ledger_of,
     pull_prompt,
     push_prompt,
+    replace_prompt,
     rule_rows,
     version_diff,
     version_of,
@@ -129,7 +129,7 @@ def candidate(
         InputError: If it says nothing new, or its contract is broken.
     """
     where = ", ".join(f"{name} {value}" for name, value in origin.items())
-    made = is_changed(task, task.rules if rules is None else rules, extract)
+    made = replace_prompt(task, task.rules if rules is None else rules, extract)
     if problem := contract_problem(task, extract):
         raise InputError(f"{where}: its prompt cannot be a candidate: {problem}")
     version, parent = version_of(made), version_of(task)

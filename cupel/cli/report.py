@@ -18,10 +18,10 @@ from cupel.report import (
     Planned,
     PlannedTier,
     RunSummary,
-    outcome_calls,
     write_report,
 )
 from cupel.runlog import Row, RunLog, existing_run_log, find_run, tables
+from cupel.state import calls_of
 
 _ROLES = ("cheap", "strong", "judge", "refiner")
 
@@ -146,7 +146,7 @@ def _from_log(run_log: RunLog, row: Row) -> RunSummary:
     reused = 0
     for _, outcome, _ in run_log.run_outcomes(row["run_id"]):
         statuses[outcome["status"]] += 1
-        reused += sum(call["cached"] for _, call in outcome_calls(outcome))
+        reused += sum(call["cached"] for _, call in calls_of(outcome))
     pending = (row["rows"] or 0) - statuses.total()
     if pending > 0:
         statuses["pending"] = pending

@@ -134,7 +134,7 @@ async def _run(told: FileRun, job: Job, table: Table, project: Project) -> int:
         ):
             async for row, outcome in _outcomes(told, runner, table):
                 writer.write(row.values, outcome_columns(outcome, job.task.name))
-        runner.runtime.asking.set()  # if nothing had to be asked, the plan is made now
+        runner.runtime.calls.begun.set()  # if nothing had to be asked, the plan is made now
         summary = await runner.summary(str(told.output)) | {"planned": await planned}
     return _tell(told, runner, summary, project)
 
@@ -153,7 +153,7 @@ def _planning(told: FileRun, runner: Runner, table: Table) -> Iterator[asyncio.T
 async def _plan(told: FileRun, runner: Runner, table: Table) -> dict[str, Any] | None:
     job, runtime = runner.job, runner.runtime
     if told.engine == "local" and not told.batch:  # else the calls are made elsewhere, or much later
-        await runtime.asking.wait()
+        await runtime.calls.begun.wait()
     note = await asyncio.to_thread(_note_plan)
     return await note(
         runtime.run_log, runner.run_id, table, job.task, job.context,

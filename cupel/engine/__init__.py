@@ -1,27 +1,25 @@
 """What a process owns once per event loop: run log, limiter, circuits, model clients, and the run under way.
 
 Nodes ask `current()` for it. The command line and the runner open one explicitly and close it; under the
-LangGraph server it opens itself at the first call. `Runtime.complete` is the one place where a model is
+LangGraph server it opens itself at the first call. `Calls.complete` is the one place where a model is
 called: looked up first, reserved before it is sent, limited, retried, and committed before it is used.
 """
 
-from cupel.engine.ask import Answer, Question, ask, schema_problem
+from cupel.engine.ask import Answer, Question, QuestionKind, ask, schema_problem
 from cupel.engine.batch import Batcher, BatchSettings, check_batchable, held_usd
+from cupel.engine.money import SharedBudget
 from cupel.engine.packing import (
     Packing,
     PackingCertificate,
     PackTerms,
     Place,
-    alone,
     arrange,
     ask_packed,
     certificate_path,
-    current_place,
     packed_prompt,
     read_certificate,
 )
 from cupel.engine.policies import policy_path
-from cupel.engine.purses import SharedBudget
 from cupel.engine.requests import Request
-from cupel.engine.run import Run, Tally, current_retry, current_run, current_sample, running, sampling
+from cupel.engine.run import Asking, Run, Tally, ask_as, current_asking
 from cupel.engine.runtime import DEFAULT_TASK, Runtime, close_current, current, install

@@ -6,12 +6,12 @@ import functools
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from cupel.context import RunContext
 from cupel.engine.requests import Request, Response
-from cupel.engine.run import current_retry, current_run, current_sample
+from cupel.engine.run import Asking
 from cupel.engine.runtime import current
 from cupel.errors import (
     BadRequestError,
@@ -26,6 +26,7 @@ from cupel.state import Call, Record
 from cupel.task import Message, Template, render, sent_schema, surely_fits
 
 ErrorKind = Literal["schema", "refusal", "provider"]
+QuestionKind = Literal["extract", "verify", "judge", "refine", "improve", "compare"]
 LONGEST_SHOWN = 4_000
 
 
@@ -33,7 +34,7 @@ LONGEST_SHOWN = 4_000
 class Question:
     """One thing to ask a model, and how."""
 
-    kind: Literal["extract", "verify", "judge", "refine", "improve", "compare"]
+    kind: QuestionKind
     model: str
     messages: list[Message]
     schema: Mapping[str, Any]
@@ -44,7 +45,6 @@ class Question:
     repair: Template
     fallback_model: str = ""
     logprobs: bool = False
-    sample: int = 0
     usd_left: float | None = None
 
 
@@ -52,56 +52,44 @@ class Question:
 class Answer:
     """A record, or why there is none; the calls it took either way."""
 
-    record: Record | None
-    error: str | None
-    error_kind: ErrorKind | None
-    calls: list[Call]
-    logprobs: list[float] | None
     model: str
-    fallback_for: str | None
+    record: Record | None = None
+    error: str | None = None
+    error_kind: ErrorKind | None = None
+    calls: list[Call] = field(default_factory=list)
+    logprobs: list[float] | None = None
+    fallback_for: str | None = None
 
 
-async def ask(question: Question) -> Answer:
+async def ask(question: Question, asking: Asking) -> Answer:
     """A record from one model, with one repair; an outage may be bridged by the fallback model.
 
     Failures of this document come back as data. Only what must end the run is raised: a refused key, a
     reached budget or daily limit, a broken run log.
     """
     try:
-        return await _ask(question)
+        return await _ask(question, asking)
     except ProviderOutageError as outage:
         if question.fallback_model and question.fallback_model != question.model:
             stand_in = replace(question, model=question.fallback_model, fallback_model="")
-            answer = await ask(stand_in)
+            answer = await ask(stand_in, asking)
             return replace(answer, fallback_for=question.model)
-        return _fail(question, str(outage), "provider")
+        return Answer(model=question.model, error=str(outage), error_kind="provider")
     except (BadRequestError, DocumentBudgetError, RecordingMissingError) as error:
-        return _fail(question, str(error), "provider")
+        return Answer(model=question.model, error=str(error), error_kind="provider")
     except (ProviderRefusedError, StopRunError) as error:
-        if current_run().stops:
+        if asking.run.stops:
             raise
-        return _fail(question, str(error), "provider")
+        return Answer(model=question.model, error=str(error), error_kind="provider")
 
 
-def _fail(question: Question, problem: str, kind: ErrorKind) -> Answer:
-    return Answer(
-        record=None,
-        error=problem,
-        error_kind=kind,
-        calls=[],
-        logprobs=None,
-        model=question.model,
-        fallback_for=None,
-    )
-
-
-async def _ask(question: Question) -> Answer:
-    first = await _send(question, question.messages, question.kind)
+async def _ask(question: Question, asking: Asking) -> Answer:
+    first = await _send(question, asking, question.messages, question.kind)
     record, problem, kind = _read(first, question.schema)
     calls, last = [first.call()], first
     if problem is not None and kind == "schema":
         try:
-            last = await _send(question, _repair_messages(question, first, problem), "repair")
+            last = await _send(question, asking, _repair_messages(question, first, problem), "repair")
         except (BadRequestError, ProviderOutageError, DocumentBudgetError, RecordingMissingError) as error:
             problem = f"{problem}; the repair failed: {error}"
         else:
@@ -115,21 +103,20 @@ async def _ask(question: Question) -> Answer:
         calls=calls,
         logprobs=None if logprobs is None else list(logprobs),
         model=question.model,
-        fallback_for=None,
     )
 
 
-async def is_answered(question: Question) -> bool:
+async def is_answered(question: Question, asking: Asking) -> bool:
     """Whether the run log has the reply to this question already."""
-    request = _request(question, question.messages, question.kind)
+    request = _request(question, asking, question.messages, question.kind)
     return await (await current()).run_log.response(request.key) is not None
 
 
-async def _send(question: Question, messages: list[Message], kind: str) -> Response:
-    return await (await current()).complete(_request(question, messages, kind))
+async def _send(question: Question, asking: Asking, messages: list[Message], kind: str) -> Response:
+    return await (await current()).calls.complete(_request(question, asking, messages, kind))
 
 
-def _request(question: Question, messages: list[Message], kind: str) -> Request:
+def _request(question: Question, asking: Asking, messages: list[Message], kind: str) -> Request:
     context = question.context
     return Request(
         kind=kind,
@@ -146,8 +133,7 @@ def _request(question: Question, messages: list[Message], kind: str) -> Request:
             logprobs=question.logprobs,
         ),
         max_retries=context.max_retries,
-        sample=question.sample or current_sample.get(),
-        retry=current_retry.get(),
+        asking=asking,
         usd_left=question.usd_left,
         has_fallback=bool(question.fallback_model),
     )

@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from cupel.engine.holds import Hold
+from cupel.engine.money import Hold
 from cupel.engine.requests import Request, Response, paid_for
-from cupel.engine.run import Run, current_run
 from cupel.errors import DocumentBudgetError, UnknownPriceError
 from cupel.limits import Circuits, Limiter, RetryPolicy, Slot, with_retries
 from cupel.models import Completion, complete, open_connection, price
 from cupel.runlog import RunLog, StoredResponse
 from cupel.tracing import call_context
 
+if TYPE_CHECKING:
+    from cupel.engine.batch.batcher import Batcher
+
 EXPECTED_REPLY_TOKENS = 256
-
-
-class Batching(Protocol):
-    """What may answer calls in place of sending each: a provider's batch API."""
-
-    def call(self, key: str) -> AbstractContextManager[None]:
-        """A call is under way inside."""
-        ...
-
-    async def ask(
-        self,
-        request: Request,
-        worst_usd: Callable[[], float],
-        live: Callable[[], Awaitable[StoredResponse]],
-    ) -> StoredResponse:
-        """The answer, committed."""
-        ...
 
 
 class Calls:
@@ -51,8 +35,10 @@ class Calls:
         self.limiter = limiter
         self.env = env
         self.circuits = Circuits()
-        self.batching: Batching | None = None
-        self.asking = asyncio.Event()
+        self.batching: Batcher | None = None
+        self.begun = asyncio.Event()
+        """Set as the first call goes out: what may wait for it begins then."""
+
         self._in_flight: dict[str, asyncio.Task[StoredResponse]] = {}
 
     async def complete(self, request: Request) -> Response:
@@ -65,11 +51,11 @@ class Calls:
         """
         if self.batching is None:
             return await self._complete(request)
-        with self.batching.call(request.key):
+        with self.batching.call(request):
             return await self._complete(request)
 
     async def _complete(self, request: Request) -> Response:
-        tally = current_run().tally
+        tally = request.asking.run.tally
         if self.batching is None and not self.run_log.claims.take(request.key):
             await self._asked_elsewhere(request)
         stored = await self.run_log.response(request.key)
@@ -88,7 +74,7 @@ class Calls:
 
         Not for longer than a call of ours may take in all: the other may wait for a daily limit, or hang.
         """
-        current_run().tally.notes.add(
+        request.asking.run.tally.notes.add(
             "another run on this run log was asking the same: its answers were waited for"
         )
         wait, left = 0.02, request.settings.timeout_s * (request.max_retries + 1)
@@ -107,9 +93,8 @@ class Calls:
 
     async def _batched(self, request: Request, config: Any) -> StoredResponse:
         assert self.batching is not None
-        run = current_run()
         return await self.batching.ask(
-            request, lambda: self._worst_cost(request, run), lambda: self._pay(request, config)
+            request, lambda: self._worst_cost(request), lambda: self._pay(request, config)
         )
 
     def _landed(self, key: str, task: asyncio.Task[StoredResponse]) -> None:
@@ -124,13 +109,13 @@ class Calls:
             await asyncio.wait(list(self._in_flight.values()))
 
     async def _pay(self, request: Request, config: Any) -> StoredResponse:
-        run = current_run()
-        worst_usd = self._worst_cost(request, run)
+        run = request.asking.run
+        worst_usd = self._worst_cost(request)
         settings = request.settings
         run.tally.in_flight += 1
         try:
             completion, held = await with_retries(
-                lambda slot: self._send(request, config, run, worst_usd, slot),
+                lambda slot: self._send(request, config, worst_usd, slot),
                 policy=_policy(
                     request.max_retries, settings.timeout_s, waits_for_circuit=not request.has_fallback
                 ),
@@ -149,8 +134,8 @@ class Calls:
         run.tally.paid(request.model, stored.cost_usd)
         return stored
 
-    def _worst_cost(self, request: Request, run: Run) -> float:
-        if run.budget is None and request.usd_left is None:
+    def _worst_cost(self, request: Request) -> float:
+        if request.asking.run.budget is None and request.usd_left is None:
             return 0.0  # nothing to keep within; the table of prices is read when the answer is there
         known = price(request.model, self.env)
         if known is None:
@@ -166,13 +151,13 @@ class Calls:
         return worst
 
     async def _send(
-        self, request: Request, config: Any, run: Run, worst_usd: float, slot: Slot | None
+        self, request: Request, config: Any, worst_usd: float, slot: Slot | None
     ) -> tuple[Completion, Hold]:
-        held = await Hold.take(self.run_log, run, worst_usd)
+        held = await Hold.take(self.run_log, request.asking.run, worst_usd)
         try:
-            if not self.asking.is_set():
+            if not self.begun.is_set():
                 await open_connection(request.model, request.settings)
-                self.asking.set()
+                self.begun.set()
             completion = await complete(
                 request.model,
                 request.messages,

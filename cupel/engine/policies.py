@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cupel.errors import SettingError
 
 if TYPE_CHECKING:
     from cupel.routing import Prerouter, ThresholdCascade
 
+T = TypeVar("T")
 FRESH_S = 1.0
 
 
@@ -24,9 +28,7 @@ class Policies:
 
     def __init__(self, state: Path) -> None:
         self._state = state
-        self._policies: dict[Path, tuple[float, ThresholdCascade | None]] = {}
-        self._field_policies: dict[str, tuple[float, dict[str, ThresholdCascade]]] = {}
-        self._prerouters: dict[Path, Prerouter] = {}
+        self._held: dict[str, tuple[float, Any]] = {}
 
     async def of(self, task: str, setting: str) -> ThresholdCascade | None:
         """The calibrated policy a run names: `auto` is the task's in `.cupel/policies/`, `none` the plain rule.
@@ -37,20 +39,12 @@ class Policies:
         if setting == "none":
             return None
         path = policy_path(self._state, task) if setting == "auto" else Path(setting)
-        known = self._policies.get(path)
-        if known is None or time.monotonic() - known[0] > FRESH_S:
-            known = (time.monotonic(), await asyncio.to_thread(_read_policy, path, needed=setting != "auto"))
-            self._policies[path] = known
-        return known[1]
+        return await self._fresh(f"policy {path}", partial(_read_policy, path, needed=setting != "auto"))
 
     async def of_fields(self, task: str) -> dict[str, ThresholdCascade]:
         """The policies of single fields that `cupel calibrate --field` stored for a task, by field."""
         folder = policy_path(self._state, task).parent
-        known = self._field_policies.get(task)
-        if known is None or time.monotonic() - known[0] > FRESH_S:
-            known = (time.monotonic(), await asyncio.to_thread(_read_field_policies, folder, task))
-            self._field_policies[task] = known
-        return known[1]
+        return await self._fresh(f"fields {task}", partial(_read_field_policies, folder, task))
 
     async def prerouter(self, file: str) -> Prerouter:
         """The learnt text router in a file.
@@ -58,10 +52,15 @@ class Policies:
         Raises:
             SettingError: For a file that is missing or cannot be read.
         """
-        path = Path(file)
-        if path not in self._prerouters:
-            self._prerouters[path] = await asyncio.to_thread(_read_prerouter, path)
-        return self._prerouters[path]
+        return await self._fresh(f"router {file}", partial(_read_prerouter, Path(file)), for_s=math.inf)
+
+    async def _fresh(self, name: str, read: Callable[[], T], *, for_s: float = FRESH_S) -> T:
+        """What was read under this name no longer than so many seconds ago, or is read now."""
+        held = self._held.get(name)
+        if held is None or time.monotonic() - held[0] > for_s:
+            held = self._held[name] = (time.monotonic(), await asyncio.to_thread(read))
+        value: T = held[1]
+        return value
 
 
 def policy_path(state: Path, task: str, field: str = "") -> Path:
@@ -70,12 +69,10 @@ def policy_path(state: Path, task: str, field: str = "") -> Path:
 
 
 def _read_field_policies(folder: Path, task: str) -> dict[str, ThresholdCascade]:
-    found = {}
-    for path in sorted(folder.glob(f"{task}.field.*.json")):
-        policy = _read_policy(path, needed=True)
-        if policy is not None:
-            found[path.name.removeprefix(f"{task}.field.").removesuffix(".json")] = policy
-    return found
+    start, end = f"{task}.field.", ".json"
+    paths = sorted(folder.glob(f"{start}*{end}"))
+    policies = {path.name[len(start) : -len(end)]: _read_policy(path, needed=True) for path in paths}
+    return {field: policy for field, policy in policies.items() if policy is not None}
 
 
 def _read_policy(path: Path, *, needed: bool) -> ThresholdCascade | None:

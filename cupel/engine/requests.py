@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 from cupel._memo import Kept
+from cupel.engine.run import Asking
 from cupel.models import CallSettings, Completion, cost, estimate_tokens, price
-from cupel.runlog import StoredResponse
+from cupel.runlog import BatchRequest, StoredResponse
 from cupel.state import Call
 from cupel.task import Message, sent_schema
 
@@ -34,8 +35,7 @@ class Request:
 
     settings: CallSettings
     max_retries: int = 6
-    sample: int = 0
-    retry: int = 0
+    asking: Asking = field(default_factory=Asking)
     usd_left: float | None = None
     """What this document may still cost; None for no limit of its own."""
 
@@ -51,8 +51,8 @@ class Request:
             settings.temperature,
             settings.max_output_tokens,
             settings.logprobs,
-            self.sample,
-            self.retry,
+            self.asking.sample,
+            self.asking.retry,
         ]
         # spelt as one JSON list: a key stands for what was paid for under it, for ever
         decides = f"{told[:-1]}, {_sorted_json(self.wire)}, {json.dumps(sampled)[1:]}"
@@ -111,32 +111,13 @@ class Response:
         )
 
 
-class Asked(Protocol):
-    """What is kept of a request beside its reply, whichever way it was sent."""
-
-    @property
-    def key(self) -> str:
-        """Its name in the run log."""
-
-    @property
-    def kind(self) -> str:
-        """The step that asks."""
-
-    @property
-    def model(self) -> str:
-        """Who is asked."""
-
-    @property
-    def asked(self) -> str:
-        """Its messages as they are logged."""
-
-    @property
-    def doc_id(self) -> str:
-        """The document."""
-
-
 def paid_for(
-    request: Asked, completion: Completion, *, run_id: str, env: Mapping[str, str], share: float = 1.0
+    request: Request | BatchRequest,
+    completion: Completion,
+    *,
+    run_id: str,
+    env: Mapping[str, str],
+    share: float = 1.0,
 ) -> StoredResponse:
     """A reply as the run log keeps it, at what it cost.
 

@@ -1,4 +1,4 @@
-"""The run a call belongs to: its money, its counts, and which sample or retry is asked for."""
+"""For whom a model is asked: the run with its money and counts, and which reply is wanted."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from cupel.engine.purses import SharedBudget
+from cupel.engine.money import SharedBudget
 from cupel.limits import Budget
 from cupel.task import TaskSpec
+
+if TYPE_CHECKING:
+    from cupel.engine.packing.packs import Place
 
 
 @dataclass(slots=True)
@@ -53,37 +57,41 @@ class Run:
     """Stands in for the folder of that name: a version of its prompt that is only being tried."""
 
 
-_run: ContextVar[Run | None] = ContextVar("cupel_run", default=None)
-current_retry: ContextVar[int] = ContextVar("cupel_retry", default=0)
-"""Above 0 while a document is asked about anew: old replies are passed over, the new ones kept under it."""
+_SERVED = Run()
+"""Whose the documents are that are served one by one: no cap, and a count of all of them."""
 
-current_sample: ContextVar[int] = ContextVar("cupel_sample", default=0)
-"""Above 0 while a further sample of the same question is drawn: every number is a reply of its own."""
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Asking:
+    """For whom a model is asked, and which of its replies is wanted."""
+
+    run: Run = field(default_factory=lambda: _SERVED)
+    retry: int = 0
+    """Above 0 while a document is asked about anew: old replies are passed over, the new ones kept under it."""
+
+    sample: int = 0
+    """Above 0 for a further sample of the same question: every number is a reply of its own."""
+
+    place: Place | None = None
+    """Where in a pack the document is; None for one that is asked alone."""
+
+    row: int | None = None
+    """The input's row this is asked for: a batch is sent when every row that is walked waits."""
+
+
+_asking: ContextVar[Asking] = ContextVar("cupel_asking")
+
+
+def current_asking() -> Asking:
+    """What whoever started this document said; a node reads it once, and all below is told by the node."""
+    return _asking.get(None) or Asking()
 
 
 @contextmanager
-def sampling(number: int) -> Iterator[None]:
-    """What is asked inside is the n-th further sample of its question; 0 is the question itself."""
-    token = current_sample.set(number)
+def ask_as(asking: Asking) -> Iterator[None]:
+    """The graphs started inside ask so: the one thing that reaches their nodes beside state and context."""
+    token = _asking.set(asking)
     try:
         yield
     finally:
-        current_sample.reset(token)
-
-
-_served = Run()
-
-
-def current_run() -> Run:
-    """The run this task belongs to; a shared one with no cap for documents served one by one."""
-    return _run.get() or _served
-
-
-@contextmanager
-def running(run: Run) -> Iterator[Run]:
-    """Everything called inside belongs to this run."""
-    token = _run.set(run)
-    try:
-        yield run
-    finally:
-        _run.reset(token)
+        _asking.reset(token)

@@ -13,10 +13,9 @@ from typing import Any
 
 from cupel._memo import Kept
 from cupel.context import RunContext
-from cupel.engine.calls import Batching, Calls
+from cupel.engine.calls import Calls
 from cupel.engine.policies import Policies
-from cupel.engine.requests import Request, Response
-from cupel.engine.run import current_run
+from cupel.engine.run import Asking
 from cupel.limits import Limiter, SharedGate, read_limits
 from cupel.models import TierModels, resolve_models, set_recordings_folder
 from cupel.project import Project, find_project
@@ -48,11 +47,11 @@ class Runtime:
         self.limiter = Limiter(limits=self.limits, wait=wait_for_limits, shared=self._gate)
         self.tracer = Tracer(self.env)
         self.policies = Policies(project.state)
-        self._calls = Calls(self.run_log, self.limiter, self.env)
+        self.calls = Calls(self.run_log, self.limiter, self.env)
         self._models = Kept[TierModels]()
         self._tasks: dict[str, tuple[float, TaskSpec]] = {}
 
-    async def task(self, document: Mapping[str, Any]) -> TaskSpec:
+    async def task(self, document: Mapping[str, Any], asking: Asking) -> TaskSpec:
         """The task a document names, or the one its own schema makes; an edited file is seen within a second.
 
         Raises:
@@ -60,7 +59,7 @@ class Runtime:
         """
         schema = document.get("output_schema")
         name = document.get("task") or DEFAULT_TASK
-        tried = current_run().task
+        tried = asking.run.task
         if tried is not None and tried.name == name and not schema:
             return tried
         key = compact([schema, document.get("instructions", "")]) if schema else name
@@ -84,23 +83,6 @@ class Runtime:
             SettingError: For an unknown profile or provider.
         """
         return self._models.of((context,), make=lambda: resolve_models(context, self.env))
-
-    async def complete(self, request: Request) -> Response:
-        """The response to a request; raises what `Calls.complete` does."""
-        return await self._calls.complete(request)
-
-    def answer_by(self, batching: Batching) -> None:
-        """From now on, batch jobs answer what may wait."""
-        self._calls.batching = batching
-
-    @property
-    def asking(self) -> asyncio.Event:
-        """Set as the first model call goes out: what may wait for it begins then."""
-        return self._calls.asking
-
-    async def drain(self) -> None:
-        """Wait until every call in flight is answered and stored."""
-        await self._calls.drain()
 
     async def count_earlier(self, models: Iterable[str]) -> None:
         """Count what the run log says was sent in the last day against the daily limits a person set."""

@@ -12,14 +12,14 @@ from typing import Any, Literal
 
 from cupel.cascade import prompt_for
 from cupel.context import RunContext
-from cupel.engine import Question, ask, current, current_run, running
+from cupel.engine import ask, ask_as, current, current_asking
 from cupel.errors import SettingError
 from cupel.improvement import (
     Ledger,
     as_version,
-    is_changed,
     known_version,
     read_candidate,
+    replace_prompt,
     rule_rows,
     rules_of,
     version_of,
@@ -28,8 +28,8 @@ from cupel.judging import Preference, WinRate, pairwise_schema, preference, win_
 from cupel.models import ModelId, resolve_models
 from cupel.runs import Document, detach, enrich_graph
 from cupel.state import CompareInput, CompareResult, CompareState, Opinion, Outcome, Side
-from cupel.task import TaskSpec, compact, load_task, messages, template_of
-from cupel.text import document_id, wrap
+from cupel.task import TaskSpec, compact, load_task
+from cupel.text import document_id
 
 
 def read_side(told: str, task: TaskSpec, ledger: Ledger, folder: Path) -> Side:
@@ -83,7 +83,7 @@ async def _outcome(state: CompareState, side: Side, context: RunContext) -> Outc
     runtime = await current()
     task = await asyncio.to_thread(load_task, state["task"], runtime.project.prompts)
     if "rules" in side:
-        task = is_changed(task, rules_of(side["rules"]), side.get("extract", ""))
+        task = replace_prompt(task, rules_of(side["rules"]), side.get("extract", ""))
     settings = context.model_copy(
         update={
             "cheap_model": side.get("model", context.cheap_model),
@@ -99,7 +99,8 @@ async def _outcome(state: CompareState, side: Side, context: RunContext) -> Outc
         "meta": dict(state.get("meta") or {}),
     }
     graph = await asyncio.to_thread(enrich_graph, runtime.project)
-    with running(replace(current_run(), task=task)):
+    asking = current_asking()
+    with ask_as(replace(asking, run=replace(asking.run, task=task))):
         outcome: Outcome = await detach(graph.ainvoke(given, context=settings))
     return outcome
 
@@ -132,28 +133,10 @@ async def _opinion(
     judge = resolve_models(judging, runtime.env).judge
     if not judge:
         return Opinion(first=first, better=None, reasoning="no judge is attached; set --judge")
-    schema, second = pairwise_schema(), "b" if first == "a" else "a"
-    prompt = await prompt_for(task, "compare", judge, judging, schema)
-    doc_id = state.get("doc_id", "")
-    varying = {
-        **{name: str((state.get("meta") or {}).get(name, "")) for name in task.inputs},
-        "document": wrap(state["text"], doc_id),
-        "first": compact(records[first]),
-        "second": compact(records[second]),
-    }
-    answer = await ask(
-        Question(
-            kind="compare",
-            model=judge,
-            messages=messages(prompt.template, prompt.stable, varying),
-            schema=schema,
-            schema_name="comparison",
-            doc_id=doc_id,
-            text=state["text"],
-            context=judging,
-            repair=template_of(task, "repair"),
-        )
-    )
+    prompt = await prompt_for(task, "compare", judge, judging, pairwise_schema())
+    second = records["b" if first == "a" else "a"]
+    question = prompt.about(state, first=compact(records[first]), second=compact(second))
+    answer = await ask(question, current_asking())
     if answer.record is None:
         return Opinion(first=first, better=None, reasoning=f"no judgement: {answer.error}")
     return Opinion(first=first, better=answer.record["better"], reasoning=answer.record["reasoning"])

@@ -19,6 +19,7 @@ from cupel.runs import Bench, Document, agreement_with_gold
 from cupel.state import Outcome
 from cupel.stats import Interval, bootstrap_mean
 from cupel.task import TaskSpec
+from cupel.text import is_grounded
 
 KEYS = (
     "task",
@@ -246,7 +247,7 @@ def _quotes_found(outcome: Outcome) -> float:
     """Share of a record's quotes that stand in the text; 1 for a record without quotes, 0 for none."""
     if outcome["record"] is None:
         return 0.0
-    matches = [item["match"] in ("verbatim", "normalised") for item in outcome["evidence"]]
+    matches = [is_grounded(item["match"]) for item in outcome["evidence"]]
     return sum(matches) / len(matches) if matches else 1.0
 
 

@@ -26,7 +26,7 @@ from cupel.improvement import (
 from cupel.project import Project
 from cupel.runlog import cost_of, existing_run_log, find_run, now, tables
 from cupel.runs import Document, open_bench, read_documents, scores_of
-from cupel.state import Outcome
+from cupel.state import Outcome, calls_of
 from cupel.stats import bootstrap_mean, documents_needed, mcnemar_unconditional
 from cupel.tables import open_table
 from cupel.task import TaskSpec, load_task
@@ -132,14 +132,7 @@ def _row(
 
 
 def _cost(outcomes: Sequence[Outcome]) -> float | None:
-    return cost_of(
-        [
-            call
-            for o in outcomes
-            for step in (*o["attempts"], *o["verdicts"], *o["addenda"])
-            for call in step["calls"]
-        ]
-    )
+    return cost_of(call for outcome in outcomes for _, call in calls_of(outcome))
 
 
 def freeze(

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cupel.cascade import judge_record
+from cupel.cascade import Work, ask_judge, check_by_code, settle_verdict
 from cupel.context import RunContext
+from cupel.engine import current, current_asking
 from cupel.errors import InputError
 from cupel.judging import (
     Agreement,
@@ -140,7 +141,9 @@ async def verdict_on(case: Case, task: TaskSpec, context: RunContext) -> Verdict
         text=case.text, task=task.name, doc_id=case.doc_id, meta=dict(case.inputs), attempts=[attempt], verdicts=[],
         addenda=[], path=[],
     )  # fmt: skip
-    return await judge_record(state, task, context.model_copy(update={"jury_models": ()}))  # this judge alone
+    work = Work(state, task, context, await current())
+    heard = check_by_code(work) or await ask_judge(work, current_asking())
+    return settle_verdict(work, heard, jury=None)  # this judge alone
 
 
 async def verdicts_on(cases: Sequence[Case], task: TaskSpec, context: RunContext) -> list[VerdictRecord]:

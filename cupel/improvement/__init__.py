@@ -4,18 +4,18 @@ Every call goes through the run log and every entry of the ledger has a key, so 
 instant and started anew pays nothing twice and leaves the same ledger.
 """
 
-from cupel.improvement.campaign import ledger_of
 from cupel.improvement.failure_clusters import with_anchors
 from cupel.improvement.gate import ALPHA
 from cupel.improvement.hub import hub_name, pull_prompt, push_prompt
-from cupel.improvement.ledger import Ledger
-from cupel.improvement.steps import promote, rollback, store_version
+from cupel.improvement.ledger import Ledger, ledger_of
+from cupel.improvement.steps.promote import promote, rollback
 from cupel.improvement.versions import (
     as_version,
     contract_problem,
-    is_changed,
     known_version,
+    load_version,
     read_candidate,
+    replace_prompt,
     rule_rows,
     rules_of,
     version_diff,

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from cupel.context import RunContext
 from cupel.engine import Run, Runtime, current
-from cupel.errors import SettingError, UsageError
+from cupel.errors import RunLogError, SettingError, UsageError
 from cupel.improvement.gate_judges import check_judges
 from cupel.improvement.guards import LeakGuard
-from cupel.improvement.ledger import Ledger
-from cupel.improvement.sessions import enter
+from cupel.improvement.ledger import Kind, Ledger, ledger_of
 from cupel.improvement.versions import version_of
 from cupel.limits import Budget
 from cupel.metrics import Scored
@@ -102,19 +103,21 @@ class Campaign:
         """Scores of those documents of which anybody could tell."""
         return scores_of(outcomes, self.chosen(ids), self.task, graded=self.graded)[0]
 
-    async def note(self, kind: Any, key: str, data: Mapping[str, Any]) -> None:
+    async def spent_usd(self) -> float:
+        """What it has cost so far, in US dollars; what was paid before a kill counts."""
+        return round(await self.bench.runtime.run_log.spent_usd(self.name), 8)
+
+    async def note(self, kind: Kind, key: str, data: Mapping[str, Any]) -> None:
         """Write an entry of the ledger, once."""
         entry = {"campaign": self.name, **data}
         await asyncio.to_thread(self.ledger.append, kind, task=self.task.name, key=key, at=now(), data=entry)
 
 
-def ledger_of(state: Path) -> Ledger:
-    """The ledger in a project's state folder."""
-    return Ledger(state / "refinement" / "ledger.jsonl")
-
-
-async def open_campaign(state: ImproveState, context: RunContext) -> Campaign:
-    """The campaign a state belongs to; the same one at every step, and after a kill.
+@contextlib.asynccontextmanager
+async def open_campaign(
+    state: ImproveState, context: RunContext, *, last: bool = False
+) -> AsyncIterator[Campaign]:
+    """The campaign a state belongs to, holding its task for a step; the same one at every step, and after a kill.
 
     Raises:
         SettingError: Where nothing could tell right from wrong, or the gate would have no judge of its own.
@@ -133,26 +136,22 @@ async def open_campaign(state: ImproveState, context: RunContext) -> Campaign:
     warnings = () if golden else check_judges(models, gate_judge, jury, runtime.env)
     name = state.get("campaign") or _name(state, task, used, context, models.all())
     ledger = ledger_of(runtime.project.state)
-    await enter(ledger, task.name, name)
-    _check_unchanged(state, task)
-    return Campaign(
-        name=name,
-        task=task,
-        documents={document.doc_id: document for document in used},
-        ledger=ledger,
-        bench=Bench(
-            project=runtime.project,
-            runtime=runtime,
-            run=await _run(runtime, name, state.get("max_usd")),
-            name=str(state["documents"]),
-        ),
-        context=context.model_copy(update={"jury_models": ()}),
-        gate_judge=gate_judge,
-        by_gold=bool(golden),
-        graded=bool(golden) and _grade(state),
-        jury=() if golden else jury,
-        warnings=warnings,
-    )
+    async with hold_task(ledger, task.name, name, last=last):
+        _check_unchanged(state, task)
+        run = await _run(runtime, name, state.get("max_usd"))
+        yield Campaign(
+            name=name,
+            task=task,
+            documents={document.doc_id: document for document in used},
+            ledger=ledger,
+            bench=Bench(project=runtime.project, runtime=runtime, run=run, name=str(state["documents"])),
+            context=context.model_copy(update={"jury_models": ()}),
+            gate_judge=gate_judge,
+            by_gold=bool(golden),
+            graded=bool(golden) and _grade(state),
+            jury=() if golden else jury,
+            warnings=warnings,
+        )
 
 
 def _grade(state: ImproveState) -> bool:
@@ -161,10 +160,10 @@ def _grade(state: ImproveState) -> bool:
     Raises:
         SettingError: For a metric that is none of the two.
     """
-    told = state.get("gate_metric") or "graded"
-    if told not in ("graded", "right"):
-        raise SettingError(f"gate_metric={told!r}: use graded or right")
-    return told == "graded"
+    metric = state.get("gate_metric") or "graded"
+    if metric not in ("graded", "right"):
+        raise SettingError(f"gate_metric={metric!r}: use graded or right")
+    return metric == "graded"
 
 
 def _check_unchanged(state: ImproveState, task: TaskSpec) -> None:
@@ -190,8 +189,8 @@ def _name(
         key: state.get(key)
         for key in ("rounds", "seed", "engine", "gate_judge", "gate_metric", "candidate", "held_out", "group")
     }
-    told = sorted([d.doc_id, text_hash(d.text), compact(d.gold)] for d in documents)
-    decides = [task.name, version_of(task), context.model_dump(), models, asked, told]
+    contents = sorted([d.doc_id, text_hash(d.text), compact(d.gold)] for d in documents)
+    decides = [task.name, version_of(task), context.model_dump(), models, asked, contents]
     return hashlib.sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
@@ -201,3 +200,80 @@ async def _run(runtime: Runtime, name: str, max_usd: float | None) -> Run:
     if max_usd is not None:
         run.budget = Budget(max_usd, spent_usd=await runtime.run_log.spent_usd(name))
     return run
+
+
+LINGER_S = 3.0
+"""How long a task stays held after a step: the next one begins within milliseconds, or never."""
+
+
+@dataclass(slots=True)
+class _Hold:
+    """A task held by a campaign of this process."""
+
+    key: tuple[Path, str]
+    campaign: str
+    lock: contextlib.ExitStack
+    steps: int = 0
+    """Steps of the campaign at work now."""
+
+    timer: threading.Timer | None = None
+
+
+_holds: dict[tuple[Path, str], _Hold] = {}
+_guard = threading.RLock()
+
+
+@contextlib.asynccontextmanager
+async def hold_task(ledger: Ledger, task: str, campaign: str, *, last: bool = False) -> AsyncIterator[None]:
+    """Hold a task for one step of a campaign, and a moment longer, so that nobody slips in between two steps.
+
+    After a failure or the last step it is free at once. Who waits for a person, was cancelled or killed holds
+    nothing: another may work meanwhile, and the prompt's version tells.
+
+    Raises:
+        RunLogError: If another process, or another campaign of this one, works on the task.
+    """
+    hold = await asyncio.to_thread(_begin_step, ledger, task, campaign)
+    linger_s = 0.0
+    try:
+        yield
+        linger_s = 0.0 if last else LINGER_S
+    finally:
+        _end_step(hold, linger_s)
+
+
+def _begin_step(ledger: Ledger, task: str, campaign: str) -> _Hold:
+    key = (ledger.path, task)
+    with _guard:
+        if key not in _holds:
+            lock = contextlib.ExitStack()
+            lock.enter_context(ledger.session(task))
+            _holds[key] = _Hold(key, campaign, lock)
+        hold = _holds[key]
+        if hold.campaign != campaign:
+            raise RunLogError(
+                f"task {task!r} is being worked on by campaign {hold.campaign} of this process; wait for it"
+            )
+        hold.steps += 1
+        if hold.timer is not None:
+            hold.timer.cancel()
+        return hold
+
+
+def _end_step(hold: _Hold, linger_s: float) -> None:
+    with _guard:
+        hold.steps -= 1
+        if linger_s:
+            hold.timer = threading.Timer(linger_s, _let_go, (hold,))
+            hold.timer.daemon = True
+            hold.timer.start()
+        else:
+            _let_go(hold)
+
+
+def _let_go(hold: _Hold) -> None:
+    """Free a task, unless a step came meanwhile; a timer may fire as it is cancelled, when another holds it."""
+    with _guard:
+        if not hold.steps and _holds.get(hold.key) is hold:
+            del _holds[hold.key]
+            hold.lock.close()

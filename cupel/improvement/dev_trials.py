@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cupel.improvement.campaign import Campaign
-from cupel.improvement.engines import Tried
 from cupel.improvement.failure_clusters import Failure
 from cupel.improvement.guards import LeakGuard
-from cupel.improvement.versions import is_changed
+from cupel.improvement.versions import replace_prompt
 from cupel.metrics import find_differences
 from cupel.runlog import failure_rows
 from cupel.runs import scores_of
@@ -18,46 +17,69 @@ from cupel.task import Rule
 
 
 @dataclass(frozen=True, slots=True)
-class DevTrials:
-    """What an engine may try rules on: the development side, by ids, scored as a re-test is."""
+class Tried:
+    """What some rules made of some development documents.
 
-    campaign: Campaign
+    Attributes:
+        scores: Document id → score in [0, 1]; a document nobody could score is not there.
+        failures: What went wrong.
+    """
+
+    scores: Mapping[str, float]
+    failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DevTrials:
+    """What an engine may try rules on: the development side, by ids, scored as a re-test is.
+
+    Attributes:
+        failing: Documents the rules as they are get wrong.
+        passing: Documents they get right.
+    """
+
+    _campaign: Campaign
     failing: Sequence[str]
     passing: Sequence[str]
 
     @property
     def groups(self) -> Mapping[str, str]:
         """Document id → its debate or speaker."""
-        known = self.campaign.documents
-        return {doc_id: known[doc_id].group for doc_id in (*self.failing, *self.passing)}
+        documents = self._campaign.documents
+        return {doc_id: documents[doc_id].group for doc_id in (*self.failing, *self.passing)}
 
     @property
     def leaks(self) -> LeakGuard:
         """Knows every document, those held out included."""
-        return self.campaign.leaks
+        return self._campaign.leaks
 
     async def tried(self, rules: Sequence[Rule], ids: Sequence[str]) -> Tried:
-        """Run documents under other rules; those of the held-out side are not to be had."""
+        """Run documents under other rules, from the run log where it knows them.
+
+        Raises:
+            ValueError: For a document of the held-out side: those are not to be had.
+            StopRunError: When the campaign's budget or a daily limit was reached.
+        """
         if strange := set(ids) - {*self.failing, *self.passing}:
             raise ValueError(f"not of the development side: {sorted(strange)[:3]}")
-        campaign = self.campaign
-        task = is_changed(campaign.task, rules)
-        found = await campaign.outcomes(task, campaign.trial, ids)
-        right_or_wrong, _ = scores_of(found, campaign.chosen(ids), task)
-        wrong = [doc_id for doc_id in ids if doc_id in right_or_wrong and right_or_wrong[doc_id].score < 1]
-        failures = [
-            failure for doc_id in wrong for failure in failures_of(found[doc_id], found[doc_id], campaign)
-        ]
-        return Tried(
-            {doc_id: run.score for doc_id, run in campaign.scores(found, ids).items()}, tuple(failures)
+        campaign = self._campaign
+        task = replace_prompt(campaign.task, rules)
+        outcomes = await campaign.outcomes(task, campaign.trial, ids)
+        right_or_wrong, _ = scores_of(outcomes, campaign.chosen(ids), task)
+        failures = tuple(
+            failure
+            for doc_id in ids
+            if doc_id in right_or_wrong and right_or_wrong[doc_id].score < 1
+            for failure in failures_of(outcomes[doc_id], outcomes[doc_id], campaign)
         )
+        return Tried({name: run.score for name, run in campaign.scores(outcomes, ids).items()}, failures)
 
 
 def failures_of(judged: Outcome, plain: Outcome, campaign: Campaign) -> list[Failure]:
     """What went wrong on a document: by code, by the judge, and against its gold."""
     document = campaign.documents[judged["doc_id"]]
     rows = failure_rows("", "", judged, created_at="")
-    found = [
+    failures = [
         Failure(
             doc_id=row["doc_id"],
             criterion=row["criterion"],
@@ -72,7 +94,7 @@ def failures_of(judged: Outcome, plain: Outcome, campaign: Campaign) -> list[Fai
         if row["cause"] != "provider"
     ]
     if document.gold is not None:
-        found += [
+        failures += [
             Failure(
                 doc_id=document.doc_id,
                 criterion=f"reference_{fault.kind}",
@@ -84,4 +106,4 @@ def failures_of(judged: Outcome, plain: Outcome, campaign: Campaign) -> list[Fai
             )
             for fault in find_differences(plain["record"], document.gold, campaign.task.schema)
         ]
-    return found
+    return failures

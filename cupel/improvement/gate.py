@@ -86,6 +86,7 @@ def look_alpha(look: int, alpha: float = ALPHA) -> float:
     """
     if look < 1:
         raise ValueError(f"looks are counted from 1, not {look}")
+    # 1 + 1/4 + 1/9 + … = π²/6: however many candidates look, their levels never add up to more than alpha
     return alpha * 6 / (math.pi**2 * look**2)
 
 
@@ -110,7 +111,8 @@ def gate(pairs: Sequence[Pair], *, look: int, settings: GateSettings | None = No
     asked = settings or GateSettings()
     alpha = look_alpha(look, asked.alpha)
     seen = _compare(pairs, alpha)
-    guards = safeguards(pairs, asked)
+    slices = slice_changes(pairs, asked.least_slice)
+    guards = safeguards(pairs, slices, asked)
     decision, reasons = _decide(seen, alpha, guards.broken, guards.unproven)
     needed = _more_documents(seen, look_alpha(look + 1, asked.alpha)) if decision == "inconclusive" else None
     return GateDecision(
@@ -131,7 +133,7 @@ def gate(pairs: Sequence[Pair], *, look: int, settings: GateSettings | None = No
         alpha=alpha,
         documents_needed=needed,
         detectable=detectable_gain(len(pairs), alpha=alpha),
-        slices=slice_changes(pairs, asked.least_slice),
+        slices=slices,
     )
 
 
@@ -139,7 +141,6 @@ def gate(pairs: Sequence[Pair], *, look: int, settings: GateSettings | None = No
 class _Comparison:
     differences: list[float]
     groups: list[str]
-    binary: bool
     gain: float
     fixes: int
     breaks: int
@@ -156,27 +157,28 @@ def _compare(pairs: Sequence[Pair], alpha: float) -> _Comparison:
         test, p = "McNemar, exact unconditional", mcnemar_unconditional(fixes, breaks, len(pairs))
     else:
         test = "permutation and bootstrap of groups"
+        # with few or unequal groups either of the two is too bold, at times this one, at times that: the larger p counts.
+        # The second is only asked where the first leaves a chance, since it cannot make a p smaller
         p = permutation_gain(differences, groups, alpha=alpha)
         if p <= 2 * alpha:
             p = max(p, bootstrap_gain(differences, groups, alpha=alpha))
-    return _Comparison(differences, groups, binary, float(np.mean(differences)), fixes, breaks, test, p)
+    return _Comparison(differences, groups, float(np.mean(differences)), fixes, breaks, test, p)
 
 
 def _decide(
     seen: _Comparison, alpha: float, broken: Sequence[str], unproven: Sequence[str]
 ) -> tuple[Decision, tuple[str, ...]]:
     figures = f"{seen.fixes} better, {seen.breaks} worse of {len(seen.differences)}"
+    luck = f"p = {seen.p:.3g}, allowed is {alpha:.3g} ({figures})"
     if broken:
         return "reject", tuple(broken)
     if seen.gain <= 0:
         return "reject", (f"no gain on held-out documents ({figures})",)
     if seen.p > alpha:
-        return "inconclusive", (
-            f"the gain may be luck: p = {seen.p:.3g}, allowed is {alpha:.3g} ({figures})",
-        )
+        return "inconclusive", (f"the gain may be luck: {luck}",)
     if unproven:
         return "inconclusive", tuple(unproven)
-    return "promote", (f"better beyond luck: p = {seen.p:.3g}, allowed is {alpha:.3g} ({figures})",)
+    return "promote", (f"better beyond luck: {luck}",)
 
 
 def _more_documents(seen: _Comparison, alpha: float) -> int | None:
@@ -185,9 +187,8 @@ def _more_documents(seen: _Comparison, alpha: float) -> int | None:
     if seen.gain <= 0:
         return None
     if seen.test.startswith("McNemar"):
-        total = documents_needed(
-            fix_rate=seen.fixes / n, break_rate=seen.breaks / n, alpha=alpha, power=POWER
-        )
+        fix_rate, break_rate = seen.fixes / n, seen.breaks / n
+        total = documents_needed(fix_rate=fix_rate, break_rate=break_rate, alpha=alpha, power=POWER)
     else:
         total = _documents_by_spread(seen, alpha)
     return None if total is None else max(1, total - n)
@@ -198,9 +199,9 @@ def _documents_by_spread(seen: _Comparison, alpha: float, most: int = 20_000) ->
     sums, sizes = group_sums(seen.differences, seen.groups)
     if len(sums) < 2:
         return None
-    spread = (
-        math.sqrt(float(((sums - seen.gain * sizes) ** 2).sum()) * len(sums) / (len(sums) - 1)) / sizes.sum()
-    )
+    # a ratio of sums has the spread of its residuals by group; z_of is two-sided, the test and its power one-sided
+    squares = float(((sums - seen.gain * sizes) ** 2).sum())
+    spread = math.sqrt(squares * len(sums) / (len(sums) - 1)) / sizes.sum()
     quantiles = z_of(1 - 2 * alpha) + z_of(2 * POWER - 1)
     total = math.ceil(len(seen.differences) * (quantiles * spread / seen.gain) ** 2)
     return total if total <= most else None
@@ -211,8 +212,8 @@ def _outlook(decision: Decision, seen: _Comparison, needed: int | None, alpha: f
         return ()
     if needed is not None:
         return (f"about {needed} more documents would decide, if the rates stay as they are",)
-    n = len(seen.differences)
-    return (f"no affordable number of documents would show so small a gain; {detection(n, alpha)}",)
+    power = detection(len(seen.differences), alpha)
+    return (f"no affordable number of documents would show so small a gain; {power}",)
 
 
 def detection(n: int, alpha: float = ALPHA) -> str:

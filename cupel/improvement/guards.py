@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cupel.improvement.edits import MAX_EDITS, DroppedEdit, Edit, apply_edits, read_edits
@@ -81,7 +81,6 @@ def propose(
     failures: Mapping[str, str],
     leaks: LeakGuard,
     token_budget: int,
-    count_tokens: Callable[[str], int] = estimate_prompt_tokens,
     most_edits: int = MAX_EDITS,
 ) -> Proposal:
     """Read a rewriter's reply, drop every edit that may not be, apply the others.
@@ -92,7 +91,6 @@ def propose(
         failures: Failure id → id of the document it happened on: what the rewriter was shown.
         leaks: Knows the documents, those held out included.
         token_budget: Most tokens all rules together may cost.
-        count_tokens: Tokens of a text.
         most_edits: Edits taken; more for what was gathered over several replies.
     """
     read = read_edits(reply, rules, most=most_edits)
@@ -105,18 +103,14 @@ def propose(
         else:
             dropped.append(DroppedEdit(f"{edit.action} {edit.rule_id}: {edit.text}"[:200], reason))
     if not kept:
-        return Proposal(None, (), tuple(dropped), _no_candidate(dropped))
-    made = apply_edits(rules, kept)
-    tokens = sum(count_tokens(rule.text) for rule in made)
+        reasons = dict.fromkeys(item.reason for item in dropped)
+        return Proposal(None, (), tuple(dropped), f"no edit is left: {'; '.join(reasons)}")
+    changed = apply_edits(rules, kept)
+    tokens = sum(estimate_prompt_tokens(rule.text) for rule in changed)
     if tokens > token_budget:
-        return Proposal(
-            None, (), tuple(dropped), f"the rules take {tokens} tokens, {token_budget} are allowed"
-        )
-    return Proposal(made, tuple(kept), tuple(dropped), "")
-
-
-def _no_candidate(dropped: Sequence[DroppedEdit]) -> str:
-    return "no edit is left: " + "; ".join(dict.fromkeys(item.reason for item in dropped))
+        reason = f"the rules take {tokens} tokens, {token_budget} are allowed"
+        return Proposal(None, (), tuple(dropped), reason)
+    return Proposal(changed, tuple(kept), tuple(dropped), "")
 
 
 def edit_objection(edit: Edit, *, failures: Mapping[str, str], leaks: LeakGuard) -> str | None:
@@ -135,8 +129,8 @@ def edit_objection(edit: Edit, *, failures: Mapping[str, str], leaks: LeakGuard)
     cited = {failures[name] for name in edit.failures}
     if len(cited) < LEAST_DOCUMENTS:
         return f"answers failures of {len(cited)} document(s); a rule needs at least {LEAST_DOCUMENTS}"
-    if found := forbidden(edit.text):
-        return f"contains {found}"
+    if order := forbidden(edit.text):
+        return f"contains {order}"
     return leaks.leak(edit.text)
 
 

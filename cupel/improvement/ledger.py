@@ -10,14 +10,20 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from cupel.errors import RunLogError, UsageError
 from cupel.improvement.gate import ALPHA, look_alpha
-from cupel.improvement.locks import hold
+
+if sys.platform == "win32":  # pragma: no cover - the same promise by other means
+    import msvcrt
+else:
+    import fcntl
 
 Kind = Literal["split", "version", "look", "decision", "promotion", "rollback", "note"]
 
@@ -179,7 +185,7 @@ class Ledger:
 
     @contextlib.contextmanager
     def session(self, task: str, *, wait_s: float = 0.0) -> Iterator[None]:
-        """Hold a task for refining it; another process that wants it is refused, or waits.
+        """Hold a task for improving it; another process that wants it is refused, or waits.
 
         Args:
             task: The task.
@@ -188,7 +194,7 @@ class Ledger:
         Raises:
             RunLogError: If another process holds it, naming its process id.
         """
-        with hold(self.path.with_name(f"{self.path.name}.{task}.lock"), f"task {task!r}", wait_s=wait_s):
+        with _hold(self.path.with_name(f"{self.path.name}.{task}.lock"), f"task {task!r}", wait_s=wait_s):
             yield
 
     def _point(
@@ -224,8 +230,7 @@ class Ledger:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with hold(self.path.with_name(f"{self.path.name}.lock"), "the ledger", wait_s=30):
+        with _hold(self.path.with_name(f"{self.path.name}.lock"), "the ledger", wait_s=30):
             yield
 
     def _write(self, entry: Entry) -> Entry:
@@ -258,6 +263,45 @@ class Ledger:
             ) from error
 
 
+def ledger_of(state: Path) -> Ledger:
+    """The ledger in a project's state folder."""
+    return Ledger(state / "refinement" / "ledger.jsonl")
+
+
 def _whole_lines(content: bytes) -> list[bytes]:
     """Lines that were written to their end."""
     return content.split(b"\n")[:-1]
+
+
+@contextlib.contextmanager
+def _hold(path: Path, what: str, *, wait_s: float) -> Iterator[None]:
+    """Hold a lock that the operating system drops when its holder dies; the file stays, with the holder's id."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+", encoding="utf-8") as file:
+        deadline = time.monotonic() + wait_s
+        while not _lock(file, hold=True):
+            if time.monotonic() >= deadline:
+                holder = path.read_text(encoding="utf-8").strip() or "unknown"
+                raise RunLogError(f"{what} is being worked on by another process (id {holder}); wait for it")
+            time.sleep(0.05)
+        try:
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield
+        finally:
+            _lock(file, hold=False)
+
+
+def _lock(file: IO[str], *, hold: bool) -> bool:
+    """Take the lock, or give it back; False where another process has it."""
+    try:
+        if sys.platform == "win32":  # pragma: no cover
+            file.seek(1 << 30)  # a byte far beyond the process id, which others must be able to read
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK if hold else msvcrt.LK_UNLCK, 1)
+            file.seek(0)
+        else:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB if hold else fcntl.LOCK_UN)
+    except OSError:
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""What a better prompt may not be worse at: valid replies, any slice of the data, tokens, cost, honesty."""
+"""What a better prompt may not be worse at: valid replies, any slice of the data, tokens, honesty."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ ALPHA = 0.05
 HARM = 0.1
 """Level at which a slice's loss leaves it open; shared among all slices, it counts as harm and rejects."""
 
-
 SCHEMA_HARM = 0.05
 """Level at which a loss of valid replies counts as harm."""
 
@@ -31,7 +30,6 @@ class GateSettings:
         least_slice: Fewest documents of a slice that is looked at.
         schema_margin: The share of schema-valid replies may fall by less than this, in [0, 1].
         max_token_growth: Tokens per document may grow by this share.
-        max_usd_per_document: Cap on the cost of a document; None for none.
         dev_metric: What the candidate was tuned by; a judge that tuned it cannot also pass it.
         metric: What is compared here.
     """
@@ -41,7 +39,6 @@ class GateSettings:
     least_slice: int = 20
     schema_margin: float = 0.05
     max_token_growth: float = 0.2
-    max_usd_per_document: float | None = None
     dev_metric: str = ""
     metric: str = ""
 
@@ -72,34 +69,48 @@ class Safeguards:
     notes: tuple[str, ...]
 
 
-def safeguards(pairs: Sequence[Pair], limits: GateSettings) -> Safeguards:
-    """Check everything besides the gain itself."""
-    broken: list[str] = []
-    unproven: list[str] = []
-    notes: list[str] = []
+Finding = tuple[Literal["harm", "doubt", "luck"], str]
+"""How heavily something weighs, and what it is."""
+
+
+def safeguards(pairs: Sequence[Pair], slices: Sequence[SliceChange], limits: GateSettings) -> Safeguards:
+    """Check everything besides the gain itself.
+
+    Args:
+        pairs: Both prompts on the same held-out documents.
+        slices: What happened to the slices, from `slice_changes`.
+        limits: What is asked for.
+    """
+    findings = [
+        *_check_judge(limits),
+        *_check_validity(pairs, limits.schema_margin),
+        *_check_slices(slices, limits.slice_margin),
+        *_check_tokens(pairs, limits.max_token_growth),
+    ]
+    return Safeguards(
+        *(tuple(said for kind, said in findings if kind == wanted) for wanted in ("harm", "doubt", "luck"))
+    )
+
+
+def _check_judge(limits: GateSettings) -> Iterator[Finding]:
     if limits.metric.startswith("judge") and limits.metric == limits.dev_metric:
-        broken.append(f"it was tuned by {limits.metric!r}, which therefore cannot pass it")
-    _schema(pairs, limits.schema_margin, broken, unproven)
-    for said, where in _slices(slice_changes(pairs, limits.least_slice), limits.slice_margin):
-        {"harm": broken, "doubt": unproven, "luck": notes}[where].append(said)
-    _tokens(pairs, limits.max_token_growth, broken)
-    _cost(pairs, limits.max_usd_per_document, broken, unproven)
-    return Safeguards(tuple(broken), tuple(unproven), tuple(notes))
+        yield "harm", f"it was tuned by {limits.metric!r}, which therefore cannot pass it"
 
 
-def _schema(pairs: Sequence[Pair], margin: float, broken: list[str], unproven: list[str]) -> None:
+def _check_validity(pairs: Sequence[Pair], margin: float) -> Iterator[Finding]:
     """Non-inferiority of valid replies, by the interval of a paired difference (Agresti & Min 2005)."""
     n = len(pairs)
     gained = sum(pair.new.valid and not pair.old.valid for pair in pairs)
     lost = sum(pair.old.valid and not pair.new.valid for pair in pairs)
     change = (gained - lost) / n
+    # half a pair is added to each cell of the 2×2 table: without it, no loss in few documents would prove too much
     smoothed = (gained - lost) / (n + 2)
     spread = math.sqrt((gained + lost + 1) / (n + 2) - smoothed**2) / math.sqrt(n + 2)
     low = smoothed - z_of(0.9) * spread
     if change <= -margin or mcnemar(lost, gained) <= SCHEMA_HARM:
-        broken.append(f"fewer replies fit the schema: {lost} lost, {gained} gained of {n}")
+        yield "harm", f"fewer replies fit the schema: {lost} lost, {gained} gained of {n}"
     elif low <= -margin and lost:
-        unproven.append(f"valid replies may have fallen by {-low:.0%} ({lost} lost, {gained} gained of {n})")
+        yield "doubt", f"valid replies may have fallen by {-low:.0%} ({lost} lost, {gained} gained of {n})"
 
 
 def slice_changes(pairs: Sequence[Pair], least: int) -> tuple[SliceChange, ...]:
@@ -120,35 +131,24 @@ def _slice_change(name: str, pairs: Sequence[Pair]) -> SliceChange:
     return SliceChange(name, len(pairs), change, p_harm)
 
 
-def _slices(
-    changes: Sequence[SliceChange], margin: float
-) -> Iterator[tuple[str, Literal["harm", "doubt", "luck"]]]:
+def _check_slices(changes: Sequence[SliceChange], margin: float) -> Iterator[Finding]:
     """Every slice that lost more than the margin, and whether its documents' luck explains it."""
     for change in changes:
         if change.change >= -margin:
             continue
         lost = f"slice {change.name!r} lost {-100 * change.change:.1f} points on {change.n} documents"
+        # among many slices one looks harmed by luck alone, so what rejects must stand the level shared among all;
+        # what would only stand it alone is left open
         if change.p_harm <= HARM / len(changes):
-            yield f"{lost} (p = {change.p_harm:.2g})", "harm"
+            yield "harm", f"{lost} (p = {change.p_harm:.2g})"
         elif change.p_harm <= HARM:
-            yield f"{lost}, which is hardly luck (p = {change.p_harm:.2g})", "doubt"
+            yield "doubt", f"{lost}, which is hardly luck (p = {change.p_harm:.2g})"
         else:
-            yield f"{lost}, which may be luck (p = {change.p_harm:.2g})", "luck"
+            yield "luck", f"{lost}, which may be luck (p = {change.p_harm:.2g})"
 
 
-def _tokens(pairs: Sequence[Pair], growth: float, broken: list[str]) -> None:
+def _check_tokens(pairs: Sequence[Pair], growth: float) -> Iterator[Finding]:
     old, new = sum(pair.old.tokens for pair in pairs), sum(pair.new.tokens for pair in pairs)
     if new > old * (1 + growth):
         grown = f"{new / old - 1:+.0%}" if old else "from nothing"
-        broken.append(f"{grown} tokens a document ({new / len(pairs):.0f}), allowed are {growth:+.0%}")
-
-
-def _cost(pairs: Sequence[Pair], cap: float | None, broken: list[str], unproven: list[str]) -> None:
-    if cap is None:
-        return
-    costs = [pair.new.usd for pair in pairs]
-    known = [cost for cost in costs if cost is not None]
-    if len(known) < len(costs):
-        unproven.append(f"the cost of {len(costs) - len(known)} documents is unknown, and there is a cap")
-    elif sum(known) > cap * len(known):
-        broken.append(f"{sum(known) / len(known):.6f} USD a document, allowed are {cap:.6f}")
+        yield "harm", f"{grown} tokens a document ({new / len(pairs):.0f}), allowed are {growth:+.0%}"

@@ -7,19 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cupel.errors import NotEnoughDataError
+from cupel.runs import Document
 from cupel.text import words
 
 HELD_OUT = 0.7
 """Share of groups held out: the gate needs 200 documents, tuning 60 to 100."""
-
-
-@dataclass(frozen=True, slots=True)
-class SplitDocument:
-    """A document as far as splitting goes: `group` is its debate or speaker."""
-
-    doc_id: str
-    group: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +31,7 @@ class Split:
     version: str
 
 
-def split(documents: Iterable[SplitDocument], *, held_out: float = HELD_OUT, salt: str = "1") -> Split:
+def split(documents: Iterable[Document], *, held_out: float = HELD_OUT, salt: str = "1") -> Split:
     """Split documents by a hash of their group, so that no debate is on both sides.
 
     Groups that share a text word for word are one group, or tuning would have seen what is held out. But for
@@ -53,15 +45,14 @@ def split(documents: Iterable[SplitDocument], *, held_out: float = HELD_OUT, sal
     Raises:
         NotEnoughDataError: If one side would be empty; it says how many groups there are.
     """
-    known = list(documents)
-    groups = _unite_groups(known)
+    groups = _unite_groups(documents)
     out = {group: group_hash(group, salt) < held_out for group in set(groups.values())}
     sides = {
         side: tuple(sorted(d for d, group in groups.items() if out[group] == side)) for side in (False, True)
     }
     if not sides[False] or not sides[True]:
         raise NotEnoughDataError(
-            f"{len(known)} documents in {len(out)} group(s) leave one side of the split empty; "
+            f"{len(groups)} documents in {len(out)} group(s) leave one side of the split empty; "
             "add documents of other groups (debates, speakers), or name a finer group"
         )
     return Split(sides[False], sides[True], groups, held_out_version(sides[True]))
@@ -78,7 +69,7 @@ def group_hash(group: str, salt: str) -> float:
     return int.from_bytes(digest[:8]) / 2**64
 
 
-def _unite_groups(documents: Iterable[SplitDocument]) -> dict[str, str]:
+def _unite_groups(documents: Iterable[Document]) -> dict[str, str]:
     """Document id → group, groups with a text in common taken together under the name that sorts first."""
     parent: dict[str, str] = {}
     first_with: dict[str, str] = {}

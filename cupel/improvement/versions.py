@@ -14,8 +14,17 @@ from typing import Any
 from cupel.errors import OutputPathError, TaskError, UsageError
 from cupel.improvement.edits import rules_diff
 from cupel.improvement.guards import prompt_objection
-from cupel.improvement.ledger import Entry, Ledger
-from cupel.task import Rule, TaskSpec, prompt_version, read_template, stable_values, template_of
+from cupel.improvement.ledger import Entry, Ledger, ledger_of
+from cupel.task import (
+    Rule,
+    TaskSpec,
+    load_task,
+    prompt_version,
+    read_rules,
+    read_template,
+    stable_values,
+    template_of,
+)
 
 
 def version_of(task: TaskSpec) -> str:
@@ -26,7 +35,7 @@ def version_of(task: TaskSpec) -> str:
     return prompt_version(template_of(task, "extract"), stable_values(task), task.schema)
 
 
-def is_changed(task: TaskSpec, rules: Sequence[Rule], extract: str = "") -> TaskSpec:
+def replace_prompt(task: TaskSpec, rules: Sequence[Rule], extract: str = "") -> TaskSpec:
     """The task with other rules, and another contract where one is given; nothing is written."""
     prompts = {**task.prompts, "extract": extract} if extract else task.prompts
     return replace(task, rules=tuple(rules), prompts=prompts)
@@ -69,17 +78,23 @@ def known_version(ledger: Ledger, task: str, wanted: str) -> Entry:
         UsageError: For no such version, or several; it lists those there are.
     """
     entries = ledger.entries(task=task, kind="version")
-    found = [entry for entry in entries if entry.key.startswith(wanted)] if wanted else []
-    if len(found) == 1:
-        return found[0]
-    problem = f"{len(found)} versions begin with {wanted!r}" if found else f"no version {wanted!r}"
-    listed = ", ".join(entry.key for entry in (found or entries)) or "none yet; `cupel improve` makes them"
+    meant = [entry for entry in entries if entry.key.startswith(wanted)] if wanted else []
+    if len(meant) == 1:
+        return meant[0]
+    problem = f"{len(meant)} versions begin with {wanted!r}" if meant else f"no version {wanted!r}"
+    listed = ", ".join(entry.key for entry in (meant or entries)) or "none yet; `cupel improve` makes them"
     raise UsageError(f"{problem} of task {task!r} in {ledger.path} (there are: {listed})")
 
 
 def as_version(task: TaskSpec, entry: Entry) -> TaskSpec:
     """The task as a ledger's version had it."""
-    return is_changed(task, rules_of(entry.data["rules"]), entry.data["extract"])
+    return replace_prompt(task, rules_of(entry.data["rules"]), entry.data["extract"])
+
+
+def load_version(prompts: Path, state: Path, task_name: str, version: str) -> TaskSpec:
+    """A task as a version of the ledger had it."""
+    task = load_task(task_name, prompts)
+    return as_version(task, known_version(ledger_of(state), task_name, version))
 
 
 def rules_toml(rules: Sequence[Rule], header: str = "") -> str:
@@ -101,8 +116,8 @@ def rules_toml(rules: Sequence[Rule], header: str = "") -> str:
 
 def _fields(rule: Rule) -> list[tuple[str, str | Sequence[str]]]:
     """A rule's fields, those that say nothing left out."""
-    told = [(name, getattr(rule, name)) for name in ("id", "text", "why", "failures", "effect")]
-    return [(name, value) for name, value in told if value or name in ("id", "text")]
+    fields = [(name, getattr(rule, name)) for name in ("id", "text", "why", "failures", "effect")]
+    return [(name, value) for name, value in fields if value or name in ("id", "text")]
 
 
 def _toml(value: str | Sequence[str]) -> str:
@@ -125,17 +140,16 @@ def publish(task: TaskSpec, rules: Sequence[Rule], extract: str, *, against: str
         UsageError: If the folder is at another version.
         OutputPathError: If it cannot be written.
     """
-    new, now = version_of(is_changed(task, rules, extract)), version_of(task)
+    new, folder_at = version_of(replace_prompt(task, rules, extract)), version_of(task)
     if task.folder is None:
         raise TaskError("an ad-hoc task has no folder to promote into")
-    if now not in (against, new):
+    if folder_at not in (against, new):
         raise UsageError(
-            f"{task.folder}: its prompt is at {now} now, edited since {against} was compared; test it with "
+            f"{task.folder}: its prompt is at {folder_at} now, edited since {against} was compared; test it with "
             "`cupel improve --candidate`, or put the files back"
         )
     path = task.folder / "rules.toml"
-    header = _header(path)
-    _replace(path, rules_toml(rules, header))
+    _replace(path, rules_toml(rules, _header(path)))
     if extract != task.prompts["extract"]:
         _replace(task.folder / "extract.md", extract)
 
@@ -144,8 +158,8 @@ def _header(path: Path) -> str:
     """The comments a rules.toml begins with."""
     if not path.is_file():
         return ""
-    found = re.match(r"(?:[ \t]*(?:#[^\n]*)?\n)*", path.read_text(encoding="utf-8"))
-    return found[0] if found else ""
+    comments = re.match(r"(?:[ \t]*(?:#[^\n]*)?\n)*", path.read_text(encoding="utf-8"))
+    return comments[0] if comments else ""
 
 
 def _replace(path: Path, text: str) -> None:
@@ -163,10 +177,8 @@ def read_candidate(path: Path, task: TaskSpec) -> TaskSpec:
     Raises:
         TaskError: If the file is neither.
     """
-    from cupel.task import read_rules
-
     if path.suffix == ".toml" and path.is_file():
-        return is_changed(task, read_rules(path))
+        return replace_prompt(task, read_rules(path))
     if path.suffix == ".md" and path.is_file():
-        return is_changed(task, task.rules, path.read_text(encoding="utf-8"))
+        return replace_prompt(task, task.rules, path.read_text(encoding="utf-8"))
     raise TaskError("no such file; a candidate is a rules.toml or an extract.md", path=path)

@@ -10,8 +10,7 @@ from typing import Any
 from cupel.judging.findings import Finding
 from cupel.state import Evidence, Match, Record
 from cupel.task import grounded_quotes, surely_fits
-
-ACCEPTED_MATCHES: frozenset[Match] = frozenset({"verbatim", "normalised"})
+from cupel.text import is_grounded
 
 _MOST_PER_CHECK = 5
 """A record that is wrong throughout is told its first few faults, not hundreds."""
@@ -38,7 +37,6 @@ def code_checks(
     evidence: Sequence[Evidence],
     *,
     text: str,
-    accepted_matches: frozenset[Match] = ACCEPTED_MATCHES,
 ) -> tuple[Finding, ...]:
     """Check a record by code alone.
 
@@ -51,7 +49,6 @@ def code_checks(
         schema: The task's JSON Schema, quotes marked `x-grounded`.
         evidence: Where each quote stands, by its path.
         text: The document, as the offsets refer to it.
-        accepted_matches: Matches a quote may have.
 
     Returns:
         One finding per fault, all of them `fail`; empty for a faultless record.
@@ -59,7 +56,7 @@ def code_checks(
     faults = [
         *_schema_faults(record, schema),
         *_repetitions(record, evidence),
-        *_quote_faults(record, schema, evidence, text, accepted_matches),
+        *_quote_faults(record, schema, evidence, text),
         *_judge_addresses(record, text),
     ]
     kept: dict[str, list[Finding]] = {}
@@ -134,22 +131,19 @@ def _quote_faults(
     schema: Mapping[str, Any],
     evidence: Sequence[Evidence],
     text: str,
-    accepted_matches: frozenset[Match],
 ) -> Iterator[_Fault]:
     by_path = {entry["path"]: entry for entry in evidence}
     for path, quote in grounded_quotes(record, schema):
         entry = by_path.get(path)
-        fault = _quote_fault(quote, entry, text, accepted_matches)
+        fault = _quote_fault(quote, entry, text)
         if fault is not None:
             yield "quote", f"{path}: {fault}", _short(quote), entry["match"] if entry else None
 
 
-def _quote_fault(
-    quote: str, entry: Evidence | None, text: str, accepted_matches: frozenset[Match]
-) -> str | None:
+def _quote_fault(quote: str, entry: Evidence | None, text: str) -> str | None:
     if entry is None or entry["quote"] != quote:
         return "the quote has no place in the text"
-    if entry["match"] not in accepted_matches:
+    if not is_grounded(entry["match"]):
         difference = f" ({_short(entry['diff'])})" if entry["diff"] else ""
         return f"the quote is {entry['match']}{difference}; copy the document's words exactly"
     start, end = entry["start"], entry["end"]

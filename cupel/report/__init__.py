@@ -8,5 +8,5 @@ document_trail(outcome, text)             one document's whole trail in a termin
 from cupel.report.comparison import write_comparison
 from cupel.report.page import MAX_DOCUMENTS, write_report
 from cupel.report.routing_page import COLUMNS, number, routing_page
-from cupel.report.summary import DocumentEntry, Expected, Planned, PlannedTier, RunSummary, outcome_calls
+from cupel.report.summary import DocumentEntry, Expected, Planned, PlannedTier, RunSummary
 from cupel.report.text import document_trail, safe, summary_table

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from cupel.judging import audits_in
 from cupel.runlog import Usage
-from cupel.state import Call, Outcome, VerdictName
+from cupel.state import Call, Outcome, VerdictName, calls_of
 
 STATUSES = ("accepted", "needs_review", "failed")
 ROLES = ("cheap", "strong", "judge", "refiner")
@@ -171,8 +171,8 @@ class Totals:
         self.latencies.append(outcome["latency_s"])
         self.usage.add(outcome)
         self.audits.update(audits_in(outcome))
-        for role, call in outcome_calls(outcome):
-            self.roles.setdefault(role, RoleTotals()).add(call)
+        for role, call in calls_of(outcome):
+            self.roles.setdefault("refiner" if role == "refine" else role, RoleTotals()).add(call)
         self._bin(outcome)
 
     def _bin(self, outcome: Outcome) -> None:
@@ -181,16 +181,6 @@ class Totals:
         if value is not None and math.isfinite(value):
             bins = (self.confidence if sure else self.score).setdefault(outcome["status"], [0] * BINS)
             bins[min(max(int(value * BINS), 0), BINS - 1)] += 1
-
-
-def outcome_calls(outcome: Outcome) -> Iterator[tuple[str, Call]]:
-    """Yield every call of a document with the role it was made in."""
-    for attempt in outcome["attempts"]:
-        yield from ((attempt["tier"], call) for call in attempt["calls"])
-    for verdict in outcome["verdicts"]:
-        yield from (("judge", call) for call in verdict["calls"])
-    for addendum in outcome["addenda"]:
-        yield from (("refiner", call) for call in addendum["calls"])
 
 
 def percentile(values: Iterable[float], share: float) -> float | None:

@@ -13,7 +13,7 @@ from sqlalchemy.pool import NullPool
 from cupel.errors import RunLogError
 from cupel.runlog.tables import metadata
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration; a log at another revision is upgraded when opened."""
 
 BUSY_TIMEOUT_S = 30.0

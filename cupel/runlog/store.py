@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -80,6 +80,14 @@ class PromptVersion:
     system: str
     user: str
     schema: str
+
+
+class StoredOutcome(NamedTuple):
+    """An outcome as it was stored, how often its document was taken up, and the code that made it."""
+
+    outcome: Outcome
+    tries: int
+    code: str | None
 
 
 def text_hash(text: str) -> str:
@@ -199,10 +207,10 @@ class RunLog:
         row = {name: getattr(prompt, name) for name in prompt.__dataclass_fields__}
         await self._worker.write(Insert(tables.prompt_versions, [{**row, "created_at": now()}]))
 
-    async def outcome(self, key: str) -> tuple[Outcome, int] | None:
-        """The stored outcome of this very document under these very settings, and how often it was tried."""
+    async def outcome(self, key: str) -> StoredOutcome | None:
+        """The stored outcome of this very document under these very settings."""
         row = await self._worker.get(tables.outcomes, key)
-        return (json.loads(row["outcome"]), row["tries"]) if row else None
+        return StoredOutcome(json.loads(row["outcome"]), row["tries"], row["code"]) if row else None
 
     async def outcome_at(self, run_id: str, position: int) -> Outcome | None:
         """The stored outcome of a row of a run."""
@@ -221,10 +229,24 @@ class RunLog:
         *,
         position: int | None = None,
         tries: int = 1,
+        code: str | None = None,
+        again: bool = False,
     ) -> None:
-        """Commit an outcome with its attempts, verdicts and failures and the row it is of, all or none."""
+        """Commit an outcome with its attempts, verdicts and failures and the row it is of, all or none.
+
+        Args:
+            key: Hash of all that decides it.
+            run_id: The run.
+            outcome: What became of the document.
+            text: The document's text.
+            position: Its row in the run's input.
+            tries: How often the document was taken up.
+            code: Version of the project's code that made it.
+            again: Whether an earlier outcome under this key is replaced, with all that hangs on it.
+        """
         row = [] if position is None else [_row_of_run(run_id, position, key)]
-        await self._worker.write(*_outcome_writes(key, run_id, outcome, text, tries), *row)
+        made = {"tries": tries, "code": code}
+        await self._worker.write(*_outcome_writes(key, run_id, outcome, text, made, again=again), *row)
 
     async def note_row(self, run_id: str, position: int, outcome_key: str) -> None:
         """Which outcome a row of this run's input has."""
@@ -313,14 +335,16 @@ def _row_of_run(run_id: str, position: int, outcome_key: str) -> Insert:
     return Insert(tables.run_rows, [row], replace=True)
 
 
-def _outcome_writes(key: str, run_id: str, outcome: Outcome, text: str, tries: int) -> list[Write]:
+def _outcome_writes(
+    key: str, run_id: str, outcome: Outcome, text: str, made: Row, *, again: bool
+) -> list[Write]:
     digest = text_hash(text)
     row = {
         "key": key, "run_id": run_id, "doc_id": outcome["doc_id"], "text_hash": digest, "task": outcome["task"],
-        "status": outcome["status"], "cost_usd": outcome["cost_usd"], "finished_at": now(), "tries": tries,
+        "status": outcome["status"], "cost_usd": outcome["cost_usd"], "finished_at": now(), **made,
         "outcome": json.dumps(outcome, ensure_ascii=False),
     }  # fmt: skip
-    details = (tables.attempts, tables.verdicts, tables.failures) if tries > 1 else ()
+    details = (tables.attempts, tables.verdicts, tables.failures) if again else ()
     return [
         *(Forget(table, key, first=True) for table in details),
         Insert(tables.documents, [{"text_hash": digest, "text": text}]),

@@ -95,6 +95,9 @@ outcomes = Table(
         "tries", Integer, nullable=False, doc="How often the document was taken up under this key, from 1"
     ),
     Column("outcome", Text, nullable=False, doc="JSON of the Outcome"),
+    Column(
+        "code", String(32), doc="Version of the project's graphs and nodes that made it; null before 0005"
+    ),
     Column("finished_at", String(32), nullable=False),
 )
 Index("outcomes_by_document", outcomes.c.doc_id)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from cupel.state import Call, Outcome
+from cupel.state import Call, Outcome, calls_of
 
 
 @dataclass(slots=True)
@@ -60,21 +60,12 @@ class Usage:
     def add(self, outcome: Outcome) -> None:
         """Count one document; what it asked twice was answered once."""
         seen: set[str] = set()
-        for role, call in _calls(outcome):
+        for role, call in calls_of(outcome):
             if call["key"] not in seen:
                 seen.add(call["key"])
-                self.roles.setdefault(role, RoleUse()).add(call)
+                used = "verify" if call["kind"] == "verify" else role
+                self.roles.setdefault(used, RoleUse()).add(call)
 
     def to_json(self, concurrency: int) -> dict[str, Any]:
         """Plain JSON, by role."""
         return {role: self.roles[role].to_json(concurrency) for role in sorted(self.roles)}
-
-
-def _calls(outcome: Outcome) -> Iterator[tuple[str, Call]]:
-    for attempt in outcome["attempts"]:
-        for call in attempt["calls"]:
-            yield ("verify" if call["kind"] == "verify" else attempt["tier"]), call
-    for verdict in outcome["verdicts"]:
-        yield from (("judge", call) for call in verdict["calls"])
-    for addendum in outcome["addenda"]:
-        yield from (("refine", call) for call in addendum["calls"])

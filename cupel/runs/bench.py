@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from langchain_core.runnables.config import var_child_runnable_config
 
 from cupel.context import RunContext
-from cupel.engine import Run, Runtime, close_current, install, running
+from cupel.engine import Asking, Run, Runtime, ask_as, close_current, install
 from cupel.errors import InputError
 from cupel.limits import Budget
 from cupel.metrics import Scored, group_of, record_metric
@@ -161,9 +161,9 @@ async def open_bench(
     try:
         if max_usd is not None:
             run.budget = Budget(max_usd, spent_usd=await runtime.run_log.spent_usd(name))
-        with running(run):
+        with ask_as(Asking(run=run)):
             yield Bench(project=project, runtime=runtime, run=run, name=name)
-        await runtime.drain()
+        await runtime.calls.drain()
     finally:
         await close_current()
 

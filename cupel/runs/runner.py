@@ -112,7 +112,8 @@ class Runner:
         )
         loaded = self._given_graph or await asyncio.to_thread(load_graph, self.project, self.job.graph)
         self.graph = loaded
-        self.identity = await asyncio.to_thread(self._identity)  # it reads the project's code
+        self.code = await asyncio.to_thread(code_identity, self.project)
+        self.identity = await asyncio.to_thread(self._identity)
         named = [*(["trial"] if self._within is not None else []), self.job.input_name, self.identity]
         self.run_id = hashlib.sha256("\x1f".join(named).encode()).hexdigest()[:12]
         await self.runtime.run_log.start_run(self._run_row())
@@ -144,13 +145,16 @@ class Runner:
             env=self.runtime.env,
         )
         await self.batcher.open()
-        self.runtime.answer_by(self.batcher)
+        self.runtime.calls.batching = self.batcher
 
     def _identity(self) -> str:
-        """What decides a result besides the document: task, settings, models and the graph's code."""
+        """What decides a result besides the document and the code: graph, task, settings and models.
+
+        Not the code of graphs and nodes: an edit or an upgrade would make another run, with a purse of its own.
+        """
         context = self.job.context.model_dump(exclude=_NOT_DECIDING)
         models = self.models.all()
-        decides = [self.job.graph, code_identity(self.project), self.job.task.identity, context, models]
+        decides = [self.job.graph, self.job.task.identity, context, models]
         if self.job.near_duplicates is not None:
             decides.append({"near_duplicates": self.job.near_duplicates})
         if self.terms is not None:
@@ -210,7 +214,7 @@ class Runner:
         """Let what is in flight land, note how the run ended, and close everything."""
         if self.batcher is not None:
             await self.batcher.aclose()
-        await self.runtime.drain()
+        await self.runtime.calls.drain()
         stopped = kind is not None or self.stop.requested
         try:
             await self.runtime.run_log.finish_run(

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import hashlib
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cupel.engine import Place, arrange, current_place, current_retry, running
+from cupel.engine import Asking, Place, arrange, ask_as
 from cupel.errors import CupelError, ProviderRefusedError, RunLogError, StopRunError, UsageError
 from cupel.runs.job import NEVER_WALKED, failed_outcome
 from cupel.state import Outcome
@@ -41,22 +40,21 @@ class Walks:
         waiting: deque[tuple[Row, asyncio.Task[Outcome | None]]] = deque()
         flying: weakref.WeakValueDictionary[int, asyncio.Task[Outcome | None]] = weakref.WeakValueDictionary()
         index = TextIndex(self._runner.job.near_duplicates)
-        with running(self._runner.run):
-            try:
-                for document, twin, place in self._arranged(documents, index):
-                    if twin is None:
-                        work = self._guarded(document, gate)
-                    else:
-                        work = self._repeated(document, twin, flying.get(twin.position), gate)
-                    task = flying[document.position] = _start(work, place)
-                    waiting.append((document, task))
-                    while len(waiting) >= held:
-                        yield await _next(waiting)
-                while waiting:
+        try:
+            for document, twin, place in self._arranged(documents, index):
+                if twin is None:
+                    work = self._guarded(document, place, gate)
+                else:
+                    work = self._repeated(document, twin, flying.get(twin.position), gate)
+                task = flying[document.position] = asyncio.create_task(work)
+                waiting.append((document, task))
+                while len(waiting) >= held:
                     yield await _next(waiting)
-            finally:
-                for _, task in waiting:
-                    task.cancel()
+            while waiting:
+                yield await _next(waiting)
+        finally:
+            for _, task in waiting:
+                task.cancel()
 
     def _arranged(
         self, documents: Iterable[Row], index: TextIndex
@@ -77,13 +75,13 @@ class Walks:
             return self._runner.job.batch.documents, self._runner.job.batch.documents
         return self._runner.job.concurrency, self._runner.job.concurrency * LOOKAHEAD
 
-    async def _guarded(self, document: Row, gate: asyncio.Semaphore) -> Outcome | None:
+    async def _guarded(self, document: Row, place: Place | None, gate: asyncio.Semaphore) -> Outcome | None:
         async with gate:
             if self._runner.stop.requested:
                 return None
             try:
                 with self._runner.batcher.document() if self._runner.batcher else nullcontext():
-                    return await self._one(document)
+                    return await self._one(document, place)
             except (StopRunError, ProviderRefusedError, RunLogError, UsageError) as error:
                 self._runner.stop.because_of(error)
                 return None
@@ -108,36 +106,42 @@ class Walks:
         except RunLogError as error:
             self._runner.stop.because_of(error)
             return None
-        return await self._guarded(document, gate)
+        return await self._guarded(document, None, gate)
 
     async def _take_over(self, document: Row, taken: Outcome) -> None:
         key = hashlib.sha256(f"{self._runner.outcome_key(document)}\x1fduplicate".encode()).hexdigest()
         log = self._runner.runtime.run_log
-        stored, tries = await log.outcome(key) or (None, 0)
-        if stored == taken:
+        stored = await log.outcome(key)
+        is_kept = stored is not None and stored.outcome == taken
+        if is_kept:
             await log.note_row(self._runner.run_id, document.position, key)
         else:
-            text = str(document.text)
             await log.save_outcome(
-                key, self._runner.run_id, taken, text, position=document.position, tries=tries + 1
-            )
+                key, self._runner.run_id, taken, str(document.text), position=document.position,
+                tries=stored.tries + 1 if stored else 1, code=self._runner.code, again=stored is not None,
+            )  # fmt: skip
         self._runner.progress.duplicates += 1
-        self._runner.progress.note(taken, reused=stored == taken)
+        self._runner.progress.note(taken, reused=is_kept)
 
-    async def _one(self, document: Row) -> Outcome:
+    async def _one(self, document: Row, place: Place | None) -> Outcome:
         key = self._runner.outcome_key(document)
         log = self._runner.runtime.run_log
-        stored, tries = await log.outcome(key) or (None, 0)
-        if stored is not None and self._stands(stored):
-            await log.note_row(self._runner.run_id, document.position, key)
-            self._runner.progress.note(stored, reused=True)
-            return stored
-        current_retry.set(tries)
-        outcome = await self._invoked(document)
+        stored = await log.outcome(key)
+        tries = stored.tries if stored else 0
+        if stored is not None and self._stands(stored.outcome):
+            if stored.code == self._runner.code:
+                await log.note_row(self._runner.run_id, document.position, key)
+                self._runner.progress.note(stored.outcome, reused=True)
+                return stored.outcome
+            tries -= 1  # other code walks it anew, by the answers that are there
+        asking = Asking(run=self._runner.run, retry=tries, place=place, row=document.position)
+        with ask_as(asking):
+            outcome = await self._invoked(document)
         text = document.text if isinstance(document.text, str) else ""
         await log.save_outcome(
-            key, self._runner.run_id, outcome, text, position=document.position, tries=tries + 1
-        )
+            key, self._runner.run_id, outcome, text, position=document.position, tries=tries + 1,
+            code=self._runner.code, again=stored is not None,
+        )  # fmt: skip
         self._runner.progress.note(outcome, reused=False)
         return outcome
 
@@ -164,15 +168,6 @@ class Walks:
             return failed_outcome(task.name, document, f"the graph failed: {type(error).__name__}: {error}")
         tracer.feedback(config, result)
         return result
-
-
-def _start(work: Coroutine[Any, Any, Outcome | None], place: Place | None) -> asyncio.Task[Outcome | None]:
-    """A document's walk, told of its place in a pack."""
-    if place is None:
-        return asyncio.create_task(work)
-    context = contextvars.copy_context()
-    context.run(current_place.set, place)
-    return asyncio.create_task(work, context=context)
 
 
 async def _next(

@@ -24,10 +24,24 @@ from cupel.state.enrich import (
     Tier,
     VerdictName,
     VerdictRecord,
+    calls_of,
 )
 
 if TYPE_CHECKING:
     from cupel.state.compare import CompareInput, CompareResult, CompareState, Opinion, Side
-    from cupel.state.improve import Candidate, Edited, ImproveInput, ImproveResult, ImproveState, Round
+    from cupel.state.improve import (
+        ApproveUpdate,
+        Candidate,
+        CollectUpdate,
+        ConcludeUpdate,
+        DiagnoseUpdate,
+        Edited,
+        ImproveInput,
+        ImproveResult,
+        ImproveState,
+        Nominee,
+        Result,
+        Round,
+    )
 else:
     __getattr__ = late(__name__)

@@ -7,12 +7,14 @@ same thing. The text of the document appears once, in `DocumentInput`; all else 
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from typing_extensions import NotRequired, TypedDict
 
 Tier = Literal["cheap", "strong"]
+Role = Literal["cheap", "strong", "judge", "refine"]
 Match = Literal["verbatim", "normalised", "elided", "altered", "absent"]
 FindingName = Literal["pass", "fail", "unknown"]
 VerdictName = Literal["accepted", "rejected", "unknown"]
@@ -327,3 +329,18 @@ class RunState(DocumentInput):
     reasons: NotRequired[list[str]]
     cost_usd: NotRequired[float | None]
     latency_s: NotRequired[float]
+
+
+def calls_of(state: RunState | Outcome) -> Iterator[tuple[Role, Call]]:
+    """Every call made for a document, with whom it was made of: a tier, the judges, or the refiner.
+
+    >>> call = {"key": "k"}
+    >>> list(calls_of({"attempts": [], "verdicts": [{"calls": [call]}], "addenda": []}))
+    [('judge', {'key': 'k'})]
+    """
+    for attempt in state["attempts"]:
+        yield from ((attempt["tier"], call) for call in attempt["calls"])
+    for verdict in state["verdicts"]:
+        yield from (("judge", call) for call in verdict["calls"])
+    for addendum in state["addenda"]:
+        yield from (("refine", call) for call in addendum["calls"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import with_config
 from typing_extensions import NotRequired, TypedDict
 
 Result = Literal[
@@ -13,72 +13,42 @@ Result = Literal[
 ]
 
 
+@with_config(use_attribute_docstrings=True)
 class ImproveInput(TypedDict):
     """A task whose prompt is to be improved, and the documents to do it on."""
 
-    task: Annotated[str, Field(description="A folder of `prompts/`.")]
-    documents: Annotated[
-        str,
-        Field(
-            description="A file of documents, best with `gold` (JSONL as in `evals/datasets/`); relative to the project."
-        ),
-    ]
-    group: NotRequired[
-        Annotated[
-            str,
-            Field(
-                description="Field by which documents hang together (debate, speaker); found in `meta` when left out."
-            ),
-        ]
-    ]
-    max_usd: NotRequired[
-        Annotated[
-            float | None, Field(description="Hard cap on what the whole campaign may cost, in US dollars.")
-        ]
-    ]
-    rounds: NotRequired[
-        Annotated[
-            int,
-            Field(
-                description="How many candidates may be tried on the development documents; 3 when left out."
-            ),
-        ]
-    ]
-    seed: NotRequired[
-        Annotated[int, Field(description="Another number is another campaign: the rewriter is asked anew.")]
-    ]
-    engine: NotRequired[
-        Annotated[
-            str, Field(description="What proposes edits: `reflect` asks once, `gepa` searches (an extra).")
-        ]
-    ]
-    gate_judge: NotRequired[
-        Annotated[
-            str,
-            Field(
-                description="Without gold: the judge of the held-out documents; not the one of the development documents."
-            ),
-        ]
-    ]
-    gate_metric: NotRequired[
-        Annotated[
-            Literal["", "graded", "right"],
-            Field(
-                description="With gold: the task's metric of each document (`graded`, when left out), or only whether it is `right`."
-            ),
-        ]
-    ]
-    candidate: NotRequired[
-        Annotated[
-            str,
-            Field(
-                description="A rules.toml or extract.md edited by hand, or a version of the ledger, to be tested instead of asking a rewriter."
-            ),
-        ]
-    ]
-    held_out: NotRequired[
-        Annotated[float, Field(description="Share of groups held out, in (0, 1); .7 when left out.")]
-    ]
+    task: str
+    """A folder of `prompts/`."""
+
+    documents: str
+    """A file of documents, best with `gold` (JSONL as in `evals/datasets/`); relative to the project."""
+
+    group: NotRequired[str]
+    """Field by which documents hang together (debate, speaker); found in `meta` when left out."""
+
+    max_usd: NotRequired[float | None]
+    """Hard cap on what the whole campaign may cost, in US dollars."""
+
+    rounds: NotRequired[int]
+    """How many candidates may be tried on the development documents; 3 when left out."""
+
+    seed: NotRequired[int]
+    """Another number is another campaign: the rewriter is asked anew."""
+
+    engine: NotRequired[str]
+    """What proposes edits: `reflect` asks once, `gepa` searches (an extra)."""
+
+    gate_judge: NotRequired[str]
+    """Without gold: the judge of the held-out documents; not the one of the development documents."""
+
+    gate_metric: NotRequired[Literal["", "graded", "right"]]
+    """With gold: the task's metric of each document (`graded`, when left out), or only whether it is `right`."""
+
+    candidate: NotRequired[str]
+    """A rules.toml or extract.md edited by hand, or a version of the ledger, to be tested instead of asking a rewriter."""
+
+    held_out: NotRequired[float]
+    """Share of groups held out, in (0, 1); .7 when left out."""
 
 
 class Candidate(TypedDict):
@@ -109,6 +79,13 @@ class Edited(TypedDict):
     extract: str | None
 
 
+class Nominee(TypedDict):
+    """A candidate that passed the gate, standing by while a person's edit of it is weighed."""
+
+    proposal: Candidate
+    decision: dict[str, Any] | None
+
+
 class Round(TypedDict):
     """One turn of proposing: a candidate that did well or badly on development documents, or none and why."""
 
@@ -123,57 +100,75 @@ class Round(TypedDict):
     documents: int
 
 
-class ImproveState(ImproveInput):
-    """Everything the nodes of a campaign share. Documents are named here, never carried."""
+class CollectUpdate(TypedDict, total=False):
+    """What `collect` writes. Documents are named here, never carried."""
 
-    campaign: NotRequired[str]
+    campaign: str
     """Hash of all that decides it: the key of its money and its ledger entries."""
 
-    version: NotRequired[str]
+    version: str
     """The prompt as it is."""
 
-    dev: NotRequired[list[str]]
-    held_out_ids: NotRequired[list[str]]
-    held_out_version: NotRequired[str]
+    dev: list[str]
+    held_out_ids: list[str]
+    held_out_version: str
     notes: Annotated[list[str], operator.add]
     """What to know about the documents and the test."""
 
-    failures: NotRequired[list[dict[str, Any]]]
+    failures: list[dict[str, Any]]
     """What went wrong on development documents."""
 
-    failed_docs: NotRequired[list[str]]
-    passed_docs: NotRequired[list[str]]
-    causes: NotRequired[list[dict[str, Any]]]
+    mended: str
+    """Instructions that mended single records."""
+
+    failed_docs: list[str]
+    passed_docs: list[str]
+
+
+class DiagnoseUpdate(TypedDict, total=False):
+    """What `diagnose` writes."""
+
+    causes: list[dict[str, Any]]
     """Failures clustered by criterion and cause, the commonest first."""
 
-    told: NotRequired[str]
+    told: str
     """The causes as the rewriter reads them."""
 
-    shown: NotRequired[dict[str, str]]
+    shown: dict[str, str]
     """Failure id → document, of all the rewriter is shown."""
 
-    mended: NotRequired[str]
+
+class ApproveUpdate(TypedDict, total=False):
+    """What `approve` writes: what a person's answer comes to."""
+
+    approved_by: str | None
+    """Who approved the nominee; None while nobody has."""
+
+    declined: bool
+    edited: Edited | None
+    """A person's edit of the nominee, until it is read."""
+
+    objection: str
+    """Why the last answer of a person changed nothing; shown when they are asked again."""
+
+
+class ConcludeUpdate(TypedDict, total=False):
+    """What `conclude` writes."""
+
+    result: Result
+    reasons: list[str]
+    cost_usd: float
+
+
+class ImproveState(ImproveInput, CollectUpdate, DiagnoseUpdate, ApproveUpdate, ConcludeUpdate):
+    """Everything the nodes of a campaign share."""
+
     proposal: NotRequired[Candidate | None]
     tried: Annotated[list[Round], operator.add]
     decision: NotRequired[dict[str, Any] | None]
     """The gate's decision and all it rests on."""
 
-    approved_by: NotRequired[str | None]
-    """Who approved the nominee; None while nobody has."""
-
-    declined: NotRequired[bool]
-    edited: NotRequired[Edited | None]
-    """A person's edit of the nominee, until it is read."""
-
-    objection: NotRequired[str]
-    """Why the last answer of a person changed nothing; shown when they are asked again."""
-
-    passed: NotRequired[dict[str, Any] | None]
-    """The nominee that stands by, with its decision, while a person's edit of it is weighed."""
-
-    result: NotRequired[Result]
-    reasons: NotRequired[list[str]]
-    cost_usd: NotRequired[float]
+    passed: NotRequired[Nominee | None]
 
 
 class ImproveResult(TypedDict):

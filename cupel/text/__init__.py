@@ -3,7 +3,7 @@
 from cupel.text.documents import document_id, language_if_ready, language_of, split_windows, usable_text, wrap
 from cupel.text.duplicates import TextIndex, Twin, check_similarity, is_taken_over, take_over
 from cupel.text.evidence import ground_record, grounder_of, shift
-from cupel.text.grounding import Grounding, ground
+from cupel.text.grounding import Grounding, ground, is_grounded
 from cupel.text.injection import forbidden
 from cupel.text.overlap import NgramIndex, visible, words
 from cupel.text.window_merge import WindowRecord, merge_windows

@@ -39,7 +39,7 @@ ODD_HEADERS = [
 
 
 def test_nonsense_in_replies_loses_nothing_and_holds_nobody_up(folder):
-    """HTML, half a JSON, closed connections; limits that are absurd, unreadable or contradict each other."""
+    """HTML, half a JSON, closed connections and limits that are absurd or contradict each other lose nothing."""
     odd = itertools.cycle(ODD_HEADERS)
 
     def nonsense(body):
@@ -57,7 +57,7 @@ def test_nonsense_in_replies_loses_nothing_and_holds_nobody_up(folder):
 
 
 def test_a_corrupt_run_log_is_said_before_anything_is_paid(folder):
-    """Where it is, and what to do with it; it is left as it was."""
+    """The error says where it is and what to do with it; the file is left as it was."""
     (folder / ".cupel").mkdir()
     path = folder / ".cupel" / "runlog.sqlite"
     path.write_bytes(b"no database " * 500)

@@ -76,7 +76,7 @@ async def test_an_order_whose_answer_is_lost_is_found_and_not_given_again(projec
 
 
 async def test_a_cap_is_kept_at_the_price_of_a_batch(project, monkeypatch):
-    """Reserved before it is sent, settled at half the price; nothing stays reserved."""
+    """A job is reserved before it is sent and settled at half the price; nothing stays reserved."""
     with ScriptedProvider(lambda _: record()) as provider:
         outcomes, runner = await outcomes_of(project, job(project, max_usd=0.5), provider, monkeypatch)
     with ScriptedProvider(lambda _: record()) as provider:

@@ -44,7 +44,7 @@ def rows_of(path, task="arguments"):
 
 @pytest.mark.parametrize("models", [OPENAI, [*GROQ, "--judge", "never"]], ids=["openai", "groq"])
 def test_in_batches_the_outcomes_are_the_same(folder, tmp_path_factory, models):
-    """One job a wave and model, failed lines asked again, and not one single call."""
+    """There is one job a wave and model, failed lines are asked again, and not one call is single."""
     elsewhere = tmp_path_factory.mktemp("alone")
     (elsewhere / "in.jsonl").write_text((folder / "in.jsonl").read_text())
     with ScriptedProvider(answer) as provider:
@@ -61,7 +61,7 @@ def test_in_batches_the_outcomes_are_the_same(folder, tmp_path_factory, models):
 
 
 def test_killed_between_waves_and_within_one_nothing_is_sent_twice(folder):
-    """Kill -9 three times: with a job under way, after its upload, between two waves."""
+    """Kill -9 comes three times: with a job under way, after its upload, between two waves."""
     script = BatchScript(takes_s=0.6, failed_lines=0.05)
     with ScriptedProvider(answer, batches=script) as provider:
         counts = provider.batches.counts

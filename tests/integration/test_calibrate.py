@@ -102,7 +102,7 @@ async def test_gold_labels_may_be_the_reference(project):
 
 
 async def test_too_few_labels_say_how_many_more_would_do(project):
-    """No silent number."""
+    """Too few labels never give a silent number."""
     with pytest.raises(NotEnoughDataError, match="more"):
         await calibrated(project, count=20)
 
@@ -122,7 +122,7 @@ async def test_calibrating_again_asks_nothing_twice(project):
 
 
 def test_the_sample_is_uniform_and_never_the_first_rows():
-    """A file's difficulty drifts."""
+    """A sample is drawn from everywhere, as a file's difficulty may drift."""
 
     class Table(list):
         pass
@@ -135,7 +135,7 @@ def test_the_sample_is_uniform_and_never_the_first_rows():
 
 
 async def test_costly_signals_are_noted_and_billed_on_the_document(project):
-    """Agreement, self-consistency and self-verification: every sample is a call of its own."""
+    """For agreement, self-consistency and self-verification every sample is a call of its own."""
 
     def small(messages, schema):
         if "right" in schema["properties"]:
@@ -155,13 +155,13 @@ async def test_costly_signals_are_noted_and_billed_on_the_document(project):
 
 
 async def test_an_unknown_signal_is_named_before_anything_is_paid(project):
-    """With the valid ones."""
+    """The error names the valid ones too."""
     with pytest.raises(SettingError, match="self_consistency"):
         await walk(project, settings={"signals": "vibes", "judge": "never"}, cheap=record())
 
 
 async def test_a_learnt_prerouter_sends_hard_texts_straight_to_the_strong_model(project):
-    """Prepare → route → escalate: no cheap call where the text alone tells."""
+    """Prepare → route → escalate needs no cheap call where the text alone tells."""
     result = await calibrated(project, count=300, prerouter=True)
     learnt = result.path.with_suffix(".prerouter.json")
     settings = {"judge": "never", "policy": "none", "prerouter": str(learnt)}
@@ -178,7 +178,7 @@ async def test_a_learnt_prerouter_sends_hard_texts_straight_to_the_strong_model(
 
 
 async def test_a_prerouter_file_that_is_not_there_is_said(project):
-    """One clear text."""
+    """A missing file is said in one clear text."""
     _, runner = await _only(project, prerouter="nowhere.json")
 
     assert isinstance(runner.stop.error, SettingError)
@@ -191,7 +191,7 @@ async def _only(project, **settings):
 
 
 async def test_the_rows_of_a_calibration_can_be_replayed(project):
-    """What any other policy would have saved, from one's own runs."""
+    """They show, from one's own runs, what any other policy would have saved."""
     result = await calibrated(project)
     lines = result.path.with_suffix(".rows.jsonl").read_text().splitlines()
 
@@ -212,7 +212,7 @@ async def test_a_field_may_be_calibrated_by_itself_and_is_shown_beside_the_recor
 
 
 async def test_a_field_the_task_does_not_have_is_named(project):
-    """With those it has."""
+    """The error names those the task has too."""
     with pytest.raises(SettingError, match="claims"):
         await calibrated(project, field="claim")
 

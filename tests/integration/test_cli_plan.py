@@ -76,7 +76,7 @@ def tier(made, name):
 
 
 def test_the_sample_is_drawn_from_the_whole_file_and_the_same_each_time(tmp_path):
-    """Never the first rows: a file is often sorted."""
+    """It is never the first rows, as a file is often sorted."""
     table = open_table(write(tmp_path, speeches(1000)), id_column="id")
     first, again = uniform_sample(table, 50, 7), uniform_sample(table, 50, 7)
     positions = [row.position for row in first]
@@ -190,7 +190,7 @@ def test_a_model_of_unknown_price_is_named_and_costs_nothing_known(project, tmp_
 
 
 def test_cost_is_tokens_times_price(project, tmp_path):
-    """At 1 and 10 dollars a million tokens."""
+    """The prices here are 1 and 10 dollars a million tokens."""
     made = plan(project, write(tmp_path, speeches(10)), env={"CUPEL_PRICES": PRICES})
     cheap = tier(made, "cheap")
 
@@ -263,7 +263,7 @@ SCRIPTED = [part for name, model in MODELS.items() for part in (f"--{name.replac
 
 
 def test_the_command_prints_tiers_and_assumptions_and_makes_nothing(folder, monkeypatch):
-    """No run log, no state folder: a plan leaves no trace."""
+    """A plan leaves no trace: no run log and no state folder."""
     monkeypatch.setenv("COLUMNS", "140")  # a narrow terminal folds the models' names
     with models():
         result = cupel("plan", "in.jsonl", *SCRIPTED)
@@ -322,7 +322,7 @@ def test_a_missing_key_is_a_note_and_no_obstacle(folder):
 
 
 def test_a_missing_file_is_an_error_with_its_name(folder):
-    """The same checks as a run's."""
+    """A plan makes the same checks as a run."""
     result = cupel("plan", "nowhere.csv")
 
     assert isinstance(result.exception, InputError)

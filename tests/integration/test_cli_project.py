@@ -57,7 +57,7 @@ def test_init_lays_out_a_project_and_says_what_to_type_next(tmp_path, monkeypatc
 
 
 def test_what_is_made_is_clean(study):
-    """No caches, no state, a README of ten lines, no tracing unless asked for."""
+    """A new project has no caches, no state, a README of ten lines, and traces nothing unless asked to."""
     assert not [path for path in study.rglob("*") if path.name in ("__pycache__", ".cupel")]
     assert len((study / "README.md").read_text().splitlines()) <= 11
     assert "LANGSMITH_TRACING=false" in (study / ".env.example").read_text()
@@ -106,7 +106,7 @@ def test_init_leaves_nothing_half_made(tmp_path, monkeypatch):
 
 @pytest.mark.server
 def test_the_made_project_runs_a_file_of_its_own(study):
-    """As a process, with nothing but the offline baseline: every document has its outcome."""
+    """Run as a process, with nothing but the offline baseline, every document has its outcome."""
     asked = ["evals/datasets/speeches-demo.jsonl", "--task", "arguments", "--profile", "offline", "--json"]
     result = forked.run(["cupel", "run", *asked], cwd=study, env=os.environ)
 
@@ -150,7 +150,7 @@ def test_the_made_project_opens_in_the_langgraph_server(study, tmp_path):
 
 
 def test_tasks_are_listed_with_what_they_need_and_give(study):
-    """Title, fields, further inputs, how many criteria."""
+    """A task is listed with title, fields, further inputs and the number of its criteria."""
     found = {task["name"]: task for task in told("tasks")}
     shown = cupel("tasks").stdout
 
@@ -162,7 +162,7 @@ def test_tasks_are_listed_with_what_they_need_and_give(study):
 
 
 def test_a_broken_task_is_listed_with_its_error_and_hides_no_other(study):
-    """Whatever is wrong with the folder."""
+    """This is so whatever is wrong with the folder."""
     (study / "prompts" / "torn").mkdir()
     (study / "prompts" / "torn" / "task.toml").write_text("title = ")
     (study / "prompts" / "begun").mkdir()
@@ -198,7 +198,7 @@ def test_a_fresh_project_is_usable_without_a_key(study):
 
 
 def test_a_missing_key_is_named_with_the_variable_to_set(study):
-    """For every role that needs it."""
+    """It is named for every role that needs it."""
     usable, notes = checks("--profile", "groq")
 
     assert not usable
@@ -206,7 +206,7 @@ def test_a_missing_key_is_named_with_the_variable_to_set(study):
 
 
 def test_a_keys_value_is_never_shown(study, monkeypatch):
-    """Nor a password in an address."""
+    """No key's value is shown, nor a password in an address."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     monkeypatch.setenv("OPENAI_BASE_URL", "https://me:hidden@gateway.example/v1")
     shown = cupel("doctor").stdout
@@ -236,7 +236,7 @@ def test_a_broken_file_is_named(study, broken, text, words):
 
 
 def test_a_run_log_that_cannot_be_read_is_named(study):
-    """Corrupt, or something else's."""
+    """The run log may be corrupt, or a file of something else."""
     (study / ".cupel").mkdir()
     (study / ".cupel" / "runlog.sqlite").write_text("this is no database at all, whatever its name says")
     usable, notes = checks()
@@ -270,7 +270,7 @@ def test_a_judge_that_judges_itself_is_trouble(study, monkeypatch):
 
 
 def test_probing_calls_every_model_once(study, monkeypatch):
-    """One tiny call each; a wrong key comes out here instead of in a run."""
+    """Every model gets one tiny call; a wrong key comes out here instead of in a run."""
     names = [
         part
         for role in ("cheap", "strong", "judge", "refiner")

@@ -75,7 +75,7 @@ def refusal(*args):
 
 
 def test_the_trail_of_a_refined_document_has_every_step(studied):
-    """Both attempts, the verdict with its findings, the instructions, the calls and where it went."""
+    """It has both attempts, the verdict with its findings, the instructions, the calls and where it went."""
     shown = cupel("show", "d1").stdout
 
     for words in (
@@ -95,7 +95,7 @@ def test_text_of_a_document_cannot_drive_the_terminal(studied):
 
 
 def test_the_very_messages_are_shown_on_request(studied, project):
-    """The prompt as sent, with a mark where the document stood, and the answer as it came."""
+    """The prompt is shown as sent, with a mark where the document stood, and the answer as it came."""
     plain, shown = cupel("show", "d1").stdout, cupel("show", "d1", "--prompts").stdout
 
     prompt = (project.prompts / "arguments" / "extract.md").read_text()
@@ -106,7 +106,7 @@ def test_the_very_messages_are_shown_on_request(studied, project):
 
 
 def test_json_is_the_outcome_itself(studied):
-    """The stored outcome; with the prompts its calls' messages by key."""
+    """It is the stored outcome; with the prompts it has its calls' messages by key."""
     outcome = told("show", "d1")
     asked = told("show", "d1", "--prompts")["responses"]
 
@@ -117,7 +117,7 @@ def test_json_is_the_outcome_itself(studied):
 
 
 def test_a_failed_document_has_a_trail_too(studied):
-    """Why it failed, without any attempt."""
+    """A document that failed without any attempt says why."""
     assert "no text: the cell is empty" in cupel("show", "d3").stdout
 
 
@@ -136,7 +136,7 @@ def test_a_near_miss_is_met_with_what_there_is(studied):
 
 
 def test_a_document_is_shown_as_it_was_in_a_run(studied, project):
-    """Two runs, two outcomes; the newest unless told otherwise, and the other one is named."""
+    """Of two runs the newest is shown unless told otherwise, and the other one is named."""
     with models(cheap=cheap):
         _, second = asyncio.run(enrich_all(project, job(project, judge="never"), TEXTS[:2]))
 
@@ -147,7 +147,7 @@ def test_a_document_is_shown_as_it_was_in_a_run(studied, project):
 
 
 def test_an_unknown_run_is_met_with_those_there_are(studied):
-    """With task, input and time, so that one can choose."""
+    """They are listed with task, input and time, so that one can choose."""
     error = str(refusal("show", "d0", "--run", "zzz"))
 
     assert f"{studied.run_id} (arguments, rows" in error
@@ -168,7 +168,7 @@ def test_before_any_run_a_command_says_so_and_makes_nothing(tmp_path, monkeypatc
 
 
 def test_failures_come_in_groups_with_what_fixed_them(studied):
-    """One rejected criterion put right by instructions, one doubt put right by the strong model."""
+    """Here instructions put one rejected criterion right, and the strong model one doubt."""
     groups = {(group["criterion"], group["cause"]): group for group in told("failures")}
 
     assert groups["nothing_missing", "judge"]["fixed_by"]["addendum"] == 1
@@ -186,7 +186,7 @@ def test_failures_are_told_with_an_example_of_each(studied):
 
 
 def test_failures_can_be_narrowed(studied, project):
-    """To a run, to a task, to the most frequent groups."""
+    """They are narrowed to a run, to a task, or to the most frequent groups."""
     with models(cheap=cheap, strong=record()):
         asyncio.run(enrich_all(project, job(project, judge="never"), TEXTS[2:3]))
 
@@ -215,7 +215,7 @@ def test_a_document_that_is_retried_and_succeeds_leaves_no_failure_behind(projec
 
 
 def test_the_report_is_written_anew_from_the_run_log(studied, tmp_path):
-    """One file with every document, wherever the first one went."""
+    """It is one file with every document, wherever the first one went."""
     made = told("report")
     page = (tmp_path / ".cupel" / "reports" / f"{studied.run_id}.html").read_text()
 
@@ -226,7 +226,7 @@ def test_the_report_is_written_anew_from_the_run_log(studied, tmp_path):
 
 
 def test_the_report_of_an_earlier_run_can_be_asked_for(studied, project):
-    """By the beginning of its id; the newest run otherwise."""
+    """A run is named by the beginning of its id; otherwise it is the newest."""
     with models(cheap=cheap):
         _, second = asyncio.run(enrich_all(project, job(project, judge="never"), TEXTS[:2]))
 
@@ -235,7 +235,7 @@ def test_the_report_of_an_earlier_run_can_be_asked_for(studied, project):
 
 
 def test_totals_of_the_report_are_the_runs(studied):
-    """Calls by model, as the scripted models counted them."""
+    """Calls are totalled by model as the scripted models counted them."""
     shown = cupel("report").stdout
 
     for model, calls in studied.tally.calls.items():

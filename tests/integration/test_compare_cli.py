@@ -54,7 +54,7 @@ def compare(*args, **scripts):
 
 
 def test_the_better_model_wins_on_every_document(study):
-    """With its interval, and cost and time beside it."""
+    """The rate is told with its interval, with cost and time beside it."""
     result = compare("--a", "scripted:one", "--b", "scripted:two", "--json")
 
     assert result.exit_code == 0, result.exception
@@ -112,7 +112,7 @@ def test_the_page_shows_records_and_reasons_and_runs_nothing(study):
     ],
 )
 def test_what_cannot_be_compared_is_refused_before_anything_is_asked(study, sides, why):
-    """Naming what is wrong."""
+    """The error names what is wrong."""
     result = compare("--a", sides[0], "--b", sides[1])
 
     assert why in str(result.exception)

@@ -107,7 +107,7 @@ assert second["arguments"].tolist() == first["arguments"].tolist()
 
 
 def test_a_cluster_of_our_own_keeps_one_cap_and_goes_on_under_a_higher_one(folder, url):
-    """`--engine dask` and nothing else: every worker reserves in the run log before it sends; any engine resumes."""
+    """`--engine dask` alone is enough: every worker reserves in the run log before it sends, and any engine resumes."""
     prices = {"CUPEL_PRICES": "openai:cheap=10/20,openai:strong=10/20", "CUPEL_MAX_OUTPUT_TOKENS": "300"}
     env = {"CUPEL_DATABASE_URL": url, **prices}
     asked = ["in.jsonl", "--out", "out.jsonl", "--json", "--concurrency", "4", *MODELS]

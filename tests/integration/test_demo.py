@@ -42,7 +42,7 @@ async def test_every_recorded_answer_fits_the_prompts_as_they_are(project):
 
 
 async def test_every_recorded_answer_is_used(project):
-    """By the demo, or by the judge's test on its records; no line is left over from an earlier prompt."""
+    """The demo or the judge's test on its records uses it; no line is left over from an earlier prompt."""
     set_recordings_folder(project.recordings)
     job = Job(task=load_task("arguments", project.prompts), context=RunContext(profile="demo"))
     async with Runner(job, project, env={}) as runner:

@@ -126,7 +126,7 @@ async def test_what_may_mean_something_else_is_asked_itself(project, other):
 
 
 async def test_near_duplicates_are_left_alone_unless_asked_for(project):
-    """Opt-in."""
+    """Texts that are merely near are asked each by itself unless somebody opts in."""
     with models(cheap=record()) as scripts:
         await enriched(project, job(project, judge="never"), rows(LONG, f"(Applause.) {LONG}"))
 
@@ -134,7 +134,7 @@ async def test_near_duplicates_are_left_alone_unless_asked_for(project):
 
 
 async def test_a_similarity_nobody_can_keep_is_refused(project):
-    """With the range, and what it is."""
+    """The error says the range, and what the number is."""
     with models(), pytest.raises(SettingError, match=r"0\.8 to 1 \(share of three-word sequences"):
         await enriched(project, near(project, 0.3), rows(TEXT))
 
@@ -145,7 +145,7 @@ def near(project, similarity, **settings):
 
 
 def test_a_repetition_is_found_across_ten_thousand_rows():
-    """However the earlier ones are held by then."""
+    """It is found however the earlier ones are held by then."""
     index = TextIndex()
     assert not any(index.twin_of(row) for row in rows(*(f"Speech {n}." for n in range(10_000))))
 

@@ -24,7 +24,7 @@ REFUSES = {"cheap": record(), "judge": REJECTS, "refiner": LOOK_AT_THE_END}
 
 
 async def test_a_grounded_record_that_the_judge_accepts_is_done(project):
-    """Prepare → extract → verify → judge → finish, with offsets into the text as given."""
+    """The way is prepare → extract → verify → judge → finish, with offsets into the text as given."""
     done = await walk(project, cheap=record(), judge=ACCEPTS)
 
     assert done.path == ["extract", "verify", "judge"]
@@ -34,7 +34,7 @@ async def test_a_grounded_record_that_the_judge_accepts_is_done(project):
 
 
 async def test_without_a_judge_a_confident_record_goes_straight_to_the_end(project):
-    """Verify → finish, and the outcome says that nothing was calibrated."""
+    """Verify leads to finish, and the outcome says that nothing was calibrated."""
     done = await walk(project, settings={"judge": "never"}, cheap=record())
 
     assert done.path == ["extract", "verify"]
@@ -43,7 +43,7 @@ async def test_without_a_judge_a_confident_record_goes_straight_to_the_end(proje
 
 
 async def test_an_invented_quote_sends_the_document_to_the_strong_model(project):
-    """Verify → escalate → verify → judge; the strong model is told nothing of the cheap answer."""
+    """Verify leads to escalate and on to the judge; the strong model is told nothing of the cheap answer."""
     done = await walk(project, cheap=record(INVENTED), strong=record(), judge=ACCEPTS)
 
     assert done.path == ["extract", "verify", "escalate", "verify", "judge"]
@@ -53,7 +53,7 @@ async def test_an_invented_quote_sends_the_document_to_the_strong_model(project)
 
 
 async def test_a_rejected_record_is_refined_with_instructions_after_the_document(project):
-    """Judge → refine → extract: the addendum stands in the user message, behind the document."""
+    """Judge leads to refine and extract: the addendum stands in the user message, behind the document."""
     better = record(matter="housing and funds")
     done = await walk(project, cheap=[record(), better], judge=[REJECTS, ACCEPTS], refiner=LOOK_AT_THE_END)
 
@@ -67,7 +67,7 @@ async def test_a_rejected_record_is_refined_with_instructions_after_the_document
 
 
 async def test_a_record_that_refining_does_not_change_is_escalated(project):
-    """Judge → escalate on a repeated record, before all rounds are spent; the same question is not paid twice."""
+    """A repeated record ends the rounds before all are spent; the same question is not paid twice."""
     done = await walk(project, **(REFUSES | {"judge": [REJECTS, ACCEPTS]}), strong=record(matter="homes"))
 
     assert done.path == [
@@ -77,7 +77,7 @@ async def test_a_record_that_refining_does_not_change_is_escalated(project):
 
 
 async def test_the_cheap_rounds_spent_lead_to_the_strong_model(project):
-    """Judge → escalate after `max_refinements` rounds with ever new records and objections."""
+    """Judge leads to escalate after `max_refinements` rounds with ever new records and objections."""
     tries = [record(matter=str(n)) for n in range(3)]
     objections = [REJECTS, {**REJECTS, "one_each": {**REJECTS["one_each"], "finding": "fail"}}]
     objections.append({**REJECTS, "told_apart": {**REJECTS["told_apart"], "finding": "fail"}})
@@ -91,7 +91,7 @@ async def test_the_cheap_rounds_spent_lead_to_the_strong_model(project):
 
 
 async def test_a_rejected_strong_record_is_refined_on_the_strong_tier(project):
-    """Judge → refine → escalate: the tier whose record was rejected tries again."""
+    """Judge leads to refine and escalate: the tier whose record was rejected tries again."""
     done = await walk(
         project,
         cheap=record(INVENTED),
@@ -105,7 +105,7 @@ async def test_a_rejected_strong_record_is_refined_on_the_strong_tier(project):
 
 
 async def test_what_nobody_could_settle_ends_for_review_with_its_best_attempt(project):
-    """Judge → review → finish when the strong tier's rounds are spent too."""
+    """Judge leads to review and finish when the strong tier's rounds are spent too."""
     done = await walk(project, **REFUSES, strong=record(matter="s"))
 
     assert done.path[-1] == "review"
@@ -115,7 +115,7 @@ async def test_what_nobody_could_settle_ends_for_review_with_its_best_attempt(pr
 
 
 async def test_an_unknown_verdict_is_for_a_person_and_not_a_fail(project):
-    """Judge → review: no refinement is paid on a judgement that was not had."""
+    """Judge leads to review: no refinement is paid on a judgement that was not had."""
     done = await walk(project, cheap=record(), judge=CANNOT_TELL)
 
     assert done.path == ["extract", "verify", "judge", "review"]
@@ -132,7 +132,7 @@ async def test_a_judge_that_cannot_be_reached_leaves_the_record_for_review(proje
 
 
 async def test_an_advisory_judge_is_shown_and_refines_nothing(project):
-    """Judge → finish on a fail of an advisory judge; its objection stands among the reasons."""
+    """Judge leads to finish on a fail of an advisory judge; its objection stands among the reasons."""
     done = await walk(project, settings={"advisory_judge": True}, cheap=record(), judge=REJECTS)
 
     assert done.path == ["extract", "verify", "judge"]
@@ -150,7 +150,7 @@ async def test_an_advisory_judge_is_shown_and_refines_nothing(project):
     ],
 )
 async def test_a_text_that_cannot_be_used_is_a_failed_outcome_with_its_reason(project, text, reason):
-    """Prepare → finish: no model is asked, no row is dropped."""
+    """Prepare leads to finish: no model is asked, no row is dropped."""
     done = await walk(project, text)
 
     assert done.outcome["path"] == ["prepare", "finish"]
@@ -178,7 +178,7 @@ async def test_a_reply_that_never_fits_is_an_attempt_with_that_reason(project):
 
 
 async def test_a_document_on_which_every_call_fails_ends_failed_with_its_reasons(project):
-    """A poisoned document: both tiers down for it, no record, one outcome."""
+    """Both tiers are down for a poisoned document: it has no record and one outcome."""
     down = ConnectionError("connection reset")
     done = await walk(project, settings={"max_retries": 0}, cheap=down, strong=down)
 

@@ -79,7 +79,7 @@ def test_a_broken_baseline_fails_and_names_the_figure(study):
     ],
 )
 def test_an_experiment_with_a_mistake_is_refused(study, line, why):
-    """Naming it."""
+    """The mistake is named."""
     (study.folder / "e.toml").write_text(f"{line}\n{EXPERIMENT}")
 
     assert why in str(evaluate().exception)
@@ -102,7 +102,7 @@ def test_the_labelled_experiment_runs_with_no_key_and_holds_its_baseline(study, 
 
 
 def test_the_spans_of_an_experiment_are_told_how_they_are_called():
-    """A label by its item's field, in the gold's words; a quote that was not found has no place."""
+    """A label is taken by its item's field, in the gold's words; a quote that was not found has no place."""
     record = {"entities": [{"quote": "Treaty of Nice", "type": "LAW"}, {"quote": "Nice", "type": "LOC"}]}
     evidence = [
         {"path": "/entities/0/quote", "quote": "Treaty of Nice", "start": 4, "end": 18},
@@ -134,5 +134,5 @@ def test_without_being_asked_neither_eval_nor_improve_sends_anything(study, monk
 
 
 def test_asked_for_without_a_key_it_says_which(study):
-    """Before anything is run."""
+    """The missing key is named before anything is run."""
     assert "LANGSMITH_API_KEY" in str(evaluate("--langsmith").exception)

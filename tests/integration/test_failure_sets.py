@@ -51,7 +51,7 @@ def study(tmp_path, monkeypatch):
 
 
 def test_failures_are_frozen_with_as_many_anchors_and_a_card(study):
-    """Five failed, five passed; the inputs of the task come along, and a name is used once."""
+    """Five failed and five passed; the inputs of the task come along, and a name is used once."""
     result = cupel("failures", "--freeze", "hard-ones", "--json")
 
     told = json.loads(result.stdout)
@@ -82,7 +82,7 @@ def test_what_was_only_tried_is_never_the_newest_run(study):
 
 
 def test_a_prompt_is_not_compared_with_itself(study):
-    """Said before anything is run."""
+    """It is said before anything is run."""
     cupel("failures", "--freeze", "hard-ones")
     result = cupel("failures", "-t", "stance", "--rerun", "evals/datasets/hard-ones.jsonl", "--yes")
 
@@ -90,14 +90,14 @@ def test_a_prompt_is_not_compared_with_itself(study):
 
 
 def test_a_criterion_nothing_failed_by_is_named_with_those_there_are(study):
-    """Spelling included."""
+    """A criterion's spelling counts too."""
     result = cupel("failures", "--freeze", "x", "--criterion", "beauty")
 
     assert "nothing failed by beauty (failures by: " in str(result.exception)
 
 
 def test_just_those_are_run_again_the_cost_shown_first(study):
-    """Fixes and breaks with p, interval and the documents needed; said to be selected."""
+    """Fixes and breaks are told with p, interval and the documents needed, and are said to be selected."""
     cupel("failures", "--freeze", "hard-ones")
     result = cupel(
         "failures",

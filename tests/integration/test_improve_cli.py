@@ -12,7 +12,7 @@ import time
 import pytest
 
 from cupel.cli import main
-from cupel.improvement.campaign import ledger_of
+from cupel.improvement.ledger import ledger_of
 from cupel.testing.models import scripted
 from tests.conftest import ROOT
 from tests.integration.improvement import GOOD_RULE, TASK, extractor, made_project, rewriter, speeches, write
@@ -139,7 +139,7 @@ def told(study):
 def test_killed_at_many_moments_and_resumed_the_ledger_is_that_of_one_go(
     study, tmp_path, cupel, forks, engine
 ):
-    """Kill -9 while collecting, at the rewriter, re-testing and at the gate; nothing is lost or there twice."""
+    """Kill -9 comes while collecting, at the rewriter, re-testing and at the gate; nothing is lost or there twice."""
     if engine == "gepa":
         pytest.importorskip("gepa")
     command = (*IMPROVE, "--engine", engine)
@@ -175,7 +175,7 @@ def test_two_processes_may_not_improve_one_task_at_once(study, cupel, forks):
 
 
 def test_a_nominee_is_listed_compared_promoted_and_rolled_back(study, cupel):
-    """From the command line, with the files as the ledger says."""
+    """The command line does it, and the files are as the ledger says."""
     made = json.loads(cupel(study, *IMPROVE)[1])
     version, old = made["proposal"]["version"], made["version"]
     before = (study.prompts / TASK / "rules.toml").read_text()

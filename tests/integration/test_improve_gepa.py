@@ -9,8 +9,8 @@ import re
 import pytest
 
 from cupel.errors import BudgetExceededError, UsageError
-from cupel.improvement.campaign import ledger_of
 from cupel.improvement.engines import gepa as evolving
+from cupel.improvement.ledger import ledger_of
 from tests.integration.improvement import (
     GOOD_RULE,
     PAID,
@@ -98,7 +98,7 @@ async def test_the_edits_of_several_steps_come_back_as_those_from_the_prompt_as_
 
 
 async def test_a_rewriter_that_helps_nothing_is_asked_for_a_while_and_then_no_more(study):
-    """No candidate, no look; the search ends by itself and says why."""
+    """Without a candidate there is no look; the search ends by itself and says why."""
     drawing = random.Random(1)
 
     def null(messages, _schema):
@@ -155,7 +155,7 @@ async def test_the_rewriter_sees_no_document_and_no_failure_of_the_held_out_side
 
 
 async def test_the_cap_holds_over_every_call_of_the_search_and_more_money_goes_on(tmp_path):
-    """Stopped inside the search and resumed: the ledger of a campaign never stopped, nothing paid twice."""
+    """Stopped inside the search and resumed, it leaves the ledger of one that never stopped, and pays once."""
     stopped, straight = made_project(tmp_path / "stopped"), made_project(tmp_path / "straight")
     for study in (stopped, straight):
         write(study.folder / "speeches.jsonl", speeches(24))

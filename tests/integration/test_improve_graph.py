@@ -8,9 +8,9 @@ import re
 import pytest
 
 from cupel.errors import BudgetExceededError, RunLogError, SettingError, UsageError
-from cupel.improvement import sessions
-from cupel.improvement.campaign import ledger_of
-from cupel.improvement.sessions import enter, step
+from cupel.improvement import campaign
+from cupel.improvement.campaign import hold_task
+from cupel.improvement.ledger import ledger_of
 from cupel.improvement.steps.promote import promote, rollback
 from cupel.improvement.versions import version_of
 from cupel.task.folder import load_task
@@ -68,7 +68,7 @@ async def test_a_useful_rewriter_ends_as_a_nominee_and_nothing_is_promoted(study
 
 
 async def test_the_rewriter_sees_no_document(study, documents):
-    """Only causes: no speech, and nothing of the held-out side."""
+    """It sees only causes: no speech, and nothing of the held-out side."""
     seen = []
 
     def watching(messages, schema):
@@ -246,7 +246,7 @@ async def test_at_the_gate_a_jury_of_other_families_outvotes_a_judge_that_is_foo
 
 
 async def test_the_first_juror_is_the_gate_s_judge_where_none_is_named(study):
-    """Naming a jury is enough."""
+    """To name a jury is enough."""
     path = str(write(study.folder / "speeches.jsonl", speeches(30, gold=False)))
 
     made = await improve(
@@ -320,7 +320,7 @@ async def test_a_judge_that_always_says_the_same_promotes_nothing(study, finding
 
 
 async def test_without_gold_the_gate_needs_a_judge_of_its_own(study):
-    """Said before anything is asked."""
+    """It is said before anything is asked."""
     path = str(write(study.folder / "speeches.jsonl", speeches(10, gold=False)))
 
     with pytest.raises(SettingError, match=r"another judge must decide .* --gate-judge"):
@@ -350,7 +350,7 @@ async def test_too_few_documents_are_inconclusive_and_say_what_they_could_show(s
 
 
 async def test_the_cap_holds_over_every_call_and_the_rest_is_done_with_more(tmp_path):
-    """Stopped by the budget again and again and resumed with a higher one: the ledger of a campaign never stopped."""
+    """Stopped by the budget again and again, it leaves the ledger of a campaign that never stopped."""
     stopped, straight = made_project(tmp_path / "stopped"), made_project(tmp_path / "straight")
     for study in (stopped, straight):
         write(study.folder / "speeches.jsonl", speeches(60))
@@ -438,13 +438,13 @@ async def test_a_task_that_another_process_works_on_is_refused_wherever_the_grap
 
 
 async def test_a_second_campaign_of_the_same_process_is_refused_while_the_first_one_works(study, documents):
-    """As two threads of one server would be; the first is none the worse."""
+    """Two threads of one server would be in each other's way; the first is none the worse."""
     refused = []
 
     async def meanwhile(messages, schema):
         try:
-            async with step():
-                await enter(ledger_of(study.state), TASK, "another")
+            async with hold_task(ledger_of(study.state), TASK, "another"):
+                pass
         except RunLogError as error:
             refused.append(str(error))
         return rewriter(GOOD_RULE)(messages, schema)
@@ -467,10 +467,10 @@ async def test_a_campaign_that_broke_off_leaves_its_task_free(study, documents):
 
 async def test_a_step_left_behind_lets_go_by_itself(study, monkeypatch):
     """A run cancelled between two steps is never told so."""
-    monkeypatch.setattr(sessions, "LINGER_S", 0.05)
+    monkeypatch.setattr(campaign, "LINGER_S", 0.05)
     ledger = ledger_of(study.state)
-    async with step():
-        await enter(ledger, TASK, "one")
+    async with hold_task(ledger, TASK, "one"):
+        pass
     with pytest.raises(RunLogError), ledger.session(TASK):
         pass
 
@@ -531,7 +531,7 @@ BETTER = "After a concession in a speech, what follows it is the stance."
 async def test_an_edit_is_a_version_of_its_own_that_passes_the_gate_and_is_asked_about_again(
     study, documents
 ):
-    """By a human, at the next look and its smaller level; promoted only when it is accepted itself."""
+    """Its author is human; it has the next look, at a smaller level, and is promoted only when accepted itself."""
     made = await interrupted(study, documents, edited(BETTER), [{"type": "accept"}])
 
     first, second = made["requests"]
@@ -571,7 +571,7 @@ UNFIT = {
 
 
 async def test_an_answer_that_may_not_be_promotes_nothing_and_the_question_stands(study, documents):
-    """Malformed, guarded against or about another version: asked again, with the reason, no look spent."""
+    """What is malformed, guarded against or about another version is asked again with the reason; no look is spent."""
     made = await interrupted(study, documents, *UNFIT.values())
 
     for why, request in zip(UNFIT, made["requests"][1:], strict=True):

@@ -12,7 +12,7 @@ from langgraph_sdk import get_client
 
 from cupel.cli.pull_prompts import pull_from_studio
 from cupel.errors import InputError
-from cupel.improvement.campaign import ledger_of
+from cupel.improvement.ledger import ledger_of
 from cupel.testing.provider import ScriptedProvider
 from tests.integration.improvement import GOOD_RULE, TASK, extractor, made_project, rewriter, speeches, write
 from tests.integration.server import free_port, langgraph_server
@@ -70,7 +70,7 @@ async def test_studio_gets_a_form_and_a_drawing(client, graph):
 
 
 async def test_a_campaign_stops_for_a_person_whose_edit_is_weighed_and_promoted_when_accepted(client, server):
-    """From a form to rules.toml: an answer nobody understands changes nothing, an edit passes the gate itself."""
+    """From a form to rules.toml an answer nobody understands changes nothing, and an edit passes the gate itself."""
     rules = server[1] / "prompts" / TASK / "rules.toml"
     before = rules.read_text()
     thread = (await client.threads.create())["thread_id"]
@@ -118,7 +118,7 @@ async def pulled(url, assistant):
 async def test_a_prompt_edited_in_studio_comes_back_as_a_candidate_with_its_lineage(
     client, server, monkeypatch, capsys
 ):
-    """Not active, its parent the folder's prompt; a broken contract and an unknown assistant are refused."""
+    """Its parent is the folder's prompt; a broken contract and an unknown assistant are refused."""
     url, folder = server
     monkeypatch.chdir(folder)
     text = (folder / "prompts" / "sentiment" / "extract.md").read_text()
@@ -143,7 +143,7 @@ async def test_a_prompt_edited_in_studio_comes_back_as_a_candidate_with_its_line
 
 
 async def test_a_server_nobody_answers_is_named_with_the_way_to_start_it(server, monkeypatch):
-    """One clear text."""
+    """A silent server ends in one clear text."""
     monkeypatch.chdir(server[1])
 
     with pytest.raises(InputError, match=r"no LangGraph server answers there .* `make dev`"):

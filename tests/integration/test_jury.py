@@ -127,7 +127,7 @@ async def test_what_code_rejects_is_shown_to_no_jury(project):
 
 
 async def test_a_juror_of_the_writer_s_family_is_left_out(project):
-    """And where nobody is left the run says so."""
+    """A run where nobody is left says so."""
     with scripted(
         {"groq:openai/gpt-oss-20b": record(), "openai:gpt-oss-9": [], "scripted:first": ACCEPTS}
     ) as made:
@@ -227,7 +227,7 @@ async def test_an_audit_of_what_an_advisory_judge_passes_stays_advice(project):
 
 
 async def test_every_judge_s_findings_are_shown(project, tmp_path):
-    """In the trail of a document and in the report's page."""
+    """They stand in the trail of a document and in the report's page."""
     walked, _ = await sat(project, CANNOT_TELL, ACCEPTS, REJECTS)
     console = Console(width=160, file=io.StringIO())
     console.print(document_trail(walked.outcome, TEXT))
@@ -241,7 +241,7 @@ async def test_every_judge_s_findings_are_shown(project, tmp_path):
 
 
 def test_a_jury_of_one_family_is_refused():
-    """With the two that are kin, and the setting to change."""
+    """The error names the two that are kin, and the setting to change."""
     settings = RunContext(
         cheap_model="offline:baseline",
         judge_model="recorded:demo-judge",
@@ -252,7 +252,7 @@ def test_a_jury_of_one_family_is_refused():
 
 
 def test_jurors_come_from_options_or_a_variable():
-    """Several with commas between them; with judging off there is no jury."""
+    """A variable names several with commas between them; with judging off there is no jury."""
     env = {"CUPEL_JURY_MODELS": "groq:llama-4, groq:qwen/qwen3"}
 
     assert run_context({}, env).jury_models == ("groq:llama-4", "groq:qwen/qwen3")

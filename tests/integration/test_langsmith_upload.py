@@ -89,7 +89,7 @@ EXAMPLES = [{"id": f"d{n}", "inputs": {"text": f"speech {n}"}, "outputs": {"gold
 
 
 def test_a_data_set_is_made_with_its_examples(langsmith):
-    """Once: it is found again by its name."""
+    """A data set is made once: it is found again by its name."""
     first = upload_examples(langsmith.env, "hard ones", EXAMPLES)
     again = upload_examples(langsmith.env, "hard ones", EXAMPLES)
 
@@ -124,7 +124,7 @@ def test_an_experiment_is_a_project_of_that_data_set_with_a_run_each(langsmith):
 def test_an_evaluation_becomes_a_data_set_with_gold_and_an_experiment_with_scores(
     langsmith, tmp_path, monkeypatch
 ):
-    """`cupel eval --langsmith`: the local result first, then its copy."""
+    """`cupel eval --langsmith` shows the local result first, then its copy."""
     study = made_project(tmp_path)
     write(study.folder / "speeches.jsonl", speeches(4))
     (study.folder / "e.toml").write_text(
@@ -155,7 +155,7 @@ def unpacked(body):
 
 
 def test_an_endpoint_nobody_answers_is_an_error_and_the_local_result_stands():
-    """Said at once."""
+    """The error comes at once."""
     env = {"LANGSMITH_API_KEY": "x", "LANGSMITH_ENDPOINT": f"http://127.0.0.1:{free_port()}"}
 
     with pytest.raises(SettingError, match=r"cannot be reached .* local data set stands"):

@@ -15,7 +15,7 @@ CHEAP_ONLY = [*MODELS, "--judge", "never"]
 
 
 def test_a_daily_limit_of_ones_own_stops_the_run_and_counts_what_an_earlier_run_sent(folder):
-    """Five calls a day: five are made, exit code 4; the same command again makes none, and waits for nobody."""
+    """Of five calls a day five are made, exit code 4; the same command again makes none, and waits for nobody."""
     with ScriptedProvider(answer) as provider:
         first = run(
             folder, "in.jsonl", "--json", "--limits", "openai:*=rpd:5", *CHEAP_ONLY, provider=provider
@@ -31,7 +31,7 @@ def test_a_daily_limit_of_ones_own_stops_the_run_and_counts_what_an_earlier_run_
 
 
 def test_no_more_requests_are_in_flight_than_a_person_allows(folder):
-    """Sixteen documents at once, two requests."""
+    """Sixteen documents are walked at once with two requests in flight."""
     with ScriptedProvider(answer, latency_s=0.02) as provider:
         done = run(folder, "in.jsonl", "--limits", "*=concurrency:2", *CHEAP_ONLY, provider=provider)
         most = provider.counts.max_in_flight
@@ -64,7 +64,7 @@ def test_an_impossible_limit_is_said_before_anything_is_paid(folder, limits, say
 
 
 def test_two_runs_on_one_run_log_lose_nothing_and_pay_nothing_twice(folder):
-    """The same file by two processes at once: both end with every row, and one waits for what the other asks."""
+    """Two processes take the same file at once: both end with every row, and one waits for what the other asks."""
     with ScriptedProvider(answer, latency_s=0.02) as provider:
         both = [
             started(folder, "in.jsonl", "--out", name, "--json", *CHEAP_ONLY, provider=provider)
@@ -81,7 +81,7 @@ def test_two_runs_on_one_run_log_lose_nothing_and_pay_nothing_twice(folder):
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(2))
 def test_every_fault_at_once_leaves_every_row_an_outcome_and_nothing_wrong_accepted(folder, seed):
-    """A tenth of each fault together, hangs cut by the timeout: the run ends, and what is accepted is right."""
+    """With a tenth of each fault together, and hangs cut by the timeout, the run ends and what is accepted is right."""
     from cupel.testing.provider import FAULTS
 
     faults = {name: 0.04 for name in FAULTS if name not in {"http_401", "http_404"}}

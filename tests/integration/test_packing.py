@@ -172,7 +172,7 @@ async def test_a_quote_from_the_document_next_door_is_absent_and_doubted(project
 
 
 async def test_after_extraction_every_document_goes_its_own_way(project):
-    """Judged one by one; a rejected one is refined alone."""
+    """Records are judged one by one, and a rejected one is refined alone."""
     with models(cheap=able, judge=ACCEPTS) as scripts:
         outcomes, _ = await run(project, replace(packed(project), context=job(project).context), rows(8))
 
@@ -247,7 +247,7 @@ def allowed(project, **settings):
 
 
 async def test_a_cap_holds_for_packed_requests_too(project):
-    """Reserved before they are sent; what was done is kept."""
+    """They are reserved before they are sent, and what was done is kept."""
     made = replace(packed(project, max_output_tokens=200), max_usd=0.004, concurrency=4)
     with models(cheap=lambda m, s: reply(able(m, s), input_tokens=900, output_tokens=150)):
         outcomes, runner = await run(project, made, rows(40))
@@ -258,7 +258,7 @@ async def test_a_cap_holds_for_packed_requests_too(project):
 
 
 async def test_an_able_model_is_certified_and_a_run_may_then_pack(project):
-    """Asked for in so many words; the file says what it holds for."""
+    """Packing is asked for in so many words, and the file says what it holds for."""
     result = await certified(project, able)
     made = replace(job(project, judge="never"), packing=Packing())
     with models(cheap=able) as scripts:
@@ -274,7 +274,7 @@ async def test_an_able_model_is_certified_and_a_run_may_then_pack(project):
 
 
 async def test_a_model_that_does_worse_in_packs_is_refused_with_its_figure(project):
-    """Measured, stored, and not allowed."""
+    """Its agreement is measured and stored, and packing is not allowed."""
     result = await certified(project, sloppy, count=120)
     with models(), pytest.raises(SettingError, match=r"agree .* to at least 0\.\d+ only.*--pack-size 2"):
         await run(project, replace(job(project, judge="never"), packing=Packing()), rows(4))
@@ -284,13 +284,13 @@ async def test_a_model_that_does_worse_in_packs_is_refused_with_its_figure(proje
 
 
 async def test_without_a_certificate_a_run_says_how_to_get_one(project):
-    """Before anything is paid."""
+    """It is said before anything is paid."""
     with models(), pytest.raises(SettingError, match="cupel calibrate FILE --task arguments --packing"):
         await run(project, replace(job(project), packing=Packing()), rows(4))
 
 
 async def test_a_certificate_for_another_prompt_does_not_count(project):
-    """Edit the contract, measure again."""
+    """Who edits the contract has to measure again."""
     await certified(project, able, count=60)
     changed = "# system\nList claims.\n# user\n{{document}}"
     made = replace(job(project, judge="never", extract_prompt=changed), packing=Packing(min_agreement=0.5))
@@ -323,7 +323,7 @@ def test_whole_packs_are_drawn_from_the_whole_file(project):
 
 
 def test_too_few_packs_say_what_would_help(project):
-    """No certificate from a handful."""
+    """A handful of packs gives no certificate."""
     with pytest.raises(NotEnoughDataError, match="--pack-size 2"):
         sample_packs(Listed(rows(12)), job(project).task, TERMS, 100)
 

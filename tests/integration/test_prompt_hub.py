@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import threading
-import time
-import uuid
 from contextlib import closing
 
 import pytest
-import uvicorn
-from starlette.applications import Starlette
-from starlette.responses import JSONResponse
-from starlette.routing import Route
 from typer.testing import CliRunner
 
 from cupel.cli._app import app
 from cupel.errors import SettingError
-from cupel.improvement.campaign import ledger_of
+from cupel.improvement.ledger import ledger_of
 from cupel.improvement.versions import version_of
 from cupel.task.folder import load_task
+from tests.integration.hub import running_hub
 from tests.integration.improvement import made_project
 from tests.integration.server import free_port
 
@@ -29,83 +22,13 @@ NAME = f"cupel-{TASK}-extract"
 AT = "2026-11-20T12:00:00+00:00"
 
 
-class Hub:
-    """Prompts and their commits in memory, refusing a commit whose parent is not the newest."""
-
-    def __init__(self):
-        self.commits: dict[str, list[dict]] = {}
-        self.asked: list[str] = []
-        self.app = Starlette(
-            routes=[
-                Route("/settings", self.settings),
-                Route("/repos", self.create, methods=["POST"]),
-                Route("/repos/-/{name}", self.prompt),
-                Route("/commits/-/{name}", self.commit, methods=["POST"]),
-                Route("/commits/-/{name}", self.listed),
-                Route("/commits/-/{name}/{commit}", self.pulled),
-            ]
-        )
-
-    async def settings(self, request):
-        return JSONResponse(
-            {"id": str(uuid.uuid4()), "display_name": "x", "created_at": AT, "tenant_handle": None}
-        )
-
-    async def create(self, request):
-        name = (await request.json())["repo_handle"]
-        self.commits[name] = []
-        return JSONResponse({"repo": self.described(name)})
-
-    async def prompt(self, request):
-        name = request.path_params["name"]
-        if name not in self.commits:
-            return JSONResponse({"detail": "not found"}, 404)
-        return JSONResponse({"repo": self.described(name)})
-
-    def described(self, name):
-        return {
-            "repo_handle": name, "description": "", "readme": "", "id": str(uuid.uuid4()), "tenant_id": str(uuid.uuid4()),
-            "created_at": AT, "updated_at": AT, "is_public": False, "is_archived": False, "tags": [], "original_repo_id": None,
-            "upstream_repo_id": None, "owner": None, "full_name": f"-/{name}", "num_likes": 0, "num_downloads": 0, "num_views": 0,
-            "liked_by_auth_user": False, "last_commit_hash": None, "num_commits": len(self.commits[name]),
-            "original_repo_full_name": None, "upstream_repo_full_name": None,
-        }  # fmt: skip
-
-    async def listed(self, request):
-        self.asked.append("newest")
-        return JSONResponse({"commits": self.commits[request.path_params["name"]][::-1][:1]})
-
-    async def commit(self, request):
-        told, made = await request.json(), self.commits[request.path_params["name"]]
-        if told["parent_commit"] != (made[-1]["commit_hash"] if made else None):
-            return JSONResponse({"detail": "conflict"}, 409)
-        digest = hashlib.sha256(json.dumps([told, len(made)]).encode()).hexdigest()
-        made.append({**told, "commit_hash": digest, "id": str(uuid.uuid4()), "examples": []})
-        return JSONResponse({"commit": made[-1]})
-
-    async def pulled(self, request):
-        wanted = request.path_params["commit"]
-        for made in self.commits.get(request.path_params["name"], ()):
-            if made["commit_hash"].startswith(wanted):
-                return JSONResponse(made)
-        return JSONResponse({"detail": "not found"}, 404)
-
-
 @pytest.fixture
 def hub(monkeypatch):
-    """The stand-in on a free loopback port."""
-    made = Hub()
-    port = free_port()
-    server = uvicorn.Server(uvicorn.Config(made.app, host="127.0.0.1", port=port, log_level="critical"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    monkeypatch.setenv("LANGSMITH_ENDPOINT", f"http://127.0.0.1:{port}")
-    monkeypatch.setenv("LANGSMITH_API_KEY", "x")
-    yield made
-    server.should_exit = True
-    thread.join()
+    """The stand-in, where the environment leads."""
+    with running_hub() as (stand_in, env):
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+        yield stand_in
 
 
 @pytest.fixture
@@ -159,7 +82,7 @@ def test_what_was_edited_in_the_hub_comes_back_as_edited(study, hub):
 
 
 def test_a_hub_that_moved_on_is_not_overwritten(study, hub):
-    """Neither on an outdated parent nor where no parent is known here."""
+    """Nothing is pushed on an outdated parent, nor where no parent is known here."""
     prompts("push", TASK)
     hub.commits[NAME].append({**hub.commits[NAME][0], "commit_hash": "f" * 64})
     edit(study, "# user", "Mind irony.\n\n# user")
@@ -173,7 +96,7 @@ def test_a_hub_that_moved_on_is_not_overwritten(study, hub):
 
 
 def test_tags_and_broken_contracts_and_a_silent_endpoint_are_refused(study, hub, monkeypatch):
-    """Each with its reason."""
+    """Each is refused with its reason."""
     commit = prompts("push", TASK)["commit"]
     with pytest.raises(SettingError, match="pulled by hash, never by tag"):
         prompts("pull", TASK, "--commit", "production")

@@ -21,7 +21,7 @@ def frame():
 
 
 def test_a_frame_comes_back_with_the_tasks_columns_and_the_input_untouched(project, frame):
-    """Same rows, same order, same index; the frame given is not changed."""
+    """The rows, their order and their index are the same; the frame given is not changed."""
     before = frame.copy()
     with models(cheap=record(), judge=ACCEPTS):
         result = cupel.enrich(frame, task="arguments", project=project, **MODELS)
@@ -42,7 +42,7 @@ async def test_it_works_inside_a_running_loop_as_in_a_notebook(project, frame):
 
 
 async def test_the_async_twin_awaits(project, frame):
-    """For code that is async already."""
+    """`aenrich` is for code that is async already."""
     with models(cheap=record()):
         result = await cupel.aenrich(
             frame, task="arguments", judge="never", project=project, limit=1, **MODELS
@@ -53,7 +53,7 @@ async def test_the_async_twin_awaits(project, frame):
 
 
 def test_a_pydantic_class_is_a_task_of_its_own(project, frame):
-    """One-off extraction without a task folder."""
+    """A one-off extraction needs no task folder."""
 
     class Demand(BaseModel):
         demand: str
@@ -81,7 +81,7 @@ def test_a_further_input_comes_from_its_column(project, frame):
 
 
 def test_a_missing_column_is_named_with_those_there_are(project, frame):
-    """No KeyError from pandas."""
+    """A missing column gives no KeyError from pandas."""
     with pytest.raises(InputError, match="party"):
         cupel.enrich(frame, task="arguments", text="speech", project=project, **MODELS)
 

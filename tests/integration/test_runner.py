@@ -119,7 +119,7 @@ async def test_a_cap_on_a_model_of_unknown_price_is_refused(project):
 
 
 async def test_asked_to_stop_it_finishes_what_is_in_flight_and_starts_nothing_more(project):
-    """Ctrl-C: paid calls land in the run log, the rest stays pending."""
+    """After Ctrl-C paid calls land in the run log and the rest stays pending."""
     started = asyncio.Event()
 
     async def answer(messages, schema):

@@ -93,7 +93,7 @@ async def test_a_stateless_run_returns_the_outcome(client):
 async def test_a_person_is_asked_in_the_agent_inbox_shape_and_the_answer_resumes_the_run(
     client, answer, status, action
 ):
-    """interrupt() in review, answered through the SDK."""
+    """The interrupt of review is answered through the SDK."""
     thread = await client.threads.create()
     await client.runs.wait(
         thread["thread_id"], "enrich", input={"text": UNSURE}, context={**ROLES, "human_review": True}

@@ -83,7 +83,7 @@ def traced(folder, url, *args, **more):
 
 
 def test_runs_arrive_tagged_with_feedback_and_carry_the_document_once(folder, langsmith):
-    """Task, document and run on every root; verdict and score as feedback; nodes do not repeat the text."""
+    """Every root has task, document and run; verdict and score are feedback; nodes do not repeat the text."""
     done = traced(folder, langsmith.url)
     bodies = b"\n".join(body for path, body in langsmith.seen if path.startswith("/runs"))
     text = json.loads((folder / "in.jsonl").read_text().splitlines()[0])["text"].encode()
@@ -157,7 +157,7 @@ def test_an_endpoint_that_fails_is_given_up_with_one_warning_and_holds_no_docume
 
 
 def test_an_endpoint_nobody_answers_costs_one_warning_and_is_not_asked(capsys):
-    """One probe; the documents are walked as without tracing."""
+    """After one probe the documents are walked as without tracing."""
     tracer = Tracer(settings(f"http://127.0.0.1:{free_port()}"))
     followed(tracer, 3)
 
@@ -166,7 +166,7 @@ def test_an_endpoint_nobody_answers_costs_one_warning_and_is_not_asked(capsys):
 
 
 def test_feedback_is_sent_with_the_runs_and_never_waited_for(langsmith):
-    """No request of its own: the event loop is not held up by an endpoint."""
+    """Feedback needs no request of its own: no endpoint holds the event loop up."""
     followed(Tracer(settings(langsmith.url)), 3)
 
     assert {path for path, _ in langsmith.seen} == {"/runs/multipart"}
@@ -199,7 +199,7 @@ def test_an_unreachable_endpoint_is_told_apart(langsmith):
 
 
 def test_masking_knows_addresses_numbers_and_accounts():
-    """And leaves years and amounts alone."""
+    """It leaves years and amounts alone."""
     text = "eva@example.org, +32 2 284 21 11, BE71 0961 2345 6769, in 2025, 100 000 people"
     for rule in masking_rules("personal"):
         text = re.sub(rule["pattern"], rule["replace"], text)

@@ -42,7 +42,7 @@ def test_the_wheel_holds_the_package_and_nothing_else_at_top_level(wheel):
 
 
 def test_the_installed_wheel_makes_a_project_that_runs(wheel, tmp_path):
-    """`cupel init demo && cd demo && cupel run …` from site-packages, with no repository in sight."""
+    """From site-packages, with no repository in sight, a new project is made and runs a file."""
     site, work = tmp_path / "site", tmp_path / "work"
     work.mkdir()
     with zipfile.ZipFile(wheel) as archive:

@@ -7,11 +7,10 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 
 from cupel.engine.batch.jobs import Jobs, Results
-from cupel.engine.purses import SharedBudget
+from cupel.engine.money import SharedBudget
 from cupel.engine.requests import Request
 from cupel.engine.run import Run
 from cupel.errors import BatchPendingError, CupelError, SettingError
@@ -51,18 +50,15 @@ class _Wave:
 
     ready: dict[str, _Place] = field(default_factory=dict)
     calls: Counter[object] = field(default_factory=Counter)
-    """Keys of the calls under way in `Runtime.complete`."""
+    """Keys of the calls under way in `Calls.complete`."""
 
     documents: int = 0
     waiting: Counter[object] = field(default_factory=Counter)
-    """Documents with a call under way."""
-
-
-_document: ContextVar[object] = ContextVar("cupel_batched_document", default=None)
+    """Rows with a call under way."""
 
 
 class Batcher:
-    """The seam in `Runtime.complete`: requests go to a provider's batch API instead of being sent.
+    """The seam in `Calls.complete`: requests go to a provider's batch API instead of being sent.
 
     Args:
         run_log: Where everything is committed before it is sent.
@@ -118,25 +114,23 @@ class Batcher:
     @contextmanager
     def document(self) -> Iterator[None]:
         """A document is walked inside."""
-        token = _document.set(object())
         self._wave.documents += 1
         try:
             yield
         finally:
             self._wave.documents -= 1
-            _document.reset(token)
 
     @contextmanager
-    def call(self, key: str) -> Iterator[None]:
-        """The document of this task waits for this call inside."""
-        walked = _document.get()
+    def call(self, request: Request) -> Iterator[None]:
+        """The row this is asked for waits for this call inside."""
+        key, row = request.key, request.asking.row
         self._wave.calls[key] += 1
-        self._wave.waiting[walked] += 1
+        self._wave.waiting[row] += 1
         try:
             yield
         finally:
             _one_less(self._wave.calls, key)
-            _one_less(self._wave.waiting, walked)
+            _one_less(self._wave.waiting, row)
 
     async def ask(
         self,
@@ -246,7 +240,7 @@ class Batcher:
     def _everyone_waits(self) -> bool:
         """Whether no document can go on before a job has ended."""
         wave, parked = self._wave, self._parked
-        if sum(1 for walked in wave.waiting if walked is not None) < wave.documents:
+        if sum(1 for row in wave.waiting if row is not None) < wave.documents:
             return False
         return all(key in parked and parked[key].settled for key in wave.calls)
 

@@ -7,4 +7,4 @@ missing, twice, a neighbour's ───┴──→ the document is asked alone
 
 from cupel.engine.packing.ask import ask_packed, packed_prompt
 from cupel.engine.packing.certificate import PackingCertificate, certificate_path, read_certificate
-from cupel.engine.packing.packs import Packing, PackTerms, Place, alone, arrange, current_place
+from cupel.engine.packing.packs import Packing, PackTerms, Place, arrange

@@ -10,6 +10,7 @@ from typing import Any
 from cupel.context import RunContext
 from cupel.engine.ask import Answer, Question, ask, is_answered
 from cupel.engine.packing.packs import Pack, Place
+from cupel.engine.run import Asking
 from cupel.engine.runtime import current
 from cupel.models import capabilities, estimate_tokens
 from cupel.runlog import PromptVersion
@@ -26,10 +27,9 @@ from cupel.task import (
     stable_values,
     template_of,
 )
-from cupel.text import ground_record, wrap
+from cupel.text import ground_record, is_grounded, wrap
 
 _PICO = 10**12
-_FOUND = ("verbatim", "normalised")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,27 +110,27 @@ def packed_schema(task: TaskSpec) -> dict[str, Any]:
     }
 
 
-async def ask_packed(
-    place: Place, own: Question, task: TaskSpec, context: RunContext
-) -> tuple[Answer, str] | None:
+async def ask_packed(own: Question, task: TaskSpec, asking: Asking) -> tuple[Answer, str] | None:
     """This document's part of the answer about its pack, and the version of the packed prompt.
 
     The answer has no record where the document has to be asked alone: its entry is missing or there twice, rests
     on a neighbour, or there is no usable answer at all. Its share of what was paid stands in `calls` all the same.
-    None where it is not worth asking packed: fewer than two of the pack still need an answer, or this
-    document was answered alone before.
+    None where it is not asked packed: it has no place in a pack, is asked anew or for a further sample, was answered
+    alone before, or fewer than two of the pack still need an answer.
 
     Args:
-        place: The document's place in its pack.
         own: The question about this document alone.
         task: What is extracted.
-        context: The run's settings.
+        asking: For whom, and the document's place in its pack.
     """
-    prompt = packed_prompt(task, own.model, context)
-    question = await _question(place, own, prompt, task)
-    if not await is_answered(question) and not await _is_worth_asking(place, own):
+    place = asking.place
+    if place is None or asking.retry or asking.sample:
         return None
-    answer = await ask(question)
+    prompt = packed_prompt(task, own.model, own.context)
+    question = await _question(place, own, prompt, task)
+    if not await is_answered(question, asking) and not await _is_worth_asking(place, own, asking):
+        return None
+    answer = await ask(question, asking)
     records = [] if answer.record is None else answer.record["records"]
     found = [own_record(records, place.pack, number, task.schema) for number in _numbers(place.pack)]
     record = found[place.number - 1]
@@ -168,10 +168,10 @@ async def _question(place: Place, own: Question, prompt: PackedPrompt, task: Tas
     )
 
 
-async def _is_worth_asking(place: Place, own: Question) -> bool:
+async def _is_worth_asking(place: Place, own: Question, asking: Asking) -> bool:
     if place.pack.trial:
         return True
-    if await is_answered(own):
+    if await is_answered(own, asking):
         return False
     log = (await current()).run_log
     return sum([await log.outcome(key) is None for key in place.pack.keys]) > 1
@@ -186,7 +186,7 @@ def own_record(
         return None
     texts = [str(row.text) for row in pack.members]
     mine = texts[number - 1]
-    strangers = [item for item in ground_record(found[0], schema, mine) if item["match"] not in _FOUND]
+    strangers = [item for item in ground_record(found[0], schema, mine) if not is_grounded(item["match"])]
     others = [text for text in texts if text is not mine]
     if any(_stands_in(others, item["quote"]) for item in strangers):
         return None
@@ -197,7 +197,7 @@ def own_record(
 def _stands_in(texts: Sequence[str], quote: str) -> bool:
     schema = {"properties": {"quote": {"type": "string", "x-grounded": True}}}
     return any(
-        item["match"] in _FOUND for text in texts for item in ground_record({"quote": quote}, schema, text)
+        is_grounded(item["match"]) for text in texts for item in ground_record({"quote": quote}, schema, text)
     )
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import islice
 
@@ -95,20 +93,6 @@ class Place:
     def text(self) -> str:
         """The document's own text."""
         return str(self.pack.members[self.number - 1].text)
-
-
-current_place: ContextVar[Place | None] = ContextVar("cupel_place", default=None)
-"""The place of the document under way in its pack; None for one that is asked alone."""
-
-
-@contextmanager
-def alone() -> Iterator[None]:
-    """What is asked inside is asked alone."""
-    token = current_place.set(None)
-    try:
-        yield
-    finally:
-        current_place.reset(token)
 
 
 def arrange(

@@ -12,21 +12,23 @@ import contextvars
 import hashlib
 import importlib.metadata
 import importlib.util
+import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from cupel.engine import current
 from cupel.errors import UsageError
+from cupel.improvement.dev_trials import Tried
 from cupel.improvement.edits import MAX_EDITS, Action, Edit
-from cupel.improvement.engines.base import Brief, EngineReply, Tried
+from cupel.improvement.engines.base import Brief, EngineReply
 from cupel.improvement.engines.gepa_search import Proposed, Search, SearchLimits
 from cupel.improvement.engines.reflect import Reflect
 from cupel.improvement.failure_clusters import Failure, cluster, tell_rewriter
 from cupel.improvement.guards import propose
 from cupel.improvement.splits import group_hash
-from cupel.improvement.versions import is_changed, rule_rows, rules_of, version_of
+from cupel.improvement.versions import replace_prompt, rule_rows, rules_of, version_of
 from cupel.models import resolve_models
 from cupel.task import Rule, compact
 
@@ -45,10 +47,10 @@ def check_gepa() -> None:
     """
     if importlib.util.find_spec("gepa") is None:
         raise UsageError("engine 'gepa' is an extra: pip install \"cupel[gepa]\", or use --engine reflect")
-    found = importlib.metadata.version("gepa")
-    if found != GEPA:
+    installed = importlib.metadata.version("gepa")
+    if installed != GEPA:
         raise UsageError(
-            f"engine 'gepa' is made for gepa {GEPA}, {found} is installed: pip install \"cupel[gepa]\", "
+            f"engine 'gepa' is made for gepa {GEPA}, {installed} is installed: pip install \"cupel[gepa]\", "
             "or use --engine reflect"
         )
 
@@ -72,10 +74,10 @@ def divide(failing: Sequence[str], passing: Sequence[str], groups: Mapping[str, 
     of_failing = {groups[doc_id] for doc_id in failing}
     order = sorted(set(groups.values()), key=lambda name: (name not in of_failing, group_hash(name, "gepa")))
     learn = set(order[::2])
-    known = sorted([*failing, *passing])
+    ids = sorted([*failing, *passing])
     return Sides(
-        tuple(doc_id for doc_id in known if groups[doc_id] in learn),
-        tuple(doc_id for doc_id in known if groups[doc_id] not in learn),
+        tuple(doc_id for doc_id in ids if groups[doc_id] in learn),
+        tuple(doc_id for doc_id in ids if groups[doc_id] not in learn),
     )
 
 
@@ -89,34 +91,23 @@ class Gepa:
         """Search, and return the net edits of the best candidate; where there is none, why the search ended."""
         check_gepa()
         runtime = await current()
-        model = resolve_models(brief.context, runtime.env).refiner
-        if not model:
-            return EngineReply(None, "no rewriter is attached; set --refiner-model", "")
+        if not resolve_models(brief.context, runtime.env).refiner:
+            return EngineReply(None, "no rewriter is attached; set --refiner-model")
         dev = brief.dev
         sides = divide(dev.failing, dev.passing, dev.groups)
         if not sides.choose or len(set(sides.learn) & set(dev.failing)) < LEAST_FAILING:
-            return EngineReply(
-                None,
-                f"too few failing documents in groups of their own to search on: {len(dev.failing)}",
-                model,
-            )
-        return await self._searched(brief, sides, runtime.project.state, model)
+            problem = f"too few failing documents in groups of their own to search on: {len(dev.failing)}"
+            return EngineReply(None, problem)
+        return await self._search(brief, sides, runtime.project.state)
 
-    async def _searched(self, brief: Brief, sides: Sides, state: Path, model: str) -> EngineReply:
-        asking = Asking(brief)
+    async def _search(self, brief: Brief, sides: Sides, state: Path) -> EngineReply:
+        asking = Rewriter(brief)
         base = (await brief.dev.tried(brief.task.rules, (*sides.learn, *sides.choose))).scores
         search = Search(
-            rules=compact(rule_rows(brief.task.rules)),
-            learn=sides.learn,
-            choose=sides.choose,
-            base=base,
-            failing=frozenset(brief.dev.failing),
-            seed=brief.sample,
-            limits=self._limits,
-            asking=asking,
-            loop=asyncio.get_running_loop(),
-            context=contextvars.copy_context(),
-        )
+            rules=compact(rule_rows(brief.task.rules)), learn=sides.learn, choose=sides.choose, base=base,
+            failing=frozenset(brief.dev.failing), seed=brief.sample, limits=self._limits, asking=asking,
+            loop=asyncio.get_running_loop(), context=contextvars.copy_context(),
+        )  # fmt: skip
         folder = state / "gepa" / _name(brief, sides, self._limits)
         try:
             best = await asyncio.to_thread(_from_scratch, search, folder)
@@ -127,10 +118,10 @@ class Gepa:
             raise search.fault
         trail = search.trail() | {"gepa": GEPA, "folder": f"gepa/{folder.name}"}
         if best is None:
-            return EngineReply(None, search.account(), model, trail=trail)
+            return EngineReply(None, search.account(), trail=trail)
         edits, steps = asking.net(best)
-        reply = {"edits": [{**_row(edit), "failures": list(edit.failures)} for edit in edits]}
-        return EngineReply(reply, "", model, shown=asking.shown, steps=steps, trail=trail)
+        reply = {"edits": [asdict(edit) | {"failures": list(edit.failures)} for edit in edits]}
+        return EngineReply(reply, shown=asking.shown, steps=steps, trail=trail)
 
 
 def _from_scratch(search: Search, folder: Path) -> str | None:
@@ -147,11 +138,7 @@ def _name(brief: Brief, sides: Sides, limits: SearchLimits) -> str:
     return hashlib.sha256(compact(decides).encode()).hexdigest()[:16]
 
 
-def _row(edit: Edit) -> dict[str, str]:
-    return {"action": edit.action, "rule_id": edit.rule_id, "text": edit.text, "why": edit.why}
-
-
-class Asking:
+class Rewriter:
     """What a search asks of us: documents tried under rules, and edits of rules, both guarded.
 
     Rules travel through gepa as JSON text, its one component.
@@ -174,20 +161,20 @@ class Asking:
         told, shown = tell_rewriter(cluster(failures), leaks=leaks)
         self.shown |= shown
         brief = replace(
-            self._brief, task=is_changed(self._brief.task, old), failures=told, shown=shown,
+            self._brief, task=replace_prompt(self._brief.task, old), failures=told, shown=shown,
             sample=self._brief.sample * 100 + self._asked,
         )  # fmt: skip
-        said = await Reflect().propose(brief)
-        if said.problem:
-            return Proposed(None, said.problem)
-        made = propose(said.reply, old, failures=shown, leaks=leaks, token_budget=brief.rules_tokens)
-        if made.rules is None:
-            return Proposed(None, made.reason)
-        text = compact(rule_rows(made.rules))
+        answer = await Reflect().propose(brief)
+        if answer.problem:
+            return Proposed(None, answer.problem)
+        proposal = propose(answer.reply, old, failures=shown, leaks=leaks, token_budget=brief.rules_tokens)
+        if proposal.rules is None:
+            return Proposed(None, proposal.reason)
+        text = compact(rule_rows(proposal.rules))
         if text in self._edits:
             return Proposed(None, "the same candidate as before")
         edits, steps = self._edits[rules]
-        self._edits[text] = ((*edits, *made.edits), steps + 1)
+        self._edits[text] = ((*edits, *proposal.edits), steps + 1)
         return Proposed(text, "")
 
     def net(self, rules: str) -> tuple[list[Edit], int]:
@@ -208,6 +195,4 @@ class Asking:
 
 
 def _read(rules: str) -> tuple[Rule, ...]:
-    import json
-
     return rules_of(json.loads(rules))

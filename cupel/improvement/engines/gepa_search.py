@@ -11,9 +11,10 @@ from collections.abc import Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Protocol, TypeVar
 
-from cupel.improvement.engines.base import Tried
+from cupel.improvement.dev_trials import Tried
 from cupel.improvement.failure_clusters import Failure
 
 T = TypeVar("T")
@@ -153,7 +154,7 @@ class Search:
                 custom_candidate_proposer=self.proposed,
                 batch_sampler=Minibatches(self.failing, self.limits.minibatch, self.seed),
                 stop_callbacks=self.stops,
-                logger=_Log(log),
+                logger=SimpleNamespace(log=lambda line: log.write(f"{line}\n")),  # a file, never the terminal
                 run_dir=str(folder),
                 cache_evaluation=False,
                 track_best_outputs=False,
@@ -168,7 +169,7 @@ class Search:
         """Scores of these documents, each in [0, 1]; gepa reads its adapter's `EvaluationBatch`."""
         from gepa.core.adapter import EvaluationBatch
 
-        tried = self._awaited(self.asking.tried(candidate[COMPONENT], batch))
+        tried = self._await(self.asking.tried(candidate[COMPONENT], batch))
         self._metric_calls += len(batch)
         traces = [[failure for failure in tried.failures if failure.doc_id == doc_id] for doc_id in batch]
         return EvaluationBatch(
@@ -187,8 +188,8 @@ class Search:
 
     def make_reflective_dataset(self, _candidate: Any, batch: Any, _components: Any) -> dict[str, Any]:
         """The minibatch's failures: causes in words, no document."""
-        found = [failure for failures in batch.trajectories for failure in failures]
-        return {COMPONENT: [{"failure": failure} for failure in found]}
+        rows = [{"failure": failure} for failures in batch.trajectories for failure in failures]
+        return {COMPONENT: rows}
 
     def proposed(
         self, candidate: Mapping[str, str], dataset: Mapping[str, Any], _components: Any
@@ -198,13 +199,13 @@ class Search:
             return {}
         self._proposals += 1
         failures = [row["failure"] for row in dataset[COMPONENT]]
-        made = self._awaited(self.asking.proposed(candidate[COMPONENT], failures))
-        if made.rules is None:
+        proposed = self._await(self.asking.proposed(candidate[COMPONENT], failures))
+        if proposed.rules is None:
             self._bad += 1
-            self._problems.append(made.problem)
+            self._problems.append(proposed.problem)
             return {}
         self._bad = 0
-        return {COMPONENT: made.rules}
+        return {COMPONENT: proposed.rules}
 
     def stops(self, state: Any) -> bool:
         """Whether the search ends, asked before every turn; `stopped` says why."""
@@ -232,20 +233,22 @@ class Search:
         if self._pending is not None:
             self._pending.cancel()
 
-    def _awaited(self, work: Coroutine[Any, Any, T]) -> T:
+    def _await(self, work: Coroutine[Any, Any, T]) -> T:
         """Await work in the event loop, as part of the run that began the search.
 
         What it raises ends the search and is raised again in the loop: gepa would try a proposal once more.
         """
         self._pending = self.context.copy().run(asyncio.run_coroutine_threadsafe, work, self.loop)
+        if self._cancelled:  # meanwhile, while there was nothing to cancel yet
+            self._pending.cancel()
         try:
-            found: T = self._pending.result()
+            result: T = self._pending.result()
         except BaseException as error:
             self.fault = self.fault or error
             raise
         finally:
             self._pending = None
-        return found
+        return result
 
     def trail(self) -> dict[str, Any]:
         """The search in figures."""
@@ -258,14 +261,3 @@ class Search:
         """Why there is no candidate, in words."""
         unused = "".join(f"; {problem}" for problem in dict.fromkeys(self._problems))
         return f"gepa found nothing better in {self._proposals} proposals: {self.stopped}{unused}"
-
-
-class _Log:
-    """Where gepa's own messages go: a file, never the terminal."""
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-
-    def log(self, message: str) -> None:
-        """Write a line."""
-        self._file.write(message + "\n")

@@ -2,55 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cupel.cascade import prompt_for
-from cupel.context import RunContext
-from cupel.engine import Question, ask, current
+from cupel.engine import ask, current, current_asking
 from cupel.improvement.edits import edits_schema
 from cupel.improvement.engines.base import Brief, EngineReply
 from cupel.models import resolve_models
-from cupel.task import messages, template_of
+from cupel.task import template_of
 
 
 class Reflect:
     """One call that reads the causes and returns edits."""
 
     async def propose(self, brief: Brief) -> EngineReply:
-        """Ask the refiner's model once, with one repair of a reply that does not fit."""
+        """Ask the rewriter once, with one repair of a reply that does not fit."""
         model = resolve_models(brief.context, (await current()).env).refiner
         if not model:
-            return EngineReply(None, "no rewriter is attached; set --refiner-model", "")
+            return EngineReply(None, "no rewriter is attached; set --refiner-model")
         task = brief.task
         schema = edits_schema(task.rules, brief.shown)
         prompt = await prompt_for(task, "improve", model, brief.context, schema)
         extract = template_of(task, "extract")
-        contract = f"{extract.system}\n\n{extract.user}"
-        rules = "\n".join(f"- {rule.id}: {rule.text}" for rule in task.rules) or "(none yet)"
-        told = {
-            **prompt.stable,
-            "contract": contract,
-            "rules": rules,
-            "failures": brief.failures,
-            "mended": brief.mended,
-            "tried": brief.tried,
-        }
-        answer = await ask(
-            Question(
-                kind="improve",
-                model=model,
-                messages=messages(prompt.template, told, {}),
-                schema=schema,
-                schema_name="edits",
-                doc_id=f"prompt:{task.name}",
-                text="",
-                context=replace_sampling(brief.context),
-                repair=template_of(task, "repair"),
-                sample=brief.sample,
-            )
-        )
+        stable = {
+            **prompt.stable, "contract": f"{extract.system}\n\n{extract.user}",
+            "rules": "\n".join(f"- {rule.id}: {rule.text}" for rule in task.rules) or "(none yet)",
+            "failures": brief.failures, "mended": brief.mended, "tried": brief.tried,
+        }  # fmt: skip
+        uncapped = brief.context.model_copy(update={"max_usd_per_document": None})
+        question = replace(prompt, stable=stable, context=uncapped).filled({}, f"prompt:{task.name}")
+        answer = await ask(question, replace(current_asking(), sample=brief.sample))
         problem = f"the rewriter gave no reply that could be read: {answer.error}" if answer.error else ""
-        return EngineReply(answer.record, problem, model)
-
-
-def replace_sampling(context: RunContext) -> RunContext:
-    """The context as the rewriter's calls have it: no cap of a single document applies to them."""
-    return context.model_copy(update={"max_usd_per_document": None})
+        return EngineReply(answer.record, problem)

@@ -1,3 +1,1 @@
-"""The steps of the improve graph, one file per node."""
-
-from cupel.improvement.steps.promote import promote, rollback, store_version
+"""The steps of the improve graph: one file per node, whose stages the node calls by name."""

@@ -1,20 +1,15 @@
-"""A nominee shown to a person: accepted, edited into a new version that must pass the gate itself, or left."""
+"""A nominee shown to a person: accepted, edited or left."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 from cupel._format import usd
-from cupel.context import RunContext
-from cupel.errors import TaskError
-from cupel.improvement.campaign import open_campaign
-from cupel.improvement.steps.propose import candidate_by_hand
-from cupel.improvement.steps.retest import candidate_of
-from cupel.improvement.versions import is_changed, rules_of, rules_toml
-from cupel.state import Edited, ImproveState
-from cupel.task import compact, parse_rules
+from cupel.improvement.candidates import candidate_of
+from cupel.improvement.versions import rules_of, rules_toml
+from cupel.state import ApproveUpdate, Edited, ImproveState
+from cupel.task import compact
 
 SHOWN_CHARS = 600
 """Of a record, in the description; the whole one stands beside it."""
@@ -95,7 +90,7 @@ def _pair(pair: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def read_approval(answer: Any, state: ImproveState) -> dict[str, Any]:
+def read_approval(answer: Any, state: ImproveState) -> ApproveUpdate:
     """A person's answer: only a plain acceptance of the version that was shown promotes.
 
     Takes the Agent Inbox's list of one response, that response alone, or a plain `"accept"`/`"ignore"`. What
@@ -104,54 +99,29 @@ def read_approval(answer: Any, state: ImproveState) -> dict[str, Any]:
     said = answer[0] if isinstance(answer, list) and answer else answer
     response = said if isinstance(said, Mapping) else {"type": said}
     kind, args = response.get("type"), response.get("args")
-    told = args.get("args", args) if isinstance(args, Mapping) else None
+    content = args.get("args", args) if isinstance(args, Mapping) else None
+    update = ApproveUpdate(approved_by=None, declined=False, edited=None, objection="")
     if kind == "accept":
-        shown, meant = candidate_of(state)["version"], (told or {}).get("version")
+        shown, meant = candidate_of(state)["version"], (content or {}).get("version")
         if meant in (None, shown):
-            return _answer(approved_by="a person in Studio")
-        return _answer(objection=f"it accepts {meant!r}, but {shown} was shown")
-    if kind == "ignore":
-        return _answer(declined=True)
-    if kind == "edit":
-        edited = _edit(told)
-        return _answer(edited=edited) if isinstance(edited, dict) else _answer(objection=edited)
-    return _answer(objection=f"an answer of unknown type {str(kind)[:80]!r}; use accept, edit or ignore")
+            update["approved_by"] = "a person in Studio"
+        else:
+            update["objection"] = f"it accepts {meant!r}, but {shown} was shown"
+    elif kind == "ignore":
+        update["declined"] = True
+    elif kind == "edit":
+        edited = _edit(content)
+        update |= {"objection": edited} if isinstance(edited, str) else {"edited": edited}
+    else:
+        update["objection"] = f"an answer of unknown type {str(kind)[:80]!r}; use accept, edit or ignore"
+    return update
 
 
-def _answer(**told: Any) -> dict[str, Any]:
-    return {"approved_by": None, "declined": False, "edited": None, "objection": "", **told}
-
-
-def _edit(told: Any) -> Edited | str:
+def _edit(content: Any) -> Edited | str:
     """The rules and the contract of an edit, or what is wrong with it."""
-    if not isinstance(told, Mapping):
+    if not isinstance(content, Mapping):
         return "an edit needs args with rules (as in rules.toml) or extract (the contract)"
-    texts = {name: told[name] for name in ("rules", "extract") if told.get(name) is not None}
+    texts = {name: content[name] for name in ("rules", "extract") if content.get(name) is not None}
     if not texts or not all(isinstance(text, str) for text in texts.values()):
         return "an edit needs the texts rules (as in rules.toml) or extract (the contract), and nothing else"
     return Edited(rules=texts.get("rules"), extract=texts.get("extract"))
-
-
-async def revise_nominee(state: ImproveState, context: RunContext) -> dict[str, Any]:
-    """A candidate from a person's edit of the nominee, held to the guards; the nominee stands by meanwhile."""
-    edited = state.get("edited")
-    nominee = candidate_of(state)
-    if edited is None:
-        return {"objection": "there was no edit to read", "edited": None}
-    campaign = await open_campaign(state, context)
-    try:
-        text = edited["rules"]
-        rules = rules_of(nominee["rules"]) if text is None else parse_rules(text, "your edit")
-    except TaskError as error:
-        return {"objection": str(error), "edited": None}
-    extract = edited["extract"] or nominee["extract"]
-    made = is_changed(campaign.task, rules, extract)
-    candidate, problem = await asyncio.to_thread(candidate_by_hand, campaign, made, "your edit")
-    if candidate is not None and candidate["version"] == nominee["version"]:
-        candidate, problem = None, "your edit says what the nominee says already"
-    if candidate is None:
-        return {"objection": problem, "edited": None}
-    candidate["edited_from"] = nominee["version"]
-    await campaign.note("version", candidate["version"], dict(candidate))
-    passed = {"proposal": nominee, "decision": state.get("decision")}
-    return {"proposal": candidate, "passed": passed, "edited": None, "objection": ""}

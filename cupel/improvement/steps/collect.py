@@ -1,147 +1,136 @@
-"""What goes wrong on development documents, and why: collect and diagnose."""
+"""What goes wrong on development documents."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from cupel.context import RunContext
-from cupel.improvement.campaign import Campaign, open_campaign
+from cupel.improvement.campaign import Campaign
 from cupel.improvement.dev_trials import failures_of
 from cupel.improvement.engines import engine_named
-from cupel.improvement.failure_clusters import Failure, cluster, tell_rewriter
 from cupel.improvement.gate import detection, look_alpha
-from cupel.improvement.guards import LeakGuard
-from cupel.improvement.splits import HELD_OUT, Split, SplitDocument, split
-from cupel.improvement.versions import rule_rows, version_of
+from cupel.improvement.splits import HELD_OUT, Split, split
+from cupel.improvement.versions import rule_rows
 from cupel.metrics import Scored
 from cupel.models import resolve_models
 from cupel.runs import scores_of
 from cupel.state import ImproveState, Outcome
-from cupel.task import TaskSpec
 from cupel.text import forbidden
-
-
-async def collect_failures(state: ImproveState, context: RunContext) -> dict[str, Any]:
-    """Freeze the split, run the prompt as it is on the development side, and gather what went wrong."""
-    await asyncio.to_thread(engine_named, state.get("engine") or "reflect")  # refused before anything is paid
-    campaign = await open_campaign(state, context)
-    parts = split(
-        [SplitDocument(d.doc_id, d.group, d.text) for d in campaign.documents.values()],
-        held_out=state.get("held_out") or HELD_OUT,
-    )
-    await _begin(campaign, state, parts)
-    setting = (
-        campaign.context if campaign.by_gold else campaign.context.model_copy(update={"judge": "always"})
-    )
-    judged = await campaign.outcomes(campaign.task, setting, parts.dev)
-    plain = await campaign.outcomes(campaign.task, campaign.trial, parts.dev)
-    # where gold grades, whatever is not as good as it could be is raw material
-    scores, unknown = scores_of(plain, campaign.chosen(parts.dev), campaign.task, graded=campaign.graded)
-    failed = sorted(doc_id for doc_id, run in scores.items() if run.score < 1)
-    found = [failure for doc_id in failed for failure in failures_of(judged[doc_id], plain[doc_id], campaign)]
-    return {
-        "campaign": campaign.name,
-        "version": campaign.version,
-        "dev": list(parts.dev),
-        "held_out_ids": list(parts.held_out),
-        "held_out_version": parts.version,
-        "failures": [asdict(failure) for failure in found],
-        "mended": _mend(judged, campaign.leaks),
-        "failed_docs": failed,
-        "passed_docs": sorted(scores.keys() - set(failed)),
-        "notes": _notes(campaign, parts, scores, unknown, failed),
-    }
-
-
-async def _begin(campaign: Campaign, state: ImproveState, parts: Split) -> None:
-    data = {"dev": list(parts.dev), "held_out": list(parts.held_out), "documents": state["documents"]}
-    await campaign.note("split", parts.version, {**data, "version": parts.version})
-    await campaign.note("version", campaign.version, _version_data(campaign.task, None, "file"))
-    settings = {
-        "version": campaign.version, "held_out": parts.version, "engine": state.get("engine") or "reflect",
-        "models": resolve_models(campaign.context, campaign.bench.runtime.env).all(), "gate_judge": campaign.gate_judge, "jury": list(campaign.jury),
-        "decided_by": "gold" if campaign.by_gold else "judge",
-    }  # fmt: skip
-    await campaign.note("note", f"{campaign.name}:begins", settings)
-
-
-def _version_data(task: TaskSpec, parent: str | None, author: str) -> dict[str, Any]:
-    return {
-        "version": version_of(task),
-        "parent": parent,
-        "author": author,
-        "rules": rule_rows(task.rules),
-        "extract": task.prompts["extract"],
-    }
-
-
-def _notes(
-    campaign: Campaign,
-    parts: Split,
-    scores: Mapping[str, Scored],
-    unknown: Sequence[str],
-    failed: Sequence[str],
-) -> list[str]:
-    look = campaign.ledger.looks(campaign.task.name, parts.version) + 1
-    notes = [f"{len(parts.dev)} development and {len(parts.held_out)} held-out documents"]
-    notes.append(f"at look {look}, {_tell_power(campaign, len(parts.held_out), look)}")
-    if unknown:
-        notes.append(f"{len(unknown)} development documents could not be scored and are left out")
-    notes += campaign.warnings
-    return notes + _tell_scores(campaign, scores, failed)
-
-
-def _tell_power(campaign: Campaign, held_out: int, look: int) -> str:
-    if not campaign.graded:
-        return detection(held_out, look_alpha(look))
-    by_right = detection(held_out, look_alpha(look))
-    return f"{campaign.task.metric!r} is compared document by document; by right and wrong alone, {by_right}"
-
-
-def _tell_scores(campaign: Campaign, scores: Mapping[str, Scored], failed: Sequence[str]) -> list[str]:
-    if campaign.graded and scores:
-        mean = sum(run.score for run in scores.values()) / len(scores)
-        return [
-            f"{campaign.task.metric!r} is {mean:.3f} on average on the {len(scores)} development documents"
-        ]
-    by = "their gold" if campaign.by_gold else "the judge"
-    if scores and len(failed) == len(scores):
-        return [f"every development document fails by {by}: look at it before trusting it"]
-    return [f"no development document fails by {by}"] if scores and not failed else []
-
-
-def _mend(outcomes: Mapping[str, Outcome], leaks: LeakGuard) -> str:
-    """Instructions that mended single records, as far as a rewriter may read them: the best source of a rule."""
-    written = [
-        text
-        for outcome in outcomes.values()
-        if outcome["status"] == "accepted"
-        for addendum in outcome["addenda"]
-        for text in addendum["instructions"]
-        if forbidden(text) is None and leaks.leak(text) is None
-    ]
-    return "\n".join(f"- {text}" for text in list(dict.fromkeys(written))[:MOST_MENDED])
-
 
 MOST_MENDED = 5
 """Instructions that mended single records which a rewriter is told."""
 
 
-async def diagnose_failures(state: ImproveState, context: RunContext) -> dict[str, Any]:
-    """Cluster the failures, and put them into words that hold no document."""
-    campaign = await open_campaign(state, context)
-    failures = [Failure(**row) for row in state.get("failures", [])]
-    clusters = cluster(failures)
-    told, shown = tell_rewriter(clusters, leaks=campaign.leaks)
-    causes = [
-        {
-            "criterion": group.criterion, "cause": group.cause, "prompt_version": group.prompt_version,
-            "failures": len(group.failures), "documents": group.documents, "cost_usd": group.cost_usd,
-        }
-        for group in clusters
-    ]  # fmt: skip
-    await campaign.note("note", f"{campaign.name}:diagnosis", {"causes": causes, "told": told})
-    return {"causes": causes, "told": told, "shown": dict(shown)}
+async def check_engine(state: ImproveState) -> None:
+    """Refuse an engine that is not there, before anything is paid.
+
+    Raises:
+        UsageError: Naming what there is, or what to install.
+    """
+    await asyncio.to_thread(engine_named, state.get("engine") or "reflect")
+
+
+async def freeze_split(state: ImproveState, campaign: Campaign) -> Split:
+    """Which documents may be learnt from and which are held out; with it the campaign begins in the ledger."""
+    parts = split(campaign.documents.values(), held_out=state.get("held_out") or HELD_OUT)
+    dev, held_out, task = list(parts.dev), list(parts.held_out), campaign.task
+    sides = {"dev": dev, "held_out": held_out, "documents": state["documents"], "version": parts.version}
+    await campaign.note("split", parts.version, sides)
+    version = {
+        "version": campaign.version, "parent": None, "author": "file", "rules": rule_rows(task.rules),
+        "extract": task.prompts["extract"],
+    }  # fmt: skip
+    await campaign.note("version", campaign.version, version)
+    settings = {
+        "version": campaign.version, "held_out": parts.version, "engine": state.get("engine") or "reflect",
+        "models": resolve_models(campaign.context, campaign.bench.runtime.env).all(), "gate_judge": campaign.gate_judge,
+        "jury": list(campaign.jury), "decided_by": "gold" if campaign.by_gold else "judge",
+    }  # fmt: skip
+    await campaign.note("note", f"{campaign.name}:begins", settings)
+    return parts
+
+
+@dataclass(frozen=True, slots=True)
+class DevRuns:
+    """The development documents under the prompt as it is.
+
+    Attributes:
+        judged: Outcomes with the judge's word on each, refined where that helps: what went wrong, and what mended it.
+        plain: Outcomes as versions are compared, nothing refined.
+        scores: Of the plain outcomes.
+        unknown: Documents nobody could score.
+    """
+
+    judged: Mapping[str, Outcome]
+    plain: Mapping[str, Outcome]
+    scores: Mapping[str, Scored]
+    unknown: Sequence[str]
+
+    @property
+    def failed(self) -> list[str]:
+        """Documents that are not as good as they could be: where gold grades, all of them are raw material."""
+        return sorted(doc_id for doc_id, run in self.scores.items() if run.score < 1)
+
+    @property
+    def passed(self) -> list[str]:
+        """The other scored documents."""
+        return sorted(self.scores.keys() - set(self.failed))
+
+
+async def run_development(campaign: Campaign, ids: Sequence[str]) -> DevRuns:
+    """Run the prompt as it is on the development side, and score it."""
+    judging = (
+        campaign.context if campaign.by_gold else campaign.context.model_copy(update={"judge": "always"})
+    )
+    judged = await campaign.outcomes(campaign.task, judging, ids)
+    plain = await campaign.outcomes(campaign.task, campaign.trial, ids)
+    return DevRuns(
+        judged, plain, *scores_of(plain, campaign.chosen(ids), campaign.task, graded=campaign.graded)
+    )
+
+
+def gather_failures(campaign: Campaign, runs: DevRuns) -> list[dict[str, Any]]:
+    """What went wrong on the failed documents, by code, by the judge, and against gold."""
+    return [
+        asdict(failure)
+        for doc_id in runs.failed
+        for failure in failures_of(runs.judged[doc_id], runs.plain[doc_id], campaign)
+    ]
+
+
+def list_mended(campaign: Campaign, runs: DevRuns) -> str:
+    """Instructions that mended single records, as far as a rewriter may read them: the best source of a rule."""
+    written = [
+        text
+        for outcome in runs.judged.values()
+        if outcome["status"] == "accepted"
+        for addendum in outcome["addenda"]
+        for text in addendum["instructions"]
+        if forbidden(text) is None and campaign.leaks.leak(text) is None
+    ]
+    return "\n".join(f"- {text}" for text in list(dict.fromkeys(written))[:MOST_MENDED])
+
+
+def tell_notes(campaign: Campaign, parts: Split, runs: DevRuns) -> Iterator[str]:
+    """What to know about the documents and the test."""
+    yield f"{len(parts.dev)} development and {len(parts.held_out)} held-out documents"
+    look = campaign.ledger.looks(campaign.task.name, parts.version) + 1
+    power = detection(len(parts.held_out), look_alpha(look))
+    if campaign.graded:
+        power = (
+            f"{campaign.task.metric!r} is compared document by document; by right and wrong alone, {power}"
+        )
+    yield f"at look {look}, {power}"
+    if runs.unknown:
+        yield f"{len(runs.unknown)} development documents could not be scored and are left out"
+    yield from campaign.warnings
+    scores, by = runs.scores, "their gold" if campaign.by_gold else "the judge"
+    if campaign.graded and scores:
+        mean = sum(run.score for run in scores.values()) / len(scores)
+        yield f"{campaign.task.metric!r} is {mean:.3f} on average on the {len(scores)} development documents"
+    elif scores and len(runs.failed) == len(scores):
+        yield f"every development document fails by {by}: look at it before trusting it"
+    elif scores and not runs.failed:
+        yield f"no development document fails by {by}"

@@ -1,38 +1,27 @@
-"""A nominee approved, promoted, or taken back; and what became of a campaign."""
+"""A nominee approved, promoted, or taken back."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cupel.context import RunContext
-from cupel.engine import current
 from cupel.errors import UsageError
-from cupel.improvement.campaign import ledger_of, open_campaign
-from cupel.improvement.sessions import enter
-from cupel.improvement.steps.retest import candidate_of
-from cupel.improvement.versions import as_version, known_version, publish, rules_of, version_of
+from cupel.improvement.candidates import candidate_of
+from cupel.improvement.ledger import ledger_of
+from cupel.improvement.versions import known_version, publish, rules_of, version_of
+from cupel.project import Project
 from cupel.runlog import now
 from cupel.state import ImproveState
-from cupel.task import Rule, TaskSpec, load_task
+from cupel.task import Rule, load_task
 
 
-async def promote_nominee(state: ImproveState) -> dict[str, Any]:
-    """Move the pointer and write the files; again, it changes nothing."""
-    runtime = await current()
-    approver = state.get("approved_by") or "unknown"
-    await enter(ledger_of(runtime.project.state), state["task"], state.get("campaign", ""))
-    await asyncio.to_thread(
-        promote,
-        runtime.project.prompts,
-        runtime.project.state,
-        state["task"],
-        candidate_of(state)["version"],
-        approver,
-    )
-    return {"result": "promoted"}
+async def promote_nominee(state: ImproveState, project: Project) -> None:
+    """Promote what a person approved; again, it changes nothing."""
+    version, approver = candidate_of(state)["version"], state.get("approved_by") or "unknown"
+    await asyncio.to_thread(promote, project.prompts, project.state, state["task"], version, approver)
 
 
 def promote(prompts: Path, state: Path, task_name: str, version: str, approver: str) -> str:
@@ -52,23 +41,21 @@ def promote(prompts: Path, state: Path, task_name: str, version: str, approver: 
         for e in ledger.entries(task=task_name, kind="decision")
         if e.data.get("version") == entry.key and e.data.get("decision") == "promote"
     ]
-    now_at = version_of(task)
+    folder_at = version_of(task)
     compared = {str(data["against"]) for data in decided}
-    if decided and now_at not in compared | {entry.key}:
+    if decided and folder_at not in compared | {entry.key}:
         raise UsageError(
             f"version {entry.key} of {task_name!r} was compared with {', '.join(sorted(compared))}, but the folder "
-            f"is at {now_at}; test it anew, or put the files back"
+            f"is at {folder_at}; test it anew, or put the files back"
         )
     ledger.promote(entry.key, task=task_name, approver=approver, at=now())
     rules = _with_effect(rules_of(entry.data["rules"]), task.rules, decided[-1] if decided else {})
-    publish(task, rules, entry.data["extract"], against=now_at)
+    publish(task, rules, entry.data["extract"], against=folder_at)
     return entry.key
 
 
 def _with_effect(rules: Sequence[Rule], old: Sequence[Rule], decision: Mapping[str, Any]) -> list[Rule]:
     """The new or reworded rules say what they were measured to do, together."""
-    from dataclasses import replace
-
     if not decision:
         return list(rules)
     low, high = decision["interval"]
@@ -76,8 +63,8 @@ def _with_effect(rules: Sequence[Rule], old: Sequence[Rule], decision: Mapping[s
         f"{100 * decision['gain']:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}] on {decision['n']} held-out "
         f"documents, p = {decision['p']:.2g}, with all edits of its version"
     )
-    known = {rule.id: rule.text for rule in old}
-    return [rule if known.get(rule.id) == rule.text else replace(rule, effect=effect) for rule in rules]
+    texts = {rule.id: rule.text for rule in old}
+    return [rule if texts.get(rule.id) == rule.text else replace(rule, effect=effect) for rule in rules]
 
 
 def rollback(prompts: Path, state: Path, task_name: str, version: str, approver: str) -> str:
@@ -94,33 +81,3 @@ def rollback(prompts: Path, state: Path, task_name: str, version: str, approver:
     ledger.rollback(entry.key, task=task_name, approver=approver, at=now())
     publish(task, rules_of(entry.data["rules"]), entry.data["extract"], against=version_of(task))
     return entry.key
-
-
-async def conclude_campaign(state: ImproveState, context: RunContext) -> dict[str, Any]:
-    """What became of the campaign, in one word and its reasons; noted in the ledger."""
-    campaign = await open_campaign(state, context)
-    result, reasons = _result(state)
-    cost = round(await campaign.bench.runtime.run_log.spent_usd(campaign.name), 8)
-    await campaign.note(
-        "note", f"{campaign.name}:ends:{result}", {"result": result, "reasons": reasons, "cost_usd": cost}
-    )
-    return {"result": result, "reasons": reasons, "cost_usd": cost}
-
-
-def _result(state: ImproveState) -> tuple[str, list[str]]:
-    decision, tried = state.get("decision"), state["tried"]
-    if state.get("result") == "promoted":
-        return "promoted", list((decision or {}).get("reasons", []))
-    if decision is not None:
-        named = {"promote": "declined" if state.get("declined") else "nominee", "reject": "rejected"}
-        return named.get(decision["decision"], "inconclusive"), list(decision["reasons"])
-    if not tried:
-        return "nothing_to_do", ["no development document fails, so there is nothing to answer"]
-    reasons = list(dict.fromkeys(turn["reason"] for turn in tried if turn["reason"]))
-    return ("rejected" if any(turn["version"] for turn in tried) else "no_candidate"), reasons
-
-
-def store_version(prompts: Path, state: Path, task_name: str, version: str) -> TaskSpec:
-    """A task as a version of the ledger had it."""
-    task = load_task(task_name, prompts)
-    return as_version(task, known_version(ledger_of(state), task_name, version))

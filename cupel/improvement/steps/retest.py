@@ -1,170 +1,58 @@
-"""A candidate tried: on the documents that failed, then, once, on those held out."""
+"""A candidate tried on the documents that failed, and on as many that passed."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import dataclass
 
-from cupel.context import RunContext
-from cupel.errors import UsageError
-from cupel.improvement.campaign import Campaign, open_campaign
+from cupel.improvement.campaign import Campaign
+from cupel.improvement.candidates import task_under
 from cupel.improvement.failure_clusters import with_anchors
-from cupel.improvement.gate import GateDecision, GateSettings, gate
-from cupel.improvement.versions import is_changed, rules_of
-from cupel.metrics import Pair, Scored, pair_up
-from cupel.models import resolve_models
-from cupel.runlog import now
-from cupel.runs import slices_of
 from cupel.state import Candidate, ImproveState, Round
-from cupel.stats import bootstrap_mean
-
-MOST_UNDECIDED = 0.1
-"""Share of held-out documents without a score beyond which nothing is promoted."""
-
-SHOWN = 5
-"""Regressions and fixes that whoever approves is shown."""
 
 
-async def retest_candidate(state: ImproveState, context: RunContext) -> dict[str, Any]:
-    """Try the candidate on the documents that failed and as many that passed.
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a candidate did to development documents: how many it made better and worse, and its summed gain."""
+
+    documents: int
+    fixes: int
+    breaks: int
+    gain: float
+
+
+async def try_candidate(state: ImproveState, campaign: Campaign, candidate: Candidate) -> Change:
+    """Both prompts on the documents that failed and as many that passed.
 
     These were selected because they failed, so no p-value is computed from them: the gate has its own documents.
     """
-    campaign = await open_campaign(state, context)
-    candidate = candidate_of(state)
-    task = is_changed(campaign.task, rules_of(candidate["rules"]), candidate["extract"])
     ids = with_anchors(state["failed_docs"], state["passed_docs"])
-    old = campaign.scores(await campaign.outcomes(campaign.task, campaign.trial, ids), ids)
-    new = campaign.scores(await campaign.outcomes(task, campaign.trial, ids), ids)
-    both = old.keys() & new.keys()
-    fixes = sum(new[name].score > old[name].score for name in both)
-    breaks = sum(new[name].score < old[name].score for name in both)
-    by_hand = candidate["author"] == "human"
-    gain = sum(new[name].score - old[name].score for name in both)
-    good = gain >= 0 if by_hand else gain > 0
-    number = len(state["tried"]) + 1
-    turn = Round(
-        number=number, version=candidate["version"], diff=candidate["diff"], documents=len(both), fixes=fixes, breaks=breaks,
-        reason="" if good else _no_better(campaign, fixes, breaks, len(both), gain),
-    )  # fmt: skip
-    await campaign.note("note", f"{campaign.name}:round{number}", {**turn, "stage": "retest"})
-    return {"tried": [turn]}
+    before, after = [
+        campaign.scores(await campaign.outcomes(task, campaign.trial, ids), ids)
+        for task in (campaign.task, task_under(candidate, campaign.task))
+    ]
+    gains = [after[name].score - before[name].score for name in before.keys() & after.keys()]
+    return Change(len(gains), sum(gain > 0 for gain in gains), sum(gain < 0 for gain in gains), sum(gains))
 
 
-def _no_better(campaign: Campaign, fixes: int, breaks: int, documents: int, gain: float) -> str:
+def judge_change(campaign: Campaign, candidate: Candidate, change: Change) -> str:
+    """Why the candidate goes no further; empty where it goes to the gate. A person's own may be no better, not worse."""
+    if change.gain > 0 or (candidate["author"] == "human" and change.gain == 0):
+        return ""
     if campaign.graded:
-        mean = f"{campaign.task.metric} {100 * gain / max(documents, 1):+.1f} points on average"
-        return f"no better on development documents: {mean}, {fixes} up, {breaks} down of {documents}"
-    return f"no better on development documents: {fixes} fixed, {breaks} broken of {documents}"
+        mean = f"{campaign.task.metric} {100 * change.gain / max(change.documents, 1):+.1f} points on average"
+        counts = f"{change.fixes} up, {change.breaks} down of {change.documents}"
+        return f"no better on development documents: {mean}, {counts}"
+    counts = f"{change.fixes} fixed, {change.breaks} broken of {change.documents}"
+    return f"no better on development documents: {counts}"
 
 
-def candidate_of(state: ImproveState) -> Candidate:
-    """The candidate a step is about."""
-    candidate = state.get("proposal")
-    if candidate is None:
-        raise UsageError("there is no candidate at this step; start the campaign anew")
-    return candidate
-
-
-async def weigh_candidate(state: ImproveState, context: RunContext) -> dict[str, Any]:
-    """Both prompts on the held-out documents; the look is spent before anything of them is seen."""
-    campaign = await open_campaign(state, context)
-    candidate, ids = candidate_of(state), state["held_out_ids"]
-    look = await asyncio.to_thread(
-        campaign.ledger.look,
-        task=campaign.task.name,
-        held_out=state["held_out_version"],
-        version=candidate["version"],
-        at=now(),
-    )
-    task = is_changed(campaign.task, rules_of(candidate["rules"]), candidate["extract"])
-    old = await campaign.outcomes(campaign.task, campaign.confirmation, ids)
-    new = await campaign.outcomes(task, campaign.confirmation, ids)
-    before, after = campaign.scores(old, ids), campaign.scores(new, ids)
-    both = sorted(before.keys() & after.keys())
-    decision = _decision(
-        campaign, {d: before[d] for d in both}, {d: after[d] for d in both}, len(ids), look.number
-    )
-    changes = {d: after[d].score - before[d].score for d in both}
-    better = sorted((d for d in both if changes[d] > 0), key=lambda d: (-changes[d], d))[:SHOWN]
-    worse = sorted((d for d in both if changes[d] < 0), key=lambda d: (changes[d], d))[:SHOWN]
-    data = {
-        **decision, "version": candidate["version"], "against": campaign.version, "held_out": state["held_out_version"],
-        "diff": candidate["diff"], "better": better, "worse": worse,
-    }  # fmt: skip
-    await campaign.note(
-        "decision", f"{candidate['version']}:{campaign.version}:{state['held_out_version']}", data
-    )
-    side_by_side = [
-        {
-            "doc_id": d, "change": "worse" if d in worse else "better", "before": old[d]["record"], "after": new[d]["record"],
-            "before_score": before[d].score, "after_score": after[d].score,
-        }
-        for d in (*worse, *better)
-    ]  # fmt: skip
-    cost = round(await campaign.bench.runtime.run_log.spent_usd(campaign.name), 8)
-    return {"cost_usd": cost} | _standing(state, candidate, {**data, "side_by_side": side_by_side})
-
-
-def _standing(state: ImproveState, candidate: Candidate, decision: dict[str, Any]) -> dict[str, Any]:
-    """The decision; where a person's edit did not pass, that of the nominee it was made from, which still stands."""
-    passed = state.get("passed")
-    if passed is None or decision["decision"] == "promote":
-        return {"decision": decision, "passed": None}
-    told = f"{candidate['version']}, your edit, did not pass the gate ({decision['decision']}): {decision['reasons'][0]}"
-    return {**passed, "passed": None, "objection": told}
-
-
-def _decision(
-    campaign: Campaign, before: Mapping[str, Scored], after: Mapping[str, Scored], asked: int, look: int
-) -> dict[str, Any]:
-    """The gate's decision as plain JSON; where too few documents could be scored it is inconclusive."""
-    undecided = asked - len(before)
-    if not before:
-        return {
-            "decision": "inconclusive",
-            "reasons": ["no held-out document could be scored"],
-            "n": 0,
-            "look": look,
-        }
-    groups = {doc_id: campaign.documents[doc_id].group for doc_id in before}
-    slices = {doc_id: slices_of(campaign.documents[doc_id]) for doc_id in before}
-    judge = resolve_models(campaign.context, campaign.bench.runtime.env).judge
-    settings = GateSettings(
-        metric=campaign.metric, dev_metric=campaign.metric if campaign.by_gold else f"judge:{judge}"
-    )
-    pairs = pair_up(before, after, groups=groups, slices=slices)
-    made = gate(pairs, look=look, settings=settings)
-    told = _as_json(made) | {"metric": settings.metric} | _levels(pairs)
-    if undecided:
-        told["notes"] = [
-            *told["notes"],
-            f"{undecided} held-out documents could not be scored under both prompts",
-        ]
-    if undecided > MOST_UNDECIDED * asked and made.decision == "promote":
-        told["decision"] = "inconclusive"
-        told["reasons"] = [f"{undecided} of {asked} held-out documents could not be scored", *told["reasons"]]
-    return told
-
-
-def _levels(pairs: Sequence[Pair]) -> dict[str, Any]:
-    """Both prompts' means with their 95 % intervals by group, and what a document costs under each."""
-    groups = [pair.group for pair in pairs]
-    intervals = (
-        bootstrap_mean([getattr(pair, name) for pair in pairs], groups) for name in ("before", "after")
-    )
-    before, after = ([interval.low, interval.high] for interval in intervals)
-    cost = {}
-    for name, runs in (("before", [pair.old for pair in pairs]), ("after", [pair.new for pair in pairs])):
-        known = [run.usd for run in runs if run.usd is not None]
-        cost[f"usd_{name}"] = sum(known) / len(runs) if len(known) == len(runs) else None
-        cost[f"tokens_{name}"] = sum(run.tokens for run in runs) / len(runs)
-    return {"before_interval": before, "after_interval": after, "cost": cost}
-
-
-def _as_json(made: GateDecision) -> dict[str, Any]:
-    told = asdict(made)
-    return json.loads(json.dumps(told)) | {"interval": [made.interval.low, made.interval.high]}  # type: ignore[no-any-return]  # plain JSON
+async def note_round(
+    state: ImproveState, campaign: Campaign, candidate: Candidate, change: Change, reason: str
+) -> Round:
+    """The round, noted in the ledger."""
+    turn = Round(
+        number=len(state["tried"]) + 1, version=candidate["version"], diff=candidate["diff"],
+        documents=change.documents, fixes=change.fixes, breaks=change.breaks, reason=reason,
+    )  # fmt: skip
+    await campaign.note("note", f"{campaign.name}:round{turn['number']}", {**turn, "stage": "retest"})
+    return turn

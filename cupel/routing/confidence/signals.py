@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from cupel.errors import SettingError
 from cupel.routing.confidence.agreement import record_agreement
+from cupel.text import is_grounded
 
 CallsFrom = Literal["second_record", "verifications", "samples"]
 """The part of `Observed` whose calls a signal needs, and is billed for."""
@@ -67,12 +68,12 @@ def schema_valid(seen: Observed) -> float | None:
 
 def quotes_verbatim(seen: Observed) -> float | None:
     """Share of quotes found word for word; None where the record has no quotes."""
-    return _share(seen.quote_matches, {"verbatim"})
+    return _share(seen.quote_matches, lambda match: match == "verbatim")
 
 
 def quotes_grounded(seen: Observed) -> float | None:
     """Share of quotes found verbatim or but for typography (normalised)."""
-    return _share(seen.quote_matches, {"verbatim", "normalised"})
+    return _share(seen.quote_matches, is_grounded)
 
 
 def fields_filled(seen: Observed) -> float | None:
@@ -216,8 +217,8 @@ def _finite(logs: Sequence[float] | None) -> list[float]:
     return [value for value in logs or () if math.isfinite(value)]
 
 
-def _share(matches: Sequence[str] | None, good: set[str]) -> float | None:
-    return sum(match in good for match in matches) / len(matches) if matches else None
+def _share(matches: Sequence[str] | None, is_good: Callable[[str], bool]) -> float | None:
+    return sum(map(is_good, matches)) / len(matches) if matches else None
 
 
 def _entropy(logs: Sequence[float]) -> float:

@@ -133,7 +133,7 @@ class _Desk:
         return part
 
     async def _closed(self) -> None:
-        await self._runner.runtime.drain()
+        await self._runner.runtime.calls.drain()
         await close_current()
         await self._loop.shutdown_default_executor()
 

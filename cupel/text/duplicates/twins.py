@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cupel.state import Attempt, Evidence, Outcome
+from cupel.state import Attempt, Outcome
 from cupel.tables import Row
 from cupel.text.documents import document_id
 from cupel.text.duplicates.index import Twin
 from cupel.text.evidence import ground_record
+from cupel.text.grounding import is_grounded
 
 PATH = ["duplicate"]
 """A duplicate walks no graph."""
-
-_FAITHFUL = ("verbatim", "normalised")
 
 
 def take_over(original: Outcome, document: Row, twin: Twin, schema: Mapping[str, Any]) -> Outcome | None:
@@ -37,7 +36,7 @@ def take_over(original: Outcome, document: Row, twin: Twin, schema: Mapping[str,
             original, mine, f"the same text as {_name(original, mine)}: its outcome, not asked again"
         )
     evidence = ground_record(original["record"], schema, document.text)
-    if not _is_faithful(evidence):
+    if not all(is_grounded(item["match"]) for item in evidence):
         return None
     said = (
         f"a near-duplicate of {_name(original, mine)} (similarity {twin.similarity:.3f}): its record, every quote "
@@ -57,10 +56,6 @@ def is_taken_over(outcome: Outcome) -> bool:
 
 def _name(original: Outcome, mine: str) -> str:
     return original["doc_id"] if original["doc_id"] != mine else "an earlier row"
-
-
-def _is_faithful(evidence: list[Evidence]) -> bool:
-    return all(item["match"] in _FAITHFUL for item in evidence)
 
 
 def _copy(original: Outcome, doc_id: str, said: str) -> Outcome:

@@ -39,10 +39,10 @@ class Grounding:
     parts: tuple[Span, ...] = ()
 
 
-def is_grounded(match: Match) -> bool:
+def is_grounded(match: str) -> bool:
     """Whether a quote with this match may be shown as a quotation of the text.
 
     >>> [match for match in STRENGTH if is_grounded(match)]
     ['normalised', 'verbatim']
     """
-    return STRENGTH[match] >= STRENGTH["normalised"]
+    return match in ("verbatim", "normalised")

@@ -55,6 +55,7 @@ def drawn(graph):
 
 
 async def test_the_walk_is_that_of_conditional_edges():
+    """A document takes the same way whether a step decides inside itself or an edge does."""
     step, edge = [
         await built(by_step=by_step).ainvoke({"text": "a"}, context=RunContext()) for by_step in (True, False)
     ]
@@ -63,5 +64,6 @@ async def test_the_walk_is_that_of_conditional_edges():
 
 
 def test_the_drawing_is_that_of_conditional_edges():
+    """Studio shows a step that decides inside itself edge for edge as one with conditional edges."""
     assert drawn(built(by_step=True)) == drawn(built(by_step=False))
     assert ("verify", "extract", "again", True) in drawn(built(by_step=True))

@@ -44,7 +44,7 @@ def test_a_terminal_without_unicode_shows_question_marks_and_no_traceback(monkey
 
 
 def test_piped_output_is_wide(monkeypatch):
-    """Nobody's terminal limits a file."""
+    """No terminal's width limits what goes to a file."""
     monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.setattr(sys, "stdout", Stream("utf-8"))
 

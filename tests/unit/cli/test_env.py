@@ -24,7 +24,7 @@ def study(tmp_path, monkeypatch):
 
 
 def test_what_is_set_stands_and_the_rest_comes_from_the_file(study):
-    """Comments, quotes, `export`, and a name without a value."""
+    """Comments, quotes, `export` and a name without a value are read as they are meant."""
     env = {"CUPEL_JUDGE": "always"}
     read_environment(env)
 
@@ -49,7 +49,7 @@ def test_a_folder_below_reads_the_projects_file_and_one_outside_reads_none(
 
 @pytest.mark.parametrize(("told", "read"), [('{"env": {"A": 1}}', {"A": "1"}), ("{", {}), ('{"env": 3}', {})])
 def test_variables_may_stand_in_langgraph_json_itself(study, told, read):
-    """As the server allows; a broken file is another command's to complain about."""
+    """Variables are read there as the server reads them; a broken file is another command's to complain about."""
     (study.folder / "langgraph.json").write_text(told)
 
     assert read_by_project(study) == read
@@ -65,7 +65,7 @@ def test_doctor_names_the_variables_and_never_their_values(study):
 
 
 def test_the_command_line_reads_it(study, monkeypatch):
-    """Before any command runs."""
+    """It is read before any command runs."""
     for name in ("CUPEL_JUDGE", "GROQ_API_KEY"):
         monkeypatch.setenv(name, "to be put back")
         del os.environ[name]

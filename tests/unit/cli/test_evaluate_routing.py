@@ -53,7 +53,7 @@ def frame():
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
 def test_rows_of_ones_own_give_one_json_object(tmp_path, frame, suffix):
-    """The same figures from every format, baselines included, nothing else on stdout."""
+    """Every format gives the same figures, baselines included, and nothing else is on stdout."""
     path = tmp_path / f"log.{suffix}"
     {
         "csv": lambda: frame.to_csv(path, index=False),
@@ -70,7 +70,7 @@ def test_rows_of_ones_own_give_one_json_object(tmp_path, frame, suffix):
 
 
 def test_a_table_and_a_page_are_written(tmp_path, frame):
-    """Trained policies among them."""
+    """Table and page also have the policies that are trained."""
     frame.to_csv(tmp_path / "log.csv", index=False)
     result = invoke(tmp_path / "log.csv", "--html", tmp_path / "page.html")
 
@@ -80,7 +80,7 @@ def test_a_table_and_a_page_are_written(tmp_path, frame):
 
 
 def test_a_figure_that_got_worse_ends_with_one(tmp_path, frame):
-    """Save a baseline, spoil the signal, compare."""
+    """A baseline is saved, the signal spoilt, and the comparison ends with exit code 1."""
     path = tmp_path / "log.csv"
     frame.to_csv(path, index=False)
     invoke(path, "--no-learn", "--baseline", tmp_path, "--save-baseline")
@@ -119,7 +119,7 @@ def test_a_reference_table_is_compared(tmp_path, frame):
     ],
 )
 def test_bad_sources_are_refused(tmp_path, name, content, error, text):
-    """File, value and next step."""
+    """A source that cannot be read is named with its value and the next step."""
     if content is not None:
         (tmp_path / name).write_text(content, encoding="utf-8")
     with pytest.raises(error, match=text):
@@ -149,7 +149,7 @@ def test_an_experiment_reads_its_data_through_its_reader(tmp_path):
 
 
 def test_the_command_runs_as_a_module_and_without_a_traceback(tmp_path):
-    """Exit code 2 and one line for a missing file."""
+    """A missing file gives exit code 2 and one line."""
     done = subprocess.run(
         [sys.executable, "-m", "cupel.cli.commands.evaluate_routing", str(tmp_path / "none.csv")],
         capture_output=True,

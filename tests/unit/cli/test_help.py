@@ -51,7 +51,7 @@ def test_help_imports_nothing_heavy():
 
 
 def test_without_a_command_the_help_is_shown():
-    """A newcomer types the bare name."""
+    """A newcomer who types the bare name sees the help."""
     result = CliRunner().invoke(app, [])
 
     assert "Commands:" in result.output

@@ -30,7 +30,7 @@ def test_a_command_line_of_the_page_parses(line):
 
 
 def test_the_page_shows_the_whole_day_and_stays_short():
-    """From failures to promotion."""
+    """The page leads from failures to promotion."""
     shown = {line.split()[0] for line in COMMANDS}
 
     assert {"run", "failures", "show", "improve", "prompts", "eval"} <= shown

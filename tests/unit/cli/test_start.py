@@ -35,7 +35,7 @@ def ran():
 
 
 def test_a_package_put_off_runs_when_something_in_it_is_asked_for(package):
-    """Once, also after the start is over."""
+    """It runs once, also after the start is over."""
     with starting_soon():
         module = importlib.import_module(package)
         assert not ran()
@@ -55,7 +55,7 @@ def test_its_submodules_are_imported_without_it(package):
 
 
 def test_a_name_it_has_not_is_an_attribute_error(package):
-    """And not a second loading."""
+    """A name the module has not is an attribute error and causes no second loading."""
     with starting_soon():
         module = importlib.import_module(package)
 
@@ -75,7 +75,7 @@ def test_nothing_of_it_is_left_behind(package):
 
 
 def test_the_real_packages_bear_it():
-    """In a process of its own, since here they are loaded already."""
+    """They are tried in a process of its own, since here they are loaded already."""
     code = (
         "import sys\n"
         "from cupel.cli._start import starting_soon\n"

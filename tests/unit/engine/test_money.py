@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 
-from cupel.engine.purses import SharedBudget
+from cupel.engine.money import SharedBudget
 from cupel.errors import BudgetExceededError, SettingError
 from cupel.runlog.store import RunLog, StoredResponse
 
@@ -57,7 +57,7 @@ async def test_two_processes_together_never_pass_the_cap(logs):
 
 
 async def test_what_a_lost_process_had_reserved_stays_spent(logs):
-    """Also for a run that is taken up again; nobody waits for ever for what nobody will give back."""
+    """A run that is taken up again counts it too; nobody waits for ever for what nobody will give back."""
     one, other = await budgets(logs, patience_s=0.1)
     await one.reserve("lost", 0.7)
     with pytest.raises(BudgetExceededError, match="nobody has heard of again"):
@@ -80,13 +80,13 @@ async def test_what_was_surely_not_billed_is_given_back_to_whoever_waits(logs):
 
 
 async def test_a_call_that_can_never_fit_is_refused_at_once(logs):
-    """With the sums."""
+    """The refusal shows the sums."""
     one, _ = await budgets(logs)
     with pytest.raises(BudgetExceededError, match=r"\$0\.000000 of \$1\.000000 is spent .* cost \$1\.500000"):
         await one.reserve("large", 1.5)
 
 
 def test_a_cap_that_is_no_number_is_refused(logs):
-    """As everywhere."""
+    """A cap that is no number is refused here as everywhere."""
     with pytest.raises(SettingError, match="max_usd=-1"):
         SharedBudget(logs[0], "run", -1)

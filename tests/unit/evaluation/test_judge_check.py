@@ -102,7 +102,7 @@ def test_criteria_are_compared_one_by_one(study):
     ],
 )
 def test_a_line_that_is_no_label_is_named(tmp_path, line, why):
-    """With what it would take."""
+    """The error says what a label would take."""
     path = tmp_path / "labels.jsonl"
     path.write_text(line + "\n")
 

@@ -24,7 +24,7 @@ def reasons(*edits):
 
 
 def test_edits_are_read_in_order():
-    """Each with its reason and the failures it answers."""
+    """Each edit comes with its reason and the failures it answers."""
     read = read_edits(
         {"edits": [edit(), edit("delete", "skip", ""), edit("replace", "exact", "Copy to the letter.")]},
         RULES,
@@ -76,7 +76,7 @@ def test_a_rule_is_edited_once_and_five_edits_are_enough():
     "reply", [None, "", "I cannot help with that.", {}, [], {"edits": None}, {"prompt": "You are …"}, 429]
 )
 def test_a_reply_without_edits_is_said_to_be_one(reply):
-    """A refusal, nothing at all, or a whole new prompt: no candidate, no exception."""
+    """A refusal, nothing at all, or a whole new prompt gives no candidate and no exception."""
     read = read_edits(reply, RULES)
 
     assert read.edits == ()
@@ -117,7 +117,7 @@ def test_an_edit_that_does_not_fit_is_refused(bad):
 
 
 def test_the_diff_has_a_line_per_rule():
-    """Small enough to approve at a glance."""
+    """A difference is small enough to be approved at a glance."""
     diff = rules_diff(RULES, apply_edits(RULES, [Edit("replace", "skip", "Skip thanks too.", "w", ())]))
 
     assert "-skip: Skip greetings." in diff

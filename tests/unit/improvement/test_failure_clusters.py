@@ -22,7 +22,7 @@ def failure(
 
 
 def test_failures_with_the_same_cause_come_together_however_worded():
-    """The largest group first; another cause, criterion or prompt version stands apart."""
+    """The largest group comes first; another cause, criterion or prompt version stands apart."""
     groups = cluster(
         [
             failure("d1", "The hedged sentence in /claims/3 was listed as a claim."),
@@ -60,7 +60,7 @@ def test_what_an_addendum_mended_comes_first():
 
 
 def test_a_clusters_cost_counts_each_document_once():
-    """And is unknown where a price is."""
+    """The cost is unknown where a price is."""
     paid = [
         failure("d1", cost_usd=0.5),
         failure("d1", "A hedged sentence listed as claim.", cost_usd=0.5),
@@ -80,7 +80,7 @@ def test_a_clusters_cost_counts_each_document_once():
     ],
 )
 def test_a_plain_critique_is_told_with_its_verified_quote(made, told):
-    """Shortened where it is long."""
+    """A quote is shortened where it is long."""
     assert safe_critique(made, LEAKS).endswith(told)
 
 
@@ -118,7 +118,7 @@ def test_the_rewriter_is_told_causes_and_may_cite_what_it_was_told():
 
 
 def test_as_many_anchors_as_failures_are_drawn_the_same_each_time():
-    """No document twice, no failure among the anchors."""
+    """No document is drawn twice, and no failure is among the anchors."""
     passed = [f"p{n}" for n in range(50)]
     drawn = with_anchors(["d1", "d2", "d1"], [*passed, "d1"])
 

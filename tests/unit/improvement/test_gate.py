@@ -23,7 +23,7 @@ def pairs(fixes=0, breaks=0, same=0, *, group_size=1, slices=None, **new):
 
 
 def test_a_clear_gain_is_promoted():
-    """With its figures."""
+    """A clear gain is promoted, and the decision has its figures."""
     decided = gate(pairs(30, 8, 162), look=1)
 
     assert decided.decision == "promote"
@@ -40,7 +40,7 @@ def test_what_one_look_would_promote_a_later_one_does_not():
 
 
 def test_all_looks_together_spend_no_more_than_one():
-    """However many there are."""
+    """This holds however many looks there are."""
     assert sum(look_alpha(k) for k in range(1, 10_000)) < 0.05
     with pytest.raises(ValueError, match="counted from 1"):
         look_alpha(0)
@@ -48,7 +48,7 @@ def test_all_looks_together_spend_no_more_than_one():
 
 @pytest.mark.parametrize(("fixes", "breaks"), [(10, 10), (5, 20), (0, 0)])
 def test_no_gain_is_rejected(fixes, breaks):
-    """Also where nothing changed."""
+    """A candidate without a gain is rejected, also where nothing changed."""
     decided = gate(pairs(fixes, breaks, 150), look=1)
 
     assert decided.decision == "reject"
@@ -66,7 +66,7 @@ def test_a_gain_that_may_be_luck_is_inconclusive_and_says_what_would_decide():
 
 
 def test_too_few_documents_say_what_they_could_detect():
-    """And promote nothing."""
+    """Too few documents promote nothing, and say what they could detect."""
     decided = gate(pairs(3, 0, 0), look=1)
 
     assert decided.decision == "inconclusive"
@@ -79,12 +79,6 @@ def test_too_few_documents_say_what_they_could_detect():
     [
         pytest.param(
             pairs(40, 0, 160, tokens=1201), {}, "+20% tokens a document (1201), allowed are +20%", id="tokens"
-        ),
-        pytest.param(
-            pairs(40, 0, 160, usd=0.002),
-            {"max_usd_per_document": 0.0015},
-            "0.002000 USD a document",
-            id="cost",
         ),
         pytest.param(
             pairs(40, 0, 160),
@@ -100,14 +94,6 @@ def test_a_better_prompt_that_is_worse_elsewhere_is_rejected(made, settings, rea
 
     assert decided.decision == "reject"
     assert reason in decided.reasons[0]
-
-
-def test_a_cost_that_is_unknown_under_a_cap_is_not_promoted():
-    """Nobody can say that it holds."""
-    decided = gate(pairs(40, 0, 160, usd=None), look=1, settings=GateSettings(max_usd_per_document=1.0))
-
-    assert decided.decision == "inconclusive"
-    assert "cost of 200 documents is unknown" in decided.reasons[0]
 
 
 def test_fewer_valid_replies_are_rejected():
@@ -138,7 +124,7 @@ def test_one_reply_lost_among_few_is_not_proof_of_harm_but_leaves_it_open():
     [(57, "reject", "slice 'german' lost"), (55, "inconclusive", "hardly luck")],
 )
 def test_a_slice_that_is_harmed_blocks(start, decision, said):
-    """Better on the whole, much worse on the German speeches: beyond doubt, or nearly so."""
+    """Better on the whole but much worse on the German speeches is no gain, beyond doubt or nearly so."""
     german = range(start, 80)
     decided = gate(pairs(60, 12, 128, slices=lambda at: ["german"] if at in german else ["english"]), look=1)
 
@@ -198,7 +184,7 @@ def test_an_empty_comparison_is_a_mistake():
 
 
 def test_runs_are_paired_on_identical_documents():
-    """By id, with their groups and slices."""
+    """Two runs are paired by document id, with groups and slices."""
     made = pair_up(
         {"b": Scored(score=0), "a": Scored(score=1)},
         {"a": Scored(score=1), "b": Scored(score=1)},

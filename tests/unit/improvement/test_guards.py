@@ -105,7 +105,7 @@ def test_a_bad_edit_does_not_take_the_good_one_with_it():
 
 @pytest.mark.parametrize("reply", [None, "I cannot help with that.", {}, ""])
 def test_a_broken_rewriter_gives_no_candidate(reply):
-    """An outage, a refusal or an empty reply."""
+    """An outage, a refusal or an empty reply gives no candidate."""
     made = propose(reply, RULES, failures=FAILURES, leaks=LEAKS, token_budget=400)
 
     assert made.rules is None

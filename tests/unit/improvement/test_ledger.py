@@ -28,7 +28,7 @@ def decide(ledger, version, decision="promote", against="v0"):
 
 
 def test_entries_come_back_as_they_were_written(ledger):
-    """Oldest first, by task and kind."""
+    """Entries come oldest first, by task and kind."""
     ledger.append("note", task="t", key="1", at=AT, data={"text": "ä – “ü”"})
     ledger.append("note", task="u", key="1", at=AT, data={})
 
@@ -106,7 +106,7 @@ def test_nothing_is_promoted_without_a_decision_to(ledger, decision):
 
 
 def test_a_promotion_can_be_rolled_back_to_what_was_before(ledger):
-    """Also to the version it all started from."""
+    """A rollback may also lead to the version it all started from."""
     decide(ledger, "v1")
     ledger.promote("v1", task="t", approver="someone", at=AT)
     decide(ledger, "v2", against="v1")
@@ -151,7 +151,7 @@ def test_two_environments_have_pointers_of_their_own(ledger):
     assert (ledger.active("t", "staging"), ledger.active("t")) == ("v1", None)
 
 
-def test_a_task_is_refined_by_one_at_a_time(ledger):
+def test_a_task_is_improved_by_one_at_a_time(ledger):
     """The second is refused and told who holds it; another task is free."""
     with ledger.session("t"):
         with (
@@ -206,7 +206,7 @@ def writer(ledger, name, count=1_000_000):
 
 
 def test_processes_that_write_at_once_lose_nothing(ledger):
-    """Two writers, every line whole, none twice."""
+    """Of two writers every line is whole, and none is there twice."""
     writers = [writer(ledger, name, 25) for name in "ab"]
     for process in writers:
         process.communicate(timeout=60)
@@ -216,7 +216,7 @@ def test_processes_that_write_at_once_lose_nothing(ledger):
 
 
 def test_a_killed_writer_loses_nothing_it_acknowledged(ledger):
-    """Kill -9 in full flight; the next writer goes on where it stopped and gives the same ledger."""
+    """After kill -9 in full flight the next writer goes on where it stopped and gives the same ledger."""
     acknowledged = -1
     for _ in range(3):
         process = writer(ledger, "a")

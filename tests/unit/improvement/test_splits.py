@@ -3,12 +3,13 @@
 import pytest
 
 from cupel.errors import NotEnoughDataError
-from cupel.improvement.splits import SplitDocument, split
+from cupel.improvement.splits import split
+from cupel.runs.bench import Document
 
 
 def documents(groups=60, size=5):
     return [
-        SplitDocument(f"d{group}-{n}", f"debate {group}", f"Speech {n} of debate {group}.")
+        Document(doc_id=f"d{group}-{n}", group=f"debate {group}", text=f"Speech {n} of debate {group}.")
         for group in range(groups)
         for n in range(size)
     ]
@@ -25,7 +26,7 @@ def test_no_group_is_on_both_sides_and_no_document_is_lost():
 
 
 def test_the_order_of_documents_does_not_matter():
-    """The same sides and the same version."""
+    """Any order gives the same sides and the same version."""
     assert split(documents()) == split(list(reversed(documents())))
 
 
@@ -38,13 +39,15 @@ def test_a_document_stays_on_its_side_when_others_come():
 
 
 def test_another_salt_holds_out_others():
-    """For a held-out side that was looked at too often."""
+    """A new salt is for a held-out side that was looked at too often."""
     assert split(documents()).held_out != split(documents(), salt="2").held_out
 
 
 def test_groups_that_share_a_text_stay_together():
     """The same speech under two debates would be tuned on and held out."""
-    twins = [SplitDocument(f"copy{n}", f"other {n}", f"Speech 0   of DEBATE {n}") for n in range(60)]
+    twins = [
+        Document(doc_id=f"copy{n}", group=f"other {n}", text=f"Speech 0   of DEBATE {n}") for n in range(60)
+    ]
     made = split([*documents(), *twins])
 
     for n in range(60):

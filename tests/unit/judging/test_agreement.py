@@ -19,7 +19,7 @@ def cases(both_pass=0, false_pass=0, false_fail=0, both_fail=0, unknown=0):
 
 
 def test_the_rates_are_those_of_the_table():
-    """Known by counting: 40 of 50 passed right, 45 of 50 failed right."""
+    """Forty of fifty passed right and 45 of 50 failed right are the rates .8 and .9, known by counting."""
     measured = measure_agreement(*cases(40, 5, 10, 45, unknown=3))
 
     assert measured.tpr.value == 0.8
@@ -50,7 +50,7 @@ def test_the_rates_are_those_of_the_table():
     ],
 )
 def test_a_judge_that_may_be_near_chance_is_advisory(counts, why):
-    """And is told why."""
+    """Its user is told why."""
     measured = measure_agreement(*cases(**counts))
 
     assert measured.advisory == bool(why)
@@ -58,14 +58,14 @@ def test_a_judge_that_may_be_near_chance_is_advisory(counts, why):
 
 
 def test_rates_without_cases_are_none():
-    """Not zero."""
+    """A rate of no case at all is unknown and not zero."""
     measured = measure_agreement(*cases(both_pass=10))
 
     assert (measured.tnr.value, tuple(measured.tnr.interval)) == (None, (0.0, 1.0))
 
 
 def test_kappa_of_alternating_tables_is_known():
-    """Perfect, none, and worse than chance."""
+    """Kappa is known by hand for perfect agreement, for none, and for worse than chance."""
     tables = np.array([[5.0, 0, 0, 5], [5, 5, 5, 5], [0, 5, 5, 0]])
 
     assert cohen_kappa(tables).tolist() == [1, 0, -1]

@@ -57,15 +57,15 @@ EVIDENCE = [
 ]
 
 
-def check(change=None, evidence=EVIDENCE, **settings):
+def check(change=None, evidence=EVIDENCE):
     record = copy.deepcopy(RECORD)
     if change:
         change(record)
-    return [(f.criterion, f.reasoning) for f in code_checks(record, SCHEMA, evidence, text=TEXT, **settings)]
+    return [(f.criterion, f.reasoning) for f in code_checks(record, SCHEMA, evidence, text=TEXT)]
 
 
 def test_a_faultless_record_has_no_findings():
-    """Nothing to object to."""
+    """Code objects to nothing in a record that is right."""
     assert check() == []
 
 
@@ -120,15 +120,8 @@ def test_a_quote_stands_verbatim_at_its_offsets_or_is_a_fault(entry, said):
     assert said in found[0][1]
 
 
-def test_a_task_may_accept_elided_quotes():
-    """It says which matches it takes."""
-    evidence = [{**EVIDENCE[0], "match": "elided"}, EVIDENCE[1]]
-
-    assert check(evidence=evidence, accepted_matches=frozenset({"verbatim", "elided"})) == []
-
-
 def test_an_item_said_twice_is_found_although_its_id_differs():
-    """Same content at the same place."""
+    """Two items with the same content at the same place are one item said twice, whatever their ids."""
     found = check(
         lambda r: r["claims"].append(claim(3, "We must act now")),
         evidence=[*EVIDENCE, place("/claims/2/quote", "We must act now")],

@@ -37,7 +37,7 @@ def findings(**by_id):
 
 
 def test_the_reply_schema_is_valid_strict_and_asks_for_reasons_first():
-    """Fixed keys, nothing optional, nothing extra; the reasoning precedes the finding."""
+    """Keys are fixed, nothing is optional or extra, and the reasoning precedes the finding."""
     schema = judge_schema(CRITERIA)
     Draft202012Validator.check_schema(schema)
     finding = schema["$defs"]["finding"]
@@ -51,7 +51,7 @@ def test_the_reply_schema_is_valid_strict_and_asks_for_reasons_first():
 
 
 def test_a_judgement_is_read_in_the_order_of_the_criteria():
-    """Whatever order the model chose."""
+    """The order the model chose does not matter."""
     reply = {
         "clear": answer("fail"),
         "complete": answer("unknown"),
@@ -86,7 +86,7 @@ def test_a_finding_may_have_no_evidence(quote):
 
 @pytest.mark.parametrize("reply", [None, "pass", [], {}, {"other": answer()}, 1.0])
 def test_a_reply_of_another_shape_is_no_judgement(reply):
-    """None, which is not a score of 0."""
+    """It gives None, which is not a score of 0."""
     assert read_judgement(reply, CRITERIA, ExactGrounder()) is None
 
 
@@ -195,7 +195,7 @@ def test_an_advisory_judge_refines_nothing_but_code_does():
 
 
 def test_a_verdict_is_carried_by_the_state_as_plain_data():
-    """Every key the state documents, and no other."""
+    """A verdict has every key the state documents, and no other."""
     record = aggregate(findings(grounded="pass", complete="pass", clear="pass"), CRITERIA).to_record(
         attempt=2, model="scripted:judge"
     )

@@ -63,7 +63,7 @@ def test_the_win_rate_counts_ties_half_and_leaves_out_what_is_unknown():
 
 
 def test_without_judgements_there_is_no_win_rate():
-    """Not one half."""
+    """A win rate of no judgement is unknown and not one half."""
     assert win_rate(["unknown"]).rate is None
 
 
@@ -75,5 +75,5 @@ def test_audits_without_a_verdict_say_nothing():
 
 
 def test_the_comparison_asks_for_reasons_first():
-    """As every judgement here."""
+    """A comparison asks for the reasoning before the preference, as every judgement here does."""
     assert list(pairwise_schema()["properties"]) == ["reasoning", "better"]

@@ -69,7 +69,7 @@ def test_every_mutation_changes_the_record_and_leaves_it_valid(seed):
 
 @pytest.mark.parametrize("seed", range(12))
 def test_each_mutation_does_what_its_name_says(seed):
-    """And nothing else."""
+    """A mutation does what its name says to the record, and nothing else."""
     made = spoiled(seed)
     sizes = {name: len(m.record["claims"]) + len(m.record["premises"]) for name, m in made.items()}
     quotes = [

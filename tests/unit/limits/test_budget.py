@@ -66,7 +66,7 @@ async def test_a_call_that_waits_is_refused_once_no_room_can_come():
 
 
 async def test_a_released_reservation_costs_nothing():
-    """A call that was never billed."""
+    """A reservation is released for a call that was never billed."""
     budget = Budget(1.0)
     budget.release(await budget.reserve(1.0))
 
@@ -124,7 +124,7 @@ async def test_a_cost_above_its_reservation_is_recorded_as_it_is():
 
 
 async def test_a_cancelled_wait_holds_nothing():
-    """Neither while it waits nor when its turn came at the same moment."""
+    """A call that is cancelled holds nothing, neither while it waits nor when its turn came at the same moment."""
     budget = Budget(1.0)
     first = await budget.reserve(1.0)
     waiting = asyncio.create_task(budget.reserve(1.0))

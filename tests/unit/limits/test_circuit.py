@@ -67,7 +67,7 @@ def test_a_provider_that_refuses_is_up(circuit, failure, status):
 
 @pytest.mark.parametrize("error", [asyncio.CancelledError(), KeyError("bug")], ids=repr)
 def test_what_says_nothing_about_the_provider_counts_neither_way(circuit, failure, error):
-    """Neither opens it nor starts the count again."""
+    """It neither opens the circuit nor starts the count again."""
     fail(circuit, failure("down", 503), 2)
     fail(circuit, error, 5)
     assert circuit.state == "closed"
@@ -98,7 +98,7 @@ def test_a_try_that_succeeds_closes_it(circuit, clock, failure):
 
 
 def test_a_try_that_fails_rests_twice_as_long_up_to_eight_times(circuit, clock, failure):
-    """10, 20, 40, 80, 80 seconds."""
+    """The rests are 10, 20, 40, 80 and 80 seconds."""
     fail(circuit, failure("down", 503), 3)
     rests = []
     for _ in range(5):

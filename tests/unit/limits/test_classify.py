@@ -56,7 +56,7 @@ def test_a_429_means_what_its_text_says(failure, text, kind):
 
 
 def test_spent_credit_is_a_limit_though_it_comes_as_a_429(failure):
-    """OpenAI's insufficient_quota: trying again is useless."""
+    """After OpenAI's insufficient_quota trying again is useless."""
     error = failure("You exceeded your current quota", 429, code="insufficient_quota")
 
     assert classify(error) == "limit"
@@ -64,7 +64,7 @@ def test_spent_credit_is_a_limit_though_it_comes_as_a_429(failure):
 
 
 def test_a_limit_says_when_it_opens_wherever_the_provider_wrote_it(failure):
-    """In a header as well as in the text."""
+    """The time is read from a header as well as from the text."""
     error = translate(failure("free-models-per-day", 429, {"retry-after": "3600"}), model="openrouter:m")
 
     assert error.resets_in_s == 3_600

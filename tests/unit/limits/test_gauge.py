@@ -45,7 +45,7 @@ def requests(level, limit=30.0, period_s=MINUTE_S):
 
 
 def test_more_use_than_ours_raises_the_count():
-    """Another program on the same key; less what may have leaked since we sent."""
+    """Another program on the same key is counted, less what may have leaked since we sent."""
     gauge = gauge_of()
     end(gauge, send(gauge, 0.0), 0.2, requests(1.0))
     end(gauge, send(gauge, 1.0), 1.2, requests(20.0))
@@ -86,7 +86,7 @@ def test_a_limit_taken_for_one_per_minute_may_turn_out_to_be_daily():
 
 
 def test_an_hourly_limit_and_one_per_minute_are_kept_side_by_side():
-    """One in the headers, the other in a refusal: neither replaces the other."""
+    """A limit in the headers and another in a refusal do not replace each other."""
     gauge = gauge_of()
     hourly = requests(40.0, limit=500.0, period_s=3_600.0)
     end(gauge, send(gauge, 0.0), 0.2, hourly)
@@ -123,7 +123,7 @@ def test_a_provider_that_counts_more_than_we_estimate_is_believed():
 
 
 def test_one_odd_estimate_does_not_spoil_all_others():
-    """At most four times our estimate."""
+    """One reply raises what is believed of the next to four times our estimate at most."""
     gauge = gauge_of()
     ticket = send(gauge, 0.0, tokens=1)
     text = "on tokens per min (TPM): Limit 10000, Used 9800, Requested 900. Please try again in 4.2s."
@@ -141,7 +141,7 @@ def test_without_an_estimate_a_call_counts_as_much_as_others_did():
 
 
 def test_a_refusal_fills_the_named_bucket_to_when_it_says_one_fits():
-    """Groq's text, to the millisecond."""
+    """Groq's text is followed to the millisecond."""
     gauge = gauge_of()
     ticket = send(gauge, 0.0, tokens=1_443)
     text = "on tokens per minute (TPM): Limit 6000, Used 5034, Requested 1443. Please try again in 4.77s."
@@ -152,7 +152,7 @@ def test_a_refusal_fills_the_named_bucket_to_when_it_says_one_fits():
 
 
 def test_a_request_larger_than_the_limit_holds_nobody_else_back():
-    """It concerns this document alone."""
+    """A request that is too large concerns its own document alone."""
     gauge = gauge_of()
     ticket = send(gauge, 0.0, tokens=9_000)
     gauge.refused(ticket, {}, "on tokens per min (TPM): Limit 6000, Requested 9000", now=0.1, wall=0.0)

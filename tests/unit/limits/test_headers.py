@@ -34,7 +34,7 @@ def test_durations_are_read_as_providers_write_them(text, seconds):
 
 
 def test_openai_counts_both_per_minute():
-    """Requests and tokens, each with its level from the reset."""
+    """Requests and tokens are counted, each with its level from the reset."""
     headers = {
         "x-ratelimit-limit-requests": "60",
         "x-ratelimit-remaining-requests": "59",
@@ -51,7 +51,7 @@ def test_openai_counts_both_per_minute():
 
 
 def test_groq_counts_requests_per_day_and_tokens_per_minute():
-    """The example of Groq's documentation."""
+    """The example of Groq's documentation is read as it says."""
     headers = {
         "x-ratelimit-limit-requests": "14400",
         "x-ratelimit-limit-tokens": "18000",
@@ -115,7 +115,7 @@ def test_the_period_is_what_explains_the_reset(limit, remaining, reset, provider
     ],
 )
 def test_retry_after_is_read_in_all_its_forms(headers, seconds):
-    """Milliseconds before seconds; a date against the reply's own."""
+    """Milliseconds are read before seconds, and a date against the reply's own."""
     assert retry_after_s(headers, now=1_900_000_000.0) == seconds
 
 
@@ -142,7 +142,7 @@ def test_retry_after_is_read_in_all_its_forms(headers, seconds):
     ],
 )  # fmt: skip
 def test_the_text_of_a_429_names_the_limit(*, text, unit, period, limit, requested, wait):
-    """Each provider's words, as far as they go."""
+    """Each provider's words are read as far as they go."""
     said = rejection(text)
 
     assert (said.unit, said.period_s, said.limit, said.requested, said.wait_s) == (

@@ -161,7 +161,7 @@ def test_a_provider_without_limits_is_not_slowed(virtual, provider, work):
 
 
 def test_a_hanging_first_call_holds_the_others_only_for_a_while(virtual):
-    """After two seconds two may go, after four four: an unanswered pilot is no lock."""
+    """After two seconds two may go, after four seconds four: an unanswered pilot is no lock."""
 
     async def main(clock):
         limiter, sent = limiter_of(clock), []
@@ -178,7 +178,7 @@ def test_a_hanging_first_call_holds_the_others_only_for_a_while(virtual):
 
 
 def test_without_headers_the_number_in_flight_settles_just_below_what_is_borne(virtual, provider, work):
-    """Additive increase, multiplicative decrease: a server that bears 8 refuses few of 400 calls."""
+    """By additive increase and multiplicative decrease a server that bears 8 refuses few of 400 calls."""
 
     async def main(clock):
         server = provider(clock, {}, "silent", at_once=8)
@@ -193,7 +193,7 @@ def test_without_headers_the_number_in_flight_settles_just_below_what_is_borne(v
 
 
 def test_without_headers_a_rate_limit_loses_nothing(virtual, provider, work):
-    """A bare `retry-after` pauses everyone; fewer and fewer try at once."""
+    """A bare `retry-after` pauses everyone, and fewer and fewer try at once."""
 
     async def main(clock):
         server = provider(clock, {"rpm": 30}, "silent")
@@ -262,7 +262,7 @@ def test_the_smaller_of_the_users_and_the_providers_limit_holds(virtual, provide
 
 
 def test_a_concurrency_set_by_the_user_is_kept(virtual, provider, work):
-    """Never more in flight than allowed, with or without other limits."""
+    """Never are more in flight than allowed, with or without other limits."""
 
     async def main(clock):
         server = provider(clock, {}, at_once=3)
@@ -273,7 +273,7 @@ def test_a_concurrency_set_by_the_user_is_kept(virtual, provider, work):
 
 
 def test_a_daily_limit_ends_the_run_and_says_when_it_opens(virtual, provider, work):
-    """Twenty a day: the 21st call raises with the seconds until one more fits."""
+    """Of twenty a day the 21st call raises with the seconds until one more fits."""
 
     async def main(clock):
         server = provider(clock, {"rpd": 20}, "groq")
@@ -334,7 +334,7 @@ def test_what_earlier_processes_sent_counts_against_a_daily_limit_of_the_users_o
 
 
 def test_openais_small_plans_count_requests_per_day_without_saying_so(virtual):
-    """Limit 200, one used, reset in 7m12s: that is 200 a day."""
+    """A limit of 200 with one used and a reset in 7m12s is 200 a day."""
 
     async def main(clock):
         limiter = limiter_of(clock)

@@ -83,7 +83,7 @@ def test_the_jitter_is_full(virtual, failure):
     ids=["seconds", "milliseconds"],
 )
 def test_a_retry_after_is_honoured(virtual, failure, headers, least):
-    """However short the drawn wait is."""
+    """It is kept however short the drawn wait is."""
 
     async def main(clock):
         await with_retries(
@@ -105,7 +105,7 @@ def test_a_retry_after_is_honoured(virtual, failure, headers, least):
     ],
 )
 def test_what_cannot_pass_is_tried_once(virtual, failure, status, text, raised):
-    """400 and 401 above all: LangGraph's own predicate would repeat them."""
+    """A 400 or 401 is tried once; LangGraph's own predicate would repeat it."""
     script = Script(failure(text, status), "never reached")
 
     async def main(clock):
@@ -118,7 +118,7 @@ def test_what_cannot_pass_is_tried_once(virtual, failure, status, text, raised):
 
 
 def test_a_bug_in_the_caller_comes_out_as_it_is(virtual):
-    """No retry, no other name."""
+    """A bug is not tried again and keeps its name."""
     script = Script(KeyError("field"))
 
     async def main(clock):

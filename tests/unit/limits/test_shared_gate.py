@@ -61,7 +61,7 @@ async def test_what_fits_goes_at_once_and_the_rest_in_a_line(engine, lane):
 
 @pytest.mark.postgres
 async def test_calls_that_ask_together_get_different_places(engine, lane):
-    """One transaction, and still nobody wakes to find no room."""
+    """They ask in one transaction, and still nobody wakes to find no room."""
     gate = PostgresGate(engine)
     grants = await asyncio.gather(*(gate.reserve(lane, [ask(limit=2.0)]) for _ in range(5)))
 
@@ -199,7 +199,7 @@ class Line:
 
 
 def test_a_limiter_asks_the_gate_for_each_limit_and_waits_as_told(virtual):
-    """By key and model; unused tokens go back."""
+    """The gate is asked by key and model, and unused tokens go back."""
 
     async def main(clock):
         line = Line(Grant(3.0, "rpm"))
@@ -234,7 +234,7 @@ def test_a_429_pauses_the_other_processes_and_gives_the_place_back(virtual, fail
 
 
 def test_a_daily_limit_in_the_shared_line_ends_the_run(virtual):
-    """And the place is given back for tomorrow's run."""
+    """The place is given back for tomorrow's run."""
 
     async def main(clock):
         line = Line(Grant(4_000.0, "rpd"))
@@ -277,7 +277,7 @@ asyncio.run(main(*sys.argv[1:]))
 
 @pytest.mark.postgres
 def test_three_processes_keep_one_limit_of_600_a_minute(engine, lane):
-    """Never more than the bucket's room and ten a second, and hardly less, whoever sends."""
+    """Whoever sends, it is never more than the bucket's room and ten a second, and hardly less."""
     used_before = ask(amount=570.0, limit=600.0)
     asyncio.run(PostgresGate(engine).reserve(f"@openai:{lane}", [used_before]))
     start = time.time()

@@ -27,7 +27,7 @@ def test_it_is_unbounded_until_the_first_refusal():
 
 
 def test_a_refusal_halves_what_was_in_flight():
-    """Twenty in flight: ten from now on."""
+    """After a refusal with twenty in flight ten are allowed from now on."""
     window = Window()
     window.refused(20, sent_at=0.0, now=1.0)
 
@@ -56,7 +56,7 @@ def test_it_never_falls_below_one():
 
 
 def test_it_grows_by_one_a_round_and_slowly_where_it_failed():
-    """From 8 to just below 16 quickly, then twenty rounds for one more."""
+    """From 8 it is quickly just below 16, and then takes twenty rounds for one more."""
     window = Window()
     window.refused(16, sent_at=0.0, now=1.0)
     answer(window, 80)
@@ -78,7 +78,7 @@ def test_a_window_that_is_not_full_does_not_grow():
 
 
 def test_what_a_person_allows_is_never_exceeded():
-    """Not by growing either."""
+    """Growing does not exceed it either."""
     window = Window(4)
     window.refused(4, sent_at=0.0, now=1.0)
     answer(window, 500)
@@ -90,7 +90,7 @@ def test_what_a_person_allows_is_never_exceeded():
     ("in_flight", "now", "left"), [(0, 0.0, 0.0), (1, 0.5, 1.5), (1, 2.5, 0.0), (2, 2.5, 1.5)]
 )
 def test_the_pilot_goes_alone_and_then_twice_as_many_every_two_seconds(in_flight, now, left):
-    """Until the first reply."""
+    """This holds until the first reply, which says more than a guess."""
     window = Window(pilot=True)
     window.pilot_left_s(0, 0.0)
 
@@ -98,7 +98,7 @@ def test_the_pilot_goes_alone_and_then_twice_as_many_every_two_seconds(in_flight
 
 
 def test_a_shorter_pause_does_not_end_a_longer_one():
-    """Thirty seconds asked, then two: thirty."""
+    """Where thirty seconds were asked and then two, thirty are kept."""
     pause = Pause()
     pause.hold(30.0, daily=False, now=0.0)
     pause.hold(2.0, daily=False, now=1.0)
@@ -116,7 +116,7 @@ def test_a_clock_that_goes_back_does_not_prolong_a_pause():
 
 
 def test_pauses_of_our_own_grow_from_one_refusal_to_the_next_and_end_with_an_answer():
-    """1, 2, 4 … 60 seconds; calls that were in flight together count once."""
+    """They are 1, 2, 4 … 60 seconds; calls that were in flight together count once."""
     pause, waits, now = Pause(), [], 0.0
     for _ in range(8):
         waits.append(pause.own_s(sent_at=now))

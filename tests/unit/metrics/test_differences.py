@@ -60,19 +60,19 @@ def record(claims=(), premises=(), **fields):
     ],
 )  # fmt: skip
 def test_a_fault_is_named_once_with_a_quote_that_shows_it(given, wanted, kind, words, quote):
-    """By kind, in words that hold nothing of the document; the quote stands apart."""
+    """It is told by kind, in words that hold nothing of the document; the quote stands apart."""
     (found,) = find_differences(given, wanted, SCHEMA)
 
     assert (found.kind, found.words, found.quote) == (kind, words, quote)
 
 
 def test_a_right_record_has_no_differences():
-    """Whatever the order of its items."""
+    """The order of its items does not matter."""
     assert find_differences(record([ACT, VOTED], [ROSE]), record([VOTED, ACT], [ROSE]), SCHEMA) == []
 
 
 def test_a_field_that_the_reference_leaves_out_is_not_annotated():
-    """Neither told as a difference nor counted by the metric; null says that it should be empty."""
+    """What the reference leaves out is neither told as a difference nor counted; null says that it should be empty."""
     given = {"claims": [], "premises": [{"quote": ROSE, "supports": 1}], "stance": "support"}
 
     assert find_differences(given, {"premises": [{"quote": ROSE}]}, SCHEMA) == []

@@ -34,7 +34,7 @@ def test_a_span_counts_as_found_exactly_by_overlap_or_by_token():
 
 
 def test_a_right_span_with_a_wrong_label_counts_only_without_labels():
-    """And lowers the macro F1 of the gold's label."""
+    """A wrong label also lowers the macro F1 of the gold's label."""
     found = figures("spans", document(spans=[span(0, 15)]), {"spans": [span(0, 15, "Premise")]})
 
     assert found["exact"]["micro_f1"] == 0
@@ -114,7 +114,7 @@ def test_sentence_labels_are_read_off_spans_where_none_are_given():
 
 
 def test_sentences_score_what_is_not_none():
-    """Two of three positives found, one false alarm."""
+    """Two of three positives are found here, with one false alarm."""
     labels = ["claim", "claim", "claim", "none", "none"]
     gold = document(sentences=[{"start": 0, "end": 1, "label": label} for label in labels])
     found = figures(
@@ -127,7 +127,7 @@ def test_sentences_score_what_is_not_none():
 
 
 def test_average_precision_is_undefined_without_anything_to_find():
-    """Not zero."""
+    """An average precision over no positive is unknown and not zero."""
     assert average_precision([False, False], [1, 2]) is None
 
 
@@ -142,7 +142,7 @@ def test_stance_is_scored_by_favour_and_against_alone():
 
 
 def test_several_labels_are_compared_as_sets():
-    """One of two found, one too many."""
+    """Of the labels here one of two is found, and one is too many."""
     found = figures("ekman", document(ekman=["joy", "anger"]), {"ekman": ["Joy", "fear"]})
 
     assert found["micro_f1"] == 0.5
@@ -151,7 +151,7 @@ def test_several_labels_are_compared_as_sets():
 
 
 def test_a_relation_needs_both_ends_and_its_label():
-    """One right, one with a wrong end, one that refers to nothing."""
+    """Of the three here one is right, one has a wrong end, and one refers to nothing."""
     spans = [span(0, 2, id="a"), span(3, 7, id="b"), span(8, 11, id="c")]
     gold = document(spans=spans, relations=[{"head": "a", "tail": "b", "label": "supports"}])
     answer = {
@@ -192,7 +192,7 @@ def test_keyphrases_are_compared_by_their_stems():
 
 
 def test_a_summary_is_scored_by_its_overlap():
-    """Known by counting: two of three words, in order."""
+    """The overlap is known by counting: two of three words stand in order."""
     found = figures("summary", document(summary="we must act"), {"summary": "we act"})
 
     assert found["rouge1_f"] == found["rougeL_f"] == pytest.approx(0.8)
@@ -215,7 +215,7 @@ def test_the_interval_is_of_groups_where_there_are_enough():
     ("kinds", "headline"), [(["colour"], ""), ([], ""), (["label"], "label.f9"), (["label"], "spans.x")]
 )
 def test_an_unknown_kind_or_figure_names_those_there_are(kinds, headline):
-    """And is found before anything is printed."""
+    """It is found before anything is printed."""
     with pytest.raises(ValueError, match=r"there are|is not among"):
         evaluate([document(label="a")], [], kinds=kinds, headline=headline)
 

@@ -59,7 +59,7 @@ def score(change=None, metric="record"):
 
 @pytest.mark.parametrize("metric", ["record", "exact", "items", "claims", "topic"])
 def test_the_reference_itself_scores_one(metric):
-    """By every metric."""
+    """By every metric the reference itself scores 1."""
     assert score(metric=metric) == 1
 
 
@@ -145,7 +145,7 @@ def test_true_is_not_one():
 
 @pytest.mark.parametrize("metric", ["f1", "exact:x", ""])
 def test_an_unknown_metric_names_those_there_are(metric):
-    """Before anything is scored."""
+    """It is found before anything is scored."""
     with pytest.raises(ValueError, match="record, exact, items, a, b"):
         record_metric({}, {"b": 1}, metric=metric, schema={"properties": {"a": {}}})
 
@@ -162,7 +162,7 @@ def test_a_schema_behind_a_reference_is_followed():
 
 @pytest.mark.parametrize("seed", range(60))
 def test_the_pairing_is_the_best_there_is(seed):
-    """As every permutation, tried in turn, shows."""
+    """No permutation, tried in turn, is better."""
     drawing = random.Random(seed)
     rows, columns = drawing.randint(1, 5), drawing.randint(1, 5)
     worth = [[drawing.choice([0, 0.25, 0.5, drawing.random()]) for _ in range(columns)] for _ in range(rows)]

@@ -34,7 +34,7 @@ async def ask(model="openai:gpt-4o-mini", **settings):
 
 @pytest.mark.parametrize("model", HTTP_MODELS)
 async def test_every_provider_answers_with_text_and_usage(serve, model):
-    """Each at its own path, in its own spelling of the limit, with the schema as it was given."""
+    """Each is asked at its own path, in its own spelling of the limit, with the schema as it was given."""
     provider = serve()
 
     answer = await ask(model, max_output_tokens=77)
@@ -111,7 +111,7 @@ async def test_logprobs_are_asked_for_only_where_they_exist(serve, model, sent):
 
 
 async def test_reasoning_models_get_no_temperature(serve):
-    """They answer 400 to it."""
+    """They would answer 400 to it."""
     provider = serve()
 
     await ask("openai:o3", temperature=0.7)
@@ -130,7 +130,7 @@ async def test_text_of_any_script_and_broken_text_travel(serve):
 
 
 async def test_limit_headers_reach_the_caller(serve):
-    """In lower case, and only those anyone reads."""
+    """They come in lower case, and only those anyone reads."""
     serve(requests_per_minute=30, tokens_per_minute=6000)
 
     headers = (await ask("groq:openai/gpt-oss-20b")).headers
@@ -199,7 +199,7 @@ async def test_content_in_parts_is_joined(serve):
     ],
 )
 async def test_no_answer_raises_with_the_status(serve, fault, status, code):
-    """Also where OpenRouter hides it behind status 200."""
+    """A reply that is no answer raises, also where OpenRouter hides it behind status 200."""
     serve(faults={fault: 1.0})
 
     with pytest.raises(ProviderCallError) as error:
@@ -233,7 +233,7 @@ async def test_a_429_brings_its_headers(serve):
 
 
 async def test_an_error_never_repeats_the_key(serve, monkeypatch):
-    """Some providers quote it back."""
+    """Some providers quote the key back, and no error text of ours has it."""
     serve(lambda request: RawReply(body={"error": {"message": "bad key sk-secret"}}, status=401))
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
 
@@ -265,7 +265,7 @@ async def test_nobody_listening_is_a_connection_error(serve, monkeypatch):
 
 
 async def test_a_hung_call_is_cut(serve):
-    """After `timeout_s`, not later."""
+    """A call that hangs is cut after `timeout_s`, not later."""
     serve(faults={"hang": 1.0})
 
     with pytest.raises(TimeoutError, match=r"no answer within 0\.2 s") as error:

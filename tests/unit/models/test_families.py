@@ -25,7 +25,7 @@ from cupel.models.families import eligible, family
     ],
 )
 def test_a_model_s_family_is_read_from_its_name(model, expected):
-    """Not from its provider; an unknown name is a family of its own."""
+    """The provider says nothing of a family, and an unknown name is a family of its own."""
     assert family(model) == expected
 
 

@@ -82,7 +82,7 @@ async def test_whatever_is_sent_an_answer_or_an_error_of_ours_comes_out(serve, m
 
 @pytest.mark.parametrize("model", MODELS)
 async def test_a_plain_good_answer_is_read_by_the_library(serve, model):
-    """Text, usage and cached tokens, none of it estimated."""
+    """Text, usage and cached tokens are the reply's, and none of it is estimated."""
     usage = USAGE | {"prompt_tokens_details": {"cached_tokens": 4}}
     serve(lambda request: RawReply(body={"choices": [CHOICE], "model": "x", "usage": usage}))
 
@@ -104,7 +104,7 @@ async def test_an_argument_of_one_call_has_precedence(serve, model):
 
 @pytest.mark.parametrize("model", MODELS)
 async def test_extra_fields_and_headers_of_one_call_are_sent(serve, model):
-    """As the SDKs spell them."""
+    """They are spelt as the SDKs spell them."""
     provider = serve(lambda body: "x")
 
     await open_model(model).ainvoke("hi", extra_body={"top_k": 5}, extra_headers={"X-Title": "ours"})
@@ -260,7 +260,7 @@ async def test_the_organisation_is_told_to_openai_only(serve, monkeypatch):
 
 @pytest.mark.parametrize("model", MODELS)
 async def test_a_proxy_of_the_environment_is_used(serve, monkeypatch, model):
-    """For any address but the loopback's; here the provider itself plays the proxy."""
+    """A proxy is used for any address but the loopback's; here the provider itself plays the proxy."""
     provider = serve(lambda body: "through the proxy")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://models.invalid/v1")
     monkeypatch.setenv("GROQ_BASE_URL", "http://models.invalid")

@@ -69,7 +69,7 @@ def task_record(name, text, addendum=""):
 
 @pytest.mark.parametrize("name", TASKS)
 def test_every_task_gets_a_valid_record_whose_quotes_are_verbatim(name):
-    """On all twelve demo speeches, by the task's own schema."""
+    """This holds on all twelve demo speeches, by the task's own schema."""
     task = load_task(name, ROOT / "prompts")
     for text in SPEECHES:
         record = task_record(name, text)
@@ -90,7 +90,7 @@ def test_strange_texts_get_a_valid_record_too(name, text):
 
 
 def test_it_finds_something_in_a_real_speech():
-    """A floor, but not an empty one: claims, premises, names and points come out of a speech."""
+    """The baseline is a floor but not an empty one: claims, premises, names and points come out of a speech."""
     text = SPEECHES[-1]
     arguments = task_record("arguments", text)
 
@@ -265,7 +265,7 @@ def test_examples_in_the_prompt_teach_labels():
 
 
 def test_the_reply_says_what_it_is_and_what_it_cost_in_tokens():
-    """Model name, finish reason and estimated usage, as any provider's."""
+    """A reply has model name, finish reason and estimated usage, as any provider's has."""
     sent = [SystemMessage("Fill in."), HumanMessage(wrap("We must act.", "d1"))]
     reply = OfflineBaseline().invoke(
         sent, response_format=response_format({"properties": {"a": {"type": "string"}}})

@@ -31,7 +31,7 @@ def test_a_price_is_per_token_with_cached_tokens_apart():
 
 
 def test_without_a_cached_price_the_cache_saves_nothing():
-    """Rather too much than too little."""
+    """A cost is told rather too high than too low."""
     known = price("openai:mine", {"CUPEL_PRICES": "openai:mine=1/2"})
 
     assert known == Price(input=1e-6, cached_input=1e-6, output=2e-6)
@@ -61,7 +61,7 @@ def test_an_unknown_price_is_none_and_costs_nobody_knows_what():
 
 
 def test_ones_own_price_wins():
-    """Several entries; names may hold colons and slashes."""
+    """There may be several entries, and names may hold colons and slashes."""
     env = {"CUPEL_PRICES": "openai:gpt-4o=9/9, openrouter:a/b:free=0.05/0.40/0.025,local:big=1/1"}
 
     assert price("openai:gpt-4o", env) == Price(pytest.approx(9e-6), pytest.approx(9e-6), pytest.approx(9e-6))
@@ -79,7 +79,7 @@ def test_a_price_that_cannot_be_read_is_refused(text):
 
 
 def test_the_cost_counts_cached_tokens_once():
-    """1,000 prompt tokens, 400 of them cached: 600 x 2 + 400 x 1 + 50 x 10 = 2,100 millionths."""
+    """For 1,000 prompt tokens, 400 of them cached, it is 600 x 2 + 400 x 1 + 50 x 10 = 2,100 millionths."""
     assert cost(Price(2e-6, 1e-6, 10e-6), completion(1000, 400, 50)) == pytest.approx(0.0021)
 
 

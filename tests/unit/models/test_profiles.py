@@ -30,7 +30,7 @@ def test_auto_takes_the_first_provider_whose_key_is_set(env, profile):
 
 
 def test_the_context_beats_the_variable_and_the_variable_the_profile():
-    """One role of each origin."""
+    """Each role here is named by another of the three."""
     context = RunContext(profile="groq", cheap_model="openai:gpt-4o-mini")
     env = {"CUPEL_PROFILE": "openai", "CUPEL_CHEAP_MODEL": "local:a", "CUPEL_STRONG_MODEL": "local:b"}
 
@@ -72,7 +72,7 @@ def test_an_unknown_profile_in_the_variable_lists_the_profiles():
 
 
 def test_a_misspelt_model_fails_when_models_are_chosen():
-    """Long before the first document."""
+    """A misspelt model is found long before the first document."""
     with pytest.raises(SettingError, match="did you mean 'groq:x'"):
         resolve_models(RunContext(cheap_model="grok:x"), {})
 
@@ -87,7 +87,7 @@ def test_no_profile_lets_a_model_judge_itself(profile):
 
 
 def test_a_missing_key_names_the_variable_and_what_would_work():
-    """Before the first document, with the providers whose key is there."""
+    """It is said before the first document, with the providers whose key is there."""
     models = resolve_models(RunContext(profile="groq"), {})
 
     with pytest.raises(SettingError) as error:
@@ -116,7 +116,7 @@ def test_a_local_profile_needs_the_name_of_a_model():
 
 
 def test_a_local_model_needs_an_address():
-    """With the two addresses most people need."""
+    """The error gives the two addresses most people need."""
     with pytest.raises(SettingError, match=r"CUPEL_LOCAL_BASE_URL.*11434"):
         check_models(TierModels(cheap="local:llama"), {})
 

@@ -22,7 +22,7 @@ def write(recordings, name="demo", **changes):
 
 
 async def test_an_answer_is_replayed(recordings):
-    """With the model that wrote it as provenance; it costs nothing and needs no key."""
+    """A replayed answer names the model that wrote it; it costs nothing and needs no key."""
     write(recordings, usage={"input_tokens": 12, "output_tokens": 5})
 
     answer = await complete("recorded:demo", MESSAGES, schema=SCHEMA)
@@ -33,7 +33,7 @@ async def test_an_answer_is_replayed(recordings):
 
 
 async def test_synchronous_callers_find_it_too(recordings):
-    """`invoke` replays as well."""
+    """A caller of `invoke` gets the recorded answer as well."""
     write(recordings, key=request_key([{"role": "user", "content": "hi"}], None), content="hello")
 
     assert (await asyncio.to_thread(open_model("recorded:demo").invoke, "hi")).content == "hello"
@@ -70,13 +70,13 @@ def test_the_key_does_not_know_our_marks_nor_the_order_of_keywords():
 
 
 async def test_a_missing_file_is_said_to_be_missing():
-    """And the request is shown on one line."""
+    """The request is shown on one line too."""
     with pytest.raises(RecordingMissingError, match=r"no such file.*'A long question'"):
         await complete("recorded:demo", MESSAGES)
 
 
 async def test_unknown_requests_are_recorded_when_told_to(serve, recordings, monkeypatch):
-    """Asked once, appended, replayed from then on; the reply's own model is the provenance."""
+    """A request is asked once, appended, and replayed from then on; the reply's own model is the provenance."""
     provider = serve(lambda body: {"ok": True})
     monkeypatch.setenv("CUPEL_RECORD_BASE_URL", f"{provider.url}/v1")
 

@@ -90,7 +90,7 @@ def test_every_document_is_there_with_its_text_and_whole_trail(tmp_path):
 
 
 def test_the_page_asks_the_network_for_nothing(tmp_path):
-    """No element that loads, no address in style or script, and a policy that forbids it."""
+    """It has no element that loads, no address in style or script, and a policy that forbids it."""
     found = written(tmp_path, THREE)
     policy = next(value for tag, name, value in found.attributes if tag == "meta" and "default-src" in value)
 
@@ -111,7 +111,7 @@ def test_the_page_asks_the_network_for_nothing(tmp_path):
 
 
 def test_the_policy_names_exactly_the_pages_own_script_and_style(tmp_path):
-    """By their hashes: any other one is refused by the browser."""
+    """Script and style are allowed by their hashes: any other one is refused by the browser."""
     found = written(tmp_path, THREE)
     policy = next(value for tag, name, value in found.attributes if tag == "meta" and "default-src" in value)
     own = [text for tag, given, text in found.scripts if not given.get("type")]
@@ -122,7 +122,7 @@ def test_the_policy_names_exactly_the_pages_own_script_and_style(tmp_path):
 
 
 def test_nothing_in_a_document_or_reply_becomes_markup(tmp_path):
-    """Not in the summary, not in the documents' data; and it arrives unchanged."""
+    """No text becomes markup in the summary or in the documents' data, and it arrives unchanged."""
     plain = written(tmp_path, THREE)
     hostile = outcome(
         doc_id=EVIL,
@@ -143,7 +143,7 @@ def test_nothing_in_a_document_or_reply_becomes_markup(tmp_path):
 
 
 def test_the_same_run_gives_the_same_bytes(tmp_path):
-    """Whatever the order of sets, and with steps of a graph of one's own."""
+    """This holds whatever the order of sets, and with steps of a graph of one's own."""
     own = DocumentEntry(outcome(path=["prepare", "ocr", "spell", "ocr", "finish"]), TEXT)
     first = write_report(tmp_path / "one.html", run(), [own, *THREE]).read_bytes()
 
@@ -201,7 +201,7 @@ def test_the_summary_shows_totals_tiers_and_plan(tmp_path):
 
 
 def test_the_flow_picture_has_every_node_and_step_with_its_count():
-    """Also nodes of a graph of one's own; unwalked ones are faint."""
+    """Nodes of a graph of one's own are drawn too, and unwalked ones are faint."""
     totals = Totals()
     for found in [outcome(), refined(), outcome(path=["prepare", "ocr", "ocr", "finish"])]:
         totals.add(found)
@@ -215,7 +215,7 @@ def test_the_flow_picture_has_every_node_and_step_with_its_count():
 
 
 def test_a_place_that_cannot_be_written_is_said(tmp_path):
-    """As one of our errors."""
+    """A place that cannot be written ends as one of our errors."""
     (tmp_path / "file").write_text("")
 
     with pytest.raises(OutputPathError, match="the report could not be written"):

@@ -53,7 +53,7 @@ def page() -> str:
 
 
 def test_the_page_is_whole_and_asks_nothing_of_a_network(page):
-    """No script, no address, every tag closed, names escaped."""
+    """It has no script and no address; every tag is closed and names are escaped."""
     parser = Balanced()
     parser.feed(page.removeprefix("<!doctype html>"))
 
@@ -63,7 +63,7 @@ def test_the_page_is_whole_and_asks_nothing_of_a_network(page):
 
 
 def test_it_shows_curves_diagrams_and_the_baselines(page):
-    """Beside every policy: random mixing, always weak, always strong, the oracles."""
+    """Beside every policy stand random mixing, always weak, always strong and the oracles."""
     assert page.count("<svg") >= 2
     assert "Reliability of cascade: check" in page
     for name in ("always weak", "always strong", "random mix", "oracle (sees both answers)", ALL_SIGNALS):
@@ -80,7 +80,7 @@ def test_without_a_gap_the_page_says_so_and_draws_no_curve():
 
 
 def test_a_policy_that_cannot_be_had_is_a_line_with_the_reason():
-    """All records right: the trained policies say why they are missing."""
+    """Where all records are right, the trained policies say why they are missing."""
     log = rows(400)
     found = evaluate(log.take(log.weak == 1))
     skipped = {line.method: line.skipped for line in found.lines if line.skipped}

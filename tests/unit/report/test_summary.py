@@ -27,7 +27,7 @@ def test_steps_and_visits_are_counted_from_the_paths():
 
 
 def test_calls_belong_to_the_tier_judge_or_refiner_that_made_them():
-    """With tokens, cost, what came from the run log, and what had no price."""
+    """Each has its tokens, its cost, what came from the run log, and what had no price."""
     roles = totals(outcome(), refined()).roles
 
     assert {role: found.calls for role, found in roles.items()} == {"cheap": 3, "judge": 2, "refiner": 1}
@@ -57,12 +57,12 @@ def test_confidence_and_score_are_never_mixed():
     [pytest.param(0.5, 50, id="median"), pytest.param(0.9, 90, id="p90"), pytest.param(0.99, 99, id="p99")],
 )
 def test_percentiles_are_values_that_occurred(share, expected):
-    """Nearest rank: no value is made up between two."""
+    """The nearest rank is taken: no value is made up between two."""
     assert percentile(range(1, 101), share) == expected
 
 
 def test_a_percentile_of_nothing_is_unknown():
-    """Not zero."""
+    """A percentile of no value is unknown and not zero."""
     assert percentile([], 0.5) is None
 
 

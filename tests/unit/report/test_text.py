@@ -46,12 +46,12 @@ def test_a_record_that_became_the_outcome_is_shown_once():
 
 
 def test_a_document_that_never_reached_a_model_still_has_a_trail():
-    """With its reason."""
+    """Its trail has the reason."""
     assert "no text: the cell is empty" in shown(document_trail(unusable(), ""))
 
 
 def test_quotes_are_marked_where_they_stand():
-    """Every part of an elided quote, nothing for an absent one."""
+    """Every part of an elided quote is marked, and nothing for an absent one."""
     elided = evidence("We must act now.", match="elided", parts=[[2, 9], [10, 18]])
     absent = evidence("asked", match="absent", start=None, end=None, parts=[])
     spans = [(span.start, span.end) for span in marked_text(TEXT, [elided, absent]).spans]
@@ -60,7 +60,7 @@ def test_quotes_are_marked_where_they_stand():
 
 
 def test_quotes_that_are_not_verbatim_say_what_differs():
-    """With the words that differ."""
+    """A quote that is not verbatim is shown with the words that differ."""
     altered = evidence("Nobody asked us.", match="altered", diff="+not")
 
     assert "altered /claims/0/quote: Nobody asked us.  +not" in shown(
@@ -96,7 +96,7 @@ def test_markup_of_the_terminal_library_in_a_document_is_only_text():
 
 
 def test_the_summary_counts_statuses_calls_and_cost():
-    """What `cupel run` ends with."""
+    """`cupel run` ends with this table."""
     text = shown(summary_table(run(notes=["a smoke-test baseline"])))
 
     assert "accepted" in text
@@ -107,7 +107,7 @@ def test_the_summary_counts_statuses_calls_and_cost():
 
 
 def test_the_table_of_documents_is_cut_and_says_so():
-    """One line a document, whatever its reasons hold."""
+    """A document has one line, whatever its reasons hold."""
     rows = [outcome(doc_id=f"d{number}", reasons=["why " * 100]) for number in range(50)]
     lines = shown(documents_table(rows, rows=10)).splitlines()
 

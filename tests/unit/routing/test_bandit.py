@@ -43,7 +43,7 @@ def test_at_half_the_cost_it_beats_the_best_fixed_mix():
 
 @pytest.mark.parametrize("budget", [0.11, 0.3, 0.6, 2.0])
 def test_it_never_spends_more_than_its_budget(budget):
-    """Whatever the budget; a generous one is not spent for nothing."""
+    """Whatever the budget, it is kept; a generous one is not spent for nothing."""
     run, _, _ = played(budget)
 
     assert run.cost <= budget + 1e-9
@@ -67,7 +67,7 @@ def test_rank_one_updates_are_the_ridge_regression():
 
 
 def test_the_price_rises_with_overspending_and_falls_after():
-    """And is never negative."""
+    """It is never negative."""
     bandit = LinUCB(arms=2, dimensions=1, budget=0.5)
     bandit.update(np.ones(1), 1, 1.0, 1.0)
     raised = bandit.price
@@ -84,7 +84,7 @@ def test_the_price_rises_with_overspending_and_falls_after():
     ids=["one arm", "no features", "no budget", "NaN budget"],
 )
 def test_impossible_settings_are_refused(setting):
-    """With what would be possible."""
+    """The error says what would be possible."""
     with pytest.raises(SettingError, match="two arms or more"):
         LinUCB(**({"arms": 2, "dimensions": 2, "budget": 1.0} | setting))
 

@@ -69,7 +69,7 @@ def test_rare_errors_get_a_larger_fitting_part():
     ],
 )
 def test_what_cannot_be_fitted_says_so(signals, right, error, text):
-    """A clear message, never a silent policy."""
+    """What cannot be fitted ends with a clear message, never with a silent policy."""
     with pytest.raises(error, match=text):
         certified_cascade(signals, right, fit=fit, promise=Promise())
 

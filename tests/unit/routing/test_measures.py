@@ -46,7 +46,7 @@ def test_a_router_does_not_pay_the_cheap_call_it_skipped():
 
 
 def test_random_mixing_has_half_the_gap():
-    """By the exact line, and by a score that knows nothing."""
+    """It does so by the exact line, and by a score that knows nothing."""
     for line in (random_curve(FOUR), curve(FOUR, np.zeros(4), kind="router")):
         assert average_gap_recovered(line) == pytest.approx(0.5)
         assert improvement_in_quality(line) == pytest.approx(0.75)
@@ -77,7 +77,7 @@ def test_without_a_gap_there_is_no_number(no_gap):
 
 
 def test_equal_models_have_no_gap_either():
-    """Not a division by zero."""
+    """Equal models have no gap to recover, and nothing is divided by zero."""
     rows = RunRows.from_columns(weak=[1, 0], strong=[0, 1])
 
     assert average_gap_recovered(curve(rows, np.array([0.1, 0.9]))) is None
@@ -110,6 +110,6 @@ def test_signal_costs_are_in_every_point():
     ("scores", "text"), [([0.1], "1 scores for 4 rows"), ([0.1, np.nan, 0.2, 0.3], "score of row 1 is NaN")]
 )
 def test_scores_are_checked(scores, text):
-    """One number per row."""
+    """A score must be one number per row."""
     with pytest.raises(InputError, match=text):
         curve(FOUR, np.array(scores))

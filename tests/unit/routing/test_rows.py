@@ -80,7 +80,7 @@ def test_signals_that_share_calls_are_billed_once():
 
 
 def test_rows_of_one_document_share_a_fold():
-    """So that nothing is judged on what it was trained on; a seed decides the folds."""
+    """Nothing is judged on what it was trained on; a seed decides the folds."""
     ids = [f"d{i % 40}" for i in range(200)]
     folds = fold_of(ids, seed=1)
 

@@ -38,7 +38,7 @@ def letters(texts):
     ids=lambda learner: f"{learner.name}{' on embeddings' if learner.embed else ''}",
 )
 def test_a_router_recovers_more_of_the_gap_than_chance(log, learner):
-    """Out of fold; random mixing has 0.5."""
+    """Out of fold a router recovers more than random mixing, which has 0.5."""
     assert figures(play(learner, log), log)["APGR"] > 0.6
 
 
@@ -55,7 +55,7 @@ def test_a_stored_prerouter_chooses_as_before(log, surface):
 
 @pytest.mark.parametrize("text", ["", "{}", '{"policy": "threshold", "format": 1}'])
 def test_a_foreign_file_is_no_prerouter(text):
-    """Refused with a setting error."""
+    """A file that is something else is refused with a setting error."""
     with pytest.raises(SettingError):
         prerouter_from_json(text)
 
@@ -97,6 +97,6 @@ def test_a_model_that_is_always_right_is_one_class_and_no_error(log):
 
 
 def test_an_embedding_of_the_wrong_shape_is_refused(log):
-    """One vector per text."""
+    """An embedding must give one vector per text."""
     with pytest.raises(InputError, match="one vector each"):
         LogisticRouter(embed=lambda texts: np.zeros(3)).fit(log)

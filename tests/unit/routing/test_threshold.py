@@ -24,7 +24,7 @@ from cupel.routing.threshold import (
 @settings(max_examples=60)
 @given(st.integers(1, 400), st.floats(0, 1), st.sampled_from([0.01, 0.05, 0.1, 0.3]))
 def test_the_bound_is_clopper_and_pearsons(n, share, delta):
-    """As SciPy's beta quantile has it."""
+    """It is the one SciPy's beta quantile gives."""
     failures = int(share * n)
     expected = 1.0 if failures >= n else beta.ppf(1 - delta, failures + 1, n - failures)
 
@@ -56,7 +56,7 @@ def test_the_promise_is_kept_in_nine_of_ten_draws(kind, skill):
 
 
 def test_the_certificate_carries_its_evidence():
-    """Counts, bound, date and versions, and a sentence a person can read."""
+    """It has counts, bound, date and versions, and a sentence a person can read."""
     score, wrong = population()
     found = certify(score[:300], wrong[:300], risk=0.05, date="2026-11-01", versions={"task": "arguments"})
 
@@ -71,7 +71,7 @@ def test_the_certificate_carries_its_evidence():
 
 @pytest.mark.parametrize("kind", ["joint", "conditional"])
 def test_what_cannot_be_certified_says_how_many_more_would_do(kind):
-    """And with that many more of the same, it can."""
+    """With that many more of the same it can be certified."""
     rng = np.random.default_rng(2)
     wrong = (rng.random(60) < 0.02).astype(float)
     score = np.full(60, 0.7)  # all tied: all or nothing
@@ -96,7 +96,7 @@ def test_tied_scores_are_accepted_together_or_not_at_all():
 
 
 def test_everything_right_accepts_everything():
-    """No wrong record at all among enough labels."""
+    """Where no record is wrong among enough labels, every one is accepted."""
     found = certify(np.random.default_rng(0).random(100), np.zeros(100), risk=0.05)
 
     assert found.accepted == 100
@@ -121,14 +121,14 @@ def test_a_record_without_a_score_is_never_accepted():
     ],
 )
 def test_malformed_requests_are_refused(arguments, error, text):
-    """With the value and a valid one."""
+    """A request that makes no sense is refused with its value and a valid one."""
     given_ = {"confidence": [0.1, 0.2, 0.3], "wrong": [0, 0, 1]} | arguments
     with pytest.raises(error, match=text):
         certify(given_.pop("confidence"), given_.pop("wrong"), **given_)
 
 
 def test_labels_that_would_not_tighten_the_bound_fit_the_score_instead():
-    """Disjoint, complete, and the certifying part tolerates the most failures per label."""
+    """The parts are disjoint and complete, and the certifying one tolerates the most failures per label."""
     fit, held = split_for_certificate(300, risk=0.05, delta=0.1, seed=3)
 
     assert sorted([*fit, *held]) == list(range(300))

@@ -43,7 +43,7 @@ def test_a_stored_policy_decides_as_before(log, fit_score):
 
 @pytest.mark.parametrize("value", [None, float("nan")])
 def test_a_record_of_which_nothing_is_known_is_not_accepted(log, fit_score, value):
-    """No confidence, however low the threshold."""
+    """A record without a confidence is not accepted, however low the threshold."""
     policy = ThresholdCascade(score=fit_score(log, ("good",)), threshold=0.0)
 
     assert policy.decide({"good": value}) == (None, False)
@@ -61,13 +61,13 @@ def test_an_uncertified_policy_accepts_nothing(log, fit_score):
     "text", ["{}", "not json", '{"policy": "other", "format": 1}', '{"policy": "threshold", "format": 7}']
 )
 def test_a_foreign_policy_file_is_refused(text):
-    """With a setting error, not a traceback."""
+    """A file that is no policy is refused with a setting error, not with a traceback."""
     with pytest.raises(SettingError):
         ThresholdCascade.from_json(text, read_score=Calibration.from_dict)
 
 
 def test_the_dearer_the_strong_model_the_less_it_is_asked(log, fit_score):
-    """Escalate iff V · (p_strong − p_weak) > c_strong."""
+    """A record is escalated if and only if V · (p_strong − p_weak) > c_strong."""
     shares = [
         CostOptimalLearner(signals=("good",), fit_score=fit_score, value=value).fit(log).escalates(log).mean()
         for value in (1.0, 15.0, 30.0, 1000.0)
@@ -81,7 +81,7 @@ def test_the_dearer_the_strong_model_the_less_it_is_asked(log, fit_score):
 
 
 def test_signals_beat_random_mixing_and_the_oracle_beats_them(log, fit_score):
-    """Out of fold, every call billed."""
+    """Every figure is out of fold, and every call is billed."""
     learner = CascadeLearner(signals=("good", "useless"), fit_score=fit_score)
     found = [figures(play(each, log), log)["APGR"] for each in (RandomMix(), learner, Oracle("router"))]
 
@@ -91,7 +91,7 @@ def test_signals_beat_random_mixing_and_the_oracle_beats_them(log, fit_score):
 
 
 def test_operating_points_bill_every_call(log):
-    """Always weak, always strong, and a cascade that escalates everything."""
+    """Always weak, always strong and a cascade that escalates everything are billed every call."""
     assert operating(play(AlwaysWeak(), log), log).cost == 1.0
     assert operating(play(AlwaysStrong(), log), log).cost == 10.0
     assert operating(play(SignalCascade(signal="good", threshold=2.0), log), log).cost == 1.0 + 1.0 + 10.0
@@ -119,7 +119,7 @@ def test_a_meta_verifier_is_not_fooled_by_a_check_that_is_inverted():
 
 @pytest.mark.parametrize("missing", ["some", "all"])
 def test_missing_signals_go_to_the_strong_model_or_are_refused(log, missing):
-    """Some missing: escalated. All missing: said."""
+    """A record is escalated where some signals are missing; where all are, it is said."""
     values = log.signals["good"].copy()
     values[: 20 if missing == "some" else len(values)] = np.nan
     rows = RunRows.from_columns(weak=log.weak, strong=log.strong, signals={"good": values})
@@ -133,13 +133,13 @@ def test_missing_signals_go_to_the_strong_model_or_are_refused(log, missing):
 
 
 def test_an_unknown_signal_is_named_with_the_known_ones(log):
-    """So that a typing error is found at once."""
+    """A typing error is found at once."""
     with pytest.raises(SettingError, match="log has no signal 'god'; it has good, useless"):
         play(SignalCascade(signal="god"), log)
 
 
 def test_too_few_rows_and_one_class_are_refused(log, fit_score):
-    """A clear message from every learner."""
+    """Every learner says clearly that there are too few rows, or only one class."""
     with pytest.raises(NotEnoughDataError, match="10 rows; AutoMix needs 20"):
         AutoMixThreshold(signal="good").fit(log.take(range(10)))
     right = log.take(log.weak == 1)
@@ -150,7 +150,7 @@ def test_too_few_rows_and_one_class_are_refused(log, fit_score):
 
 
 def test_every_table_starts_with_its_baselines(log):
-    """Always weak, always strong, random mixing and both oracles; intervals hold the figure."""
+    """A table has always weak, always strong, random mixing and both oracles; intervals hold the figure."""
     names = [policy.name for policy in baselines()]
     played = play(SignalCascade(signal="good"), log)
     low, high = bootstrap(played, log, average_gap_recovered, times=60)

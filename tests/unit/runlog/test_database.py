@@ -43,7 +43,7 @@ def test_an_older_file_is_migrated(tmp_path):
 
 
 def test_two_processes_may_make_the_same_file_at_once(tmp_path):
-    """Eight openers, one file: none fails, and it is laid out once."""
+    """Of eight that open one file none fails, and it is laid out once."""
     failures = []
 
     def open_it():

@@ -8,7 +8,7 @@ from cupel.runlog.store import RunLog
 
 
 async def test_two_runs_may_start_as_the_same_run_at_once(tmp_path):
-    """Eight that start the very same run: none stumbles over another, and it is there once."""
+    """Of eight that start the very same run none stumbles over another, and it is there once."""
     logs = [RunLog(f"sqlite:///{tmp_path / 'runlog.sqlite'}") for _ in range(8)]
     row = {"run_id": "r", "task": "arguments", "task_identity": "", "input_name": "in", "settings": "{}"}
     try:

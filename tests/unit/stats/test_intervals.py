@@ -26,7 +26,7 @@ def coverage(interval, share, n=100):
 
 @pytest.mark.parametrize("share", [0.5, 0.8, 0.95, 0.99])
 def test_intervals_hold_the_true_share_as_often_as_they_say(share):
-    """Wilson's about as often as 95 %, the exact one never less."""
+    """Wilson's interval holds the true share about as often as 95 %, the exact one never less."""
     assert 0.92 <= coverage(wilson, share) <= 0.985
     assert coverage(clopper_pearson, share) >= 0.95
 
@@ -45,7 +45,7 @@ def test_all_or_none_reach_the_end_of_the_scale(n):
 
 
 def test_the_tail_of_a_coin_is_exact():
-    """Known by counting."""
+    """The tail of a fair coin is known by counting."""
     assert binomial_tail(0, 5) == 1
     assert binomial_tail(6, 5) == 0
     assert binomial_tail(5, 5) == pytest.approx(1 / 32)
@@ -88,7 +88,7 @@ def test_a_loss_is_no_gain(test):
 
 
 def test_no_difference_is_no_gain():
-    """Nothing changed, nothing shown."""
+    """Where nothing changed, no gain is shown."""
     assert permutation_gain([0.0, 0.0], ["a", "b"]) == 1.0
 
 

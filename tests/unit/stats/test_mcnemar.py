@@ -18,7 +18,7 @@ FIRST_LOOK = 0.05 * 6 / np.pi**2
 
 
 def test_nothing_changed_proves_nothing():
-    """No discordant pair, no evidence."""
+    """Without a discordant pair there is no evidence."""
     assert mcnemar(0, 0) == 1
     assert mcnemar_unconditional(0, 0, 100) == 1
 
@@ -37,7 +37,7 @@ def fewest_fixes(changes, n):
 @pytest.mark.parametrize("change", [0.02, 0.063, 0.18, 0.255, 0.6])
 @pytest.mark.parametrize("n", [50, 200])
 def test_the_unconditional_test_never_errs_more_than_its_level(n, change):
-    """Summed exactly over every outcome of two alike versions, at whatever rate of change."""
+    """The error is summed exactly over every outcome of two alike versions, at whatever rate of change."""
     chances = binomial_pmf(n, change)
     likely = [m for m in range(n + 1) if chances[m] > 1e-9]
     wrong = sum(chances[m] * binomial_tail(fewest_fixes(m, n), m) for m in likely)
@@ -46,7 +46,7 @@ def test_the_unconditional_test_never_errs_more_than_its_level(n, change):
 
 
 def test_it_is_never_more_careful_than_the_conditional_test_where_that_matters():
-    """What the conditional test promotes, it promotes too."""
+    """What the conditional test promotes, this test promotes too."""
     for changes in range(5, 60):
         careful = next((k for k in range(changes + 1) if mcnemar(k, changes - k) <= FIRST_LOOK), changes + 1)
 
@@ -78,13 +78,13 @@ def test_the_documents_needed_have_the_power_and_fewer_do_not():
 
 
 def test_no_number_of_documents_shows_what_is_not_there():
-    """No gain, or one too small for any data set."""
+    """A gain that is none, or too small for any data set, needs no number of documents."""
     assert documents_needed(fix_rate=0.05, break_rate=0.05, alpha=0.05) is None
     assert documents_needed(fix_rate=0.0501, break_rate=0.05, alpha=0.05) is None
 
 
 def test_more_documents_detect_smaller_gains():
-    """And a handful detects none."""
+    """More documents detect smaller gains, and a handful detects none."""
     gains = [detectable_gain(n, alpha=0.05) for n in (30, 60, 100, 200, 400)]
 
     assert gains == sorted(gains, reverse=True)

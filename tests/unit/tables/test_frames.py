@@ -20,7 +20,7 @@ def frame():
 
 
 def test_rows_come_in_order_with_ids_and_inputs(frame):
-    """The same rows as from a file; no cell is copied."""
+    """A frame gives the same rows as a file, and no cell is copied."""
     table = frame_rows(frame, "text", "key", {"topic": "motion"})
     rows = list(table)
 
@@ -35,12 +35,12 @@ def test_rows_come_in_order_with_ids_and_inputs(frame):
 
 
 def test_limit_takes_rows_from_the_top(frame):
-    """As for a file."""
+    """A limit takes the first rows, as it does of a file."""
     assert [row.text for row in frame_rows(frame, limit=1)] == ["One."]
 
 
 def test_a_frame_without_rows_gives_a_frame_without_rows():
-    """With the new columns: a pipeline's empty day is no error."""
+    """The result has the new columns all the same: a pipeline's empty day is no error."""
     empty = pd.DataFrame({"text": pd.Series([], dtype="object")})
 
     assert list(frame_rows(empty)) == []
@@ -48,7 +48,7 @@ def test_a_frame_without_rows_gives_a_frame_without_rows():
 
 
 def test_a_missing_column_is_named_with_those_there_are(frame):
-    """And the likely one."""
+    """The error names the likely column too."""
     with pytest.raises(InputError, match=r"the DataFrame: no column 'Text'.*did you mean 'text'"):
         frame_rows(frame, "Text")
 
@@ -60,7 +60,7 @@ def test_a_column_that_occurs_twice_is_refused(frame):
 
 
 def test_the_input_frame_is_never_changed(frame):
-    """Neither by attaching, nor by changing the result afterwards."""
+    """It is changed neither by attaching nor by changing the result afterwards."""
     before = frame.copy()
     result = attach_columns(frame, [outcome(), outcome(), outcome()], "stance")
     result.loc[:, "text"] = "changed"

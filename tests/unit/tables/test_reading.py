@@ -62,7 +62,7 @@ def test_every_format_gives_the_same_rows(table_file):
 
 
 def test_limit_reads_from_the_top(table_file):
-    """And the total says so."""
+    """The total says so too."""
     table = open_table(table_file, limit=1)
 
     assert len(table) == 1
@@ -110,7 +110,7 @@ def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path, name):
 
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
 def test_a_csv_with_another_delimiter_is_understood(tmp_path, delimiter):
-    """The one that makes the text column a column."""
+    """The delimiter is the one that makes the text column a column."""
     path = write(
         tmp_path / "x.csv", delimiter.join(["id", "text"]) + "\n" + delimiter.join(["1", "One, two"]) + "\n"
     )
@@ -256,7 +256,7 @@ def test_a_bad_file_is_refused_before_anything_is_paid(tmp_path, name, content, 
 
 @pytest.mark.parametrize(("place", "words"), [("none.csv", "no such file"), ("folder.csv", "is a folder")])
 def test_a_path_that_is_no_file_is_named(tmp_path, place, words):
-    """With the reason, not a traceback."""
+    """A path that is no file is named with the reason, not with a traceback."""
     (tmp_path / "folder.csv").mkdir()
 
     with pytest.raises(InputError, match=words):
@@ -304,7 +304,7 @@ def test_an_object_longer_than_a_chunk_is_read(tmp_path):
 
 @pytest.mark.parametrize("name", ["x.csv", "x.json", "x.jsonl", "x.parquet"])
 def test_memory_does_not_grow_with_the_file(tmp_path, name):
-    """Twenty megabytes on disk, a few in memory."""
+    """Of twenty megabytes on disk only a few are held in memory."""
     rows = ({"id": str(number), "text": f"{number} " + "word " * 1_000} for number in range(4_000))
     path = tmp_path / name
     if name == "x.csv":

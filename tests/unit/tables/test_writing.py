@@ -59,7 +59,7 @@ def source(tmp_path):
     "suffix", ["csv", "tsv", "json", "jsonl", "parquet", "csv.gz", "jsonl.gz", "json.gz"]
 )
 def test_the_input_comes_back_unchanged_with_the_outcome_beside_it(source, tmp_path, suffix):
-    """Whatever the format: same cells, same order, then the task's columns."""
+    """Whatever the format, the same cells come back in the same order, then the task's columns."""
     back = open_table(rewritten(source, tmp_path / f"out.{suffix}", record_schema=SCHEMA))
     before = [row.values for row in open_table(source)]
 
@@ -71,7 +71,7 @@ def test_the_input_comes_back_unchanged_with_the_outcome_beside_it(source, tmp_p
 
 @pytest.mark.parametrize("suffix", ["csv", "json", "jsonl", "parquet", "csv.gz"])
 def test_the_same_outcomes_give_the_same_bytes(source, tmp_path, suffix):
-    """No time, name or order of a set in the file."""
+    """No time, no name and no order of a set is in the file."""
     first = rewritten(source, tmp_path / f"one.{suffix}").read_bytes()
 
     assert rewritten(source, tmp_path / f"two.{suffix}").read_bytes() == first
@@ -175,7 +175,7 @@ def test_parquet_to_parquet_keeps_types_values_and_metadata(tmp_path):
 
 
 def test_parquet_values_have_a_form_in_text_formats(tmp_path):
-    """Times in ISO form, decimals as text, bytes as text or base64."""
+    """Times are written in ISO form, decimals as text, bytes as text or base64."""
     source = tmp_path / "in.parquet"
     values = {
         "text": ["a"],
@@ -210,7 +210,7 @@ def test_parquet_values_have_a_form_in_text_formats(tmp_path):
     ],
 )  # fmt: skip
 def test_a_record_column_is_typed_where_the_schema_allows(schema, expected):
-    """Otherwise it is JSON text."""
+    """Elsewhere it is JSON text."""
     found = record_type(schema)
 
     assert (None if found is None else str(found)) == expected
@@ -276,7 +276,7 @@ def test_two_runs_cannot_write_the_same_file(tmp_path):
     ],
 )
 def test_an_impossible_output_is_refused_before_anything_is_paid(source, tmp_path, name, words):
-    """And nothing is left behind."""
+    """Nothing is left behind."""
     (tmp_path / "folder.csv").mkdir()
     (tmp_path / "link.csv").symlink_to(source)
     __import__("os").mkfifo(tmp_path / "pipe.csv")
@@ -296,7 +296,7 @@ def test_a_possible_output_is_accepted_and_left_alone(tmp_path):
 
 
 def test_a_full_disk_says_so(source, tmp_path):
-    """With the way on; the part file goes."""
+    """A full disk is said with the way on, and the part file goes."""
     script = """
         import resource, signal
         from cupel.errors import OutputPathError
@@ -333,7 +333,7 @@ def test_gzip_is_gzip(source, tmp_path):
 
 @pytest.mark.parametrize("suffix", ["csv", "json", "jsonl", "jsonl.gz", "parquet"])
 def test_memory_does_not_grow_with_what_is_written(tmp_path, suffix):
-    """Twenty megabytes written, less than one held at any time."""
+    """Of twenty megabytes written, less than one is held at any time."""
     added = outcome_columns(OUTCOMES[0], "stance")
     with open_writer(tmp_path / f"out.{suffix}", ["text"], "stance", record_schema=SCHEMA) as writer:
         writer.write({"text": "what is needed is loaded"}, added)
@@ -359,7 +359,7 @@ def test_rows_reach_parquet_in_groups_of_a_thousand(tmp_path):
 
 
 def test_parquet_is_written_without_loading_pandas(tmp_path):
-    """Where the process is ours: 45 MB that only a DataFrame needs. One that comes later still works."""
+    """Where the process is ours this saves 45 MB that only a DataFrame needs; one that comes later still works."""
     script = """
         import sys
         from cupel.tables import open_writer

@@ -73,13 +73,13 @@ def test_the_five_tasks_are_there():
 
 @each_task
 def test_a_task_folder_loads_and_all_its_prompts_can_be_rendered(name):
-    """No unknown placeholder, no missing part, no example that does not fit."""
+    """No placeholder is unknown, no part is missing, and every example fits."""
     check_prompts(load_task(name, PROMPTS))
 
 
 @each_task
 def test_every_schema_fits_strict_structured_output(name):
-    """All properties required, nothing extra, and no keyword a strict mode refuses."""
+    """All properties are required, nothing is extra, and no keyword is one a strict mode refuses."""
     schema = schema_of(name)
     Draft202012Validator.check_schema(schema)
     for node in nodes_of(schema):
@@ -91,7 +91,7 @@ def test_every_schema_fits_strict_structured_output(name):
 
 @each_task
 def test_every_example_fits_the_schema_and_quotes_its_own_text(name):
-    """Character by character; and it says where its text is from."""
+    """An example quotes its text character by character, and says where its text is from."""
     schema = schema_of(name)
     for example in examples_of(name):
         Draft202012Validator(schema).validate(example["record"])
@@ -137,7 +137,7 @@ def test_every_field_says_how_windows_are_merged(name):
 
 @each_task
 def test_criteria_are_few_binary_and_partly_critical(name):
-    """Four to six questions, each with its own id, some of which reject by themselves."""
+    """A task has four to six questions, each with its own id, and some of them reject by themselves."""
     criteria = settings_of(name)["criteria"]
 
     assert 4 <= len(criteria) <= 6
@@ -182,7 +182,7 @@ def test_documents_are_data_in_every_prompt_that_shows_one(path):
     "path", [pytest.param(p, id=p.parent.name) for p in sorted(PROMPTS.glob("*/extract.md"))]
 )
 def test_what_is_written_for_one_document_comes_after_it(path):
-    """So that the prompt up to the document stays the same and providers can cache it."""
+    """The prompt up to the document stays the same, so that providers can cache it."""
     text = path.read_text(encoding="utf-8")
 
     assert text.index("{{document}}") < text.index("{{addendum}}")

@@ -41,7 +41,7 @@ SCHEMAS = [
 
 @pytest.mark.parametrize("schema", SCHEMAS, ids=json.dumps)
 def test_a_quick_yes_is_never_a_no_of_jsonschema(schema):
-    """Whatever the keyword: a yes holds, and what is not understood is left to jsonschema."""
+    """Whatever the keyword, a yes holds, and what is not understood is left to jsonschema."""
     for value in VALUES:
         if surely_fits(value, schema):
             assert Draft202012Validator(schema).is_valid(value), value

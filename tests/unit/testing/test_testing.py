@@ -41,7 +41,7 @@ def post(provider, body, key="sk-scripted"):
 
 
 async def test_replies_come_in_order_and_requests_are_kept():
-    """Text, records and errors, in one list."""
+    """Texts, records and errors may stand in one list."""
     with scripted({"scripted:a": ["hello", {"x": 1}, TimeoutError("slow")]}) as models:
         first = await complete("scripted:a", MESSAGES)
         second = await complete("scripted:a", MESSAGES, schema={"type": "object"})
@@ -108,7 +108,7 @@ async def test_any_id_can_be_taken_over_and_is_given_back():
 
 
 def test_a_filled_record_fits_its_schema():
-    """Whatever the schema is made of; quotes are in the document."""
+    """It fits whatever the schema is made of, and quotes are in the document."""
     schema = {
         "type": "object",
         "properties": {
@@ -140,7 +140,7 @@ def test_a_filled_record_fits_its_schema():
 
 
 def test_the_provider_answers_by_schema_or_by_script():
-    """Without a script any valid record; with one, what it says."""
+    """Without a script the reply is any valid record; with one it is what the script says."""
     asked = {"response_format": {"type": "json_schema", "json_schema": {"schema": SCHEMA}}}
     with ScriptedProvider() as provider:
         _, data, _ = post(provider, asked)
@@ -184,7 +184,7 @@ def test_a_request_limit_allows_a_burst_and_then_paces():
 
 
 def test_a_token_limit_counts_the_longest_reply():
-    """As providers do: the prompt and `max_tokens`."""
+    """It counts the prompt and `max_tokens`, as providers do."""
     with ScriptedProvider(tokens_per_minute=1000) as provider:
         first, _, headers = post(provider, {"max_tokens": 900})
         second, _, _ = post(provider, {"max_tokens": 900})
@@ -194,14 +194,14 @@ def test_a_token_limit_counts_the_longest_reply():
 
 
 def test_only_the_right_key_is_let_in():
-    """When one is set."""
+    """Where a key is set, a wrong one is answered with 401."""
     with ScriptedProvider(key="sk-right") as provider:
         assert post(provider, {}, key="sk-wrong")[0] == 401
         assert post(provider, {}, key="sk-right")[0] == 200
 
 
 def test_the_same_requests_fail_in_every_run():
-    """Whatever the order, and about as many as asked for; another seed hits others."""
+    """They fail in any order, and about as many as asked for; another seed hits others."""
 
     def failed(order, seed=0):
         with ScriptedProvider(faults={"http_500": 0.5}, seed=seed) as provider:

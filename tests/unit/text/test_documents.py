@@ -162,7 +162,7 @@ def test_a_text_without_white_space_is_still_cut():
     overlap_chars=st.integers(0, 4),
 )
 def test_windows_cover_every_character_and_stay_within_their_size(text, max_chars, overlap_chars):
-    """Whatever the text: in order, no gap, no window too long, no overlap too long."""
+    """Whatever the text, windows come in order, leave no gap, and neither they nor their overlaps are too long."""
     windows = split_windows(text, max_chars, overlap_chars)
 
     assert windows[0][0] == 0

@@ -219,7 +219,7 @@ def test_a_quote_may_have_two_gaps():
 
 
 def test_an_ellipsis_of_the_text_itself_is_no_gap():
-    """The speaker paused; nothing was left out there."""
+    """Where the speaker paused, nothing was left out."""
     assert match("for nothing else… The EU owes") == "verbatim"
     found = ground("will vote for the amendment ... nothing else... The EU owes", SPEECH)
 
@@ -300,7 +300,7 @@ def test_the_tightest_of_several_chains_is_taken():
     ],
 )
 def test_a_changed_word_or_number_is_altered_and_shown(quote, diff):
-    """From the text to the quote: [-what the text has-], {+what the quote has+}."""
+    """The difference leads from the text to the quote: [-what the text has-], {+what the quote has+}."""
     found = ground(quote, SPEECH)
 
     assert found.match == "altered"
@@ -328,7 +328,7 @@ def test_a_changed_word_or_number_is_altered_and_shown(quote, diff):
     ],
 )
 def test_no_folding_hides_a_changed_number_or_negation(quote, text):
-    """Altered at best, whatever whitespace, punctuation and Unicode rules do."""
+    """A change is altered at best, whatever whitespace, punctuation and Unicode rules do."""
     assert STRENGTH[match(quote, text)] <= STRENGTH["altered"]
 
 
@@ -367,7 +367,7 @@ def test_a_misspelt_name_points_at_the_name():
     ],
 )
 def test_what_is_not_in_the_text_is_absent(quote):
-    """Without a place."""
+    """What is not in the text has no place."""
     found = ground(quote, SPEECH)
 
     assert found.match == "absent"
@@ -377,7 +377,7 @@ def test_what_is_not_in_the_text_is_absent(quote):
 
 @pytest.mark.parametrize("text", ["", " ", "…", "\x00"])
 def test_nothing_is_found_in_an_empty_text(text):
-    """Neither is an empty quote in an empty text."""
+    """An empty quote is not found there either."""
     assert match("we must", text) == "absent"
     assert match("", text) == "absent"
 
@@ -478,7 +478,7 @@ def passages(draw, shortest=1):
 @given(passages(shortest=2))
 @settings(deadline=None)
 def test_property_what_is_cut_at_spaces_is_verbatim(quote):
-    """Unless the cut goes through a number: "40" is not what was said of 40 000."""
+    """An exception is a cut through a number: "40" is not what was said of 40 000."""
     assume(not quote.endswith(" 40"))
     assume(not quote.startswith("000 "))
     text = " ".join(WORDS)
@@ -491,7 +491,7 @@ def test_property_what_is_cut_at_spaces_is_verbatim(quote):
 @given(passages(shortest=3), st.data())
 @settings(deadline=None)
 def test_property_case_and_whitespace_do_not_matter(quote, data):
-    """Any word in any case, any space wider: normalised at least, unless it was not even verbatim."""
+    """Any word in any case with any space between is normalised at least, unless it was not even verbatim."""
     styles = data.draw(st.lists(st.sampled_from([str.upper, str.lower, str.title]), min_size=1, max_size=3))
     spaces = data.draw(st.sampled_from(["\n", "  ", "\u00a0", " \u200b", "\r\n"]))
     restyled = spaces.join(styles[i % len(styles)](word) for i, word in enumerate(quote.split()))
@@ -504,7 +504,7 @@ def test_property_case_and_whitespace_do_not_matter(quote, data):
 @given(passages(shortest=2), st.data())
 @settings(deadline=None)
 def test_property_a_word_put_in_is_altered_at_best(passage, data):
-    """A negation most of all."""
+    """A word put in makes a quote altered at best, and a negation most of all."""
     words = passage.split()
     place = data.draw(st.integers(1, len(words) - 1))
     added = data.draw(st.sampled_from(["not", "never", "no", "-2", "2", "nor"]))
@@ -516,7 +516,7 @@ def test_property_a_word_put_in_is_altered_at_best(passage, data):
 @given(ANY_TEXT, ANY_TEXT)
 @settings(max_examples=400, deadline=None)
 def test_property_no_claim_is_false_whatever_the_characters(quote, text):
-    """Verbatim is in the text at its offsets; every span is in order, inside the text and inside the whole."""
+    """What is verbatim is in the text at its offsets; every span is in order, inside the text and the whole."""
     text += quote[1:-1] + " " + quote + text
     found = ground(quote, text)
 
@@ -536,7 +536,7 @@ def test_property_no_claim_is_false_whatever_the_characters(quote, text):
 @given(ANY_TEXT, ANY_TEXT)
 @settings(deadline=None)
 def test_property_never_verbatim_without_the_characters(quote, text):
-    """Whatever else a quote is called."""
+    """Such a quote may be called anything else."""
     assert quote in text or match(quote, text) != "verbatim"
 
 

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from cupel.errors import BudgetExceededError
-from cupel.improvement.engines.base import Tried
+from cupel.improvement.dev_trials import Tried
 from cupel.improvement.engines.gepa import divide
 from cupel.improvement.engines.gepa_search import Loader, Minibatches, Proposed, Search, SearchLimits
 from cupel.improvement.failure_clusters import Failure
@@ -90,7 +90,7 @@ async def test_the_best_candidate_is_returned_and_the_search_ends_when_all_it_ch
     ],
 )
 async def test_a_search_without_success_ends_by_itself(tmp_path, limits, propose, why):
-    """By bad proposals, stagnation, a number of proposals or the clock."""
+    """A search ends by bad proposals, stagnation, a number of proposals or the clock."""
     search, best = await searched(Script(base, propose), tmp_path, **limits)
 
     assert best is None
@@ -198,7 +198,7 @@ def test_a_minibatch_is_mostly_failures_with_anchors_beside_them():
 
 
 def test_a_group_lies_on_one_side_and_both_sides_get_failures():
-    """As long as two groups fail."""
+    """This holds as long as two groups fail."""
     groups = {doc_id: f"g{at // 4}" for at, doc_id in enumerate(IDS)}
     sides = divide(FAILING, IDS[1::2], groups)
 

@@ -72,7 +72,7 @@ def test_one_record_and_a_table_get_the_same_probability():
 
 
 def test_nothing_observed_is_no_confidence():
-    """None, not the base rate."""
+    """A record of which nothing was observed has no confidence, and not the base rate."""
     raw, right = sample(100)
     fitted = fit_calibration(raw[:, None], right, names=["score"], binding=BINDING)
 
@@ -82,7 +82,7 @@ def test_nothing_observed_is_no_confidence():
 
 
 def test_json_gives_the_same_calibration_back():
-    """Plain data, no pickle; a changed format or a missing part is refused with the next step."""
+    """A calibration is plain data and no pickle; a changed format or a missing part is refused with the next step."""
     raw, right = sample(300)
     fitted = fit_calibration(np.column_stack([raw, 1 - raw]), right, names=["a", "b"], binding=BINDING)
 
@@ -136,7 +136,7 @@ def test_a_calibration_applies_only_to_what_it_was_fitted_on(change, text):
     ],
 )
 def test_what_cannot_be_calibrated_says_so(matrix, right, text):
-    """A clear message, never a silent number."""
+    """What cannot be calibrated ends with a clear message, never with a silent number."""
     with pytest.raises(NotEnoughDataError, match=text):
         fit_calibration(matrix, right, names=["score"], binding=BINDING)
 
@@ -182,7 +182,7 @@ def test_each_signal_may_be_absent_on_any_row(missing):
 @settings(max_examples=50)
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60))
 def test_measures_stay_in_their_ranges(pairs):
-    """ECE, Brier, AUROC and every bin, for any input."""
+    """ECE, Brier, AUROC and every bin stay in their ranges for any input."""
     stated, right = zip(*pairs, strict=True)
     ranking = auroc(stated, right)
 
@@ -206,7 +206,7 @@ def test_measures_stay_in_their_ranges(pairs):
     ids=["nothing", "other lengths", "NaN", "above 1"],
 )
 def test_a_measure_of_nonsense_is_refused(stated, right, text):
-    """Never a silent number."""
+    """Nonsense is refused and never gives a silent number."""
     with pytest.raises(InputError, match=text):
         expected_calibration_error(stated, right)
 

@@ -30,12 +30,12 @@ from cupel.routing.confidence.agreement import best_total, record_agreement
     ],
 )
 def test_records_are_compared_field_by_field(first, second, expected):
-    """Cases by hand."""
+    """The agreement of two records is known by hand, field by field."""
     assert record_agreement(first, second) == expected
 
 
 def test_lists_of_objects_are_matched_as_a_whole_and_not_by_position():
-    """The best pairing, not the greedy one."""
+    """Items are paired in the best way, not greedily."""
     first = {
         "claims": [
             {"quote": "taxes must fall now", "topic": "tax"},
@@ -51,7 +51,7 @@ def test_lists_of_objects_are_matched_as_a_whole_and_not_by_position():
 
 @given(st.lists(st.lists(st.floats(0, 1), min_size=4, max_size=4), min_size=1, max_size=7))
 def test_the_pairing_is_optimal(matrix):
-    """The same total as SciPy's assignment."""
+    """The pairing has the same total as SciPy's assignment."""
     rows, columns = linear_sum_assignment(matrix, maximize=True)
     wanted = sum(matrix[r][c] for r, c in zip(rows, columns, strict=True))
 

@@ -72,7 +72,7 @@ def test_a_signal_that_was_not_observed_is_none_and_never_zero(name):
     ],
 )
 def test_signals_say_what_was_seen(name, seen, expected):
-    """Known values by hand."""
+    """The value of each signal is known by hand."""
     found = compute_signals(seen, [name])[name]
 
     assert found == (pytest.approx(expected) if expected is not None else None)

@@ -1,15 +1,8 @@
-"""Which attempt wins and when the loop on one document ends."""
+"""Which attempt wins, and what becomes of the document."""
 
 import pytest
 
-from cupel.cascade.attempts import (
-    AttemptQuality,
-    attempt_quality,
-    best_attempt,
-    critique_hash,
-    record_hash,
-    stop_reason,
-)
+from cupel.cascade.finish import AttemptQuality, attempt_quality, best_attempt
 
 
 def quality(checks=1.0, criteria=0.5, verdict="rejected", confidence=0.5, strong=False):
@@ -67,45 +60,3 @@ def test_quality_is_read_from_the_state():
     assert attempt_quality(attempt, None).checks_passed == 1
     assert attempt_quality({**attempt, "evidence": [{"match": "absent"}]}, None).checks_passed == 0.5
     assert attempt_quality({**attempt, "record": None}, None).checks_passed == 0
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        pytest.param({}, None, id="one rejection, rounds left"),
-        pytest.param({"verdict": "accepted"}, "accepted", id="accepted"),
-        pytest.param({"verdict": "unknown"}, "unknown", id="the judge does not know"),
-        pytest.param({"budget_left": False}, "budget", id="nothing left to spend"),
-        pytest.param({"max_refinements": 0}, "rounds", id="no round allowed"),
-        pytest.param({"record_hashes": ["a", "b", "c"]}, "rounds", id="two rounds spent"),
-        pytest.param({"record_hashes": ["a", "a"]}, "repeated_record", id="the same record again"),
-        pytest.param(
-            {"record_hashes": ["a", "b"], "critique_hashes": ["x", "x"]},
-            "repeated_critique",
-            id="the same critique",
-        ),
-        pytest.param(
-            {"record_hashes": ["a", "b"], "critique_hashes": ["x", "y"]}, None, id="something new each time"
-        ),
-    ],
-)
-def test_refining_stops_when_another_round_would_teach_nothing(changes, expected):
-    """A verdict, an empty purse, spent rounds or a repetition end it."""
-    state = {"verdict": "rejected", "record_hashes": ["a"], "critique_hashes": ["x"], "max_refinements": 2}
-
-    assert stop_reason(**{**state, **changes}) == expected
-
-
-def test_a_record_is_the_same_whatever_the_order_of_its_keys():
-    """List order counts, key order does not."""
-    assert record_hash({"a": 1, "b": [1, 2]}) == record_hash({"b": [1, 2], "a": 1})
-    assert record_hash({"b": [1, 2]}) != record_hash({"b": [2, 1]})
-
-
-def test_a_critique_is_the_same_when_it_objects_to_the_same():
-    """Order, case and spacing of the evidence do not make it new; another criterion or quote does."""
-    first = critique_hash([("stance", "We  must"), ("complete", None)])
-
-    assert first == critique_hash([("complete", None), ("stance", "we must")])
-    assert first != critique_hash([("stance", "we must")])
-    assert first != critique_hash([("stance", "we may"), ("complete", None)])

@@ -1,4 +1,4 @@
-"""One spending cap for all processes on a run log: reserved before anything is sent, in one row, by one transaction.
+"""Money set aside before a call is sent: by one process in memory, by several in one row of their run log.
 
     committed = spent + reserved;  committed + asked ≤ cap       or the call waits, or is not made
 
@@ -8,18 +8,69 @@ What a lost process had reserved stays committed: the provider may have billed i
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cupel.errors import BudgetExceededError
-from cupel.limits import PICO, RAISE_IT, pico_cap, pico_of
+from cupel.limits import PICO, RAISE_IT, Budget, pico_cap, pico_of
 from cupel.runlog import RunLog, StoredResponse, now, tables
 
+if TYPE_CHECKING:
+    from cupel.engine.run import Run
+
 _LOOK_S = 0.25
+
+
+@dataclass(slots=True)
+class Hold:
+    """Money set aside for one sending, in memory and, under a cap, in the run log."""
+
+    log: RunLog
+    run: Run
+    usd: float
+    token: str
+    reservation: Any = None
+
+    @classmethod
+    async def take(cls, log: RunLog, run: Run, usd: float) -> Hold:
+        """Set the most a call can cost aside, committed, before it is sent; nothing without a cap."""
+        held = cls(log, run, usd, secrets.token_hex(16))
+        if isinstance(run.budget, SharedBudget):
+            if usd > 0:
+                await run.budget.reserve(held.token, usd)
+                held.reservation = held.token
+        elif run.budget is not None and usd > 0:
+            held.reservation = await run.budget.reserve(usd)
+            await log.reserve(held.token, run.run_id, usd)
+        return held
+
+    async def settle(self, stored: StoredResponse) -> None:
+        """The response is here: commit it and free what was set aside beyond its cost, as one."""
+        if self.reservation is not None and isinstance(self.run.budget, SharedBudget):
+            await self.run.budget.settle(self.token, self.usd, stored)
+            return
+        await self.log.save_response(stored, reservation=self.token if self.reservation else None)
+        if self.reservation is not None and isinstance(self.run.budget, Budget):
+            self.run.budget.settle(self.reservation, stored.cost_usd or 0.0)
+
+    async def lost(self, *, surely_free: bool) -> None:
+        """No response: free the money when it was surely not billed, else count it as spent."""
+        if self.reservation is None or self.run.budget is None:
+            return
+        if isinstance(self.run.budget, SharedBudget):
+            if surely_free:
+                await self.run.budget.release(self.token, self.usd)
+        elif surely_free:
+            await self.log.release(self.token)
+            self.run.budget.release(self.reservation)
+        else:
+            self.run.budget.settle(self.reservation, self.usd)
 
 
 class _Room(NamedTuple):

@@ -21,7 +21,7 @@ def trial(tmp_path, rewriter, seed=1, **settings):
 
 @pytest.mark.parametrize("name", world.HARMFUL)
 def test_a_harmful_rewriter_is_never_promoted_and_told_why(name, tmp_path):
-    """Four worlds each."""
+    """In none of four worlds is a harmful edit promoted, and the ledger says why."""
     for seed in range(4):
         result = trial(tmp_path, world.HARMFUL[name], seed)
 
@@ -44,7 +44,7 @@ def test_a_rewriter_that_does_nothing_is_hardly_ever_promoted(tmp_path):
 
 
 def test_a_useful_rewriter_is_promoted_more_often_than_not(tmp_path):
-    """Eight in ten by its power; at least half of twelve worlds here."""
+    """By its power a useful edit is promoted in eight of ten; here in at least half of twelve worlds."""
     promoted = [trial(tmp_path, world.useful, seed).promoted for seed in range(12)]
 
     assert sum(promoted) >= 6

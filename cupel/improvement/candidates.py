@@ -1,0 +1,105 @@
+"""A candidate: the prompt as an engine or a person would have it, compared with the prompt as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cupel.errors import UsageError
+from cupel.improvement.campaign import Campaign
+from cupel.improvement.guards import estimate_prompt_tokens
+from cupel.improvement.versions import (
+    contract_problem,
+    replace_prompt,
+    rule_rows,
+    rules_of,
+    version_diff,
+    version_of,
+)
+from cupel.state import Candidate, ImproveState
+from cupel.task import Rule, TaskSpec
+from cupel.text import forbidden
+
+RULES_TOKENS = 600
+"""Most tokens all rules of a prompt may take."""
+
+
+def candidate_of(state: ImproveState) -> Candidate:
+    """The candidate a step is about.
+
+    Raises:
+        UsageError: If the state has none.
+    """
+    candidate = state.get("proposal")
+    if candidate is None:
+        raise UsageError("there is no candidate at this step; start the campaign anew")
+    return candidate
+
+
+def task_under(candidate: Candidate, task: TaskSpec) -> TaskSpec:
+    """The task with the prompt of a candidate."""
+    return replace_prompt(task, rules_of(candidate["rules"]), candidate["extract"])
+
+
+def make_candidate(
+    campaign: Campaign,
+    rules: Sequence[Rule],
+    author: str,
+    *,
+    edits: Sequence[Mapping[str, Any]] = (),
+    dropped: Sequence[dict[str, str]] = (),
+    extract: str = "",
+) -> Candidate:
+    """A candidate with its version and its difference from the campaign's prompt.
+
+    Args:
+        campaign: Whose prompt it is compared with.
+        rules: Its rules.
+        author: The engine's name, or `human`.
+        edits: The edits that led to it.
+        dropped: Those that were not applied, with reasons.
+        extract: Its contract; the campaign's when empty.
+    """
+    task = replace_prompt(campaign.task, rules, extract)
+    return Candidate(
+        version=version_of(task),
+        parent=campaign.version,
+        author=author,
+        rules=rule_rows(rules),
+        extract=task.prompts["extract"],
+        edits=[{**edit, "failures": list(edit.get("failures", ()))} for edit in edits],
+        dropped=list(dropped),
+        diff=version_diff(campaign.task, task),
+    )
+
+
+def candidate_by_hand(campaign: Campaign, task: TaskSpec, source: str) -> tuple[Candidate | None, str]:
+    """A person's edit: held to the same guards, but for citing failures.
+
+    Args:
+        campaign: Whose prompt it is compared with.
+        task: The task as edited.
+        source: Where the edit came from, for the reason.
+
+    Returns:
+        The candidate, or None and why there is none.
+    """
+    if problem := _objection(campaign, task):
+        return None, f"{source}: {problem}"
+    return make_candidate(campaign, task.rules, "human", extract=task.prompts["extract"]), ""
+
+
+def _objection(campaign: Campaign, task: TaskSpec) -> str | None:
+    if problem := contract_problem(campaign.task, task.prompts["extract"]):
+        return problem
+    old = {rule.id: rule.text for rule in campaign.task.rules}
+    for rule in task.rules:
+        if old.get(rule.id) != rule.text and (
+            problem := forbidden(rule.text) or campaign.leaks.leak(rule.text)
+        ):
+            return f"rule {rule.id!r}: {problem}"
+    if (tokens := sum(estimate_prompt_tokens(rule.text) for rule in task.rules)) > RULES_TOKENS:
+        return f"the rules take {tokens} tokens, {RULES_TOKENS} are allowed"
+    if version_of(task) == campaign.version:
+        return "it says what the prompt says already"
+    return None

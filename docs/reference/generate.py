@@ -1,0 +1,199 @@
+"""Write cli.md and settings.md from the code: `.venv/bin/python docs/reference/generate.py`."""  # noqa: INP001
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import typer
+
+from cupel.cli import app
+from cupel.context import RunContext
+
+HERE = Path(__file__).parent
+BAR = "\\|"  # a bar in a cell
+COMMAND = "`.venv/bin/python docs/reference/generate.py`"
+
+EXIT_CODES = {
+    0: "Done; of a run: every row has an outcome.",
+    1: "`eval` and `evaluate-routing`: the committed baseline is broken.",
+    2: "Usage or input: an option, a file, a setting, a task, or a run log that cannot be used. `doctor`: trouble.",
+    3: "The budget is reached.",
+    4: "A provider's limit is reached.",
+    5: "A provider refused: key, model, credit.",
+    130: "Interrupted.",
+}
+
+VARIABLES = {
+    "Providers: where they are, and who pays": {
+        "GROQ_API_KEY": "Key of Groq. The first provider with a key decides where `profile` is `auto`.",
+        "OPENAI_API_KEY": "Key of OpenAI.",
+        "OPENROUTER_API_KEY": "Key of OpenRouter.",
+        "LOCAL_API_KEY": "Key of a server of one's own, where it asks for one.",
+        "GROQ_BASE_URL": "Another address than Groq's own.",
+        "OPENAI_BASE_URL": "Another address than OpenAI's own.",
+        "OPENROUTER_BASE_URL": "Another address than OpenRouter's own.",
+        "CUPEL_LOCAL_BASE_URL": "Address of a server of one's own (Ollama, vLLM, llama.cpp), for `local:…` models.",
+        "LOCAL_BASE_URL": "The same, where `CUPEL_LOCAL_BASE_URL` is not set.",
+        "OPENAI_PROJECT_ID": "Sent to OpenAI, and to nobody else.",
+        "OPENAI_CUSTOM_HEADERS": "Further headers for OpenAI, `Name: value`, one a line.",
+        "SSL_CERT_FILE": "Certificates to trust in place of the usual ones.",
+        "SSL_CERT_DIR": "The same, as a folder.",
+        "CUPEL_CAPABILITIES": "What a model can do, where Cupel does not know: `local:*=json_object+logprobs;…`.",
+        "CUPEL_PRICES": "Prices of one's own, US dollars per million tokens: `provider:model=IN/OUT`, with commas between.",
+        "CUPEL_LIMITS": "Limits of one's own: `groq:*=rpm:30,tpm:6000; openai:gpt-4o-mini=rpd:10000`.",
+    },
+    "State": {
+        "CUPEL_DATABASE_URL": "The run log in a PostgreSQL, for several machines; else SQLite in `.cupel/`.",
+    },
+    "Recorded answers": {
+        "CUPEL_RECORD_BASE_URL": "An OpenAI-compatible address: what a `recorded:` model has no answer to is asked there, and kept.",
+        "CUPEL_RECORD_API_KEY": "Its key.",
+    },
+    "LangSmith (tracing also reads `LANGCHAIN_…`, the older spelling)": {
+        "LANGSMITH_TRACING": "`true` sends traces, where there is a key too; a key alone sends nothing.",
+        "LANGSMITH_API_KEY": "Key of LangSmith.",
+        "LANGSMITH_ENDPOINT": "Another address than LangSmith's own.",
+        "LANGSMITH_PROJECT": "Project the traces go to; `cupel` otherwise.",
+        "CUPEL_TRACE_MASK": "What is replaced before a trace leaves: `personal` (mail, IBAN, telephone) or a pattern.",
+    },
+    "This machine": {
+        "COLUMNS": "Width of what is printed where standard output is no terminal.",
+        "ARROW_DEFAULT_MEMORY_POOL": "Arrow's memory; the command line sets `system` where nothing is set.",
+        "CUPEL_BENCH_DATA": "Folder with the data that experiments and benchmarks name.",
+    },
+}
+"""Every variable Cupel reads besides the settings; tests/unit/test_references.py holds the list to the code."""
+
+
+def cli_page() -> str:
+    """The page on the command line: every command with its arguments, options, defaults and ranges."""
+    group: Any = typer.main.get_command(app)
+    return "\n".join(
+        [
+            "# The command line",
+            "",
+            f"Written by {COMMAND} from what `cupel COMMAND --help` says. `cupel --version` prints the version.",
+            "",
+            f"{group.epilog} What a setting means is in [settings.md](settings.md).",
+            "",
+            *table(("Exit code", "When"), EXIT_CODES.items()),
+            "",
+            "After 3, 4 and 130 the same command goes on.",
+            *(
+                line
+                for name, command in group.commands.items()
+                for line in sections(f"cupel {name}", command)
+            ),
+            "",
+        ]
+    )
+
+
+def sections(name: str, command: Any) -> Iterator[str]:
+    """A command's part of the page; of a command with further ones, theirs."""
+    if hasattr(command, "commands"):
+        for sub, child in command.commands.items():
+            yield from sections(f"{name} {sub}", child)
+        return
+    context = command.make_context(name, [], resilient_parsing=True)
+    yield from ("", f"## {name}", "", " ".join(command.help.split()), "")
+    yield f"    {' '.join([name, *command.collect_usage_pieces(context)])}"
+    records = (parameter.get_help_record(context) for parameter in command.params)
+    rows = [row(record) for record in records if record]  # a hidden one has none
+    if rows:
+        yield from ("", *table(("", "Meaning", "Default, range"), rows))
+
+
+def row(record: tuple[str, str]) -> tuple[str, str, str]:
+    """What help says of a parameter, its default and range in a cell of their own."""
+    option, said = record
+    meaning, _, extra = said.partition("  [")
+    return f"`{option}`", meaning, extra.removesuffix("]").removeprefix("default: ")
+
+
+def settings_page() -> str:
+    """The page on settings: the fields of `RunContext`, then the other variables Cupel reads."""
+    return "\n".join(
+        [
+            "# Settings and variables",
+            "",
+            f"Written by {COMMAND} from `RunContext` in [cupel/context.py](../../cupel/context.py).",
+            "",
+            "What is set comes, weakest first, from the default, the profile, the variable (also from the project's",
+            "`.env`), the option of a command or the argument of `cupel.enrich`. Studio shows the same settings as a",
+            "form, each beside its step. Options that are no settings are in [cli.md](cli.md).",
+            "",
+            "## Settings of a run",
+            "",
+            *table(
+                ("Setting", "Variable", "`cupel run`", "Default", "Range", "Step", "Meaning"), setting_rows()
+            ),
+            *(
+                line
+                for title, variables in VARIABLES.items()
+                for line in (
+                    "",
+                    f"## {title}",
+                    "",
+                    *table(("Variable", "Meaning"), ((f"`{k}`", v) for k, v in variables.items())),
+                )
+            ),
+            "",
+            "A proxy is taken from `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, an organisation for OpenAI from",
+            "`OPENAI_ORG_ID`, as their own clients take them.",
+            "",
+        ]
+    )
+
+
+def setting_rows() -> Iterator[tuple[str, ...]]:
+    """A row for every field of `RunContext`."""
+    run = typer.main.get_command(app).commands["run"]  # type: ignore[attr-defined]  # it is a group
+    # `--jury` names the models of the jury; when it sits is only a variable
+    options = {{"jury": "jury_models"}.get(option.name, option.name): option.opts[0] for option in run.params}
+    for name, field in RunContext.model_fields.items():
+        steps = (field.json_schema_extra or {}).get("langgraph_nodes", [])  # type: ignore[union-attr]  # a dict
+        default = json.dumps(field.default) if isinstance(field.default, bool) else field.default
+        yield (
+            f"`{name}`",
+            f"`CUPEL_{name.upper()}`",
+            f"`{options[name]}`" if name in options else "",
+            "" if default in ("", (), None) else f"`{default}`",
+            span(field),
+            ", ".join(f"`{step}`" for step in steps),
+            field.description or "",
+        )
+
+
+def span(field: Any) -> str:
+    """The values a setting may have, where they are few or bounded."""
+    choices = get_args(field.annotation)
+    if all(isinstance(choice, str) for choice in choices) and choices:
+        return ", ".join(f"`{choice}`" for choice in choices)
+    words = {"ge": "from", "gt": "above", "le": "up to", "lt": "below"}
+    bounds = [
+        f"{word} {getattr(bound, key):g}"
+        for bound in field.metadata
+        for key, word in words.items()
+        if getattr(bound, key, None) is not None
+    ]
+    return " ".join(bounds)
+
+
+def table(head: Iterable[object], rows: Iterable[Iterable[object]]) -> Iterator[str]:
+    """A table as Markdown has it."""
+    cells = [str(cell) for cell in head]
+    yield f"| {' | '.join(cells)} |"
+    yield "|" + "---|" * len(cells)
+    for each in rows:
+        yield f"| {' | '.join(str(cell).replace('|', BAR) for cell in each)} |"
+
+
+PAGES = {"cli.md": cli_page, "settings.md": settings_page}
+
+if __name__ == "__main__":
+    for file, page in PAGES.items():
+        (HERE / file).write_text(page(), encoding="utf-8")
