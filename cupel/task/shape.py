@@ -146,7 +146,7 @@ class Shape:
     def real(self, node: Any) -> tuple[Node, bool]:
         """The first variant that is not null, and whether null is one; for those who need a single shape."""
         variants = self.variants(node)
-        nullable = any(is_null(variant) or "null" in types_of(variant) for variant in variants)
+        nullable = any(allows_null(variant) for variant in variants)
         chosen = next((variant for variant in variants if not is_null(variant)), variants[0])
         return chosen, nullable
 
@@ -330,6 +330,15 @@ def is_null(node: Node) -> bool:
         or ("const" in node and node["const"] is None)
         or node.get("enum") == [None]
     )
+
+
+def allows_null(node: Node) -> bool:
+    """Whether null is among the values a node allows."""
+    if "enum" in node:
+        return None in node["enum"]
+    if "const" in node:
+        return node["const"] is None
+    return "null" in types_of(node) or not node.keys() & {"type", "properties", "items"}
 
 
 _KINDS: Mapping[str, Any] = {
