@@ -130,5 +130,5 @@ def _is_unsaid(part: Part, name: str, shape: Shape) -> bool:
         child = schema.get("properties", {}).get(name)
         if child is None or name in schema.get("required", ()):
             continue
-        return not any(allows_null(variant) for variant in variants)
+        return not any(allows_null(variant) for variant in shape.variants(child))
     return False
