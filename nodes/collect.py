@@ -29,17 +29,12 @@ async def collect(state: ImproveState, runtime: Runtime[RunContext]) -> CollectU
         parts = await freeze_split(state, campaign)
         runs = await run_development(campaign, parts.dev)
         return {
-            "campaign": campaign.name,
-            "version": campaign.version,
-            "dev": list(parts.dev),
-            "held_out_ids": list(parts.held_out),
-            "held_out_version": parts.version,
-            "failures": gather_failures(campaign, runs),
-            "mended": list_mended(campaign, runs),
-            "failed_docs": runs.failed,
-            "passed_docs": runs.passed,
+            "campaign": campaign.name, "version": campaign.version, "dev": list(parts.dev),
+            "held_out_ids": list(parts.held_out), "held_out_version": parts.version,
+            "failures": gather_failures(campaign, runs), "mended": list_mended(campaign, runs),
+            "failed_docs": runs.failed, "passed_docs": runs.passed,
             "notes": list(tell_notes(campaign, parts, runs)),
-        }
+        }  # fmt: skip
 
 
 async def route_after_collect(state: ImproveState) -> Literal["failures", "none"]:

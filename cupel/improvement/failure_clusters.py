@@ -89,9 +89,8 @@ class Cluster:
     def cost_usd(self) -> float | None:
         """What those documents cost; None where a price is unknown."""
         costs = {failure.doc_id: failure.cost_usd for failure in self.failures}.values()
-        return (
-            None if any(cost is None for cost in costs) else sum(cost for cost in costs if cost is not None)
-        )
+        prices = [cost for cost in costs if cost is not None]
+        return sum(prices) if len(prices) == len(costs) else None
 
 
 def cluster(failures: Iterable[Failure]) -> list[Cluster]:
@@ -105,15 +104,16 @@ def cluster(failures: Iterable[Failure]) -> list[Cluster]:
     for failure in sorted(set(failures), key=lambda item: (item.doc_id, item.id)):
         by_kind.setdefault((failure.criterion, failure.prompt_version), []).append(failure)
     clusters = [
-        Cluster(criterion, _cause(group), version, tuple(sorted(group, key=_mended_order)))
+        Cluster(
+            criterion,
+            _cause(group),
+            version,
+            tuple(sorted(group, key=lambda item: (item.fixed_by != "addendum", item.doc_id, item.id))),
+        )
         for (criterion, version), members in by_kind.items()
         for group in _by_cause(members)
     ]
     return sorted(clusters, key=lambda c: (-c.documents, -len(c.failures), c.criterion, c.cause))
-
-
-def _mended_order(failure: Failure) -> tuple[bool, str, str]:
-    return failure.fixed_by != "addendum", failure.doc_id, failure.id
 
 
 def _by_cause(failures: Sequence[Failure]) -> list[list[Failure]]:

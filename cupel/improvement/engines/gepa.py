@@ -75,10 +75,8 @@ def divide(failing: Sequence[str], passing: Sequence[str], groups: Mapping[str, 
     order = sorted(set(groups.values()), key=lambda name: (name not in of_failing, group_hash(name, "gepa")))
     learn = set(order[::2])
     ids = sorted([*failing, *passing])
-    return Sides(
-        tuple(doc_id for doc_id in ids if groups[doc_id] in learn),
-        tuple(doc_id for doc_id in ids if groups[doc_id] not in learn),
-    )
+    learning = tuple(doc_id for doc_id in ids if groups[doc_id] in learn)
+    return Sides(learning, tuple(doc_id for doc_id in ids if groups[doc_id] not in learn))
 
 
 class Gepa:

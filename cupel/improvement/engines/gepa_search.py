@@ -147,20 +147,13 @@ class Search:
 
         with (folder / "search.log").open("w", encoding="utf-8") as log:
             result = optimize(
-                seed_candidate={COMPONENT: self.rules},
-                trainset=Loader("learn", self.learn),
-                valset=Loader("choose", self.choose),
-                adapter=self,
-                custom_candidate_proposer=self.proposed,
-                batch_sampler=Minibatches(self.failing, self.limits.minibatch, self.seed),
-                stop_callbacks=self.stops,
+                seed_candidate={COMPONENT: self.rules}, trainset=Loader("learn", self.learn),
+                valset=Loader("choose", self.choose), adapter=self, custom_candidate_proposer=self.proposed,
+                batch_sampler=Minibatches(self.failing, self.limits.minibatch, self.seed), stop_callbacks=self.stops,
                 logger=SimpleNamespace(log=lambda line: log.write(f"{line}\n")),  # a file, never the terminal
-                run_dir=str(folder),
-                cache_evaluation=False,
-                track_best_outputs=False,
-                seed=self.seed,
+                run_dir=str(folder), cache_evaluation=False, track_best_outputs=False, seed=self.seed,
                 raise_on_exception=True,
-            )
+            )  # fmt: skip
         self._values = [round(value, 6) for value in result.val_aggregate_scores]
         self.stopped = self.stopped or "gepa.stop was put into its folder"
         return str(result.best_candidate[COMPONENT]) if result.best_idx else None
@@ -172,11 +165,9 @@ class Search:
         tried = self._await(self.asking.tried(candidate[COMPONENT], batch))
         self._metric_calls += len(batch)
         traces = [[failure for failure in tried.failures if failure.doc_id == doc_id] for doc_id in batch]
-        return EvaluationBatch(
-            outputs=[None] * len(batch),
-            scores=[self._score(tried.scores, doc_id) for doc_id in batch],
-            trajectories=traces if capture_traces else None,
-        )
+        scores = [self._score(tried.scores, doc_id) for doc_id in batch]
+        trajectories = traces if capture_traces else None
+        return EvaluationBatch(outputs=[None] * len(batch), scores=scores, trajectories=trajectories)
 
     def _score(self, scores: Mapping[str, float], doc_id: str) -> float:
         # a document nobody could score speaks neither for nor against the candidate

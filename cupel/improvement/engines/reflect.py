@@ -29,17 +29,12 @@ class Reflect:
         }  # fmt: skip
         answer = await ask(
             Question(
-                kind="improve",
-                model=model,
-                messages=messages(prompt.template, stable, {}),
-                schema=schema,
-                schema_name="edits",
-                doc_id=f"prompt:{task.name}",
-                text="",
-                context=brief.context.model_copy(update={"max_usd_per_document": None}),
-                repair=template_of(task, "repair"),
+                kind="improve", model=model, messages=messages(prompt.template, stable, {}), schema=schema,
+                schema_name="edits", doc_id=f"prompt:{task.name}", text="", repair=template_of(task, "repair"),
                 sample=brief.sample,
+                # no cap of a single document applies to the rewriter
+                context=brief.context.model_copy(update={"max_usd_per_document": None}),
             )
-        )
+        )  # fmt: skip
         problem = f"the rewriter gave no reply that could be read: {answer.error}" if answer.error else ""
         return EngineReply(answer.record, problem)
