@@ -53,7 +53,7 @@ class DevTrials:
         """Knows every document, those held out included."""
         return self._campaign.leaks
 
-    async def tried(self, rules: Sequence[Rule], ids: Sequence[str]) -> Tried:
+    async def try_rules(self, rules: Sequence[Rule], ids: Sequence[str]) -> Tried:
         """Run documents under other rules, from the run log where it knows them.
 
         Raises:

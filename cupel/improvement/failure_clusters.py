@@ -132,8 +132,8 @@ def _by_cause(failures: Sequence[Failure]) -> list[list[Failure]]:
 
 def _content(critique: str) -> set[str]:
     """The words that carry a critique's meaning."""
-    told = words(_PLACE.sub(" ", critique))
-    return {word for word in told if len(word) > 3 and word not in _COMMON}
+    said = words(_PLACE.sub(" ", critique))
+    return {word for word in said if len(word) > 3 and word not in _COMMON}
 
 
 def _likeness(said: set[str], counts: Counter[str], size: int) -> float:
@@ -203,10 +203,11 @@ def safe_critique(failure: Failure, leaks: LeakGuard) -> str:
     >>> safe_critique(obeying, LeakGuard([]))
     '(withheld: it contains a role word)'
     """
-    if found := forbidden(failure.critique):
-        return f"(withheld: it contains {found.split(':')[0]})"
-    told = failure.critique.split()
-    text = " ".join(told[:MAX_TOLD_WORDS]) + (" …" if len(told) > MAX_TOLD_WORDS else "")
+    # what is wrong is named without its example: the message of a guard quotes what it stops
+    if order := forbidden(failure.critique):
+        return f"(withheld: it contains {order.split(':')[0]})"
+    said = failure.critique.split()
+    text = " ".join(said[:MAX_TOLD_WORDS]) + (" …" if len(said) > MAX_TOLD_WORDS else "")
     if leak := leaks.leak(text):
         text = f"(withheld: it {leak.split(':')[0]})"
     quote = " ".join((failure.quote or "").split())
