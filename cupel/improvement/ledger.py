@@ -214,11 +214,8 @@ class Ledger:
         return next(iter(self.lineage(task, version)[1:]), None)
 
     def _moves(self, task: str, environment: str) -> list[Entry]:
-        return [
-            entry
-            for entry in self.entries(task=task)
-            if entry.kind in {"promotion", "rollback"} and entry.data["environment"] == environment
-        ]
+        moves = (e for e in self.entries(task=task) if e.kind in {"promotion", "rollback"})
+        return [move for move in moves if move.data["environment"] == environment]
 
     def _known(self, kind: Kind, task: str, key: str) -> Entry | None:
         return next((entry for entry in self.entries(task=task, kind=kind) if entry.key == key), None)

@@ -36,11 +36,8 @@ def promote(prompts: Path, state: Path, task_name: str, version: str, approver: 
     """
     ledger, task = ledger_of(state), load_task(task_name, prompts)
     entry = known_version(ledger, task_name, version)
-    decided = [
-        e.data
-        for e in ledger.entries(task=task_name, kind="decision")
-        if e.data.get("version") == entry.key and e.data.get("decision") == "promote"
-    ]
+    decisions = [e.data for e in ledger.entries(task=task_name, kind="decision")]
+    decided = [d for d in decisions if d.get("version") == entry.key and d.get("decision") == "promote"]
     folder_at = version_of(task)
     compared = {str(data["against"]) for data in decided}
     if decided and folder_at not in compared | {entry.key}:
