@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cupel.task import object_schema
 from cupel.text import NgramIndex, forbidden, visible, words
 
 MAX_INSTRUCTIONS = 5
@@ -43,11 +44,9 @@ class Instruction:
 
 
 @dataclass(frozen=True, slots=True)
-class DroppedInstruction:
+class DroppedInstruction(Instruction):
     """An instruction which was not kept, as the refiner wrote it, and why."""
 
-    criterion: str
-    text: str
     reason: str
 
 
@@ -58,10 +57,6 @@ class CheckedAddendum:
     kept: tuple[Instruction, ...]
     dropped: tuple[DroppedInstruction, ...]
 
-    def text(self) -> str:
-        """Return the kept instructions as numbered lines; empty when none was kept."""
-        return "\n".join(f"{n}. {instruction.text}" for n, instruction in enumerate(self.kept, 1))
-
 
 def addendum_schema(failed: Collection[str]) -> dict[str, Any]:
     """Return the strict JSON Schema of a refiner's reply.
@@ -69,21 +64,10 @@ def addendum_schema(failed: Collection[str]) -> dict[str, Any]:
     Args:
         failed: Ids of the failed criteria and code checks; no instruction may name another.
     """
-    item = {
-        "type": "object",
-        "properties": {
-            "criterion": {"type": "string", "enum": sorted(failed)},
-            "instruction": {"type": "string"},
-        },
-        "required": ["criterion", "instruction"],
-        "additionalProperties": False,
-    }
-    return {
-        "type": "object",
-        "properties": {"instructions": {"type": "array", "items": item}},
-        "required": ["instructions"],
-        "additionalProperties": False,
-    }
+    item = object_schema(
+        {"criterion": {"type": "string", "enum": sorted(failed)}, "instruction": {"type": "string"}}
+    )
+    return object_schema({"instructions": {"type": "array", "items": item}})
 
 
 def check_addendum(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -49,9 +50,7 @@ class Calls:
             StopRunError: When the budget or a daily limit does not allow it.
             DocumentBudgetError: When this document's own budget does not.
         """
-        if self.batching is None:
-            return await self._complete(request)
-        with self.batching.call(request):
+        with self.batching.call(request) if self.batching else nullcontext():
             return await self._complete(request)
 
     async def _complete(self, request: Request) -> Response:

@@ -130,19 +130,11 @@ def paid_for(
     """
     usd = cost(price(request.model, env), completion)
     return StoredResponse(
-        key=request.key,
-        kind=request.kind,
-        model=request.model,
-        asked=request.asked,
-        text=completion.text,
-        refusal=completion.refusal,
-        finish_reason=completion.finish_reason,
-        input_tokens=completion.input_tokens,
-        cached_tokens=completion.cached_tokens,
-        output_tokens=completion.output_tokens,
-        cost_usd=None if usd is None else usd * share,
+        key=request.key, kind=request.kind, model=request.model, asked=request.asked, text=completion.text,
+        refusal=completion.refusal, finish_reason=completion.finish_reason,
+        input_tokens=completion.input_tokens, cached_tokens=completion.cached_tokens,
+        output_tokens=completion.output_tokens, cost_usd=None if usd is None else usd * share,
         latency_s=round(completion.latency_s, 4),
-        logprobs=None if completion.logprobs is None else tuple(completion.logprobs),
-        run_id=run_id,
+        logprobs=None if completion.logprobs is None else tuple(completion.logprobs), run_id=run_id,
         doc_id=request.doc_id,
-    )
+    )  # fmt: skip

@@ -21,6 +21,7 @@ from cupel.task import (
     Template,
     compact,
     messages,
+    object_schema,
     prompt_version,
     render,
     sent_schema,
@@ -95,19 +96,8 @@ def packed_schema(task: TaskSpec) -> dict[str, Any]:
         name: task.schema[name] for name in ("$defs", "definitions") if name in task.schema
     }
     record = {name: part for name, part in task.schema.items() if name not in shared}
-    entry = {
-        "type": "object",
-        "properties": {"document": {"type": "integer"}, "record": record},
-        "required": ["document", "record"],
-        "additionalProperties": False,
-    }
-    return {
-        "type": "object",
-        "properties": {"records": {"type": "array", "items": entry}},
-        "required": ["records"],
-        "additionalProperties": False,
-        **shared,
-    }
+    entry = object_schema({"document": {"type": "integer"}, "record": record})
+    return {**object_schema({"records": {"type": "array", "items": entry}}), **shared}
 
 
 async def ask_packed(own: Question, task: TaskSpec, asking: Asking) -> tuple[Answer, str] | None:
