@@ -119,8 +119,8 @@ class _Rules:
         self.failed = failed
         self.document = " ".join(visible(document).split())
         self.document_runs = NgramIndex([document], size=OVERLAP_WORDS)
-        self.known = set(words(allowed_text))
-        self.known_numbers = set(_NUMBER.findall(visible(allowed_text)))
+        self.allowed = set(words(allowed_text))
+        self.allowed_numbers = set(_NUMBER.findall(visible(allowed_text)))
         self.document_names = _inner_names(self.document)
         self.document_words = set(re.findall(r"\w+", self.document))
 
@@ -162,10 +162,10 @@ class _Rules:
     def _new_fact(self, text: str) -> str | None:
         own = _without(text, self._verified_quotes(text))
         for number in _NUMBER.findall(own):
-            if number not in self.known_numbers:
+            if number not in self.allowed_numbers:
                 return f"brings in a number: {number!r}"
         for name in _inner_names(own) + self._leading_names(own):
-            if not set(words(name)) <= self.known | _EMPHASIS:
+            if not set(words(name)) <= self.allowed | _EMPHASIS:
                 return f"brings in a name: {name!r}"
         return None
 
@@ -197,5 +197,5 @@ def _inner_names(text: str) -> list[str]:
     ]
 
 
-def _prefix(prefix: str, found: str | None) -> str | None:
-    return None if found is None else prefix + found
+def _prefix(prefix: str, objection: str | None) -> str | None:
+    return None if objection is None else prefix + objection

@@ -46,7 +46,7 @@ class Request:
     def key(self) -> str:
         """Hash of all that decides the reply: the response's name in the run log."""
         settings = self.settings
-        told = json.dumps([self.model, self.messages], sort_keys=True)
+        opening = json.dumps([self.model, self.messages], sort_keys=True)
         sampled = [
             settings.temperature,
             settings.max_output_tokens,
@@ -55,7 +55,7 @@ class Request:
             self.asking.retry,
         ]
         # spelt as one JSON list: a key stands for what was paid for under it, for ever
-        decides = f"{told[:-1]}, {_sorted_json(self.wire)}, {json.dumps(sampled)[1:]}"
+        decides = f"{opening[:-1]}, {_sorted_json(self.wire)}, {json.dumps(sampled)[1:]}"
         return hashlib.sha256(decides.encode()).hexdigest()
 
     @cached_property
