@@ -130,7 +130,7 @@ class Calls:
             run.tally.in_flight -= 1
         stored = paid_for(request, completion, run_id=run.run_id, env=self.env)
         await held.settle(stored)
-        run.tally.paid(request.model, stored.cost_usd)
+        run.tally.count(request.model, stored.cost_usd)
         return stored
 
     def _worst_cost(self, request: Request) -> float:

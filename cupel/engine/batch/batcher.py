@@ -281,7 +281,7 @@ class Batcher:
             held, caller.reservation = caller.reservation, None
         if held is not None:
             held.settle(stored.cost_usd or 0.0)
-        self._run.tally.paid(stored.model, stored.cost_usd)
+        self._run.tally.count(stored.model, stored.cost_usd)
         if caller is not None and not caller.answer.done():
             caller.answer.set_result(stored)
 
