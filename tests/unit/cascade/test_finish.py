@@ -3,7 +3,6 @@
 import pytest
 
 from cupel.cascade.finish import choose_best, conclude, name_language, rank, say_status, settle
-from tests.integration.cascade import TEXT
 from tests.unit.cascade.factory import attempt, failed, state, verdict
 
 DOUBTED = {"in_doubt": True, "doubts": ["/stance is empty"]}
@@ -164,8 +163,7 @@ def test_who_began_a_document_outside_the_graph_concludes_it_outside():
     assert (outcome["status"], outcome["path"]) == ("accepted", ["prepare", "extract", "finish"])
 
 
-async def test_a_language_is_detected_late_and_once():
-    """Nothing is detected of a text that cannot be used."""
+async def test_a_language_is_not_detected_twice():
+    """Nor at all where the text cannot be used."""
     assert await name_language(state(language="fr")) == "fr"
-    assert await name_language(state(language=None, text=TEXT)) == "en"
     assert await name_language(state(language=None, problem="there is no text")) is None
