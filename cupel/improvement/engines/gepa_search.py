@@ -238,6 +238,8 @@ class Search:
         What it raises ends the search and is raised again in the loop: gepa would try a proposal once more.
         """
         self._pending = self.context.copy().run(asyncio.run_coroutine_threadsafe, work, self.loop)
+        if self._cancelled:  # while the work began, before `cancel` could see it
+            self._pending.cancel()
         try:
             found: T = self._pending.result()
         except BaseException as error:
