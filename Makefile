@@ -55,8 +55,9 @@ lock:  ## pin every dependency with hashes, without addresses
 	$(UV) pip install -q --python $(BIN)/python --no-deps -b requirements.lock -e .
 	@touch $@
 
+# tools and tests start many a process, the demo few: only here is compiling beforehand worth its seconds
 .venv/.ready-%: .venv/.ready
-	$(INSTALL) --extra $*
+	$(INSTALL) --compile-bytecode --extra $*
 	@touch $@
 
 clean:
