@@ -20,7 +20,7 @@ async def test_a_version_that_is_tried_stands_in_for_the_folder_of_its_name(runt
     """Whoever started the document says so; another task is read from its folder."""
     asked = asking()
     spec = await find_task({"task": "arguments"}, asked)
-    asked.run.task = tried = spec.__class__(**{**vars(spec), "title": "tried"})
+    asked.run.task = tried = replace(spec, title="tried")
 
     assert await find_task({"task": "arguments"}, asked) is tried
     assert (await find_task({"task": "arguments"}, asking())).title != "tried"
@@ -54,7 +54,7 @@ async def test_a_long_text_is_cut_into_windows_that_overlap(runtime):
 async def test_an_input_the_task_needs_is_missed(runtime):
     """The first one is named, before anything is paid for."""
     spec = await find_task({"task": "arguments"}, asking())
-    needs = spec.__class__(**{**vars(spec), "inputs": ("topic", "date")})
+    needs = replace(spec, inputs=("topic", "date"))
 
     assert "'topic'" in missing_input({"meta": {"topic": ""}}, needs)
     assert "'date'" in missing_input({"meta": {"topic": "homes"}}, needs)
