@@ -1,5 +1,7 @@
 """What is known of a document before any model is asked."""
 
+from dataclasses import replace
+
 import pytest
 
 from cupel.cascade.prepare import begin, check_document, find_task, missing_input, name_and_cut
