@@ -2,33 +2,45 @@
 PYTHON ?= python3
 BIN := .venv/bin
 UV := $(shell command -v uv || echo $(BIN)/uv)
+# what an extra of pyproject.toml needs, as requirements.lock has it: nothing without its hash there is installed
+INSTALL = $(UV) pip install -q --python $(BIN)/python --require-hashes -c requirements.lock -r pyproject.toml
+PYTEST := $(BIN)/python -m pytest -q
 DEMO := .cupel/demo
 
-.PHONY: demo test soak lint types imports dev report lock clean
+.PHONY: demo test test-doors browser soak lint types imports dev lock clean
 
 demo: .venv/.ready  ## twelve speeches end to end, with no key: a baseline run live, a language model's answers replayed
 	@mkdir -p $(DEMO)
 	@$(BIN)/cupel run evals/datasets/speeches-demo.jsonl --profile demo --task arguments --out $(DEMO)/speeches.jsonl
 	@$(BIN)/python evals/demo.py $(DEMO)/speeches.jsonl
 
-test: .venv/.ready  ## everything but soak and live tests
-	$(BIN)/python -m pytest -q -n 2 -m "not soak and not live"
+test: .venv/.ready-test  ## everything that opens no door: units, graphs, the command line
+	$(PYTEST) -n 2 -m "not door and not soak and not live"
 
-soak: .venv/.ready  ## large fault, load and kill runs
-	$(BIN)/python -m pytest -q -m soak
+test-doors: .venv/.ready-doors browser  ## real servers, a real browser, clusters, the wheel
+	$(PYTEST) -n 2 -m "door and not soak and not live"
 
-lint: .venv/.ready
+browser:  # the test that needs it says so where it cannot be had
+	@command -v chromium google-chrome >/dev/null || \
+		{ test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+		{ apt-get install -qqy chromium || { apt-get update -qq && apt-get install -qqy chromium; }; }; } >/dev/null 2>&1 || \
+		echo "no Chromium here, and Debian's could not be installed"
+
+soak: .venv/.ready-doors  ## large fault, load and kill runs
+	$(PYTEST) -m soak
+
+lint: .venv/.ready-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 
-types: .venv/.ready
+types: .venv/.ready-lint
 	$(BIN)/mypy
 
-imports: .venv/.ready
+imports: .venv/.ready-lint
 	$(BIN)/lint-imports
 
-dev: .venv/.ready  ## LangGraph Studio's server; it asks for its own worker count
+dev: .venv/.ready-studio  ## LangGraph Studio's server; it asks for its own worker count
 	LANGGRAPH_CLI_NO_ANALYTICS=1 $(BIN)/langgraph dev --n-jobs-per-worker 10 --port 2024
 
 lock:  ## pin every dependency with hashes, without addresses
@@ -36,11 +48,16 @@ lock:  ## pin every dependency with hashes, without addresses
 		--custom-compile-command "make lock" pyproject.toml -o requirements.lock
 
 .venv/.ready: requirements.lock pyproject.toml
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(if $(filter $(BIN)/uv,$(UV)),,--without-pip) .venv
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Cupel needs Python 3.11 or newer: make PYTHON=python3.12 …")'
 	@test -x "$(UV)" || $(BIN)/python -m pip install -q uv
-	$(UV) pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
-	$(UV) pip install -q --python $(BIN)/python --no-deps -e .
+	$(INSTALL)
+	$(UV) pip install -q --python $(BIN)/python --no-deps -b requirements.lock -e .
+	@touch $@
+
+# tools and tests start many a process, the demo few: only here is compiling beforehand worth its seconds
+.venv/.ready-%: .venv/.ready
+	$(INSTALL) --compile-bytecode --extra $*
 	@touch $@
 
 clean:

@@ -6,7 +6,7 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 uv=$(command -v uv || echo "$here/.venv/bin/uv")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-(cd "$here" && "${PYTHON:-.venv/bin/python}" -m hatchling build -t wheel -d "$work/dist" >/dev/null)
+"$uv" build -q --wheel -b "$here/requirements.lock" --require-hashes -o "$work/dist" "$here"
 "$uv" venv -q --python "${VENV_PYTHON:-python3}" "$work/venv"
 "$uv" pip install -q --python "$work/venv/bin/python" "$work"/dist/*.whl
 cd "$work"

@@ -37,7 +37,7 @@ class Simulated:
         """What a candidate makes of every document."""
         return self._runs[rules]
 
-    async def tried(self, rules: str, ids: Sequence[str]) -> Tried:
+    async def try_rules(self, rules: str, ids: Sequence[str]) -> Tried:
         """Scores as the judge it is tuned by gives them; every wrong document has a failure."""
         liked = self._liked.get(rules, {})
         scores = {doc_id: liked.get(doc_id, self._runs[rules][doc_id].score) for doc_id in ids}
@@ -45,7 +45,7 @@ class Simulated:
         failures = [Failure(doc_id=d, criterion="c", prompt_version="v", critique="missed") for d in wrong]
         return Tried(scores, tuple(failures))
 
-    async def proposed(self, rules: str, _failures: Sequence[Failure]) -> Proposed:
+    async def propose_rules(self, rules: str, _failures: Sequence[Failure]) -> Proposed:
         """The rewriter's reply through the guards, each with a rule id of its own."""
         reply, effect = self._rewriter(self.place, self._drawing)
         if isinstance(reply, dict) and reply.get("edits"):

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Literal
 
 from langgraph.runtime import Runtime
 
 from cupel.context import RunContext
 from cupel.improvement.campaign import open_campaign
-from cupel.improvement.steps.collect import (
-    check_engine,
-    freeze_split,
-    gather_failures,
-    list_mended,
-    run_development,
-    tell_notes,
-)
+from cupel.improvement.engines import engine_named
+from cupel.improvement.steps.collect import freeze_split, gather_failures, list_mended, run_dev, tell_notes
 from cupel.state import CollectUpdate, ImproveState
 
 
@@ -24,22 +19,17 @@ async def collect(state: ImproveState, runtime: Runtime[RunContext]) -> CollectU
 
     Reads `task` and `documents`; of the held-out side nothing is looked at.
     """
-    await check_engine(state)
+    await asyncio.to_thread(engine_named, state.get("engine") or "reflect")  # refused before anything is paid
     async with open_campaign(state, RunContext.of(runtime)) as campaign:
         parts = await freeze_split(state, campaign)
-        runs = await run_development(campaign, parts.dev)
+        runs = await run_dev(campaign, parts.dev)
         return {
-            "campaign": campaign.name,
-            "version": campaign.version,
-            "dev": list(parts.dev),
-            "held_out_ids": list(parts.held_out),
-            "held_out_version": parts.version,
-            "failures": gather_failures(campaign, runs),
-            "mended": list_mended(campaign, runs),
-            "failed_docs": runs.failed,
-            "passed_docs": runs.passed,
+            "campaign": campaign.name, "version": campaign.version, "dev": list(parts.dev),
+            "held_out_ids": list(parts.held_out), "held_out_version": parts.version,
+            "failures": gather_failures(campaign, runs), "mended": list_mended(campaign, runs),
+            "failed_docs": runs.failed, "passed_docs": runs.passed,
             "notes": list(tell_notes(campaign, parts, runs)),
-        }
+        }  # fmt: skip
 
 
 async def route_after_collect(state: ImproveState) -> Literal["failures", "none"]:

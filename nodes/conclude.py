@@ -11,7 +11,10 @@ from cupel.state import ConcludeUpdate, ImproveState
 
 
 async def conclude(state: ImproveState, runtime: Runtime[RunContext]) -> ConcludeUpdate:
-    """Settle the result in one word with its reasons, and note it in the ledger."""
+    """Settle the result in one word with its reasons, and note it in the ledger.
+
+    The campaign's last step: the task it held is free after it.
+    """
     async with open_campaign(state, RunContext.of(runtime), last=True) as campaign:
         result, reasons = settle_result(state)
         cost_usd = await campaign.spent_usd()

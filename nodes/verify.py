@@ -8,14 +8,7 @@ from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
 from cupel.cascade.routes import is_judged
-from cupel.cascade.verify import (
-    field_confidences,
-    find_policy,
-    measure_signals,
-    observe_costly,
-    observe_free,
-    weigh,
-)
+from cupel.cascade.verify import find_policy, measure, observe_costly, observe_free, rate_fields, weigh
 from cupel.cascade.work import take_up
 from cupel.context import RunContext
 from cupel.engine import current_asking
@@ -39,9 +32,9 @@ async def verify(state: RunState, runtime: Runtime[RunContext]) -> VerifyUpdate:
     work = await take_up(state, RunContext.of(runtime), asking)
     seen, calls = await observe_costly(work, observe_free(work.attempt), asking)
     policy = await find_policy(work, asking)
-    signals = measure_signals(work, seen, policy)
+    signals = measure(work, seen, policy)
     doubt = weigh(work, signals, policy)
-    signals |= await field_confidences(work, signals)
+    signals |= await rate_fields(work, signals)
     attempt: Attempt = {
         **work.attempt,
         "calls": [*work.attempt["calls"], *calls],

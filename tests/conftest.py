@@ -13,6 +13,7 @@ from cupel.project import Project
 ROOT = Path(__file__).parent.parent
 os.environ.setdefault("LANGSMITH_TEST_TRACKING", "false")
 
+DOORS = pytest.StashKey[list[str]]()
 TOGETHER = frozenset(
     f"tests/integration/test_{name}.py" for name in ("dask_run", "improve_cli", "improve_server", "server")
 )
@@ -36,6 +37,12 @@ class _Scheduling(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     """How `-n` shares out the tests, unless `--dist` asks for something else."""
     return _Scheduling(config, log) if config.getvalue("dist") in ("load", "loadgroup") else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Note the tests that open a door, before `-m` takes any away."""
+    config.stash[DOORS] = [item.nodeid for item in items if item.get_closest_marker("door")]
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ from cupel.cascade import (
     attempt_record,
     begin,
     conclude,
-    measure_signals,
+    measure,
     name_language,
     observe_costly,
     observe_free,
@@ -67,7 +67,7 @@ class BothTiers:
             cheap = await attempt_record(work, asking, "cheap")
             state["attempts"] = [cheap]
             seen, calls = await observe_costly(work, observe_free(cheap), asking)
-            signals = measure_signals(work, seen, None)
+            signals = measure(work, seen, None)
             cheap = {**cheap, "calls": [*cheap["calls"], *calls], "signals": signals}
             state["attempts"] = [{**cheap, **weigh(work, signals, None)}]
             state["attempts"].append(await attempt_record(work, asking, "strong"))

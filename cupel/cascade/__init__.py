@@ -10,7 +10,7 @@ from cupel.cascade.verify import (
     FREE,
     SAMPLES,
     VERIFICATIONS,
-    measure_signals,
+    measure,
     observe_costly,
     observe_free,
     read_signals,

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cupel.task import object_schema
 from cupel.text import NgramIndex, forbidden, visible, words
 
 MAX_INSTRUCTIONS = 5
@@ -43,11 +44,9 @@ class Instruction:
 
 
 @dataclass(frozen=True, slots=True)
-class DroppedInstruction:
+class DroppedInstruction(Instruction):
     """An instruction which was not kept, as the refiner wrote it, and why."""
 
-    criterion: str
-    text: str
     reason: str
 
 
@@ -58,10 +57,6 @@ class CheckedAddendum:
     kept: tuple[Instruction, ...]
     dropped: tuple[DroppedInstruction, ...]
 
-    def text(self) -> str:
-        """Return the kept instructions as numbered lines; empty when none was kept."""
-        return "\n".join(f"{n}. {instruction.text}" for n, instruction in enumerate(self.kept, 1))
-
 
 def addendum_schema(failed: Collection[str]) -> dict[str, Any]:
     """Return the strict JSON Schema of a refiner's reply.
@@ -69,21 +64,10 @@ def addendum_schema(failed: Collection[str]) -> dict[str, Any]:
     Args:
         failed: Ids of the failed criteria and code checks; no instruction may name another.
     """
-    item = {
-        "type": "object",
-        "properties": {
-            "criterion": {"type": "string", "enum": sorted(failed)},
-            "instruction": {"type": "string"},
-        },
-        "required": ["criterion", "instruction"],
-        "additionalProperties": False,
-    }
-    return {
-        "type": "object",
-        "properties": {"instructions": {"type": "array", "items": item}},
-        "required": ["instructions"],
-        "additionalProperties": False,
-    }
+    item = object_schema(
+        {"criterion": {"type": "string", "enum": sorted(failed)}, "instruction": {"type": "string"}}
+    )
+    return object_schema({"instructions": {"type": "array", "items": item}})
 
 
 def check_addendum(
@@ -135,8 +119,8 @@ class _Rules:
         self.failed = failed
         self.document = " ".join(visible(document).split())
         self.document_runs = NgramIndex([document], size=OVERLAP_WORDS)
-        self.known = set(words(allowed_text))
-        self.known_numbers = set(_NUMBER.findall(visible(allowed_text)))
+        self.allowed = set(words(allowed_text))
+        self.allowed_numbers = set(_NUMBER.findall(visible(allowed_text)))
         self.document_names = _inner_names(self.document)
         self.document_words = set(re.findall(r"\w+", self.document))
 
@@ -178,10 +162,10 @@ class _Rules:
     def _new_fact(self, text: str) -> str | None:
         own = _without(text, self._verified_quotes(text))
         for number in _NUMBER.findall(own):
-            if number not in self.known_numbers:
+            if number not in self.allowed_numbers:
                 return f"brings in a number: {number!r}"
         for name in _inner_names(own) + self._leading_names(own):
-            if not set(words(name)) <= self.known | _EMPHASIS:
+            if not set(words(name)) <= self.allowed | _EMPHASIS:
                 return f"brings in a name: {name!r}"
         return None
 
@@ -213,5 +197,5 @@ def _inner_names(text: str) -> list[str]:
     ]
 
 
-def _prefix(prefix: str, found: str | None) -> str | None:
-    return None if found is None else prefix + found
+def _prefix(prefix: str, objection: str | None) -> str | None:
+    return None if objection is None else prefix + objection

@@ -102,25 +102,15 @@ def read_replies(work: Work, draft: Draft, replies: Replies) -> Attempt:
         if problem is not None:
             failed, record, evidence = replace(answers[0], error=problem, error_kind="schema"), None, []
     return Attempt(
-        number=draft.number,
-        tier=draft.tier,
-        round=draft.addendum["round"] if draft.addendum else 0,
+        number=draft.number, tier=draft.tier, round=draft.addendum["round"] if draft.addendum else 0,
         model=answers[0].model,
         fallback_for=next((answer.fallback_for for answer in answers if answer.fallback_for), None),
-        prompt_version=replies.version,
-        record=record,
-        error=failed.error if failed else None,
-        error_kind=failed.error_kind if failed else None,
-        evidence=evidence,
+        prompt_version=replies.version, record=record, error=failed.error if failed else None,
+        error_kind=failed.error_kind if failed else None, evidence=evidence,
         logprobs=[value for answer in answers for value in answer.logprobs or ()] or None,
-        calls=[*replies.paid, *(call for answer in answers for call in answer.calls)],
-        signals={},
-        score=None,
-        confidence=None,
-        calibrated=False,
-        in_doubt=False,
-        doubts=[],
-    )
+        calls=[*replies.paid, *(call for answer in answers for call in answer.calls)], signals={},
+        score=None, confidence=None, calibrated=False, in_doubt=False, doubts=[],
+    )  # fmt: skip
 
 
 def _merge(work: Work, answers: Sequence[Answer]) -> tuple[Record, list[Evidence]]:

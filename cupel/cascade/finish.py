@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 from cupel.cascade.routes import decides, failures_of
 from cupel.runlog import cost_of
-from cupel.state import Attempt, Outcome, RunState, Settled, Status, VerdictName, VerdictRecord, calls_of
+from cupel.state import Attempt, Outcome, RunState, Settled, Status, VerdictRecord, calls_of
 from cupel.text import is_grounded, language_of
 
 
 def choose_best(state: RunState) -> tuple[Attempt | None, VerdictRecord | None]:
-    """The best attempt that has a record, not the last one, and the verdict on it."""
-    attempts = [attempt for attempt in state["attempts"] if attempt["record"] is not None]
-    if not attempts:
-        return None, None
+    """The best attempt that has a record, not the last one, and the verdict on it; of equals, the later one."""
     about = {verdict["attempt"]: verdict for verdict in state["verdicts"]}
-    ranked = [attempt_quality(attempt, about.get(attempt["number"])) for attempt in attempts]
-    best = attempts[best_attempt(ranked)]
-    return best, about.get(best["number"])
+    attempts = [attempt for attempt in reversed(state["attempts"]) if attempt["record"] is not None]
+    best = max(attempts, key=lambda attempt: rank(attempt, about.get(attempt["number"])), default=None)
+    return best, about.get(best["number"]) if best else None
 
 
 def say_status(
@@ -56,20 +50,13 @@ def settle(state: RunState, best: Attempt | None, status: Status, reasons: list[
     source = answered if answered is not None and answered["record"] is not None else best
     calls = [call for _, call in calls_of(state)]
     return Settled(
-        status=status,
-        record=source["record"] if source else None,
-        evidence=source["evidence"] if source else [],
-        confidence=best["confidence"] if best else None,
-        score=best["score"] if best else None,
-        calibrated=best["calibrated"] if best else False,
-        model=best["model"] if best else None,
-        tier=best["tier"] if best else None,
-        prompt_version=best["prompt_version"] if best else "",
-        reasons=reasons,
-        cost_usd=cost_of(calls),
-        latency_s=round(sum(call["latency_s"] for call in calls), 4),
-        review=answered,
-    )
+        status=status, record=source["record"] if source else None,
+        evidence=source["evidence"] if source else [], confidence=best["confidence"] if best else None,
+        score=best["score"] if best else None, calibrated=best["calibrated"] if best else False,
+        model=best["model"] if best else None, tier=best["tier"] if best else None,
+        prompt_version=best["prompt_version"] if best else "", reasons=reasons, cost_usd=cost_of(calls),
+        latency_s=round(sum(call["latency_s"] for call in calls), 4), review=answered,
+    )  # fmt: skip
 
 
 async def name_language(state: RunState) -> str | None:
@@ -116,70 +103,26 @@ def _later_errors(state: RunState, best: Attempt) -> list[str]:
     ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptQuality:
-    """What is known about one attempt, for choosing among several.
+def rank(attempt: Attempt, verdict: VerdictRecord | None) -> tuple[float, float, int, float, bool]:
+    """How good an attempt is, for choosing among several; the greater is the better.
 
-    Attributes:
-        checks_passed: How well the record stands before code, in [0, 1]: 0 for no record, 1 for no objection.
-        criteria_passed: Weighted share of the judge's criteria passed, in [0, 1]; None where it was not judged.
-        verdict: The judge's verdict, None where it was not judged.
-        confidence: Calibrated confidence or, where there is none, the score; in [0, 1].
-        strong: Whether the strong tier wrote it.
+    In this order: how well it stands before code, in [0, 1]; the weighted share of the judge's criteria it passed;
+    the verdict; how sure we are; whether the strong tier wrote it. An attempt that was not judged ranks as if it had
+    passed half of its criteria: above one that failed most of them, below one that passed most.
     """
-
-    checks_passed: float
-    criteria_passed: float | None
-    verdict: VerdictName | None
-    confidence: float
-    strong: bool
-
-    def rank(self) -> tuple[float, float, int, float, bool]:
-        """Return the ordering key; the greater is the better.
-
-        An attempt that was not judged ranks as if it had passed half of its criteria: above one that
-        failed most of them, below one that passed most.
-        """
-        criteria = 0.5 if self.criteria_passed is None else self.criteria_passed
-        accepted = {"accepted": 2, "unknown": 1, None: 1, "rejected": 0}[self.verdict]
-        return (self.checks_passed, criteria, accepted, self.confidence, self.strong)
-
-
-def best_attempt(attempts: Sequence[AttemptQuality]) -> int:
-    """Return the position of the best attempt; of equals, the later one.
-
-    Raises:
-        ValueError: If there is no attempt.
-
-    >>> first = AttemptQuality(
-    ...     checks_passed=1.0, criteria_passed=0.8, verdict="rejected", confidence=0.7, strong=False
-    ... )
-    >>> second = AttemptQuality(
-    ...     checks_passed=1.0, criteria_passed=0.5, verdict="rejected", confidence=0.9, strong=False
-    ... )
-    >>> best_attempt([first, second])
-    0
-    """
-    if not attempts:
-        raise ValueError("no attempt to choose from")
-    return max(range(len(attempts)), key=lambda at: (attempts[at].rank(), at))
-
-
-def attempt_quality(attempt: Attempt, verdict: VerdictRecord | None) -> AttemptQuality:
-    """Read an attempt's quality from the state; `verdict` is the one about this attempt, if it was judged."""
-    failures = _count_objections(attempt, verdict)
-    known = attempt["confidence"] if attempt["confidence"] is not None else attempt["score"]
-    return AttemptQuality(
-        checks_passed=0.0 if attempt["record"] is None else 1 / (1 + failures),
-        criteria_passed=None if verdict is None else verdict["score"],
-        verdict=None if verdict is None else verdict["verdict"],
-        confidence=known or 0.0,
-        strong=attempt["tier"] == "strong",
+    score = None if verdict is None else verdict["score"]
+    sure = attempt["score"] if attempt["confidence"] is None else attempt["confidence"]
+    return (
+        0.0 if attempt["record"] is None else 1 / (1 + _count_faults(attempt, verdict)),
+        0.5 if score is None else score,
+        1 if verdict is None else {"accepted": 2, "unknown": 1, "rejected": 0}[verdict["verdict"]],
+        sure or 0.0,
+        attempt["tier"] == "strong",
     )
 
 
-def _count_objections(attempt: Attempt, verdict: VerdictRecord | None) -> int:
-    """Count what code found wrong: the judge step's checks, or the quotes where it was not judged."""
+def _count_faults(attempt: Attempt, verdict: VerdictRecord | None) -> int:
+    """What code found wrong: the judge step's checks, or the quotes where it was not judged."""
     if verdict is not None:
-        return sum(finding["finding"] == "fail" for finding in verdict["code_findings"])
+        return len(failures_of(verdict["code_findings"]))
     return sum(not is_grounded(item["match"]) for item in attempt["evidence"])

@@ -143,8 +143,8 @@ def settle_verdict(work: Work, own: Heard, jury: Jury | None) -> VerdictRecord:
         leading = next((one for one in voting if one.verdict.verdict == counted.verdict), own)
         verdict = leading.verdict
     if voting:
-        told = ", ".join(f"{number} {name}" for name, number in sorted(counted.votes.items()))
-        reason = f"a jury of {len(voting)}: {told}" + (f"; {verdict.reason}" if verdict.reason else "")
+        votes = ", ".join(f"{number} {name}" for name, number in sorted(counted.votes.items()))
+        reason = f"a jury of {len(voting)}: {votes}" + (f"; {verdict.reason}" if verdict.reason else "")
         verdict = replace(verdict, verdict=counted.verdict, reason=reason)
     calls = [call for one in (own, *heard) for call in one.calls]
     sat = JuryRecord(

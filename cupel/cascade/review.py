@@ -34,8 +34,8 @@ def _describe(state: RunState) -> str:
     if state["verdicts"]:
         verdict = state["verdicts"][-1]
         lines += [f"The judge: {verdict['verdict']}. {verdict['reason']}"]
-        found = failures_of([*verdict["code_findings"], *verdict["findings"]])
-        lines += [f"- {item['criterion']}: {item['reasoning']}" for item in found]
+        failures = failures_of([*verdict["code_findings"], *verdict["findings"]])
+        lines += [f"- {item['criterion']}: {item['reasoning']}" for item in failures]
     lines += [
         f"- in doubt: {doubt}" for doubt in (state["attempts"][-1]["doubts"] if state["attempts"] else [])
     ]

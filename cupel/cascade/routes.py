@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 from cupel.context import RunContext
 from cupel.runlog import cost_of
-from cupel.state import Attempt, FindingRecord, RunState, VerdictName, VerdictRecord, calls_of
+from cupel.state import Attempt, FindingRecord, Record, RunState, VerdictRecord, calls_of
 
 StopReason = Literal["accepted", "unknown", "budget", "rounds", "repeated_record", "repeated_critique"]
 """Why refining ends: two are the judge's, the others mean that one more round would teach nothing."""
@@ -51,88 +51,51 @@ def decides(verdict: VerdictRecord) -> bool:
 
 
 def refining_ends(state: RunState, context: RunContext) -> StopReason | None:
-    """Why the tier of the latest attempt refines no further; None when one more round may teach something."""
-    tier, verdicts, left = state["attempts"][-1]["tier"], state["verdicts"], usd_left(state, context)
-    on_tier = [attempt for attempt in state["attempts"] if attempt["tier"] == tier]
-    numbers = {attempt["number"] for attempt in on_tier}
-    about = [v for v in verdicts if v["attempt"] in numbers and v["verdict"] == "rejected"]
-    return stop_reason(
-        verdict=verdicts[-1]["verdict"],
-        record_hashes=[record_hash(attempt["record"]) for attempt in on_tier],
-        critique_hashes=[critique_hash(critique(verdict)) for verdict in about],
-        max_refinements=context.max_refinements,
-        budget_left=left is None or left > 0,
-    )
+    """Why the tier of the latest attempt refines no further; None when one more round is worth its price.
+
+    The first reason that applies; a tier's first attempt is no round. What repeats itself has nothing to learn from
+    one more of the same.
+    """
+    tier, verdict, left = state["attempts"][-1]["tier"], state["verdicts"][-1], usd_left(state, context)
+    if verdict["verdict"] != "rejected":
+        return verdict["verdict"]
+    if left is not None and left <= 0:
+        return "budget"
+    attempts = [attempt for attempt in state["attempts"] if attempt["tier"] == tier]
+    if len(attempts) > context.max_refinements:
+        return "rounds"
+    if _is_repeated([_content(attempt["record"]) for attempt in attempts]):
+        return "repeated_record"
+    numbers = {attempt["number"] for attempt in attempts}
+    rejections = [v for v in state["verdicts"] if v["attempt"] in numbers and v["verdict"] == "rejected"]
+    return "repeated_critique" if _is_repeated([critique(v) for v in rejections]) else None
 
 
-def critique(verdict: VerdictRecord) -> list[tuple[str, str | None]]:
-    """What a verdict objects to: each failed criterion with the evidence for it."""
+def _is_repeated(said: Sequence[object]) -> bool:
+    """Whether the last of several is the same as an earlier one."""
+    return any(each == said[-1] for each in said[:-1])
+
+
+def _content(record: Record | None) -> str:
+    """What a record says, whatever the order of its keys."""
+    return json.dumps(record, sort_keys=True, ensure_ascii=False, default=str)
+
+
+def critique(verdict: VerdictRecord) -> list[tuple[str, str]]:
+    """What a verdict objects to: each failed criterion with the evidence for it, in an order of its own.
+
+    The judge's reasoning is left out: it is worded anew each time, while the objection stays. Code's stays the same.
+    """
     by_code = [
         (item["criterion"], item["evidence_quote"] or item["reasoning"])
         for item in failures_of(verdict["code_findings"])
     ]
-    return [
-        *by_code,
-        *((item["criterion"], item["evidence_quote"]) for item in failures_of(verdict["findings"])),
-    ]
+    by_judge = [(item["criterion"], item["evidence_quote"]) for item in failures_of(verdict["findings"])]
+    return sorted(
+        (criterion, " ".join((quote or "").casefold().split())) for criterion, quote in (*by_code, *by_judge)
+    )
 
 
 def failures_of(findings: Sequence[FindingRecord]) -> list[FindingRecord]:
     """The findings that are failures."""
     return [finding for finding in findings if finding["finding"] == "fail"]
-
-
-def record_hash(record: Mapping[str, Any] | None) -> str:
-    """Return a short hash of a record's content; key order does not matter."""
-    return _hash(json.dumps(record, sort_keys=True, ensure_ascii=False, default=str))
-
-
-def critique_hash(critique: Iterable[tuple[str, str | None]]) -> str:
-    """Return a short hash of what a critique objects to.
-
-    The judge's reasoning is left out: it is worded anew each time, while the objection stays.
-
-    Args:
-        critique: Each failed criterion's id with the evidence quoted for it.
-    """
-    objections = sorted(
-        (criterion, " ".join((quote or "").casefold().split())) for criterion, quote in critique
-    )
-    return _hash(json.dumps(objections, ensure_ascii=False))
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
-def stop_reason(
-    *,
-    verdict: VerdictName,
-    record_hashes: Sequence[str],
-    critique_hashes: Sequence[str],
-    max_refinements: int,
-    budget_left: bool = True,
-) -> StopReason | None:
-    """Say why this tier refines no further, or None when another round is worth its price.
-
-    Args:
-        verdict: The latest verdict.
-        record_hashes: `record_hash` of every attempt of this tier, oldest first, the judged one last.
-        critique_hashes: `critique_hash` of every rejection on this tier, oldest first.
-        max_refinements: Rounds allowed on a tier; the first attempt is no round.
-        budget_left: Whether the document may still spend.
-
-    Returns:
-        The first reason that applies.
-    """
-    if verdict != "rejected":
-        return verdict
-    if not budget_left:
-        return "budget"
-    if len(record_hashes) - 1 >= max_refinements:
-        return "rounds"
-    if record_hashes and record_hashes[-1] in record_hashes[:-1]:
-        return "repeated_record"
-    if critique_hashes and critique_hashes[-1] in critique_hashes[:-1]:
-        return "repeated_critique"
-    return None

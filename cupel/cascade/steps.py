@@ -44,10 +44,10 @@ def add_step(
         builder.add_node(name, node, **shown)
         return
     labels = {target: reason for reason, target in ends.items()}
-    builder.add_node(name, _deciding(node, route, ends), destinations=labels, **shown)
+    builder.add_node(name, _decide(node, route, ends), destinations=labels, **shown)
 
 
-def _deciding(node: Node, route: Node, ends: Mapping[str, str]) -> Node:
+def _decide(node: Node, route: Node, ends: Mapping[str, str]) -> Node:
     step, router = _with_runtime(node), _with_runtime(route)
 
     async def decided(state: RunState, runtime: Runtime[RunContext]) -> Command[str]:

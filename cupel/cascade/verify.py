@@ -19,7 +19,7 @@ from cupel.engine import Asking, ask
 from cupel.errors import SettingError
 from cupel.routing import Observed, compute_signals
 from cupel.state import Attempt, Call, Record
-from cupel.task import TaskSpec, compact
+from cupel.task import TaskSpec, compact, object_schema
 from cupel.text import is_grounded
 
 if TYPE_CHECKING:
@@ -37,12 +37,7 @@ VERIFICATIONS = 8
 SAMPLING_TEMPERATURE = 1.0
 _COSTLY = ("agreement", "self_verified", "self_consistency")
 _EMPTY: tuple[object, ...] = (None, "", [], {})
-_VERDICT = {
-    "type": "object",
-    "properties": {"reasoning": {"type": "string"}, "right": {"type": "boolean"}},
-    "required": ["reasoning", "right"],
-    "additionalProperties": False,
-}
+_VERDICT = object_schema({"reasoning": {"type": "string"}, "right": {"type": "boolean"}})
 
 
 class Doubt(TypedDict):
@@ -176,7 +171,7 @@ def _is_for(policy: ThresholdCascade, task: TaskSpec, attempt: Attempt) -> bool:
     )
 
 
-def measure_signals(work: Work, seen: Observed, policy: ThresholdCascade | None) -> dict[str, float | None]:
+def measure(work: Work, seen: Observed, policy: ThresholdCascade | None) -> dict[str, float | None]:
     """Every signal that is noted: the plain rule's, the free ones, those asked for, and those the policy reads."""
     names = (*FREE, *read_signals(work.context), *(policy.signals if policy else ()))
     basic = basic_signals(work.attempt, work.task)
@@ -261,7 +256,7 @@ def apply_policy(
     )
 
 
-async def field_confidences(work: Work, signals: Mapping[str, float | None]) -> dict[str, float | None]:
+async def rate_fields(work: Work, signals: Mapping[str, float | None]) -> dict[str, float | None]:
     """`confidence/<field>` for every field that was calibrated by itself, for this prompt and model."""
     attempt, task = work.attempt, work.task
     if work.context.policy == "none" or attempt["tier"] != "cheap" or attempt["record"] is None:

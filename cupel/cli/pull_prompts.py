@@ -100,7 +100,7 @@ def push_to_hub(task_name: str, version: str, parent: str, *, as_json: bool) -> 
     project = find_project()
     task, ledger = load_task(task_name, project.prompts), ledger_of(project.state)
     if version:
-        task = as_version(task, known_version(ledger, task_name, version))
+        task = as_version(task, known_version(ledger, task_name, version).data)
     pushed = [entry.data for entry in ledger.entries(task=task_name, kind="note") if "commit" in entry.data]
     made = version_of(task)
     after = parent or (pushed[-1]["commit"] if pushed else None)

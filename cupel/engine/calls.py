@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -49,15 +50,13 @@ class Calls:
             StopRunError: When the budget or a daily limit does not allow it.
             DocumentBudgetError: When this document's own budget does not.
         """
-        if self.batching is None:
-            return await self._complete(request)
-        with self.batching.call(request):
+        with self.batching.call(request) if self.batching else nullcontext():
             return await self._complete(request)
 
     async def _complete(self, request: Request) -> Response:
         tally = request.asking.run.tally
         if self.batching is None and not self.run_log.claims.take(request.key):
-            await self._asked_elsewhere(request)
+            await self._wait_for_another(request)
         stored = await self.run_log.response(request.key)
         if stored is not None:
             self.run_log.claims.give_back(request.key)
@@ -69,7 +68,7 @@ class Calls:
             return Response(await asyncio.shield(pending), cached=True)
         return Response(await self._start(request), cached=False)
 
-    async def _asked_elsewhere(self, request: Request) -> None:
+    async def _wait_for_another(self, request: Request) -> None:
         """Wait while another run on this run log asks the same: its answer will be there, and paid once.
 
         Not for longer than a call of ours may take in all: the other may wait for a daily limit, or hang.
@@ -85,19 +84,19 @@ class Calls:
 
     async def _start(self, request: Request) -> StoredResponse:
         context, config = call_context(trace_config(request))
-        paying = self._pay(request, config) if self.batching is None else self._batched(request, config)
+        paying = self._pay(request, config) if self.batching is None else self._ask_in_batch(request, config)
         task = asyncio.create_task(paying, context=context)
         self._in_flight[request.key] = task
-        task.add_done_callback(lambda done: self._landed(request.key, done))
+        task.add_done_callback(lambda done: self._land(request.key, done))
         return await asyncio.shield(task)  # a paid call is finished and stored even if its caller is gone
 
-    async def _batched(self, request: Request, config: Any) -> StoredResponse:
+    async def _ask_in_batch(self, request: Request, config: Any) -> StoredResponse:
         assert self.batching is not None
         return await self.batching.ask(
             request, lambda: self._worst_cost(request), lambda: self._pay(request, config)
         )
 
-    def _landed(self, key: str, task: asyncio.Task[StoredResponse]) -> None:
+    def _land(self, key: str, task: asyncio.Task[StoredResponse]) -> None:
         self._in_flight.pop(key, None)
         self.run_log.claims.give_back(key)
         if not task.cancelled():
@@ -131,19 +130,19 @@ class Calls:
             run.tally.in_flight -= 1
         stored = paid_for(request, completion, run_id=run.run_id, env=self.env)
         await held.settle(stored)
-        run.tally.paid(request.model, stored.cost_usd)
+        run.tally.count(request.model, stored.cost_usd)
         return stored
 
     def _worst_cost(self, request: Request) -> float:
         if request.asking.run.budget is None and request.usd_left is None:
             return 0.0  # nothing to keep within; the table of prices is read when the answer is there
-        known = price(request.model, self.env)
-        if known is None:
+        rates = price(request.model, self.env)
+        if rates is None:
             raise UnknownPriceError(
                 f"the price of {request.model} is unknown, so a cap cannot be kept; set "
                 f'CUPEL_PRICES="{request.model}=IN/OUT" (USD per million tokens), or run without a cap'
             )
-        worst = request.input_tokens * known.input + request.settings.max_output_tokens * known.output
+        worst = request.input_tokens * rates.input + request.settings.max_output_tokens * rates.output
         if request.usd_left is not None and worst > request.usd_left:
             raise DocumentBudgetError(
                 f"{request.doc_id}: a {request.kind} call may cost ${worst:.4f}, the document has ${request.usd_left:.4f} left"

@@ -46,7 +46,7 @@ class Request:
     def key(self) -> str:
         """Hash of all that decides the reply: the response's name in the run log."""
         settings = self.settings
-        told = json.dumps([self.model, self.messages], sort_keys=True)
+        opening = json.dumps([self.model, self.messages], sort_keys=True)
         sampled = [
             settings.temperature,
             settings.max_output_tokens,
@@ -55,7 +55,7 @@ class Request:
             self.asking.retry,
         ]
         # spelt as one JSON list: a key stands for what was paid for under it, for ever
-        decides = f"{told[:-1]}, {_sorted_json(self.wire)}, {json.dumps(sampled)[1:]}"
+        decides = f"{opening[:-1]}, {_sorted_json(self.wire)}, {json.dumps(sampled)[1:]}"
         return hashlib.sha256(decides.encode()).hexdigest()
 
     @cached_property
@@ -130,19 +130,11 @@ def paid_for(
     """
     usd = cost(price(request.model, env), completion)
     return StoredResponse(
-        key=request.key,
-        kind=request.kind,
-        model=request.model,
-        asked=request.asked,
-        text=completion.text,
-        refusal=completion.refusal,
-        finish_reason=completion.finish_reason,
-        input_tokens=completion.input_tokens,
-        cached_tokens=completion.cached_tokens,
-        output_tokens=completion.output_tokens,
-        cost_usd=None if usd is None else usd * share,
+        key=request.key, kind=request.kind, model=request.model, asked=request.asked, text=completion.text,
+        refusal=completion.refusal, finish_reason=completion.finish_reason,
+        input_tokens=completion.input_tokens, cached_tokens=completion.cached_tokens,
+        output_tokens=completion.output_tokens, cost_usd=None if usd is None else usd * share,
         latency_s=round(completion.latency_s, 4),
-        logprobs=None if completion.logprobs is None else tuple(completion.logprobs),
-        run_id=run_id,
+        logprobs=None if completion.logprobs is None else tuple(completion.logprobs), run_id=run_id,
         doc_id=request.doc_id,
-    )
+    )  # fmt: skip

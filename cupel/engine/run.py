@@ -30,7 +30,7 @@ class Tally:
 
     in_flight: int = 0
 
-    def paid(self, model: str, usd: float | None) -> None:
+    def count(self, model: str, usd: float | None) -> None:
         """Count one call that was sent and answered."""
         self.calls[model] += 1
         self.cost_usd[model] = self.cost_usd.get(model, 0.0) + (usd or 0.0)

@@ -65,9 +65,9 @@ class Runtime:
         ):
             return tried
         key = compact([schema, document.get("instructions", "")]) if schema else name
-        known = self._tasks.get(key)
-        if known is not None and time.monotonic() - known[0] < TASK_FRESH_S:
-            return known[1]
+        held = self._tasks.get(key)
+        if held is not None and time.monotonic() - held[0] < TASK_FRESH_S:
+            return held[1]
         if schema:
             spec = await asyncio.to_thread(
                 ad_hoc_task, schema, document.get("instructions", ""), self.project.prompts
@@ -130,9 +130,9 @@ def install(runtime: Runtime) -> None:
 async def current() -> Runtime:
     """The runtime of the running loop, opened now if nobody did."""
     loop = asyncio.get_running_loop()
-    found = _runtimes.get(loop)
-    if found is not None:
-        return found
+    runtime = _runtimes.get(loop)
+    if runtime is not None:
+        return runtime
     if loop not in _opening:
         _opening[loop] = asyncio.ensure_future(asyncio.to_thread(lambda: Runtime(find_project(_HERE))))
     opened = await _opening[loop]

@@ -24,10 +24,10 @@ from cupel.improvement import (
     rules_of,
     version_of,
 )
-from cupel.judging import Preference, WinRate, pairwise_schema, preference, win_rate
+from cupel.judging import Preference, WinRate, pairwise_schema, win_rate
 from cupel.models import ModelId, resolve_models
 from cupel.runs import Document, detach, enrich_graph
-from cupel.state import CompareInput, CompareResult, CompareState, Opinion, Outcome, Side
+from cupel.state import CompareInput, CompareResult, CompareState, Opinion, Outcome, Record, Side
 from cupel.task import TaskSpec, compact, load_task
 from cupel.text import document_id
 
@@ -52,7 +52,7 @@ def read_side(told: str, task: TaskSpec, ledger: Ledger, folder: Path) -> Side:
 def _version(told: str, task: TaskSpec, ledger: Ledger, folder: Path) -> TaskSpec:
     if re.search(r"\.(?:toml|md)$", told):
         return read_candidate(folder / told, task)
-    return as_version(task, known_version(ledger, task.name, told))
+    return as_version(task, known_version(ledger, task.name, told).data)
 
 
 def check_sides(a: Side, b: Side, context: RunContext, env: Mapping[str, str]) -> str:
@@ -72,14 +72,8 @@ def check_sides(a: Side, b: Side, context: RunContext, env: Mapping[str, str]) -
     return models.judge
 
 
-async def answer_both(state: CompareState, context: RunContext) -> dict[str, Any]:
-    """Both sides' outcomes for the document, at once."""
-    a, b = await asyncio.gather(*(_outcome(state, state[side], context) for side in ("a", "b")))
-    return {"outcomes": {"a": a, "b": b}, "doc_id": a["doc_id"]}
-
-
-async def _outcome(state: CompareState, side: Side, context: RunContext) -> Outcome:
-    """One side alone: no stronger model and no judge stands behind it."""
+async def answer_as(state: CompareState, side: Side, context: RunContext) -> Outcome:
+    """The document's outcome on one side alone: no stronger model and no judge stands behind it."""
     runtime = await current()
     task = await asyncio.to_thread(load_task, state["task"], runtime.project.prompts)
     if "rules" in side:
@@ -105,28 +99,24 @@ async def _outcome(state: CompareState, side: Side, context: RunContext) -> Outc
     return outcome
 
 
-async def prefer_one(state: CompareState, context: RunContext) -> dict[str, Any]:
-    """Ask the judge in both orders; what it says must not depend on which record comes first."""
+def records_of(state: CompareState) -> dict[str, Record | None]:
+    """Both sides' records; None where a side has none."""
     outcomes = state.get("outcomes") or {}
-    records = {side: outcomes[side]["record"] for side in ("a", "b")}
-    settled = _without_asking(records)
-    if settled is not None:
-        return {"opinions": [], "preferred": settled}
-    one, other = await asyncio.gather(*(_opinion(state, records, first, context) for first in ("a", "b")))
-    return {"opinions": [one, other], "preferred": preference(one["better"], other["better"])}
+    return {side: outcomes[side]["record"] for side in ("a", "b")}
 
 
-def _without_asking(records: Mapping[str, Any]) -> Preference | None:
-    """No record loses to one; the same record is a tie; two that are missing tell nothing."""
+def prefer_unasked(records: Mapping[str, Record | None]) -> Preference | None:
+    """No record loses to one; the same record is a tie; two that are missing tell nothing; else None: ask."""
     a, b = records["a"], records["b"]
     if a is None or b is None:
         return "unknown" if a is None and b is None else "b" if a is None else "a"
     return "tie" if compact(a) == compact(b) else None
 
 
-async def _opinion(
-    state: CompareState, records: Mapping[str, Any], first: Literal["a", "b"], context: RunContext
+async def ask_judge(
+    state: CompareState, records: Mapping[str, Record | None], first: Literal["a", "b"], context: RunContext
 ) -> Opinion:
+    """The judge's opinion with one of the records shown first; what it says must not depend on which."""
     runtime = await current()
     task = await asyncio.to_thread(load_task, state["task"], runtime.project.prompts)
     judging = context.model_copy(update={"judge": "always"})

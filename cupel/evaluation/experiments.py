@@ -169,7 +169,7 @@ def _prompt(told: str, task: TaskSpec, ledger: Ledger, folder: Path) -> TaskSpec
         return task
     if told.endswith((".toml", ".md")):
         return read_candidate(folder / told, task)
-    return as_version(task, known_version(ledger, task.name, told))
+    return as_version(task, known_version(ledger, task.name, told).data)
 
 
 async def score_variant(

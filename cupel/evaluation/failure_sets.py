@@ -239,7 +239,7 @@ def _spec(told: str, task: TaskSpec, project: Project) -> TaskSpec:
         return task
     if told.endswith((".toml", ".md")):
         return read_candidate(Path.cwd() / told, task)
-    return as_version(task, known_version(ledger_of(project.state), task.name, told))
+    return as_version(task, known_version(ledger_of(project.state), task.name, told).data)
 
 
 def _estimate(project: Project, documents: Sequence[Document]) -> float | None:

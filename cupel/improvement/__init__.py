@@ -8,12 +8,11 @@ from cupel.improvement.failure_clusters import with_anchors
 from cupel.improvement.gate import ALPHA
 from cupel.improvement.hub import hub_name, pull_prompt, push_prompt
 from cupel.improvement.ledger import Ledger, ledger_of
-from cupel.improvement.steps.promote import promote, rollback
+from cupel.improvement.steps.promote import load_version, promote, rollback
 from cupel.improvement.versions import (
     as_version,
     contract_problem,
     known_version,
-    load_version,
     read_candidate,
     replace_prompt,
     rule_rows,

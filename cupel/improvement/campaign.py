@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cupel.context import RunContext
-from cupel.engine import Run, Runtime, current
+from cupel.engine import Run, current
 from cupel.errors import RunLogError, SettingError, UsageError
 from cupel.improvement.gate_judges import check_judges
 from cupel.improvement.guards import LeakGuard
@@ -55,11 +55,7 @@ class Campaign:
         """What decides at the gate."""
         if not self.by_gold:
             return f"judge:{'+'.join((self.gate_judge, *self.jury))}"
-        return (
-            f"gold:{self.task.metric}"
-            if self.graded
-            else f"gold:{self.task.metric} ≥ {self.task.wrong_below:g}"
-        )
+        return f"gold:{self.task.metric}" + ("" if self.graded else f" ≥ {self.task.wrong_below:g}")
 
     @property
     def version(self) -> str:
@@ -69,14 +65,10 @@ class Campaign:
     @property
     def trial(self) -> RunContext:
         """Settings under which versions are compared on development documents: nothing is refined."""
-        return self.context.model_copy(
-            update={
-                "judge": "never" if self.by_gold else "always",
-                "max_refinements": 0,
-                "advisory_judge": False,
-                "jury_models": (),  # who sits at the gate may not tune
-            }
-        )
+        judge = "never" if self.by_gold else "always"
+        # who sits at the gate may not tune
+        changes = {"judge": judge, "max_refinements": 0, "advisory_judge": False, "jury_models": ()}
+        return self.context.model_copy(update=changes)
 
     @property
     def confirmation(self) -> RunContext:
@@ -138,20 +130,17 @@ async def open_campaign(
     ledger = ledger_of(runtime.project.state)
     async with hold_task(ledger, task.name, name, last=last):
         _check_unchanged(state, task)
-        run = await _run(runtime, name, state.get("max_usd"))
+        run = Run(run_id=name, stops=True)
+        if (
+            max_usd := state.get("max_usd")
+        ) is not None:  # what it spent before, in whichever process, counts
+            run.budget = Budget(max_usd, spent_usd=await runtime.run_log.spent_usd(name))
         yield Campaign(
-            name=name,
-            task=task,
-            documents={document.doc_id: document for document in used},
-            ledger=ledger,
+            name=name, task=task, documents={document.doc_id: document for document in used}, ledger=ledger,
             bench=Bench(project=runtime.project, runtime=runtime, run=run, name=str(state["documents"])),
-            context=context.model_copy(update={"jury_models": ()}),
-            gate_judge=gate_judge,
-            by_gold=bool(golden),
-            graded=bool(golden) and _grade(state),
-            jury=() if golden else jury,
-            warnings=warnings,
-        )
+            context=context.model_copy(update={"jury_models": ()}), gate_judge=gate_judge, by_gold=bool(golden),
+            graded=bool(golden) and _grade(state), jury=() if golden else jury, warnings=warnings,
+        )  # fmt: skip
 
 
 def _grade(state: ImproveState) -> bool:
@@ -185,21 +174,11 @@ def _check_unchanged(state: ImproveState, task: TaskSpec) -> None:
 def _name(
     state: ImproveState, task: TaskSpec, documents: Sequence[Document], context: RunContext, models: Any
 ) -> str:
-    asked = {
-        key: state.get(key)
-        for key in ("rounds", "seed", "engine", "gate_judge", "gate_metric", "candidate", "held_out", "group")
-    }
+    keys = ("rounds", "seed", "engine", "gate_judge", "gate_metric", "candidate", "held_out", "group")
+    asked = {key: state.get(key) for key in keys}
     contents = sorted([d.doc_id, text_hash(d.text), compact(d.gold)] for d in documents)
     decides = [task.name, version_of(task), context.model_dump(), models, asked, contents]
     return hashlib.sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()[:12]
-
-
-async def _run(runtime: Runtime, name: str, max_usd: float | None) -> Run:
-    """The campaign's money: what it spent before, in this process or another, counts."""
-    run = Run(run_id=name, stops=True)
-    if max_usd is not None:
-        run.budget = Budget(max_usd, spent_usd=await runtime.run_log.spent_usd(name))
-    return run
 
 
 LINGER_S = 3.0

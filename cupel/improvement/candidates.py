@@ -8,14 +8,7 @@ from typing import Any
 from cupel.errors import UsageError
 from cupel.improvement.campaign import Campaign
 from cupel.improvement.guards import estimate_prompt_tokens
-from cupel.improvement.versions import (
-    contract_problem,
-    replace_prompt,
-    rule_rows,
-    rules_of,
-    version_diff,
-    version_of,
-)
+from cupel.improvement.versions import contract_problem, replace_prompt, rule_rows, version_diff, version_of
 from cupel.state import Candidate, ImproveState
 from cupel.task import Rule, TaskSpec
 from cupel.text import forbidden
@@ -34,11 +27,6 @@ def candidate_of(state: ImproveState) -> Candidate:
     if candidate is None:
         raise UsageError("there is no candidate at this step; start the campaign anew")
     return candidate
-
-
-def task_under(candidate: Candidate, task: TaskSpec) -> TaskSpec:
-    """The task with the prompt of a candidate."""
-    return replace_prompt(task, rules_of(candidate["rules"]), candidate["extract"])
 
 
 def make_candidate(
@@ -62,15 +50,11 @@ def make_candidate(
     """
     task = replace_prompt(campaign.task, rules, extract)
     return Candidate(
-        version=version_of(task),
-        parent=campaign.version,
-        author=author,
-        rules=rule_rows(rules),
+        version=version_of(task), parent=campaign.version, author=author, rules=rule_rows(rules),
         extract=task.prompts["extract"],
         edits=[{**edit, "failures": list(edit.get("failures", ()))} for edit in edits],
-        dropped=list(dropped),
-        diff=version_diff(campaign.task, task),
-    )
+        dropped=list(dropped), diff=version_diff(campaign.task, task),
+    )  # fmt: skip
 
 
 def candidate_by_hand(campaign: Campaign, task: TaskSpec, source: str) -> tuple[Candidate | None, str]:
@@ -93,10 +77,8 @@ def _objection(campaign: Campaign, task: TaskSpec) -> str | None:
     if problem := contract_problem(campaign.task, task.prompts["extract"]):
         return problem
     old = {rule.id: rule.text for rule in campaign.task.rules}
-    for rule in task.rules:
-        if old.get(rule.id) != rule.text and (
-            problem := forbidden(rule.text) or campaign.leaks.leak(rule.text)
-        ):
+    for rule in (rule for rule in task.rules if old.get(rule.id) != rule.text):
+        if problem := forbidden(rule.text) or campaign.leaks.leak(rule.text):
             return f"rule {rule.id!r}: {problem}"
     if (tokens := sum(estimate_prompt_tokens(rule.text) for rule in task.rules)) > RULES_TOKENS:
         return f"the rules take {tokens} tokens, {RULES_TOKENS} are allowed"

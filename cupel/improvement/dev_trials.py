@@ -53,7 +53,7 @@ class DevTrials:
         """Knows every document, those held out included."""
         return self._campaign.leaks
 
-    async def tried(self, rules: Sequence[Rule], ids: Sequence[str]) -> Tried:
+    async def try_rules(self, rules: Sequence[Rule], ids: Sequence[str]) -> Tried:
         """Run documents under other rules, from the run log where it knows them.
 
         Raises:
@@ -78,32 +78,22 @@ class DevTrials:
 def failures_of(judged: Outcome, plain: Outcome, campaign: Campaign) -> list[Failure]:
     """What went wrong on a document: by code, by the judge, and against its gold."""
     document = campaign.documents[judged["doc_id"]]
-    rows = failure_rows("", "", judged, created_at="")
     failures = [
         Failure(
-            doc_id=row["doc_id"],
-            criterion=row["criterion"],
-            prompt_version=row["prompt_version"],
-            critique=row["reasoning"],
-            quote=row["quote"],
+            doc_id=row["doc_id"], criterion=row["criterion"], prompt_version=row["prompt_version"],
+            critique=row["reasoning"], quote=row["quote"], cost_usd=row["cost_usd"],
             quote_verified=row["cause"] == "judge" and row["quote"] is not None,
             fixed_by=row["fixed_by"] if row["fixed_by"] in ("addendum", "escalation") else "none",
-            cost_usd=row["cost_usd"],
         )
-        for row in rows
-        if row["cause"] != "provider"
-    ]
+        for row in failure_rows("", "", judged, created_at="") if row["cause"] != "provider"
+    ]  # fmt: skip
     if document.gold is not None:
         failures += [
             Failure(
-                doc_id=document.doc_id,
-                criterion=f"reference_{fault.kind}",
-                prompt_version=plain["prompt_version"],
-                critique=fault.words,
-                quote=fault.quote,
+                doc_id=document.doc_id, criterion=f"reference_{fault.kind}", prompt_version=plain["prompt_version"],
+                critique=fault.words, quote=fault.quote, cost_usd=plain["cost_usd"],
                 quote_verified=fault.quote is not None and fault.quote in document.text,
-                cost_usd=plain["cost_usd"],
             )
             for fault in find_differences(plain["record"], document.gold, campaign.task.schema)
-        ]
+        ]  # fmt: skip
     return failures

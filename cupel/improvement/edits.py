@@ -60,22 +60,23 @@ def edits_schema(rules: Sequence[Rule], failures: Collection[str]) -> dict[str, 
         rules: The rules there are; their ids are told in the description.
         failures: Ids of the failures it was shown.
     """
-    known = ", ".join(rule.id for rule in rules) or "none yet"
+    ids = ", ".join(rule.id for rule in rules) or "none yet"
     item = {
         "type": "object",
         "properties": {
             "why": {"type": "string"},
             "failures": {"type": "array", "items": {"type": "string", "enum": sorted(failures)}},
             "action": {"type": "string", "enum": list(get_args(Action))},
-            "rule_id": {"type": "string", "description": f"A new id for add, else one of: {known}"},
+            "rule_id": {"type": "string", "description": f"A new id for add, else one of: {ids}"},
             "text": {"type": "string", "description": "The rule's whole text; empty for delete"},
         },
         "required": ["why", "failures", "action", "rule_id", "text"],
         "additionalProperties": False,
     }
+    edits = {"type": "array", "items": item}
     return {
         "type": "object",
-        "properties": {"edits": {"type": "array", "items": item}},
+        "properties": {"edits": edits},
         "required": ["edits"],
         "additionalProperties": False,
     }
@@ -115,39 +116,28 @@ def _read(item: object) -> Edit | None:
         return None
     failures = item.get("failures")
     named = [name for name in failures if isinstance(name, str)] if isinstance(failures, list) else []
-    fields = {
-        key: value if isinstance(value := item.get(key), str) else "" for key in ("rule_id", "text", "why")
-    }
-    text = "" if item["action"] == "delete" else " ".join(visible(fields["text"]).split())
-    return Edit(
-        item["action"], fields["rule_id"].strip(), text, fields["why"].strip(), tuple(dict.fromkeys(named))
-    )
+    values = (item.get(key) for key in ("rule_id", "text", "why"))
+    rule_id, text, why = (value if isinstance(value, str) else "" for value in values)
+    text = "" if item["action"] == "delete" else " ".join(visible(text).split())
+    return Edit(item["action"], rule_id.strip(), text, why.strip(), tuple(dict.fromkeys(named)))
 
 
 def _objection(edit: Edit | None, rules: Sequence[Rule], before: Sequence[Edit], most: int) -> str:
     if edit is None:
         return "not an edit: it needs action (add, replace, delete), rule_id, text, why and failures"
-    known = {rule.id for rule in rules}
+    ids, adds = {rule.id for rule in rules}, edit.action == "add"
+    said = [words(rule.text) for rule in rules]
     checks = (
         (len(before) >= most, f"one more than {most} edits"),
         (not edit.why, "it gives no reason"),
         (any(edit.rule_id == other.rule_id for other in before), f"a second edit of rule {edit.rule_id!r}"),
-        (edit.action == "add" and edit.rule_id in known, f"there is a rule {edit.rule_id!r} already"),
-        (
-            edit.action == "add" and not _ID.fullmatch(edit.rule_id),
-            f"{edit.rule_id!r} is no rule id (a-z, 0-9, _)",
-        ),
-        (
-            edit.action != "add" and edit.rule_id not in known,
-            f"no rule {edit.rule_id!r}; there are {sorted(known)}",
-        ),
+        (adds and edit.rule_id in ids, f"there is a rule {edit.rule_id!r} already"),
+        (adds and not _ID.fullmatch(edit.rule_id), f"{edit.rule_id!r} is no rule id (a-z, 0-9, _)"),
+        (not adds and edit.rule_id not in ids, f"no rule {edit.rule_id!r}; there are {sorted(ids)}"),
         (edit.action != "delete" and not edit.text, "the rule has no text"),
         (len(words(edit.text)) > MAX_RULE_WORDS, f"the rule is longer than {MAX_RULE_WORDS} words"),
         (edit.action == "replace" and any(edit.text == rule.text for rule in rules), "it changes nothing"),
-        (
-            edit.action == "add" and any(words(edit.text) == words(rule.text) for rule in rules),
-            "such a rule exists",
-        ),
+        (adds and words(edit.text) in said, "such a rule exists"),
     )
     return next((reason for wrong, reason in checks if wrong), "")
 
@@ -166,18 +156,19 @@ def apply_edits(rules: Sequence[Rule], edits: Sequence[Edit]) -> tuple[Rule, ...
     >>> [rule.text for rule in apply_edits(old, [Edit("delete", "b", "", "says nothing", ())])]
     ['Be exact.']
     """
-    made = {rule.id: rule for rule in rules}
+    after = {rule.id: rule for rule in rules}
     for edit in edits:
-        if (edit.action == "add") == (edit.rule_id in made):
-            raise ValueError(
-                f"cannot {edit.action} rule {edit.rule_id!r}; there are {', '.join(made) or 'none'}"
-            )
+        if (edit.action == "add") == (edit.rule_id in after):
+            ids = ", ".join(after) or "none"
+            raise ValueError(f"cannot {edit.action} rule {edit.rule_id!r}; there are {ids}")
         if edit.action == "delete":
-            del made[edit.rule_id]
+            del after[edit.rule_id]
         else:
-            old = made.get(edit.rule_id) or Rule(edit.rule_id, "")
-            made[edit.rule_id] = replace(old, text=edit.text, why=edit.why, failures=edit.failures, effect="")
-    return tuple(made.values())
+            old = after.get(edit.rule_id) or Rule(edit.rule_id, "")
+            after[edit.rule_id] = replace(
+                old, text=edit.text, why=edit.why, failures=edit.failures, effect=""
+            )
+    return tuple(after.values())
 
 
 def rules_diff(before: Sequence[Rule], after: Sequence[Rule]) -> str:

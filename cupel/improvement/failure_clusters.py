@@ -89,9 +89,8 @@ class Cluster:
     def cost_usd(self) -> float | None:
         """What those documents cost; None where a price is unknown."""
         costs = {failure.doc_id: failure.cost_usd for failure in self.failures}.values()
-        return (
-            None if any(cost is None for cost in costs) else sum(cost for cost in costs if cost is not None)
-        )
+        prices = [cost for cost in costs if cost is not None]
+        return sum(prices) if len(prices) == len(costs) else None
 
 
 def cluster(failures: Iterable[Failure]) -> list[Cluster]:
@@ -105,15 +104,16 @@ def cluster(failures: Iterable[Failure]) -> list[Cluster]:
     for failure in sorted(set(failures), key=lambda item: (item.doc_id, item.id)):
         by_kind.setdefault((failure.criterion, failure.prompt_version), []).append(failure)
     clusters = [
-        Cluster(criterion, _cause(group), version, tuple(sorted(group, key=_mended_order)))
+        Cluster(
+            criterion,
+            _cause(group),
+            version,
+            tuple(sorted(group, key=lambda item: (item.fixed_by != "addendum", item.doc_id, item.id))),
+        )
         for (criterion, version), members in by_kind.items()
         for group in _by_cause(members)
     ]
     return sorted(clusters, key=lambda c: (-c.documents, -len(c.failures), c.criterion, c.cause))
-
-
-def _mended_order(failure: Failure) -> tuple[bool, str, str]:
-    return failure.fixed_by != "addendum", failure.doc_id, failure.id
 
 
 def _by_cause(failures: Sequence[Failure]) -> list[list[Failure]]:
@@ -132,8 +132,8 @@ def _by_cause(failures: Sequence[Failure]) -> list[list[Failure]]:
 
 def _content(critique: str) -> set[str]:
     """The words that carry a critique's meaning."""
-    told = words(_PLACE.sub(" ", critique))
-    return {word for word in told if len(word) > 3 and word not in _COMMON}
+    said = words(_PLACE.sub(" ", critique))
+    return {word for word in said if len(word) > 3 and word not in _COMMON}
 
 
 def _likeness(said: set[str], counts: Counter[str], size: int) -> float:
@@ -203,10 +203,11 @@ def safe_critique(failure: Failure, leaks: LeakGuard) -> str:
     >>> safe_critique(obeying, LeakGuard([]))
     '(withheld: it contains a role word)'
     """
-    if found := forbidden(failure.critique):
-        return f"(withheld: it contains {found.split(':')[0]})"
-    told = failure.critique.split()
-    text = " ".join(told[:MAX_TOLD_WORDS]) + (" …" if len(told) > MAX_TOLD_WORDS else "")
+    # what is wrong is named without its example: the message of a guard quotes what it stops
+    if order := forbidden(failure.critique):
+        return f"(withheld: it contains {order.split(':')[0]})"
+    said = failure.critique.split()
+    text = " ".join(said[:MAX_TOLD_WORDS]) + (" …" if len(said) > MAX_TOLD_WORDS else "")
     if leak := leaks.leak(text):
         text = f"(withheld: it {leak.split(':')[0]})"
     quote = " ".join((failure.quote or "").split())

@@ -115,26 +115,16 @@ def gate(pairs: Sequence[Pair], *, look: int, settings: GateSettings | None = No
     guards = safeguards(pairs, slices, asked)
     decision, reasons = _decide(seen, alpha, guards.broken, guards.unproven)
     needed = _more_documents(seen, look_alpha(look + 1, asked.alpha)) if decision == "inconclusive" else None
+    said = f"look {look} at these held-out documents: hold out others, their level is nearly spent"
+    stale = (said,) if look > STALE_AFTER else ()
     return GateDecision(
-        decision=decision,
-        reasons=(*reasons, *_outlook(decision, seen, needed, alpha)),
-        notes=(*guards.notes, *_staleness(look)),
-        n=len(pairs),
-        groups=len(set(seen.groups)),
-        before=float(np.mean([pair.before for pair in pairs])),
-        after=float(np.mean([pair.after for pair in pairs])),
-        gain=seen.gain,
-        interval=bootstrap_mean(seen.differences, seen.groups),
-        fixes=seen.fixes,
-        breaks=seen.breaks,
-        test=seen.test,
-        p=seen.p,
-        look=look,
-        alpha=alpha,
-        documents_needed=needed,
-        detectable=detectable_gain(len(pairs), alpha=alpha),
-        slices=slices,
-    )
+        decision=decision, reasons=(*reasons, *_outlook(decision, seen, needed, alpha)),
+        notes=(*guards.notes, *stale), n=len(pairs), groups=len(set(seen.groups)),
+        before=float(np.mean([pair.before for pair in pairs])), after=float(np.mean([pair.after for pair in pairs])),
+        gain=seen.gain, interval=bootstrap_mean(seen.differences, seen.groups), fixes=seen.fixes, breaks=seen.breaks,
+        test=seen.test, p=seen.p, look=look, alpha=alpha, documents_needed=needed,
+        detectable=detectable_gain(len(pairs), alpha=alpha), slices=slices,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +218,3 @@ def detection(n: int, alpha: float = ALPHA) -> str:
     if gain is None:
         return f"{n} documents can show no gain at all"
     return f"{n} documents show a gain of {100 * gain:.1f} points or more in four cases of five"
-
-
-def _staleness(look: int) -> tuple[str, ...]:
-    if look <= STALE_AFTER:
-        return ()
-    return (f"look {look} at these held-out documents: hold out others, their level is nearly spent",)

@@ -43,6 +43,7 @@ class LeakGuard:
 
     def __init__(self, documents: Iterable[str], doc_ids: Iterable[str] = ()) -> None:
         texts = list(documents)
+        # one long run is a copied passage; many short ones are the same passage cut up to pass the first check
         self._runs = NgramIndex(texts, size=LEAK_WORDS)
         self._slices = NgramIndex(texts, size=SLICE_WORDS)
         self._ids = frozenset(doc_ids)
@@ -126,6 +127,7 @@ def edit_objection(edit: Edit, *, failures: Mapping[str, str], leaks: LeakGuard)
         return f"answers failures it was not shown: {unknown}"
     if edit.action == "delete":
         return None
+    # counted in documents: two failures of one document may both come from what it says, orders to us included
     cited = {failures[name] for name in edit.failures}
     if len(cited) < LEAST_DOCUMENTS:
         return f"answers failures of {len(cited)} document(s); a rule needs at least {LEAST_DOCUMENTS}"
@@ -144,6 +146,7 @@ def prompt_objection(before: str, after: str) -> str | None:
     """
     if not after.strip():
         return "the prompt is empty"
+    # counted, not only named: a placeholder that stands twice where it stood once sends its text twice
     had, has = (sorted(re.sub(r"\s", "", tag) for tag in _TAG.findall(text)) for text in (before, after))
     if lost := [tag for tag in dict.fromkeys(had) if had.count(tag) > has.count(tag)]:
         return f"lost a placeholder: {', '.join(lost)}"

@@ -56,8 +56,8 @@ def push_prompt(env: Mapping[str, str], task: TaskSpec, *, parent: str | None) -
     from langsmith.utils import LangSmithConflictError
 
     template = template_of(task, "extract")
-    told = [("system", template.system), ("user", template.user)]
-    prompt = ChatPromptTemplate.from_messages([part for part in told if part[1]], template_format="mustache")
+    parts = [(role, text) for role, text in (("system", template.system), ("user", template.user)) if text]
+    prompt = ChatPromptTemplate.from_messages(parts, template_format="mustache")
     version = version_of(task)
     prompt.metadata = {
         "task": task.name, "version": version, "extract": task.prompts["extract"], "rules": rules_toml(task.rules),
@@ -94,8 +94,8 @@ def pull_prompt(env: Mapping[str, str], task: TaskSpec, commit: str) -> HubPromp
         raise SettingError(f"{commit!r} is no commit hash; prompts are pulled by hash, never by tag")
     name = hub_name(task.name)
     with _hub(env) as client:
-        found = client.pull_prompt_commit(f"{name}:{commit}", skip_cache=True)
-    kwargs = found.manifest.get("kwargs", {})
+        pulled = client.pull_prompt_commit(f"{name}:{commit}", skip_cache=True)
+    kwargs = pulled.manifest.get("kwargs", {})
     parts = dict(_parts(kwargs.get("messages", ())))
     if "user" not in parts:
         raise SettingError(f"{name}:{commit} is not a chat prompt with a user message")
@@ -105,7 +105,10 @@ def pull_prompt(env: Mapping[str, str], task: TaskSpec, commit: str) -> HubPromp
     same = pushed and all(part in pushed for part in parts.values())
     rules = parse_rules(own["rules"], f"{name}:{commit}") if own.get("rules") else None
     return HubPrompt(
-        commit=found.commit_hash, extract=pushed if same else written, rules=rules, version=own.get("version")
+        commit=pulled.commit_hash,
+        extract=pushed if same else written,
+        rules=rules,
+        version=own.get("version"),
     )
 
 

@@ -76,8 +76,8 @@ class Ledger:
         Raises:
             RunLogError: For a line that is no entry, naming it; only the last one may be torn.
         """
-        found = [self._read(line, number) for number, line in enumerate(_whole_lines(self._bytes()), 1)]
-        return [e for e in found if (task is None or e.task == task) and (kind is None or e.kind == kind)]
+        entries = [self._read(line, number) for number, line in enumerate(_whole_lines(self._bytes()), 1)]
+        return [e for e in entries if (task is None or e.task == task) and (kind is None or e.kind == kind)]
 
     def append(self, kind: Kind, *, task: str, key: str, at: str, data: Mapping[str, Any]) -> Entry:
         """Write an entry and bring it to the disk; where its key is known, return the one that stands.
@@ -106,10 +106,9 @@ class Ledger:
             if entry is None:
                 looked = self.entries(task=task, kind="look")
                 number = 1 + sum(item.data["held_out"] == held_out for item in looked)
-                data = {"held_out": held_out, "version": version, "look": number}
-                entry = self._write(
-                    Entry("look", task, key, at, {**data, "alpha": look_alpha(number, alpha)})
-                )
+                level = look_alpha(number, alpha)
+                data = {"held_out": held_out, "version": version, "look": number, "alpha": level}
+                entry = self._write(Entry("look", task, key, at, data))
         return Look(entry.data["look"], entry.data["alpha"])
 
     def looks(self, task: str, held_out: str) -> int:
@@ -204,13 +203,9 @@ class Ledger:
             moves = self._moves(task, environment)
             if moves and moves[-1].data["version"] == version:
                 return moves[-1]
-            data = {
-                "version": version,
-                "from": self._origin(moves, task, version),
-                "environment": environment,
-            }
-            key = f"{environment}:{len(moves) + 1}"
-            return self._write(Entry(kind, task, key, at, {**data, "approver": approver}))
+            origin, key = self._origin(moves, task, version), f"{environment}:{len(moves) + 1}"
+            data = {"version": version, "from": origin, "environment": environment, "approver": approver}
+            return self._write(Entry(kind, task, key, at, data))
 
     def _origin(self, moves: list[Entry], task: str, version: str) -> str | None:
         """The version pointed away from: the last one, or the promoted version's parent."""
@@ -219,11 +214,8 @@ class Ledger:
         return next(iter(self.lineage(task, version)[1:]), None)
 
     def _moves(self, task: str, environment: str) -> list[Entry]:
-        return [
-            entry
-            for entry in self.entries(task=task)
-            if entry.kind in {"promotion", "rollback"} and entry.data["environment"] == environment
-        ]
+        moves = (e for e in self.entries(task=task) if e.kind in {"promotion", "rollback"})
+        return [move for move in moves if move.data["environment"] == environment]
 
     def _known(self, kind: Kind, task: str, key: str) -> Entry | None:
         return next((entry for entry in self.entries(task=task, kind=kind) if entry.key == key), None)

@@ -119,9 +119,7 @@ def slice_changes(pairs: Sequence[Pair], least: int) -> tuple[SliceChange, ...]:
     for pair in pairs:
         for name in pair.slices:
             members.setdefault(name, []).append(pair)
-    return tuple(
-        _slice_change(name, members[name]) for name in sorted(members) if len(members[name]) >= least
-    )
+    return tuple(_slice_change(name, part) for name, part in sorted(members.items()) if len(part) >= least)
 
 
 def _slice_change(name: str, pairs: Sequence[Pair]) -> SliceChange:

@@ -65,6 +65,7 @@ def held_out_version(doc_ids: Iterable[str]) -> str:
 
 def group_hash(group: str, salt: str) -> float:
     """Where a group falls in [0, 1), the same on every machine."""
+    # a hash and no draw: documents of other groups that are added later move none of these to the other side
     digest = hashlib.sha256(f"{salt}\x1f{group}".encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:8]) / 2**64
 
@@ -78,6 +79,8 @@ def _unite_groups(documents: Iterable[Document]) -> dict[str, str]:
         groups[document.doc_id] = document.group
         parent.setdefault(document.group, document.group)
         content = hashlib.sha256(" ".join(words(document.text)).encode("utf-8", "surrogatepass")).hexdigest()
+        # union-find: the smaller name becomes the root, so the united group's name, and with it its side of the split,
+        # does not hang on the order of the documents
         twin = _root(parent, first_with.setdefault(content, document.group))
         own = _root(parent, document.group)
         parent[max(twin, own)] = min(twin, own)

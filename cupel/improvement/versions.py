@@ -14,17 +14,8 @@ from typing import Any
 from cupel.errors import OutputPathError, TaskError, UsageError
 from cupel.improvement.edits import rules_diff
 from cupel.improvement.guards import prompt_objection
-from cupel.improvement.ledger import Entry, Ledger, ledger_of
-from cupel.task import (
-    Rule,
-    TaskSpec,
-    load_task,
-    prompt_version,
-    read_rules,
-    read_template,
-    stable_values,
-    template_of,
-)
+from cupel.improvement.ledger import Entry, Ledger
+from cupel.task import Rule, TaskSpec, prompt_version, read_rules, read_template, stable_values, template_of
 
 
 def version_of(task: TaskSpec) -> str:
@@ -86,15 +77,9 @@ def known_version(ledger: Ledger, task: str, wanted: str) -> Entry:
     raise UsageError(f"{problem} of task {task!r} in {ledger.path} (there are: {listed})")
 
 
-def as_version(task: TaskSpec, entry: Entry) -> TaskSpec:
-    """The task as a ledger's version had it."""
-    return replace_prompt(task, rules_of(entry.data["rules"]), entry.data["extract"])
-
-
-def load_version(prompts: Path, state: Path, task_name: str, version: str) -> TaskSpec:
-    """A task as a version of the ledger had it."""
-    task = load_task(task_name, prompts)
-    return as_version(task, known_version(ledger_of(state), task_name, version))
+def as_version(task: TaskSpec, version: Mapping[str, Any]) -> TaskSpec:
+    """The task with the rules and the contract of a candidate, or of a version's entry in the ledger."""
+    return replace_prompt(task, rules_of(version["rules"]), version["extract"])
 
 
 def rules_toml(rules: Sequence[Rule], header: str = "") -> str:

@@ -9,6 +9,7 @@ from cupel.task.rendering import (
     check_prompts,
     compact,
     messages,
+    object_schema,
     prompt_version,
     read_template,
     render,

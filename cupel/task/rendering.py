@@ -183,6 +183,20 @@ def compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+def object_schema(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """The strict JSON Schema of an object with exactly these properties.
+
+    >>> object_schema({"right": {"type": "boolean"}})["required"]
+    ['right']
+    """
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
 _NAMED = ("properties", "$defs", "definitions", "patternProperties", "dependentSchemas")
 """Keywords whose keys are names, not keywords."""
 

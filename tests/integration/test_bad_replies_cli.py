@@ -5,14 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 
-import pytest
-
 from cupel.testing.provider import RawReply, ScriptedProvider
 from cupel.testing.replies import completion
 from tests.integration.cascade import record
 from tests.integration.test_run_cli import MODELS, answer, run
 
-pytestmark = pytest.mark.server
 CHEAP_ONLY = [*MODELS, "--judge", "never"]
 
 ODD_HEADERS = [

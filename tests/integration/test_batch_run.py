@@ -13,8 +13,6 @@ from cupel.testing.provider import ScriptedProvider
 from tests.integration.cascade import ACCEPTS, record
 from tests.integration.test_run_cli import run, started
 
-pytestmark = pytest.mark.server
-
 OPENAI = [
     part for role in ("cheap", "strong", "judge", "refiner") for part in (f"--{role}-model", f"openai:{role}")
 ]

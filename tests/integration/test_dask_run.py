@@ -22,8 +22,6 @@ from tests.integration.test_run_cli import environment, run
 SERVER = os.environ.get("CUPEL_TEST_DATABASE_URL", "postgresql+psycopg://127.0.0.1:5432/test")
 MODELS = ["--cheap-model", "openai:cheap", "--strong-model", "openai:strong", "--judge", "never"]
 
-pytestmark = [pytest.mark.server, pytest.mark.postgres]
-
 
 @pytest.fixture
 def url():
@@ -46,12 +44,13 @@ def answer(body):
 def forking(monkeypatch):
     """The cluster's processes are forks of one that has the imports behind it."""
 
-    def started(module, folder, env):
+    def start(module, folder, env):
         return forked.Forked(module, cwd=folder, env=dict(env), package="distributed")
 
-    monkeypatch.setattr(clusters, "_started", started)
+    monkeypatch.setattr(clusters, "_start", start)
 
 
+@pytest.mark.door
 def test_one_worker_killed_half_way_costs_only_what_it_had_in_flight(folder, url, forking):
     """Every row has its outcome, in order; the same command again asks nothing."""
     with ScriptedProvider(answer, latency_s=0.2) as provider:
@@ -77,6 +76,7 @@ def test_one_worker_killed_half_way_costs_only_what_it_had_in_flight(folder, url
     assert json.loads(again.stdout)["reused"] == 40
 
 
+@pytest.mark.door
 def test_a_dask_dataframe_comes_back_lazy_with_the_tasks_columns(folder, url, forking):
     """Computed twice, it is asked once; the rows, index and order are kept."""
     script = """
@@ -106,6 +106,7 @@ assert second["arguments"].tolist() == first["arguments"].tolist()
     assert asked == 40
 
 
+@pytest.mark.door
 def test_a_cluster_of_our_own_keeps_one_cap_and_goes_on_under_a_higher_one(folder, url):
     """`--engine dask` alone is enough: every worker reserves in the run log before it sends, and any engine resumes."""
     prices = {"CUPEL_PRICES": "openai:cheap=10/20,openai:strong=10/20", "CUPEL_MAX_OUTPUT_TOKENS": "300"}

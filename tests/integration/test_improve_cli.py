@@ -17,7 +17,6 @@ from cupel.testing.models import scripted
 from tests.conftest import ROOT
 from tests.integration.improvement import GOOD_RULE, TASK, extractor, made_project, rewriter, speeches, write
 
-pytestmark = pytest.mark.server
 ENV = {
     "CUPEL_CHEAP_MODEL": "scripted:cheap", "CUPEL_REFINER_MODEL": "scripted:refiner", "CUPEL_JUDGE": "never",
 }  # fmt: skip

@@ -12,12 +12,12 @@ from langgraph_sdk import get_client
 
 from cupel.cli.pull_prompts import pull_from_studio
 from cupel.errors import InputError
-from cupel.improvement.ledger import ledger_of
+from cupel.improvement.campaign import ledger_of
 from cupel.testing.provider import ScriptedProvider
 from tests.integration.improvement import GOOD_RULE, TASK, extractor, made_project, rewriter, speeches, write
-from tests.integration.server import free_port, langgraph_server
+from tests.integration.server import langgraph_server
 
-pytestmark = [pytest.mark.server, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.door, pytest.mark.asyncio(loop_scope="module")]
 CONTEXT = {
     "cheap_model": "openai:cheap", "strong_model": "none", "judge_model": "openai:judge", "refiner_model": "openai:refiner",
     "judge": "never", "human_review": True,
@@ -59,18 +59,19 @@ async def client(server):
         yield made
 
 
-@pytest.mark.parametrize("graph", ["improve", "compare"])
-async def test_studio_gets_a_form_and_a_drawing(client, graph):
-    """Every input field is described."""
-    assistant = (await client.assistants.search(graph_id=graph))[0]
-    schemas = await client.assistants.get_schemas(assistant["assistant_id"])
+async def test_studio_gets_a_form_and_a_drawing(client, subtests):
+    """Every input field of both graphs is described."""
+    for graph in ("improve", "compare"):
+        with subtests.test(graph):
+            assistant = (await client.assistants.search(graph_id=graph))[0]
+            schemas = await client.assistants.get_schemas(assistant["assistant_id"])
 
-    assert all(field.get("description") for field in schemas["input_schema"]["properties"].values())
-    assert schemas["output_schema"]
+            assert all(field.get("description") for field in schemas["input_schema"]["properties"].values())
+            assert schemas["output_schema"]
 
 
 async def test_a_campaign_stops_for_a_person_whose_edit_is_weighed_and_promoted_when_accepted(client, server):
-    """From a form to rules.toml an answer nobody understands changes nothing, and an edit passes the gate itself."""
+    """From a form to rules.toml: an answer nobody understands changes nothing, an edit passes the gate itself."""
     rules = server[1] / "prompts" / TASK / "rules.toml"
     before = rules.read_text()
     thread = (await client.threads.create())["thread_id"]
@@ -118,7 +119,7 @@ async def pulled(url, assistant):
 async def test_a_prompt_edited_in_studio_comes_back_as_a_candidate_with_its_lineage(
     client, server, monkeypatch, capsys
 ):
-    """Its parent is the folder's prompt; a broken contract and an unknown assistant are refused."""
+    """Not active, its parent the folder's prompt; a broken contract and an unknown assistant are refused."""
     url, folder = server
     monkeypatch.chdir(folder)
     text = (folder / "prompts" / "sentiment" / "extract.md").read_text()
@@ -140,14 +141,6 @@ async def test_a_prompt_edited_in_studio_comes_back_as_a_candidate_with_its_line
         await pulled(url, "torn")
     with pytest.raises(InputError, match=r"no assistant 'nobody'; there are .*\(mine\)"):
         await pulled(url, "nobody")
-
-
-async def test_a_server_nobody_answers_is_named_with_the_way_to_start_it(server, monkeypatch):
-    """A silent server ends in one clear text."""
-    monkeypatch.chdir(server[1])
-
-    with pytest.raises(InputError, match=r"no LangGraph server answers there .* `make dev`"):
-        await pulled(f"http://127.0.0.1:{free_port()}", "mine")
 
 
 async def test_two_sides_are_compared_on_one_document(client):

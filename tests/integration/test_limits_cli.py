@@ -10,7 +10,6 @@ from cupel.testing.provider import ScriptedProvider
 from tests.integration import forked
 from tests.integration.test_run_cli import MODELS, answer, environment, run, started
 
-pytestmark = pytest.mark.server
 CHEAP_ONLY = [*MODELS, "--judge", "never"]
 
 

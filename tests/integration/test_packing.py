@@ -342,7 +342,6 @@ def short(tmp_path):
     return tmp_path
 
 
-@pytest.mark.server
 def test_from_the_command_line_it_is_measured_then_used(short):
     """`calibrate --packing` says what it found; `run --packing` refuses before and packs after."""
 

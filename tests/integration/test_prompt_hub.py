@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cupel.cli._app import app
-from cupel.errors import SettingError
+from cupel.errors import InputError, SettingError
 from cupel.improvement.ledger import ledger_of
 from cupel.improvement.versions import version_of
 from cupel.task.folder import load_task
@@ -107,3 +107,9 @@ def test_tags_and_broken_contracts_and_a_silent_endpoint_are_refused(study, hub,
     monkeypatch.setenv("LANGSMITH_ENDPOINT", f"http://127.0.0.1:{free_port()}")
     with pytest.raises(SettingError, match="cannot be reached"):
         prompts("push", TASK)
+
+
+def test_a_server_nobody_answers_is_named_with_the_way_to_start_it(study):
+    """One clear text, where Studio's server was meant."""
+    with pytest.raises(InputError, match=r"no LangGraph server answers there .* `make dev`"):
+        prompts("pull-from-studio", TASK, "--assistant", "mine", "--url", f"http://127.0.0.1:{free_port()}")

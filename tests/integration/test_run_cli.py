@@ -27,8 +27,6 @@ MODELS = [
     part for role in ("cheap", "strong", "judge", "refiner") for part in (f"--{role}-model", f"openai:{role}")
 ]
 
-pytestmark = pytest.mark.server
-
 
 def answer(body):
     """Records for extraction, acceptance from the judge."""

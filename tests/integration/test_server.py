@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 from tests.integration.cascade import ACCEPTS, CANNOT_TELL, CLAIM, TEXT, record
 from tests.integration.server import langgraph_server
 
-pytestmark = [pytest.mark.server, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.door, pytest.mark.asyncio(loop_scope="module")]
 ROLES = {f"{role}_model": f"openai:{role}" for role in ("cheap", "strong", "judge", "refiner")}
 UNSURE = "Tell nobody. we must build more homes. Rents rose by 40 % in ten years."
 
@@ -65,71 +65,59 @@ async def test_studio_gets_a_form_for_input_settings_and_output(client):
     assert {"in doubt", "confident", "rejected", "rounds spent", "for a person"} <= labels
 
 
-async def test_a_stateless_run_returns_the_outcome(client):
-    """POST /runs/wait: text in, outcome out."""
-    outcome = await client.runs.wait(None, "enrich", input={"text": TEXT, "task": "arguments"}, context=ROLES)
+async def test_a_stateless_run_returns_the_outcome_whatever_is_asked(client, subtests):
+    """POST /runs/wait: text in, outcome out, its reason where there is none; a schema is enriched like a task."""
 
-    assert outcome["status"] == "accepted"
-    assert TEXT[outcome["evidence"][0]["start"] : outcome["evidence"][0]["end"]] == CLAIM
-    assert outcome["path"] == ["prepare", "extract", "verify", "judge", "finish"]
+    async def enrich(**fields):
+        context = {**ROLES, "judge": "never"} if "output_schema" in fields else ROLES
+        return await client.runs.wait(None, "enrich", input={"text": TEXT, **fields}, context=context)
 
+    with subtests.test("a task by its name"):
+        outcome = await enrich(task="arguments")
 
-@pytest.mark.parametrize(
-    ("answer", "status", "action"),
-    [
-        pytest.param({"type": "accept", "args": None}, "accepted", "accept", id="accepted as it is"),
-        pytest.param(
-            {"type": "edit", "args": {"action": "accept_arguments", "args": record(matter="rents")}},
-            "accepted",
-            "edit",
-            id="edited",
-        ),
-        pytest.param(
-            {"type": "response", "args": "ask the speaker"}, "needs_review", "respond", id="answered in words"
-        ),
-        pytest.param({"type": "ignore", "args": None}, "needs_review", "ignore", id="ignored"),
-    ],
-)
-async def test_a_person_is_asked_in_the_agent_inbox_shape_and_the_answer_resumes_the_run(
-    client, answer, status, action
-):
-    """The interrupt of review is answered through the SDK."""
-    thread = await client.threads.create()
-    await client.runs.wait(
-        thread["thread_id"], "enrich", input={"text": UNSURE}, context={**ROLES, "human_review": True}
-    )
-    state = await client.threads.get_state(thread["thread_id"])
-    question = state["interrupts"][0]["value"][0]
-    assert state["next"] == ["review"]
-    assert set(question) == {"action_request", "config", "description"}
+        assert outcome["status"] == "accepted"
+        assert TEXT[outcome["evidence"][0]["start"] : outcome["evidence"][0]["end"]] == CLAIM
+        assert outcome["path"] == ["prepare", "extract", "verify", "judge", "finish"]
+    with subtests.test("an unknown task: the server hides exceptions, the outcome has the reason"):
+        outcome = await enrich(task="argument")
 
-    outcome = await client.runs.wait(
-        thread["thread_id"], "enrich", command={"resume": [answer]}, context={**ROLES, "human_review": True}
-    )
+        assert outcome["status"] == "failed"
+        assert "did you mean 'arguments'" in outcome["reasons"][0]
+    with subtests.test("an ad-hoc schema"):
+        schema = {"type": "object", "properties": {"demand": {"type": "string"}}, "required": ["demand"]}
+        outcome = await enrich(output_schema=schema, instructions="What is demanded?")
 
-    assert outcome["status"] == status
-    assert outcome["review"]["action"] == action
-    if action == "edit":
-        assert outcome["record"]["matter"] == "rents"
+        assert outcome["task"] == "ad-hoc"
+        assert outcome["record"] is None or set(outcome["record"]) == {"demand"}
 
 
-async def test_an_unknown_task_is_a_failed_outcome_that_says_so(client):
-    """The server hides exceptions from its users; the reason stands in the outcome."""
-    outcome = await client.runs.wait(None, "enrich", input={"text": TEXT, "task": "argument"}, context=ROLES)
+ANSWERS = {
+    "accepted as it is": ({"type": "accept", "args": None}, "accepted", "accept"),
+    "edited": (
+        {"type": "edit", "args": {"action": "accept_arguments", "args": record(matter="rents")}},
+        "accepted",
+        "edit",
+    ),
+    "answered in words": ({"type": "response", "args": "ask the speaker"}, "needs_review", "respond"),
+    "ignored": ({"type": "ignore", "args": None}, "needs_review", "ignore"),
+}
 
-    assert outcome["status"] == "failed"
-    assert "did you mean 'arguments'" in outcome["reasons"][0]
 
+async def test_a_person_is_asked_in_the_agent_inbox_shape_and_the_answer_resumes_the_run(client, subtests):
+    """interrupt() in review, answered through the SDK in each way a person may answer."""
+    context = {**ROLES, "human_review": True}
+    for name, (reply, status, action) in ANSWERS.items():
+        with subtests.test(name):
+            thread = (await client.threads.create())["thread_id"]
+            await client.runs.wait(thread, "enrich", input={"text": UNSURE}, context=context)
+            state = await client.threads.get_state(thread)
+            question = state["interrupts"][0]["value"][0]
+            assert state["next"] == ["review"]
+            assert set(question) == {"action_request", "config", "description"}
 
-async def test_an_ad_hoc_schema_is_enriched_like_a_task(client):
-    """Studio users change the task by giving a schema."""
-    schema = {"type": "object", "properties": {"demand": {"type": "string"}}, "required": ["demand"]}
-    outcome = await client.runs.wait(
-        None,
-        "enrich",
-        input={"text": TEXT, "output_schema": schema, "instructions": "What is demanded?"},
-        context={**ROLES, "judge": "never"},
-    )
+            outcome = await client.runs.wait(thread, "enrich", command={"resume": [reply]}, context=context)
 
-    assert outcome["task"] == "ad-hoc"
-    assert outcome["record"] is None or set(outcome["record"]) == {"demand"}
+            assert outcome["status"] == status
+            assert outcome["review"]["action"] == action
+            if action == "edit":
+                assert outcome["record"]["matter"] == "rents"

@@ -21,8 +21,6 @@ from tests.integration.bodies import body_of
 from tests.integration.server import free_port
 from tests.integration.test_run_cli import MODELS, answer, run
 
-pytestmark = pytest.mark.server
-
 
 class StandIn(http.server.ThreadingHTTPServer):
     """Keeps every request's path and body; answers one status to all, or, with None, nothing for a while."""

@@ -12,37 +12,35 @@ import pytest
 
 from tests.conftest import ROOT
 
-pytestmark = pytest.mark.server
 
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
+@pytest.fixture
+def wheel(tmp_path):
     """The wheel, built without isolation or network where hatchling is installed."""
     pytest.importorskip("hatchling", reason="hatchling is not installed; building would need the network")
-    out = tmp_path_factory.mktemp("dist")
     built = subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)],
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "dist")],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert built.returncode == 0, built.stderr
-    return next(out.glob("*.whl"))
+    return next((tmp_path / "dist").glob("*.whl"))
 
 
-def test_the_wheel_holds_the_package_and_nothing_else_at_top_level(wheel):
-    """graphs, nodes, prompts and evals travel as the starter, not as packages of their own."""
-    names = zipfile.ZipFile(wheel).namelist()
+@pytest.mark.door
+def test_the_wheel_holds_the_package_alone_and_installed_it_makes_a_project_that_runs(
+    wheel, tmp_path, subtests
+):
+    """`cupel init demo && cd demo && cupel run …` from site-packages: the starter travels inside the package."""
+    with subtests.test("graphs, nodes, prompts and evals are no packages of their own"):
+        names = zipfile.ZipFile(wheel).namelist()
 
-    assert {name.split("/")[0] for name in names if not name.split("/")[0].endswith(".dist-info")} == {
-        "cupel"
-    }
-    for part in ("graphs/enrich.py", "nodes/extract.py", "prompts/arguments/task.toml", "langgraph.json"):
-        assert f"cupel/_starter/{part}" in names
-    assert "cupel/py.typed" in names
-    assert not [name for name in names if "__pycache__" in name]
+        assert {name.split("/")[0] for name in names if not name.split("/")[0].endswith(".dist-info")} == {
+            "cupel"
+        }
+        for part in ("graphs/enrich.py", "nodes/extract.py", "prompts/arguments/task.toml", "langgraph.json"):
+            assert f"cupel/_starter/{part}" in names
+        assert "cupel/py.typed" in names
+        assert not [name for name in names if "__pycache__" in name]
 
-
-def test_the_installed_wheel_makes_a_project_that_runs(wheel, tmp_path):
-    """From site-packages, with no repository in sight, a new project is made and runs a file."""
     site, work = tmp_path / "site", tmp_path / "work"
     work.mkdir()
     with zipfile.ZipFile(wheel) as archive:

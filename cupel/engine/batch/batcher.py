@@ -34,7 +34,7 @@ class BatchSettings:
 
 
 @dataclass(slots=True, eq=False)
-class _Place:
+class _Caller:
     """One call that waits."""
 
     request: BatchRequest
@@ -48,7 +48,7 @@ class _Place:
 class _Wave:
     """What waits to be sent, and whether anything else is still under way."""
 
-    ready: dict[str, _Place] = field(default_factory=dict)
+    ready: dict[str, _Caller] = field(default_factory=dict)
     calls: Counter[object] = field(default_factory=Counter)
     """Keys of the calls under way in `Calls.complete`."""
 
@@ -86,10 +86,10 @@ class Batcher:
         )  # batches belong to one process, which has their lease
         self._budget: Budget | None = run.budget
         self._live = asyncio.Semaphore(live)
-        self._parked: dict[str, _Place] = {}
+        self._parked: dict[str, _Caller] = {}
         self._held: dict[str, Reservation] = {}
         self._wave = _Wave()
-        self._jobs = Jobs(self._log, run.run_id, env, poll_s=settings.poll_s, landed=self._landed)
+        self._jobs = Jobs(self._log, run.run_id, env, poll_s=settings.poll_s, landed=self._land)
         self._keeper: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -147,21 +147,21 @@ class Batcher:
         if not takes_batches(request.model):
             return await self._alone(live)
         parked = self._as_parked(request, worst_usd() * BATCH_SHARE)
-        place = _Place(parked, asyncio.get_running_loop().create_future())
-        self._parked[request.key] = place
+        caller = _Caller(parked, asyncio.get_running_loop().create_future())
+        self._parked[request.key] = caller
         try:
-            if not await self._admitted(place):
+            if not await self._admit(caller):
                 return await self._alone(live)
-            answer = await place.answer
+            answer = await caller.answer
         except BaseException:
-            self._release(place)
+            self._release(caller)
             raise
         finally:
             self._parked.pop(request.key, None)
             self._wave.ready.pop(request.key, None)
         if answer is not None:
             return answer
-        self._release(place)
+        self._release(caller)
         return await self._alone(live)
 
     # ---- one call
@@ -187,40 +187,44 @@ class Batcher:
             usd=usd,
         )
 
-    async def _admitted(self, place: _Place) -> bool:
+    async def _admit(self, caller: _Caller) -> bool:
         """Have it wait for a job, or for the one it is in already; False if it is to be sent alone."""
-        key = place.request.key
-        known = await self._log.known(key)
-        if known is not None:
-            if known.state == "live":
+        # Four ways in: it was given up as hopeless and is sent alone; its answer came while nobody waited; it is in a job
+        # that an earlier process, or another run on this log, has sent; or it is new and takes its place in the wave.
+        key = caller.request.key
+        logged = await self._log.known(key)
+        if logged is not None:
+            if logged.state == "live":
                 return False
-            if known.state == "answered" and (stored := await self._run_log.response(key)) is not None:
-                place.answer.set_result(stored)
-            if known.state == "sent" and known.job_id and await self._jobs.join(known.job_id):
-                place.request, place.settled = known, True
+            if logged.state == "answered" and (stored := await self._run_log.response(key)) is not None:
+                caller.answer.set_result(stored)
+            if logged.state == "sent" and logged.job_id and await self._jobs.join(logged.job_id):
+                caller.request, caller.settled = logged, True
                 return True
-        if place.answer.done():  # its job landed meanwhile
+        if caller.answer.done():  # its job landed meanwhile
             return True
         budget = self._budget
         if budget is not None:
-            place.settled = True  # room may come only when what is parked has been sent
-            place.reservation = await budget.reserve(place.request.usd)
-            place.settled = False
-        if known is not None:
-            place.request = replace(place.request, tries=known.tries)
-        await self._log.park(place.request, reserved=budget is not None)
-        place.settled = True
-        self._wave.ready[key] = place
+            # It counts as waiting while it waits for money: what is set aside for the parked is freed only by their
+            # answers, so a wave that waited for this one to be parked would never be sent, and neither ever go on.
+            caller.settled = True
+            caller.reservation = await budget.reserve(caller.request.usd)
+            caller.settled = False
+        if logged is not None:
+            caller.request = replace(caller.request, tries=logged.tries)
+        await self._log.park(caller.request, reserved=budget is not None)
+        caller.settled = True
+        self._wave.ready[key] = caller
         return True
 
     async def _alone(self, live: Callable[[], Awaitable[StoredResponse]]) -> StoredResponse:
         async with self._live:
             return await live()
 
-    def _release(self, place: _Place) -> None:
-        if place.reservation is not None and self._budget is not None:
-            self._budget.release(place.reservation)
-            place.reservation = None
+    def _release(self, caller: _Caller) -> None:
+        if caller.reservation is not None and self._budget is not None:
+            self._budget.release(caller.reservation)
+            caller.reservation = None
 
     # ---- waves
 
@@ -235,10 +239,12 @@ class Batcher:
                 try:
                     await self._send()
                 except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
-                    self._jobs.failed(error)
+                    self._jobs.fail(error)
 
     def _everyone_waits(self) -> bool:
         """Whether no document can go on before a job has ended."""
+        # Two questions, for a row may have several calls under way and another row none yet: does every row that is
+        # walked have one, and does every call wait for a job or for money rather than for the run log?
         wave, parked = self._wave, self._parked
         if sum(1 for row in wave.waiting if row is not None) < wave.documents:
             return False
@@ -246,16 +252,18 @@ class Batcher:
 
     async def _send(self) -> None:
         """One job for each model, or a few where the provider's limits make it so."""
+        # emptied first: what is parked while the jobs are being committed belongs to the next wave
         ready, self._wave.ready = self._wave.ready, {}
         by_model: dict[str, list[BatchRequest]] = defaultdict(list)
-        for place in ready.values():
-            by_model[place.request.model].append(place.request)
+        for caller in ready.values():
+            by_model[caller.request.model].append(caller.request)
         for model, requests in by_model.items():
             for some in _portions(requests):
                 await self._jobs.send(model, some)
 
-    async def _landed(self, results: Results) -> None:
+    async def _land(self, results: Results) -> None:
         """A job has ended: commit its answers, wake who waits for them, park the rest again or send it alone."""
+        # Committed before anybody is woken: whoever goes on may be killed, and its answer must be there already.
         if results.answers:
             await self._log.answered(results.answers)
         for stored in results.answers:
@@ -264,38 +272,38 @@ class Batcher:
             if again:
                 await self._log.unanswered([request.key for request in again], live=live)
         for request in (*results.again, *results.alone):
-            self._unanswered(request, live=request in results.alone)
+            self._put_back(request, live=request in results.alone)
 
     def _settle(self, stored: StoredResponse) -> None:
-        place = self._parked.get(stored.key)
+        caller = self._parked.get(stored.key)
         held = self._held.pop(stored.key, None)
-        if place is not None and place.reservation is not None:
-            held, place.reservation = place.reservation, None
+        if caller is not None and caller.reservation is not None:
+            held, caller.reservation = caller.reservation, None
         if held is not None:
             held.settle(stored.cost_usd or 0.0)
-        self._run.tally.paid(stored.model, stored.cost_usd)
-        if place is not None and not place.answer.done():
-            place.answer.set_result(stored)
+        self._run.tally.count(stored.model, stored.cost_usd)
+        if caller is not None and not caller.answer.done():
+            caller.answer.set_result(stored)
 
-    def _unanswered(self, request: BatchRequest, *, live: bool) -> None:
-        place = self._parked.get(request.key)
+    def _put_back(self, request: BatchRequest, *, live: bool) -> None:
+        caller = self._parked.get(request.key)
         held = self._held.pop(request.key, None)
-        if place is None:
+        if caller is None:
             if held is not None:
                 held.settle(0.0)
         elif live:
-            place.reservation = place.reservation or held
-            if not place.answer.done():
-                place.answer.set_result(None)
+            caller.reservation = caller.reservation or held
+            if not caller.answer.done():
+                caller.answer.set_result(None)
         else:
-            place.reservation = place.reservation or held
-            place.request = request
-            self._wave.ready[request.key] = place
+            caller.reservation = caller.reservation or held
+            caller.request = request
+            self._wave.ready[request.key] = caller
 
     def _give_up(self, error: CupelError) -> None:
-        for place in self._parked.values():
-            if not place.answer.done():
-                place.answer.set_exception(error)
+        for caller in self._parked.values():
+            if not caller.answer.done():
+                caller.answer.set_exception(error)
 
     def _pending(self) -> str:
         jobs = len(self._jobs.open)

@@ -54,7 +54,7 @@ class Results:
     alone: list[BatchRequest] = field(default_factory=list)
     """Refused as they are, or left unanswered too often: asked one by one, which has the last word."""
 
-    def missed(self, request: BatchRequest, *, hopeless: bool) -> None:
+    def miss(self, request: BatchRequest, *, hopeless: bool) -> None:
         """Note a request without an answer."""
         tried = replace(request, tries=request.tries + 1, job_id=None, state="parked")
         (self.alone if hopeless or tried.tries >= BATCH_TRIES else self.again).append(tried)
@@ -107,19 +107,19 @@ class Jobs:
         self.open[job.job_id] = job
         task = asyncio.create_task(self._to_its_end(job, resumed=resumed), name=f"cupel-batch-{job.job_id}")
         self._following.add(task)
-        task.add_done_callback(self._followed)
+        task.add_done_callback(self._let_go)
 
-    def _followed(self, task: asyncio.Task[None]) -> None:
+    def _let_go(self, task: asyncio.Task[None]) -> None:
         self._following.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self.failed(error)
+            self.fail(error)
 
-    def failed(self, error: BaseException) -> None:
+    def fail(self, error: BaseException) -> None:
         """Note what ends the run; the jobs themselves are none the worse."""
         ends = isinstance(error, StopRunError | ProviderRefusedError | RunLogError | UsageError)
         said = error if isinstance(error, CupelError) else repr(error)
-        known = error if ends else BatchPendingError(f"a batch job could not be followed: {said}")
-        self.error = self.error or known  # type: ignore[assignment]  # `ends` says it is one of ours
+        reason = error if ends else BatchPendingError(f"a batch job could not be followed: {said}")
+        self.error = self.error or reason  # type: ignore[assignment]  # `ends` says it is one of ours
 
     async def join(self, job_id: str) -> bool:
         """Follow a job that another run started; False if there is none to wait for."""
@@ -135,8 +135,8 @@ class Jobs:
     async def _to_its_end(self, job: BatchJob, *, resumed: bool) -> None:
         api = BatchApi(job.model, self._env)
         if job.batch_id is None:
-            job = await self._sent(api, job, resumed=resumed)
-        state = await self._ended(api, job)
+            job = await self._start(api, job, resumed=resumed)
+        state = await self._await_end(api, job)
         results = await self._results(api, job, state)
         await self._on_landing(results)
         await self._log.change_job(
@@ -144,35 +144,37 @@ class Jobs:
         )
         del self.open[job.job_id]
 
-    async def _sent(self, api: BatchApi, job: BatchJob, *, resumed: bool) -> BatchJob:
+    async def _start(self, api: BatchApi, job: BatchJob, *, resumed: bool) -> BatchJob:
         """Upload and start it, each once: what an answer was lost to is looked for before it is done again."""
         file_id = job.file_id
         if file_id is None:
             lines = [request_line(each.key, each.body) for each in await self._log.of_job(job.job_id)]
-            file_id = await _patiently(
+            file_id = await _persevere(
                 lambda: api.upload(f"cupel-{job.job_id}", "\n".join(lines) + "\n"), job
             )
             await self._log.change_job(job.job_id, state="uploaded", file_id=file_id)
+        # A job whose submission was not confirmed may exist all the same, and would be paid twice: from the second try
+        # on, or after a restart, the provider is asked for a job on this file before one is made.
         doubtful = resumed
 
-        async def started() -> BatchState:
+        async def submit() -> BatchState:
             nonlocal doubtful
-            found = await api.find(file_id, job.job_id) if doubtful else None
+            earlier = await api.find(file_id, job.job_id) if doubtful else None
             doubtful = True
-            return found or await api.create(file_id, job.job_id)
+            return earlier or await api.create(file_id, job.job_id)
 
-        state = await _patiently(started, job)
+        state = await _persevere(submit, job)
         await self._log.change_job(job.job_id, state="submitted", batch_id=state.batch_id)
         return replace(job, file_id=file_id, batch_id=state.batch_id, state="submitted")
 
-    async def _ended(self, api: BatchApi, job: BatchJob) -> BatchState | None:
+    async def _await_end(self, api: BatchApi, job: BatchJob) -> BatchState | None:
         """Wait for its end, looking less and less often; None if the provider has lost it."""
         wait = self._poll_s
         batch_id = job.batch_id or ""
         while True:
             await asyncio.sleep(wait)
             try:
-                state = await _patiently(lambda: _unless_gone(api, batch_id), job)
+                state = await _persevere(lambda: _unless_gone(api, batch_id), job)
             except _GoneError:
                 return None
             if state.ended:
@@ -184,13 +186,13 @@ class Jobs:
         results = Results()
         files = (state.output_file_id, state.error_file_id) if state else ()
         for file_id in filter(None, files):
-            for line in await _patiently(partial(api.lines, file_id), job):
+            for line in await _persevere(partial(api.lines, file_id), job):
                 key = result_key(line)
                 request = owed.pop(key, None) if key else None
                 if request is not None:
                     self._read(line, request, job, results)
         for request in owed.values():
-            results.missed(request, hopeless=False)
+            results.miss(request, hopeless=False)
         return results
 
     def _read(
@@ -200,7 +202,7 @@ class Jobs:
         try:
             completion = result_of(line, body, model=request.model, latency_s=_since(job.created_at))
         except ProviderCallError as error:
-            results.missed(request, hopeless=not is_transient(error))
+            results.miss(request, hopeless=not is_transient(error))
             return
         results.answers.append(
             paid_for(request, completion, run_id=request.run_id, env=self._env, share=BATCH_SHARE)
@@ -220,7 +222,7 @@ async def _unless_gone(api: BatchApi, batch_id: str) -> BatchState:
         raise
 
 
-async def _patiently(step: Callable[[], Awaitable[T]], job: BatchJob) -> T:
+async def _persevere(step: Callable[[], Awaitable[T]], job: BatchJob) -> T:
     """One step of a job, again after what passes."""
     return await with_retries(lambda _slot: step(), policy=_POLICY, model=job.model)
 

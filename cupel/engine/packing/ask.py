@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import accumulate, pairwise
 from typing import Any
 
 from cupel.context import RunContext
@@ -12,6 +13,7 @@ from cupel.engine.ask import Answer, Question, ask, is_answered
 from cupel.engine.packing.packs import Pack, Place
 from cupel.engine.run import Asking
 from cupel.engine.runtime import current
+from cupel.limits import PICO
 from cupel.models import capabilities, estimate_tokens
 from cupel.runlog import PromptVersion
 from cupel.state import Call, Record
@@ -21,15 +23,14 @@ from cupel.task import (
     Template,
     compact,
     messages,
+    object_schema,
     prompt_version,
     render,
     sent_schema,
     stable_values,
     template_of,
 )
-from cupel.text import ground_record, is_grounded, wrap
-
-_PICO = 10**12
+from cupel.text import ground_record, grounder_of, is_grounded, wrap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +59,8 @@ class PackedPrompt:
             ).strip()
             for number, row in enumerate(pack.members, start=1)
         ]
-        told = {"count": str(len(blocks)), "documents": "\n\n".join(blocks)}
-        return messages(self.around, {"contract": self._contract()}, told)
+        shown = {"count": str(len(blocks)), "documents": "\n\n".join(blocks)}
+        return messages(self.around, {"contract": self._contract()}, shown)
 
     def _contract(self) -> str:
         if not self.document.system:
@@ -95,19 +96,8 @@ def packed_schema(task: TaskSpec) -> dict[str, Any]:
         name: task.schema[name] for name in ("$defs", "definitions") if name in task.schema
     }
     record = {name: part for name, part in task.schema.items() if name not in shared}
-    entry = {
-        "type": "object",
-        "properties": {"document": {"type": "integer"}, "record": record},
-        "required": ["document", "record"],
-        "additionalProperties": False,
-    }
-    return {
-        "type": "object",
-        "properties": {"records": {"type": "array", "items": entry}},
-        "required": ["records"],
-        "additionalProperties": False,
-        **shared,
-    }
+    entry = object_schema({"document": {"type": "integer"}, "record": record})
+    return {**object_schema({"records": {"type": "array", "items": entry}}), **shared}
 
 
 async def ask_packed(own: Question, task: TaskSpec, asking: Asking) -> tuple[Answer, str] | None:
@@ -128,16 +118,18 @@ async def ask_packed(own: Question, task: TaskSpec, asking: Asking) -> tuple[Ans
         return None
     prompt = packed_prompt(task, own.model, own.context)
     question = await _question(place, own, prompt, task)
+    # all documents of a pack come here and ask the very same: the first one sends it, the others find it in flight or
+    # in the run log, and each takes out its own part
     if not await is_answered(question, asking) and not await _is_worth_asking(place, own, asking):
         return None
     answer = await ask(question, asking)
     records = [] if answer.record is None else answer.record["records"]
-    found = [own_record(records, place.pack, number, task.schema) for number in _numbers(place.pack)]
-    record = found[place.number - 1]
+    packed = [own_record(records, place.pack, number, task.schema) for number in _numbers(place.pack)]
+    record = packed[place.number - 1]
     return replace(
         answer,
         record=record,
-        calls=shares(answer.calls, place, found),
+        calls=shares(answer.calls, place, packed),
         error=answer.error
         or (None if record else "the packed request gave no record of its own for this document"),
         error_kind=answer.error_kind or (None if record else "schema"),
@@ -171,8 +163,10 @@ async def _question(place: Place, own: Question, prompt: PackedPrompt, task: Tas
 async def _is_worth_asking(place: Place, own: Question, asking: Asking) -> bool:
     if place.pack.trial:
         return True
+    # an answer that was paid for alone, before this run packed, is free now; asking packed would pay for it again
     if await is_answered(own, asking):
         return False
+    # the whole pack is asked for whoever is left of it, so that its key stays the same: for one it would be too dear
     log = (await current()).run_log
     return sum([await log.outcome(key) is None for key in place.pack.keys]) > 1
 
@@ -181,24 +175,21 @@ def own_record(
     entries: Sequence[Mapping[str, Any]], pack: Pack, number: int, schema: Mapping[str, Any]
 ) -> Record | None:
     """The record of one document of a pack; None where it is missing, there twice, or quotes a neighbour."""
-    found = [entry["record"] for entry in entries if entry["document"] == number]
-    if len(found) != 1:
+    own = [entry["record"] for entry in entries if entry["document"] == number]
+    if len(own) != 1:
         return None
     texts = [str(row.text) for row in pack.members]
     mine = texts[number - 1]
-    strangers = [item for item in ground_record(found[0], schema, mine) if not is_grounded(item["match"])]
+    # a quote that is not in its own text may still be a slip of the model; in a neighbour's text it is proof that the
+    # model mixed up documents, and then nothing else of this record can be trusted either
+    strangers = [item for item in ground_record(own[0], schema, mine) if not is_grounded(item["match"])]
     others = [text for text in texts if text is not mine]
-    if any(_stands_in(others, item["quote"]) for item in strangers):
+    if any(
+        is_grounded(grounder_of(text).ground(item["quote"]).match) for item in strangers for text in others
+    ):
         return None
-    record: Record = found[0]
+    record: Record = own[0]
     return record
-
-
-def _stands_in(texts: Sequence[str], quote: str) -> bool:
-    schema = {"properties": {"quote": {"type": "string", "x-grounded": True}}}
-    return any(
-        is_grounded(item["match"]) for text in texts for item in ground_record({"quote": quote}, schema, text)
-    )
 
 
 def shares(calls: Sequence[Call], place: Place, records: Sequence[Record | None]) -> list[Call]:
@@ -207,6 +198,7 @@ def shares(calls: Sequence[Call], place: Place, records: Sequence[Record | None]
     What was sent is shared out by the length of the texts, what was answered by that of the records, the cost by
     both together.
     """
+    # the 1 keeps an empty record or text from weighing nothing, which would leave nobody to share with
     sent = [1 + estimate_tokens(str(row.text)) for row in place.pack.members]
     said = [1 + estimate_tokens(compact(record), json=True) for record in records]
     return [_share(call, place.number - 1, sent, said) for call in calls]
@@ -222,7 +214,7 @@ def _share(call: Call, place: int, sent: Sequence[int], said: Sequence[int]) -> 
         "input_tokens": asked[place],
         "cached_tokens": apportion(call["cached_tokens"], asked)[place] if call["cached_tokens"] else 0,
         "output_tokens": answered[place],
-        "cost_usd": None if usd is None else apportion(round(usd * _PICO), both)[place] / _PICO,
+        "cost_usd": None if usd is None else apportion(round(usd * PICO), both)[place] / PICO,
         "packed": len(sent),
     }
 
@@ -233,13 +225,11 @@ def apportion(total: int, weights: Sequence[int]) -> list[int]:
     >>> apportion(10, [1, 1, 2])
     [2, 3, 5]
     """
-    whole, passed, given, parts = sum(weights), 0, 0, []
-    for weight in weights:
-        passed += weight
-        upto = total * passed // whole
-        parts.append(upto - given)
-        given = upto
-    return parts
+    # rounding each share by itself would lose or add units: round where each share ends instead, in one running sum,
+    # and every remainder falls to the next share until the last one ends at the total
+    whole = sum(weights)
+    ends = [total * upto // whole for upto in accumulate(weights, initial=0)]
+    return [end - start for start, end in pairwise(ends)]
 
 
 def _numbers(pack: Pack) -> range:

@@ -112,6 +112,9 @@ def arrange(
     if terms is None:
         yield from ((row, index.twin_of(row), None) for row in rows)
         return
+    # a block is closed before the next one is read: which rows share a pack depends on their order and on nothing that
+    # happens during the run, so that a resumed run sends the same requests and finds them answered. Four packs of rows
+    # are enough to fill packs around the duplicates and long texts between them, and few enough to hold.
     source = iter(rows)
     while block := [(row, index.twin_of(row)) for row in islice(source, BLOCK * terms.size)]:
         fitting = [row for row, twin in block if twin is None and terms.take(row, inputs)]
@@ -124,7 +127,7 @@ def _places(rows: Sequence[Row], size: int, key: Callable[[Row], str], *, trial:
     places = {}
     for start in range(0, len(rows), size):
         members = tuple(rows[start : start + size])
-        if len(members) > 1:
+        if len(members) > 1:  # a pack of one would send the longer prompt for nothing
             pack = Pack(members, tuple(key(row) for row in members), trial)
             places.update({row.position: Place(pack, number) for number, row in enumerate(members, start=1)})
     return places

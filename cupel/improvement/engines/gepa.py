@@ -75,10 +75,8 @@ def divide(failing: Sequence[str], passing: Sequence[str], groups: Mapping[str, 
     order = sorted(set(groups.values()), key=lambda name: (name not in of_failing, group_hash(name, "gepa")))
     learn = set(order[::2])
     ids = sorted([*failing, *passing])
-    return Sides(
-        tuple(doc_id for doc_id in ids if groups[doc_id] in learn),
-        tuple(doc_id for doc_id in ids if groups[doc_id] not in learn),
-    )
+    learning = tuple(doc_id for doc_id in ids if groups[doc_id] in learn)
+    return Sides(learning, tuple(doc_id for doc_id in ids if groups[doc_id] not in learn))
 
 
 class Gepa:
@@ -102,7 +100,7 @@ class Gepa:
 
     async def _search(self, brief: Brief, sides: Sides, state: Path) -> EngineReply:
         asking = Rewriter(brief)
-        base = (await brief.dev.tried(brief.task.rules, (*sides.learn, *sides.choose))).scores
+        base = (await brief.dev.try_rules(brief.task.rules, (*sides.learn, *sides.choose))).scores
         search = Search(
             rules=compact(rule_rows(brief.task.rules)), learn=sides.learn, choose=sides.choose, base=base,
             failing=frozenset(brief.dev.failing), seed=brief.sample, limits=self._limits, asking=asking,
@@ -150,11 +148,11 @@ class Rewriter:
         self._asked = 0
         self._edits: dict[str, tuple[tuple[Edit, ...], int]] = {compact(rule_rows(brief.task.rules)): ((), 0)}
 
-    async def tried(self, rules: str, ids: Sequence[str]) -> Tried:
+    async def try_rules(self, rules: str, ids: Sequence[str]) -> Tried:
         """Documents under a candidate's rules."""
-        return await self._brief.dev.tried(_read(rules), ids)
+        return await self._brief.dev.try_rules(_read(rules), ids)
 
-    async def proposed(self, rules: str, failures: Sequence[Failure]) -> Proposed:
+    async def propose_rules(self, rules: str, failures: Sequence[Failure]) -> Proposed:
         """New rules from the failures of one minibatch, by the same question and guards as `reflect` has."""
         self._asked += 1
         old, leaks = _read(rules), self._brief.dev.leaks

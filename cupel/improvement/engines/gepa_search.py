@@ -53,10 +53,10 @@ class Proposed:
 class Asks(Protocol):
     """What a search asks of the event loop."""
 
-    async def tried(self, rules: str, ids: Sequence[str]) -> Tried:
+    async def try_rules(self, rules: str, ids: Sequence[str]) -> Tried:
         """Documents under a candidate's rules."""
 
-    async def proposed(self, rules: str, failures: Sequence[Failure]) -> Proposed:
+    async def propose_rules(self, rules: str, failures: Sequence[Failure]) -> Proposed:
         """New rules from failures."""
 
 
@@ -89,6 +89,8 @@ class Minibatches:
     def next_minibatch_ids(self, loader: Loader, _state: Any) -> list[str]:
         """Names of the next documents to reflect on."""
         names = loader.all_ids()
+        # two in three fail where there are enough that pass: a minibatch of failures alone rewards a rule that breaks
+        # everything else
         wrong = [name for name in names if loader.fetch([name])[0] in self._failing]
         right = [name for name in names if name not in set(wrong)]
         most = min(len(wrong), max(1, self._size - min(len(right), self._size // 3)))
@@ -118,7 +120,7 @@ class Search:
     context: contextvars.Context
 
     propose_new_texts: None = None
-    """gepa looks for it: edits come from `proposed` instead."""
+    """gepa looks for it: edits come from `propose_rules` instead."""
 
     def __post_init__(self) -> None:
         self.fault: BaseException | None = None
@@ -147,20 +149,13 @@ class Search:
 
         with (folder / "search.log").open("w", encoding="utf-8") as log:
             result = optimize(
-                seed_candidate={COMPONENT: self.rules},
-                trainset=Loader("learn", self.learn),
-                valset=Loader("choose", self.choose),
-                adapter=self,
-                custom_candidate_proposer=self.proposed,
-                batch_sampler=Minibatches(self.failing, self.limits.minibatch, self.seed),
-                stop_callbacks=self.stops,
+                seed_candidate={COMPONENT: self.rules}, trainset=Loader("learn", self.learn),
+                valset=Loader("choose", self.choose), adapter=self, custom_candidate_proposer=self.propose_rules,
+                batch_sampler=Minibatches(self.failing, self.limits.minibatch, self.seed), stop_callbacks=self.stops,
                 logger=SimpleNamespace(log=lambda line: log.write(f"{line}\n")),  # a file, never the terminal
-                run_dir=str(folder),
-                cache_evaluation=False,
-                track_best_outputs=False,
-                seed=self.seed,
+                run_dir=str(folder), cache_evaluation=False, track_best_outputs=False, seed=self.seed,
                 raise_on_exception=True,
-            )
+            )  # fmt: skip
         self._values = [round(value, 6) for value in result.val_aggregate_scores]
         self.stopped = self.stopped or "gepa.stop was put into its folder"
         return str(result.best_candidate[COMPONENT]) if result.best_idx else None
@@ -169,14 +164,12 @@ class Search:
         """Scores of these documents, each in [0, 1]; gepa reads its adapter's `EvaluationBatch`."""
         from gepa.core.adapter import EvaluationBatch
 
-        tried = self._await(self.asking.tried(candidate[COMPONENT], batch))
+        tried = self._await(self.asking.try_rules(candidate[COMPONENT], batch))
         self._metric_calls += len(batch)
         traces = [[failure for failure in tried.failures if failure.doc_id == doc_id] for doc_id in batch]
-        return EvaluationBatch(
-            outputs=[None] * len(batch),
-            scores=[self._score(tried.scores, doc_id) for doc_id in batch],
-            trajectories=traces if capture_traces else None,
-        )
+        scores = [self._score(tried.scores, doc_id) for doc_id in batch]
+        trajectories = traces if capture_traces else None
+        return EvaluationBatch(outputs=[None] * len(batch), scores=scores, trajectories=trajectories)
 
     def _score(self, scores: Mapping[str, float], doc_id: str) -> float:
         # a document nobody could score speaks neither for nor against the candidate
@@ -191,7 +184,7 @@ class Search:
         rows = [{"failure": failure} for failures in batch.trajectories for failure in failures]
         return {COMPONENT: rows}
 
-    def proposed(
+    def propose_rules(
         self, candidate: Mapping[str, str], dataset: Mapping[str, Any], _components: Any
     ) -> dict[str, str]:
         """New rules, or nothing: then gepa spends nothing on this turn."""
@@ -199,7 +192,7 @@ class Search:
             return {}
         self._proposals += 1
         failures = [row["failure"] for row in dataset[COMPONENT]]
-        proposed = self._await(self.asking.proposed(candidate[COMPONENT], failures))
+        proposed = self._await(self.asking.propose_rules(candidate[COMPONENT], failures))
         if proposed.rules is None:
             self._bad += 1
             self._problems.append(proposed.problem)
@@ -209,6 +202,7 @@ class Search:
 
     def stops(self, state: Any) -> bool:
         """Whether the search ends, asked before every turn; `stopped` says why."""
+        # a turn without a proposal costs gepa nothing: a budget of its calls alone would never end such a search
         best = max(state.program_full_scores_val_set)
         self._idle = 0 if best > self._best else self._idle + 1
         self._best = max(best, self._best)
@@ -238,6 +232,7 @@ class Search:
 
         What it raises ends the search and is raised again in the loop: gepa would try a proposal once more.
         """
+        # the context of the campaign, or the call would be booked to no run; a copy, since it may be entered only once
         self._pending = self.context.copy().run(asyncio.run_coroutine_threadsafe, work, self.loop)
         if self._cancelled:  # meanwhile, while there was nothing to cancel yet
             self._pending.cancel()

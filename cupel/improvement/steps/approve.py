@@ -22,15 +22,10 @@ def approval_request(state: ImproveState) -> dict[str, Any]:
     has the figures and the records side by side, the worst regressions first.
     """
     candidate, decision = candidate_of(state), state.get("decision") or {}
+    rules = rules_toml(rules_of(candidate["rules"]))
+    args = {"version": candidate["version"], "rules": rules, "extract": candidate["extract"]}
     return {
-        "action_request": {
-            "action": f"promote_{state['task']}",
-            "args": {
-                "version": candidate["version"],
-                "rules": rules_toml(rules_of(candidate["rules"])),
-                "extract": candidate["extract"],
-            },
-        },
+        "action_request": {"action": f"promote_{state['task']}", "args": args},
         "config": {"allow_accept": True, "allow_edit": True, "allow_respond": False, "allow_ignore": True},
         "description": "\n".join(_describe(state, candidate, decision)),
         "evidence": {

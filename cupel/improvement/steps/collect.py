@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from cupel.improvement.campaign import Campaign
 from cupel.improvement.dev_trials import failures_of
-from cupel.improvement.engines import engine_named
 from cupel.improvement.gate import detection, look_alpha
 from cupel.improvement.splits import HELD_OUT, Split, split
 from cupel.improvement.versions import rule_rows
@@ -21,15 +19,6 @@ from cupel.text import forbidden
 
 MOST_MENDED = 5
 """Instructions that mended single records which a rewriter is told."""
-
-
-async def check_engine(state: ImproveState) -> None:
-    """Refuse an engine that is not there, before anything is paid.
-
-    Raises:
-        UsageError: Naming what there is, or what to install.
-    """
-    await asyncio.to_thread(engine_named, state.get("engine") or "reflect")
 
 
 async def freeze_split(state: ImproveState, campaign: Campaign) -> Split:
@@ -79,7 +68,7 @@ class DevRuns:
         return sorted(self.scores.keys() - set(self.failed))
 
 
-async def run_development(campaign: Campaign, ids: Sequence[str]) -> DevRuns:
+async def run_dev(campaign: Campaign, ids: Sequence[str]) -> DevRuns:
     """Run the prompt as it is on the development side, and score it."""
     judging = (
         campaign.context if campaign.by_gold else campaign.context.model_copy(update={"judge": "always"})

@@ -6,13 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cupel.improvement.campaign import Campaign
-from cupel.improvement.failure_clusters import Cluster, Failure, cluster
-from cupel.state import ImproveState
-
-
-def cluster_failures(state: ImproveState) -> list[Cluster]:
-    """The failures by criterion and cause, the commonest first."""
-    return cluster(Failure(**row) for row in state.get("failures", []))
+from cupel.improvement.failure_clusters import Cluster
 
 
 async def note_causes(campaign: Campaign, clusters: Sequence[Cluster], told: str) -> list[dict[str, Any]]:

@@ -11,11 +11,11 @@ from typing import Any
 from cupel.errors import UsageError
 from cupel.improvement.candidates import candidate_of
 from cupel.improvement.ledger import ledger_of
-from cupel.improvement.versions import known_version, publish, rules_of, version_of
+from cupel.improvement.versions import as_version, known_version, publish, rules_of, version_of
 from cupel.project import Project
 from cupel.runlog import now
 from cupel.state import ImproveState
-from cupel.task import Rule, load_task
+from cupel.task import Rule, TaskSpec, load_task
 
 
 async def promote_nominee(state: ImproveState, project: Project) -> None:
@@ -36,11 +36,8 @@ def promote(prompts: Path, state: Path, task_name: str, version: str, approver: 
     """
     ledger, task = ledger_of(state), load_task(task_name, prompts)
     entry = known_version(ledger, task_name, version)
-    decided = [
-        e.data
-        for e in ledger.entries(task=task_name, kind="decision")
-        if e.data.get("version") == entry.key and e.data.get("decision") == "promote"
-    ]
+    decisions = [e.data for e in ledger.entries(task=task_name, kind="decision")]
+    decided = [d for d in decisions if d.get("version") == entry.key and d.get("decision") == "promote"]
     folder_at = version_of(task)
     compared = {str(data["against"]) for data in decided}
     if decided and folder_at not in compared | {entry.key}:
@@ -81,3 +78,9 @@ def rollback(prompts: Path, state: Path, task_name: str, version: str, approver:
     ledger.rollback(entry.key, task=task_name, approver=approver, at=now())
     publish(task, rules_of(entry.data["rules"]), entry.data["extract"], against=version_of(task))
     return entry.key
+
+
+def load_version(prompts: Path, state: Path, task_name: str, version: str) -> TaskSpec:
+    """A task as a version of the ledger had it."""
+    task = load_task(task_name, prompts)
+    return as_version(task, known_version(ledger_of(state), task_name, version).data)

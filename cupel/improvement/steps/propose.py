@@ -37,7 +37,7 @@ def _read_by_hand(campaign: Campaign, path: str) -> tuple[Candidate | None, str]
     if path.endswith((".toml", ".md")):
         task = read_candidate(campaign.bench.project.folder / path, campaign.task)
     else:
-        task = as_version(campaign.task, known_version(campaign.ledger, campaign.task.name, path))
+        task = as_version(campaign.task, known_version(campaign.ledger, campaign.task.name, path).data)
     return candidate_by_hand(campaign, task, path)
 
 
@@ -45,16 +45,11 @@ async def ask_engine(state: ImproveState, campaign: Campaign) -> tuple[Candidate
     """What is left of an engine's edits behind the guards; what it searched is noted in the ledger."""
     name, number = state.get("engine") or "reflect", len(state["tried"]) + 1
     brief = Brief(
-        task=campaign.task,
-        context=campaign.context,
-        failures=state.get("told", ""),
-        shown=state.get("shown", {}),
-        mended=state.get("mended", ""),
-        tried=_tell_tried(campaign, state["tried"]),
-        sample=(state.get("seed") or 0) * 1_000 + number,
-        rules_tokens=RULES_TOKENS,
+        task=campaign.task, context=campaign.context, failures=state.get("told", ""), shown=state.get("shown", {}),
+        mended=state.get("mended", ""), tried=_tell_tried(campaign, state["tried"]),
+        sample=(state.get("seed") or 0) * 1_000 + number, rules_tokens=RULES_TOKENS,
         dev=DevTrials(campaign, state.get("failed_docs", []), state.get("passed_docs", [])),
-    )
+    )  # fmt: skip
     with ask_as(Asking(run=campaign.bench.run)):
         answer = await engine_named(name).propose(brief)
     if answer.trail:
@@ -62,13 +57,9 @@ async def ask_engine(state: ImproveState, campaign: Campaign) -> tuple[Candidate
     if answer.problem:
         return None, answer.problem
     proposal = propose(
-        answer.reply,
-        campaign.task.rules,
-        failures={**brief.shown, **answer.shown},
-        leaks=campaign.leaks,
-        token_budget=RULES_TOKENS,
-        most_edits=MAX_EDITS * answer.steps,
-    )
+        answer.reply, campaign.task.rules, failures={**brief.shown, **answer.shown}, leaks=campaign.leaks,
+        token_budget=RULES_TOKENS, most_edits=MAX_EDITS * answer.steps,
+    )  # fmt: skip
     if proposal.rules is None:
         return None, proposal.reason
     edits, dropped = ([asdict(item) for item in items] for items in (proposal.edits, proposal.dropped))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cupel.improvement.campaign import Campaign
-from cupel.improvement.candidates import task_under
 from cupel.improvement.failure_clusters import with_anchors
+from cupel.improvement.versions import as_version
 from cupel.state import Candidate, ImproveState, Round
 
 
@@ -28,7 +28,7 @@ async def try_candidate(state: ImproveState, campaign: Campaign, candidate: Cand
     ids = with_anchors(state["failed_docs"], state["passed_docs"])
     before, after = [
         campaign.scores(await campaign.outcomes(task, campaign.trial, ids), ids)
-        for task in (campaign.task, task_under(candidate, campaign.task))
+        for task in (campaign.task, as_version(campaign.task, candidate))
     ]
     gains = [after[name].score - before[name].score for name in before.keys() & after.keys()]
     return Change(len(gains), sum(gain > 0 for gain in gains), sum(gain < 0 for gain in gains), sum(gains))

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from cupel.improvement.campaign import Campaign
-from cupel.improvement.candidates import task_under
 from cupel.improvement.gate import GateSettings, gate
+from cupel.improvement.versions import as_version
 from cupel.metrics import Pair, Scored, pair_up
 from cupel.models import resolve_models
 from cupel.runlog import now
@@ -45,12 +45,9 @@ class BothPrompts:
 async def spend_look(state: ImproveState, campaign: Campaign, candidate: Candidate) -> int:
     """The number of the look this candidate takes at the held-out documents; in the ledger before any of them is run."""
     look = await asyncio.to_thread(
-        campaign.ledger.look,
-        task=campaign.task.name,
-        held_out=state["held_out_version"],
-        version=candidate["version"],
-        at=now(),
-    )
+        campaign.ledger.look, task=campaign.task.name, held_out=state["held_out_version"],
+        version=candidate["version"], at=now(),
+    )  # fmt: skip
     return look.number
 
 
@@ -58,7 +55,7 @@ async def run_both(state: ImproveState, campaign: Campaign, candidate: Candidate
     """Every held-out document under both prompts, as the gate's own judges see them."""
     ids = state["held_out_ids"]
     old = await campaign.outcomes(campaign.task, campaign.confirmation, ids)
-    new = await campaign.outcomes(task_under(candidate, campaign.task), campaign.confirmation, ids)
+    new = await campaign.outcomes(as_version(campaign.task, candidate), campaign.confirmation, ids)
     before, after = campaign.scores(old, ids), campaign.scores(new, ids)
     scored = sorted(before.keys() & after.keys())
     return BothPrompts(len(ids), old, new, {d: before[d] for d in scored}, {d: after[d] for d in scored})
@@ -69,13 +66,10 @@ def decide(campaign: Campaign, both: BothPrompts, look: int) -> dict[str, Any]:
     if not both.before:
         reasons = ["no held-out document could be scored"]
         return {"decision": "inconclusive", "reasons": reasons, "n": 0, "look": look}
-    documents = {doc_id: campaign.documents[doc_id] for doc_id in both.before}
-    pairs = pair_up(
-        both.before,
-        both.after,
-        groups={doc_id: document.group for doc_id, document in documents.items()},
-        slices={doc_id: slices_of(document) for doc_id, document in documents.items()},
-    )
+    documents = campaign.chosen(list(both.before))
+    groups = {document.doc_id: document.group for document in documents}
+    slices = {document.doc_id: slices_of(document) for document in documents}
+    pairs = pair_up(both.before, both.after, groups=groups, slices=slices)
     judge = resolve_models(campaign.context, campaign.bench.runtime.env).judge
     tuned_by = campaign.metric if campaign.by_gold else f"judge:{judge}"
     weighed = gate(pairs, look=look, settings=GateSettings(metric=campaign.metric, dev_metric=tuned_by))
@@ -93,12 +87,11 @@ def decide(campaign: Campaign, both: BothPrompts, look: int) -> dict[str, Any]:
 def _levels(pairs: Sequence[Pair]) -> dict[str, Any]:
     """Both prompts' means with their 95 % intervals by group, and what a document costs under each."""
     groups = [pair.group for pair in pairs]
-    levels: dict[str, Any] = {}
-    for name in ("before", "after"):
-        interval = bootstrap_mean([getattr(pair, name) for pair in pairs], groups)
-        levels[f"{name}_interval"] = [interval.low, interval.high]
+    levels: dict[str, list[float]] = {}
     cost: dict[str, float | None] = {}
     for name, runs in (("before", [pair.old for pair in pairs]), ("after", [pair.new for pair in pairs])):
+        interval = bootstrap_mean([run.score for run in runs], groups)
+        levels[f"{name}_interval"] = [interval.low, interval.high]
         prices = [run.usd for run in runs if run.usd is not None]
         cost[f"usd_{name}"] = sum(prices) / len(runs) if len(prices) == len(runs) else None
         cost[f"tokens_{name}"] = sum(run.tokens for run in runs) / len(runs)

@@ -140,7 +140,7 @@ def test_a_reply_of_another_shape_keeps_nothing_and_raises_nothing(reply):
     assert len(checked.dropped) == 1
 
 
-def test_the_text_is_numbered_lines():
+def test_an_instruction_is_one_line_without_a_number():
     """The model's own numbering and line breaks do not survive."""
     reply = [
         {"criterion": "stance", "instruction": "3. Read the\nend again."},
@@ -148,7 +148,7 @@ def test_the_text_is_numbered_lines():
     ]
     checked = check_addendum(reply, failed={"stance"}, document=DOCUMENT, allowed_text=ALLOWED)
 
-    assert checked.text() == "1. Read the end again.\n2. Then the start."
+    assert [item.text for item in checked.kept] == ["Read the end again.", "Then the start."]
 
 
 def test_the_words_of_a_language_without_spaces_are_compared_too():

@@ -1,47 +1,123 @@
-"""Where a document goes next, and when the loop on it ends."""
+"""When a document is judged, and when the loop on it ends."""
 
 import pytest
 
-from cupel.cascade.routes import critique_hash, record_hash, stop_reason
+from cupel.cascade.routes import critique, decides, is_judged, refining_ends, usd_left
+from tests.unit.cascade.factory import attempt, context, failed, state, verdict
+
+ONE, TWO, THREE = (attempt(number=n, record={"n": n}) for n in (1, 2, 3))
+PAID = {"cost_usd": 0.25, "latency_s": 1.0}
 
 
 @pytest.mark.parametrize(
-    ("changes", "expected"),
+    ("settings", "changes", "expected"),
     [
-        pytest.param({}, None, id="one rejection, rounds left"),
-        pytest.param({"verdict": "accepted"}, "accepted", id="accepted"),
-        pytest.param({"verdict": "unknown"}, "unknown", id="the judge does not know"),
-        pytest.param({"budget_left": False}, "budget", id="nothing left to spend"),
-        pytest.param({"max_refinements": 0}, "rounds", id="no round allowed"),
-        pytest.param({"record_hashes": ["a", "b", "c"]}, "rounds", id="two rounds spent"),
-        pytest.param({"record_hashes": ["a", "a"]}, "repeated_record", id="the same record again"),
+        pytest.param({"judge": "never"}, {"tier": "strong"}, False, id="never means never"),
+        pytest.param({"judge": "always", "audit_share": 0.0}, {"calibrated": True}, True, id="always"),
+        pytest.param({}, {"tier": "strong", "calibrated": True}, True, id="every record of the strong tier"),
+        pytest.param({}, {"calibrated": False}, True, id="every uncalibrated record"),
+        pytest.param({"audit_share": 0.0}, {"calibrated": True}, False, id="a calibrated one is trusted"),
+        pytest.param({"audit_share": 1.0}, {"calibrated": True}, True, id="unless it is audited"),
+    ],
+)
+def test_calibrating_is_what_makes_judging_cheap(settings, changes, expected):
+    """`auto` judges what nobody has measured, and a sample of what was."""
+    assert is_judged(attempt(**changes), context(**settings), "d1") is expected
+
+
+def rejected(number, criterion="x"):
+    return verdict(attempt=number, findings=[failed(criterion)])
+
+
+@pytest.mark.parametrize(
+    ("document", "settings", "expected"),
+    [
+        pytest.param(state(ONE, verdicts=(rejected(1),)), {}, None, id="one rejection, rounds left"),
+        pytest.param(state(ONE, verdicts=(verdict("accepted"),)), {}, "accepted", id="accepted"),
+        pytest.param(state(ONE, verdicts=(verdict("unknown"),)), {}, "unknown", id="the judge does not know"),
         pytest.param(
-            {"record_hashes": ["a", "b"], "critique_hashes": ["x", "x"]},
+            state({**ONE, "calls": [PAID]}, verdicts=(rejected(1),)),
+            {"max_usd_per_document": 0.25},
+            "budget",
+            id="nothing left to spend",
+        ),
+        pytest.param(
+            state(ONE, verdicts=(rejected(1),)), {"max_refinements": 0}, "rounds", id="no round allowed"
+        ),
+        pytest.param(state(ONE, TWO, THREE, verdicts=(rejected(3),)), {}, "rounds", id="two rounds spent"),
+        pytest.param(
+            state(
+                {**ONE, "record": {"a": 1, "b": [1]}},
+                {**TWO, "record": {"b": [1], "a": 1}},
+                verdicts=(rejected(2),),
+            ),
+            {},
+            "repeated_record",
+            id="the same record again, whatever the order of its keys",
+        ),
+        pytest.param(
+            state(ONE, TWO, verdicts=(rejected(1), rejected(2))),
+            {},
             "repeated_critique",
             id="the same critique",
         ),
         pytest.param(
-            {"record_hashes": ["a", "b"], "critique_hashes": ["x", "y"]}, None, id="something new each time"
+            state(ONE, TWO, verdicts=(rejected(1), rejected(2, "y"))), {}, None, id="something new each time"
+        ),
+        pytest.param(
+            state(
+                ONE, {**TWO, "tier": "strong", "record": ONE["record"]}, verdicts=(rejected(1), rejected(2))
+            ),
+            {},
+            None,
+            id="another tier starts afresh",
         ),
     ],
 )
-def test_refining_stops_when_another_round_would_teach_nothing(changes, expected):
+def test_refining_stops_when_another_round_would_teach_nothing(document, settings, expected):
     """A verdict, an empty purse, spent rounds or a repetition end it."""
-    state = {"verdict": "rejected", "record_hashes": ["a"], "critique_hashes": ["x"], "max_refinements": 2}
-
-    assert stop_reason(**{**state, **changes}) == expected
-
-
-def test_a_record_is_the_same_whatever_the_order_of_its_keys():
-    """List order counts, key order does not."""
-    assert record_hash({"a": 1, "b": [1, 2]}) == record_hash({"b": [1, 2], "a": 1})
-    assert record_hash({"b": [1, 2]}) != record_hash({"b": [2, 1]})
+    assert refining_ends(document, context(**{"max_refinements": 2, **settings})) == expected
 
 
 def test_a_critique_is_the_same_when_it_objects_to_the_same():
-    """Order, case and spacing of the evidence do not make it new; another criterion or quote does."""
-    first = critique_hash([("stance", "We  must"), ("complete", None)])
+    """Order, case, spacing and the judge's wording do not make it new; another criterion or quote does."""
+    first = verdict(
+        findings=[failed("stance", "We  must"), failed("complete", reasoning="a word is missing")]
+    )
+    again = verdict(findings=[failed("complete", reasoning="incomplete"), failed("stance", "we must")])
 
-    assert first == critique_hash([("complete", None), ("stance", "we must")])
-    assert first != critique_hash([("stance", "we must")])
-    assert first != critique_hash([("stance", "we may"), ("complete", None)])
+    assert critique(first) == critique(again)
+    assert critique(first) != critique(verdict(findings=[failed("stance", "we must")]))
+    assert critique(first) != critique(verdict(findings=[failed("stance", "we may"), failed("complete")]))
+
+
+def test_what_code_found_counts_by_its_words():
+    """Code says the same of the same fault, so its reasoning tells two of them apart."""
+    assert critique(verdict(findings=[], code_findings=[failed("quote", None, "A is absent")])) == [
+        ("quote", "a is absent")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (verdict(), True),
+        (verdict(advisory=True), False),
+        (verdict("unknown", advisory=True), True),
+        (verdict(advisory=True, code_findings=[failed("quote")]), True),
+    ],
+    ids=["a judge", "an adviser", "an adviser who does not know", "code under an adviser"],
+)
+def test_an_adviser_decides_nothing(said, expected):
+    """That nobody knows, or what code found, decides all the same."""
+    assert decides(said) is expected
+
+
+def test_every_call_of_a_document_counts_against_its_cap():
+    """Attempts, verdicts and addenda alike; without a cap there is no limit."""
+    document = state(
+        attempt(calls=[PAID]), verdicts=(verdict(calls=[PAID]),), addenda=[{"tier": "cheap", "calls": [PAID]}]
+    )
+
+    assert usd_left(document, context(max_usd_per_document=1.0)) == 0.25
+    assert usd_left(document, context()) is None

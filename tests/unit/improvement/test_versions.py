@@ -4,10 +4,10 @@ import pytest
 
 from cupel.errors import OutputPathError, TaskError, UsageError
 from cupel.improvement.ledger import ledger_of
+from cupel.improvement.steps.promote import load_version
 from cupel.improvement.versions import (
     contract_problem,
     known_version,
-    load_version,
     publish,
     read_candidate,
     replace_prompt,

@@ -47,7 +47,6 @@ def ask(amount=1.0, limit=10.0, period_s=60.0, level=0.0, kind="rpm"):
     return Ask(kind, amount, limit, period_s, level)
 
 
-@pytest.mark.postgres
 async def test_what_fits_goes_at_once_and_the_rest_in_a_line(engine, lane):
     """Ten at once, then one every six seconds, whoever asks."""
     here, there = PostgresGate(engine), PostgresGate(engine)
@@ -59,7 +58,6 @@ async def test_what_fits_goes_at_once_and_the_rest_in_a_line(engine, lane):
     assert grants[12].kind == "rpm"
 
 
-@pytest.mark.postgres
 async def test_calls_that_ask_together_get_different_places(engine, lane):
     """They ask in one transaction, and still nobody wakes to find no room."""
     gate = PostgresGate(engine)
@@ -68,7 +66,6 @@ async def test_calls_that_ask_together_get_different_places(engine, lane):
     assert sorted(grant.wait_s for grant in grants)[2:] == pytest.approx([30, 60, 90], abs=0.6)
 
 
-@pytest.mark.postgres
 async def test_the_tighter_of_two_limits_decides(engine, lane):
     """Requests would fit, tokens do not."""
     gate = PostgresGate(engine)
@@ -80,7 +77,6 @@ async def test_the_tighter_of_two_limits_decides(engine, lane):
     assert grant.wait_s == pytest.approx(12.0, abs=0.5)
 
 
-@pytest.mark.postgres
 async def test_what_is_given_back_makes_room(engine, lane):
     """Tokens reserved and not used are there for the next call of another process."""
     here, there = PostgresGate(engine, settle_s=0.0), PostgresGate(engine)
@@ -92,7 +88,6 @@ async def test_what_is_given_back_makes_room(engine, lane):
     assert grant.wait_s < 0.5
 
 
-@pytest.mark.postgres
 async def test_a_pause_holds_every_process(engine, lane):
     """One was told to wait; the others wait too."""
     here, there = PostgresGate(engine), PostgresGate(engine)
@@ -120,7 +115,6 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-@pytest.mark.postgres
 async def test_the_places_of_a_process_that_was_killed_are_given_back_for_it(engine, lane):
     """Ten of its twenty were sent at once and stay counted; the minute it would have slept on is free again."""
     process = subprocess.Popen([sys.executable, "-c", _KILLED, URL, lane], stdout=subprocess.PIPE, text=True)
@@ -137,7 +131,6 @@ async def test_the_places_of_a_process_that_was_killed_are_given_back_for_it(eng
     assert after.wait_s == pytest.approx(12, abs=4)  # its ten are given back, the one asked above is not
 
 
-@pytest.mark.postgres
 async def test_a_process_that_lives_keeps_its_places_however_long_it_sleeps(engine, lane):
     """It is heard of while it has any; a place it gave back itself is not given back twice."""
     sleeper = PostgresGate(engine, gone_s=0.5)
@@ -150,7 +143,6 @@ async def test_a_process_that_lives_keeps_its_places_however_long_it_sleeps(engi
     assert grant.wait_s == pytest.approx(59, abs=1.5)
 
 
-@pytest.mark.postgres
 async def test_a_call_cancelled_while_it_asks_gives_its_place_back(engine, lane):
     """A place is kept only for someone."""
     gate = PostgresGate(engine, settle_s=0.0)
@@ -275,7 +267,6 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-@pytest.mark.postgres
 def test_three_processes_keep_one_limit_of_600_a_minute(engine, lane):
     """Whoever sends, it is never more than the bucket's room and ten a second, and hardly less."""
     used_before = ask(amount=570.0, limit=600.0)

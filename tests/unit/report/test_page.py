@@ -225,6 +225,7 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path):
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
+@pytest.mark.door
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the PATH to open the page")
 def test_a_browser_marks_the_quote_and_runs_nothing_of_the_document(tmp_path):
     """Offsets count characters, also after an emoji, which JavaScript counts as two."""

@@ -57,7 +57,7 @@ async def test_each_proposal_is_guarded_and_the_net_edits_lead_straight_to_the_l
         rules = start
         with ask_as(Asking(run=campaign.bench.run)):
             for _ in steps:
-                proposed = await asking.proposed(rules, failures("s0", "s2"))
+                proposed = await asking.propose_rules(rules, failures("s0", "s2"))
                 assert proposed.problem == ""
                 rules = proposed.rules
         edits, replies = asking.net(rules)
@@ -81,7 +81,7 @@ async def test_a_reply_that_cannot_be_used_is_no_proposal(walk, script, why):
     async with walk.opened() as campaign:
         with ask_as(Asking(run=campaign.bench.run)):
             start = compact(rule_rows(campaign.task.rules))
-            proposed = await Rewriter(brief(campaign)).proposed(start, failures("s0", "s2"))
+            proposed = await Rewriter(brief(campaign)).propose_rules(start, failures("s0", "s2"))
 
     assert proposed.rules is None
     assert why in proposed.problem
@@ -92,8 +92,8 @@ async def test_the_same_rules_again_are_no_proposal(walk):
     async with walk.opened() as campaign:
         asking, start = Rewriter(brief(campaign)), compact(rule_rows(campaign.task.rules))
         with ask_as(Asking(run=campaign.bench.run)):
-            await asking.proposed(start, failures("s0", "s2"))
-            again = await asking.proposed(start, failures("s0", "s2"))
+            await asking.propose_rules(start, failures("s0", "s2"))
+            again = await asking.propose_rules(start, failures("s0", "s2"))
 
     assert again.problem == "the same candidate as before"
 

@@ -29,7 +29,7 @@ class Script:
         self.asked = 0
         self.seen = []
 
-    async def tried(self, rules, ids):
+    async def try_rules(self, rules, ids):
         """Scores by the function; every wrong document has a failure."""
         self.seen.append((threading.current_thread().name, RUN.get()))
         scores = {doc_id: self.score(rules, doc_id) for doc_id in ids}
@@ -38,7 +38,7 @@ class Script:
         failures = [Failure(doc_id=d, criterion="c", prompt_version="v", critique="missed") for d in wrong]
         return Tried(known, tuple(failures))
 
-    async def proposed(self, rules, failures):
+    async def propose_rules(self, rules, failures):
         """The next proposal; it may raise."""
         self.asked += 1
         return self.propose(self.asked)
@@ -162,7 +162,7 @@ async def test_a_cancelled_search_stops_waiting(tmp_path):
     waiting = asyncio.Event()
 
     class Hanging(Script):
-        async def tried(self, rules, ids):
+        async def try_rules(self, rules, ids):
             waiting.set()
             await asyncio.Event().wait()
 

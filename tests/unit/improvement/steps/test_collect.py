@@ -3,7 +3,7 @@
 import pytest
 
 from cupel.errors import UsageError
-from cupel.improvement.steps.collect import DevRuns, freeze_split, list_mended, run_development, tell_notes
+from cupel.improvement.steps.collect import DevRuns, freeze_split, list_mended, run_dev, tell_notes
 from nodes.collect import collect, route_after_collect
 from tests.integration.improvement import TASK, speeches, write
 
@@ -100,7 +100,7 @@ async def test_without_gold_the_judge_is_asked_about_every_development_document(
     finding = {"reasoning": "as it should be", "evidence_quote": None, "finding": "pass"}
     judge.script = lambda _, schema: dict.fromkeys(schema["properties"], finding)
     async with walk.opened() as campaign:
-        runs = await run_development(campaign, ["s0", "s1"])
+        runs = await run_dev(campaign, ["s0", "s1"])
 
     assert runs.failed == []
     assert runs.passed == ["s0", "s1"]

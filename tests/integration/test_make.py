@@ -1,0 +1,77 @@
+"""What the Makefile installs: for each target only what it needs, all of it from the one lock."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.conftest import DOORS, ROOT
+
+LOCK = (ROOT / "requirements.lock").read_text()
+PINS = re.findall(r"(?ms)^([a-z0-9][\w.-]*)==([^ \n]+)(.*?)(?=^[a-z0-9]|\Z)", LOCK)
+"""Name, version, and the rest of its entry: markers, hashes, and what needs it."""
+
+FROM_THE_LOCK = "--require-hashes -c requirements.lock -r pyproject.toml"
+
+
+def test_the_lock_has_hashes_and_no_address():
+    """It installs from whatever index a machine has, and only what was pinned."""
+    assert not re.search(r"://|^\s*(-i|-f|--\w*index|--find-links|--trusted-host)|\S @ ", LOCK, re.MULTILINE)
+    assert len(PINS) > 100
+    assert [name for name, _, entry in PINS if "--hash=sha256:" not in entry] == []
+
+
+def test_the_lock_is_as_new_as_the_dependencies():
+    """Each of them is pinned as our own wish, at a version it allows: else `make lock` was forgotten."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].values()
+    wishes = [Requirement(line) for lines in (project["dependencies"], *extras) for line in lines]
+    ours = {(name, version) for name, version, entry in PINS if "cupel (pyproject.toml)" in entry}
+    forgotten = [
+        str(wish)
+        for wish in wishes
+        if wish.name != "cupel"
+        and not any(
+            name == canonicalize_name(wish.name) and wish.specifier.contains(version)
+            for name, version in ours
+        )
+    ]
+
+    assert forgotten == []
+
+
+@pytest.mark.parametrize(
+    ("target", "extras"),
+    [
+        ("demo", []),
+        ("test", ["test"]),
+        ("test-doors", ["doors"]),
+        ("soak", ["doors"]),
+        ("lint", ["lint"]),
+        ("types", ["lint"]),
+        ("imports", ["lint"]),
+        ("dev", ["studio"]),
+    ],
+)
+def test_a_target_installs_what_it_needs_from_the_lock(target, extras):
+    """The library first, then its own extra; the build of the library takes its tools from the lock too."""
+    shown = subprocess.run(
+        ["make", "--dry-run", "--always-make", "UV=uv", target], cwd=ROOT, capture_output=True, text=True, check=True
+    )  # fmt: skip
+    installs = [line for line in shown.stdout.splitlines() if line.startswith("uv pip install")]
+
+    library, itself, *rest = installs
+    assert library.endswith(FROM_THE_LOCK)
+    assert itself.endswith("--no-deps -b requirements.lock -e .")
+    assert [line.rpartition(" --extra ")[2] for line in rest] == extras
+    assert all(FROM_THE_LOCK in line for line in rest)
+
+
+def test_few_tests_open_a_door(pytestconfig):
+    """A server, a browser or a cluster takes seconds to start: beyond fifteen, tests share a start."""
+    assert len(pytestconfig.stash[DOORS]) <= 15
