@@ -218,8 +218,8 @@ class Batcher:
             return await live()
 
     def _release(self, place: _Place) -> None:
-        if place.reservation is not None and self._budget is not None:
-            self._budget.release(place.reservation)
+        if place.reservation is not None:
+            place.reservation.settle(0.0)
             place.reservation = None
 
     # ---- waves
