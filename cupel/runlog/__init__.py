@@ -7,4 +7,4 @@ from cupel.runlog.leases import Lease
 from cupel.runlog.lookup import Row, existing_run_log, find_document_id, find_run, run_log_file
 from cupel.runlog.rows import cost_of, failure_rows
 from cupel.runlog.store import PromptVersion, RunLog, StoredResponse, now, open_run_log, text_hash
-from cupel.runlog.usage import RoleUse, Usage
+from cupel.runlog.usage import RoleUsage, Usage
