@@ -29,8 +29,9 @@ import aiohttp
 from cupel.errors import CupelError
 from cupel.limits.circuit import Circuit
 from cupel.limits.classify import ReplyError, error_in_body
-from cupel.limits.limiter import Limiter, Slot
+from cupel.limits.limiter import Limiter
 from cupel.limits.retries import RetryPolicy, with_retries
+from cupel.limits.slot import Slot
 
 DOCUMENTS = 45
 CONCURRENCY = 32
@@ -170,8 +171,8 @@ async def run(case: Case, url: str) -> Result:
         started = time.monotonic()
         await asyncio.gather(*(worker(client, todo, result) for _ in range(CONCURRENCY)))
         result.wall_s = time.monotonic() - started
-    (report,) = limiter.reports()
-    result.requests, result.rejected = report.requests, report.rejected
+    (lane,) = limiter.lanes
+    result.requests, result.rejected = lane.gauge.requests, lane.gauge.rejected
     return result
 
 

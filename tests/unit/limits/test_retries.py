@@ -208,7 +208,7 @@ def test_a_429_is_waited_for_at_the_limiter_and_uses_up_no_try(virtual, failure)
             policy=RetryPolicy(max_attempts=2),
             slot=lambda: limiter.slot("openai:m"),
         )
-        return clock() - 1_000, limiter.reports()[0].rejected
+        return clock() - 1_000, limiter.lanes[0].gauge.rejected
 
     assert virtual(main) == (pytest.approx(12.0), 6)
 
@@ -278,7 +278,7 @@ def test_an_open_circuit_is_raised_for_a_fallback_to_take_over(virtual, failure)
                 slot=lambda: limiter.slot("openai:m"),
                 model="openai:m",
             )
-        return clock() - 1_000, limiter.reports()[0].requests
+        return clock() - 1_000, limiter.lanes[0].gauge.requests
 
     assert virtual(main) == (0.0, 0)
 
