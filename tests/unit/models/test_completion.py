@@ -8,9 +8,10 @@ from langchain_core.callbacks import AsyncCallbackHandler
 
 from cupel.errors import ModelError, SettingError
 from cupel.models import connections as transport
-from cupel.models.completion import CallSettings, complete
+from cupel.models.completion import complete
 from cupel.models.errors import ProviderCallError, ProviderConnectionError, ProviderTimeoutError
 from cupel.models.factory import aclose_models, open_model
+from cupel.models.settings import CallSettings
 from cupel.testing.models import scripted
 from cupel.testing.provider import RawReply
 
@@ -311,10 +312,10 @@ async def test_the_same_settings_open_the_same_model(serve):
     """Building one takes time; another address or limit is another model."""
     serve()
 
-    first = open_model("openai:gpt-4o-mini", timeout_s=5)
+    first = open_model("openai:gpt-4o-mini", CallSettings(timeout_s=5))
 
-    assert open_model("openai:gpt-4o-mini", timeout_s=5) is first
-    assert open_model("openai:gpt-4o-mini", timeout_s=6) is not first
+    assert open_model("openai:gpt-4o-mini", CallSettings(timeout_s=5)) is first
+    assert open_model("openai:gpt-4o-mini", CallSettings(timeout_s=6)) is not first
 
 
 async def test_callbacks_hear_of_the_call(serve):
