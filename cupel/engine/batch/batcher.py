@@ -190,7 +190,7 @@ class Batcher:
     async def _admitted(self, place: _Place) -> bool:
         """Have it wait for a job, or for the one it is in already; False if it is to be sent alone."""
         key = place.request.key
-        known = await self._log.known(key)
+        known = await self._log.request(key)
         if known is not None:
             if known.state == "live":
                 return False
@@ -257,12 +257,12 @@ class Batcher:
     async def _landed(self, results: Results) -> None:
         """A job has ended: commit its answers, wake who waits for them, park the rest again or send it alone."""
         if results.answers:
-            await self._log.answered(results.answers)
+            await self._log.save_answers(results.answers)
         for stored in results.answers:
             self._settle(stored)
         for again, live in ((results.again, False), (results.alone, True)):
             if again:
-                await self._log.unanswered([request.key for request in again], live=live)
+                await self._log.ask_again([request.key for request in again], live=live)
         for request in (*results.again, *results.alone):
             self._unanswered(request, live=request in results.alone)
 
