@@ -47,7 +47,7 @@ class Terms:
         return cls(provider, model, where, settings, fixed | dict(can.extra))
 
     @property
-    def named(self) -> str:
+    def model_id(self) -> str:
         """The model id, for errors."""
         return f"{self.provider}:{self.model}"
 
@@ -92,12 +92,12 @@ class Line:
                 return Reply(response.status, keep_headers(response.raw_headers), content)
         except TimeoutError as error:
             raise ProviderTimeoutError(
-                f"no answer within {self.terms.settings.timeout_s:g} s", model=self.terms.named
+                f"no answer within {self.terms.settings.timeout_s:g} s", model=self.terms.model_id
             ) from error
         except (aiohttp.ClientError, OSError) as error:
             said = str(error) or type(error).__name__
             raise ProviderConnectionError(
-                f"connection to {self.terms.where.url} failed: {said}", model=self.terms.named
+                f"connection to {self.terms.where.url} failed: {said}", model=self.terms.model_id
             ) from error
 
 

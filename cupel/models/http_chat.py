@@ -68,7 +68,7 @@ class HttpChat(BaseChatModel):
         **kwargs: Any,
     ) -> AIMessage:
         """Ask once. Where nobody listens, without the bookkeeping for listeners: a third of the CPU of a call."""
-        if not kwargs.keys() <= _QUIET or self._heard(config):
+        if not kwargs.keys() <= _QUIET or self._is_heard(config):
             return await super().ainvoke(input, config, stop=stop, **kwargs)
         result = await self._agenerate(self._convert_input(input).to_messages(), stop, **kwargs)
         generation = result.generations[0]
@@ -81,7 +81,7 @@ class HttpChat(BaseChatModel):
         }
         return message
 
-    def _heard(self, config: RunnableConfig | None) -> bool:
+    def _is_heard(self, config: RunnableConfig | None) -> bool:
         """Whether any handler would be told of a call: LangChain itself gathers them, from all their places."""
         callbacks = None if config is None else config.get("callbacks")
         if callbacks is None:
@@ -121,7 +121,7 @@ class HttpChat(BaseChatModel):
             if good is not None:
                 good.response_metadata["headers"] = reply.headers
                 return result
-        message = to_message(reply, model=self._terms.named, key=self._terms.where.key)
+        message = to_message(reply, model=self._terms.model_id, key=self._terms.where.key)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _generate(

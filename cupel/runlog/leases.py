@@ -49,7 +49,7 @@ class Lease:
         """
         row = {
             "name": name, "owner": secrets.token_hex(16), "host": socket.gethostname(), "pid": os.getpid(),
-            "born": born(os.getpid()), "since": now(), "expires_at": time.time() + LEASE_S,
+            "born": birth_of(os.getpid()), "since": now(), "expires_at": time.time() + LEASE_S,
         }  # fmt: skip
         holder = await run_log.transact(lambda connection: _take(connection, row))
         if holder is not None:
@@ -117,11 +117,11 @@ def is_alive(holder: Any, *, host: str) -> bool:
         return False
     except PermissionError:
         pass  # somebody else's process: it is there
-    start = born(holder["pid"])
+    start = birth_of(holder["pid"])
     return start is None or holder["born"] is None or start == holder["born"]
 
 
-def born(pid: int) -> str | None:
+def birth_of(pid: int) -> str | None:
     """When a process started, as its system counts; empty for one that has ended, None where that cannot be told."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")

@@ -153,7 +153,7 @@ class RunLog:
         """Paid responses plus what was reserved and never heard of again (a killed process)."""
         return await self.transact(lambda connection: _spent_usd(connection, run_id))
 
-    async def used_since(self, model: str, since: str) -> tuple[int, int]:
+    async def usage_since(self, model: str, since: str) -> tuple[int, int]:
         """Requests answered by a model, and their tokens, from a time on (UTC, ISO)."""
         table = tables.responses
         tokens_sum = func.coalesce(func.sum(table.c.input_tokens + table.c.output_tokens), 0)

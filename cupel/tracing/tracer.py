@@ -132,13 +132,13 @@ class Tracer:
         """
         token = _unwatched.set(not self.on or not self._keeps_up())
         try:
-            with self._traced(task, doc_id, run_id, identity) as config:
+            with self._trace(task, doc_id, run_id, identity) as config:
                 yield config
         finally:
             _unwatched.reset(token)
 
     @contextmanager
-    def _traced(self, task: str, doc_id: str | None, run_id: str, identity: str) -> Iterator[dict[str, Any]]:
+    def _trace(self, task: str, doc_id: str | None, run_id: str, identity: str) -> Iterator[dict[str, Any]]:
         if not self._asked:
             yield {}
             return

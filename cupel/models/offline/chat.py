@@ -70,5 +70,5 @@ def _read_prompt(messages: Sequence[BaseMessage]) -> tuple[str, str]:
 def _usage(messages: Sequence[BaseMessage], schema: Any, text: str) -> UsageMetadata:
     asked = sum(estimate_tokens(str(each.text)) for each in messages)
     asked += estimate_tokens(json.dumps(schema), json=True) if schema else 0
-    given = estimate_tokens(text, json=bool(schema))
-    return UsageMetadata(input_tokens=asked, output_tokens=given, total_tokens=asked + given)
+    reply = estimate_tokens(text, json=bool(schema))
+    return UsageMetadata(input_tokens=asked, output_tokens=reply, total_tokens=asked + reply)
