@@ -33,7 +33,7 @@ class Lane:
         shared: Where they are several, the gate they share.
     """
 
-    __slots__ = ("_monotonic", "_name", "_shared", "_timer", "_waiting", "_wall", "gauge", "waited_s")
+    __slots__ = ("_monotonic", "_name", "_shared", "_timer", "_waiting", "_wall", "gauge")
 
     def __init__(
         self,
@@ -47,7 +47,6 @@ class Lane:
         self.gauge = gauge
         self._name = name
         self._shared = shared
-        self.waited_s = 0.0
         self._monotonic = monotonic
         self._wall = wall
         self._waiting: deque[tuple[asyncio.Future[None], Slot]] = deque()
@@ -70,7 +69,6 @@ class Lane:
                 self.gauge.take_back(slot)
                 self.leave(slot)
                 raise
-        self.waited_s += self._monotonic() - now
 
     async def _turn(self, slot: Slot) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()

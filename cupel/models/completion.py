@@ -45,11 +45,6 @@ class Completion:
     """Names in lower case: those about limits, `date` and `x-request-id`."""
 
     latency_s: float = 0.0
-    raw_model: str = ""
-    """The model the provider says it used."""
-
-    usage_estimated: bool = False
-    """The provider sent no usage; the tokens are rather too many than too few."""
 
 
 async def complete(
@@ -127,11 +122,10 @@ def _json_schema(schema: dict[str, Any], name: str) -> dict[str, Any]:
 def completion_of(
     message: Any, messages: Sequence[Message], bound: dict[str, Any], latency_s: float
 ) -> Completion:
-    """A provider's message with its usage, estimated where it sent none."""
+    """A provider's message with its usage, estimated where it sent none: rather too many tokens than too few."""
     details = message.response_metadata
     usage = message.usage_metadata
     text = message.content if isinstance(message.content, str) else str(message.text)
-    estimated = usage is None
     if usage is None:
         asked = sum(estimate_tokens(each["content"]) for each in messages) + 4 * len(messages)
         asked += estimate_tokens(str(bound), json=True) if bound else 0
@@ -147,8 +141,6 @@ def completion_of(
         logprobs=_logprobs(details.get("logprobs")),
         headers=details.get("headers") or {},
         latency_s=latency_s,
-        raw_model=details.get("model_name") or "",
-        usage_estimated=estimated,
     )
 
 
