@@ -33,7 +33,7 @@ def kind_of(unit: Unit, period_s: float) -> Kind:
     >>> kind_of("tokens", 60.0), kind_of("requests", 3_600.0), kind_of("requests", 86_400.0)
     ('tpm', 'rph', 'rpd')
     """
-    # between the three a period is only ever inferred: nearest on a scale of factors, not of seconds
+    # a period is often inferred from a reset, so the borders lie well between the three, by factors
     if period_s >= 6 * HOUR_S:
         return "rpd" if unit == "requests" else "tpd"
     if period_s >= HOUR_S / 6:
@@ -150,7 +150,7 @@ class Bucket:
 
     def leave_room(self, amount: float) -> None:
         """Something that fitted by our count was refused: someone else uses the limit too, so leave some room."""
-        # a tenth of the limit at most: a neighbour that takes more shows in the headers, which the gauge reads
+        # a tenth of the limit at most, as a precaution: what others really take shows in headers and refusals
         self.headroom = min(0.1 * self.limit, self.headroom + amount)
 
     def wait_s(self, amount: float, now: float, *, margin_s: float = 0.0) -> float:

@@ -103,7 +103,7 @@ class Gauge:
     def _buckets_left_s(self, slot: Slot, now: float, wall: float) -> float:
         delay, tokens = 0.0, self._amount(slot)
         for unit, kind, bucket in self._counts:
-            # of a short limit a second's margin would be a large part
+            # never more than a sixtieth of a limit, or a short one would be mostly margin
             margin = min(self._margin_s, bucket.period_s / 60)
             wait = bucket.wait_s(1.0 if unit == "requests" else tokens, now, margin_s=margin)
             # one call at a time may exceed a limit that is only supposed: its answer disproves it
@@ -235,11 +235,11 @@ class Gauge:
 
             least = shown - leaked since it was sent  ≤  ours  ≤  shown + what the reply cannot have seen
 
-        Above the upper bound ours has charged something the provider never counted, or was given back late;
+        Above the upper bound ours holds what the provider has not counted, such as tokens estimated too high;
         below the lower one somebody else uses the limit too. In between both may be right, and ours stays.
         """
         bucket = self._bucket(shown.unit, shown.limit, shown.period_s, now)
-        # sent, less what had ended before this call was sent, less this call itself: the header counts both
+        # all that was sent, less what the header counts for sure: what had ended before this call, and this call
         if shown.unit == "requests":
             unseen = self.requests - slot.mark[0] - 1.0
         else:

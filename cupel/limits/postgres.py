@@ -158,7 +158,7 @@ class PostgresGate:
                 answer.set_result(turn)
 
     def _keep_open(self, lane: str, charges: Sequence[Charge], wait_s: float) -> None:
-        # forgotten all at once, when nobody waits: a few too many are harmless, a timer for each is not
+        # forgotten all at once, when nobody waits any more: a stale one matters only should this process be killed
         if time.monotonic() > self._waiting_until:
             self._open.clear()
         self._waiting_until = max(self._waiting_until, time.monotonic() + wait_s)
@@ -225,9 +225,10 @@ class PostgresGate:
         for lane, charges, _ in reversed(batch.asked):
             turn = Turn(max(0.0, paused[lane]))
             for charge in charges:
-                # the moved bucket is as full as behind the last one; taken off it, as behind the one before
+                # `ahead` is the bucket behind this call; less its amount, it is the one behind the call before
                 wait = ahead[lane, charge.kind] - charge.period_s + min(MARGIN_S, charge.period_s / 60)
                 ahead[lane, charge.kind] -= charge.seconds(charge.amount)
+                # at an empty bucket nobody waits, not even for the margin
                 if wait > turn.wait_s and ahead[lane, charge.kind] > 0:
                     turn = Turn(wait, charge.kind)
             turns.append(turn)

@@ -82,9 +82,9 @@ def forget(connection: Connection, gate: str, charge: OpenCharge) -> None:
 
 def give_back_lost(connection: Connection, *, gone_s: float = GONE_S) -> float:
     """Return what gates that are gone were still waiting for; the seconds of line that became free."""
+    # a turn that came meanwhile counts as sent, even by a gate that is gone: only those to come are given back
     connection.execute(_PASSED)
     lost: dict[tuple[str, str], float] = {}
-    # what was due before its gate fell silent has been sent; only the rest is given back
     for lane, kind, amount_s in connection.execute(_LOST, {"gone_s": gone_s}):
         lost[lane, kind] = lost.get((lane, kind), 0.0) + amount_s
     for (lane, kind), amount_s in sorted(lost.items()):
