@@ -80,8 +80,8 @@ def forget(connection: Connection, gate: str, charge: OpenCharge) -> None:
     connection.execute(_FORGET, {"gate": gate, **charge._asdict()})
 
 
-def give_back_lost(connection: Connection, *, gone_s: float = GONE_S) -> float:
-    """Return what gates that are gone were still waiting for; the seconds of line that became free."""
+def give_back_lost(connection: Connection, *, gone_s: float) -> None:
+    """Return what gates that are gone were still waiting for."""
     # a turn that came meanwhile counts as sent, even by a gate that is gone: only those to come are given back
     connection.execute(_PASSED)
     lost: dict[tuple[str, str], float] = {}
@@ -90,4 +90,3 @@ def give_back_lost(connection: Connection, *, gone_s: float = GONE_S) -> float:
     for (lane, kind), amount_s in sorted(lost.items()):
         connection.execute(GIVE_BACK, {"lane": lane, "kind": kind, "amount_s": amount_s})
     connection.execute(_TIDY)
-    return sum(lost.values())
