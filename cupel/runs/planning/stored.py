@@ -31,7 +31,7 @@ async def note_plan(
 
     A resumed run is thus held against what was expected of the whole; one over more rows than before has a new plan.
     """
-    known = await run_log.planned(run_id)
+    known = await run_log.plan_of(run_id)
     if known is not None and known["documents"] == table.total:
         return known
     try:

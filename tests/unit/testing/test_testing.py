@@ -95,7 +95,6 @@ async def test_a_reply_may_carry_usage_logprobs_and_a_refusal():
 
     assert (answer.finish_reason, answer.refusal, answer.logprobs) == ("length", "no", [-0.5, -1.0])
     assert (answer.input_tokens, answer.cached_tokens, answer.output_tokens) == (9, 4, 1)
-    assert not answer.usage_estimated
 
 
 async def test_any_id_can_be_taken_over_and_is_given_back():
