@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from cupel.runlog import RunLog, tables
-from cupel.runs.planning.sizes import ROLES, Document, Role, Size, Sizer, model_of
+from cupel.runs.planning.sizes import ROLES, Role, Size, SizedDocument, Sizer, model_of
 from cupel.state import Call, Outcome
 
 MAX_DOCUMENTS = 500
@@ -105,7 +105,7 @@ def _outcomes(run_log: RunLog, run_id: str, limit: int) -> Iterator[tuple[Outcom
 
 
 def _learn(history: History, outcome: Outcome, text: str, run: _PastRun, sizer: Sizer) -> None:
-    document = Document.of(text, outcome["doc_id"], {})
+    document = SizedDocument.of(text, outcome["doc_id"], {})
     if document is None or not outcome["attempts"]:
         return
     steps = list(_steps(outcome))

@@ -17,7 +17,7 @@ from cupel.runs.planning.assumptions import CALLS_RATIO, INPUT_RATIO, OUTPUT_RAT
 from cupel.runs.planning.estimates import Drawn, Population, certain, mean_of, ratio_of
 from cupel.runs.planning.history import Step, read_history
 from cupel.runs.planning.plan import Plan, TierPlan
-from cupel.runs.planning.sizes import ROLES, Document, Role, Size, Sizer, model_of
+from cupel.runs.planning.sizes import ROLES, Role, Size, SizedDocument, Sizer, model_of
 from cupel.runs.planning.wording import assumptions_of
 from cupel.tables import Row, Table
 from cupel.task import TaskSpec
@@ -115,7 +115,9 @@ class _Planner:
     def plan(self, table: Table, graph: str, sample: int, seed: int) -> Plan:
         sizer = self.sizer
         rows = uniform_sample(table, sample, seed)
-        documents = [None if row.problem else Document.of(row.text, row.doc_id, row.inputs) for row in rows]
+        documents = [
+            None if row.problem else SizedDocument.of(row.text, row.doc_id, row.inputs) for row in rows
+        ]
         usable = [document for document in documents if document is not None]
         history = read_history(self.run_log, sizer, graph)
         steps = Steps(history, sizer.context, sizer.models, table.total, self.rng)
@@ -202,7 +204,7 @@ class _Planner:
             return steps * (_HERE_S / self.concurrency)
         return None
 
-    def _answered(self, documents: list[Document]) -> int | None:
+    def _answered(self, documents: list[SizedDocument]) -> int | None:
         """How many documents have all their first answers in the run log."""
         model = self.sizer.models.cheap
         if self.run_log is None or not model:

@@ -42,7 +42,7 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class SizedDocument:
     """What a request is made of."""
 
     text: str
@@ -50,7 +50,7 @@ class Document:
     inputs: Mapping[str, str]
 
     @classmethod
-    def of(cls, cell: object, doc_id: str | None, inputs: Mapping[str, str]) -> Document | None:
+    def of(cls, cell: object, doc_id: str | None, inputs: Mapping[str, str]) -> SizedDocument | None:
         """A row's document; None when its text cannot be used, so that nothing is asked about it."""
         text, problem = usable_text(cell)
         return cls(text, doc_id or document_id(text), inputs) if problem is None else None
@@ -70,7 +70,7 @@ class Sizer:
     context: RunContext
     models: TierModels
 
-    def sizes(self, document: Document) -> dict[Role, Size]:
+    def sizes(self, document: SizedDocument) -> dict[Role, Size]:
         """One step of every role that has a model, as it would be on this document."""
         spans = self.windows(document.text)
         record = self.record_tokens(document.text)
@@ -87,7 +87,7 @@ class Sizer:
         return split_windows(text, window.max_chars, window.overlap_chars)
 
     def _size(
-        self, role: Role, model: str, document: Document, spans: list[tuple[int, int]], record: float
+        self, role: Role, model: str, document: SizedDocument, spans: list[tuple[int, int]], record: float
     ) -> Size:
         thinking = THINKING_TOKENS if thinks(model) else 0
         if role == "judge":
@@ -101,16 +101,16 @@ class Sizer:
         tokens = sum(request.input_tokens for request in self.extractions(model, document))
         return Size(len(spans), tokens, record + thinking * len(spans))
 
-    def extractions(self, model: str, document: Document) -> list[Request]:
+    def extractions(self, model: str, document: SizedDocument) -> list[Request]:
         """The requests of a first attempt, one for each window, as `extract` sends them."""
         return [
             self._request(
-                "extract", model, Document(document.text[start:end], document.doc_id, document.inputs), self.task.schema
+                "extract", model, SizedDocument(document.text[start:end], document.doc_id, document.inputs), self.task.schema
             )
             for start, end in self.windows(document.text)
         ]  # fmt: skip
 
-    def _request(self, kind: str, model: str, document: Document, schema: Mapping[str, Any]) -> Request:
+    def _request(self, kind: str, model: str, document: SizedDocument, schema: Mapping[str, Any]) -> Request:
         context = self.context
         override = {
             "extract": context.extract_prompt,
