@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cupel.calibration.confidence import store
 from cupel.cascade import attempt_record, begin, conclude, take_up
 from cupel.context import RunContext
 from cupel.engine import (
@@ -101,9 +102,8 @@ class PackingResult:
 
     def summary(self) -> dict[str, Any]:
         """For a person, or for `--json`."""
-        told = {name: getattr(self.certificate, name) for name in PackingCertificate.__dataclass_fields__}
         return {
-            **told,
+            **asdict(self.certificate),
             "saved": round(self.certificate.saved, 4),
             "certified": self.certified,
             "sentence": self.certificate.sentence(),
@@ -177,7 +177,7 @@ async def certify_packing(
         raise runner.stop.error
     certificate = _certificate(measured, job, terms, model, seed)
     path = certificate_path(project.state, job.task.name)
-    await asyncio.to_thread(_store, path, certificate.to_json())
+    await asyncio.to_thread(store, path, certificate.to_json())
     return PackingResult(
         certificate=certificate,
         path=path,
@@ -218,10 +218,3 @@ def _certificate(measured: Measured, job: Job, terms: PackTerms, model: str, see
 
 def _tokens(calls: Sequence[Call]) -> int:
     return sum(call["input_tokens"] + call["output_tokens"] for call in calls)
-
-
-def _store(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_suffix(".part")
-    scratch.write_text(text, encoding="utf-8")
-    scratch.replace(path)

@@ -10,7 +10,7 @@ from cupel.calibration.confidence import (
     calibrate,
     certify_policy,
     label_rows,
-    learnt_prerouter,
+    learn_prerouter,
     read_gold,
     replay_records,
     sample_rows,
@@ -98,10 +98,11 @@ def test_gold_is_read_by_its_ids_and_a_line_that_is_none_is_named(tmp_path):
 def test_a_label_says_whether_the_cheap_record_is_as_good_as_the_reference(task):
     """What each tier and each costly signal cost stands beside it."""
     labels = labelled(task, 5)
+    first, second = labels.labels[:2]
 
-    assert labels.right == [0, 1, 1, 1, 1]
-    assert labels.quality[1] == 1.0
-    assert (labels.cheap_usd[0], labels.verify_usd[0], labels.strong_usd[0]) == (0.01, 0.002, 0.1)
+    assert labels.right == [False, True, True, True, True]
+    assert (second.quality, second.strong_right) == (1.0, True)
+    assert (first.cheap_usd, first.verify_usd, first.strong_usd) == (0.01, 0.002, 0.1)
     assert (labels.binding.prompt_version, labels.binding.model) == ("v1", "cheap")
 
 
@@ -112,8 +113,8 @@ def test_a_document_without_a_reference_is_not_labelled(task):
     by_strong = label_rows([(text, lost), both(2)], task, RunContext(**MODELS), None)
     by_gold = label_rows([both(1), both(2)], task, RunContext(**MODELS), {"d2": WRONG})
 
-    assert (by_strong.unlabelled, by_strong.doc_ids) == (1, ["d2"])
-    assert (by_gold.unlabelled, by_gold.right, by_gold.strong_right) == (1, [0], [0])
+    assert (by_strong.unlabelled, [label.doc_id for label in by_strong.labels]) == (1, ["d2"])
+    assert (by_gold.unlabelled, by_gold.right, by_gold.labels[0].strong_right) == (1, [False], False)
 
 
 def test_a_cheap_attempt_without_a_record_is_wrong(task):
@@ -122,8 +123,8 @@ def test_a_cheap_attempt_without_a_record_is_wrong(task):
     failed["attempts"][0] |= {"record": None, "signals": {}}
     labels = label_rows([(text, failed)], task, RunContext(**MODELS), None)
 
-    assert labels.quality == [0.0]
-    assert all(math.isnan(value) for value in labels.signals[0])
+    assert labels.labels[0].quality == 0.0
+    assert all(math.isnan(value) for value in labels.labels[0].signals)
     assert set(replay_records(labels)[0]["signals"].values()) == {None}
 
 
@@ -148,14 +149,14 @@ def test_without_a_single_label_it_says_why(task):
 
 def test_a_prerouter_learns_from_texts_which_are_hard(task):
     """It needs both kinds."""
-    router = learnt_prerouter(labelled(task, 60, wrong_every=2))
+    router = learn_prerouter(labelled(task, 60, wrong_every=2))
 
     assert [router.choose(text) for text in (f"{HARD}, said speaker 99", "Speech 99 on roads")] == [
         "strong",
         "cheap",
     ]
     with pytest.raises(NotEnoughDataError, match="all 4 cheap records are right"):
-        learnt_prerouter(label_rows([both(n) for n in range(1, 5)], task, RunContext(**MODELS), None))
+        learn_prerouter(label_rows([both(n) for n in range(1, 5)], task, RunContext(**MODELS), None))
 
 
 def cheap(messages, _schema):
@@ -194,7 +195,7 @@ async def test_calibrating_asks_both_tiers_and_stores_what_runs_will_need(projec
     assert len(result.path.with_suffix(".rows.jsonl").read_text().splitlines()) == 100
     assert result.path.with_suffix(".prerouter.json").is_file()
     assert field.path != result.path
-    assert field.labelled.binding.field == "stance"
+    assert json.loads(field.path.read_text())["score"] != json.loads(result.path.read_text())["score"]
 
 
 async def test_a_field_the_task_does_not_have_is_named(project):
