@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import os
-import threading
 from collections.abc import Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cupel.context import run_context
@@ -40,21 +40,10 @@ def enrich(df: pd.DataFrame, task: str | None = None, **settings: Any) -> pd.Dat
 
 def _in_thread(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end in another thread, with the caller's context."""
-    result: list[T] = []
-    failure: list[BaseException] = []
-
-    def body() -> None:
-        try:
-            result.append(asyncio.run(work))
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            failure.append(error)
-
-    thread = threading.Thread(target=contextvars.copy_context().run, args=(body,), name="cupel-enrich")
-    thread.start()
-    thread.join()
-    if failure:
-        raise failure[0]
-    return result[0]
+    pool = ThreadPoolExecutor(1, "cupel-enrich")
+    result = pool.submit(contextvars.copy_context().run, asyncio.run, work)
+    pool.shutdown(wait=False)  # an interrupted cell is not held up by the thread
+    return result.result()
 
 
 async def aenrich(
