@@ -57,10 +57,10 @@ BASIC = ("schema_valid", "quotes_grounded", "fields_filled")
 class BothTiers:
     """A stand-in for the graph that asks both tiers about every document, so that they can be compared."""
 
-    async def ainvoke(self, given: Mapping[str, Any], _config: object, *, context: RunContext) -> Outcome:
+    async def ainvoke(self, document: Mapping[str, Any], _config: object, *, context: RunContext) -> Outcome:
         """The cheap attempt with its signals, then the strong one; nothing is judged."""
         asking = current_asking()
-        state = await begin(given, asking)
+        state = await begin(document, asking)
         if state["problem"] is None:
             work = await take_up(state, context.model_copy(update={"policy": "none"}), asking)
             cheap = await attempt_record(work, asking, "cheap")

@@ -42,10 +42,10 @@ FEWEST_PACKS = 10
 class AloneAndPacked:
     """A stand-in for the graph that asks the cheap model about every document alone, and in its pack."""
 
-    async def ainvoke(self, given: Mapping[str, Any], _config: object, *, context: RunContext) -> Outcome:
+    async def ainvoke(self, document: Mapping[str, Any], _config: object, *, context: RunContext) -> Outcome:
         """Both attempts, the single one first; which pack it was stands among the second one's signals."""
         asking = current_asking()
-        state = await begin(given, asking)
+        state = await begin(document, asking)
         if state["problem"] is None and asking.place is not None:
             work = await take_up(state, context, asking)
             single = await attempt_record(work, replace(asking, place=None), "cheap")

@@ -101,17 +101,15 @@ class Runner:
         return self
 
     async def _prepare(self) -> None:
-        models = resolve_models(self.job.context, self.runtime.env)
-        check_models(models, self.runtime.env)
+        self.models = resolve_models(self.job.context, self.runtime.env)
+        check_models(self.models, self.runtime.env)
         read_signals(self.job.context)
         if self.job.near_duplicates is not None:
             check_similarity(self.job.near_duplicates)
-        self.models = models
         self.terms = (
             None if self.job.packing is None else await asyncio.to_thread(self._packed, self.job.packing)
         )
-        loaded = self._given_graph or await asyncio.to_thread(load_graph, self.project, self.job.graph)
-        self.graph = loaded
+        self.graph = self._given_graph or await asyncio.to_thread(load_graph, self.project, self.job.graph)
         self.identity = await asyncio.to_thread(self._identity)  # it reads the project's code
         named = [*(["trial"] if self._within is not None else []), self.job.input_name, self.identity]
         self.run_id = hashlib.sha256("\x1f".join(named).encode()).hexdigest()[:12]
@@ -125,7 +123,7 @@ class Runner:
             self._lease = await Lease.take(
                 self.runtime.run_log, f"batch-{self.run_id}", what="a batch run", lost=self.stop.because_of
             )
-        await self.runtime.count_earlier(models.all().values())
+        await self.runtime.count_earlier(self.models.all().values())
         self.run = Run(
             run_id=self.run_id, tally=self.tally, budget=await self._budget(), stops=True, task=self.job.task
         )
@@ -148,9 +146,10 @@ class Runner:
 
     def _identity(self) -> str:
         """What decides a result besides the document: task, settings, models and the graph's code."""
-        context = self.job.context.model_dump(exclude=_NOT_DECIDING)
-        models = self.models.all()
-        decides = [self.job.graph, code_identity(self.project), self.job.task.identity, context, models]
+        decides = [
+            self.job.graph, code_identity(self.project), self.job.task.identity,
+            self.job.context.model_dump(exclude=_NOT_DECIDING), self.models.all(),
+        ]  # fmt: skip
         if self.job.near_duplicates is not None:
             decides.append({"near_duplicates": self.job.near_duplicates})
         if self.terms is not None:

@@ -96,10 +96,10 @@ class Walks:
         """A row whose text an earlier one has: by that row's outcome, or else asked itself."""
         try:
             if original is not None:
-                found = await asyncio.shield(original)
+                outcome = await asyncio.shield(original)
             else:
-                found = await self._runner.runtime.run_log.outcome_at(self._runner.run_id, twin.position)
-            taken = found and take_over(found, document, twin, self._runner.job.task.schema)
+                outcome = await self._runner.runtime.run_log.outcome_at(self._runner.run_id, twin.position)
+            taken = outcome and take_over(outcome, document, twin, self._runner.job.task.schema)
             if taken:
                 await self._take_over(document, taken)
                 return taken
@@ -149,20 +149,19 @@ class Walks:
         task, tracer = self._runner.job.task, self._runner.runtime.tracer
         if document.problem is not None:
             return failed_outcome(task.name, document, document.problem)
-        given = self._runner.job.document_input(document)
         try:
             with tracer.document(
                 task=task.name, doc_id=document.doc_id, run_id=self._runner.run_id, identity=task.identity
             ) as config:
-                result: Outcome = await self._runner.graph.ainvoke(
-                    given, config, context=self._runner.job.context
+                outcome: Outcome = await self._runner.graph.ainvoke(
+                    self._runner.job.document_input(document), config, context=self._runner.job.context
                 )
         except CupelError:
             raise
         except Exception as error:  # noqa: BLE001 - a fault in one document's walk is that document's outcome
             return failed_outcome(task.name, document, f"the graph failed: {type(error).__name__}: {error}")
-        tracer.feedback(config, result)
-        return result
+        tracer.feedback(config, outcome)
+        return outcome
 
 
 async def _next(

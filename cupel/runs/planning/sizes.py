@@ -58,8 +58,8 @@ class SizedDocument:
 
 def model_of(role: Role, models: TierModels) -> str:
     """The model that plays a role; empty when there is none."""
-    given = {"verify": models.agreement, "refine": models.refiner}
-    return given.get(role) if role in given else getattr(models, role)  # type: ignore[return-value]  # str fields
+    others = {"verify": models.agreement, "refine": models.refiner}
+    return others[role] if role in others else models.all().get(role, "")
 
 
 @dataclass(frozen=True)
