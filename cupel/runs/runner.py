@@ -176,11 +176,8 @@ class Runner:
         return packed_prompt(self.job.task, self.models.cheap, self.job.context).version
 
     def _run_row(self) -> dict[str, Any]:
-        settings = {
-            "context": self.job.context.model_dump(),
-            "models": self.models.all(),
-            "graph": self.job.graph,
-        }
+        context, models = self.job.context.model_dump(), self.models.all()
+        settings = {"context": context, "models": models, "graph": self.job.graph}
         return {
             "run_id": self.run_id,
             "task": self.job.task.name,

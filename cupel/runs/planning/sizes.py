@@ -112,11 +112,7 @@ class Sizer:
 
     def _request(self, kind: str, model: str, document: SizedDocument, schema: Mapping[str, Any]) -> Request:
         context = self.context
-        override = {
-            "extract": context.extract_prompt,
-            "judge": context.judge_prompt,
-            "refine": context.refine_prompt,
-        }
+        override = getattr(context, f"{kind}_prompt")
         can = capabilities(model)
         stable = stable_values(
             self.task,
@@ -131,7 +127,7 @@ class Sizer:
         return Request(
             kind=kind,
             model=model,
-            messages=messages(template_of(self.task, kind, override[kind]), stable, varying),
+            messages=messages(template_of(self.task, kind, override), stable, varying),
             schema=schema,
             schema_name="record",
             doc_id=document.doc_id,
