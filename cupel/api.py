@@ -14,7 +14,6 @@ from cupel.engine import Packing
 from cupel.errors import SettingError
 from cupel.project import Project, find_project
 from cupel.runs import Job, Runner, enrich_frame, is_dask_frame
-from cupel.state import Outcome
 from cupel.tables import attach_columns, check_columns, frame_rows
 from cupel.task import TaskSpec, ad_hoc_task, load_task
 
@@ -115,10 +114,8 @@ async def aenrich(
         )
         return lazy
     table = frame_rows(df, text, id_column=doc_id, inputs=inputs or {}, limit=limit)
-    outcomes: list[Outcome | None] = []
     async with Runner(job, project) as runner:
-        async for _, outcome in runner.outcomes(table):
-            outcomes.append(outcome)
+        outcomes = [outcome async for _, outcome in runner.outcomes(table)]
     if runner.stop.error is not None:
         raise runner.stop.error
     unreached = [None] * (len(df) - len(outcomes))

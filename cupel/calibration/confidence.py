@@ -193,7 +193,9 @@ def label_rows(
         label = Label(
             doc_id=outcome["doc_id"],
             text=text,
-            signals=[_number(cheap["signals"].get(name)) for name in names],
+            signals=[
+                math.nan if (value := cheap["signals"].get(name)) is None else float(value) for name in names
+            ],
             quality=quality,
             right=quality >= task.wrong_below,
             strong_right=_quality(strong["record"], reference, judged) >= task.wrong_below,
@@ -215,10 +217,6 @@ def _quality(record: Record | None, reference: Record, task: TaskSpec) -> float:
     if record is None:
         return 0.0
     return record_metric(record, reference, metric=task.metric, schema=task.schema)
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else float(value)
 
 
 def certify_policy(labelled: Labelled, *, promise: Promise, seed: int = 0) -> ThresholdCascade:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from cupel.engine import (
     Packing,
     PackingCertificate,
     PackTerms,
+    Place,
     arrange,
     certificate_path,
     current_asking,
@@ -123,12 +124,13 @@ def sample_packs(
     Raises:
         NotEnoughDataError: If there are fewer full packs than ten.
     """
-    inputs = task.inputs
-    firsts = [
-        place.pack.members[0].position
-        for _, _, place in arrange(table, TextIndex(), terms, inputs=inputs)
-        if place is not None and place.number == 1 and len(place.pack.members) == terms.size
-    ]
+
+    def places() -> Iterator[tuple[Row, Place]]:
+        placed = arrange(table, TextIndex(), terms, inputs=task.inputs)
+        return ((row, place) for row, _, place in placed if place is not None)
+
+    packs = (place.pack.members for _, place in places() if place.number == 1)
+    firsts = [members[0].position for members in packs if len(members) == terms.size]
     if len(firsts) < FEWEST_PACKS:
         raise NotEnoughDataError(
             f"{table.name}: {len(firsts)} full packs of {terms.size} documents of at most {terms.max_chars} "
@@ -138,11 +140,7 @@ def sample_packs(
         len(firsts), min(len(firsts), max(FEWEST_PACKS, documents // terms.size)), seed=seed
     )
     wanted = {firsts[number] for number in chosen.tolist()}
-    return [
-        row
-        for row, _, place in arrange(table, TextIndex(), terms, inputs=inputs)
-        if place is not None and place.pack.members[0].position in wanted
-    ]
+    return [row for row, place in places() if place.pack.members[0].position in wanted]
 
 
 async def certify_packing(

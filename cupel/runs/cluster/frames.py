@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 ROWS_A_PARTITION = 100_000
 """The most rows of one partition: a row's position is made of its partition's number and its place in it."""
 
-_OUTCOME_ROLES = ("cheap", "strong", "judge", "refiner", "agreement", "fallback")
-
 
 def is_dask_frame(df: object) -> bool:
     """Whether this is a Dask DataFrame; Dask is not imported to find out.
@@ -100,6 +98,5 @@ def _resolve(job: Job) -> Job:
     """The job with its models named, so that no worker's environment chooses others."""
     models = resolve_models(job.context, os.environ)
     check_models(models, os.environ)
-    named = models.all()
-    chosen = {f"{role}_model": named[role] for role in _OUTCOME_ROLES if named.get(role)}
-    return replace(job, context=job.context.model_copy(update=chosen))
+    named = {f"{role}_model": model for role, model in models.all().items() if not role.startswith("juror ")}
+    return replace(job, context=job.context.model_copy(update=named))

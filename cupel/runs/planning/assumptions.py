@@ -60,9 +60,7 @@ class Steps:
             "judge": (self._judged + self._rounds) * _judges(context, len(models.jury), rng),
             "refine": self._rounds,
         }
-        self.of = {
-            role: self._blend([walk.steps[role] for walk in self._walks], defaults[role]) for role in ROLES
-        }
+        self.of = {role: self._blend([walk[role] for walk in self._walks], defaults[role]) for role in ROLES}
 
     def _blend(self, seen: Sequence[float], default: Drawn) -> Drawn:
         if not seen:
@@ -71,10 +69,12 @@ class Steps:
 
     def shares(self) -> dict[str, Drawn]:
         """Share of documents that are escalated, judged and refined at all."""
-        walks = self._walks
-        some = self._rounds * 0.8  # a document refined twice counts once
+
+        def share(role: Role, default: Drawn) -> Drawn:
+            return self._blend([float(walk[role] > 0) for walk in self._walks], default)
+
         return {
-            "escalated": self._blend([float(walk.escalated) for walk in walks], self._escalated),
-            "judged": self._blend([float(walk.judged) for walk in walks], self._judged),
-            "refined": self._blend([float(walk.refined) for walk in walks], some),
+            "escalated": share("strong", self._escalated),
+            "judged": share("judge", self._judged),
+            "refined": share("refine", self._rounds * 0.8),  # a document refined twice counts once
         }

@@ -74,12 +74,8 @@ class Sizer:
         """One step of every role that has a model, as it would be on this document."""
         spans = self.windows(document.text)
         record = self.record_tokens(document.text)
-        sizes: dict[Role, Size] = {}
-        for role in ROLES:
-            model = model_of(role, self.models)
-            if model:
-                sizes[role] = self._size(role, model, document, spans, record)
-        return sizes
+        models = {role: model for role in ROLES if (model := model_of(role, self.models))}
+        return {role: self._size(role, model, document, spans, record) for role, model in models.items()}
 
     def windows(self, text: str) -> list[tuple[int, int]]:
         """`[start, end)` of each window an extraction asks about."""
