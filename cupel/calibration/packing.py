@@ -136,10 +136,8 @@ def sample_packs(
             f"{table.name}: {len(firsts)} full packs of {terms.size} documents of at most {terms.max_chars} "
             f"characters; at least {FEWEST_PACKS} are needed. Give a longer file, --pack-size 2, or a higher --pack-chars"
         )
-    chosen = uniform_sample(
-        len(firsts), min(len(firsts), max(FEWEST_PACKS, documents // terms.size)), seed=seed
-    )
-    wanted = {firsts[number] for number in chosen.tolist()}
+    count = min(len(firsts), max(FEWEST_PACKS, documents // terms.size))
+    wanted = {firsts[number] for number in uniform_sample(len(firsts), count, seed=seed).tolist()}
     return [row for row, place in places() if place.pack.members[0].position in wanted]
 
 

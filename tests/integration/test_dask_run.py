@@ -49,7 +49,7 @@ def forking(monkeypatch):
     def started(module, folder, env):
         return forked.Forked(module, cwd=folder, env=dict(env), package="distributed")
 
-    monkeypatch.setattr(clusters, "_started", started)
+    monkeypatch.setattr(clusters, "_start", started)
 
 
 def test_one_worker_killed_half_way_costs_only_what_it_had_in_flight(folder, url, forking):
