@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +33,16 @@ class CsvReader:
         """Read the header; the delimiter is the one that makes `text_column` a column, else the usual one."""
         # The limit is the module's own and 128 KB: less than one long speech.
         csv.field_size_limit(_LONGEST_CELL)
-        delimiters = dict.fromkeys([format_.delimiter, ",", ";", "\t", "|"])
-        headers = {delimiter: _header(path, format_, delimiter) for delimiter in delimiters}
-        fitting = [delimiter for delimiter, header in headers.items() if text_column in header]
-        delimiter = (fitting or [format_.delimiter])[0]
-        return cls(path, format_, delimiter, _distinct(path, headers[delimiter]))
+        usual = format_.delimiter, _header(path, format_, format_.delimiter)
+        others = (each for each in (",", ";", "\t", "|") if each != format_.delimiter)
+        headers = chain([usual], ((each, _header(path, format_, each)) for each in others))
+        delimiter, header = next((each for each in headers if text_column in each[1]), usual)
+        return cls(path, format_, delimiter, _distinct(path, header))
 
     def cells(self) -> Iterator[Cells]:
         """Yield the rows; one with too few or too many cells carries that as its problem."""
         lines = _csv_rows(self.path, self.format, self.delimiter)
-        next(lines)
+        next(lines, None)
         for line, row in lines:
             yield Cells(dict(zip(self.columns, row, strict=False)), self._problem(line, row))
 
