@@ -87,11 +87,6 @@ class Verdict:
         """What failed, code's findings first: the critique a refiner gets."""
         return tuple(f for f in (*self.code_findings, *self.findings) if f.finding == "fail")
 
-    @property
-    def refines(self) -> bool:
-        """Whether this verdict asks for another attempt: an advisory judge's fail does not, code's does."""
-        return self.verdict == "rejected" and (bool(self.code_findings) or not self.advisory)
-
     def to_record(self, *, attempt: int, model: str | None, calls: Sequence[Call] = ()) -> VerdictRecord:
         """Return the verdict as the state carries it."""
         return VerdictRecord(

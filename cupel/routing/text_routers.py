@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -167,20 +167,6 @@ class NeighbourRouter:
             threshold=self.threshold,
             name=self.name,
         )
-
-
-def threshold_for_share(rows: RunRows, gain: Callable[[Sequence[str]], FloatArray], share: float) -> float:
-    """The gain above which about this share of these rows lies; a budget in strong calls.
-
-    >>> rows = RunRows.from_columns(weak=[0, 1], strong=[1, 1], text=["a", "bb"])
-    >>> threshold_for_share(rows, lambda texts: np.array([float(len(t)) for t in texts]), 0.5)
-    2.0
-    """
-    if not 0 <= share <= 1:
-        raise SettingError(f"share of strong calls is {share}; give a number in [0, 1]")
-    ordered = np.sort(gain(rows.text))[::-1]
-    sent = round(share * len(ordered))
-    return float(ordered[sent - 1]) if sent else float("inf")
 
 
 def best_threshold(rows: RunRows, scores: FloatArray, *, keep: float = 0.95) -> float:

@@ -86,20 +86,6 @@ class Calibration:
         table = _table(matrix, len(self.features))
         return self.score_map(raw_scores(table, self.features))
 
-    def applies_to(
-        self, *, task: str, prompt_version: str, model: str, signals: Sequence[str], field: str = ""
-    ) -> str | None:
-        """None where the calibration is valid for these, else what changed, for the warning."""
-        now = Binding(task=task, prompt_version=prompt_version, model=model, field=field)
-        changed = [
-            f"{what.replace('_', ' ')} was {before!r} and is {asdict(now)[what]!r}"
-            for what, before in asdict(self.binding).items()
-            if before != asdict(now)[what]
-        ]
-        if missing := sorted(set(self.signals) - set(signals)):
-            changed.append(f"signals no longer computed: {', '.join(missing)}")
-        return f"not calibrated: {'; '.join(changed)}; run `cupel calibrate` again" if changed else None
-
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return {"format": _FORMAT, **asdict(self)}

@@ -184,16 +184,6 @@ def test_what_code_found_rejects_whatever_the_judge_says():
     assert [f.criterion for f in result.failed] == ["quote", "clear"]
 
 
-def test_an_advisory_judge_refines_nothing_but_code_does():
-    """Its fail is shown; a fault found by code still asks for another attempt."""
-    rejected = findings(grounded="fail", complete="pass", clear="pass")
-    fault = Finding(criterion="schema", finding="fail", reasoning="/: bad")
-
-    assert aggregate(rejected, CRITERIA).refines
-    assert not aggregate(rejected, CRITERIA, advisory=True).refines
-    assert aggregate(None, CRITERIA, code_findings=[fault], advisory=True).refines
-
-
 def test_a_verdict_is_carried_by_the_state_as_plain_data():
     """A verdict has every key the state documents, and no other."""
     record = aggregate(findings(grounded="pass", complete="pass", clear="pass"), CRITERIA).to_record(
