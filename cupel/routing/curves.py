@@ -83,16 +83,6 @@ def random_curve(rows: RunRows) -> Curve:
     )
 
 
-def oracle_scores(rows: RunRows) -> FloatArray:
-    """The ceiling of any router: it sees both answers."""
-    return rows.strong - rows.weak
-
-
-def oracle_escalation_scores(rows: RunRows) -> FloatArray:
-    """The ceiling of any cascade: it sees whether the cheap record is wrong, not whether the strong one is right."""
-    return -rows.weak
-
-
 def _ends(rows: RunRows) -> dict[str, float]:
     return {
         "weak_quality": float(rows.weak.mean()),

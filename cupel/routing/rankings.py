@@ -11,11 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from cupel.errors import NotEnoughDataError
-from cupel.routing.curves import Kind
 from cupel.routing.features import Embed, Vectors, fit_vectors, reduce, unit_rows
 from cupel.routing.rows import FloatArray, RunRows
-from cupel.routing.text_routers import Prerouter
+from cupel.routing.text_routers import TextLearner
 
 DIMENSIONS = 64
 
@@ -44,44 +42,42 @@ def fit_latent(
     return LatentVectors(vectors, axes), placed
 
 
+class _RankingLearner(TextLearner):
+    needed_by = "a ranking by similarity"
+
+
 @dataclass(frozen=True)
 class WeightedRanking:
     """A Bradley-Terry duel of the two models in which similar logged texts weigh more."""
 
     vectors: Any
-    known: FloatArray
+    logged: FloatArray
+    """Vectors of the logged texts, shape (m, d)."""
     wins: FloatArray
     """1 where the strong model was better, 0 where the cheap one was, 0.5 for a tie."""
     base: float
 
     def __call__(self, texts: Sequence[str]) -> FloatArray:
         """P(strong wins) in [0, 1]: the maximum of the weighted likelihood, which two models have in closed form."""
-        near = np.maximum(self.vectors(texts) @ self.known.T, 0)
+        near = np.maximum(self.vectors(texts) @ self.logged.T, 0)
         weight = self.base ** (1 + near / np.maximum(near.max(axis=1, keepdims=True), 1e-12))
         return np.asarray((weight @ self.wins) / weight.sum(axis=1), dtype=np.float64)
 
 
 @dataclass(frozen=True, kw_only=True)
-class SimilarityRanking:
+class SimilarityRanking(_RankingLearner):
     """Learns `WeightedRanking`; ω = γ^(1 + similarity / largest similarity)."""
 
     base: float = 1000.0
     """γ; the paper's 10 was meant for large embeddings, TF-IDF needs a steeper weight."""
-    embed: Embed | None = None
     threshold: float = 0.5
     name: str = "similarity-weighted ranking"
-    kind: Kind = "router"
-    signals: tuple[str, ...] = ()
 
-    def fit(self, rows: RunRows) -> Prerouter:
+    def learn(self, rows: RunRows) -> WeightedRanking:
         """Keep these rows' duels."""
-        _texts(rows)
-        vectors, known = fit_latent(rows.text, self.embed, dimensions=128)
-        return Prerouter(
-            gain=WeightedRanking(vectors, known, _wins(rows), self.base),
-            threshold=self.threshold,
-            name=self.name,
-        )
+        vectors, logged = fit_latent(rows.text, self.embed, dimensions=128)
+        wins = np.asarray(0.5 + 0.5 * np.sign(rows.strong - rows.weak), dtype=np.float64)
+        return WeightedRanking(vectors, logged, wins, self.base)
 
 
 @dataclass(frozen=True)
@@ -105,27 +101,21 @@ class FactorGain:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MatrixFactorisation:
+class MatrixFactorisation(_RankingLearner):
     """Learns `FactorGain` from each model's right and wrong answers by gradient descent (Adam)."""
 
     factors: int = 16
     steps: int = 300
     rate: float = 0.02
     penalty: float = 0.01
-    embed: Embed | None = None
-    threshold: float = 0.0
     seed: int = 0
     name: str = "matrix factorisation"
-    kind: Kind = "router"
-    signals: tuple[str, ...] = ()
 
-    def fit(self, rows: RunRows) -> Prerouter:
+    def learn(self, rows: RunRows) -> FactorGain:
         """Two models and all texts in one space."""
-        _texts(rows)
         vectors, placed = fit_latent(rows.text, self.embed)
         outcome = np.column_stack([rows.weak, rows.strong])
-        gain = FactorGain(vectors, *self._descend(placed, outcome))
-        return Prerouter(gain=gain, threshold=self.threshold, name=self.name)
+        return FactorGain(vectors, *self._descend(placed, outcome))
 
     def _descend(self, placed: FloatArray, outcome: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         rng = np.random.default_rng(self.seed)
@@ -153,14 +143,3 @@ class MatrixFactorisation:
             error.T @ projected + self.penalty * models / models.shape[1],
             error.sum(axis=0),
         ]
-
-
-def _wins(rows: RunRows) -> FloatArray:
-    return np.asarray(0.5 + 0.5 * np.sign(rows.strong - rows.weak), dtype=np.float64)
-
-
-def _texts(rows: RunRows) -> None:
-    if not rows.text:
-        raise NotEnoughDataError(
-            f"{rows.name} has no texts; a ranking by similarity needs them in column `text`"
-        )

@@ -132,14 +132,14 @@ def _resample(
     played: Played, rows: RunRows, measure: Callable[[Curve], float | None], times: int, seed: int
 ) -> list[float | None]:
     rng = np.random.default_rng(seed)
-    found = []
+    values = []
     for _ in range(times):
         chosen = rng.integers(len(rows), size=len(rows))
         part = replace(
             played, scores=played.scores[chosen], sent=played.sent[chosen], fold=played.fold[chosen]
         )
-        found.append(measure(curve_of(part, rows.take(chosen))))
-    return found
+        values.append(measure(curve_of(part, rows.take(chosen))))
+    return values
 
 
 def baselines() -> list[Policy]:

@@ -8,14 +8,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from cupel.errors import InputError, NotEnoughDataError, SettingError
 from cupel.routing.confidence.combination import Feature, combined_features, raw_scores, single_feature
 from cupel.routing.confidence.maps import ScoreMap, fit_map
+from cupel.routing.rows import FloatArray
 from cupel.stats import auroc, brier, expected_calibration_error
-
-FloatArray = NDArray[np.float64]
 
 FEWEST_LABELS = 20
 """Fewer labels than this do not calibrate anything."""

@@ -10,9 +10,8 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from cupel.routing.rows import FloatArray
 
 PLATT_BELOW = 200
 ISOTONIC_FROM = 1000
