@@ -24,8 +24,8 @@ from typing import Any, Self
 from aiohttp import web
 
 from cupel.testing.batches import BatchEndpoints, BatchScript
-from cupel.testing.bucket import Bucket
 from cupel.testing.faults import FAULTS, STATUSES, UNBILLED, check_faults, choose_fault
+from cupel.testing.leaky_bucket import LeakyBucket
 from cupel.testing.replies import (
     RawReply,
     answer_by_schema,
@@ -109,8 +109,8 @@ class ScriptedProvider:
         """The headers of every request, names in lower case."""
 
         self._limits = {
-            "requests": Bucket(requests_per_minute, minute_s),
-            "tokens": Bucket(tokens_per_minute, minute_s),
+            "requests": LeakyBucket(requests_per_minute, minute_s),
+            "tokens": LeakyBucket(tokens_per_minute, minute_s),
         }
         self._attempts: Counter[str] = Counter()
         self._answered: set[str] = set()
