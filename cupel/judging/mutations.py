@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cupel.judging.checks import walk
+from cupel.metrics import resolve_schema
 from cupel.state import Record
 
 UNCHANGED = "unchanged"
@@ -50,15 +52,15 @@ def mutate(record: Record, schema: Mapping[str, Any], *, text: str, seed: int = 
         text: The document, from whose words false quotes are made.
         seed: Seed of the choice of places; the same call spoils the same way.
     """
-    made = [Mutation(UNCHANGED, copy.deepcopy(record), "", "")]
+    mutations = [Mutation(UNCHANGED, copy.deepcopy(record), "", "")]
     for name, spoil in MUTATIONS.items():
         # a generator of its own for each, so that one way not applying leaves the others as they are
         drawing = random.Random(f"{seed} {name}")
         spoiled = _Sheet(copy.deepcopy(record), schema, text, drawing)
         done = spoil(spoiled)
         if done is not None:
-            made.append(Mutation(name, spoiled.record, *done))
-    return made
+            mutations.append(Mutation(name, spoiled.record, *done))
+    return mutations
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class _Sheet:
         self.leaves = list(self._walk({"": record}, "", "", schema))
 
     def _walk(self, holder: Any, key: Any, path: str, schema: Mapping[str, Any]) -> Iterator[_Leaf]:
-        schema, value = self.resolved(schema), holder[key]
+        schema, value = resolve_schema(schema, self.root), holder[key]
         if isinstance(value, dict):
             for name in value:
                 yield from self._walk(
@@ -98,21 +100,9 @@ class _Sheet:
         else:
             yield _Leaf(path, holder, key, schema)
 
-    def resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The schema behind `$ref`, or the choice of `anyOf` that is not null, with the marks beside it."""
-        marks = {key: value for key, value in schema.items() if key.startswith("x-")}
-        reference = schema.get("$ref")
-        if isinstance(reference, str) and reference.startswith("#/"):
-            node: Any = self.root
-            for part in reference[2:].split("/"):
-                node = node.get(part, {}) if isinstance(node, Mapping) else {}
-            return {**self.resolved(node), **marks}
-        choice = next((c for c in schema.get("anyOf", ()) if c.get("type") != "null"), None)
-        return {**self.resolved(choice), **marks} if choice else schema
-
     def lists(self) -> list[tuple[str, list[Any]]]:
         """Every list that holds something, by path."""
-        return [(path, items) for path, items in _lists(self.record, "") if items]
+        return [(path, value) for path, value in walk(self.record) if isinstance(value, list) and value]
 
     def free_texts(self) -> list[_Leaf]:
         """Texts the model worded itself: no quote, label, id or reference."""
@@ -127,16 +117,6 @@ class _Sheet:
 
     def quotes(self) -> list[_Leaf]:
         return [leaf for leaf in self.leaves if isinstance(leaf.value, str) and leaf.schema.get("x-grounded")]
-
-
-def _lists(value: Any, path: str) -> Iterator[tuple[str, list[Any]]]:
-    if isinstance(value, dict):
-        for key, child in value.items():
-            yield from _lists(child, f"{path}/{key}")
-    elif isinstance(value, list):
-        yield path, value
-        for index, child in enumerate(value):
-            yield from _lists(child, f"{path}/{index}")
 
 
 _Done = tuple[str, str] | None

@@ -51,7 +51,7 @@ def find_differences(
     >>> schema = {"properties": {"claims": quoted, "premises": quoted}}
     >>> given = {"claims": [{"quote": "prices rose by a third"}], "premises": []}
     >>> wanted = {"claims": [], "premises": [{"quote": "prices rose by a third"}]}
-    >>> [(found.kind, found.words) for found in find_differences(given, wanted, schema)]
+    >>> [(each.kind, each.words) for each in find_differences(given, wanted, schema)]
     [('premises_as_claims', 'the record has 1 of the 1 premises among its claims')]
     """
     if record is None:
@@ -59,12 +59,12 @@ def find_differences(
     properties = schema.get("properties", {})
     annotated = [name for name in reference if name in properties]
     quoted = {name: field for name in annotated if (field := _quote_field(properties[name]))}
-    found = _of_items(_items(record, quoted), _items(reference, quoted))
+    differences = _of_items(_items(record, quoted), _items(reference, quoted))
     for name in annotated:
         if name not in quoted and record_metric(record, reference, metric=name, schema=schema) < 0.999:
             words = _of_field(name, record.get(name), reference[name], properties[name])
-            found.append(Difference(name, words))
-    return found
+            differences.append(Difference(name, words))
+    return differences
 
 
 def _quote_field(schema: Mapping[str, Any]) -> str | None:

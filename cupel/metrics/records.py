@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cupel.metrics.assignment import best_pairs
-from cupel.metrics.counts import quality
+from cupel.metrics.counts import shared_f1
 from cupel.metrics.words import words
 
 SAME_QUOTE = 0.5
@@ -70,7 +70,7 @@ def _items(comparison: _Comparison) -> float:
         if isinstance(ours, list) and isinstance(theirs, list):
             shared += sum(worth for _, _, worth in comparison.paired(ours, theirs, properties.get(name, {})))
             given, wanted = given + len(ours), wanted + len(theirs)
-    return quality(shared, given - shared, wanted - shared).f1 if given + wanted else 1.0
+    return shared_f1(shared, given, wanted) if given + wanted else 1.0
 
 
 METRICS: Mapping[str, Callable[[_Comparison], float]] = {
@@ -91,6 +91,7 @@ class _Comparison:
         self.record, self.reference = dict(record), dict(reference)
         self.schema = self._resolved(schema)
         self.ids: Ids | None = None
+        # ids pair as the rest of their items does; until then references cannot be compared, and are left out
         self.ids = self._paired_ids()
 
     def field(self, name: str) -> float:
@@ -103,7 +104,7 @@ class _Comparison:
         schema = self._resolved(schema)
         if isinstance(ours, list) and isinstance(theirs, list):
             shared = sum(worth for _, _, worth in self.paired(ours, theirs, schema))
-            return quality(shared, len(ours) - shared, len(theirs) - shared).f1 if ours or theirs else 1.0
+            return shared_f1(shared, len(ours), len(theirs)) if ours or theirs else 1.0
         if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
             return self.objects(ours, theirs, schema)
         if "x-refers-to" in schema:
@@ -132,7 +133,7 @@ class _Comparison:
     ) -> list[tuple[int, int, float]]:
         """The best one-to-one pairing of two lists, with what each pair is worth."""
         schema = self._resolved(schema)
-        items = {**schema.get("items", {}), **{key: schema[key] for key in _MARKS if key in schema}}
+        items = {**schema.get("items", {}), **_marks(schema)}
         worth = [[self.values(one, other, items) for other in theirs] for one in ours]
         return [(row, column, worth[row][column]) for row, column in best_pairs(worth)]
 
@@ -163,20 +164,23 @@ class _Comparison:
         return next((name for name, child in items.get("properties", {}).items() if child.get("x-id")), None)
 
     def _resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The schema behind a reference, and the one choice of `anyOf` that is not null."""
-        reference = schema.get("$ref")
-        if isinstance(reference, str) and reference.startswith("#/"):
-            node: Any = self.root
-            for part in reference[2:].split("/"):
-                node = node.get(part, {}) if isinstance(node, Mapping) else {}
-            return {**self._resolved(node), **{key: schema[key] for key in _MARKS if key in schema}}
-        for choice in schema.get("anyOf", ()):
-            if choice.get("type") != "null":
-                return {**self._resolved(choice), **{key: schema[key] for key in _MARKS if key in schema}}
-        return schema
+        return resolve_schema(schema, self.root)
 
 
-_MARKS = ("x-grounded", "x-id", "x-refers-to")
+def resolve_schema(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema behind `$ref`, or the choice of `anyOf` that is not null, with the marks beside it."""
+    reference = schema.get("$ref")
+    behind: Any = next((choice for choice in schema.get("anyOf", ()) if choice.get("type") != "null"), None)
+    if isinstance(reference, str) and reference.startswith("#/"):
+        behind = root
+        for part in reference[2:].split("/"):
+            behind = behind.get(part, {}) if isinstance(behind, Mapping) else {}
+    return schema if behind is None else {**resolve_schema(behind, root), **_marks(schema)}
+
+
+def _marks(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """What Cupel adds to JSON Schema: `x-grounded`, `x-id`, `x-refers-to`."""
+    return {key: value for key, value in schema.items() if key.startswith("x-")}
 
 
 def _fill(value: Any) -> bool:
@@ -209,5 +213,4 @@ def word_f1(one: str, other: str) -> float:
     ours, theirs = Counter(words(one)), Counter(words(other))
     if not ours or not theirs:
         return float(one.strip() == other.strip())
-    shared = (ours & theirs).total()
-    return quality(shared, ours.total() - shared, theirs.total() - shared).f1
+    return shared_f1((ours & theirs).total(), ours.total(), theirs.total())

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 import pytest
 from jsonschema import Draft202012Validator
 
-from cupel.judging.findings import Criterion, Finding, aggregate, judge_schema, read_judgement
+from cupel.judging.findings import Finding, aggregate, judge_schema, read_judgement
+from cupel.task import TaskCriterion
 
 TEXT = "We must act now. The costs of waiting are higher."
 
 CRITERIA = (
-    Criterion("grounded", "Does every claim stand in the text?", critical=True),
-    Criterion("complete", "Is every claim listed?", weight=2),
-    Criterion("clear", "Is every claim clear?", weight=1),
+    TaskCriterion("grounded", "Does every claim stand in the text?", critical=True),
+    TaskCriterion("complete", "Is every claim listed?", weight=2),
+    TaskCriterion("clear", "Is every claim clear?", weight=1),
 )
 
 
@@ -166,7 +167,7 @@ def test_no_criteria_leave_nothing_to_accept():
 
 def test_criteria_without_weight_can_still_veto():
     """Where all are critical, weights may be left at nothing."""
-    criteria = [Criterion("a", "?", critical=True, weight=0)]
+    criteria = [TaskCriterion("a", "?", critical=True, weight=0)]
 
     assert aggregate(findings(a="pass"), criteria).verdict == "accepted"
     assert aggregate(findings(a="fail"), criteria).verdict == "rejected"
