@@ -77,13 +77,12 @@ def attach_columns(df: pd.DataFrame, outcomes: Iterable[Outcome | None], task: s
         ValueError: If there are more or fewer outcomes than rows.
     """
     check_columns(df.columns, task, source=_NAME)
-    found = [outcome_columns(outcome, task) for outcome in outcomes]
-    if len(found) != len(df):
-        msg = f"{len(found)} outcomes for {len(df)} rows"
-        raise ValueError(msg)
+    rows = [outcome_columns(outcome, task) for outcome in outcomes]
+    if len(rows) != len(df):
+        raise ValueError(f"{len(rows)} outcomes for {len(df)} rows")
     result = df.copy()
     for column in task_columns(task):
-        result[column] = _series([values[column] for values in found], column, task, index=df.index)
+        result[column] = _series([values[column] for values in rows], column, task, index=df.index)
     return result
 
 
@@ -107,8 +106,7 @@ def _chosen(
     for column, option in wanted:
         require_column(column, columns, source=_NAME, option=option)
         if columns.count(column) > 1:
-            msg = f"{_NAME}: column {column!r} occurs twice; give each column its own name"
-            raise InputError(msg)
+            raise InputError(f"{_NAME}: column {column!r} occurs twice; give each column its own name")
     return [column for column, _ in wanted]
 
 
