@@ -32,11 +32,7 @@ _OPENERS = frozenset({"solution", "answer", "final answer", "explanation", "reas
 
 
 def code_checks(
-    record: Record,
-    schema: Mapping[str, Any],
-    evidence: Sequence[Evidence],
-    *,
-    text: str,
+    record: Record, schema: Mapping[str, Any], evidence: Sequence[Evidence], *, text: str
 ) -> tuple[Finding, ...]:
     """Check a record by code alone.
 
@@ -122,10 +118,7 @@ def walk(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _quote_faults(
-    record: Record,
-    schema: Mapping[str, Any],
-    evidence: Sequence[Evidence],
-    text: str,
+    record: Record, schema: Mapping[str, Any], evidence: Sequence[Evidence], text: str
 ) -> Iterator[Finding]:
     by_path = {entry["path"]: entry for entry in evidence}
     for path, quote in grounded_quotes(record, schema):

@@ -284,8 +284,8 @@ def _monte_carlo(hits: Callable[[int, np.random.Generator], float], alpha: float
     """(hits + 1) / (draws + 1), with draws until 100 hits or enough to resolve `alpha`."""
     rng = np.random.default_rng(seed)
     enough = int(min(400_000, max(4_000, 40 / alpha)))
-    found, drawn = 0.0, 0
-    while drawn < enough and found < 100:
-        found += hits(2_000, rng)
+    counted, drawn = 0.0, 0
+    while drawn < enough and counted < 100:
+        counted += hits(2_000, rng)
         drawn += 2_000
-    return (found + 1) / (drawn + 1)
+    return (counted + 1) / (drawn + 1)

@@ -13,10 +13,12 @@ from typing import Any
 
 from aiohttp import web
 
+from cupel.testing.faults import draw
 from cupel.testing.replies import completion, refusal
 
 _ROOTS = "/{path:(v1|openai/v1)}"
 _MANY = 50_000
+_EXPIRED = {"code": "batch_expired", "message": "This request could not be executed in time."}
 
 
 @dataclass(slots=True)
@@ -158,14 +160,10 @@ class BatchEndpoints:
             if number >= answered:
                 self._taken.discard(_identity(line))
                 if job.ends == "expired":
-                    error = {
-                        "code": "batch_expired",
-                        "message": "This request could not be executed in time.",
-                    }
                     failed.append(
-                        json.dumps({"custom_id": line["custom_id"], "response": None, "error": error})
+                        json.dumps({"custom_id": line["custom_id"], "response": None, "error": _EXPIRED})
                     )
-            elif _draw(job.name, line) < self.script.failed_lines:
+            elif draw(f"{job.name}/{line['custom_id']}") < self.script.failed_lines:
                 self.counts.failed_lines += 1
                 self._taken.discard(_identity(line))
                 failed.append(_line(line, 500, {"error": {"message": "scripted", "code": "server_error"}}))
@@ -217,8 +215,3 @@ def _line(line: dict[str, Any], status: int, body: dict[str, Any]) -> str:
 
 def _identity(line: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(line["body"], sort_keys=True).encode()).hexdigest()
-
-
-def _draw(job: str, line: dict[str, Any]) -> float:
-    drawn = hashlib.sha256(f"{job}/{line['custom_id']}".encode()).digest()
-    return int.from_bytes(drawn[:8]) / 2**64

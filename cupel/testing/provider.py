@@ -24,7 +24,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from cupel.testing.batches import BatchEndpoints, BatchScript
-from cupel.testing.faults import FAULTS, STATUSES, UNBILLED, check_faults, choose_fault
+from cupel.testing.faults import STATUSES, UNBILLED, check_faults, choose_fault
 from cupel.testing.leaky_bucket import LeakyBucket
 from cupel.testing.replies import (
     RawReply,
@@ -36,8 +36,6 @@ from cupel.testing.replies import (
     prompt_tokens,
     refusal,
 )
-
-__all__ = ["FAULTS", "Counts", "RawReply", "ScriptedProvider"]
 
 Answer = Callable[[dict[str, Any]], Any]
 """From a request's body to the reply: text, a record (sent as JSON), or a `RawReply`."""
@@ -74,7 +72,7 @@ class ScriptedProvider:
         requests_per_minute: More get a 429 with `retry-after`; a burst up to the limit is allowed.
         tokens_per_minute: Likewise, counted as prompt and `max_tokens`.
         minute_s: Length of a minute, for tests in a hurry.
-        faults: Fault name to the share of requests that get it, see `FAULTS`.
+        faults: Fault name to the share of requests that get it, see `faults.FAULTS`.
         fail_first: Fault name to how many first attempts of every request get it.
         batches: How the files and batches endpoints of OpenAI and Groq behave.
         key: The only API key accepted; None accepts any.
@@ -266,5 +264,5 @@ def _in_a_loop() -> bool:
 
 
 def _identity(body: dict[str, Any]) -> str:
-    told = {key: value for key, value in body.items() if key not in _IGNORED}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    asked = {key: value for key, value in body.items() if key not in _IGNORED}
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()

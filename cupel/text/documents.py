@@ -231,8 +231,8 @@ def _cut(text: str, start: int, limit: int, *, reach: int) -> tuple[int, list[in
             return cuts[-1], cuts
     for gap in (_LINE_BREAK, _BLANK):
         # In the second half, so that one early blank does not make a tiny window.
-        if found := [match.end() for match in gap.finditer(text, (start + limit) // 2, limit)]:
-            return found[-1], []
+        if gaps := [match.end() for match in gap.finditer(text, (start + limit) // 2, limit)]:
+            return gaps[-1], []
     return limit, []
 
 

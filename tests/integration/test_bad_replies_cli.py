@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from cupel.testing.provider import RawReply, ScriptedProvider
-from cupel.testing.replies import completion
+from cupel.testing.provider import ScriptedProvider
+from cupel.testing.replies import RawReply, completion
 from tests.integration.cascade import record
 from tests.integration.test_run_cli import MODELS, answer, run
 

@@ -56,8 +56,8 @@ class TextIndex:
         first = self._first.of(_fingerprint(row.text, asked), row.position)
         if first is not None:
             return Twin(first, 1.0, exact=True)
-        found = self._near.original_of(row.text, asked, row.position) if self._near else None
-        return None if found is None else Twin(*found, exact=False)
+        original = self._near.original_of(row.text, asked, row.position) if self._near else None
+        return None if original is None else Twin(*original, exact=False)
 
 
 def check_similarity(near: float) -> float:
@@ -97,9 +97,8 @@ class _FirstSeen:
 
     def of(self, fingerprint: int, position: int) -> int | None:
         """Where it was first seen; None, and it is kept, when this is the first time."""
-        known = self._recent.get(fingerprint)
-        if known is not None:
-            return known
+        if (recent := self._recent.get(fingerprint)) is not None:
+            return recent
         place = bisect_left(self._hashes, fingerprint)
         if place < len(self._hashes) and self._hashes[place] == fingerprint:
             return self._positions[place]

@@ -63,10 +63,10 @@ class Aligner:
         quote = " ".join(words)
         if len(quote) > _LONG:
             encoded = "".join(self._codes.get(word, "\0") for word in words)
-            found = fuzz.partial_ratio_alignment(encoded, self._encoded, score_cutoff=_CUTOFF)
-            return None if found is None else (found.dest_start, found.dest_end)
-        found = fuzz.partial_ratio_alignment(quote, self._text.joined, score_cutoff=_CUTOFF)
-        return None if found is None else self._text.covering(found.dest_start, found.dest_end)
+            near = fuzz.partial_ratio_alignment(encoded, self._encoded, score_cutoff=_CUTOFF)
+            return None if near is None else (near.dest_start, near.dest_end)
+        near = fuzz.partial_ratio_alignment(quote, self._text.joined, score_cutoff=_CUTOFF)
+        return None if near is None else self._text.covering(near.dest_start, near.dest_end)
 
 
 def similarity(words: Sequence[str], passage: Sequence[str]) -> float:

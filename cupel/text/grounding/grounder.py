@@ -31,8 +31,8 @@ def ground(quote: str, text: str) -> Grounding:
     The last few texts stay prepared, so further quotes of the same text are cheap; `Grounder` does the same
     under the caller's control and hands out repeated quotes one place at a time.
 
-    >>> found = ground("we must accept", "Today we must not accept this.")
-    >>> found.match, found.start, found.end, found.diff
+    >>> quote = ground("we must accept", "Today we must not accept this.")
+    >>> quote.match, quote.start, quote.end, quote.diff
     ('altered', 6, 24, 'we must [-not-] accept')
     """
     return _prepare(text).ground(quote)
@@ -79,10 +79,10 @@ class Grounder:
         """The first free place that is verbatim, else normalised, else the first place at all."""
         spare: Grounding | None = None
         for match, span in self._places(words):
-            found = Grounding(match, *span, similarity=1.0, parts=(span,))
+            grounding = Grounding(match, *span, similarity=1.0, parts=(span,))
             if self._stripped(span) not in taken:
-                return found
-            spare = spare or found
+                return grounding
+            spare = spare or grounding
         return spare
 
     def _places(self, words: Tokens) -> Iterator[tuple[Match, Span]]:

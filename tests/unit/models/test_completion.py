@@ -12,7 +12,7 @@ from cupel.models.completion import CallSettings, complete
 from cupel.models.errors import ProviderCallError, ProviderConnectionError, ProviderTimeoutError
 from cupel.models.factory import aclose_models, open_model
 from cupel.testing.models import scripted
-from cupel.testing.provider import RawReply
+from cupel.testing.replies import RawReply
 
 MESSAGES = [
     {"role": "system", "content": "Extract as JSON."},

@@ -12,7 +12,8 @@ from cupel.models.completion import Completion, complete
 from cupel.models.connections import proxy_for
 from cupel.models.errors import ProviderCallError
 from cupel.models.factory import open_model
-from cupel.testing.provider import RawReply, ScriptedProvider
+from cupel.testing.provider import ScriptedProvider
+from cupel.testing.replies import RawReply
 
 MODELS = ["openai:x", "groq:x"]
 HELLO = [{"role": "user", "content": "hello"}]
