@@ -75,6 +75,7 @@ class AutoMixPOMDP(OneSignal):
         """Beliefs from counts, then the best price."""
         _enough(rows)
         gain = expected_gains(rows, self.signal, self.smoothing)
+        # between two bins' gains every price decides alike, so these and 0 are all there is to try
         limits = np.unique(np.concatenate([gain, [0.0]]))
         choices = [tuple(bool(g >= limit) for g in gain) for limit in limits] + _cuts()
         return _best(rows, self.signal, choices, tuple(float(g) for g in gain), self.name)
@@ -86,6 +87,7 @@ def expected_gains(rows: RunRows, signal: str, smoothing: float) -> FloatArray:
     gain = rows.strong - rows.weak
     count = np.bincount(which, minlength=BINS + 1)
     total = np.bincount(which, weights=gain, minlength=BINS + 1)
+    # as if `smoothing` rows of average gain lay in every bin: a bin with few rows says little by itself
     return np.asarray((total + smoothing * gain.mean()) / (count + smoothing), dtype=np.float64)
 
 
@@ -97,6 +99,7 @@ def _cuts() -> list[tuple[bool, ...]]:
 def _best(
     rows: RunRows, signal: str, choices: list[tuple[bool, ...]], wish: tuple[float, ...], name: str
 ) -> BinnedPolicy:
+    # only the curve's two ends are read: any scores will do
     ends = curve(rows, np.zeros(len(rows)), signals=(signal,))
     policies = [
         BinnedPolicy(signal=signal, escalate_bins=choice, wish=wish, name=name)
@@ -117,6 +120,7 @@ def _lift(rows: RunRows, policy: BinnedPolicy, ends: Curve) -> float:
 def _bins(rows: RunRows, signal: str) -> IntArray:
     """0 for the lowest values, BINS for exactly 1; missing counts as lowest."""
     values = np.nan_to_num(signal_matrix(rows, (signal,))[:, 0], nan=0.0)
+    # less a trace: a share that rounding has put just above k / 8 is still in bin k
     return np.ceil(np.clip(values, 0, 1) * BINS - 1e-9).astype(np.int64)
 
 

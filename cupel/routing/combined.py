@@ -75,6 +75,7 @@ def _design(policy: SignalsAndTextPolicy, rows: RunRows) -> Any:
     from scipy import sparse
 
     table = _columns(rows, policy.signals)
+    # a missing signal counts as an average one, which after scaling adds nothing
     filled = np.where(np.isnan(table), policy.fill, table)
     return sparse.hstack([(filled - policy.fill) / policy.scale, policy.vectors(rows.text)]).tocsr()
 

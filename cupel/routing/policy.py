@@ -162,7 +162,7 @@ class Oracle:
 
     def escalates(self, rows: RunRows) -> BoolArray:
         """Where that helps."""
-        # a wholly right cheap record has the wish -1: anything above, by more than rounding, has an error to mend
+        # -1 is the wish of a wholly right cheap record; above it, by more than rounding, is an error to mend
         limit = 0.0 if self.kind == "router" else -1.0 + 1e-12
         return np.asarray(self.scores(rows) > limit, dtype=np.bool_)
 

@@ -59,6 +59,7 @@ class WeightedRanking:
 
     def __call__(self, texts: Sequence[str]) -> FloatArray:
         """P(strong wins) in [0, 1]: the maximum of the weighted likelihood, which two models have in closed form."""
+        # below 0 embeddings say "unlike": such texts weigh least, and alike, however unlike they are
         near = np.maximum(self.vectors(texts) @ self.logged.T, 0)
         weight = self.base ** (1 + near / np.maximum(near.max(axis=1, keepdims=True), 1e-12))
         return np.asarray((weight @ self.wins) / weight.sum(axis=1), dtype=np.float64)
@@ -119,12 +120,14 @@ class MatrixFactorisation(_RankingLearner):
 
     def _descend(self, placed: FloatArray, outcome: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         rng = np.random.default_rng(self.seed)
+        # the models' base rates are the start, so that only what the texts tell is left to learn
         means = np.clip(outcome.mean(axis=0), 0.01, 0.99)
         values = [
             rng.normal(0, 1 / np.sqrt(placed.shape[1]), (placed.shape[1], self.factors)),
             rng.normal(0, 0.5, (2, self.factors)),
             np.log(means / (1 - means)),
         ]
+        # Adam: mean and spread of each slope so far; both start at 0, which the divisions below make up for
         first, second = ([np.zeros_like(v) for v in values] for _ in range(2))
         for step in range(1, self.steps + 1):
             for k, slope in enumerate(self._slopes(placed, outcome, values)):
@@ -137,6 +140,7 @@ class MatrixFactorisation(_RankingLearner):
     def _slopes(self, placed: FloatArray, outcome: FloatArray, values: list[FloatArray]) -> list[FloatArray]:
         projection, models, offsets = values
         projected = placed @ projection
+        # of the logistic loss: predicted less seen, carried back to each of the three
         error = (1 / (1 + np.exp(-(projected @ models.T + offsets))) - outcome) / len(placed)
         return [
             placed.T @ (error @ models) + self.penalty * projection / len(projection),

@@ -98,6 +98,7 @@ class LogisticGain:
 
     def __call__(self, texts: Sequence[str]) -> FloatArray:
         """Expected gain, in [−1, 1]."""
+        # beyond ±50 the share is 0 or 1 to the last digit, and further out exp overflows
         p = 1 / (1 + np.exp(-np.clip(self.vectors(texts) @ self.weights + self.offsets, -50, 50)))
         return np.asarray(p[:, 1] - p[:, 0], dtype=np.float64)
 
@@ -115,6 +116,7 @@ class NeighbourGain:
     def __call__(self, texts: Sequence[str]) -> FloatArray:
         """Mean of strong − weak over the k nearest by cosine, in [−1, 1]."""
         means = []
+        # some at a time: the similarities to all logged texts are a dense matrix
         for start in range(0, len(texts), 500):
             near = _dense(self.vectors(texts[start : start + 500]) @ self.logged.T)
             nearest = np.argpartition(-near, self.neighbours - 1, axis=1)[:, : self.neighbours]
@@ -185,6 +187,7 @@ def best_threshold(rows: RunRows, scores: FloatArray, *, keep: float = 0.95) -> 
     """The highest gain threshold whose mix keeps `keep` of strong quality on these rows."""
     line = curve(rows, scores, kind="router")
     reached = np.flatnonzero(line.quality >= keep * line.strong_quality - 1e-12)
+    # the fewest strong calls that keep the quality: the curve has one more call at each point
     sent = int(reached[0]) if len(reached) else len(scores)
     return float(np.sort(scores)[::-1][sent - 1]) if sent else float("inf")
 

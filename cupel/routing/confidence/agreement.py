@@ -86,7 +86,7 @@ def best_total(similarity: Sequence[Sequence[float]]) -> float:
     >>> best_total([[0.9, 0.8], [0.8, 0.0]])
     1.6
     """
-    # added up along the shorter side, whichever record is first: the last digit of a float depends on the order
+    # added up along the shorter side: the last digit of a float depends on the order
     lengthwise = len(similarity) > len(similarity[0])
     rows = list(zip(*similarity, strict=True)) if lengthwise else similarity
     return float(sum(rows[row][column] for row, column in best_pairs(rows)))

@@ -64,6 +64,7 @@ class Calibration:
 
         Values that are None, NaN or absent count as missing.
         """
+        # asked for every document, and so without an array
         score, seen = 0.0, False
         for feature in self.features:
             value = signals.get(feature.name)
@@ -169,7 +170,9 @@ def _out_of_fold(
     table: FloatArray, right: FloatArray, names: Sequence[str], folds: int, *, fallback: FloatArray
 ) -> FloatArray:
     """Probabilities from parts that did not see the record; `fallback` where a part cannot be fitted."""
+    # a seed of its own: the same labels give the same file
     part = np.random.default_rng(0).permutation(len(right)) % folds
+    # where the other parts lack one kind, or a signal throughout, nothing can be fitted: these stay in-sample
     predicted = fallback.copy()
     for k in range(folds):
         rest = part != k

@@ -50,8 +50,10 @@ def combined_features(table: FloatArray, right: FloatArray, names: Sequence[str]
         SettingError: scikit-learn is missing.
     """
     bare = tuple(_bare_feature(name, table[:, k], right) for k, name in enumerate(names))
+    # that something could not be observed may tell as much as its value, so absence has a weight of its own
     values, absent = _transform(table, bare), np.isnan(table).astype(np.float64)
     design = np.column_stack([values, absent])
+    # in units of their spread, so that the ridge holds every column back alike
     scale = np.where(design.std(axis=0) > 0, design.std(axis=0), 1.0)
     weights = _logistic_weights(design / scale, right) / scale
     return tuple(

@@ -54,6 +54,7 @@ class Aligner:
         pairs = _pairs(passage, words)
         if not pairs:
             return window
+        # first the core both share, then, at its edges, the words the quote has put in place of others
         low, high = _densest(passage, pairs)
         low -= _replace(passage[:low][::-1], words[: pairs[low]][::-1])
         high += _replace(passage[high:], words[pairs[high - 1] + 1 :])

@@ -121,6 +121,7 @@ class Tokens:
             first = bisect_left(self.offsets, at)
             if self.is_whole(first, first + len(words)):
                 yield first
+            # one on, not one needle on: in "no no no" the quote "no no" stands twice
             at = self.joined.find(needle, at + 1)
 
     def between(self, start: int, end: int) -> Sequence[str] | None:
