@@ -19,7 +19,7 @@ _inside: list[tuple[int, int, int]] = []
 
 
 @contextmanager
-def seldom_collected() -> Iterator[None]:
+def collect_seldom() -> Iterator[None]:
     """Raise the thresholds to `THRESHOLDS` inside; one that is higher already, or a collector switched off, stays."""
     before = gc.get_threshold()
     _inside.append(_inside[0] if _inside else before)

@@ -40,7 +40,7 @@ from cupel.routing import (
     RunRows,
     ThresholdCascade,
     best_threshold,
-    certified_cascade,
+    certify_cascade,
     fit_calibration,
     uniform_sample,
 )
@@ -232,7 +232,7 @@ def certify_policy(found: Labelled, *, promise: Promise, seed: int = 0) -> Thres
     table, outcome = np.asarray(found.signals), np.asarray(found.right)
     known = [index for index in range(len(found.names)) if not np.isnan(table[:, index]).all()]
     fit = partial(fit_calibration, names=[found.names[index] for index in known], binding=found.binding)
-    return certified_cascade(table[:, known], outcome, fit=fit, promise=promise, seed=seed)
+    return certify_cascade(table[:, known], outcome, fit=fit, promise=promise, seed=seed)
 
 
 def replay_records(found: Labelled) -> list[dict[str, Any]]:

@@ -123,7 +123,7 @@ _Done = tuple[str, str] | None
 """Path and detail; None where the mutation does not apply."""
 
 
-def _item_dropped(sheet: _Sheet) -> _Done:
+def _drop_item(sheet: _Sheet) -> _Done:
     if not (lists := sheet.lists()):
         return None
     path, items = sheet.drawing.choice(lists)
@@ -143,7 +143,7 @@ def _ids(sheet: _Sheet, path: str, item: Mapping[str, Any]) -> set[Any]:
     return {item[key] for key in named if key in item}
 
 
-def _item_duplicated(sheet: _Sheet) -> _Done:
+def _duplicate_item(sheet: _Sheet) -> _Done:
     if not (lists := sheet.lists()):
         return None
     path, items = sheet.drawing.choice(lists)
@@ -152,7 +152,7 @@ def _item_duplicated(sheet: _Sheet) -> _Done:
     return f"{path}/{len(items) - 1}", f"repeats {path}/{at}"
 
 
-def _label_flipped(sheet: _Sheet) -> _Done:
+def _flip_label(sheet: _Sheet) -> _Done:
     labelled = [
         leaf for leaf in sheet.leaves if len(set(leaf.schema.get("enum", ())) - {None, leaf.value}) > 0
     ]
@@ -164,7 +164,7 @@ def _label_flipped(sheet: _Sheet) -> _Done:
     return leaf.path, f"{before!r} became {leaf.value!r}"
 
 
-def _reference_moved(sheet: _Sheet) -> _Done:
+def _move_reference(sheet: _Sheet) -> _Done:
     ids = [leaf.value for leaf in sheet.leaves if leaf.schema.get("x-id")]
     movable = [leaf for leaf in sheet.references() if leaf.value is not None and set(ids) - {leaf.value}]
     if not movable:
@@ -175,7 +175,7 @@ def _reference_moved(sheet: _Sheet) -> _Done:
     return leaf.path, f"{before!r} became {leaf.value!r}"
 
 
-def _quote_faked(sheet: _Sheet) -> _Done:
+def _fake_quote(sheet: _Sheet) -> _Done:
     """The document's own words in an order it never used: plausible, and said nowhere."""
     quotes, words = sheet.quotes(), sheet.text.split()
     if not quotes or len(words) < _LEAST_WORDS:
@@ -189,7 +189,7 @@ def _quote_faked(sheet: _Sheet) -> _Done:
     return None
 
 
-def _text_truncated(sheet: _Sheet) -> _Done:
+def _truncate_text(sheet: _Sheet) -> _Done:
     """The longest text cut in half: a quote then breaks off, but still stands in the document."""
     texts = [
         leaf for leaf in (*sheet.free_texts(), *sheet.quotes()) if len(leaf.value.split()) >= _LEAST_WORDS
@@ -202,7 +202,7 @@ def _text_truncated(sheet: _Sheet) -> _Done:
     return leaf.path, f"cut to {leaf.value!r}"
 
 
-def _master_key(sheet: _Sheet) -> _Done:
+def _say_master_key(sheet: _Sheet) -> _Done:
     if not (texts := sheet.free_texts() or sheet.quotes()):
         return None
     key = sheet.drawing.choice(MASTER_KEYS)
@@ -211,7 +211,7 @@ def _master_key(sheet: _Sheet) -> _Done:
     return texts[0].path, f"every text became {key!r}"
 
 
-def _praise_added(sheet: _Sheet) -> _Done:
+def _add_praise(sheet: _Sheet) -> _Done:
     if not (texts := sheet.free_texts() or sheet.quotes()):
         return None
     leaf = sheet.drawing.choice(texts)
@@ -220,13 +220,13 @@ def _praise_added(sheet: _Sheet) -> _Done:
 
 
 MUTATIONS: Mapping[str, Callable[[_Sheet], _Done]] = {
-    "item_dropped": _item_dropped,
-    "item_duplicated": _item_duplicated,
-    "label_flipped": _label_flipped,
-    "reference_moved": _reference_moved,
-    "quote_faked": _quote_faked,
-    "text_truncated": _text_truncated,
-    "master_key": _master_key,
-    "praise_added": _praise_added,
+    "item_dropped": _drop_item,
+    "item_duplicated": _duplicate_item,
+    "label_flipped": _flip_label,
+    "reference_moved": _move_reference,
+    "quote_faked": _fake_quote,
+    "text_truncated": _truncate_text,
+    "master_key": _say_master_key,
+    "praise_added": _add_praise,
 }
 """Ways to spoil a record, by name."""

@@ -90,7 +90,7 @@ def _of_items(ours: Sequence[_Item], theirs: Sequence[_Item]) -> list[Difference
     faults: dict[tuple[str, str], list[str]] = {}
     for row, column in pairs:
         if ours[row].field != theirs[column].field:
-            key = (f"{theirs[column].field}_as_{ours[row].field}", _is_misplaced(ours[row], theirs[column]))
+            key = (f"{theirs[column].field}_as_{ours[row].field}", _misplacement(ours[row], theirs[column]))
             faults.setdefault(key, []).append(ours[row].quote)
         elif worth[row][column] < SAME_EDGES:
             faults.setdefault(_edges(ours[row], theirs[column]), []).append(theirs[column].quote)
@@ -109,7 +109,7 @@ def _of_items(ours: Sequence[_Item], theirs: Sequence[_Item]) -> list[Difference
     ]
 
 
-def _is_misplaced(ours: _Item, theirs: _Item) -> str:
+def _misplacement(ours: _Item, theirs: _Item) -> str:
     return f"the record has {{}} of the {{}} {theirs.field} among its {ours.field}"
 
 

@@ -36,7 +36,7 @@ class Promise:
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
-def certified_cascade(
+def certify_cascade(
     signals: ArrayLike, right: ArrayLike, *, fit: FitMatrix, promise: Promise, seed: int = 0
 ) -> ThresholdCascade:
     """Fit the score on one part of the labels, certify its threshold on the rest.

@@ -39,7 +39,7 @@ def frame_rows(
     Raises:
         InputError: Naming a column that is not there, and those that are.
     """
-    chosen = _chosen(df, text, id_column, inputs or {})
+    chosen = _choose(df, text, id_column, inputs or {})
     total = len(df) if limit is None else min(limit, len(df))
     names = {name: str(column) for name, column in (inputs or {}).items()}
     ids = Ids()
@@ -96,7 +96,7 @@ def _series(values: list[Any], column: str, task: str, *, index: pd.Index[Any]) 
     return pd.Series(values, index=index, dtype="object" if pd.__version__.startswith("2.") else "str")
 
 
-def _chosen(
+def _choose(
     df: pd.DataFrame, text: Hashable, id_column: Hashable | None, inputs: Mapping[str, Hashable]
 ) -> list[Hashable]:
     wanted = [(text, "text="), *((column, f"inputs={{{name!r}: …}}") for name, column in inputs.items())]

@@ -97,14 +97,14 @@ class RowWriter:
 
     def write(self, row_values: Mapping[str, Any], outcome_columns: Mapping[str, Any]) -> None:
         """Write one row: the input's cells, then `outcome_columns(outcome, task)`."""
-        with _naming(self.path):
+        with _name_errors(self.path):
             self._sink.write({**row_values, **outcome_columns})
         self.rows += 1
 
     def close(self) -> Path:
         """Finish the file and put it in the target's place; returns the target."""
         try:
-            with _naming(self.path):
+            with _name_errors(self.path):
                 self._sink.finish()
                 if self._file is not self._part.file:
                     self._file.close()
@@ -175,9 +175,9 @@ class _CsvSink(_TextSink):
         self._line(cell_text(values.get(column)) for column in self.columns)
 
     def _line(self, cells: Iterable[str]) -> None:
-        self.put(self.delimiter.join(map(self._quoted, cells)) + "\n")
+        self.put(self.delimiter.join(map(self._quote, cells)) + "\n")
 
-    def _quoted(self, cell: str) -> str:
+    def _quote(self, cell: str) -> str:
         # csv.writer leaves a lone carriage return unquoted when lines end in a line feed (Python 3.11).
         if any(sign in cell for sign in (self.delimiter, '"', "\n", "\r")):
             return '"' + cell.replace('"', '""') + '"'
@@ -215,7 +215,7 @@ def _format(path: Path) -> Format:
 
 
 @contextlib.contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def _name_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

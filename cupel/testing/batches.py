@@ -129,7 +129,7 @@ class BatchEndpoints:
         self._jobs[job.name] = job
         if number < self.script.loses_answers and request.transport is not None:
             request.transport.abort()
-        return web.json_response(self._shown(job))
+        return web.json_response(self._describe(job))
 
     async def _list(self, request: web.Request) -> web.Response:
         jobs = list(reversed(self._jobs.values()))
@@ -137,7 +137,7 @@ class BatchEndpoints:
         after = request.query.get("after")
         start = names.index(after) + 1 if after else 0
         end = start + int(request.query.get("limit", "20"))
-        page = [self._shown(job) for job in jobs[start:end]]
+        page = [self._describe(job) for job in jobs[start:end]]
         return web.json_response({"object": "list", "data": page, "has_more": end < len(jobs)})
 
     async def _show(self, request: web.Request) -> web.Response:
@@ -146,7 +146,7 @@ class BatchEndpoints:
             return refusal(404, "not_found", "no such batch")
         if job.status == "in_progress" and time.monotonic() >= job.ready_at:
             await self._carry_out(job)
-        return web.json_response(self._shown(job))
+        return web.json_response(self._describe(job))
 
     async def _carry_out(self, job: _Job) -> None:
         """Answer the lines of a job whose time has come."""
@@ -170,17 +170,17 @@ class BatchEndpoints:
             else:
                 self.billed(line["body"])
                 done.append(_line(line, 200, completion(line["body"], self.answer(line["body"]), None)))
-        job.output, job.errors = self._kept(done), self._kept(failed)
+        job.output, job.errors = self._keep(done), self._keep(failed)
         job.status = job.ends
 
-    def _kept(self, lines: list[str]) -> str | None:
+    def _keep(self, lines: list[str]) -> str | None:
         if not lines:
             return None
         name = self._name("file")
         self._files[name] = "\n".join(lines) + "\n"
         return name
 
-    def _shown(self, job: _Job) -> dict[str, Any]:
+    def _describe(self, job: _Job) -> dict[str, Any]:
         errors = {"data": [{"code": "scripted", "message": "scripted failure"}]}
         return {
             "id": job.name,

@@ -29,7 +29,7 @@ from cupel.testing.leaky_bucket import LeakyBucket
 from cupel.testing.replies import (
     RawReply,
     answer_by_schema,
-    broken,
+    break_off,
     completion,
     cut,
     longest_reply,
@@ -195,9 +195,9 @@ class ScriptedProvider:
         )
         if fault:
             self.counts.by_fault[fault] += 1
-        return await self._limited(request, body, identity, fault)
+        return await self._admit(request, body, identity, fault)
 
-    async def _limited(
+    async def _admit(
         self, request: web.Request, body: dict[str, Any], identity: str, fault: str | None
     ) -> web.StreamResponse:
         asked = {"requests": 1.0, "tokens": float(prompt_tokens(body) + longest_reply(body))}
@@ -212,9 +212,9 @@ class ScriptedProvider:
             status, code = STATUSES[fault]
             more = {"retry-after": "0.05"} if status == STATUSES["http_429"][0] else {}
             return refusal(status, code, f"scripted fault {fault}", headers | more)
-        return await self._answered_with(request, body, identity, fault, headers | self._limit_headers())
+        return await self._send_answer(request, body, identity, fault, headers | self._limit_headers())
 
-    async def _answered_with(
+    async def _send_answer(
         self,
         request: web.Request,
         body: dict[str, Any],
@@ -223,7 +223,7 @@ class ScriptedProvider:
         headers: dict[str, str],
     ) -> web.StreamResponse:
         if fault in UNBILLED:
-            return await broken(request, fault)
+            return await break_off(request, fault)
         self._bill(body, identity)
         await asyncio.sleep(self.latency_s)
         answer = self.answer(body)

@@ -46,7 +46,7 @@ class TextIndex:
 
     def __init__(self, near: float | None = None) -> None:
         self._first = _FirstSeen()
-        self._near = None if near is None else _looking_for(check_similarity(near))
+        self._near = None if near is None else _near_of(check_similarity(near))
 
     def twin_of(self, row: Row) -> Twin | None:
         """The earlier row this one repeats, under the same inputs; else it is remembered."""
@@ -74,7 +74,7 @@ def check_similarity(near: float) -> float:
     return near
 
 
-def _looking_for(near: float) -> Near:
+def _near_of(near: float) -> Near:
     from cupel.text.duplicates.near import Near  # it needs numpy, and equal texts are found without
 
     return Near(near)

@@ -39,7 +39,7 @@ def has_gap(quote: str) -> bool:
     return _GAP.search(quote) is not None
 
 
-def elided_parts(quote: str, text: Tokens, *, used: Container[Span] = ()) -> tuple[Span, ...]:
+def find_parts(quote: str, text: Tokens, *, used: Container[Span] = ()) -> tuple[Span, ...]:
     """The span of each part of a quote with marked gaps, or nothing where it is not such a quote.
 
     Every part must say something (three words, or two beside a part of five), stand in the text word for word,
