@@ -153,25 +153,25 @@ def _duplicate_item(sheet: _Sheet) -> _Done:
 
 
 def _flip_label(sheet: _Sheet) -> _Done:
-    labelled = [
-        leaf for leaf in sheet.leaves if len(set(leaf.schema.get("enum", ())) - {None, leaf.value}) > 0
-    ]
-    if not labelled:
-        return None
-    leaf = sheet.drawing.choice(labelled)
-    before = leaf.value
-    leaf.put(sheet.drawing.choice([label for label in leaf.schema["enum"] if label not in {None, before}]))
-    return leaf.path, f"{before!r} became {leaf.value!r}"
+    labels = ((leaf, leaf.schema.get("enum", ())) for leaf in sheet.leaves)
+    return _exchange(
+        sheet, [(leaf, [x for x in names if x not in (None, leaf.value)]) for leaf, names in labels]
+    )
 
 
 def _move_reference(sheet: _Sheet) -> _Done:
     ids = [leaf.value for leaf in sheet.leaves if leaf.schema.get("x-id")]
-    movable = [leaf for leaf in sheet.references() if leaf.value is not None and set(ids) - {leaf.value}]
-    if not movable:
+    referring = [leaf for leaf in sheet.references() if leaf.value is not None]
+    return _exchange(sheet, [(leaf, [x for x in ids if x != leaf.value]) for leaf in referring])
+
+
+def _exchange(sheet: _Sheet, others: list[tuple[_Leaf, list[Any]]]) -> _Done:
+    """Put another of its possible values into one leaf that has any."""
+    if not (changeable := [(leaf, values) for leaf, values in others if values]):
         return None
-    leaf = sheet.drawing.choice(movable)
+    leaf, values = sheet.drawing.choice(changeable)
     before = leaf.value
-    leaf.put(sheet.drawing.choice([name for name in ids if name != before]))
+    leaf.put(sheet.drawing.choice(values))
     return leaf.path, f"{before!r} became {leaf.value!r}"
 
 
