@@ -40,7 +40,7 @@ from cupel.routing import (
     RunRows,
     ThresholdCascade,
     best_threshold,
-    certified_cascade,
+    certify_cascade,
     fit_calibration,
     uniform_sample,
 )
@@ -237,7 +237,7 @@ def certify_policy(labelled: Labelled, *, promise: Promise, seed: int = 0) -> Th
     measured = np.flatnonzero(~np.isnan(table).all(axis=0))
     names = [labelled.names[index] for index in measured]
     fit = partial(fit_calibration, names=names, binding=labelled.binding)
-    return certified_cascade(table[:, measured], right, fit=fit, promise=promise, seed=seed)
+    return certify_cascade(table[:, measured], right, fit=fit, promise=promise, seed=seed)
 
 
 def replay_records(labelled: Labelled) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, Self
 
-from cupel._gc import seldom_collected
+from cupel._gc import collect_seldom
 from cupel.cascade import read_signals
 from cupel.engine import (
     Batcher,
@@ -97,7 +97,7 @@ class Runner:
             await self._give_back()
             await self.runtime.aclose()
             raise
-        self._open.enter_context(seldom_collected())
+        self._open.enter_context(collect_seldom())
         return self
 
     async def _prepare(self) -> None:

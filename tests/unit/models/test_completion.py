@@ -13,7 +13,7 @@ from cupel.models.errors import ProviderCallError, ProviderConnectionError, Prov
 from cupel.models.factory import aclose_models, open_model
 from cupel.models.settings import CallSettings
 from cupel.testing.models import scripted
-from cupel.testing.provider import RawReply
+from cupel.testing.replies import RawReply
 
 MESSAGES = [
     {"role": "system", "content": "Extract as JSON."},

@@ -13,7 +13,8 @@ from cupel.models.connections import proxy_for
 from cupel.models.errors import ProviderCallError
 from cupel.models.factory import open_model
 from cupel.models.settings import CallSettings
-from cupel.testing.provider import RawReply, ScriptedProvider
+from cupel.testing.provider import ScriptedProvider
+from cupel.testing.replies import RawReply
 
 MODELS = ["openai:x", "groq:x"]
 HELLO = [{"role": "user", "content": "hello"}]

@@ -11,10 +11,10 @@ import pytest
 from cupel.errors import SettingError
 from cupel.models.completion import complete
 from cupel.models.errors import ProviderCallError
-from cupel.testing.faults import STATUSES
+from cupel.testing.faults import FAULTS, STATUSES
 from cupel.testing.filling import fill
 from cupel.testing.models import ScriptExhaustedError, reply, scripted
-from cupel.testing.provider import FAULTS, ScriptedProvider
+from cupel.testing.provider import ScriptedProvider
 
 BROKEN = ("close", "html", "error_in_200", "truncated_body")
 MESSAGES = [{"role": "user", "content": "<document>One. Two.</document>"}]
