@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from cupel.errors import NotEnoughDataError
-from cupel.routing.certify import Promise, certified_cascade
+from cupel.routing.certify import Promise, certify_cascade
 from cupel.routing.confidence.calibration import Binding, Calibration, fit_calibration
 from cupel.routing.threshold import RiskKind
 
@@ -88,7 +88,7 @@ def one_draw(
     """Share accepted and true risk over the whole population, for one sample of labels."""
     promise = Promise(risk=risk, delta=DELTA, kind=kind)
     try:
-        cascade = certified_cascade(
+        cascade = certify_cascade(
             case.score[chosen, None], case.right[chosen], fit=fit, promise=promise, seed=seed
         )
     except NotEnoughDataError:

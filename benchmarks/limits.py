@@ -28,9 +28,10 @@ import aiohttp
 
 from cupel.errors import CupelError
 from cupel.limits.circuit import Circuit
-from cupel.limits.classify import ReplyError, error_in_body
-from cupel.limits.limiter import Limiter, Slot
+from cupel.limits.limiter import Limiter
 from cupel.limits.retries import RetryPolicy, with_retries
+from cupel.limits.slot import Slot
+from cupel.models.replies import Reply, keep_headers, to_message
 
 DOCUMENTS = 45
 CONCURRENCY = 32
@@ -170,8 +171,8 @@ async def run(case: Case, url: str) -> Result:
         started = time.monotonic()
         await asyncio.gather(*(worker(client, todo, result) for _ in range(CONCURRENCY)))
         result.wall_s = time.monotonic() - started
-    (report,) = limiter.reports()
-    result.requests, result.rejected = report.requests, report.rejected
+    (lane,) = limiter.lanes
+    result.requests, result.rejected = lane.gauge.requests, lane.gauge.rejected
     return result
 
 
@@ -215,15 +216,12 @@ class Client:
         """One request; what it teaches goes to its slot."""
         assert slot is not None
         async with self.session.post(self.url, json=body) as reply:
-            data = await reply.json()
-            error = error_in_body(data)
-            if error is None:
-                used = int(data["usage"]["total_tokens"])
-                slot.learn(reply.headers, reply.status, used)
-                return used
-            status = reply.status if reply.status != 200 else error.status_code
-            slot.learn(reply.headers, status, text=str(error))
-            raise ReplyError(str(error), status_code=status, body=error.body)
+            headers = keep_headers(reply.raw_headers)
+            answer = to_message(Reply(reply.status, headers, await reply.read()), model=self.case.name)
+            assert answer.usage_metadata is not None
+            used = answer.usage_metadata["total_tokens"]
+            slot.learn(headers, reply.status, used)
+            return used
 
 
 def share(processes: int, *, seconds: float = 25.0, rpm: int = 600) -> int:

@@ -124,7 +124,8 @@ def groq_clients(url: str, opened: list[Any]) -> Iterator[tuple[str, Ask]]:
 
 
 def our_clients() -> Iterator[tuple[str, Ask]]:
-    from cupel.models.completion import CallSettings, complete
+    from cupel.models.completion import complete
+    from cupel.models.settings import CallSettings
 
     settings = CallSettings(max_output_tokens=500)
     for model in OURS:

@@ -19,15 +19,15 @@ _inside: list[tuple[int, int, int]] = []
 
 
 @contextmanager
-def seldom_collected() -> Iterator[None]:
+def collect_seldom() -> Iterator[None]:
     """Raise the thresholds to `THRESHOLDS` inside; one that is higher already, or a collector switched off, stays."""
-    found = gc.get_threshold()
-    _inside.append(_inside[0] if _inside else found)
-    if found[0]:
-        gc.set_threshold(*map(max, found, THRESHOLDS))
+    before = gc.get_threshold()
+    _inside.append(_inside[0] if _inside else before)
+    if before[0]:
+        gc.set_threshold(*map(max, before, THRESHOLDS))
     try:
         yield
     finally:
-        before = _inside.pop()
+        outside = _inside.pop()
         if not _inside:
-            gc.set_threshold(*before)
+            gc.set_threshold(*outside)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import os
-import threading
 from collections.abc import Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cupel.context import run_context
@@ -14,7 +14,6 @@ from cupel.engine import Packing
 from cupel.errors import SettingError
 from cupel.project import Project, find_project
 from cupel.runs import Job, Runner, enrich_frame, is_dask_frame
-from cupel.state import Outcome
 from cupel.tables import attach_columns, check_columns, frame_rows
 from cupel.task import TaskSpec, ad_hoc_task, check_by, load_task
 
@@ -40,21 +39,10 @@ def enrich(df: pd.DataFrame, task: str | None = None, **settings: Any) -> pd.Dat
 
 def _in_thread(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end in another thread, with the caller's context."""
-    result: list[T] = []
-    failure: list[BaseException] = []
-
-    def body() -> None:
-        try:
-            result.append(asyncio.run(work))
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            failure.append(error)
-
-    thread = threading.Thread(target=contextvars.copy_context().run, args=(body,), name="cupel-enrich")
-    thread.start()
-    thread.join()
-    if failure:
-        raise failure[0]
-    return result[0]
+    pool = ThreadPoolExecutor(1, "cupel-enrich")
+    result = pool.submit(contextvars.copy_context().run, asyncio.run, work)
+    pool.shutdown(wait=False)  # an interrupted cell is not held up by the thread
+    return result.result()
 
 
 async def aenrich(
@@ -126,10 +114,8 @@ async def aenrich(
         )
         return lazy
     table = frame_rows(df, text, id_column=doc_id, inputs=inputs or {}, limit=limit)
-    outcomes: list[Outcome | None] = []
     async with Runner(job, project) as runner:
-        async for _, outcome in runner.outcomes(table):
-            outcomes.append(outcome)
+        outcomes = [outcome async for _, outcome in runner.outcomes(table)]
     if runner.stop.error is not None:
         raise runner.stop.error
     unreached = [None] * (len(df) - len(outcomes))

@@ -12,6 +12,8 @@ from cupel.project import Project
 
 ROOT = Path(__file__).parent.parent
 os.environ.setdefault("LANGSMITH_TEST_TRACKING", "false")
+# tests run side by side: a BLAS that starts a thread per core in each process makes them wait for each other
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 DOORS = pytest.StashKey[list[str]]()
 TOGETHER = frozenset(

@@ -40,7 +40,7 @@ from cupel.routing import (
     RunRows,
     ThresholdCascade,
     best_threshold,
-    certified_cascade,
+    certify_cascade,
     fit_calibration,
     uniform_sample,
 )
@@ -51,17 +51,16 @@ from cupel.stats import auroc, expected_calibration_error
 from cupel.tables import Row, Table
 from cupel.task import TaskSpec
 
-LABEL_COLUMNS = ("id", "text", "signals", "quality", "strong_right", "cheap", "strong", "verify")
 BASIC = ("schema_valid", "quotes_grounded", "fields_filled")
 
 
 class BothTiers:
     """A stand-in for the graph that asks both tiers about every document, so that they can be compared."""
 
-    async def ainvoke(self, given: Mapping[str, Any], _config: object, *, context: RunContext) -> Outcome:
+    async def ainvoke(self, document: Mapping[str, Any], _config: object, *, context: RunContext) -> Outcome:
         """The cheap attempt with its signals, then the strong one; nothing is judged."""
         asking = current_asking()
-        state = await begin(given, asking)
+        state = await begin(document, asking)
         if state["problem"] is None:
             work = await take_up(state, context.model_copy(update={"policy": "none"}), asking)
             cheap = await attempt_record(work, asking, "cheap")
@@ -76,29 +75,43 @@ class BothTiers:
         return conclude(state)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """What both tiers made of one document of the sample."""
+
+    doc_id: str
+    text: str
+    signals: list[float]
+    """NaN where a signal is missing."""
+
+    quality: float
+    """The cheap record's task metric against the reference, in [0, 1]."""
+
+    right: bool
+    strong_right: bool
+    """True throughout where the strong record itself is the reference."""
+
+    cheap_usd: float
+    strong_usd: float
+    verify_usd: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Labelled:
     """The sample, as far as it could be labelled."""
 
-    doc_ids: list[str]
-    texts: list[str]
+    labels: list[Label]
     names: tuple[str, ...]
-    signals: list[list[float]]
-    """NaN where a signal is missing."""
+    """Of the signals."""
 
-    quality: list[float]
-    """The cheap record's task metric against the reference, in [0, 1]."""
-
-    right: list[int]
-    strong_right: list[int]
-    """1 throughout where the strong record itself is the reference."""
-
-    cheap_usd: list[float]
-    strong_usd: list[float]
-    verify_usd: list[float]
     binding: Binding
     unlabelled: int
     """Documents without a reference: no gold, or no strong record."""
+
+    @property
+    def right(self) -> list[bool]:
+        """Whether each cheap record is right."""
+        return [label.right for label in self.labels]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +119,6 @@ class CalibrationResult:
     """What `cupel calibrate` found, and where it was stored."""
 
     policy: ThresholdCascade
-    labelled: Labelled
     path: Path
     summary: dict[str, Any] = field(default_factory=dict)
 
@@ -146,15 +158,15 @@ async def label(
     *,
     gold: Mapping[str, Record] | None = None,
     field: str = "",
-) -> tuple[Labelled, Runner]:
+) -> Labelled:
     """Ask both tiers about the sample, and compare the cheap record with gold or with the strong record."""
     async with Runner(job, project, graph=BothTiers()) as runner:
         runner.progress.total = len(rows)
         outcomes = [(row, outcome) async for row, outcome in runner.outcomes(rows)]
     if runner.stop.error is not None:
         raise runner.stop.error
-    known = [(str(row.text), outcome) for row, outcome in outcomes if outcome is not None]
-    return label_rows(known, job.task, job.context, gold, field=field), runner
+    asked = [(str(row.text), outcome) for row, outcome in outcomes if outcome is not None]
+    return label_rows(asked, job.task, job.context, gold, field=field)
 
 
 def label_rows(
@@ -167,7 +179,7 @@ def label_rows(
 ) -> Labelled:
     """The outcomes of `BothTiers` as rows of signals and labels; of one field, or of whole records."""
     names = tuple(dict.fromkeys((*BASIC, *FREE, *read_signals(context))))
-    rows: dict[str, list[Any]] = {name: [] for name in LABEL_COLUMNS}
+    labels: list[Label] = []
     unlabelled, binding = 0, Binding(task=task.name, prompt_version="", model="", field=field)
     judged = replace(task, metric=field) if field else task
     for text, outcome in outcomes:
@@ -177,29 +189,22 @@ def label_rows(
             continue
         cheap, strong = outcome["attempts"][:2]
         binding = replace(binding, prompt_version=cheap["prompt_version"], model=cheap["model"])
-        own = [call for call in cheap["calls"] if call["kind"] != "verify"]
-        rows["id"].append(outcome["doc_id"])
-        rows["text"].append(text)
-        rows["signals"].append([_number(cheap["signals"].get(name)) for name in names])
-        rows["quality"].append(_quality(cheap["record"], reference, judged))
-        rows["strong_right"].append(int(_quality(strong["record"], reference, judged) >= task.wrong_below))
-        rows["cheap"].append(cost_of(own) or 0.0)
-        rows["verify"].append(cost_of(call for call in cheap["calls"] if call["kind"] == "verify") or 0.0)
-        rows["strong"].append(cost_of(strong["calls"]) or 0.0)
-    return Labelled(
-        doc_ids=rows["id"],
-        texts=rows["text"],
-        names=names,
-        signals=rows["signals"],
-        quality=rows["quality"],
-        right=[int(value >= task.wrong_below) for value in rows["quality"]],
-        strong_right=rows["strong_right"],
-        cheap_usd=rows["cheap"],
-        strong_usd=rows["strong"],
-        verify_usd=rows["verify"],
-        binding=binding,
-        unlabelled=unlabelled,
-    )
+        quality = _quality(cheap["record"], reference, judged)
+        label = Label(
+            doc_id=outcome["doc_id"],
+            text=text,
+            signals=[
+                math.nan if (value := cheap["signals"].get(name)) is None else float(value) for name in names
+            ],
+            quality=quality,
+            right=quality >= task.wrong_below,
+            strong_right=_quality(strong["record"], reference, judged) >= task.wrong_below,
+            cheap_usd=cost_of(call for call in cheap["calls"] if call["kind"] != "verify") or 0.0,
+            strong_usd=cost_of(strong["calls"]) or 0.0,
+            verify_usd=cost_of(call for call in cheap["calls"] if call["kind"] == "verify") or 0.0,
+        )
+        labels.append(label)
+    return Labelled(labels=labels, names=names, binding=binding, unlabelled=unlabelled)
 
 
 def _reference(outcome: Outcome, gold: Mapping[str, Record] | None) -> Record | None:
@@ -214,86 +219,86 @@ def _quality(record: Record | None, reference: Record, task: TaskSpec) -> float:
     return record_metric(record, reference, metric=task.metric, schema=task.schema)
 
 
-def _number(value: float | None) -> float:
-    return math.nan if value is None else float(value)
-
-
-def certify_policy(found: Labelled, *, promise: Promise, seed: int = 0) -> ThresholdCascade:
+def certify_policy(labelled: Labelled, *, promise: Promise, seed: int = 0) -> ThresholdCascade:
     """Fit the confidence on one part of the labels and certify its threshold on the other.
 
     Raises:
         NotEnoughDataError: Too few labels, or of one kind only; it says how many more would do.
     """
-    if not found.right:
+    if not labelled.labels:
         raise NotEnoughDataError(
-            f"none of the {found.unlabelled} sampled documents could be labelled: the strong model gave no record, "
+            f"none of the {labelled.unlabelled} sampled documents could be labelled: the strong model gave no record, "
             "or the gold file has none of these ids"
         )
-    table, outcome = np.asarray(found.signals), np.asarray(found.right)
-    known = [index for index in range(len(found.names)) if not np.isnan(table[:, index]).all()]
-    fit = partial(fit_calibration, names=[found.names[index] for index in known], binding=found.binding)
-    return certified_cascade(table[:, known], outcome, fit=fit, promise=promise, seed=seed)
+    table, right = (
+        np.asarray([label.signals for label in labelled.labels]),
+        np.asarray(labelled.right, dtype=int),
+    )
+    measured = np.flatnonzero(~np.isnan(table).all(axis=0))
+    names = [labelled.names[index] for index in measured]
+    fit = partial(fit_calibration, names=names, binding=labelled.binding)
+    return certify_cascade(table[:, measured], right, fit=fit, promise=promise, seed=seed)
 
 
-def replay_records(found: Labelled) -> list[dict[str, Any]]:
+def replay_records(labelled: Labelled) -> list[dict[str, Any]]:
     """The labelled sample as `cupel evaluate-routing` reads it: what any policy would have cost and kept on it."""
-    costly = [name for name in ("agreement", "self_verified", "self_consistency") if name in found.names]
+    costly = [name for name in ("agreement", "self_verified", "self_consistency") if name in labelled.names]
     return [
         {
-            "doc_id": found.doc_ids[n],
-            "text": found.texts[n],
-            "weak_correct": found.right[n],
-            "strong_correct": found.strong_right[n],
-            "weak_cost_usd": found.cheap_usd[n],
-            "strong_cost_usd": found.strong_usd[n],
+            "doc_id": label.doc_id,
+            "text": label.text,
+            "weak_correct": int(label.right),
+            "strong_correct": int(label.strong_right),
+            "weak_cost_usd": label.cheap_usd,
+            "strong_cost_usd": label.strong_usd,
             "signals": {
-                k: None if math.isnan(v) else v for k, v in zip(found.names, found.signals[n], strict=True)
+                name: None if math.isnan(value) else value
+                for name, value in zip(labelled.names, label.signals, strict=True)
             },
-            "signal_costs": {name: found.verify_usd[n] / len(costly) for name in costly},
+            "signal_costs": {name: label.verify_usd / len(costly) for name in costly},
         }
-        for n in range(len(found.right))
+        for label in labelled.labels
     ]
 
 
-def learnt_prerouter(found: Labelled) -> Prerouter:
+def learn_prerouter(labelled: Labelled) -> Prerouter:
     """A text router learnt from the sample: logistic regression on TF-IDF, at the cheapest point that keeps quality.
 
     Raises:
         NotEnoughDataError: If the labels are too few or of one kind only.
     """
-    rows = RunRows.from_records(replay_records(found), name="the calibration sample")
-    if len(set(found.right)) < 2:
+    rows = RunRows.from_records(replay_records(labelled), name="the calibration sample")
+    if len(set(labelled.right)) < 2:
         raise NotEnoughDataError(
-            f"all {len(found.right)} cheap records are {'right' if found.right[0] else 'wrong'}: a text router has "
+            f"all {len(labelled.right)} cheap records are {'right' if labelled.right[0] else 'wrong'}: a text router has "
             "nothing to learn from; it takes both kinds"
         )
     router = LogisticRouter().fit(rows)
     return replace(router, threshold=best_threshold(rows, router.scores(rows)))
 
 
-def summary(policy: ThresholdCascade, found: Labelled) -> dict[str, Any]:
+def summary(policy: ThresholdCascade, labelled: Labelled) -> dict[str, Any]:
     """What to tell a person: the certificate, how good the confidence is on the sample, and what is accepted."""
     certificate = policy.certificate
-    confidence = np.asarray(
-        [policy.score.probability(dict(zip(found.names, row, strict=True))) or 0.0 for row in found.signals]
-    )
-    right = np.asarray(found.right)
+    rows = [dict(zip(labelled.names, label.signals, strict=True)) for label in labelled.labels]
+    confidence = np.asarray([policy.score.probability(row) or 0.0 for row in rows])
+    right = np.asarray(labelled.right, dtype=int)
     both = 0 < right.sum() < len(right)
     return {
-        "task": found.binding.task,
-        "model": found.binding.model,
-        "prompt_version": found.binding.prompt_version,
+        "task": labelled.binding.task,
+        "model": labelled.binding.model,
+        "prompt_version": labelled.binding.prompt_version,
         "labels": len(right),
-        "unlabelled": found.unlabelled,
+        "unlabelled": labelled.unlabelled,
         "cheap_right": float(right.mean()),
         "accepted": float((confidence >= policy.threshold).mean()),
         "certified": bool(certificate and certificate.certified),
         "certificate": certificate.sentence() if certificate else "",
         "auroc": auroc(confidence, right) if both else None,
         "ece": expected_calibration_error(confidence, right),
-        "cheap_usd": float(np.sum(found.cheap_usd)),
-        "strong_usd": float(np.sum(found.strong_usd)),
-        "verify_usd": float(np.sum(found.verify_usd)),
+        "cheap_usd": float(np.sum([label.cheap_usd for label in labelled.labels])),
+        "strong_usd": float(np.sum([label.strong_usd for label in labelled.labels])),
+        "verify_usd": float(np.sum([label.verify_usd for label in labelled.labels])),
     }
 
 
@@ -322,32 +327,27 @@ async def calibrate(
     """
     if field and field not in job.task.schema["properties"]:
         raise SettingError(f"field={field!r}: {job.task.name} has {', '.join(job.task.schema['properties'])}")
-    found, _ = await label(rows, job, project, gold=gold, field=field)
-    versions = {
-        "task": found.binding.task,
-        "prompt": found.binding.prompt_version,
-        "model": found.binding.model,
-    }
-    dated = Promise(
-        risk=promise.risk,
-        delta=promise.delta,
-        kind=promise.kind,
+    labelled = await label(rows, job, project, gold=gold, field=field)
+    binding = labelled.binding
+    dated = replace(
+        promise,
         date=datetime.now(UTC).date().isoformat(),
         wrong_means="strong" if gold is None else "gold",
-        versions=versions,
+        versions={"task": binding.task, "prompt": binding.prompt_version, "model": binding.model},
     )
-    policy = certify_policy(found, promise=dated, seed=seed)
+    policy = certify_policy(labelled, promise=dated, seed=seed)
     path = policy_path(project.state, job.task.name, field)
-    await asyncio.to_thread(_store, path, policy.to_json())
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in replay_records(found))
-    await asyncio.to_thread(_store, path.with_suffix(".rows.jsonl"), lines)
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in replay_records(labelled))
+    await asyncio.to_thread(store, path, policy.to_json())
+    await asyncio.to_thread(store, path.with_suffix(".rows.jsonl"), lines)
     if prerouter:
-        learnt = await asyncio.to_thread(learnt_prerouter, found)
-        await asyncio.to_thread(_store, path.with_suffix(".prerouter.json"), learnt.to_json())
-    return CalibrationResult(policy=policy, labelled=found, path=path, summary=summary(policy, found))
+        learnt = await asyncio.to_thread(learn_prerouter, labelled)
+        await asyncio.to_thread(store, path.with_suffix(".prerouter.json"), learnt.to_json())
+    return CalibrationResult(policy=policy, path=path, summary=summary(policy, labelled))
 
 
-def _store(path: Path, text: str) -> None:
+def store(path: Path, text: str) -> None:
+    """Write a file of policies whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_suffix(".part")
     scratch.write_text(text, encoding="utf-8")

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cupel.calibration.confidence import store
 from cupel.cascade import attempt_record, begin, conclude, take_up
 from cupel.context import RunContext
 from cupel.engine import (
     Packing,
     PackingCertificate,
     PackTerms,
+    Place,
     arrange,
     certificate_path,
     current_asking,
@@ -41,10 +43,10 @@ FEWEST_PACKS = 10
 class AloneAndPacked:
     """A stand-in for the graph that asks the cheap model about every document alone, and in its pack."""
 
-    async def ainvoke(self, given: Mapping[str, Any], _config: object, *, context: RunContext) -> Outcome:
+    async def ainvoke(self, document: Mapping[str, Any], _config: object, *, context: RunContext) -> Outcome:
         """Both attempts, the single one first; which pack it was stands among the second one's signals."""
         asking = current_asking()
-        state = await begin(given, asking)
+        state = await begin(document, asking)
         if state["problem"] is None and asking.place is not None:
             work = await take_up(state, context, asking)
             single = await attempt_record(work, replace(asking, place=None), "cheap")
@@ -101,9 +103,8 @@ class PackingResult:
 
     def summary(self) -> dict[str, Any]:
         """For a person, or for `--json`."""
-        told = {name: getattr(self.certificate, name) for name in PackingCertificate.__dataclass_fields__}
         return {
-            **told,
+            **asdict(self.certificate),
             "saved": round(self.certificate.saved, 4),
             "certified": self.certified,
             "sentence": self.certificate.sentence(),
@@ -123,26 +124,21 @@ def sample_packs(
     Raises:
         NotEnoughDataError: If there are fewer full packs than ten.
     """
-    inputs = task.inputs
-    firsts = [
-        place.pack.members[0].position
-        for _, _, place in arrange(table, TextIndex(), terms, inputs=inputs)
-        if place is not None and place.number == 1 and len(place.pack.members) == terms.size
-    ]
+
+    def places() -> Iterator[tuple[Row, Place]]:
+        placed = arrange(table, TextIndex(), terms, inputs=task.inputs)
+        return ((row, place) for row, _, place in placed if place is not None)
+
+    packs = (place.pack.members for _, place in places() if place.number == 1)
+    firsts = [members[0].position for members in packs if len(members) == terms.size]
     if len(firsts) < FEWEST_PACKS:
         raise NotEnoughDataError(
             f"{table.name}: {len(firsts)} full packs of {terms.size} documents of at most {terms.max_chars} "
             f"characters; at least {FEWEST_PACKS} are needed. Give a longer file, --pack-size 2, or a higher --pack-chars"
         )
-    chosen = uniform_sample(
-        len(firsts), min(len(firsts), max(FEWEST_PACKS, documents // terms.size)), seed=seed
-    )
-    wanted = {firsts[number] for number in chosen.tolist()}
-    return [
-        row
-        for row, _, place in arrange(table, TextIndex(), terms, inputs=inputs)
-        if place is not None and place.pack.members[0].position in wanted
-    ]
+    count = min(len(firsts), max(FEWEST_PACKS, documents // terms.size))
+    wanted = {firsts[number] for number in uniform_sample(len(firsts), count, seed=seed).tolist()}
+    return [row for row, place in places() if place.pack.members[0].position in wanted]
 
 
 async def certify_packing(
@@ -177,7 +173,7 @@ async def certify_packing(
         raise runner.stop.error
     certificate = _certificate(measured, job, terms, model, seed)
     path = certificate_path(project.state, job.task.name)
-    await asyncio.to_thread(_store, path, certificate.to_json())
+    await asyncio.to_thread(store, path, certificate.to_json())
     return PackingResult(
         certificate=certificate,
         path=path,
@@ -218,10 +214,3 @@ def _certificate(measured: Measured, job: Job, terms: PackTerms, model: str, see
 
 def _tokens(calls: Sequence[Call]) -> int:
     return sum(call["input_tokens"] + call["output_tokens"] for call in calls)
-
-
-def _store(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_suffix(".part")
-    scratch.write_text(text, encoding="utf-8")
-    scratch.replace(path)

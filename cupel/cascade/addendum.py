@@ -149,7 +149,7 @@ class _Rules:
         verified = self._verified_quotes(text)
         if sum(len(words(text[slice(*span)])) for span in verified) > MAX_QUOTED_WORDS:
             return f"quotes more than {MAX_QUOTED_WORDS} words of the document"
-        return _prefix("repeats the document: ", self.document_runs.shared(_without(text, verified)))
+        return _prefix("repeats the document: ", self.document_runs.find_shared(_without(text, verified)))
 
     def _verified_quotes(self, text: str) -> list[tuple[int, int]]:
         """Return where `text` quotes the document word for word and shortly."""

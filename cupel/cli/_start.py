@@ -17,7 +17,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
-from cupel._gc import seldom_collected
+from cupel._gc import collect_seldom
 
 LATER = frozenset(
     {
@@ -40,7 +40,7 @@ def starting_soon() -> Iterator[None]:
     # None is Python's word for "not to be imported": httpx then does without
     blocked = sys.modules.setdefault("httpx._main", None) is None  # type: ignore[arg-type]  # so typed, None allowed
     try:
-        with seldom_collected():
+        with collect_seldom():
             yield
     finally:
         sys.meta_path.remove(finder)

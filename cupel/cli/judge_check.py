@@ -22,7 +22,7 @@ from cupel.evaluation import (
     read_cases,
     verdicts_on,
 )
-from cupel.judging import UNCHANGED, Agreement, Estimate, MutationTally
+from cupel.judging import UNCHANGED, Agreement, IntervalEstimate, MutationTally
 from cupel.models import resolve_models
 from cupel.project import Project, find_project
 from cupel.report import safe
@@ -210,7 +210,7 @@ def tell_agreement(report: JudgeReport, judge: str, *, as_json: bool) -> None:
             f"pass rate of the run: {raw}; corrected for the judge's mistakes {_show(report.pass_rate)}"
         )
     if report.false_pass is not None:
-        seen = Estimate(report.false_pass.rate, report.false_pass.interval)
+        seen = IntervalEstimate(report.false_pass.rate, report.false_pass.interval)
         fixed = report.false_pass_corrected
         console.print(
             f"false-pass rate of the run, as it audited {report.false_pass.audited} acceptances: {_show(seen)}"
@@ -236,7 +236,7 @@ def _agreement_json(found: Agreement) -> dict[str, Any]:
     return {name: getattr(found, name) for name in counts} | rates
 
 
-def _estimate(value: Estimate) -> dict[str, Any]:
+def _estimate(value: IntervalEstimate) -> dict[str, Any]:
     return {"value": value.value, "interval": list(_pair(value.interval))}
 
 
@@ -248,6 +248,6 @@ def _interval(interval: Any) -> str:
     return f"{100 * interval.low:.0f}–{100 * interval.high:.0f} %"
 
 
-def _show(value: Estimate) -> str:
+def _show(value: IntervalEstimate) -> str:
     number = "–" if value.value is None else f"{value.value:.2f}"
     return f"{number} [{value.interval.low:.2f}, {value.interval.high:.2f}]"

@@ -116,10 +116,7 @@ def task_of(
 def open_output(told: FileRun, task: TaskSpec) -> Table:
     """The input, with every further input of the task found in a column of its own name unless told otherwise."""
     inputs = {name: told.inputs.get(name, name) for name in task.inputs} | dict(told.inputs)
-    table = open_table(told.file, told.text_column, told.id_column, inputs, told.limit)
-    if told.id_column is None and "id" in table.columns and told.text_column != "id":
-        table = open_table(told.file, told.text_column, "id", inputs, told.limit)
-    return table
+    return open_table(told.file, told.text_column, told.id_column, inputs, told.limit, default_id="id")
 
 
 async def _run(told: FileRun, job: Job, table: Table, project: Project) -> int:

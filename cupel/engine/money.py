@@ -18,7 +18,7 @@ from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cupel.errors import BudgetExceededError
-from cupel.limits import PICO, RAISE_IT, Budget, pico_cap, pico_of
+from cupel.limits import PICO, RAISE_IT, pico_cap, pico_of
 from cupel.runlog import RunLog, StoredResponse, now, tables
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ class Hold:
             await self.run.budget.settle(self.token, self.usd, stored)
             return
         await self.log.save_response(stored, reservation=self.token if self.reservation else None)
-        if self.reservation is not None and isinstance(self.run.budget, Budget):
-            self.run.budget.settle(self.reservation, stored.cost_usd or 0.0)
+        if self.reservation is not None:
+            self.reservation.settle(stored.cost_usd or 0.0)
 
     async def lost(self, *, surely_free: bool) -> None:
         """No response: free the money when it was surely not billed, else count it as spent."""
@@ -68,9 +68,9 @@ class Hold:
                 await self.run.budget.release(self.token, self.usd)
         elif surely_free:
             await self.log.release(self.token)
-            self.run.budget.release(self.reservation)
+            self.reservation.settle(0.0)
         else:
-            self.run.budget.settle(self.reservation, self.usd)
+            self.reservation.settle(self.usd)
 
 
 class _Room(NamedTuple):
@@ -96,7 +96,7 @@ class SharedBudget:
 
     def __init__(self, run_log: RunLog, run_id: str, max_usd: float, *, patience_s: float = 120.0) -> None:
         self._log, self._run_id, self._patience_s = run_log, run_id, patience_s
-        self._cap = pico_cap(max_usd) or 0
+        self._cap = pico_cap(max_usd)
         self._line = asyncio.Lock()
 
     async def open(self) -> None:

@@ -92,7 +92,7 @@ class Runtime:
             return
         since = (datetime.now(UTC) - timedelta(days=1)).isoformat(timespec="seconds")
         for model in sorted(set(models)):
-            requests, tokens = await self.run_log.used_since(model, since)
+            requests, tokens = await self.run_log.usage_since(model, since)
             self.limiter.count_earlier(model, requests=requests, tokens=tokens)
 
     async def aclose(self) -> None:

@@ -16,9 +16,9 @@ from cupel.engine import current, current_asking
 from cupel.errors import InputError
 from cupel.judging import (
     Agreement,
-    Estimate,
     FalsePassRate,
     Finding,
+    IntervalEstimate,
     Mutation,
     MutationTally,
     Verdict,
@@ -68,11 +68,11 @@ class JudgeReport:
 
     verdict: Agreement | None
     criteria: Mapping[str, Agreement]
-    pass_rate: Estimate | None = None
+    pass_rate: IntervalEstimate | None = None
     passed: int = 0
     decided: int = 0
     false_pass: FalsePassRate | None = None
-    false_pass_corrected: Estimate | None = None
+    false_pass_corrected: IntervalEstimate | None = None
 
 
 def read_cases(path: Path, task: TaskSpec) -> list[Case]:

@@ -50,9 +50,9 @@ class LeakGuard:
 
     def leak(self, text: str) -> str | None:
         """Say what of the documents `text` repeats, or None."""
-        if run := self._runs.shared(text):
+        if run := self._runs.find_shared(text):
             return f"repeats a document: {run!r}"
-        if (covered := self._slices.covered(text)) >= MAX_SLICED_WORDS:
+        if (covered := self._slices.count_covered(text)) >= MAX_SLICED_WORDS:
             return f"repeats documents in slices: {covered} words in shared runs of {SLICE_WORDS}"
         named = next((word for word in re.findall(r"[\w.:-]+", text) if word.strip(".:-") in self._ids), None)
         return f"names a document: {named!r}" if named else None

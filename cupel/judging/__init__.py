@@ -23,7 +23,7 @@ from cupel.judging.jury import (
 )
 
 if TYPE_CHECKING:
-    from cupel.judging.agreement import Agreement, Estimate, correct_pass_rate, measure_agreement
+    from cupel.judging.agreement import Agreement, IntervalEstimate, correct_pass_rate, measure_agreement
     from cupel.judging.mutation_tally import MutationTally, tally
     from cupel.judging.mutations import UNCHANGED, Mutation, mutate
 else:

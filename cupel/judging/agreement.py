@@ -18,7 +18,7 @@ _DRAWS = 4_000
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class IntervalEstimate:
     """A figure and its 95 % interval; the value is None where the labels cannot tell."""
 
     value: float | None
@@ -47,9 +47,9 @@ class Agreement:
     false_fail: int
     both_fail: int
     unknown: int
-    tpr: Estimate
-    tnr: Estimate
-    kappa: Estimate
+    tpr: IntervalEstimate
+    tnr: IntervalEstimate
+    kappa: IntervalEstimate
     advisory: bool
     why: str
 
@@ -104,16 +104,16 @@ def measure_agreement(
 _Case = tuple[bool, bool, Hashable]
 
 
-def _share(hits: Sequence[tuple[bool, Hashable]]) -> Estimate:
+def _share(hits: Sequence[tuple[bool, Hashable]]) -> IntervalEstimate:
     """A share with its exact interval, or Wilson's on the effective number of cases where groups repeat."""
-    n, found = len(hits), sum(hit for hit, _ in hits)
+    n, count = len(hits), sum(hit for hit, _ in hits)
     if not n:
-        return Estimate(None, Interval(0.0, 1.0))
+        return IntervalEstimate(None, Interval(0.0, 1.0))
     groups = [group for _, group in hits]
     if len(set(groups)) == n:
-        return Estimate(found / n, clopper_pearson(found, n))
+        return IntervalEstimate(count / n, clopper_pearson(count, n))
     effective = _effective_cases([hit for hit, _ in hits], groups)
-    return Estimate(found / n, wilson(found / n * effective, effective))
+    return IntervalEstimate(count / n, wilson(count / n * effective, effective))
 
 
 def _effective_cases(hits: Sequence[bool], groups: Sequence[Hashable]) -> float:
@@ -127,9 +127,9 @@ def _effective_cases(hits: Sequence[bool], groups: Sequence[Hashable]) -> float:
     return float(n / max(1.0, between / (share * (1 - share) / n)))
 
 
-def _kappa(cases: Sequence[_Case]) -> Estimate:
+def _kappa(cases: Sequence[_Case]) -> IntervalEstimate:
     if not cases:
-        return Estimate(None, Interval(-1.0, 1.0))
+        return IntervalEstimate(None, Interval(-1.0, 1.0))
     groups = [group for _, _, group in cases]
     cells = [
         group_sums([float(said == a and person == b) for said, person, _ in cases], groups)[0]
@@ -138,8 +138,8 @@ def _kappa(cases: Sequence[_Case]) -> Estimate:
     table = np.stack(cells, axis=1)
     value = float(cohen_kappa(table.sum(axis=0)))
     if math.isnan(value):
-        return Estimate(None, Interval(-1.0, 1.0))
-    return Estimate(value, percentile_interval(cohen_kappa(_resample(table))))
+        return IntervalEstimate(None, Interval(-1.0, 1.0))
+    return IntervalEstimate(value, percentile_interval(cohen_kappa(_resample(table))))
 
 
 def _resample(table: Floats) -> Floats:
@@ -177,7 +177,7 @@ def cohen_kappa(table: Floats) -> Floats:
         return np.asarray((observed - expected) / (1 - expected), dtype=np.float64)
 
 
-def _why_advisory(cases: Sequence[_Case], kappa: Estimate) -> str:
+def _why_advisory(cases: Sequence[_Case], kappa: IntervalEstimate) -> str:
     if not cases:
         return "it was compared with no labels"
     for what, values in (
@@ -191,7 +191,7 @@ def _why_advisory(cases: Sequence[_Case], kappa: Estimate) -> str:
     return ""
 
 
-def correct_pass_rate(passes: int, n: int, measured: Agreement) -> Estimate:
+def correct_pass_rate(passes: int, n: int, measured: Agreement) -> IntervalEstimate:
     """The share that people would pass, from what the judge passed and how it errs.
 
     Args:
@@ -209,11 +209,11 @@ def correct_pass_rate(passes: int, n: int, measured: Agreement) -> Estimate:
     """
     positives, negatives = measured.both_pass + measured.false_fail, measured.both_fail + measured.false_pass
     tpr, tnr = measured.tpr.value, measured.tnr.value
-    unusable = Estimate(None, Interval(0.0, 1.0))
+    unusable = IntervalEstimate(None, Interval(0.0, 1.0))
     if not n or tpr is None or tnr is None or measured.tpr.interval.low + measured.tnr.interval.low <= 1:
         return unusable
     value = _clip((passes / n + tnr - 1) / (tpr + tnr - 1))
-    return Estimate(
+    return IntervalEstimate(
         value, _lang_reiczigel(passes, n, (tpr * positives, positives), (tnr * negatives, negatives))
     )
 

@@ -32,11 +32,7 @@ _OPENERS = frozenset({"solution", "answer", "final answer", "explanation", "reas
 
 
 def code_checks(
-    record: Record,
-    schema: Mapping[str, Any],
-    evidence: Sequence[Evidence],
-    *,
-    text: str,
+    record: Record, schema: Mapping[str, Any], evidence: Sequence[Evidence], *, text: str
 ) -> tuple[Finding, ...]:
     """Check a record by code alone.
 
@@ -60,25 +56,18 @@ def code_checks(
         *_judge_addresses(record, text),
     ]
     kept: dict[str, list[Finding]] = {}
-    for check, reasoning, quote, match in faults:
-        found = kept.setdefault(check, [])
-        if len(found) < _MOST_PER_CHECK:
-            found.append(
-                Finding(
-                    criterion=check,
-                    finding="fail",
-                    reasoning=reasoning,
-                    evidence_quote=quote,
-                    quote_match=match,
-                )
-            )
-    return tuple(finding for findings in kept.values() for finding in findings)
+    for fault in faults:
+        kept.setdefault(fault.criterion, []).append(fault)
+    return tuple(fault for findings in kept.values() for fault in findings[:_MOST_PER_CHECK])
 
 
-_Fault = tuple[str, str, str | None, Match | None]
+def _fault(check: str, reasoning: str, quote: str | None = None, match: Match | None = None) -> Finding:
+    return Finding(
+        criterion=check, finding="fail", reasoning=reasoning, evidence_quote=quote, quote_match=match
+    )
 
 
-def _schema_faults(record: Record, schema: Mapping[str, Any]) -> Iterator[_Fault]:
+def _schema_faults(record: Record, schema: Mapping[str, Any]) -> Iterator[Finding]:
     if surely_fits(record, schema):
         return
     from jsonschema import Draft202012Validator
@@ -86,19 +75,21 @@ def _schema_faults(record: Record, schema: Mapping[str, Any]) -> Iterator[_Fault
     for error in Draft202012Validator(dict(schema)).iter_errors(record):
         path = "/" + "/".join(map(str, error.absolute_path))
         check = "enum" if error.validator in {"enum", "const"} else "schema"
-        yield check, f"{path}: {_short(error.message)}", None, None
+        yield _fault(check, f"{path}: {_short(error.message)}")
 
 
-def _repetitions(record: Record, evidence: Sequence[Evidence]) -> Iterator[_Fault]:
+def _repetitions(record: Record, evidence: Sequence[Evidence]) -> Iterator[Finding]:
     """Items of one list with equal content at equal places; their ids do not tell them apart."""
     places = _places_by_item(evidence)
-    for path, items in _lists(record, ""):
+    for path, items in walk(record):
+        if not isinstance(items, list):
+            continue
         seen: dict[str, int] = {}
         for index, item in enumerate(items):
             content = f"{_content(item)} {places.get(f'{path}/{index}', '')}"
             first = seen.setdefault(content, index)
             if first != index:
-                yield "duplicate", f"{path}/{index} repeats {path}/{first}", None, None
+                yield _fault("duplicate", f"{path}/{index} repeats {path}/{first}")
 
 
 def _places_by_item(evidence: Sequence[Evidence]) -> dict[str, list[tuple[int | None, int | None]]]:
@@ -116,28 +107,25 @@ def _content(item: Any) -> str:
     return " ".join(json.dumps(shown, sort_keys=True, ensure_ascii=False, default=str).casefold().split())
 
 
-def _lists(value: Any, path: str) -> Iterator[tuple[str, list[Any]]]:
-    if isinstance(value, dict):
-        for key, child in value.items():
-            yield from _lists(child, f"{path}/{key}")
-    elif isinstance(value, list):
-        yield path, value
-        for index, child in enumerate(value):
-            yield from _lists(child, f"{path}/{index}")
+def walk(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """A value and everything in it, each with its JSON pointer; what holds others before what it holds."""
+    yield path, value
+    children = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    for key, child in children:
+        yield from walk(child, f"{path}/{key}")
 
 
 def _quote_faults(
-    record: Record,
-    schema: Mapping[str, Any],
-    evidence: Sequence[Evidence],
-    text: str,
-) -> Iterator[_Fault]:
+    record: Record, schema: Mapping[str, Any], evidence: Sequence[Evidence], text: str
+) -> Iterator[Finding]:
     by_path = {entry["path"]: entry for entry in evidence}
     for path, quote in grounded_quotes(record, schema):
         entry = by_path.get(path)
         fault = _quote_fault(quote, entry, text)
         if fault is not None:
-            yield "quote", f"{path}: {fault}", _short(quote), entry["match"] if entry else None
+            yield _fault("quote", f"{path}: {fault}", _short(quote), entry["match"] if entry else None)
 
 
 def _quote_fault(quote: str, entry: Evidence | None, text: str) -> str | None:
@@ -154,13 +142,13 @@ def _quote_fault(quote: str, entry: Evidence | None, text: str) -> str | None:
     return None
 
 
-def _judge_addresses(record: Record, text: str) -> Iterator[_Fault]:
+def _judge_addresses(record: Record, text: str) -> Iterator[Finding]:
     folded = text.casefold()
-    for path, value in _strings(record, ""):
-        fault = judge_address(value)
+    for path, value in walk(record):
+        fault = judge_address(value) if isinstance(value, str) else None
         # the document's own words are no address, unless they are bare punctuation
         if fault is not None and (_NO_LETTER.fullmatch(value) or value.strip().casefold() not in folded):
-            yield "judge_address", f"{path}: {fault}", None, None
+            yield _fault("judge_address", f"{path}: {fault}")
 
 
 def judge_address(value: str) -> str | None:
@@ -172,22 +160,11 @@ def judge_address(value: str) -> str | None:
     "says nothing: ':'"
     >>> judge_address("The Union must act on solutions.")
     """
-    if found := _ADDRESSES_JUDGE.search(value):
-        return f"speaks to the judge: {found.group()!r}"
+    if address := _ADDRESSES_JUDGE.search(value):
+        return f"speaks to the judge: {address.group()!r}"
     if value and (_NO_LETTER.fullmatch(value) or value.strip(" .:!").casefold() in _OPENERS):
         return f"says nothing: {_short(value)!r}"
     return None
-
-
-def _strings(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, dict):
-        for key, child in value.items():
-            yield from _strings(child, f"{path}/{key}")
-    elif isinstance(value, list):
-        for index, child in enumerate(value):
-            yield from _strings(child, f"{path}/{index}")
 
 
 def _short(text: str) -> str:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from cupel.state import Call, FindingName, FindingRecord, Match, VerdictName, VerdictRecord
 from cupel.task import TaskCriterion
-
-Criterion = TaskCriterion
-"""One yes-or-no question about a record, as the task's folder tells it."""
 
 ACCEPT_AT = 0.7
 """Weighted share of criteria that must pass; a critical one must pass in any case."""
@@ -21,7 +18,7 @@ _FINDINGS: tuple[FindingName, ...] = ("pass", "fail", "unknown")
 _STANDS: frozenset[Match] = frozenset({"verbatim", "normalised", "elided"})
 
 
-class Place(Protocol):
+class Matched(Protocol):
     """What is needed of a grounding: how well the quote matches."""
 
     @property
@@ -32,7 +29,7 @@ class Place(Protocol):
 class QuoteGrounder(Protocol):
     """Aligns a quote to one document, as `cupel.text.grounding.Grounder(text)` does."""
 
-    def ground(self, quote: str, /) -> Place:
+    def ground(self, quote: str, /) -> Matched:
         """Find the quote in the document."""
 
 
@@ -53,13 +50,7 @@ class Finding:
 
     def to_record(self) -> FindingRecord:
         """Return the finding as the state carries it."""
-        return FindingRecord(
-            criterion=self.criterion,
-            finding=self.finding,
-            reasoning=self.reasoning,
-            evidence_quote=self.evidence_quote,
-            quote_match=self.quote_match,
-        )
+        return cast("FindingRecord", asdict(self))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +78,6 @@ class Verdict:
         """What failed, code's findings first: the critique a refiner gets."""
         return tuple(f for f in (*self.code_findings, *self.findings) if f.finding == "fail")
 
-    @property
-    def refines(self) -> bool:
-        """Whether this verdict asks for another attempt: an advisory judge's fail does not, code's does."""
-        return self.verdict == "rejected" and (bool(self.code_findings) or not self.advisory)
-
     def to_record(self, *, attempt: int, model: str | None, calls: Sequence[Call] = ()) -> VerdictRecord:
         """Return the verdict as the state carries it."""
         return VerdictRecord(
@@ -107,13 +93,13 @@ class Verdict:
         )
 
 
-def judge_schema(criteria: Sequence[Criterion]) -> dict[str, Any]:
+def judge_schema(criteria: Sequence[TaskCriterion]) -> dict[str, Any]:
     """Return the strict JSON Schema of one judgement: a finding under each criterion's id; not to be changed.
 
     The reasoning comes before the finding, so that the model commits after it has thought. The finding's
     schema is written once and referred to: schemas are paid for with every document.
 
-    >>> judge_schema([Criterion("stance", "Is the stance right?")])["properties"]
+    >>> judge_schema([TaskCriterion("stance", "Is the stance right?")])["properties"]
     {'stance': {'$ref': '#/$defs/finding'}}
     """
     return _judge_schema(tuple(criterion.id for criterion in criteria))
@@ -141,7 +127,7 @@ def _judge_schema(ids: tuple[str, ...]) -> dict[str, Any]:
 
 
 def read_judgement(
-    reply: object, criteria: Sequence[Criterion], grounder: QuoteGrounder
+    reply: object, criteria: Sequence[TaskCriterion], grounder: QuoteGrounder
 ) -> tuple[Finding, ...] | None:
     """Read a judge's reply into one finding per criterion.
 
@@ -180,7 +166,7 @@ def _read_finding(criterion: str, answer: object, grounder: QuoteGrounder) -> Fi
 
 def aggregate(
     findings: Sequence[Finding] | None,
-    criteria: Sequence[Criterion],
+    criteria: Sequence[TaskCriterion],
     *,
     code_findings: Sequence[Finding] = (),
     advisory: bool = False,
@@ -218,7 +204,7 @@ def aggregate(
 
 
 def _by_critical(
-    findings: Sequence[Finding], criteria: Sequence[Criterion]
+    findings: Sequence[Finding], criteria: Sequence[TaskCriterion]
 ) -> tuple[VerdictName, str] | None:
     """Let a critical criterion that failed, or is unknown, decide."""
     by_id = {finding.criterion: finding.finding for finding in findings}
@@ -231,7 +217,7 @@ def _by_critical(
 
 
 def _by_weight(
-    findings: Sequence[Finding], criteria: Sequence[Criterion], accept_at: float
+    findings: Sequence[Finding], criteria: Sequence[TaskCriterion], accept_at: float
 ) -> tuple[VerdictName, str]:
     """Accept or reject where the unknown criteria could not change it."""
     passed, unknown = _shares(findings, criteria)
@@ -242,7 +228,7 @@ def _by_weight(
     return "unknown", f"unknown: {', '.join(f.criterion for f in findings if f.finding == 'unknown')}"
 
 
-def _shares(findings: Sequence[Finding], criteria: Sequence[Criterion]) -> tuple[float, float]:
+def _shares(findings: Sequence[Finding], criteria: Sequence[TaskCriterion]) -> tuple[float, float]:
     """Weighted shares of criteria that passed and that are unknown."""
     by_id = {finding.criterion: finding.finding for finding in findings}
     total = sum(criterion.weight for criterion in criteria)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from cupel.state import Outcome, VerdictName
 
 if TYPE_CHECKING:  # statistics needs numpy; a run that counts votes does not
-    from cupel.judging.agreement import Agreement, Estimate
+    from cupel.judging.agreement import Agreement, IntervalEstimate
     from cupel.stats import Interval
 
 Preference = Literal["a", "b", "tie", "unknown"]
@@ -45,12 +45,12 @@ def count_votes(verdicts: Sequence[VerdictName]) -> JuryVerdict:
     'unknown'
     """
     votes = Counter(verdicts)
-    known = votes["accepted"] + votes["rejected"]
+    decided = votes["accepted"] + votes["rejected"]
     majority: VerdictName = "unknown"
     if votes["accepted"] != votes["rejected"]:
         majority = "accepted" if votes["accepted"] > votes["rejected"] else "rejected"
     return JuryVerdict(
-        majority, agreed=known >= 2 and known in {votes["accepted"], votes["rejected"]}, votes=dict(votes)
+        majority, agreed=decided >= 2 and decided in {votes["accepted"], votes["rejected"]}, votes=dict(votes)
     )
 
 
@@ -121,12 +121,12 @@ def win_rate(preferences: Sequence[Preference], groups: Sequence[Hashable] | Non
 
     names = list(groups) if groups is not None else list(range(len(preferences)))
     worth = {"a": 1.0, "tie": 0.5, "b": 0.0}
-    known = [(worth[p], g) for p, g in zip(preferences, names, strict=True) if p in worth]
-    points = [value for value, _ in known]
+    compared = [(worth[p], g) for p, g in zip(preferences, names, strict=True) if p in worth]
+    points = [value for value, _ in compared]
     count = Counter(preferences)
     return WinRate(
         rate=sum(points) / len(points) if points else None,
-        interval=bootstrap_mean(points, [group for _, group in known]) if points else Interval(0.0, 1.0),
+        interval=bootstrap_mean(points, [group for _, group in compared]) if points else Interval(0.0, 1.0),
         wins=count["a"],
         ties=count["tie"],
         losses=count["b"],
@@ -158,27 +158,27 @@ def false_pass_rate(second_verdicts: Sequence[VerdictName]) -> FalsePassRate:
         second_verdicts: The audit's verdict on each accepted record of the sample; `unknown` ones are
             counted and left out.
 
-    >>> found = false_pass_rate(["accepted"] * 18 + ["rejected", "rejected"])
-    >>> found.rate, round(found.interval.low, 4), round(found.interval.high, 4)
+    >>> audits = false_pass_rate(["accepted"] * 18 + ["rejected", "rejected"])
+    >>> audits.rate, round(audits.interval.low, 4), round(audits.interval.high, 4)
     (0.1, 0.0123, 0.317)
     """
     from cupel.stats import clopper_pearson
 
     rejected = sum(verdict == "rejected" for verdict in second_verdicts)
-    known = rejected + sum(verdict == "accepted" for verdict in second_verdicts)
+    decided = rejected + sum(verdict == "accepted" for verdict in second_verdicts)
     return FalsePassRate(
-        rate=rejected / known if known else None,
-        interval=clopper_pearson(rejected, known),
-        audited=known,
-        unknown=len(second_verdicts) - known,
+        rate=rejected / decided if decided else None,
+        interval=clopper_pearson(rejected, decided),
+        audited=decided,
+        unknown=len(second_verdicts) - decided,
     )
 
 
-def correct_false_pass_rate(found: FalsePassRate, auditor: Agreement) -> Estimate:
+def correct_false_pass_rate(audits: FalsePassRate, auditor: Agreement) -> IntervalEstimate:
     """The false-pass rate people would find, from what an auditor found and how it errs.
 
     Args:
-        found: What the audits found.
+        audits: What the audits found.
         auditor: The auditor's agreement with people, of `cupel judge-check`.
 
     Returns:
@@ -192,14 +192,14 @@ def correct_false_pass_rate(found: FalsePassRate, auditor: Agreement) -> Estimat
     >>> round(correct_false_pass_rate(audits, measured).value, 4)  # (.15 - .05) / (.95 + .90 - 1)
     0.1176
     """
-    from cupel.judging.agreement import Estimate, correct_pass_rate
+    from cupel.judging.agreement import IntervalEstimate, correct_pass_rate
     from cupel.stats import Interval
 
-    rejected = round((found.rate or 0.0) * found.audited)
-    passes = correct_pass_rate(found.audited - rejected, found.audited, auditor)
+    rejected = round((audits.rate or 0.0) * audits.audited)
+    passes = correct_pass_rate(audits.audited - rejected, audits.audited, auditor)
     if passes.value is None:
         return passes
-    return Estimate(1 - passes.value, Interval(1 - passes.interval.high, 1 - passes.interval.low))
+    return IntervalEstimate(1 - passes.value, Interval(1 - passes.interval.high, 1 - passes.interval.low))
 
 
 def audits_of(outcomes: Iterable[Outcome], auditor: str = "") -> list[VerdictName]:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cupel.judging.checks import walk
+from cupel.metrics import resolve_schema
 from cupel.state import Record
 
 UNCHANGED = "unchanged"
@@ -50,15 +52,15 @@ def mutate(record: Record, schema: Mapping[str, Any], *, text: str, seed: int = 
         text: The document, from whose words false quotes are made.
         seed: Seed of the choice of places; the same call spoils the same way.
     """
-    made = [Mutation(UNCHANGED, copy.deepcopy(record), "", "")]
+    mutations = [Mutation(UNCHANGED, copy.deepcopy(record), "", "")]
     for name, spoil in MUTATIONS.items():
         # a generator of its own for each, so that one way not applying leaves the others as they are
         drawing = random.Random(f"{seed} {name}")
         spoiled = _Sheet(copy.deepcopy(record), schema, text, drawing)
         done = spoil(spoiled)
         if done is not None:
-            made.append(Mutation(name, spoiled.record, *done))
-    return made
+            mutations.append(Mutation(name, spoiled.record, *done))
+    return mutations
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class _Sheet:
         self.leaves = list(self._walk({"": record}, "", "", schema))
 
     def _walk(self, holder: Any, key: Any, path: str, schema: Mapping[str, Any]) -> Iterator[_Leaf]:
-        schema, value = self.resolved(schema), holder[key]
+        schema, value = resolve_schema(schema, self.root), holder[key]
         if isinstance(value, dict):
             for name in value:
                 yield from self._walk(
@@ -98,21 +100,9 @@ class _Sheet:
         else:
             yield _Leaf(path, holder, key, schema)
 
-    def resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The schema behind `$ref`, or the choice of `anyOf` that is not null, with the marks beside it."""
-        marks = {key: value for key, value in schema.items() if key.startswith("x-")}
-        reference = schema.get("$ref")
-        if isinstance(reference, str) and reference.startswith("#/"):
-            node: Any = self.root
-            for part in reference[2:].split("/"):
-                node = node.get(part, {}) if isinstance(node, Mapping) else {}
-            return {**self.resolved(node), **marks}
-        choice = next((c for c in schema.get("anyOf", ()) if c.get("type") != "null"), None)
-        return {**self.resolved(choice), **marks} if choice else schema
-
     def lists(self) -> list[tuple[str, list[Any]]]:
         """Every list that holds something, by path."""
-        return [(path, items) for path, items in _lists(self.record, "") if items]
+        return [(path, value) for path, value in walk(self.record) if isinstance(value, list) and value]
 
     def free_texts(self) -> list[_Leaf]:
         """Texts the model worded itself: no quote, label, id or reference."""
@@ -129,21 +119,11 @@ class _Sheet:
         return [leaf for leaf in self.leaves if isinstance(leaf.value, str) and leaf.schema.get("x-grounded")]
 
 
-def _lists(value: Any, path: str) -> Iterator[tuple[str, list[Any]]]:
-    if isinstance(value, dict):
-        for key, child in value.items():
-            yield from _lists(child, f"{path}/{key}")
-    elif isinstance(value, list):
-        yield path, value
-        for index, child in enumerate(value):
-            yield from _lists(child, f"{path}/{index}")
-
-
 _Done = tuple[str, str] | None
 """Path and detail; None where the mutation does not apply."""
 
 
-def _item_dropped(sheet: _Sheet) -> _Done:
+def _drop_item(sheet: _Sheet) -> _Done:
     if not (lists := sheet.lists()):
         return None
     path, items = sheet.drawing.choice(lists)
@@ -163,7 +143,7 @@ def _ids(sheet: _Sheet, path: str, item: Mapping[str, Any]) -> set[Any]:
     return {item[key] for key in named if key in item}
 
 
-def _item_duplicated(sheet: _Sheet) -> _Done:
+def _duplicate_item(sheet: _Sheet) -> _Done:
     if not (lists := sheet.lists()):
         return None
     path, items = sheet.drawing.choice(lists)
@@ -172,30 +152,30 @@ def _item_duplicated(sheet: _Sheet) -> _Done:
     return f"{path}/{len(items) - 1}", f"repeats {path}/{at}"
 
 
-def _label_flipped(sheet: _Sheet) -> _Done:
-    labelled = [
-        leaf for leaf in sheet.leaves if len(set(leaf.schema.get("enum", ())) - {None, leaf.value}) > 0
-    ]
-    if not labelled:
-        return None
-    leaf = sheet.drawing.choice(labelled)
-    before = leaf.value
-    leaf.put(sheet.drawing.choice([label for label in leaf.schema["enum"] if label not in {None, before}]))
-    return leaf.path, f"{before!r} became {leaf.value!r}"
+def _flip_label(sheet: _Sheet) -> _Done:
+    labels = ((leaf, leaf.schema.get("enum", ())) for leaf in sheet.leaves)
+    return _exchange(
+        sheet, [(leaf, [x for x in names if x not in (None, leaf.value)]) for leaf, names in labels]
+    )
 
 
-def _reference_moved(sheet: _Sheet) -> _Done:
+def _move_reference(sheet: _Sheet) -> _Done:
     ids = [leaf.value for leaf in sheet.leaves if leaf.schema.get("x-id")]
-    movable = [leaf for leaf in sheet.references() if leaf.value is not None and set(ids) - {leaf.value}]
-    if not movable:
+    referring = [leaf for leaf in sheet.references() if leaf.value is not None]
+    return _exchange(sheet, [(leaf, [x for x in ids if x != leaf.value]) for leaf in referring])
+
+
+def _exchange(sheet: _Sheet, others: list[tuple[_Leaf, list[Any]]]) -> _Done:
+    """Put another of its possible values into one leaf that has any."""
+    if not (changeable := [(leaf, values) for leaf, values in others if values]):
         return None
-    leaf = sheet.drawing.choice(movable)
+    leaf, values = sheet.drawing.choice(changeable)
     before = leaf.value
-    leaf.put(sheet.drawing.choice([name for name in ids if name != before]))
+    leaf.put(sheet.drawing.choice(values))
     return leaf.path, f"{before!r} became {leaf.value!r}"
 
 
-def _quote_faked(sheet: _Sheet) -> _Done:
+def _fake_quote(sheet: _Sheet) -> _Done:
     """The document's own words in an order it never used: plausible, and said nowhere."""
     quotes, words = sheet.quotes(), sheet.text.split()
     if not quotes or len(words) < _LEAST_WORDS:
@@ -209,7 +189,7 @@ def _quote_faked(sheet: _Sheet) -> _Done:
     return None
 
 
-def _text_truncated(sheet: _Sheet) -> _Done:
+def _truncate_text(sheet: _Sheet) -> _Done:
     """The longest text cut in half: a quote then breaks off, but still stands in the document."""
     texts = [
         leaf for leaf in (*sheet.free_texts(), *sheet.quotes()) if len(leaf.value.split()) >= _LEAST_WORDS
@@ -222,7 +202,7 @@ def _text_truncated(sheet: _Sheet) -> _Done:
     return leaf.path, f"cut to {leaf.value!r}"
 
 
-def _master_key(sheet: _Sheet) -> _Done:
+def _say_master_key(sheet: _Sheet) -> _Done:
     if not (texts := sheet.free_texts() or sheet.quotes()):
         return None
     key = sheet.drawing.choice(MASTER_KEYS)
@@ -231,7 +211,7 @@ def _master_key(sheet: _Sheet) -> _Done:
     return texts[0].path, f"every text became {key!r}"
 
 
-def _praise_added(sheet: _Sheet) -> _Done:
+def _add_praise(sheet: _Sheet) -> _Done:
     if not (texts := sheet.free_texts() or sheet.quotes()):
         return None
     leaf = sheet.drawing.choice(texts)
@@ -240,13 +220,13 @@ def _praise_added(sheet: _Sheet) -> _Done:
 
 
 MUTATIONS: Mapping[str, Callable[[_Sheet], _Done]] = {
-    "item_dropped": _item_dropped,
-    "item_duplicated": _item_duplicated,
-    "label_flipped": _label_flipped,
-    "reference_moved": _reference_moved,
-    "quote_faked": _quote_faked,
-    "text_truncated": _text_truncated,
-    "master_key": _master_key,
-    "praise_added": _praise_added,
+    "item_dropped": _drop_item,
+    "item_duplicated": _duplicate_item,
+    "label_flipped": _flip_label,
+    "reference_moved": _move_reference,
+    "quote_faked": _fake_quote,
+    "text_truncated": _truncate_text,
+    "master_key": _say_master_key,
+    "praise_added": _add_praise,
 }
 """Ways to spoil a record, by name."""

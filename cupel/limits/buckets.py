@@ -33,6 +33,7 @@ def kind_of(unit: Unit, period_s: float) -> Kind:
     >>> kind_of("tokens", 60.0), kind_of("requests", 3_600.0), kind_of("requests", 86_400.0)
     ('tpm', 'rph', 'rpd')
     """
+    # a period is often inferred from a reset, so the borders lie well between the three, by factors
     if period_s >= 6 * HOUR_S:
         return "rpd" if unit == "requests" else "tpd"
     if period_s >= HOUR_S / 6:
@@ -72,9 +73,9 @@ class Limits:
     @classmethod
     def of(cls, settings: Mapping[str, object], *, model: str) -> Limits:
         """Build from a settings table, naming the model and the field in every error."""
-        known = [field.name for field in fields(cls)]
-        if unknown := sorted(set(settings) - set(known)):
-            raise SettingError(f"limits of {model}: unknown {unknown[0]!r}; known are {', '.join(known)}")
+        names = [field.name for field in fields(cls)]
+        if unknown := sorted(set(settings) - set(names)):
+            raise SettingError(f"limits of {model}: unknown {unknown[0]!r}; known are {', '.join(names)}")
         try:
             return cls(**settings)  # type: ignore[arg-type] # checked in __post_init__
         except SettingError as error:
@@ -147,8 +148,9 @@ class Bucket:
         """Charge, or give back where negative."""
         self.level = max(0.0, self.level + amount)
 
-    def surprised(self, amount: float) -> None:
+    def leave_room(self, amount: float) -> None:
         """Something that fitted by our count was refused: someone else uses the limit too, so leave some room."""
+        # a tenth of the limit at most, as a precaution: what others really take shows in headers and refusals
         self.headroom = min(0.1 * self.limit, self.headroom + amount)
 
     def wait_s(self, amount: float, now: float, *, margin_s: float = 0.0) -> float:
@@ -163,5 +165,6 @@ class Bucket:
         4.77
         """
         rate = self.limit / self.period_s
+        # a margin is time, and a full bucket leaks `rate` of it a second: room for that much less
         room = max(0.0, self.limit - amount - self.headroom - margin_s * rate)
         return max(0.0, (self.leak(now) - room) / rate)

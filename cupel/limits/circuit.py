@@ -96,11 +96,12 @@ class Circuit:
         if error is None or (status_of(error) is not None and not _is_down(error)):
             self._in_a_row = self._opened = 0
         elif _is_down(error):
-            self._failed(error)
+            self._note_failure(error)
 
-    def _failed(self, error: BaseException) -> None:
+    def _note_failure(self, error: BaseException) -> None:
         self._in_a_row += 1
         self._last = text_of(error)[:120]
+        # while it is open, calls that were sent before still come back with failures: only the probe's counts
         due = self._opened and self.opens_in_s <= 0
         if due or (not self._opened and self._in_a_row >= self._most):
             self._opened += 1
@@ -108,29 +109,16 @@ class Circuit:
 
 
 class Circuits:
-    """The circuits of a process, made on first use.
+    """The circuits of a process, made on first use, all alike."""
 
-    Args:
-        failures: As in `Circuit`.
-        rest_s: As in `Circuit`.
-        monotonic: The clock.
-    """
-
-    def __init__(
-        self, *, failures: int = 8, rest_s: float = 15.0, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._failures = failures
-        self._rest_s = rest_s
-        self._monotonic = monotonic
+    def __init__(self) -> None:
         self._circuits: dict[str, Circuit] = {}
 
     def of(self, model_id: str) -> Circuit:
         """The circuit of one `provider:model`."""
         circuit = self._circuits.get(model_id)
         if circuit is None:
-            circuit = self._circuits[model_id] = Circuit(
-                model_id, failures=self._failures, rest_s=self._rest_s, monotonic=self._monotonic
-            )
+            circuit = self._circuits[model_id] = Circuit(model_id)
         return circuit
 
 

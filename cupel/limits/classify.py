@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from cupel.errors import (
     BadRequestError,
@@ -40,40 +40,6 @@ _TRANSIENT_NAMES = frozenset(
         "TransportError",
     }
 )
-
-
-class ReplyError(Exception):
-    """An error that came inside a reply with status 200, as OpenRouter sends them.
-
-    Args:
-        message: What the provider said.
-        status_code: The status it would have had; 502 where the provider names none.
-        body: The `error` object.
-    """
-
-    def __init__(self, message: str, *, status_code: int, body: Mapping[str, Any]) -> None:
-        super().__init__(message)
-        self.status_code = status_code
-        self.body = body
-
-
-def error_in_body(reply: Mapping[str, Any]) -> ReplyError | None:
-    """The error a reply carries although its status was 200, at its top or in its first choice.
-
-    >>> error_in_body({"error": {"code": 502, "message": "Provider returned error"}})
-    ReplyError('Provider returned error')
-    >>> error_in_body({"choices": [{"message": {"content": "{}"}}]})
-    """
-    choices = reply.get("choices")
-    first = choices[0] if isinstance(choices, list) and choices else None
-    error = reply.get("error") or (first.get("error") if isinstance(first, Mapping) else None)
-    if not error:
-        return None
-    if not isinstance(error, Mapping):
-        return ReplyError(str(error), status_code=502, body={"message": str(error)})
-    code = str(error.get("code"))
-    status = int(code) if code.isdigit() and 400 <= int(code) < 600 else 502
-    return ReplyError(str(error.get("message") or error), status_code=status, body=error)
 
 
 def status_of(error: BaseException) -> int | None:
@@ -115,7 +81,7 @@ def classify(error: BaseException) -> Failure | None:
 
     >>> classify(TimeoutError()), classify(ConnectionResetError()), classify(KeyError("a bug"))
     ('transient', 'transient', None)
-    >>> classify(ReplyError("Insufficient credits", status_code=402, body={}))
+    >>> classify(ProviderRefusedError("Insufficient credits"))
     'refused'
     """
     if _is_settled(error):
@@ -129,10 +95,8 @@ def classify(error: BaseException) -> Failure | None:
 def is_transient(error: BaseException) -> bool:
     """Whether the same call may well succeed later.
 
-    >>> is_transient(ReplyError("overloaded", status_code=503, body={}))
-    True
-    >>> is_transient(ReplyError("Invalid API Key", status_code=401, body={}))
-    False
+    >>> is_transient(ProviderOutageError("overloaded")), is_transient(ProviderRefusedError("Invalid API Key"))
+    (True, False)
     """
     return classify(error) == "transient"
 

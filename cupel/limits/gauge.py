@@ -1,7 +1,7 @@
 """What this process knows of one model's limits: its own count of them, corrected by every reply.
 
 The provider's count is taken at another moment than ours and without the calls still under way, so a reply does
-not replace our count, it bounds it from both sides. Plain arithmetic on a given clock; `lane.py` does the waiting.
+not replace our count, it bounds it from both sides (`observe`). Plain arithmetic on a given clock; `lane.py` does the waiting.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from cupel.errors import ProviderLimitError
 from cupel.limits.buckets import KINDS, Bucket, Kind, Limits, kind_of
+from cupel.limits.concurrency import Concurrency
 from cupel.limits.headers import (
     DAY_S,
     HOUR_S,
@@ -25,9 +26,8 @@ from cupel.limits.headers import (
     says_daily,
 )
 from cupel.limits.pause import Pause
-from cupel.limits.shared_gate import Ask, Grant
-from cupel.limits.ticket import Ticket
-from cupel.limits.window import Window
+from cupel.limits.shared_gate import Charge, Turn
+from cupel.limits.slot import Slot
 
 PATIENCE_S = 300.0
 """A longer wait than this, asked for by a provider, is treated as a daily limit."""
@@ -71,7 +71,7 @@ class Gauge:
             if (limit := limits.of_kind(kind)) is not None
         }
         self._counts = [(KINDS[kind][0], kind, bucket) for kind, bucket in self.own.items()]
-        self.window = Window(limits.concurrency or math.inf, pilot=pilot)
+        self.concurrency = Concurrency(limits.concurrency or math.inf, pilot=pilot)
         self.in_flight = 0
         self.requests = 0
         self.rejected = 0
@@ -81,29 +81,32 @@ class Gauge:
         self._counts_most = False
         self._tokens_usual = 0.0
         self._margin_s = 0.0
-        self._trying: Ticket | None = None
+        self._trying: Slot | None = None
         self.pause = Pause()
 
     # -- before a call
 
-    def delay_s(self, ticket: Ticket, now: float, wall: float) -> float:
+    def delay_s(self, slot: Slot, now: float, wall: float) -> float:
         """Seconds until this call may go; infinite where only another call's end can tell.
 
         Raises:
             ProviderLimitError: If a daily limit is in the way and nobody wants to wait for it.
         """
-        if not self.window.fits(self.in_flight):
+        if not self.concurrency.fits(self.in_flight):
             return math.inf
-        if not (self._counts or self.window.learning or self.pause.length_s):
+        # the hot path of a model without known limits ends here
+        if not (self._counts or self.concurrency.learning or self.pause.length_s):
             return 0.0
-        delay = max(self.pause_left_s(now, wall), self.window.pilot_left_s(self.in_flight, now))
-        return delay if self.shared else max(delay, self._buckets_left_s(ticket, now, wall))
+        delay = max(self.pause_left_s(now, wall), self.concurrency.pilot_left_s(self.in_flight, now))
+        return delay if self.shared else max(delay, self._buckets_left_s(slot, now, wall))
 
-    def _buckets_left_s(self, ticket: Ticket, now: float, wall: float) -> float:
-        delay, tokens = 0.0, self._amount(ticket)
+    def _buckets_left_s(self, slot: Slot, now: float, wall: float) -> float:
+        delay, tokens = 0.0, self._amount(slot)
         for unit, kind, bucket in self._counts:
+            # never more than a sixtieth of a limit, or a short one would be mostly margin
             margin = min(self._margin_s, bucket.period_s / 60)
             wait = bucket.wait_s(1.0 if unit == "requests" else tokens, now, margin_s=margin)
+            # one call at a time may exceed a limit that is only supposed: its answer disproves it
             if bucket.guess and self._trying is None:
                 continue
             if wait > PACED_S and bucket.daily and not self.patient:
@@ -111,40 +114,41 @@ class Gauge:
             delay = max(delay, wait)
         return delay
 
-    def charge(self, ticket: Ticket, now: float) -> None:
+    def charge(self, slot: Slot, now: float) -> None:
         """Count a call that is sent now."""
         self.in_flight += 1
         self.requests += 1
-        ticket.charged = self._amount(ticket)
-        ticket.sent_at = now
-        self._tokens += ticket.charged
-        self._tokens_in_flight += ticket.charged
-        ticket.mark = (self.requests - self.in_flight, self._tokens - self._tokens_in_flight)
+        slot.charged_tokens = self._amount(slot)
+        slot.sent_at = now
+        self._tokens += slot.charged_tokens
+        self._tokens_in_flight += slot.charged_tokens
+        # what had ended when this one was sent: its reply has surely counted that, and nothing else for sure
+        slot.mark = (self.requests - self.in_flight, self._tokens - self._tokens_in_flight)
         for unit, _, bucket in self._counts:
             bucket.leak(now)
-            bucket.add(1.0 if unit == "requests" else ticket.charged)
+            bucket.add(1.0 if unit == "requests" else slot.charged_tokens)
             if bucket.guess and self._trying is None and bucket.level > bucket.limit:
-                self._trying = ticket
+                self._trying = slot
 
-    def refund(self, ticket: Ticket) -> None:
+    def refund(self, slot: Slot) -> None:
         """Take back the count of a call that the provider did not count."""
         for unit, _, bucket in self._counts:
-            bucket.add(-1.0 if unit == "requests" else -ticket.charged)
+            bucket.add(-1.0 if unit == "requests" else -slot.charged_tokens)
 
-    def unsent(self, ticket: Ticket) -> None:
+    def take_back(self, slot: Slot) -> None:
         """Take back a call that was not made after all."""
         self.requests -= 1
-        self.refund(ticket)
+        self.refund(slot)
 
-    def ended(self, ticket: Ticket) -> None:
+    def end(self, slot: Slot) -> None:
         """The call is no longer in flight."""
         self.in_flight -= 1
-        self._tokens_in_flight -= ticket.charged
-        if self._trying is ticket:
+        self._tokens_in_flight -= slot.charged_tokens
+        if self._trying is slot:
             self._trying = None
 
-    def _amount(self, ticket: Ticket) -> float:
-        expected = ticket.most if self._counts_most and ticket.most else ticket.tokens
+    def _amount(self, slot: Slot) -> float:
+        expected = slot.most if self._counts_most and slot.most else slot.tokens
         return expected * self._tokens_scale if expected else self._tokens_usual
 
     def pause_left_s(self, now: float, wall: float) -> float:
@@ -172,66 +176,77 @@ class Gauge:
 
     def limits(self) -> dict[Kind, float]:
         """The limits in force, the smaller one where a person set one too."""
-        found: dict[Kind, float] = {}
+        least: dict[Kind, float] = {}
         for _, kind, bucket in self._counts:
-            found[kind] = min(bucket.limit, found.get(kind, math.inf))
-        return found
+            least[kind] = min(bucket.limit, least.get(kind, math.inf))
+        return least
 
-    def asks(self, ticket: Ticket) -> list[Ask]:
+    def charges(self, slot: Slot) -> list[Charge]:
         """What a counted call takes from each limit, for a gate that other processes share."""
-        asks: dict[Kind, Ask] = {}
+        charges: dict[Kind, Charge] = {}
         for unit, kind, bucket in self._counts:
-            if bucket.guess or (kind in asks and asks[kind].limit <= bucket.limit):
+            # a guess is not imposed on others; of a limit that is set and learnt the smaller one holds
+            if bucket.guess or (kind in charges and charges[kind].limit <= bucket.limit):
                 continue
-            amount = 1.0 if unit == "requests" else ticket.charged
-            # calls in flight take, or have taken, their own place in the line
+            amount = 1.0 if unit == "requests" else slot.charged_tokens
+            # calls in flight are in the line by themselves: counted here too, they would count twice
             level = max(
                 0.0, bucket.level - (self.in_flight if unit == "requests" else self._tokens_in_flight)
             )
-            asks[kind] = Ask(kind, min(amount, bucket.limit), bucket.limit, bucket.period_s, level)
-        return list(asks.values())
+            charges[kind] = Charge(kind, min(amount, bucket.limit), bucket.limit, bucket.period_s, level)
+        return list(charges.values())
 
-    def granted_s(self, grant: Grant, wall: float) -> float:
-        """Seconds to wait for a place in a shared line.
+    def until_turn_s(self, turn: Turn, wall: float) -> float:
+        """Seconds until a turn in the line of all processes.
 
         Raises:
             ProviderLimitError: If a daily limit makes it wait and nobody wants to.
         """
-        if grant.kind in {"rpd", "tpd"} and grant.wait_s > PACED_S and not self.patient:
-            raise self.daily_limit(grant.wait_s, wall, grant.kind, self.limits().get(grant.kind, 0.0))
-        return grant.wait_s
+        if turn.kind in {"rpd", "tpd"} and turn.wait_s > PACED_S and not self.patient:
+            raise self.daily_limit(turn.wait_s, wall, turn.kind, self.limits().get(turn.kind, 0.0))
+        return turn.wait_s
 
     # -- after a reply
 
-    def answered(self, ticket: Ticket, used_tokens: int | None, now: float) -> None:
+    def settle(self, slot: Slot, used_tokens: int | None, now: float) -> None:
         """Settle an answered call."""
-        self.pause.answered()
-        self.window.learning = False
-        self.window.answered(self.in_flight)
-        self._margin_s = max(min(1.0, now - ticket.sent_at), 0.9 * self._margin_s)
-        if self._trying is ticket and (bucket := self.buckets.get("rpm")) and bucket.guess:
+        self.pause.reset()
+        self.concurrency.learning = False
+        self.concurrency.grow(self.in_flight)
+        # how much later than ours the provider may have counted: at worst a round trip. One slow reply is
+        # remembered for some twenty answers (0.9 ** 20 = 0.12)
+        self._margin_s = max(min(1.0, now - slot.sent_at), 0.9 * self._margin_s)
+        if self._trying is slot and (bucket := self.buckets.get("rpm")) and bucket.guess:
             bucket.limit *= 2.0
+        # a mean that follows the last ten or so; the first one counts whole
         if used_tokens is None:
-            used_tokens = round(ticket.charged)
+            used_tokens = round(slot.charged_tokens)
         self._tokens_usual += (used_tokens - self._tokens_usual) * (0.1 if self._tokens_usual else 1.0)
         for unit, _, bucket in self._counts:
-            bucket.headroom *= 0.98
+            bucket.headroom *= 0.98  # halved after 34 answers: whoever else used the limit may have gone
             if unit == "tokens":
-                bucket.add(used_tokens - ticket.charged)
+                bucket.add(used_tokens - slot.charged_tokens)
 
-    def observe(self, shown: Reading, ticket: Ticket, now: float) -> None:
+    def observe(self, shown: Reading, slot: Slot, now: float) -> None:
         """Bound our own count by the one in a reply's headers.
 
         It is at least what they say, less what may have leaked since the call was sent, and at most that and
         every call that had not been answered when this one was sent: they may have overtaken each other.
+
+            least = shown - leaked since it was sent  ≤  ours  ≤  shown + what the reply cannot have seen
+
+        Above the upper bound ours holds what the provider has not counted, such as tokens estimated too high;
+        below the lower one somebody else uses the limit too. In between both may be right, and ours stays.
         """
         bucket = self._bucket(shown.unit, shown.limit, shown.period_s, now)
+        # all that was sent, less what the header counts for sure: what had ended before this call, and this call
         if shown.unit == "requests":
-            unseen = self.requests - ticket.mark[0] - 1.0
+            unseen = self.requests - slot.mark[0] - 1.0
         else:
-            unseen = self._tokens - ticket.mark[1] - ticket.charged
-        least = shown.level - (now - ticket.sent_at) * bucket.rate
+            unseen = self._tokens - slot.mark[1] - slot.charged_tokens
+        least = shown.level - (now - slot.sent_at) * bucket.rate
         bucket.level = min(max(bucket.level, least), shown.level + max(0.0, unseen))
+        # Groq shows the daily requests only, and refuses by the minute
         if shown.unit == "requests" and bucket.daily and "rpm" not in self.buckets:
             self._add("rpm", Bucket(GUESSED_RPM, MINUTE_S, now=now, level=self.in_flight, guess=True))
 
@@ -254,6 +269,7 @@ class Gauge:
         self._counts = [(KINDS[name][0], name, each) for name, each in both]
 
     def _forget_misread(self, kind: Kind, limit: float) -> None:
+        # while little of a limit is used its period is unclear: the same number may have been read by the minute
         unit = KINDS[kind][0]
         misread = [name for name, it in self.buckets.items() if KINDS[name][0] == unit and it.limit == limit]
         for name in misread:
@@ -261,54 +277,58 @@ class Gauge:
 
     # -- after a 429
 
-    def refused(
-        self, ticket: Ticket, headers: Mapping[str, str], text: str, *, now: float, wall: float
+    def take_refusal(
+        self, slot: Slot, headers: Mapping[str, str], text: str, *, now: float, wall: float
     ) -> None:
         """Take in a 429: every call on this model waits as long as it says."""
         self.rejected += 1
-        self.window.learning = False
-        self.refund(ticket)
+        self.concurrency.learning = False
+        self.refund(slot)
         said = rejection(text)
         if said.never_fits:
             return
         wait = _agree(retry_after_s(headers, now=wall), said.wait_s)
         shown = readings(headers, provider=self.provider, now=wall)
-        named = self._fill(said, ticket, wait or 0.0, now)
-        if self._trying is ticket and "rpm" in self.buckets:
+        named = self._fill(said, slot, wait or 0.0, now)
+        if self._trying is slot and "rpm" in self.buckets:
             self.buckets["rpm"].guess = False
+        # no limit that is counted explains it: too many at once, then
         if not named and not any(reading.level + 1.0 >= reading.limit for reading in shown):
-            self.window.refused(self.in_flight, sent_at=ticket.sent_at, now=now)
+            self.concurrency.shrink(self.in_flight, sent_at=slot.sent_at, now=now)
         daily = says_daily(text) or (wait or 0.0) > PATIENCE_S
-        own = HOUR_S if daily else self.pause.own_s(sent_at=ticket.sent_at)
+        own = HOUR_S if daily else self.pause.own_s(sent_at=slot.sent_at)
         self.pause.hold(wait or own, daily=daily, now=now)
 
-    def _fill(self, said: Rejection, ticket: Ticket, wait: float, now: float) -> bool:
+    def _fill(self, said: Rejection, slot: Slot, wait: float, now: float) -> bool:
         """Fill the named bucket so far that this request fits when the reply says it will."""
         if said.unit is None or not said.limit:
             return False
         period = said.leaks_in_s(wait)
-        known = self.buckets.get(kind_of(said.unit, period))
-        expected = known is not None and known.limit == said.limit and not known.guess
-        if known is not None and expected:
-            period = known.period_s
+        before = self.buckets.get(kind_of(said.unit, period))
+        expected = before is not None and before.limit == said.limit and not before.guess
+        if before is not None and expected:
+            period = before.period_s
         bucket = self._bucket(said.unit, said.limit, period, now)
+        # the bucket's own arithmetic, solved for the level: wait = (level + requested - limit) / rate
         level = said.limit - (said.requested or 1.0) + wait * bucket.rate
         fitted = bucket.level + (said.requested or 1.0) <= said.limit
+        # during a pause the calls in flight are refused too: that is no surprise
         if expected and fitted and not self.pause.length_s:
-            bucket.surprised(said.requested or 1.0)
+            bucket.leave_room(said.requested or 1.0)
         bucket.level = level if math.isinf(bucket.level) else max(level, bucket.level)
         if said.unit == "tokens" and said.requested:
-            self._expect(said.requested, ticket)
+            self._expect(said.requested, slot)
         return True
 
-    def _expect(self, requested: float, ticket: Ticket) -> None:
+    def _expect(self, requested: float, slot: Slot) -> None:
         """The provider counts more for a request than we estimate: estimate so from now on, within reason."""
-        if ticket.most and not self._counts_most and requested > (ticket.tokens + ticket.most) / 2:
+        # nearer to the prompt with the whole output limit than to what we expect of the answer: it counts that
+        if slot.most and not self._counts_most and requested > (slot.tokens + slot.most) / 2:
             self._counts_most, self._tokens_scale = True, 1.0
-        if self._counts_most and ticket.most:
-            self._tokens_scale = min(4.0, max(self._tokens_scale, requested / ticket.most))
-        elif ticket.tokens:
-            self._tokens_scale = min(4.0, max(self._tokens_scale, requested / ticket.tokens))
+        if self._counts_most and slot.most:
+            self._tokens_scale = min(4.0, max(self._tokens_scale, requested / slot.most))
+        elif slot.tokens:
+            self._tokens_scale = min(4.0, max(self._tokens_scale, requested / slot.tokens))
         else:
             self._tokens_usual = max(self._tokens_usual, requested)
 
@@ -316,6 +336,7 @@ class Gauge:
 def _agree(asked: float | None, said: float | None) -> float | None:
     """The header's wait, or the text's where it is the same with decimals; the longer one where they differ."""
     waits = [min(wait, LONGEST_WAIT_S) for wait in (asked, said) if wait is not None]
+    # most headers have whole seconds, rounded up
     if asked is not None and said is not None and asked - 1.0 <= said <= asked:
         return said
     return max(waits, default=None)

@@ -173,7 +173,7 @@ def readings(headers: Mapping[str, str], *, provider: str, now: float) -> list[R
     ...           "x-ratelimit-reset-requests": "2m59.56s"}, provider="groq", now=0.0)
     [Reading(unit='requests', limit=14400.0, level=29.926666666666666, period_s=86400.0)]
     """
-    found = []
+    shown = []
     for unit in _UNITS:
         limit = _number(headers.get(f"x-ratelimit-limit-{unit}", ""))
         if limit:
@@ -182,11 +182,11 @@ def readings(headers: Mapping[str, str], *, provider: str, now: float) -> list[R
             daily = provider == "groq" and unit == "requests"
             # a daily limit is a serious thing: not believed before something of it is used
             if not daily or left != limit:
-                found.append(_reading(unit, limit, left, reset, DAY_S if daily else MINUTE_S))
-    if not found and (limit := _number(headers.get("x-ratelimit-limit", ""))):
+                shown.append(_reading(unit, limit, left, reset, DAY_S if daily else MINUTE_S))
+    if not shown and (limit := _number(headers.get("x-ratelimit-limit", ""))):
         left = _number(headers.get("x-ratelimit-remaining", ""))
-        found.append(_reading("requests", limit, left, _until(headers, now), MINUTE_S))
-    return found
+        shown.append(_reading("requests", limit, left, _until(headers, now), MINUTE_S))
+    return shown
 
 
 def _reading(unit: Unit, limit: float, left: float | None, reset: float | None, usual: float) -> Reading:

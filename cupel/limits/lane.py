@@ -1,7 +1,7 @@
-"""One model's queue: every call passes one gate, first come first served, so that workers do not collide.
+"""One model's queue: every call passes it, first come first served, so that workers do not collide.
 
-    call → [ window | pause | buckets ] ── fits ──→ sent ──→ reply: headers, status, tokens used
-                     └─ waits its turn ←── wakes the queue ────┘
+    call → [ concurrency | pause | buckets ] ── fits ──→ sent ──→ reply: headers, status, tokens used
+                         └─ waits its turn ←── wakes the queue ───┘
 
 The n-th waiting call is sent when there is room for it; it does not wake up with the others to find none.
 """
@@ -19,7 +19,7 @@ from cupel.limits.buckets import KINDS
 from cupel.limits.gauge import EARLY_S, Gauge
 from cupel.limits.headers import readings
 from cupel.limits.shared_gate import SharedGate
-from cupel.limits.ticket import Ticket
+from cupel.limits.slot import Slot
 
 
 class Lane:
@@ -33,7 +33,7 @@ class Lane:
         shared: Where they are several, the gate they share.
     """
 
-    __slots__ = ("_monotonic", "_name", "_shared", "_timer", "_waiting", "_wall", "gauge", "waited_s")
+    __slots__ = ("_monotonic", "_name", "_shared", "_timer", "_waiting", "_wall", "gauge")
 
     def __init__(
         self,
@@ -47,103 +47,104 @@ class Lane:
         self.gauge = gauge
         self._name = name
         self._shared = shared
-        self.waited_s = 0.0
         self._monotonic = monotonic
         self._wall = wall
-        self._waiting: deque[tuple[asyncio.Future[None], Ticket]] = deque()
+        self._waiting: deque[tuple[asyncio.Future[None], Slot]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
-    async def enter(self, ticket: Ticket) -> None:
+    async def enter(self, slot: Slot) -> None:
         """Wait until this call may be sent, and count it."""
         now = self._monotonic()
-        if not self._waiting and self.gauge.delay_s(ticket, now, self._wall()) <= EARLY_S:
-            self.gauge.charge(ticket, now)
+        # not past those who wait, even where there is room: a stream of small calls would starve a large one
+        if not self._waiting and self.gauge.delay_s(slot, now, self._wall()) <= EARLY_S:
+            self.gauge.charge(slot, now)
             if self._shared is None:
                 return
         else:
-            await self._turn(ticket)
+            await self._turn(slot)
         if self._shared is not None:
             try:
-                await self._shared_turn(ticket, self._shared)
+                await self._shared_turn(slot, self._shared)
             except BaseException:
-                self.gauge.unsent(ticket)
-                self.leave(ticket)
+                self.gauge.take_back(slot)
+                self.leave(slot)
                 raise
-        self.waited_s += self._monotonic() - now
 
-    async def _turn(self, ticket: Ticket) -> None:
+    async def _turn(self, slot: Slot) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((turn, ticket))
+        self._waiting.append((turn, slot))
         self._wake()
         try:
             await turn
         except asyncio.CancelledError:
+            # cancelled in the moment it was let go: it is charged, and nobody will send it
             if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self.gauge.unsent(ticket)
-                self.gauge.ended(ticket)
+                self.gauge.take_back(slot)
+                self.gauge.end(slot)
             self._wake()
             raise
 
-    async def _shared_turn(self, ticket: Ticket, shared: SharedGate) -> None:
+    async def _shared_turn(self, slot: Slot, shared: SharedGate) -> None:
         """Take a place in the line of all processes, and keep the pauses of this one."""
-        ticket.asks = self.gauge.asks(ticket)
-        if not ticket.asks:
+        slot.charges = self.gauge.charges(slot)
+        if not slot.charges:
             return
-        grant = await shared.reserve(self._name, ticket.asks)
+        turn = await shared.reserve(self._name, slot.charges)
         try:
-            wait = self.gauge.granted_s(grant, self._wall())
+            wait = self.gauge.until_turn_s(turn, self._wall())
+            # again where a pause has begun meanwhile
             while wait > EARLY_S:
                 await asyncio.sleep(wait)
                 wait = self.gauge.pause_left_s(self._monotonic(), self._wall())
         except BaseException:
-            shared.give_back(self._name, ticket.asks)
+            shared.give_back(self._name, slot.charges)
             raise
-        ticket.sent_at = self._monotonic()
+        slot.sent_at = self._monotonic()  # it was charged before this wait
 
-    def unsent(self, ticket: Ticket) -> None:
+    def take_back(self, slot: Slot) -> None:
         """The call was not made after all: nothing is counted for it."""
-        self.gauge.unsent(ticket)
-        if self._shared is not None and ticket.asks:
-            self._shared.give_back(self._name, ticket.asks)
-            ticket.asks = []
+        self.gauge.take_back(slot)
+        if self._shared is not None and slot.charges:
+            self._shared.give_back(self._name, slot.charges)
+            slot.charges = []
 
-    def leave(self, ticket: Ticket) -> None:
+    def leave(self, slot: Slot) -> None:
         """The call has ended, however it did."""
-        self.gauge.ended(ticket)
+        self.gauge.end(slot)
         if self._waiting:
             self._wake()
 
     def learn(
-        self, ticket: Ticket, headers: Mapping[str, str], status: int, used_tokens: int | None, text: str
+        self, slot: Slot, headers: Mapping[str, str], status: int, used_tokens: int | None, text: str
     ) -> None:
         """Take in one reply."""
         now, gauge = self._monotonic(), self.gauge
         wall = self._wall()
         if status == 429:
-            gauge.refused(ticket, headers, text, now=now, wall=wall)
+            gauge.take_refusal(slot, headers, text, now=now, wall=wall)
         elif status < 300:
-            gauge.answered(ticket, used_tokens, now)
-        if self._shared is not None and ticket.asks:
-            self._tell(ticket, self._shared, status, used_tokens)
+            gauge.settle(slot, used_tokens, now)
+        if self._shared is not None and slot.charges:
+            self._tell(slot, self._shared, status, used_tokens)
         for shown in readings(headers, provider=gauge.provider, now=wall):
-            gauge.observe(shown, ticket, now)
+            gauge.observe(shown, slot, now)
         if self._waiting:
             self._wake()
 
-    def _tell(self, ticket: Ticket, shared: SharedGate, status: int, used_tokens: int | None) -> None:
+    def _tell(self, slot: Slot, shared: SharedGate, status: int, used_tokens: int | None) -> None:
         """Pass on what this reply means for the other processes."""
         if status == 429:
-            shared.give_back(self._name, ticket.asks)
+            shared.give_back(self._name, slot.charges)
             shared.pause(self._name, self.gauge.pause.length_s)
         elif status < 300 and used_tokens is not None:
             unused = [
-                replace(ask, amount=ask.amount - used_tokens)
-                for ask in ticket.asks
-                if KINDS[ask.kind][0] == "tokens"
+                replace(charge, amount=charge.amount - used_tokens)
+                for charge in slot.charges
+                if KINDS[charge.kind][0] == "tokens"
             ]
             if unused:
                 shared.give_back(self._name, unused)
-        ticket.asks = []
+        slot.charges = []
 
     def _wake(self) -> None:
         """Let go whoever may, and come back when the next one may."""
@@ -151,15 +152,15 @@ class Lane:
             self._timer.cancel()
             self._timer = None
         while self._waiting:
-            turn, ticket = self._waiting[0]
-            if not turn.done() and not self._admit(turn, ticket):
+            turn, slot = self._waiting[0]
+            if not turn.done() and not self._admit(turn, slot):
                 return
             self._waiting.popleft()
 
-    def _admit(self, turn: asyncio.Future[None], ticket: Ticket) -> bool:
+    def _admit(self, turn: asyncio.Future[None], slot: Slot) -> bool:
         now = self._monotonic()
         try:
-            delay = self.gauge.delay_s(ticket, now, self._wall())
+            delay = self.gauge.delay_s(slot, now, self._wall())
         except ProviderLimitError as error:
             turn.set_exception(error)
             return True
@@ -169,6 +170,7 @@ class Lane:
                 delay = min(max(delay, 0.001), 60.0)
                 self._timer = asyncio.get_running_loop().call_later(delay, self._wake)
             return False
-        self.gauge.charge(ticket, now)
+        # charged here, not when the call wakes: the next one is looked at before that
+        self.gauge.charge(slot, now)
         turn.set_result(None)
         return True

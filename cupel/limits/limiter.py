@@ -1,99 +1,18 @@
-"""The limiter of a process: one gate per provider, key and model, open at once where no limit is known."""
+"""The limiter of a process: one lane per provider, key and model, open at once where no limit is known."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 from cupel.errors import SettingError
-from cupel.limits.buckets import Kind, Limits
-from cupel.limits.classify import headers_of, status_of, text_of
+from cupel.limits.buckets import Limits
 from cupel.limits.gauge import Gauge
 from cupel.limits.lane import Lane
 from cupel.limits.shared_gate import SharedGate
-from cupel.limits.ticket import Ticket
+from cupel.limits.slot import Slot
 
 _UNLIMITED = ("local", "offline", "recorded")
-
-
-@dataclass(frozen=True, slots=True)
-class LaneReport:
-    """What one gate has let through so far.
-
-    Args:
-        model: The model id.
-        requests: Calls sent.
-        rejected: Of these, answered with a 429.
-        waited_s: Seconds all calls together waited for their turn.
-        limits: The limits in force, set or learnt.
-    """
-
-    model: str
-    requests: int
-    rejected: int
-    waited_s: float
-    limits: dict[Kind, float]
-
-
-class Slot(Ticket):
-    """One call's place at the gate; `async with` it, and tell it what came back.
-
-    Leaving it on an exception that carries a response (`.response.headers`, `.status_code`) learns from that.
-    """
-
-    __slots__ = ("_lane", "_status")
-
-    def __init__(self, lane: Lane, tokens: float, most: float = 0.0) -> None:
-        super().__init__(tokens, most)
-        self._lane = lane
-        self._status = 0
-
-    @property
-    def waits_for_daily_limits(self) -> bool:
-        """Whether a daily limit is waited for instead of ending the run."""
-        return self._lane.gauge.patient
-
-    async def __aenter__(self) -> Self:
-        await self._lane.enter(self)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if error is not None:
-                self._learn_from(error)
-        finally:
-            self._lane.leave(self)
-
-    def learn(
-        self, headers: Mapping[str, str], status: int, used_tokens: int | None = None, *, text: str = ""
-    ) -> None:
-        """Take in a reply: its limits, whether it was refused, what it really used.
-
-        Args:
-            headers: Of any dialect or none; a plain dict may have names in any case.
-            status: The HTTP status.
-            used_tokens: Tokens that count against the limit; `None` where the reply does not say.
-            text: The message of a refusal, which names the limit and the wait more exactly than the headers.
-        """
-        self._status = status
-        if type(headers) is dict:
-            headers = {name.lower(): value for name, value in headers.items()}
-        self._lane.learn(self, headers, status, used_tokens, text)
-
-    def unsent(self) -> None:
-        """The call was not made after all: nothing is counted for it."""
-        self._lane.unsent(self)
-
-    def _learn_from(self, error: BaseException) -> None:
-        status = status_of(error)
-        # an error inside a reply with status 200 comes after the reply was learnt from
-        if status is not None and self._status in {0, 200}:
-            self.learn(headers_of(error), status, text=text_of(error))
 
 
 class Limiter:
@@ -185,15 +104,7 @@ class Limiter:
             if bucket.daily:
                 bucket.level = max(bucket.level, requests if kind == "rpd" else tokens)
 
-    def reports(self) -> list[LaneReport]:
-        """What each gate let through, in the order of first use."""
-        return [
-            LaneReport(
-                model=lane.gauge.model,
-                requests=lane.gauge.requests,
-                rejected=lane.gauge.rejected,
-                waited_s=lane.waited_s,
-                limits=lane.gauge.limits(),
-            )
-            for lane in self._lanes.values()
-        ]
+    @property
+    def lanes(self) -> list[Lane]:
+        """The lanes opened so far, in the order of first use."""
+        return list(self._lanes.values())

@@ -37,10 +37,11 @@ class Pause:
 
     def own_s(self, *, sent_at: float) -> float:
         """A wait for a 429 that names none; it grows once for all the calls that were in flight together."""
+        # refused calls that were sent before this pause began were refused for the same cause
         if sent_at >= self._until - self.length_s:
             self._strikes += 1
         return min(LONGEST_S, 0.5 * 2.0 ** min(self._strikes, 7))
 
-    def answered(self) -> None:
+    def reset(self) -> None:
         """An answer came: the next wait of our own is short again."""
         self._strikes = 0

@@ -1,7 +1,10 @@
 """A shared gate in PostgreSQL: every process on one database keeps the same limits, by the database's clock.
 
-A bucket is kept as the moment it will be empty. Reserving moves that moment and tells how long to wait, in one
-statement: every call takes its place in one line, sleeps once, and meets nobody when it wakes.
+A bucket is kept as the moment it will be empty: nothing has to run for it to leak. Reserving moves that moment and
+tells how long to wait, in one statement: every call gets a turn in one line, sleeps once, and meets nobody when it
+wakes.
+
+    empty_at - now = level / rate       a full bucket is empty in `period_s`: whoever leaves it emptier than that may go
 """
 
 from __future__ import annotations
@@ -18,38 +21,36 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from cupel.errors import RunLogError
+from cupel.limits import postgres_charges
 from cupel.limits.buckets import Kind
-from cupel.limits.postgres_places import BEAT_S, CREATE, GONE_S, Place, beat, give_back_lost, leave, take
-from cupel.limits.shared_gate import Ask, Grant
+from cupel.limits.postgres_charges import BEAT_S, GONE_S, NOW, OpenCharge
+from cupel.limits.shared_gate import Charge, Turn
 
 MARGIN_S = 0.25
 """Sent so much later than a bucket says, for a request that travels faster than the ones before it."""
 
-_NOW = "extract(epoch FROM clock_timestamp())::double precision"
 _LOCK = text("SELECT pg_advisory_xact_lock(7220156)")
 _CREATE = text("""
     CREATE TABLE IF NOT EXISTS cupel_limits (
         lane text NOT NULL, kind text NOT NULL, empty_at double precision NOT NULL, PRIMARY KEY (lane, kind)
     )""")
+# `greatest`: what lies in the past has leaked out, and a process that has seen the bucket fuller is believed
 _RESERVE = text(f"""
     INSERT INTO cupel_limits AS l (lane, kind, empty_at)
-    VALUES (:lane, :kind, {_NOW} + :level_s + :amount_s)
+    VALUES (:lane, :kind, {NOW} + :level_s + :amount_s)
     ON CONFLICT (lane, kind) DO UPDATE
-    SET empty_at = greatest(l.empty_at, {_NOW} + :level_s) + :amount_s
-    RETURNING empty_at - {_NOW}""")  # noqa: S608 (constants only)
-_GIVE_BACK = text(
-    "UPDATE cupel_limits SET empty_at = empty_at - :amount_s WHERE lane = :lane AND kind = :kind"
-)
-_PAUSED = text(f"SELECT empty_at - {_NOW} FROM cupel_limits WHERE lane = :lane AND kind = 'pause'")  # noqa: S608 (constants only)
+    SET empty_at = greatest(l.empty_at, {NOW} + :level_s) + :amount_s
+    RETURNING empty_at - {NOW}""")  # noqa: S608 (constants only)
+_PAUSED = text(f"SELECT empty_at - {NOW} FROM cupel_limits WHERE lane = :lane AND kind = 'pause'")  # noqa: S608 (constants only)
 
 
 @dataclass
 class _Batch:
     """What has come together since the last transaction began."""
 
-    asked: list[tuple[str, Sequence[Ask], asyncio.Future[Grant]]] = field(default_factory=list)
+    asked: list[tuple[str, Sequence[Charge], asyncio.Future[Turn]]] = field(default_factory=list)
     owed_s: dict[tuple[str, Kind], float] = field(default_factory=lambda: defaultdict(float))
-    left: list[Place] = field(default_factory=list)
+    withdrawn: list[OpenCharge] = field(default_factory=list)
     """What was given back while its turn may not have come."""
 
     pauses: dict[str, float] = field(default_factory=dict)
@@ -59,11 +60,9 @@ class _Batch:
         return bool(self.asked or self.owed_s or self.pauses or self.beat)
 
 
-def _wait_for(batch: _Batch, grants: Sequence[Grant]) -> Iterator[Place]:
-    for (lane, asks, _), grant in zip(batch.asked, grants, strict=True):
-        if grant.wait_s > 0:
-            for ask in asks:
-                yield Place(lane, ask.kind, ask.seconds(ask.amount), grant.wait_s)
+def _open_charges(lane: str, charges: Sequence[Charge], wait_s: float = 0.0) -> Iterator[OpenCharge]:
+    for charge in charges:
+        yield OpenCharge(lane, charge.kind, charge.seconds(charge.amount), wait_s)
 
 
 class PostgresGate:
@@ -74,7 +73,7 @@ class PostgresGate:
     Args:
         engine: Any engine on that database, such as the run log's.
         settle_s: How long what is given back may wait for a reservation to travel with.
-        gone_s: How long another gate may be silent before its places are given back for it.
+        gone_s: How long another gate may be silent before its open charges are given back for it.
     """
 
     def __init__(self, engine: Engine, *, settle_s: float = 0.5, gone_s: float = GONE_S) -> None:
@@ -83,7 +82,7 @@ class PostgresGate:
         self._gone_s = gone_s
         self._name = secrets.token_hex(8)
         self._waiting_until = 0.0
-        self._taken: set[Place] = set()
+        self._open: set[OpenCharge] = set()
         self._looked_at = -math.inf
         self._beating: asyncio.TimerHandle | None = None
         self._ready = False
@@ -91,24 +90,23 @@ class PostgresGate:
         self._writing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    async def reserve(self, lane: str, asks: Sequence[Ask]) -> Grant:
-        """Take a place in the line.
+    async def reserve(self, lane: str, charges: Sequence[Charge]) -> Turn:
+        """Charge a call, and say when its turn is.
 
         Raises:
             RunLogError: If the database does not answer.
         """
-        place: asyncio.Future[Grant] = asyncio.get_running_loop().create_future()
-        self._batch.asked.append((lane, asks, place))
+        turn: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
+        self._batch.asked.append((lane, charges, turn))
         self._start()
-        return await place
+        return await turn
 
-    def give_back(self, lane: str, asks: Sequence[Ask]) -> None:
+    def give_back(self, lane: str, charges: Sequence[Charge]) -> None:
         """Return what was not used."""
-        for ask in asks:
-            self._batch.owed_s[lane, ask.kind] += ask.seconds(ask.amount)
-            place = Place(lane, ask.kind, ask.seconds(ask.amount))
-            if place in self._taken and time.monotonic() < self._waiting_until:
-                self._batch.left.append(place)
+        for charge in charges:
+            self._batch.owed_s[lane, charge.kind] += charge.seconds(charge.amount)
+        if time.monotonic() < self._waiting_until:
+            self._batch.withdrawn += self._open.intersection(_open_charges(lane, charges))
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._settle_s, self._start)
 
@@ -144,27 +142,27 @@ class PostgresGate:
 
     async def _write_batch(self, batch: _Batch) -> None:
         try:
-            grants = await asyncio.to_thread(self._transact, batch)
+            turns = await asyncio.to_thread(self._transact, batch)
         except SQLAlchemyError as error:
             problem = f"the limits shared through PostgreSQL cannot be reached: {str(error).splitlines()[0]}"
-            for _, _, place in batch.asked:
-                if not place.done():
-                    place.set_exception(RunLogError(problem))
+            for _, _, answer in batch.asked:
+                if not answer.done():
+                    answer.set_exception(RunLogError(problem))
             return
-        for (lane, asks, place), grant in zip(batch.asked, grants, strict=True):
-            if grant.wait_s > 0:
-                self._waits(lane, asks, grant)
-            if place.done():
-                # cancelled meanwhile
-                self.give_back(lane, asks)
+        for (lane, charges, answer), turn in zip(batch.asked, turns, strict=True):
+            if turn.wait_s > 0:
+                self._keep_open(lane, charges, turn.wait_s)
+            if answer.done():  # cancelled meanwhile
+                self.give_back(lane, charges)
             else:
-                place.set_result(grant)
+                answer.set_result(turn)
 
-    def _waits(self, lane: str, asks: Sequence[Ask], grant: Grant) -> None:
+    def _keep_open(self, lane: str, charges: Sequence[Charge], wait_s: float) -> None:
+        # forgotten all at once, when nobody waits any more: a stale one matters only should this process be killed
         if time.monotonic() > self._waiting_until:
-            self._taken.clear()
-        self._waiting_until = max(self._waiting_until, time.monotonic() + grant.wait_s)
-        self._taken.update(Place(lane, ask.kind, ask.seconds(ask.amount)) for ask in asks)
+            self._open.clear()
+        self._waiting_until = max(self._waiting_until, time.monotonic() + wait_s)
+        self._open.update(_open_charges(lane, charges))
 
     def _beat(self) -> None:
         """Be heard of while anybody here waits for a turn."""
@@ -173,21 +171,28 @@ class PostgresGate:
             self._batch.beat = True
             self._start()
 
-    def _transact(self, batch: _Batch) -> list[Grant]:
+    def _transact(self, batch: _Batch) -> list[Turn]:
         self._give_back_lost()
         with self._engine.begin() as connection:
             for lane, wait_s in sorted(batch.pauses.items()):
                 self._move(connection, lane, "pause", amount_s=0.0, level_s=wait_s)
-            grants = self._take_places(connection, batch)
+            turns = self._charge(connection, batch)
             for (lane, kind), amount_s in sorted(batch.owed_s.items()):
-                connection.execute(_GIVE_BACK, {"lane": lane, "kind": kind, "amount_s": amount_s})
-            for place in batch.left:
-                leave(connection, self._name, place)
-            waited_for = list(_wait_for(batch, grants))
-            take(connection, self._name, waited_for)
+                connection.execute(
+                    postgres_charges.GIVE_BACK, {"lane": lane, "kind": kind, "amount_s": amount_s}
+                )
+            for charge in batch.withdrawn:
+                postgres_charges.forget(connection, self._name, charge)
+            waited_for = [
+                charge
+                for (lane, charges, _), turn in zip(batch.asked, turns, strict=True)
+                if turn.wait_s > 0
+                for charge in _open_charges(lane, charges, turn.wait_s)
+            ]
+            postgres_charges.note(connection, self._name, waited_for)
             if waited_for or batch.beat:
-                beat(connection, self._name)
-        return grants
+                postgres_charges.beat(connection, self._name)
+        return turns
 
     def _give_back_lost(self) -> None:
         """Now and then, and in a transaction of its own: no two of them then wait for each other."""
@@ -197,35 +202,37 @@ class PostgresGate:
         with self._engine.begin() as connection:
             if not self._ready:
                 connection.execute(_LOCK)
-                for statement in (_CREATE, *CREATE):
+                for statement in (_CREATE, *postgres_charges.CREATE):
                     connection.execute(statement)
                 self._ready = True
-            give_back_lost(connection, gone_s=self._gone_s)
+            postgres_charges.give_back_lost(connection, gone_s=self._gone_s)
 
-    def _take_places(self, connection: Connection, batch: _Batch) -> list[Grant]:
-        """Move each bucket once for all who asked, and hand out the places from the last to the first."""
+    def _charge(self, connection: Connection, batch: _Batch) -> list[Turn]:
+        """Move each bucket once for all who asked, and hand out the turns from the last to the first."""
         amounts: dict[tuple[str, Kind], float] = defaultdict(float)
         levels: dict[tuple[str, Kind], float] = defaultdict(float)
-        for lane, asks, _ in batch.asked:
-            for ask in asks:
-                amounts[lane, ask.kind] += ask.seconds(ask.amount)
-                levels[lane, ask.kind] = max(levels[lane, ask.kind], ask.seconds(ask.level))
+        for lane, charges, _ in batch.asked:
+            for charge in charges:
+                amounts[lane, charge.kind] += charge.seconds(charge.amount)
+                levels[lane, charge.kind] = max(levels[lane, charge.kind], charge.seconds(charge.level))
         ahead = {
             (lane, kind): self._move(connection, lane, kind, amount_s=amount_s, level_s=levels[lane, kind])
             # always in the same order, so that no two transactions wait for each other
             for (lane, kind), amount_s in sorted(amounts.items())
         }
         paused = {lane: self._paused_s(connection, lane) for lane, _ in amounts}
-        grants = []
-        for lane, asks, _ in reversed(batch.asked):
-            grant = Grant(max(0.0, paused[lane]))
-            for ask in asks:
-                wait = ahead[lane, ask.kind] - ask.period_s + min(MARGIN_S, ask.period_s / 60)
-                ahead[lane, ask.kind] -= ask.seconds(ask.amount)
-                if wait > grant.wait_s and ahead[lane, ask.kind] > 0:
-                    grant = Grant(wait, ask.kind)
-            grants.append(grant)
-        return grants[::-1]
+        turns = []
+        for lane, charges, _ in reversed(batch.asked):
+            turn = Turn(max(0.0, paused[lane]))
+            for charge in charges:
+                # `ahead` is the bucket behind this call; less its amount, it is the one behind the call before
+                wait = ahead[lane, charge.kind] - charge.period_s + min(MARGIN_S, charge.period_s / 60)
+                ahead[lane, charge.kind] -= charge.seconds(charge.amount)
+                # at an empty bucket nobody waits, not even for the margin
+                if wait > turn.wait_s and ahead[lane, charge.kind] > 0:
+                    turn = Turn(wait, charge.kind)
+            turns.append(turn)
+        return turns[::-1]
 
     @staticmethod
     def _move(connection: Connection, lane: str, kind: str, *, amount_s: float, level_s: float) -> float:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
 
 from cupel.errors import CircuitOpenError, ProviderOutageError, SettingError
 from cupel.limits.circuit import Circuit
 from cupel.limits.classify import asked_wait_s, classify, status_of, text_of, translate
-from cupel.limits.limiter import Slot
+from cupel.limits.slot import Slot
 
 T = TypeVar("T")
 
@@ -81,7 +82,7 @@ async def with_retries(
         call: Makes the request. It is given its slot, to report headers and tokens to, or `None` without a limiter.
         policy: How often and how long.
         model: The model id, for messages.
-        slot: Takes a new place at the limiter for each try: `lambda: limiter.slot(model, tokens=900)`.
+        slot: Takes a new slot at the limiter for each try: `lambda: limiter.slot(model, tokens=900)`.
         circuit: The model's circuit.
         on_retry: Told of each failure that is tried again.
         uniform: Draws a number between two others; the waits have full jitter.
@@ -96,17 +97,15 @@ async def with_retries(
     """
     tries = _Tries(policy, model, uniform)
     while True:
-        place = slot() if slot is not None else None
+        own_slot = slot() if slot is not None else None
         try:
-            if place is None:
-                return await tries.once(call, None, circuit)
-            async with place:
-                return await tries.once(call, place, circuit)
+            async with own_slot or nullcontext():
+                return await tries.once(call, own_slot, circuit)
         except Exception as error:  # noqa: BLE001 (raised again below unless it is worth another try)
-            failed = error
-        wait = tries.wait_after(failed, place)
+            failure = error
+        wait = tries.wait_after(failure, own_slot)
         if on_retry is not None:
-            on_retry(Retry(tries.made, failed, wait))
+            on_retry(Retry(tries.count, failure, wait))
         if wait > 0:
             await asyncio.sleep(wait)
 
@@ -114,10 +113,10 @@ async def with_retries(
 class _Tries:
     """What one call has used up of its policy."""
 
-    __slots__ = ("_failures", "_model", "_policy", "_rejections", "_spent_s", "_uniform", "made")
+    __slots__ = ("_failures", "_model", "_policy", "_rejections", "_spent_s", "_uniform", "count")
 
     def __init__(self, policy: RetryPolicy, model: str, uniform: Callable[[float, float], float]) -> None:
-        self.made = 0
+        self.count = 0
         self._policy = policy
         self._model = model
         self._uniform = uniform
@@ -126,7 +125,7 @@ class _Tries:
         self._spent_s = 0.0
 
     async def once(
-        self, call: Callable[[Slot | None], Awaitable[T]], place: Slot | None, circuit: Circuit | None
+        self, call: Callable[[Slot | None], Awaitable[T]], slot: Slot | None, circuit: Circuit | None
     ) -> T:
         """One try, cut off when its time or the total is up."""
         clock = asyncio.get_running_loop().time
@@ -135,13 +134,13 @@ class _Tries:
             if circuit is not None:
                 circuit.check()
         except CircuitOpenError:
-            if place is not None:
-                place.unsent()
+            if slot is not None:
+                slot.take_back()
             raise
-        self.made += 1
+        self.count += 1
         try:
             async with asyncio.timeout(min(self._policy.attempt_timeout_s, self._left_s)):
-                answer = await call(place)
+                answer = await call(slot)
         except BaseException as error:
             if circuit is not None:
                 circuit.record(error)
@@ -156,17 +155,17 @@ class _Tries:
     def _left_s(self) -> float:
         return self._policy.total_timeout_s - self._spent_s
 
-    def wait_after(self, error: Exception, place: Slot | None) -> float:
+    def wait_after(self, error: Exception, slot: Slot | None) -> float:
         """Seconds to wait before the next try; raises where there is none."""
         if isinstance(error, CircuitOpenError):
             wait = self._wait_for_circuit(error)
         elif classify(error) == "transient":
-            wait = self._wait_for_provider(error, place)
+            wait = self._wait_for_provider(error, slot)
         elif (
             classify(error) == "limit"
             and status_of(error)
-            and place is not None
-            and place.waits_for_daily_limits
+            and slot is not None
+            and slot.waits_for_daily_limits
         ):
             wait = 0.0
         else:
@@ -183,26 +182,26 @@ class _Tries:
             raise error
         return wait
 
-    def _wait_for_provider(self, error: Exception, place: Slot | None) -> float:
+    def _wait_for_provider(self, error: Exception, slot: Slot | None) -> float:
         rejected = status_of(error) == 429
         self._rejections += rejected
         self._failures += not rejected
-        count = max(self._failures, 1) if not rejected else self._rejections
+        count = self._rejections if rejected else max(self._failures, 1)
         wait = self._uniform(0.0, min(self._policy.cap_s, self._policy.base_s * 2.0 ** min(count - 1, 20)))
         wait = max(wait, asked_wait_s(error) or 0.0)
-        if rejected and place is not None:
+        if rejected and slot is not None:
             # the limiter holds everyone on this model back, this call among them
             wait = 0.0
         spent = self._failures >= self._policy.max_attempts or self._rejections >= self._policy.max_rejections
         if spent or wait >= self._left_s:
-            raise self._gave_up(error) from error
+            raise self._outage(error) from error
         return wait
 
-    def _gave_up(self, error: Exception) -> ProviderOutageError:
+    def _outage(self, error: Exception) -> ProviderOutageError:
         status = status_of(error)
         last = f"{f'{status}: ' if status else ''}{text_of(error)}"[:300]
         return ProviderOutageError(
-            f"still failing after {self.made} tries in {self._spent_s:.0f} s, last with {last}",
+            f"still failing after {self.count} tries in {self._spent_s:.0f} s, last with {last}",
             model=self._model,
             status=status,
         )

@@ -23,11 +23,11 @@ def read_limits(text: str) -> dict[str, Limits]:
 
 
 def _entry(entry: str) -> tuple[str, Limits]:
-    name, separator, told = entry.rpartition("=")
+    name, separator, words = entry.rpartition("=")
     name = name.strip().removesuffix(":*")
     if not separator or not name:
         raise SettingError(f"{VARIABLE}: {entry!r} is not {_FORM}")
-    return name, Limits.of(dict(_limit(part, entry) for part in told.split(",")), model=name)
+    return name, Limits.of(dict(_limit(part, entry) for part in words.split(",")), model=name)
 
 
 def _limit(part: str, entry: str) -> tuple[str, float]:

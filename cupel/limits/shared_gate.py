@@ -13,7 +13,7 @@ from cupel.limits.buckets import Kind
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class Charge:
     """What one call takes from one limit.
 
     Args:
@@ -33,15 +33,15 @@ class Ask:
     def seconds(self, amount: float) -> float:
         """How long an amount takes to leak out.
 
-        >>> Ask("rpm", amount=1, limit=600, period_s=60).seconds(2)
+        >>> Charge("rpm", amount=1, limit=600, period_s=60).seconds(2)
         0.2
         """
         return amount * self.period_s / self.limit
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
-    """A place in the line.
+class Turn:
+    """When a call may be sent, as the line of all processes has it.
 
     Args:
         wait_s: Seconds to wait before sending.
@@ -55,15 +55,15 @@ class Grant:
 class SharedGate(Protocol):
     """One line per lane across processes; a lane is one API key and model."""
 
-    async def reserve(self, lane: str, asks: Sequence[Ask]) -> Grant:
-        """Take a place, which counts until it is given back.
+    async def reserve(self, lane: str, charges: Sequence[Charge]) -> Turn:
+        """Charge a call, which counts until it is given back, and say when its turn is.
 
         Raises:
             RunLogError: If the gate cannot be reached.
         """
         ...
 
-    def give_back(self, lane: str, asks: Sequence[Ask]) -> None:
+    def give_back(self, lane: str, charges: Sequence[Charge]) -> None:
         """Return amounts that were not used after all; a negative one charges more. Returns at once."""
         ...
 

@@ -3,8 +3,16 @@
 `evaluate` scores a data set, `record_metric` one record against its reference, `find_differences` says what is wrong with it.
 """
 
-from cupel.metrics.answers import SpanLabels, labelled_spans
-from cupel.metrics.differences import find_differences
-from cupel.metrics.evaluation import evaluate, group_of
-from cupel.metrics.pairs import Pair, Scored, pair_up
-from cupel.metrics.records import record_metric
+from typing import TYPE_CHECKING
+
+from cupel._late import late
+from cupel.metrics.assignment import best_pairs
+
+if TYPE_CHECKING:
+    from cupel.metrics.answers import SpanLabels, labelled_spans
+    from cupel.metrics.differences import find_differences
+    from cupel.metrics.evaluation import evaluate, group_of
+    from cupel.metrics.pairs import Pair, Scored, pair_up
+    from cupel.metrics.records import record_metric, resolve_schema
+else:
+    __getattr__ = late(__name__)

@@ -59,6 +59,10 @@ class Quality(NamedTuple):
     recall: float
     f1: float
 
+    def micro(self) -> Figures:
+        """By their names in a report, where everything is counted together."""
+        return {"micro_p": self.precision, "micro_r": self.recall, "micro_f1": self.f1}
+
 
 def quality(hits: float, false_alarms: float, misses: float) -> Quality:
     """Precision, recall and F1 from counts.
@@ -75,6 +79,15 @@ def quality(hits: float, false_alarms: float, misses: float) -> Quality:
 def quality_of(counts: Counts, *prefix: Hashable) -> Quality:
     """Quality from the counts stored under `(*prefix, "hit" | "extra" | "miss")`."""
     return quality(counts[*prefix, "hit"], counts[*prefix, "extra"], counts[*prefix, "miss"])
+
+
+def shared_f1(shared: float, given: float, wanted: float) -> float:
+    """F1 of two bags from the size of what they share and of each.
+
+    >>> shared_f1(2, 4, 2)
+    0.6666666666666666
+    """
+    return quality(shared, given - shared, wanted - shared).f1
 
 
 def compare_sets(counts: Counts, gold: set[Any], given: set[Any], *prefix: Hashable) -> None:

@@ -51,7 +51,7 @@ def find_differences(
     >>> schema = {"properties": {"claims": quoted, "premises": quoted}}
     >>> given = {"claims": [{"quote": "prices rose by a third"}], "premises": []}
     >>> wanted = {"claims": [], "premises": [{"quote": "prices rose by a third"}]}
-    >>> [(found.kind, found.words) for found in find_differences(given, wanted, schema)]
+    >>> [(each.kind, each.words) for each in find_differences(given, wanted, schema)]
     [('premises_as_claims', 'the record has 1 of the 1 premises among its claims')]
     """
     if record is None:
@@ -59,12 +59,12 @@ def find_differences(
     properties = schema.get("properties", {})
     annotated = [name for name in reference if name in properties]
     quoted = {name: field for name in annotated if (field := _quote_field(properties[name]))}
-    found = _of_items(_items(record, quoted), _items(reference, quoted))
+    differences = _of_items(_items(record, quoted), _items(reference, quoted))
     for name in annotated:
         if name not in quoted and record_metric(record, reference, metric=name, schema=schema) < 0.999:
             words = _of_field(name, record.get(name), reference[name], properties[name])
-            found.append(Difference(name, words))
-    return found
+            differences.append(Difference(name, words))
+    return differences
 
 
 def _quote_field(schema: Mapping[str, Any]) -> str | None:
@@ -90,7 +90,7 @@ def _of_items(ours: Sequence[_Item], theirs: Sequence[_Item]) -> list[Difference
     faults: dict[tuple[str, str], list[str]] = {}
     for row, column in pairs:
         if ours[row].field != theirs[column].field:
-            key = (f"{theirs[column].field}_as_{ours[row].field}", _is_misplaced(ours[row], theirs[column]))
+            key = (f"{theirs[column].field}_as_{ours[row].field}", _misplacement(ours[row], theirs[column]))
             faults.setdefault(key, []).append(ours[row].quote)
         elif worth[row][column] < SAME_EDGES:
             faults.setdefault(_edges(ours[row], theirs[column]), []).append(theirs[column].quote)
@@ -109,7 +109,7 @@ def _of_items(ours: Sequence[_Item], theirs: Sequence[_Item]) -> list[Difference
     ]
 
 
-def _is_misplaced(ours: _Item, theirs: _Item) -> str:
+def _misplacement(ours: _Item, theirs: _Item) -> str:
     return f"the record has {{}} of the {{}} {theirs.field} among its {ours.field}"
 
 

@@ -48,7 +48,7 @@ LEAST_GROUPS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
+class DataSetFigures:
     """A data set's figures.
 
     Attributes:
@@ -82,7 +82,7 @@ def evaluate(
     headline: str = "",
     draws: int = 200,
     seed: int = 7,
-) -> Evaluation:
+) -> DataSetFigures:
     """Score answers against gold.
 
     Args:
@@ -111,7 +111,7 @@ def evaluate(
     interval = None
     if draws and len(gold) > 1:
         interval = _interval(units, lambda sample: _figure(_figures(sample, labels), headline), draws, seed)
-    return Evaluation(
+    return DataSetFigures(
         documents=len(gold),
         answered=sum(document["id"] in by_id for document in gold),
         unknown_ids=len(set(by_id) - {document["id"] for document in gold}),
@@ -139,8 +139,8 @@ def _figure(figures: Mapping[str, Any], path: str) -> float:
     value: Any = figures
     for part in path.split("."):
         if not isinstance(value, Mapping) or part not in value:
-            known = ", ".join(map(str, value)) if isinstance(value, Mapping) else "nothing below"
-            raise ValueError(f"no figure {path!r}: {part!r} is not among {known}")
+            names = ", ".join(map(str, value)) if isinstance(value, Mapping) else "nothing below"
+            raise ValueError(f"no figure {path!r}: {part!r} is not among {names}")
         value = value[part]
     return float(value)
 

@@ -15,7 +15,15 @@ COVERED = 0.3
 _STANCES = {"favor", "against", "none"}
 
 
-class Label:
+class _Confusion:
+    """Counts are pairs of gold and given label."""
+
+    def figures(self, counts: Counts, labels: Sequence[str]) -> Figures:
+        """Return accuracy, macro F1 and F1 per label."""
+        return confusion_figures(counts, labels)
+
+
+class Label(_Confusion):
     """One label per document: accuracy, macro F1 and, for stance, the mean F1 of favour and against."""
 
     def labels(self, gold: Sequence[Document]) -> list[str]:
@@ -26,13 +34,9 @@ class Label:
         """Count the pair of gold and given label."""
         return Counter({(document["gold"]["label"], answer.get("label")): 1})
 
-    def figures(self, counts: Counts, labels: Sequence[str]) -> Figures:
-        """Return accuracy, macro F1 and F1 per label."""
-        return confusion_figures(counts, labels)
 
-
-class LabelList:
-    """A list of labels per document, compared place by place.
+class _Listed:
+    """A list of labels per document.
 
     Args:
         field: The name of the list in gold and answer.
@@ -45,14 +49,14 @@ class LabelList:
         """Return the labels of the gold."""
         return sorted({label for document in gold for label in document["gold"][self.field]})
 
+
+class LabelList(_Listed, _Confusion):
+    """A list of labels per document, compared place by place."""
+
     def count(self, document: Document, answer: Answer) -> Counts:
         """Count each place; a place without an answer is wrong."""
         gold = document["gold"][self.field]
         return _pair(gold, answer.get(self.field) or [])
-
-    def figures(self, counts: Counts, labels: Sequence[str]) -> Figures:
-        """Return accuracy, macro F1 and F1 per label."""
-        return confusion_figures(counts, labels)
 
 
 class Sentences:
@@ -110,19 +114,11 @@ def _pair(gold: Sequence[str], given: Sequence[Any]) -> Counts:
     return Counter(zip(gold, padded[: len(gold)], strict=True))
 
 
-class LabelSet:
+class LabelSet(_Listed):
     """Several labels per document: macro and micro F1, and how often the whole set is right.
 
-    Args:
-        field: The name of the list in gold and answer; an answer may also call it `labels`.
+    An answer may also call its list `labels`.
     """
-
-    def __init__(self, field: str) -> None:
-        self.field = field
-
-    def labels(self, gold: Sequence[Document]) -> list[str]:
-        """Return the labels of the gold."""
-        return sorted({label for document in gold for label in document["gold"][self.field]})
 
     def count(self, document: Document, answer: Answer) -> Counts:
         """Count each label of gold or answer."""

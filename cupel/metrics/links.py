@@ -26,18 +26,16 @@ class Relations(Unlabelled):
             answer.get("relations") or [], {name: span for span, name in located if name is not None}
         )
         counts: Counts = Counter({"bad_ref": dangling})
-        for name, keep in (("full", _with_labels), ("boundary", _boundaries)):
-            compare_sets(counts, {keep(link) for link in gold}, {keep(link) for link in given}, name)
+        compare_sets(counts, gold, given, "full")
+        compare_sets(counts, set(map(_boundaries, gold)), set(map(_boundaries, given)), "boundary")
+        for name in ("full", "boundary"):
             counts[name, "extra"] += dangling
         return counts
 
     def totals(self, counts: Counts) -> Figures:
         """Return precision, recall and F1 over all relations."""
-        precision, recall, f1 = quality_of(counts, "full")
         return {
-            "micro_p": precision,
-            "micro_r": recall,
-            "micro_f1": f1,
+            **quality_of(counts, "full").micro(),
             "boundary_f1": quality_of(counts, "boundary").f1,
             "bad_ref": counts["bad_ref"],
         }
@@ -45,19 +43,15 @@ class Relations(Unlabelled):
 
 def _resolve(relations: Sequence[Mapping[str, Any]], spans: Mapping[Any, Span]) -> tuple[set[Relation], int]:
     """Relations with the spans they refer to, and how many refer to none."""
-    found: set[Relation] = set()
+    resolved: set[Relation] = set()
     dangling = 0
     for relation in relations:
         head, tail = spans.get(relation.get("head")), spans.get(relation.get("tail"))
         if head is None or tail is None:
             dangling += 1
         else:
-            found.add((head, tail, relation.get("label")))
-    return found, dangling
-
-
-def _with_labels(relation: Relation) -> Any:
-    return relation
+            resolved.add((head, tail, relation.get("label")))
+    return resolved, dangling
 
 
 def _boundaries(relation: Relation) -> Any:
@@ -89,11 +83,8 @@ class Matches(Unlabelled):
 
     def totals(self, counts: Counts) -> Figures:
         """Return precision, recall and F1 over all decided pairs."""
-        precision, recall, f1 = quality_of(counts, "pairs")
         return {
-            "micro_p": precision,
-            "micro_r": recall,
-            "micro_f1": f1,
+            **quality_of(counts, "pairs").micro(),
             "any_match_accuracy": counts["agree_any"] / max(1, counts["arguments"]),
             "bad_ref": counts["bad_ref"],
             "pairs": counts["pairs"],

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cupel.metrics.assignment import best_pairs
-from cupel.metrics.counts import quality
+from cupel.metrics.counts import shared_f1
 from cupel.metrics.words import words
 
 SAME_QUOTE = 0.5
@@ -68,9 +68,9 @@ def _items(comparison: _Comparison) -> float:
     for name in comparison.record | comparison.reference:
         ours, theirs = comparison.record.get(name) or [], comparison.reference.get(name) or []
         if isinstance(ours, list) and isinstance(theirs, list):
-            shared += sum(worth for _, _, worth in comparison.paired(ours, theirs, properties.get(name, {})))
+            shared += sum(worth for _, _, worth in comparison.pair(ours, theirs, properties.get(name, {})))
             given, wanted = given + len(ours), wanted + len(theirs)
-    return quality(shared, given - shared, wanted - shared).f1 if given + wanted else 1.0
+    return shared_f1(shared, given, wanted) if given + wanted else 1.0
 
 
 METRICS: Mapping[str, Callable[[_Comparison], float]] = {
@@ -89,9 +89,10 @@ class _Comparison:
     ) -> None:
         self.root = schema
         self.record, self.reference = dict(record), dict(reference)
-        self.schema = self._resolved(schema)
+        self.schema = self._resolve(schema)
         self.ids: Ids | None = None
-        self.ids = self._paired_ids()
+        # ids pair as the rest of their items does; until then references cannot be compared, and are left out
+        self.ids = self._pair_ids()
 
     def field(self, name: str) -> float:
         """Agreement of one top-level field in [0, 1]."""
@@ -100,10 +101,10 @@ class _Comparison:
 
     def values(self, ours: Any, theirs: Any, schema: Mapping[str, Any]) -> float:
         """Agreement of two values in [0, 1]."""
-        schema = self._resolved(schema)
+        schema = self._resolve(schema)
         if isinstance(ours, list) and isinstance(theirs, list):
-            shared = sum(worth for _, _, worth in self.paired(ours, theirs, schema))
-            return quality(shared, len(ours) - shared, len(theirs) - shared).f1 if ours or theirs else 1.0
+            shared = sum(worth for _, _, worth in self.pair(ours, theirs, schema))
+            return shared_f1(shared, len(ours), len(theirs)) if ours or theirs else 1.0
         if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
             return self.objects(ours, theirs, schema)
         if "x-refers-to" in schema:
@@ -116,27 +117,27 @@ class _Comparison:
         """Mean agreement over annotated fields filled in either; 0 where their quotes mark different places."""
         properties = schema.get("properties", {})
         compared = [
-            (ours.get(name), theirs.get(name), self._resolved(properties.get(name, {})))
+            (ours.get(name), theirs.get(name), self._resolve(properties.get(name, {})))
             for name in dict.fromkeys((*theirs, *ours))
             if _fill(ours.get(name)) or _fill(theirs.get(name))
             if name in theirs or name not in schema.get("required", ())
         ]
-        compared = [row for row in compared if not self._skipped(row[2])]
+        compared = [row for row in compared if not self._is_skipped(row[2])]
         if any(_other_place(*row) for row in compared):
             return 0.0
         scores = [self.values(*row) for row in compared]
         return sum(scores) / len(scores) if scores else 1.0
 
-    def paired(
+    def pair(
         self, ours: Sequence[Any], theirs: Sequence[Any], schema: Mapping[str, Any]
     ) -> list[tuple[int, int, float]]:
         """The best one-to-one pairing of two lists, with what each pair is worth."""
-        schema = self._resolved(schema)
-        items = {**schema.get("items", {}), **{key: schema[key] for key in _MARKS if key in schema}}
+        schema = self._resolve(schema)
+        items = {**schema.get("items", {}), **_marks(schema)}
         worth = [[self.values(one, other, items) for other in theirs] for one in ours]
         return [(row, column, worth[row][column]) for row, column in best_pairs(worth)]
 
-    def _skipped(self, schema: Mapping[str, Any]) -> bool:
+    def _is_skipped(self, schema: Mapping[str, Any]) -> bool:
         """Ids name nothing but places; references are compared once it is known what they refer to."""
         return bool(schema.get("x-id")) or ("x-refers-to" in schema and self.ids is None)
 
@@ -144,7 +145,7 @@ class _Comparison:
         partners = (self.ids or {}).get(target, {})
         return float(ours is not None and theirs is not None and partners.get(str(ours)) == str(theirs))
 
-    def _paired_ids(self) -> Ids:
+    def _pair_ids(self) -> Ids:
         ids: dict[str, dict[str, str]] = {}
         for name, schema in self.schema.get("properties", {}).items():
             ours, theirs = self.record.get(name), self.reference.get(name)
@@ -153,30 +154,33 @@ class _Comparison:
                 continue
             ids[f"{name}/{field}"] = {
                 str(ours[row].get(field)): str(theirs[column].get(field))
-                for row, column, worth in self.paired(ours, theirs, schema)
+                for row, column, worth in self.pair(ours, theirs, schema)
                 if worth > 0 and isinstance(ours[row], Mapping) and isinstance(theirs[column], Mapping)
             }
         return ids
 
     def _id_field(self, schema: Mapping[str, Any]) -> str | None:
-        items = self._resolved(self._resolved(schema).get("items", {}))
+        items = self._resolve(self._resolve(schema).get("items", {}))
         return next((name for name, child in items.get("properties", {}).items() if child.get("x-id")), None)
 
-    def _resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The schema behind a reference, and the one choice of `anyOf` that is not null."""
-        reference = schema.get("$ref")
-        if isinstance(reference, str) and reference.startswith("#/"):
-            node: Any = self.root
-            for part in reference[2:].split("/"):
-                node = node.get(part, {}) if isinstance(node, Mapping) else {}
-            return {**self._resolved(node), **{key: schema[key] for key in _MARKS if key in schema}}
-        for choice in schema.get("anyOf", ()):
-            if choice.get("type") != "null":
-                return {**self._resolved(choice), **{key: schema[key] for key in _MARKS if key in schema}}
-        return schema
+    def _resolve(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        return resolve_schema(schema, self.root)
 
 
-_MARKS = ("x-grounded", "x-id", "x-refers-to")
+def resolve_schema(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema behind `$ref`, or the choice of `anyOf` that is not null, with the marks beside it."""
+    reference = schema.get("$ref")
+    behind: Any = next((choice for choice in schema.get("anyOf", ()) if choice.get("type") != "null"), None)
+    if isinstance(reference, str) and reference.startswith("#/"):
+        behind = root
+        for part in reference[2:].split("/"):
+            behind = behind.get(part, {}) if isinstance(behind, Mapping) else {}
+    return schema if behind is None else {**resolve_schema(behind, root), **_marks(schema)}
+
+
+def _marks(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """What Cupel adds to JSON Schema: `x-grounded`, `x-id`, `x-refers-to`."""
+    return {key: value for key, value in schema.items() if key.startswith("x-")}
 
 
 def _fill(value: Any) -> bool:
@@ -209,5 +213,4 @@ def word_f1(one: str, other: str) -> float:
     ours, theirs = Counter(words(one)), Counter(words(other))
     if not ours or not theirs:
         return float(one.strip() == other.strip())
-    shared = (ours & theirs).total()
-    return quality(shared, ours.total() - shared, theirs.total() - shared).f1
+    return shared_f1((ours & theirs).total(), ours.total(), theirs.total())

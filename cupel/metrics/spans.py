@@ -31,7 +31,7 @@ class Span(NamedTuple):
     label: str | None
 
 
-class Located(NamedTuple):
+class ReadSpans(NamedTuple):
     """An answer's spans with their own ids, and how many could not be located."""
 
     spans: list[tuple[Span, Any]]
@@ -84,12 +84,12 @@ def _fold(text: str) -> tuple[str, list[int]]:
     return "".join(characters), places
 
 
-def read_spans(answer: Answer, text: str) -> Located:
+def read_spans(answer: Answer, text: str) -> ReadSpans:
     """Read an answer's spans: by offsets, or by quote where there are none or they disagree.
 
     A repeated span counts once; one that cannot be located is lost, which is a false alarm.
     """
-    found: dict[Span, Any] = {}
+    ids: dict[Span, Any] = {}
     lost = 0
     used: set[tuple[int, int]] = set()
     for item in answer.get("spans") or []:
@@ -98,10 +98,10 @@ def read_spans(answer: Answer, text: str) -> Located:
             lost += 1
             continue
         span = Span(*place, item.get("label"))
-        if span not in found:
-            found[span] = item.get("id")
+        if span not in ids:
+            ids[span] = item.get("id")
             used.add(place)
-    return Located(list(found.items()), lost)
+    return ReadSpans(list(ids.items()), lost)
 
 
 def _place(item: Mapping[str, Any], text: str, used: Collection[tuple[int, int]]) -> tuple[int, int] | None:
@@ -211,8 +211,7 @@ def _count_tokens(counts: Counts, text: str, gold: Sequence[Span], given: Sequen
 
 
 def _span_figures(counts: Counts, name: str, labels: Sequence[str]) -> Figures:
-    precision, recall, f1 = quality_of(counts, name)
-    figures: Figures = {"micro_p": precision, "micro_r": recall, "micro_f1": f1}
+    figures = quality_of(counts, name).micro()
     if not name.endswith("nolabel"):
         per_label = {label: quality_of(counts, name, "label", label).f1 for label in labels}
         figures |= {"macro_f1": mean(list(per_label.values())), "per_label_f1": per_label}

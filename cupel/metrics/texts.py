@@ -7,7 +7,16 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
-from cupel.metrics.counts import Answer, Counts, Document, Figures, Unlabelled, quality, quality_of
+from cupel.metrics.counts import (
+    Answer,
+    Counts,
+    Document,
+    Figures,
+    Unlabelled,
+    compare_sets,
+    quality_of,
+    shared_f1,
+)
 
 LONGEST = 600
 """Words that ROUGE-L looks at: its cost is the product of the two lengths."""
@@ -40,14 +49,13 @@ def rouge(reference: str, summary: str) -> dict[str, float]:
     figures = {f"rouge{size}_f": _ngram_f1(gold, given, size) for size in (1, 2)}
     gold, given = gold[:LONGEST], given[:LONGEST]
     shared = _longest_common_subsequence(gold, given)
-    figures["rougeL_f"] = quality(shared, len(given) - shared, len(gold) - shared).f1
+    figures["rougeL_f"] = shared_f1(shared, len(given), len(gold))
     return figures
 
 
 def _ngram_f1(gold: Sequence[str], given: Sequence[str], size: int) -> float:
     in_gold, in_given = _ngrams(gold, size), _ngrams(given, size)
-    shared = (in_gold & in_given).total()
-    return quality(shared, in_given.total() - shared, in_gold.total() - shared).f1
+    return shared_f1((in_gold & in_given).total(), in_given.total(), in_gold.total())
 
 
 def _ngrams(words: Sequence[str], size: int) -> Counter[tuple[str, ...]]:
@@ -108,29 +116,17 @@ class Keyphrases(Unlabelled):
             dict.fromkeys(key for phrase in answer.get("keyphrases") or [] if (key := phrase_key(phrase)))
         )
         counts: Counts = Counter({"n": 1})
-        shared = len(gold & set(given))
-        counts["all", "hit"], counts["all", "extra"], counts["all", "miss"] = (
-            shared,
-            len(given) - shared,
-            len(gold) - shared,
-        )
-        counts["f1_sum"] = quality_of(counts, "all").f1  # type: ignore[assignment]  # sums of floats
-        counts["f1_at10_sum"] = _f1(gold, given[:10])  # type: ignore[assignment]
+        compare_sets(counts, gold, set(given), "all")
+        for name, phrases in (("f1_sum", given), ("f1_at10_sum", given[:10])):
+            f1 = shared_f1(len(gold.intersection(phrases)), len(phrases), len(gold))
+            counts[name] = f1  # type: ignore[assignment]  # sums of floats
         return counts
 
     def totals(self, counts: Counts) -> Figures:
         """Return precision, recall and F1 over all phrases, and the mean F1 over documents."""
-        precision, recall, f1 = quality_of(counts, "all")
         documents = max(1, counts["n"])
         return {
-            "micro_p": precision,
-            "micro_r": recall,
-            "micro_f1": f1,
+            **quality_of(counts, "all").micro(),
             "f1": counts["f1_sum"] / documents,
             "f1_at10": counts["f1_at10_sum"] / documents,
         }
-
-
-def _f1(gold: set[str], given: Sequence[str]) -> float:
-    shared = len(gold & set(given))
-    return quality(shared, len(given) - shared, len(gold) - shared).f1

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from cupel._late import late
 from cupel.models.capabilities import capabilities
-from cupel.models.completion import CallSettings, Completion, complete, open_connection
+from cupel.models.completion import Completion, complete, open_connection
 from cupel.models.endpoints import SITES
 from cupel.models.errors import ProviderCallError
 from cupel.models.factory import aclose_models, attach_model, detach_model
@@ -13,6 +13,7 @@ from cupel.models.ids import ModelId
 from cupel.models.prices import cost, estimate_tokens, price
 from cupel.models.profiles import ROLES, TierModels, check_model, check_models, resolve_models
 from cupel.models.recordings import set_recordings_folder
+from cupel.models.settings import CallSettings
 
 if TYPE_CHECKING:
     from cupel.models.batch_api import BATCH_SHARE, MAX_BYTES, MAX_REQUESTS, BatchApi, BatchState

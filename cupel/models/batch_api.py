@@ -60,14 +60,14 @@ class BatchState:
     def of(cls, data: Mapping[str, Any]) -> BatchState:
         """From the provider's object."""
         errors = (data.get("errors") or {}).get("data") or []
-        said = "; ".join(str(error.get("message") or error) for error in errors if isinstance(error, dict))
+        problem = "; ".join(str(error.get("message") or error) for error in errors if isinstance(error, dict))
         return cls(
             batch_id=str(data.get("id") or ""),
             status=str(data.get("status") or ""),
             input_file_id=str(data.get("input_file_id") or ""),
             output_file_id=data.get("output_file_id") or None,
             error_file_id=data.get("error_file_id") or None,
-            problem=said,
+            problem=problem,
             job=str((data.get("metadata") or {}).get("cupel_job") or ""),
         )
 
@@ -106,13 +106,13 @@ class BatchApi:
         after = ""
         for _ in range(_PAGES):
             page = await self._json("GET", f"/batches?limit={_PAGE}{after}")
-            found = [BatchState.of(each) for each in page.get("data") or []]
-            for state in found:
+            states = [BatchState.of(each) for each in page.get("data") or []]
+            for state in states:
                 if state.job == job or state.input_file_id == file_id:
                     return state
-            if not page.get("has_more") or not found:
+            if not page.get("has_more") or not states:
                 return None
-            after = f"&after={found[-1].batch_id}"
+            after = f"&after={states[-1].batch_id}"
         return None
 
     async def state(self, batch_id: str) -> BatchState:
@@ -155,7 +155,7 @@ class BatchApi:
         if _ACCEPTED_FROM <= response.status < _REFUSED_FROM:
             return content
         raise ProviderCallError(
-            f"{path}: {_said(content)}",
+            f"{path}: {_message_of(content)}",
             model=self._model,
             status=response.status,
             headers={name.lower(): value for name, value in response.headers.items()},
@@ -175,7 +175,7 @@ async def _objects(content: bytes) -> AsyncIterator[dict[str, Any]]:
             yield data
 
 
-def _said(content: bytes) -> str:
+def _message_of(content: bytes) -> str:
     try:
         return str(json.loads(content)["error"]["message"])
     except (ValueError, KeyError, TypeError):

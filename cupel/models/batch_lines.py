@@ -9,11 +9,12 @@ from typing import Any
 
 from cupel.models.batch_api import BATCH_PROVIDERS
 from cupel.models.capabilities import capabilities
-from cupel.models.completion import CallSettings, Completion, Message, completion_of, response_format
+from cupel.models.completion import Completion, Message, completion_of, response_format
 from cupel.models.endpoints import endpoint
 from cupel.models.errors import ProviderCallError
 from cupel.models.factory import is_attached
 from cupel.models.ids import ModelId
+from cupel.models.settings import CallSettings
 
 PATH = "/v1/chat/completions"
 _OK = 200
@@ -50,15 +51,7 @@ def request_body(
     from cupel.models.http import Terms
 
     model = ModelId.parse(model_id)
-    terms = Terms.of(
-        endpoint(model, env),
-        capabilities(model_id, env),
-        provider=model.provider,
-        model=model.name,
-        temperature=settings.temperature,
-        max_output_tokens=settings.max_output_tokens,
-        logprobs=settings.logprobs,
-    )
+    terms = Terms.of(model.provider, model.name, endpoint(model, env), capabilities(model_id, env), settings)
     bound = {} if schema is None else response_format(model_id, messages, schema, schema_name)
     return {"model": model.name, **terms.fixed, **bound, "messages": list(messages)}
 
@@ -97,8 +90,8 @@ def result_of(
     response = line.get("response")
     if not isinstance(response, dict) or line.get("error"):
         error = line.get("error")
-        said = error.get("message") if isinstance(error, dict) else None
-        raise ProviderCallError(str(said or "the line has no response"), model=model, status=503)
+        problem = error.get("message") if isinstance(error, dict) else None
+        raise ProviderCallError(str(problem or "the line has no response"), model=model, status=503)
     status = response.get("status_code")
     content = json.dumps(response.get("body")).encode()
     reply = Reply(status if isinstance(status, int) else _OK, {}, content)

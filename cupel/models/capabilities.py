@@ -106,12 +106,12 @@ def capabilities(model_id: str, env: Mapping[str, str] = os.environ) -> Capabili
 @functools.lru_cache(maxsize=256)
 def _capabilities(model_id: str, overrides: str) -> Capabilities:
     name = str(ModelId.parse(model_id))
-    found = Capabilities()
+    can = Capabilities()
     for pattern, changes in (*_TABLE, *_read_overrides(overrides)):
         if fnmatchcase(name, pattern):
-            extra = {**found.extra, **changes.get("extra", {})}
-            found = replace(found, **{**changes, "extra": extra})
-    return found
+            extra = {**can.extra, **changes.get("extra", {})}
+            can = replace(can, **{**changes, "extra": extra})
+    return can
 
 
 def _read_overrides(text: str) -> list[tuple[str, dict[str, Any]]]:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cupel.models.capabilities import capabilities
-from cupel.models.factory import is_known_model, open_model
+from cupel.models.factory import find_model, open_model
 from cupel.models.prices import estimate_tokens, reported_tokens
+from cupel.models.settings import DEFAULT_SETTINGS, CallSettings
 
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import BaseChatModel
@@ -19,17 +20,6 @@ if TYPE_CHECKING:
 
 Message = dict[str, str]
 """`{"role": "system" | "user" | "assistant", "content": text}`"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallSettings:
-    """How to ask."""
-
-    temperature: float = 0.0
-    max_output_tokens: int = 4096
-    timeout_s: float = 120.0
-    logprobs: bool = False
-    """Ask for token log-probabilities, where the model has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +45,6 @@ class Completion:
     """Names in lower case: those about limits, `date` and `x-request-id`."""
 
     latency_s: float = 0.0
-    raw_model: str = ""
-    """The model the provider says it used."""
-
-    usage_estimated: bool = False
-    """The provider sent no usage; the tokens are rather too many than too few."""
-
-
-DEFAULT_SETTINGS = CallSettings()
 
 
 async def complete(
@@ -105,24 +87,9 @@ async def complete(
 
 async def open_connection(model_id: str, settings: CallSettings) -> BaseChatModel:
     """The chat model `complete` asks; it raises SettingError as `complete` does."""
-    known = is_known_model(
-        model_id,
-        timeout_s=settings.timeout_s,
-        max_output_tokens=settings.max_output_tokens,
-        temperature=settings.temperature,
-        logprobs=settings.logprobs,
-    )
-    if known is not None:
-        return known
+    model = find_model(model_id, settings)
     # off the loop: the first model of a provider imports its SDK and reads certificates
-    return await asyncio.to_thread(
-        open_model,
-        model_id,
-        timeout_s=settings.timeout_s,
-        max_output_tokens=settings.max_output_tokens,
-        temperature=settings.temperature,
-        logprobs=settings.logprobs,
-    )
+    return model if model is not None else await asyncio.to_thread(open_model, model_id, settings)
 
 
 def response_format(
@@ -155,11 +122,10 @@ def _json_schema(schema: dict[str, Any], name: str) -> dict[str, Any]:
 def completion_of(
     message: Any, messages: Sequence[Message], bound: dict[str, Any], latency_s: float
 ) -> Completion:
-    """A provider's message with its usage, estimated where it sent none."""
+    """A provider's message with its usage, estimated where it sent none: rather too many tokens than too few."""
     details = message.response_metadata
     usage = message.usage_metadata
     text = message.content if isinstance(message.content, str) else str(message.text)
-    estimated = usage is None
     if usage is None:
         asked = sum(estimate_tokens(each["content"]) for each in messages) + 4 * len(messages)
         asked += estimate_tokens(str(bound), json=True) if bound else 0
@@ -175,13 +141,11 @@ def completion_of(
         logprobs=_logprobs(details.get("logprobs")),
         headers=details.get("headers") or {},
         latency_s=latency_s,
-        raw_model=details.get("model_name") or "",
-        usage_estimated=estimated,
     )
 
 
-def _logprobs(found: Any) -> list[float] | None:
-    tokens = found.get("content") if isinstance(found, dict) else None
+def _logprobs(shown: Any) -> list[float] | None:
+    tokens = shown.get("content") if isinstance(shown, dict) else None
     if not isinstance(tokens, list):
         return None
     values = [token.get("logprob") for token in tokens if isinstance(token, dict)]

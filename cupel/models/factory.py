@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cupel.errors import SettingError
 from cupel.models.capabilities import capabilities
 from cupel.models.endpoints import SITES, endpoint
 from cupel.models.ids import ModelId
+from cupel.models.settings import DEFAULT_SETTINGS, CallSettings
 
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import BaseChatModel
@@ -20,32 +21,17 @@ _opened: dict[tuple[object, ...], BaseChatModel] = {}
 _opening = threading.Lock()
 
 
-def open_model(
-    model_id: str,
-    *,
-    timeout_s: float = 120.0,
-    max_output_tokens: int = 4096,
-    temperature: float = 0.0,
-    logprobs: bool = False,
-) -> BaseChatModel:
+def open_model(model_id: str, settings: CallSettings = DEFAULT_SETTINGS) -> BaseChatModel:
     """The chat model for an id, with the address and key the environment names now.
 
     `openai:`, `openrouter:` and `local:` are langchain-openai's ChatOpenAI, `groq:` is langchain-groq's
     ChatGroq. The same settings give the same object, in every event loop: connections belong to the loop
     a call is made in, not to the model.
 
-    Args:
-        model_id: `provider:model`.
-        timeout_s: For one call, from the connection to the last byte.
-        max_output_tokens: Longest reply.
-        temperature: Left out for models that refuse one.
-        logprobs: Ask for token log-probabilities, where the model has them.
-
     Raises:
         SettingError: For an unknown provider, a missing key or address, or nothing attached under a
             `scripted:` id.
     """
-    settings = _Settings(timeout_s, max_output_tokens, temperature, logprobs)
     if model_id in _attached:
         return _attached[model_id]
     key = _key(model_id, settings)
@@ -57,17 +43,13 @@ def open_model(
         return _opened[key]
 
 
-def is_known_model(
-    model_id: str, *, timeout_s: float, max_output_tokens: int, temperature: float, logprobs: bool
-) -> BaseChatModel | None:
+def find_model(model_id: str, settings: CallSettings) -> BaseChatModel | None:
     """What `open_model` would give, if it has been opened before; never blocks.
 
     Raises:
         SettingError: As `open_model` does for a missing key or address.
     """
-    attached = _attached.get(model_id)
-    settings = _Settings(timeout_s, max_output_tokens, temperature, logprobs)
-    return attached or _opened.get(_key(model_id, settings))
+    return _attached.get(model_id) or _opened.get(_key(model_id, settings))
 
 
 def attach_model(model_id: str, model: BaseChatModel) -> None:
@@ -92,14 +74,7 @@ async def aclose_models() -> None:
     await close_sessions()
 
 
-class _Settings(NamedTuple):
-    timeout_s: float
-    max_output_tokens: int
-    temperature: float
-    logprobs: bool
-
-
-def _key(model_id: str, settings: _Settings) -> tuple[object, ...]:
+def _key(model_id: str, settings: CallSettings) -> tuple[object, ...]:
     """All that makes a model another one: its id, the settings, and what the environment says of it."""
     model = ModelId.parse(model_id)
     if model.provider not in SITES:
@@ -107,17 +82,13 @@ def _key(model_id: str, settings: _Settings) -> tuple[object, ...]:
     return model, settings, endpoint(model, os.environ), os.environ.get("CUPEL_CAPABILITIES", "")
 
 
-def _open(model: ModelId, settings: _Settings) -> BaseChatModel:
+def _open(model: ModelId, settings: CallSettings) -> BaseChatModel:
     if model.provider not in SITES:
         return _here(model, settings.max_output_tokens)
     from cupel.models.http import Terms
 
     terms = Terms.of(
-        endpoint(model, os.environ),
-        capabilities(str(model)),
-        provider=model.provider,
-        model=model.name,
-        **settings._asdict(),
+        model.provider, model.name, endpoint(model, os.environ), capabilities(str(model)), settings
     )
     if model.provider == "groq":
         from cupel.models.groq_chat import GroqChat

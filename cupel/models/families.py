@@ -35,12 +35,12 @@ def family(model: str) -> str:
     """
     name = model.partition(":")[2].lower() or model.lower()
     own = name.rpartition("/")[2]
-    found = [
-        (match.start(), at, known)
-        for at, (known, pattern) in enumerate(_NAMED)
+    matches = [
+        (match.start(), at, named)
+        for at, (named, pattern) in enumerate(_NAMED)
         if (match := pattern.search(own))
     ]
-    return min(found)[2] if found else own
+    return min(matches)[2] if matches else own
 
 
 def same_family(model: str, other: str) -> bool:

@@ -9,8 +9,8 @@ from langchain_core.outputs import ChatResult
 from langchain_groq import ChatGroq
 from pydantic import SecretStr
 
-from cupel.models.http import Line, Terms
-from cupel.models.http_chat import BYPASSED, HttpChat
+from cupel.models.http import Terms
+from cupel.models.http_chat import HttpChat
 
 
 class GroqChat(HttpChat, ChatGroq):
@@ -19,22 +19,13 @@ class GroqChat(HttpChat, ChatGroq):
     @classmethod
     def open(cls, terms: Terms) -> GroqChat:
         """The chat model for these terms; nothing is retried in it, and nothing streamed."""
-        made = cls(
-            model=terms.model,
+        return cls._build(
+            terms,
             # the SDK appends this path itself
             base_url=terms.where.url.removesuffix("/v1").removesuffix("/openai"),
             api_key=SecretStr(terms.where.key),
             groq_proxy=None,
-            client=BYPASSED,
-            async_client=BYPASSED,
-            timeout=terms.timeout_s,
-            max_retries=0,
-            disable_streaming=True,
-            cache=False,
         )
-        made._terms = terms
-        made._line = Line.of(terms, {})
-        return made
 
     def _request(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]

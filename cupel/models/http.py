@@ -21,53 +21,33 @@ from cupel.models.connections import AGENT, CONNECT_S, proxy_for, session_of_thi
 from cupel.models.endpoints import Endpoint
 from cupel.models.errors import ProviderConnectionError, ProviderTimeoutError
 from cupel.models.replies import Reply, keep_headers
+from cupel.models.settings import CallSettings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Terms:
     """Who is asked, and the part of every request that does not change."""
 
-    where: Endpoint
     provider: str
     model: str
-    temperature: float
-    max_output_tokens: int
-    timeout_s: float
-    """For one call, from the connection to the last byte."""
-
-    fixed: dict[str, Any] = field(default_factory=dict)
+    where: Endpoint
+    settings: CallSettings
+    fixed: dict[str, Any]
 
     @classmethod
     def of(
-        cls,
-        where: Endpoint,
-        can: Capabilities,
-        *,
-        provider: str,
-        model: str,
-        temperature: float = 0.0,
-        max_output_tokens: int = 4096,
-        timeout_s: float = 120.0,
-        logprobs: bool = False,
+        cls, provider: str, model: str, where: Endpoint, can: Capabilities, settings: CallSettings
     ) -> Terms:
         """The terms for a model, which is sent only what it is able to take."""
-        fixed: dict[str, Any] = dict.fromkeys(can.max_tokens_names, max_output_tokens)
+        fixed: dict[str, Any] = dict.fromkeys(can.max_tokens_names, settings.max_output_tokens)
         if can.temperature:
-            fixed["temperature"] = temperature
-        if logprobs and can.logprobs:
+            fixed["temperature"] = settings.temperature
+        if settings.logprobs and can.logprobs:
             fixed["logprobs"] = True
-        return cls(
-            where=where,
-            provider=provider,
-            model=model,
-            temperature=temperature,
-            max_output_tokens=max_output_tokens,
-            timeout_s=timeout_s,
-            fixed=fixed | dict(can.extra),
-        )
+        return cls(provider, model, where, settings, fixed | dict(can.extra))
 
     @property
-    def named(self) -> str:
+    def model_id(self) -> str:
         """The model id, for errors."""
         return f"{self.provider}:{self.model}"
 
@@ -89,14 +69,8 @@ class Line:
         url = f"{terms.where.url}/chat/completions"
         ours = {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": AGENT}
         key = {"Authorization": f"Bearer {terms.where.key}"} if terms.where.key else {}
-        connecting = min(terms.timeout_s, CONNECT_S)
-        return cls(
-            url,
-            proxy_for(url),
-            {**ours, **key, **headers},
-            aiohttp.ClientTimeout(total=None, sock_connect=connecting),
-            terms,
-        )
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=min(terms.settings.timeout_s, CONNECT_S))
+        return cls(url, proxy_for(url), {**ours, **key, **headers}, timeout, terms)
 
     async def post(self, body: bytes, more_headers: Mapping[str, str] | None = None) -> Reply:
         """Send one request.
@@ -109,7 +83,7 @@ class Line:
         session = await session_of_this_loop()
         try:
             async with (
-                asyncio.timeout(self.terms.timeout_s),
+                asyncio.timeout(self.terms.settings.timeout_s),
                 session.post(
                     self.url, data=body, headers=headers, proxy=self.proxy, timeout=self.timeout
                 ) as response,
@@ -118,12 +92,12 @@ class Line:
                 return Reply(response.status, keep_headers(response.raw_headers), content)
         except TimeoutError as error:
             raise ProviderTimeoutError(
-                f"no answer within {self.terms.timeout_s:g} s", model=self.terms.named
+                f"no answer within {self.terms.settings.timeout_s:g} s", model=self.terms.model_id
             ) from error
         except (aiohttp.ClientError, OSError) as error:
             said = str(error) or type(error).__name__
             raise ProviderConnectionError(
-                f"connection to {self.terms.where.url} failed: {said}", model=self.terms.named
+                f"connection to {self.terms.where.url} failed: {said}", model=self.terms.model_id
             ) from error
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Self
 
 from langchain_core.callbacks import (
     AsyncCallbackManager,
@@ -33,7 +34,7 @@ class _Bypassed:
         raise AttributeError(f"the SDK's client has no part in this model, so no {name!r}; use ainvoke")
 
 
-BYPASSED = _Bypassed()
+_BYPASSED = _Bypassed()
 
 
 class HttpChat(BaseChatModel):
@@ -41,6 +42,22 @@ class HttpChat(BaseChatModel):
 
     _terms: Terms = PrivateAttr()
     _line: Line = PrivateAttr()
+
+    @classmethod
+    def _build(cls, terms: Terms, **own: Any) -> Self:
+        """The chat model for these terms, with what only this provider's class takes."""
+        shared: dict[str, Any] = {
+            "model": terms.model, "timeout": terms.settings.timeout_s, "client": _BYPASSED, "async_client": _BYPASSED,
+            "max_retries": 0, "disable_streaming": True, "cache": False,
+        }  # fmt: skip
+        chat = cls(**shared, **own)
+        chat._terms = terms
+        chat._line = Line.of(terms, chat._own_headers())
+        return chat
+
+    def _own_headers(self) -> Mapping[str, str]:
+        """Headers that only this provider takes."""
+        return {}
 
     async def ainvoke(
         self,
@@ -51,7 +68,7 @@ class HttpChat(BaseChatModel):
         **kwargs: Any,
     ) -> AIMessage:
         """Ask once. Where nobody listens, without the bookkeeping for listeners: a third of the CPU of a call."""
-        if not kwargs.keys() <= _QUIET or self._heard(config):
+        if not kwargs.keys() <= _QUIET or self._is_heard(config):
             return await super().ainvoke(input, config, stop=stop, **kwargs)
         result = await self._agenerate(self._convert_input(input).to_messages(), stop, **kwargs)
         generation = result.generations[0]
@@ -64,7 +81,7 @@ class HttpChat(BaseChatModel):
         }
         return message
 
-    def _heard(self, config: RunnableConfig | None) -> bool:
+    def _is_heard(self, config: RunnableConfig | None) -> bool:
         """Whether any handler would be told of a call: LangChain itself gathers them, from all their places."""
         callbacks = None if config is None else config.get("callbacks")
         if callbacks is None:
@@ -104,7 +121,7 @@ class HttpChat(BaseChatModel):
             if good is not None:
                 good.response_metadata["headers"] = reply.headers
                 return result
-        message = to_message(reply, model=self._terms.named, key=self._terms.where.key)
+        message = to_message(reply, model=self._terms.model_id, key=self._terms.where.key)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _generate(
@@ -128,8 +145,8 @@ class HttpChat(BaseChatModel):
             ls_provider=terms.provider,
             ls_model_name=terms.model,
             ls_model_type="chat",
-            ls_temperature=terms.temperature,
-            ls_max_tokens=terms.max_output_tokens,
+            ls_temperature=terms.settings.temperature,
+            ls_max_tokens=terms.settings.max_output_tokens,
         )
         if stop:
             params["ls_stop"] = stop

@@ -49,9 +49,9 @@ class ModelId:
 @functools.lru_cache(maxsize=256)
 def _parse(text: str) -> ModelId:
     provider, colon, name = text.strip().partition(":")
-    for known in PROVIDERS:
-        if provider == known and name:
-            return ModelId(known, name)
+    for valid in PROVIDERS:
+        if provider == valid and name:
+            return ModelId(valid, name)
     raise SettingError(_complaint(text, provider, name, has_colon=bool(colon)))
 
 

@@ -11,8 +11,8 @@ from langchain_core.outputs import ChatResult
 from langchain_openai.chat_models.base import ChatOpenAI  # alone: the package brings Azure, embeddings, …
 from pydantic import SecretStr
 
-from cupel.models.http import Line, Terms
-from cupel.models.http_chat import BYPASSED, HttpChat
+from cupel.models.http import Terms
+from cupel.models.http_chat import HttpChat
 
 
 class OpenAIChat(HttpChat, ChatOpenAI):
@@ -21,24 +21,18 @@ class OpenAIChat(HttpChat, ChatOpenAI):
     @classmethod
     def open(cls, terms: Terms) -> OpenAIChat:
         """The chat model for these terms; nothing is retried in it, and nothing streamed."""
-        made = cls(
-            model=terms.model,
+        return cls._build(
+            terms,
             base_url=terms.where.url,
             api_key=SecretStr(terms.where.key or "none"),
             openai_proxy=None,
-            client=BYPASSED,
-            async_client=BYPASSED,
-            timeout=terms.timeout_s,
-            max_retries=0,
             use_responses_api=False,
             output_version="v0",
-            disable_streaming=True,
-            cache=False,
         )
-        made._terms = terms
-        told = terms.provider == "openai"  # what the environment says of OpenAI is nobody else's business
-        made._line = Line.of(terms, _headers(os.environ, made.openai_organization) if told else {})
-        return made
+
+    def _own_headers(self) -> Mapping[str, str]:
+        # what the environment says of OpenAI is nobody else's business
+        return _headers(os.environ, self.openai_organization) if self._terms.provider == "openai" else {}
 
     def _request(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]

@@ -88,9 +88,9 @@ def reported_tokens(value: Any) -> int:
 @functools.lru_cache(maxsize=256)
 def _price(model_id: str, own: str) -> Price | None:
     parsed = ModelId.parse(model_id)
-    given = _read_own(own).get(str(parsed))
-    if given is not None:
-        return given
+    own_price = _read_own(own).get(str(parsed))
+    if own_price is not None:
+        return own_price
     if parsed.provider in _FREE or parsed.name.endswith(":free"):
         return Price(0.0, 0.0, 0.0)
     return _list_price(parsed)

@@ -37,9 +37,9 @@ class TierModels:
 
     def all(self) -> dict[str, str]:
         """Role to model, of the roles that have one."""
-        found = {role: getattr(self, role) for role in ROLES}
+        models = {role: getattr(self, role) for role in ROLES}
         jurors = {f"juror {number}": model for number, model in enumerate(self.jury, 1)}
-        return {role: model for role, model in found.items() if model} | jurors
+        return {role: model for role, model in models.items() if model} | jurors
 
 
 ROLES = ("cheap", "strong", "judge", "refiner", "agreement", "fallback")
@@ -136,19 +136,19 @@ def _profile(context: RunContext, env: Mapping[str, str]) -> Profile:
     named = context.profile if context.profile != "auto" else env.get("CUPEL_PROFILE", "").strip() or "auto"
     if named == "auto":
         return next((provider for provider in _BY_KEY if has_key(provider, env)), "offline")
-    for known in get_args(Profile):
-        if named == known:
-            return known  # type: ignore[no-any-return]  # get_args is untyped
+    for valid in get_args(Profile):
+        if named == valid:
+            return valid  # type: ignore[no-any-return]  # get_args is untyped
     raise SettingError(
         f"CUPEL_PROFILE: unknown profile {named!r}; choose one of {', '.join(get_args(Profile))}"
     )
 
 
 def _model(role: str, context: RunContext, env: Mapping[str, str], default: str) -> str:
-    given = getattr(context, f"{role}_model").strip() or env.get(f"CUPEL_{role.upper()}_MODEL", "").strip()
-    if given.lower() == "none":
+    own = getattr(context, f"{role}_model").strip() or env.get(f"CUPEL_{role.upper()}_MODEL", "").strip()
+    if own.lower() == "none":
         return ""
-    return str(ModelId.parse(given)) if given else default
+    return str(ModelId.parse(own)) if own else default
 
 
 def _no_cheap_model(profile: Profile) -> str:

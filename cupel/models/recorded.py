@@ -10,7 +10,6 @@ import asyncio
 import os
 from typing import Any
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
@@ -21,6 +20,7 @@ from cupel.models.capabilities import Capabilities
 from cupel.models.endpoints import Endpoint
 from cupel.models.messages import to_wire
 from cupel.models.recordings import Recorder, Recording, recorder, request_digest, request_key
+from cupel.models.settings import CallSettings
 
 _PATIENCE_S = 86_400.0
 """Who answers while recording may be a person."""
@@ -32,34 +32,22 @@ class RecordedModel(BaseChatModel):
     recording: str
     max_output_tokens: int = 4096
 
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,  # noqa: ARG002  # LangChain's signature
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002  # LangChain's signature
-        **kwargs: Any,
-    ) -> ChatResult:
+    async def _agenerate(self, messages: list[BaseMessage], *_: Any, **kwargs: Any) -> ChatResult:
         asked, key = _request(messages, kwargs)
         answers = recorder(self.recording)
         # off the loop: the first look reads the file
-        found = await asyncio.to_thread(answers.get, key)
-        if found is None:
-            found = await self._record(answers, key, asked, messages, kwargs)
-        return ChatResult(generations=[ChatGeneration(message=_replay(found))])
+        recording = await asyncio.to_thread(answers.get, key)
+        if recording is None:
+            recording = await self._record(answers, key, asked, messages, kwargs)
+        return _replay(recording)
 
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,  # noqa: ARG002  # LangChain's signature
-        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002  # LangChain's signature
-        **kwargs: Any,
-    ) -> ChatResult:
+    def _generate(self, messages: list[BaseMessage], *_: Any, **kwargs: Any) -> ChatResult:
         asked, key = _request(messages, kwargs)
         answers = recorder(self.recording)
-        found = answers.get(key)
-        if found is None:
+        recording = answers.get(key)
+        if recording is None:
             raise _missing(self.recording, answers, key, asked)
-        return ChatResult(generations=[ChatGeneration(message=_replay(found))])
+        return _replay(recording)
 
     async def _record(
         self,
@@ -95,14 +83,8 @@ def _live(where: Endpoint, model: str, max_output_tokens: int) -> BaseChatModel:
     from cupel.models.http import Terms
     from cupel.models.openai_chat import OpenAIChat
 
-    terms = Terms.of(
-        where,
-        Capabilities(),
-        provider="recorded",
-        model=model,
-        max_output_tokens=max_output_tokens,
-        timeout_s=_PATIENCE_S,
-    )
+    settings = CallSettings(max_output_tokens=max_output_tokens, timeout_s=_PATIENCE_S)
+    terms = Terms.of("recorded", model, where, Capabilities(), settings)
     return OpenAIChat.open(terms)
 
 
@@ -112,13 +94,14 @@ def _request(messages: list[BaseMessage], kwargs: dict[str, Any]) -> tuple[list[
     return asked, request_key(asked, schema)
 
 
-def _replay(found: Recording) -> AIMessage:
+def _replay(answer: Recording) -> ChatResult:
     usage = None
-    if {"input_tokens", "output_tokens"} <= found.usage.keys():
-        fresh, output = found.usage["input_tokens"], found.usage["output_tokens"]
+    if {"input_tokens", "output_tokens"} <= answer.usage.keys():
+        fresh, output = answer.usage["input_tokens"], answer.usage["output_tokens"]
         usage = UsageMetadata(input_tokens=fresh, output_tokens=output, total_tokens=fresh + output)
-    details = {"finish_reason": found.finish_reason, "model_name": found.model, "recorded": found.date}
-    return AIMessage(content=found.content, usage_metadata=usage, response_metadata=details)
+    details = {"finish_reason": answer.finish_reason, "model_name": answer.model, "recorded": answer.date}
+    message = AIMessage(content=answer.content, usage_metadata=usage, response_metadata=details)
+    return ChatResult(generations=[ChatGeneration(message=message)])
 
 
 def _usage(message: AIMessage) -> dict[str, int]:

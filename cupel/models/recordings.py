@@ -78,21 +78,21 @@ class Recorder:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self._lock = threading.Lock()
-        self._found: dict[str, Recording] = {}
+        self._by_key: dict[str, Recording] = {}
         self._read_bytes = -1
 
     def get(self, key: str) -> Recording | None:
         """The answer, also one another process has appended since the last look; None for none."""
         with self._lock:
-            if key not in self._found:
+            if key not in self._by_key:
                 self._read()
-            return self._found.get(key)
+            return self._by_key.get(key)
 
     def add(self, recording: Recording) -> None:
         """Append an answer, on disk before this returns; a known key is left as it is."""
         with self._lock:
             self._read()
-            if recording.key in self._found:
+            if recording.key in self._by_key:
                 return
             self.path.parent.mkdir(parents=True, exist_ok=True)
             row = {name: getattr(recording, name) for name in Recording.__dataclass_fields__}
@@ -100,12 +100,12 @@ class Recorder:
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
-            self._found[recording.key] = recording
+            self._by_key[recording.key] = recording
 
     def __len__(self) -> int:
         with self._lock:
             self._read()
-            return len(self._found)
+            return len(self._by_key)
 
     def _read(self) -> None:
         size = self.path.stat().st_size if self.path.is_file() else 0
@@ -115,14 +115,14 @@ class Recorder:
         for number, line in enumerate(text.splitlines(), start=1):
             if line.strip():
                 recording = self._parse(line, number)
-                self._found.setdefault(recording.key, recording)
+                self._by_key.setdefault(recording.key, recording)
         self._read_bytes = size
 
     def _parse(self, line: str, number: int) -> Recording:
         try:
             row = json.loads(line)
-            known = {name: row[name] for name in Recording.__dataclass_fields__ if name in row}
-            return Recording(**known)
+            fields = {name: row[name] for name in Recording.__dataclass_fields__ if name in row}
+            return Recording(**fields)
         except (ValueError, TypeError) as error:
             raise InputError(f"{self.path}, line {number}: not a recorded answer ({error})") from None
 

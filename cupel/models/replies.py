@@ -73,25 +73,25 @@ def to_message(reply: Reply, *, model: str, key: str = "") -> AIMessage:
     """
     data = _object(reply, model)
     if reply.status != OK or data.get("error"):
-        return _withheld(reply, data, model, key)
+        return _read_error(reply, data, model, key)
     choices = data.get("choices")
     choice = (
         choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else _NOTHING
     )
     if choice.get("error"):
-        return _withheld(reply, choice, model, key)
-    said = _dict(choice.get("message"))
+        return _read_error(reply, choice, model, key)
+    message = _dict(choice.get("message"))
     details: dict[str, Any] = {
         "finish_reason": str(choice.get("finish_reason") or ""),
         "model_name": str(data.get("model") or ""),
         "headers": reply.headers,
     }
-    if said.get("refusal"):
-        details["refusal"] = str(said["refusal"])
+    if message.get("refusal"):
+        details["refusal"] = str(message["refusal"])
     if choice.get("logprobs"):
         details["logprobs"] = choice["logprobs"]
     return AIMessage(
-        content=_text(said.get("content")),
+        content=_text(message.get("content")),
         usage_metadata=_usage(data.get("usage")),
         response_metadata=details,
     )
@@ -111,8 +111,8 @@ def _object(reply: Reply, model: str) -> dict[str, Any]:
     return {"error": {"message": text or "no message"}}
 
 
-def _withheld(reply: Reply, data: dict[str, Any], model: str, key: str) -> AIMessage:
-    """The text Groq withheld because it is not valid JSON; any other error is raised."""
+def _read_error(reply: Reply, data: dict[str, Any], model: str, key: str) -> AIMessage:
+    """The text Groq held back because it is not valid JSON; any other error is raised."""
     error = data.get("error")
     fields = error if isinstance(error, dict) else {"message": error or data}
     if fields.get("code") == "json_validate_failed":
@@ -120,19 +120,19 @@ def _withheld(reply: Reply, data: dict[str, Any], model: str, key: str) -> AIMes
             content=_text(fields.get("failed_generation")),
             response_metadata={"finish_reason": "json_validate_failed", "headers": reply.headers},
         )
-    told = {name: str(fields[name]) for name in ("message", "code", "type") if fields.get(name)}
-    told["message"] = told.get("message") or str(fields)
+    body = {name: str(fields[name]) for name in ("message", "code", "type") if fields.get(name)}
+    body["message"] = body.get("message") or str(fields)
     if raw := _dict(fields.get("metadata")).get("raw"):
-        told["message"] += f": {raw}"  # OpenRouter's own message says only that its provider failed
+        body["message"] += f": {raw}"  # OpenRouter's own message says only that its provider failed
     if key:
-        told["message"] = told["message"].replace(key, "***")
+        body["message"] = body["message"].replace(key, "***")
     raise ProviderCallError(
-        told["message"],
+        body["message"],
         model=model,
         # OpenRouter answers 200 and puts the real status into the body
         status=reply.status if reply.status != OK else _status(fields.get("code")),
         headers=reply.headers,
-        body=told,
+        body=body,
     )
 
 

@@ -21,7 +21,7 @@ from cupel.report.summary import (
     Totals,
     percentile,
 )
-from cupel.runlog import RoleUse
+from cupel.runlog import RoleUsage
 
 _QUANTILES = (0.5, 0.9, 0.99)
 _MATCHES = ("verbatim", "normalised", "elided", "altered", "absent")
@@ -185,7 +185,7 @@ def _role_rows(totals: Totals) -> Iterator[Sequence[Child]]:
             yield (
                 role,
                 models,
-                count(found.calls),
+                count(found.models.total()),
                 count(found.input_tokens),
                 share(found.cached_tokens, found.input_tokens),
                 count(found.output_tokens),
@@ -222,7 +222,7 @@ _TIER_HEADS = ("tier", "calls", "actual", "tokens in", "actual", "tokens out", "
 
 def _tier_rows(tiers: Sequence[PlannedTier], totals: Totals) -> Iterator[Sequence[Child]]:
     for tier in tiers:
-        used = totals.usage.roles.get(tier.role, RoleUse())
+        used = totals.usage.roles.get(tier.role, RoleUsage())
         yield (
             tier.role,
             _expect(tier.calls),

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from cupel.judging import audits_in
-from cupel.runlog import Usage
+from cupel.runlog import RoleUsage, Usage
 from cupel.state import Call, Outcome, VerdictName, calls_of
 
 STATUSES = ("accepted", "needs_review", "failed")
@@ -103,34 +103,22 @@ class DocumentEntry(NamedTuple):
 
 
 @dataclass(slots=True)
-class RoleTotals:
-    """All calls of one tier (or of the judge, or the refiner), when they were first made."""
+class RoleTotals(RoleUsage):
+    """All that one tier took (or the judge, or the refiner), with what only a report shows of it."""
 
     models: Counter[str] = field(default_factory=Counter)
     reused: int = 0
     """Of these calls, those answered from the run log."""
 
-    input_tokens: int = 0
     cached_tokens: int = 0
-    output_tokens: int = 0
-    cost_usd: float = 0.0
-    unpriced: int = 0
     latencies: array[float] = field(default_factory=lambda: array("d"))
-
-    @property
-    def calls(self) -> int:
-        """How many."""
-        return self.models.total()
 
     def add(self, call: Call) -> None:
         """Count one call."""
+        RoleUsage.add(self, call)  # `super()` does not know a class that `slots=True` made anew
         self.models[call["model"]] += 1
         self.reused += call["cached"]
-        self.input_tokens += call["input_tokens"]
         self.cached_tokens += call["cached_tokens"]
-        self.output_tokens += call["output_tokens"]
-        self.cost_usd += call["cost_usd"] or 0.0
-        self.unpriced += call["cost_usd"] is None
         self.latencies.append(call["latency_s"])
 
 

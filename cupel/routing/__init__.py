@@ -1,7 +1,7 @@
 """Which model a document goes to, what that costs, and what is promised about it.
 
 A node needs `ThresholdCascade.decide(signals)` and `Prerouter.choose(text)`; `cupel calibrate` needs
-`uniform_sample` and `certified_cascade` (which splits the labels, fits and certifies); reports need `RunRows`, `play`, `figures` and
+`uniform_sample` and `certify_cascade` (which splits the labels, fits and certifies); reports need `RunRows`, `play`, `figures` and
 `operating`. Further policies are in their modules: `cascade`, `automix`, `text`, `rankings`, `bandit`.
 """
 
@@ -12,7 +12,7 @@ from cupel.routing.confidence import Observed, compute_signals
 
 if TYPE_CHECKING:
     from cupel.routing.automix import AutoMixPOMDP, AutoMixThreshold
-    from cupel.routing.certify import Promise, certified_cascade
+    from cupel.routing.certify import Promise, certify_cascade
     from cupel.routing.combined import SignalsAndText
     from cupel.routing.confidence import (
         Binding,

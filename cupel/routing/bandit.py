@@ -57,6 +57,7 @@ class LinUCB:
             rewards: Quality of each arm on each document, shape (n, arms).
             costs: What each arm cost, shape (n, arms); the first price is the one that would have met the budget.
         """
+        # every arm was tried on every document, so all have seen the same features
         for arm in range(self.arms):
             gram = self.ridge * np.eye(self.dimensions) + features.T @ features
             self.inverse[arm] = np.linalg.inv(gram)
@@ -65,6 +66,7 @@ class LinUCB:
 
     def _price_for_budget(self, features: FloatArray, costs: FloatArray) -> float:
         means = np.column_stack([features @ self.inverse[a] @ self.weighted[a] for a in range(self.arms)])
+        # spending falls as the price rises; at the upper price the cheapest arm costs a whole unit of quality
         low, high = 0.0, 1.0 / max(costs.min(), 1e-12)
         for _ in range(60):
             middle = (low + high) / 2
@@ -79,6 +81,7 @@ class LinUCB:
             features: Shape (d,).
             costs: Expected cost of each arm, shape (arms,).
         """
+        # xᵀA⁻¹x per arm: large where few such documents were played with it
         uncertainty = np.einsum("i,aij,j->a", features, self.inverse, features)
         mean = np.einsum("aij,aj,i->a", self.inverse, self.weighted, features)
         return int(np.argmax(mean + self.alpha * np.sqrt(np.maximum(uncertainty, 0)) - self.price * costs))
@@ -89,9 +92,11 @@ class LinUCB:
             raise InputError(
                 f"reward {reward}, cost {cost}; leave documents without feedback out of `update`"
             )
+        # Sherman-Morrison: A⁻¹ after A += xxᵀ without inverting anew for every document
         step = self.inverse[arm] @ features
         self.inverse[arm] -= np.outer(step, step) / (1 + features @ step)
         self.weighted[arm] += reward * features
+        # dual ascent: a price too low overspends and so rises, until spending meets the budget on average
         self.price = max(0.0, self.price + self.rate * (cost - self.budget) / self.budget**2)
 
 
@@ -132,6 +137,7 @@ def replay_bandit(
     quality = spent = 0.0
     for place, row in enumerate(order):
         arm = bandit.choose(features[row], expected)
+        # what the rest costs with the cheapest arm stays untouched: no document goes without an answer
         reserved = expected[cheapest] * (len(order) - place - 1)
         if costs[row, arm] > left - spent - reserved:
             arm = cheapest

@@ -36,7 +36,7 @@ class Promise:
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
-def certified_cascade(
+def certify_cascade(
     signals: ArrayLike, right: ArrayLike, *, fit: FitMatrix, promise: Promise, seed: int = 0
 ) -> ThresholdCascade:
     """Fit the score on one part of the labels, certify its threshold on the rest.
@@ -86,6 +86,8 @@ def _fit_on_a_part(
             f"{len(table)} labels; fitting and certifying need {2 * _FIT_SIZES[0]} or more: "
             f"label {2 * _FIT_SIZES[0] - len(table)} more"
         )
+    # the seed orders the labels once, and the fitting part grows from one end of that order by its own outcomes
+    # alone: the rest is still a uniform sample whose outcomes nobody has looked at
     for least in (size for size in _FIT_SIZES if 2 * size <= len(table)):
         part, held = split_for_certificate(
             len(table), risk=promise.risk, delta=promise.delta, seed=seed, least_fit=least

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from cupel.errors import NotEnoughDataError
+from cupel.routing.confidence.maps import logit
 from cupel.routing.curves import Kind
 from cupel.routing.features import Vectors, fit_vectors
 from cupel.routing.policy import signal_matrix
 from cupel.routing.rows import BoolArray, FloatArray, RunRows
-
-_ENDS = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,20 +68,14 @@ class SignalsAndText:
             name=self.name,
         )
         model = LogisticRegression(C=1.0, max_iter=500).fit(_design(untrained, rows), right)
-        return SignalsAndTextPolicy(
-            model=model,
-            vectors=untrained.vectors,
-            fill=untrained.fill,
-            scale=untrained.scale,
-            signals=self.signals,
-            name=self.name,
-        )
+        return replace(untrained, model=model)
 
 
 def _design(policy: SignalsAndTextPolicy, rows: RunRows) -> Any:
     from scipy import sparse
 
     table = _columns(rows, policy.signals)
+    # a missing signal counts as an average one, which after scaling adds nothing
     filled = np.where(np.isnan(table), policy.fill, table)
     return sparse.hstack([(filled - policy.fill) / policy.scale, policy.vectors(rows.text)]).tocsr()
 
@@ -90,5 +83,4 @@ def _design(policy: SignalsAndTextPolicy, rows: RunRows) -> Any:
 def _columns(rows: RunRows, names: tuple[str, ...]) -> FloatArray:
     """Every signal as it is and as its log odds, shape (n, 2k); what is outside [0, 1] counts as its end."""
     table = signal_matrix(rows, names)
-    kept = np.clip(table, _ENDS, 1 - _ENDS)
-    return np.column_stack([table, np.log(kept) - np.log1p(-kept)])
+    return np.column_stack([table, logit(table)])

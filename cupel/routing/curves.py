@@ -35,6 +35,7 @@ class Curve:
     @property
     def has_gap(self) -> bool:
         """Whether the strong model is better on average."""
+        # two means that differ by rounding alone are no gap
         return self.strong_quality > self.weak_quality + 1e-12
 
 
@@ -59,6 +60,7 @@ def curve(
     order = np.argsort(-scores, kind="stable")
     _, block = np.unique(-scores[order], return_inverse=True)
     gain = _block_means((rows.strong - rows.weak)[order], block)
+    # a cascade has paid the cheap call by then; a router never makes it
     extra = rows.strong_cost if kind == "cascade" else rows.strong_cost - rows.weak_cost
     spend = _block_means(extra[order], block)
     start = rows.weak_cost.mean() + rows.billed(signals).mean()
@@ -83,16 +85,6 @@ def random_curve(rows: RunRows) -> Curve:
     )
 
 
-def oracle_scores(rows: RunRows) -> FloatArray:
-    """The ceiling of any router: it sees both answers."""
-    return rows.strong - rows.weak
-
-
-def oracle_escalation_scores(rows: RunRows) -> FloatArray:
-    """The ceiling of any cascade: it sees whether the cheap record is wrong, not whether the strong one is right."""
-    return -rows.weak
-
-
 def _ends(rows: RunRows) -> dict[str, float]:
     return {
         "weak_quality": float(rows.weak.mean()),
@@ -103,6 +95,7 @@ def _ends(rows: RunRows) -> dict[str, float]:
 
 
 def _block_means(values: FloatArray, block: np.ndarray) -> FloatArray:
+    # by the mean of its block a row stands for any row of the block, whatever the order within
     means: FloatArray = np.bincount(block, weights=values) / np.bincount(block)
     return np.asarray(means[block], dtype=np.float64)
 

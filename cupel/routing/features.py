@@ -105,6 +105,7 @@ def fit_vectors(texts: Sequence[str], *, embed: Embed | None = None, surface_wei
 
 
 def _min_df(n: int) -> int:
+    # a word of a single text helps with no other, but in a small log nearly every word is such a word
     return 2 if n >= 5 * FEWEST_TEXTS else 1
 
 
@@ -143,6 +144,7 @@ def reduce(matrix: Any, dimensions: int, *, seed: int = 0) -> tuple[FloatArray, 
     """
     from sklearn.utils.extmath import randomized_svd
 
+    # a matrix has no more axes than its shorter side
     d = max(1, min(dimensions, min(matrix.shape) - 1))
     axes = randomized_svd(matrix, d, random_state=seed)[2].T
     return unit_rows(matrix @ axes), np.asarray(axes, dtype=np.float64)

@@ -24,5 +24,6 @@ def fold_of(doc_id: Sequence[str], *, folds: int = 5, seed: int = 0) -> IntArray
         raise NotEnoughDataError(
             f"{len(unique)} different documents cannot be put into {folds} folds; give more"
         )
+    # by document, not by row: a twin on the other side would be known by heart
     places = np.random.default_rng(seed).permutation(len(unique)) % folds
     return places[inverse].astype(np.int64)

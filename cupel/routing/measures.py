@@ -35,6 +35,8 @@ def call_share_for(curve: Curve, recovered: float) -> float | None:
     values = gap_recovered(curve)
     if values is None:
         return None
+    # the first point seen to reach it: along a curve that falls too, interpolation would read off a place
+    # where nothing was measured
     reached = np.flatnonzero(values >= recovered - _EPS)
     return float(curve.share[reached[0]]) if len(reached) else None
 
@@ -65,6 +67,7 @@ def improvement_in_quality(curve: Curve) -> float | None:
         ]
     )
     hull = _upper_hull(points)
+    # whoever may spend more may still take the cheaper mix: the hull never falls
     costs, heights = hull[:, 0], np.maximum.accumulate(hull[:, 1])
     inside = (costs > low) & (costs < high)
     grid = np.concatenate([[low], costs[inside], [high]])
@@ -99,6 +102,7 @@ def decile_gap_recovered(curve: Curve, scores: FloatArray) -> float | None:
     scores are equal.
     """
     values = gap_recovered(curve)
+    # RouteLLM cuts at quantiles: equal scores give equal edges, of which one is left
     edges = np.unique(np.quantile(scores, np.linspace(0, 1, 11)))
     if values is None or len(edges) < 2:
         return None
@@ -109,6 +113,7 @@ def decile_gap_recovered(curve: Curve, scores: FloatArray) -> float | None:
 
 def _upper_hull(points: FloatArray) -> FloatArray:
     hull: list[FloatArray] = []
+    # Andrew's monotone chain: by cost, and at one cost the best comes last and replaces the others
     for point in points[np.lexsort((points[:, 1], points[:, 0]))]:
         while hull and hull[-1][0] == point[0]:
             hull.pop()

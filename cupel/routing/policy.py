@@ -9,12 +9,12 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from cupel.errors import SettingError
-from cupel.routing.curves import Kind, oracle_escalation_scores, oracle_scores
+from cupel.routing.curves import Kind
 from cupel.routing.rows import BoolArray, FloatArray, RunRows
 
 
-class Policy(Protocol):
-    """Decides which rows go to the strong model. It never calls one: it is asked, nodes act."""
+class _Named(Protocol):
+    """What a policy and its learner say of themselves."""
 
     @property
     def name(self) -> str:
@@ -30,6 +30,10 @@ class Policy(Protocol):
     def signals(self) -> tuple[str, ...]:
         """Signals it reads, and is billed for."""
         ...
+
+
+class Policy(_Named, Protocol):
+    """Decides which rows go to the strong model. It never calls one: it is asked, nodes act."""
 
     def scores(self, rows: RunRows) -> FloatArray:
         """Wish for the strong model, higher first, shape (n,), never NaN."""
@@ -41,23 +45,8 @@ class Policy(Protocol):
 
 
 @runtime_checkable
-class Learner(Protocol):
+class Learner(_Named, Protocol):
     """Makes a policy out of logged outcomes; a replay fits it on other folds than it is judged on."""
-
-    @property
-    def name(self) -> str:
-        """As shown in tables."""
-        ...
-
-    @property
-    def kind(self) -> Kind:
-        """`router`: chooses before any call. `cascade`: the cheap record and its signals are there, and paid."""
-        ...
-
-    @property
-    def signals(self) -> tuple[str, ...]:
-        """Signals it reads, and is billed for."""
-        ...
 
     def fit(self, rows: RunRows) -> Policy:
         """A policy learnt from these rows alone.
@@ -89,57 +78,64 @@ class Scorer(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class AlwaysWeak:
-    """Everything stays with the cheap model."""
+@dataclass(frozen=True, kw_only=True)
+class OneSignal:
+    """A cascade, or its learner, that reads one signal alone."""
 
-    name: str = "always weak"
+    signal: str
+    kind: Kind = "cascade"
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """The one signal."""
+        return (self.signal,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Indifferent:
+    """Wishes the strong model for every row alike: every order is as good, and a curve averages over them."""
+
     kind: Kind = "router"
     signals: tuple[str, ...] = ()
 
     def scores(self, rows: RunRows) -> FloatArray:
         """All equal."""
         return np.zeros(len(rows))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlwaysWeak(_Indifferent):
+    """Everything stays with the cheap model."""
+
+    name: str = "always weak"
 
     def escalates(self, rows: RunRows) -> BoolArray:
         """Never."""
         return np.zeros(len(rows), dtype=np.bool_)
 
 
-@dataclass(frozen=True)
-class AlwaysStrong:
+@dataclass(frozen=True, kw_only=True)
+class AlwaysStrong(_Indifferent):
     """Everything goes to the strong model, without a cheap call."""
 
     name: str = "always strong"
-    kind: Kind = "router"
-    signals: tuple[str, ...] = ()
-
-    def scores(self, rows: RunRows) -> FloatArray:
-        """All equal."""
-        return np.zeros(len(rows))
 
     def escalates(self, rows: RunRows) -> BoolArray:
         """Always."""
         return np.ones(len(rows), dtype=np.bool_)
 
 
-@dataclass(frozen=True)
-class RandomMix:
+@dataclass(frozen=True, kw_only=True)
+class RandomMix(_Indifferent):
     """A share of documents at random: the baseline any saving is to be read against."""
 
     share: float = 0.5
     seed: int = 0
     name: str = "random mix"
-    kind: Kind = "router"
-    signals: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:
             raise SettingError(f"share of strong calls is {self.share}; give a number in [0, 1]")
-
-    def scores(self, rows: RunRows) -> FloatArray:
-        """All equal: every order is as good, and a curve averages over them."""
-        return np.zeros(len(rows))
 
     def escalates(self, rows: RunRows) -> BoolArray:
         """A fixed draw."""
@@ -161,11 +157,12 @@ class Oracle:
         )
 
     def scores(self, rows: RunRows) -> FloatArray:
-        """The gain itself, or the cheap record's error."""
-        return oracle_scores(rows) if self.kind == "router" else oracle_escalation_scores(rows)
+        """The gain itself, or the cheap record's error, whether or not the strong one is right."""
+        return rows.strong - rows.weak if self.kind == "router" else -rows.weak
 
     def escalates(self, rows: RunRows) -> BoolArray:
         """Where that helps."""
+        # -1 is the wish of a wholly right cheap record; above it, by more than rounding, is an error to mend
         limit = 0.0 if self.kind == "router" else -1.0 + 1e-12
         return np.asarray(self.scores(rows) > limit, dtype=np.bool_)
 

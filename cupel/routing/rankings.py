@@ -11,11 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from cupel.errors import NotEnoughDataError
-from cupel.routing.curves import Kind
 from cupel.routing.features import Embed, Vectors, fit_vectors, reduce, unit_rows
 from cupel.routing.rows import FloatArray, RunRows
-from cupel.routing.text_routers import Prerouter
+from cupel.routing.text_routers import TextLearner
 
 DIMENSIONS = 64
 
@@ -44,44 +42,43 @@ def fit_latent(
     return LatentVectors(vectors, axes), placed
 
 
+class _RankingLearner(TextLearner):
+    needed_by = "a ranking by similarity"
+
+
 @dataclass(frozen=True)
 class WeightedRanking:
     """A Bradley-Terry duel of the two models in which similar logged texts weigh more."""
 
     vectors: Any
-    known: FloatArray
+    logged: FloatArray
+    """Vectors of the logged texts, shape (m, d)."""
     wins: FloatArray
     """1 where the strong model was better, 0 where the cheap one was, 0.5 for a tie."""
     base: float
 
     def __call__(self, texts: Sequence[str]) -> FloatArray:
         """P(strong wins) in [0, 1]: the maximum of the weighted likelihood, which two models have in closed form."""
-        near = np.maximum(self.vectors(texts) @ self.known.T, 0)
+        # below 0 embeddings say "unlike": such texts weigh least, and alike, however unlike they are
+        near = np.maximum(self.vectors(texts) @ self.logged.T, 0)
         weight = self.base ** (1 + near / np.maximum(near.max(axis=1, keepdims=True), 1e-12))
         return np.asarray((weight @ self.wins) / weight.sum(axis=1), dtype=np.float64)
 
 
 @dataclass(frozen=True, kw_only=True)
-class SimilarityRanking:
+class SimilarityRanking(_RankingLearner):
     """Learns `WeightedRanking`; ω = γ^(1 + similarity / largest similarity)."""
 
     base: float = 1000.0
     """γ; the paper's 10 was meant for large embeddings, TF-IDF needs a steeper weight."""
-    embed: Embed | None = None
     threshold: float = 0.5
     name: str = "similarity-weighted ranking"
-    kind: Kind = "router"
-    signals: tuple[str, ...] = ()
 
-    def fit(self, rows: RunRows) -> Prerouter:
+    def learn(self, rows: RunRows) -> WeightedRanking:
         """Keep these rows' duels."""
-        _texts(rows)
-        vectors, known = fit_latent(rows.text, self.embed, dimensions=128)
-        return Prerouter(
-            gain=WeightedRanking(vectors, known, _wins(rows), self.base),
-            threshold=self.threshold,
-            name=self.name,
-        )
+        vectors, logged = fit_latent(rows.text, self.embed, dimensions=128)
+        wins = np.asarray(0.5 + 0.5 * np.sign(rows.strong - rows.weak), dtype=np.float64)
+        return WeightedRanking(vectors, logged, wins, self.base)
 
 
 @dataclass(frozen=True)
@@ -105,36 +102,32 @@ class FactorGain:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MatrixFactorisation:
+class MatrixFactorisation(_RankingLearner):
     """Learns `FactorGain` from each model's right and wrong answers by gradient descent (Adam)."""
 
     factors: int = 16
     steps: int = 300
     rate: float = 0.02
     penalty: float = 0.01
-    embed: Embed | None = None
-    threshold: float = 0.0
     seed: int = 0
     name: str = "matrix factorisation"
-    kind: Kind = "router"
-    signals: tuple[str, ...] = ()
 
-    def fit(self, rows: RunRows) -> Prerouter:
+    def learn(self, rows: RunRows) -> FactorGain:
         """Two models and all texts in one space."""
-        _texts(rows)
         vectors, placed = fit_latent(rows.text, self.embed)
         outcome = np.column_stack([rows.weak, rows.strong])
-        gain = FactorGain(vectors, *self._descend(placed, outcome))
-        return Prerouter(gain=gain, threshold=self.threshold, name=self.name)
+        return FactorGain(vectors, *self._descend(placed, outcome))
 
     def _descend(self, placed: FloatArray, outcome: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         rng = np.random.default_rng(self.seed)
+        # the models' base rates are the start, so that only what the texts tell is left to learn
         means = np.clip(outcome.mean(axis=0), 0.01, 0.99)
         values = [
             rng.normal(0, 1 / np.sqrt(placed.shape[1]), (placed.shape[1], self.factors)),
             rng.normal(0, 0.5, (2, self.factors)),
             np.log(means / (1 - means)),
         ]
+        # Adam: mean and spread of each slope so far; both start at 0, which the divisions below make up for
         first, second = ([np.zeros_like(v) for v in values] for _ in range(2))
         for step in range(1, self.steps + 1):
             for k, slope in enumerate(self._slopes(placed, outcome, values)):
@@ -147,20 +140,10 @@ class MatrixFactorisation:
     def _slopes(self, placed: FloatArray, outcome: FloatArray, values: list[FloatArray]) -> list[FloatArray]:
         projection, models, offsets = values
         projected = placed @ projection
+        # of the logistic loss: predicted less seen, carried back to each of the three
         error = (1 / (1 + np.exp(-(projected @ models.T + offsets))) - outcome) / len(placed)
         return [
             placed.T @ (error @ models) + self.penalty * projection / len(projection),
             error.T @ projected + self.penalty * models / models.shape[1],
             error.sum(axis=0),
         ]
-
-
-def _wins(rows: RunRows) -> FloatArray:
-    return np.asarray(0.5 + 0.5 * np.sign(rows.strong - rows.weak), dtype=np.float64)
-
-
-def _texts(rows: RunRows) -> None:
-    if not rows.text:
-        raise NotEnoughDataError(
-            f"{rows.name} has no texts; a ranking by similarity needs them in column `text`"
-        )

@@ -97,10 +97,12 @@ def figures(played: Played, rows: RunRows) -> Figures:
 def operating(played: Played, rows: RunRows) -> Operating:
     """Share, quality, real cost and saving of the policy's own decisions."""
     sent = played.sent
+    # a router that sends a document on never pays the cheap call
     kept = rows.weak_cost if played.kind == "cascade" else np.where(sent, 0.0, rows.weak_cost)
     cost = float((kept + rows.billed(played.signals) + sent * rows.strong_cost).mean())
     quality = float(np.where(sent, rows.strong, rows.weak).mean())
     strong = float(rows.strong_cost.mean())
+    # only its ends are read: what always-weak and always-strong give
     line = curve(rows, np.zeros(len(rows)))
     return Operating(
         share=float(sent.mean()),
@@ -132,14 +134,15 @@ def _resample(
     played: Played, rows: RunRows, measure: Callable[[Curve], float | None], times: int, seed: int
 ) -> list[float | None]:
     rng = np.random.default_rng(seed)
-    found = []
+    values = []
     for _ in range(times):
         chosen = rng.integers(len(rows), size=len(rows))
+        # scores travel with their rows and nothing is learnt anew: it is the rows that are in doubt
         part = replace(
             played, scores=played.scores[chosen], sent=played.sent[chosen], fold=played.fold[chosen]
         )
-        found.append(measure(curve_of(part, rows.take(chosen))))
-    return found
+        values.append(measure(curve_of(part, rows.take(chosen))))
+    return values
 
 
 def baselines() -> list[Policy]:

@@ -138,6 +138,7 @@ class RunRows:
     def billed(self, signals: Iterable[str]) -> FloatArray:
         """What the named signals cost on each row, shape (n,)."""
         total = np.zeros(len(self))
+        # a set: two signals of one call have one key, and the call is billed once
         for key in {self.shared_calls.get(signal, signal) for signal in signals}:
             if key in self.signal_costs:
                 total = total + self.signal_costs[key]

@@ -9,9 +9,10 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
@@ -97,6 +98,7 @@ class LogisticGain:
 
     def __call__(self, texts: Sequence[str]) -> FloatArray:
         """Expected gain, in [−1, 1]."""
+        # beyond ±50 the share is 0 or 1 to the last digit, and further out exp overflows
         p = 1 / (1 + np.exp(-np.clip(self.vectors(texts) @ self.weights + self.offsets, -50, 50)))
         return np.asarray(p[:, 1] - p[:, 0], dtype=np.float64)
 
@@ -106,94 +108,88 @@ class NeighbourGain:
     """Mean gain of the most similar logged texts."""
 
     vectors: Vectors
-    known: Any
+    logged: Any
+    """Vectors of the logged texts, shape (m, d)."""
     gains: FloatArray
     neighbours: int
 
     def __call__(self, texts: Sequence[str]) -> FloatArray:
         """Mean of strong − weak over the k nearest by cosine, in [−1, 1]."""
-        out = []
+        means = []
+        # some at a time: the similarities to all logged texts are a dense matrix
         for start in range(0, len(texts), 500):
-            near = _dense(self.vectors(texts[start : start + 500]) @ self.known.T)
+            near = _dense(self.vectors(texts[start : start + 500]) @ self.logged.T)
             nearest = np.argpartition(-near, self.neighbours - 1, axis=1)[:, : self.neighbours]
-            out.append(self.gains[nearest].mean(axis=1))
-        return np.concatenate(out)
+            means.append(self.gains[nearest].mean(axis=1))
+        return np.concatenate(means)
 
 
 @dataclass(frozen=True, kw_only=True)
-class LogisticRouter:
+class TextLearner(ABC):
+    """Makes a `Prerouter` from rows with texts; a subclass says how the gain is learnt."""
+
+    name: str
+    embed: Embed | None = None
+    """Texts to vectors; TF-IDF where there is none."""
+    threshold: float = 0.0
+    kind: Kind = "router"
+    signals: tuple[str, ...] = ()
+    needed_by: ClassVar[str] = "a text router"
+
+    def fit(self, rows: RunRows) -> Prerouter:
+        """A router by the gain learnt from these rows."""
+        if not rows.text:
+            raise NotEnoughDataError(
+                f"{rows.name} has no texts; {self.needed_by} needs them in column `text`"
+            )
+        return Prerouter(gain=self.learn(rows), threshold=self.threshold, name=self.name)
+
+    @abstractmethod
+    def learn(self, rows: RunRows) -> TextScorer:
+        """The gain of the strong model by text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogisticRouter(TextLearner):
     """Learns `LogisticGain` on TF-IDF with surface counts, or on embeddings."""
 
     inverse_penalty: float = 0.3
     """C of the regression."""
     surface_weight: float = 0.3
     """0 leaves words alone; the counts tell most on small logs."""
-    embed: Embed | None = None
-    threshold: float = 0.0
     name: str = "text router"
-    kind: Kind = "router"
-    signals: tuple[str, ...] = ()
 
-    def fit(self, rows: RunRows) -> Prerouter:
+    def learn(self, rows: RunRows) -> LogisticGain:
         """Two regressions on these rows."""
-        _texts_needed(rows)
         vectors = fit_vectors(rows.text, embed=self.embed, surface_weight=self.surface_weight)
         matrix = vectors(rows.text)
         heads = [_head(matrix, quality, self.inverse_penalty) for quality in (rows.weak, rows.strong)]
-        gain = LogisticGain(
+        return LogisticGain(
             vectors, np.column_stack([w for w, _ in heads]), np.array([offset for _, offset in heads])
         )
-        return Prerouter(gain=gain, threshold=self.threshold, name=self.name)
 
 
 @dataclass(frozen=True, kw_only=True)
-class NeighbourRouter:
+class NeighbourRouter(TextLearner):
     """Learns `NeighbourGain`: k = 40 nearest by TF-IDF, or by embeddings."""
 
     neighbours: int = 40
-    embed: Embed | None = None
-    threshold: float = 0.0
     name: str = "tfidf-kNN router"
-    kind: Kind = "router"
-    signals: tuple[str, ...] = ()
 
-    def fit(self, rows: RunRows) -> Prerouter:
+    def learn(self, rows: RunRows) -> NeighbourGain:
         """Keep these rows to look things up in."""
-        _texts_needed(rows)
         vectors = fit_vectors(rows.text, embed=self.embed)
         k = min(self.neighbours, len(rows))
-        return Prerouter(
-            gain=NeighbourGain(vectors, vectors(rows.text), rows.strong - rows.weak, k),
-            threshold=self.threshold,
-            name=self.name,
-        )
-
-
-def threshold_for_share(rows: RunRows, gain: Callable[[Sequence[str]], FloatArray], share: float) -> float:
-    """The gain above which about this share of these rows lies; a budget in strong calls.
-
-    >>> rows = RunRows.from_columns(weak=[0, 1], strong=[1, 1], text=["a", "bb"])
-    >>> threshold_for_share(rows, lambda texts: np.array([float(len(t)) for t in texts]), 0.5)
-    2.0
-    """
-    if not 0 <= share <= 1:
-        raise SettingError(f"share of strong calls is {share}; give a number in [0, 1]")
-    ordered = np.sort(gain(rows.text))[::-1]
-    sent = round(share * len(ordered))
-    return float(ordered[sent - 1]) if sent else float("inf")
+        return NeighbourGain(vectors, vectors(rows.text), rows.strong - rows.weak, k)
 
 
 def best_threshold(rows: RunRows, scores: FloatArray, *, keep: float = 0.95) -> float:
     """The highest gain threshold whose mix keeps `keep` of strong quality on these rows."""
     line = curve(rows, scores, kind="router")
     reached = np.flatnonzero(line.quality >= keep * line.strong_quality - 1e-12)
+    # the fewest strong calls that keep the quality: the curve has one more call at each point
     sent = int(reached[0]) if len(reached) else len(scores)
     return float(np.sort(scores)[::-1][sent - 1]) if sent else float("inf")
-
-
-def _texts_needed(rows: RunRows) -> None:
-    if not rows.text:
-        raise NotEnoughDataError(f"{rows.name} has no texts; a text router needs them in column `text`")
 
 
 def _head(matrix: Any, quality: FloatArray, inverse_penalty: float) -> tuple[FloatArray, float]:
@@ -232,9 +228,9 @@ def _unpack(data: Mapping[str, Any]) -> LogisticGain:
         sublinear_tf=True, ngram_range=(1, 2), vocabulary=data["vocabulary"]
     )
     vectoriser.idf_ = _from_text(data["idf"])
-    found = data["surface"]
-    surface = found and SurfaceScale(
-        np.array(found["mean"]), np.array(found["spread"]), float(found["weight"])
+    stored = data["surface"]
+    surface = stored and SurfaceScale(
+        np.array(stored["mean"]), np.array(stored["spread"]), float(stored["weight"])
     )
     weights = _from_text(data["weights"]).reshape(-1, 2)
     return LogisticGain(TfidfVectors(vectoriser, surface), weights, np.array(data["offsets"]))

@@ -89,6 +89,7 @@ def binomial_upper(failures: int, n: int, delta: float) -> float:
     if failures >= n:
         return 1.0
     low, high = failures / n, 1.0
+    # halving finds where the tail falls to delta; the upper end is returned, so rounding never flatters
     for _ in range(50):
         middle = (low + high) / 2
         low, high = (middle, high) if _at_most(failures, n, middle) > delta else (low, middle)
@@ -150,6 +151,7 @@ def certify(
     threshold = find(score, bad, risk, delta)
     taken = score >= threshold
     failures, accepted, n = int(bad[taken].sum()), int(taken.sum()), len(score)
+    # joint: of all labels, a number fixed beforehand. Conditional: of the accepted, as the promise is
     trials = n if kind == "joint" else max(accepted, 1)
     certified = math.isfinite(threshold)
     return Certificate(
@@ -171,6 +173,7 @@ def certify(
 def _joint(score: FloatArray, bad: BoolArray, risk: float, delta: float) -> float:
     allowed = tolerate(len(score), risk, delta)
     values, failures, _ = _by_value(score, bad)
+    # failures only add up on the way down: all places that pass stand before all that do not
     passing = np.flatnonzero(np.cumsum(failures) <= allowed)
     return float(values[passing[-1]]) if len(passing) else math.inf
 
@@ -178,6 +181,7 @@ def _joint(score: FloatArray, bad: BoolArray, risk: float, delta: float) -> floa
 def _by_value(score: FloatArray, bad: BoolArray) -> tuple[FloatArray, IntArray, IntArray]:
     """Distinct scores from the highest down, with the failures and the records at each; no score comes nowhere."""
     seen = ~np.isnan(score)
+    # records of one score are accepted together: no threshold could part them
     values, place = np.unique(-score[seen], return_inverse=True)
     failures = np.bincount(place, weights=bad[seen], minlength=len(values)).astype(np.int64)
     return -values, failures, np.bincount(place, minlength=len(values)).astype(np.int64)
@@ -201,8 +205,10 @@ def _conditional(score: FloatArray, bad: BoolArray, risk: float, delta: float) -
     wrong, accepted = np.cumsum(failures), np.cumsum(records)
     best, inherited = -1, 0.0
     for start, end in zip(STARTS, (*STARTS[1:], 1.01), strict=True):
+        # what a sequence passed through to its end did not spend goes to the next; a failed test has spent it
         level = delta / len(STARTS) + inherited
         inherited = level
+        # ends at the first failure, so steps of some records: each further test is a chance to stop too early
         for at in _places(accepted, start * len(score), end * len(score), _STEP * len(score)):
             if not _passes(int(wrong[at]), int(accepted[at]), risk, level):
                 inherited = 0.0
@@ -232,6 +238,7 @@ def _would_need(score: FloatArray, bad: BoolArray, risk: float, delta: float, ki
     n, level = len(score), delta if kind == "joint" else delta / len(STARTS)
     places = _places(np.cumsum(records), 0.02 * n, n + 1.0, n / 15)
     seen = [(int(np.cumsum(failures)[at]), int(np.cumsum(records)[at])) for at in places]
+    # the same sample grown larger: rates stay as seen, and counts are rounded up, against the promise
     for grown in np.geomspace(1 + 1 / n, 200, 40):
         for wrong, taken in seen:
             trials = math.ceil(grown * (n if kind == "joint" else taken))
@@ -252,6 +259,7 @@ def split_for_certificate(
     Raises:
         NotEnoughDataError: Too few labels to fit and certify anything, with the number that would do.
     """
+    # with no failure at all the bound is 1 - delta^(1/n): this many labels certify the risk at best
     zero = math.ceil(math.log(delta) / math.log1p(-risk))
     if n < zero + least_fit:
         raise NotEnoughDataError(
@@ -259,6 +267,7 @@ def split_for_certificate(
             f"{least_fit} to fit: label {zero + least_fit - n} more"
         )
     sizes = range(max(zero, n // 2), n - least_fit + 1)
+    # the rate tolerated rises with each failure allowed and falls until the next; of equal rates the larger
     best = max(sizes, key=lambda size: ((tolerate(size, risk, delta) + 1) / (size + 1), size), default=zero)
     order = np.random.default_rng(seed).permutation(n)
     return np.sort(order[best:]), np.sort(order[:best])

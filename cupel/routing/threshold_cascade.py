@@ -12,7 +12,7 @@ import numpy as np
 
 from cupel.errors import NotEnoughDataError, SettingError
 from cupel.routing.curves import Kind, curve
-from cupel.routing.policy import Scorer, signal_matrix
+from cupel.routing.policy import OneSignal, Scorer, signal_matrix
 from cupel.routing.rows import BoolArray, FloatArray, RunRows
 from cupel.routing.threshold import Certificate
 
@@ -34,14 +34,10 @@ class Decision(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ThresholdCascade:
-    """Accept at or above a threshold; the policy `cupel calibrate` stores and the verify node loads."""
+class _Scored:
+    """A cascade by a calibrated score."""
 
     score: Scorer
-    threshold: float
-    """Infinity accepts nothing."""
-    certificate: Certificate | None = None
-    name: str = "threshold cascade"
     kind: Kind = "cascade"
 
     @property
@@ -49,14 +45,24 @@ class ThresholdCascade:
         """What the score reads."""
         return self.score.signals
 
+    def confidences(self, rows: RunRows) -> FloatArray:
+        """Calibrated probability per row that the cheap record is right."""
+        return self.score.predict(signal_matrix(rows, self.signals))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThresholdCascade(_Scored):
+    """Accept at or above a threshold; the policy `cupel calibrate` stores and the verify node loads."""
+
+    threshold: float
+    """Infinity accepts nothing."""
+    certificate: Certificate | None = None
+    name: str = "threshold cascade"
+
     def decide(self, signals: Mapping[str, float | None]) -> Decision:
         """For one record: its confidence, and whether it is accepted. Nothing observed is never accepted."""
         confidence = self.score.probability(signals)
         return Decision(confidence, confidence is not None and confidence >= self.threshold - _ROUNDING)
-
-    def confidences(self, rows: RunRows) -> FloatArray:
-        """Calibrated probability per row."""
-        return self.score.predict(signal_matrix(rows, self.signals))
 
     def scores(self, rows: RunRows) -> FloatArray:
         """Probability that the cheap record is wrong."""
@@ -111,32 +117,25 @@ class ThresholdCascade:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SignalCascade:
+class SignalCascade(OneSignal):
     """Escalate where one raw signal is low; missing counts as lowest. No learning, no probability."""
 
-    signal: str
     threshold: float = 0.5
-    kind: Kind = "cascade"
 
     @property
     def name(self) -> str:
         """As in published tables."""
         return f"cascade: {self.signal}"
 
-    @property
-    def signals(self) -> tuple[str, ...]:
-        """The one signal."""
-        return (self.signal,)
-
     def scores(self, rows: RunRows) -> FloatArray:
         """Minus the signal."""
         values = signal_matrix(rows, self.signals)[:, 0]
-        known = values[~np.isnan(values)]
-        if not len(known):
+        observed = values[~np.isnan(values)]
+        if not len(observed):
             raise NotEnoughDataError(
                 f"{rows.name}: signal {self.signal!r} is missing on every row; leave it out"
             )
-        return np.asarray(-np.where(np.isnan(values), known.min(), values), dtype=np.float64)
+        return np.asarray(-np.where(np.isnan(values), observed.min(), values), dtype=np.float64)
 
     def escalates(self, rows: RunRows) -> BoolArray:
         """Below the threshold, or missing."""
@@ -157,12 +156,9 @@ class CascadeLearner:
     def fit(self, rows: RunRows) -> ThresholdCascade:
         """Score and threshold from these rows."""
         score = self.fit_score(rows, self.signals)
-        policy = ThresholdCascade(score=score, threshold=math.inf, name=self.name)
-        return ThresholdCascade(
-            score=score,
-            threshold=cheapest_threshold(rows, policy.confidences(rows), keep=self.keep),
-            name=self.name,
-        )
+        confidences = score.predict(signal_matrix(rows, score.signals))
+        threshold = cheapest_threshold(rows, confidences, keep=self.keep)
+        return ThresholdCascade(score=score, threshold=threshold, name=self.name)
 
 
 def cheapest_threshold(rows: RunRows, confidence: FloatArray, *, keep: float = 0.95) -> float:
@@ -180,25 +176,18 @@ def cheapest_threshold(rows: RunRows, confidence: FloatArray, *, keep: float = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class CostOptimalCascade:
+class CostOptimalCascade(_Scored):
     """Escalate iff V · (p_strong − p_weak) > c_strong: Bayes-optimal where the probabilities are calibrated.
 
     This is cascade routing with two models and λ = 1 / V (Dekoninck et al., 2024).
     """
 
-    score: Scorer
     value: float
     """What a right record is worth, in the unit of the costs."""
     strong_right: float
     """Probability that the strong record is right."""
     strong_cost: float
     name: str = "cost-optimal cascade"
-    kind: Kind = "cascade"
-
-    @property
-    def signals(self) -> tuple[str, ...]:
-        """What the score reads."""
-        return self.score.signals
 
     @property
     def threshold(self) -> float:
@@ -212,8 +201,8 @@ class CostOptimalCascade:
 
     def scores(self, rows: RunRows) -> FloatArray:
         """Expected gain in value minus cost."""
-        p_weak = self.score.predict(signal_matrix(rows, self.signals))
-        return np.asarray(self.value * (self.strong_right - p_weak) - self.strong_cost, dtype=np.float64)
+        gain = self.value * (self.strong_right - self.confidences(rows))
+        return np.asarray(gain - self.strong_cost, dtype=np.float64)
 
     def escalates(self, rows: RunRows) -> BoolArray:
         """Where that is positive."""

@@ -4,7 +4,8 @@ from cupel.runlog import tables
 from cupel.runlog.batches import BatchJob, BatchLog, BatchRequest
 from cupel.runlog.database import database_url
 from cupel.runlog.leases import Lease
-from cupel.runlog.lookup import Row, existing_run_log, find_document_id, find_run, run_log_file
+from cupel.runlog.lookup import existing_run_log, find_document_id, find_run, run_log_file
 from cupel.runlog.rows import cost_of, failure_rows
 from cupel.runlog.store import PromptVersion, RunLog, StoredResponse, now, open_run_log, text_hash
-from cupel.runlog.usage import RoleUse, Usage
+from cupel.runlog.usage import RoleUsage, Usage
+from cupel.runlog.worker import Row

@@ -7,15 +7,15 @@ parked ── a job is made of it ──→ sent ── good line ──→ answ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, Select, delete, select, update
 
 from cupel.runlog import tables
 from cupel.runlog.store import RunLog, StoredResponse, now
-from cupel.runlog.worker import Forget, Insert, Row
+from cupel.runlog.worker import Forget, Insert, T
 
 _KEYS_A_STATEMENT = 500
 
@@ -60,10 +60,15 @@ class BatchLog:
     def __init__(self, run_log: RunLog) -> None:
         self._log = run_log
 
-    async def known(self, key: str) -> BatchRequest | None:
+    async def request(self, key: str) -> BatchRequest | None:
         """The request under this key, if it was ever parked."""
-        found = await self._log.transact(lambda connection: _requests(connection, [key]))
-        return found[0] if found else None
+        table = tables.batch_requests
+        return next(iter(await self._read(BatchRequest, select(table).where(table.c.key == key))), None)
+
+    async def _read(self, kind: type[T], query: Select[Any]) -> list[T]:
+        return await self._log.transact(
+            lambda connection: [kind(**row) for row in connection.execute(query).mappings()]
+        )
 
     async def park(self, request: BatchRequest, *, reserved: bool) -> None:
         """Commit a request, and with it the money set aside for it."""
@@ -90,45 +95,32 @@ class BatchLog:
 
     async def job(self, job_id: str) -> BatchJob | None:
         """One job."""
-        query = select(tables.batch_jobs).where(tables.batch_jobs.c.job_id == job_id)
-
-        def work(connection: Connection) -> BatchJob | None:
-            row = connection.execute(query).mappings().first()
-            return None if row is None else BatchJob(**row)
-
-        return await self._log.transact(work)
+        table = tables.batch_jobs
+        return next(iter(await self._read(BatchJob, select(table).where(table.c.job_id == job_id))), None)
 
     async def open_jobs(self, run_id: str) -> list[BatchJob]:
         """The jobs of a run that have not ended, oldest first."""
         table = tables.batch_jobs
         query = select(table).where(table.c.run_id == run_id, table.c.state != "ended")
         query = query.order_by(table.c.created_at)
-        return await self._log.transact(
-            lambda connection: [BatchJob(**row) for row in connection.execute(query).mappings()]
-        )
+        return await self._read(BatchJob, query)
 
     async def of_job(self, job_id: str) -> list[BatchRequest]:
         """The requests a job still owes an answer to, in one fixed order."""
         table = tables.batch_requests
         query = select(table).where(table.c.job_id == job_id, table.c.state == "sent").order_by(table.c.key)
-        return await self._log.transact(
-            lambda connection: [BatchRequest(**row) for row in connection.execute(query).mappings()]
-        )
+        return await self._read(BatchRequest, query)
 
-    async def answered(self, responses: Sequence[StoredResponse]) -> None:
+    async def save_answers(self, responses: Sequence[StoredResponse]) -> None:
         """Commit answers: responses like any others, and the end of their reservations."""
         keys = [response.key for response in responses]
-
-        def work(connection: Connection) -> None:
-            _change(connection, keys, state="answered", body="")
-
         await self._log.write(
             Insert(tables.responses, [response.row() for response in responses]),
             *(Forget(tables.reservations, key) for key in keys),
         )
-        await self._log.transact(work)
+        await self._log.transact(lambda connection: _change(connection, keys, state="answered", body=""))
 
-    async def unanswered(self, keys: Sequence[str], *, live: bool) -> None:
+    async def ask_again(self, keys: Sequence[str], *, live: bool) -> None:
         """Commit that a job came back without these; they wait for another one, or are sent one by one."""
 
         def work(connection: Connection) -> None:
@@ -143,40 +135,32 @@ class BatchLog:
         """Free the money of requests that were never sent: their documents park them anew."""
         table = tables.batch_requests
         query = select(table.c.key).where(table.c.run_id == run_id, table.c.state == "parked")
-
-        def work(connection: Connection) -> None:
-            _forget(connection, list(connection.execute(query).scalars()))
-
-        await self._log.transact(work)
+        await self._log.transact(
+            lambda connection: _forget(connection, list(connection.execute(query).scalars()))
+        )
 
     async def held_usd(self, run_id: str) -> dict[str, float]:
         """What is set aside for each request that is at a provider now."""
         table, held = tables.batch_requests, tables.reservations
         query = select(held.c.key, held.c.usd).select_from(held.join(table, held.c.key == table.c.key))
         query = query.where(held.c.run_id == run_id, table.c.state == "sent")
-
-        def work(connection: Connection) -> dict[str, float]:
-            return {row.key: row.usd for row in connection.execute(query)}
-
-        return await self._log.transact(work)
-
-
-def _requests(connection: Connection, keys: Sequence[str]) -> list[BatchRequest]:
-    table = tables.batch_requests
-    rows: list[Row] = [
-        dict(row) for row in connection.execute(select(table).where(table.c.key.in_(keys))).mappings()
-    ]
-    return [BatchRequest(**row) for row in rows]
+        return await self._log.transact(
+            lambda connection: {row.key: row.usd for row in connection.execute(query)}
+        )
 
 
 def _change(connection: Connection, keys: Sequence[str], **values: Any) -> None:
     table = tables.batch_requests
-    for start in range(0, len(keys), _KEYS_A_STATEMENT):
-        some = keys[start : start + _KEYS_A_STATEMENT]
+    for some in _portions(keys):
         connection.execute(update(table).where(table.c.key.in_(some)).values(**values))
 
 
 def _forget(connection: Connection, keys: Sequence[str]) -> None:
-    table = tables.reservations
+    for some in _portions(keys):
+        connection.execute(delete(tables.reservations).where(tables.reservations.c.key.in_(some)))
+
+
+def _portions(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    """As many keys as one statement takes: SQLite has a limit of variables, and a batch may be 50,000 requests."""
     for start in range(0, len(keys), _KEYS_A_STATEMENT):
-        connection.execute(delete(table).where(table.c.key.in_(keys[start : start + _KEYS_A_STATEMENT])))
+        yield keys[start : start + _KEYS_A_STATEMENT]

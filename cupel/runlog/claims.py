@@ -36,12 +36,10 @@ class Claims:
     """
 
     def __init__(self, url: str) -> None:
-        place = (
-            Path(url.removeprefix("sqlite:///"))
-            if url.startswith("sqlite:///") and fcntl is not None
-            else None
+        lockable = url.startswith("sqlite:///") and fcntl is not None
+        self._path = (
+            Path(url.removeprefix("sqlite:///")).resolve().with_suffix(".claims") if lockable else None
         )
-        self._path = place and place.resolve().with_suffix(".claims")
         self._file: _OpenFile | None = None
 
     def take(self, key: str) -> bool:
@@ -77,11 +75,10 @@ class Claims:
 
     def _number(self, path: Path) -> int:
         if self._file is None:
-            known = _open_files.get(path)
-            if known is None:
-                known = _open_files[path] = _OpenFile(os.open(path, os.O_RDWR | os.O_CREAT, 0o644))
-            known.users += 1
-            self._file = known
+            if path not in _open_files:
+                _open_files[path] = _OpenFile(os.open(path, os.O_RDWR | os.O_CREAT, 0o644))
+            self._file = _open_files[path]
+            self._file.users += 1
         return self._file.number
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import NullPool
 
 from cupel.errors import RunLogError
@@ -21,10 +21,10 @@ BUSY_TIMEOUT_S = 30.0
 
 def database_url(state: Path, env: Mapping[str, str]) -> str:
     """`CUPEL_DATABASE_URL`, else an SQLite file in the project's state folder."""
-    given = env.get("CUPEL_DATABASE_URL", "")
-    if given.startswith(("postgres://", "postgresql://")):
-        return "postgresql+psycopg://" + given.split("://", 1)[1]
-    return given or f"sqlite:///{state / 'runlog.sqlite'}"
+    url = env.get("CUPEL_DATABASE_URL", "")
+    if url.startswith(("postgres://", "postgresql://")):
+        return "postgresql+psycopg://" + url.split("://", 1)[1]
+    return url or f"sqlite:///{state / 'runlog.sqlite'}"
 
 
 def open_engine(url: str) -> Engine:
@@ -35,30 +35,25 @@ def open_engine(url: str) -> Engine:
     """
     if url.startswith("sqlite:///"):
         Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    engine = _engine(url)
     try:
+        engine = _engine(url)
         with engine.begin() as connection:
             _migrate(connection)
     except ModuleNotFoundError as error:
         raise RunLogError(
             f'{show_address(url)} needs a driver: pip install "cupel[postgres]" ({error})'
         ) from error
-    except (OperationalError, DatabaseError) as error:
+    except DatabaseError as error:
         raise RunLogError(explain(error, url)) from error
     return engine
 
 
 def _engine(url: str) -> Engine:
-    try:
-        if not url.startswith("sqlite"):
-            return create_engine(url, pool_pre_ping=True, pool_size=4)
-        engine = create_engine(
-            url, poolclass=NullPool, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
-        )
-    except ModuleNotFoundError as error:
-        raise RunLogError(
-            f'{show_address(url)} needs a driver: pip install "cupel[postgres]" ({error})'
-        ) from error
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True, pool_size=4)
+    engine = create_engine(
+        url, poolclass=NullPool, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
+    )
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
 
@@ -74,12 +69,12 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 def _migrate(connection: Connection) -> None:
     names = set(inspect(connection).get_table_names())
     if "alembic_version" in names:
-        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-        if found == HEAD:
+        revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        if revision == HEAD:
             return
-        if found is not None and found > HEAD:
+        if revision is not None and revision > HEAD:
             raise RunLogError(
-                f"the run log is at revision {found}, newer than this Cupel ({HEAD}); upgrade Cupel"
+                f"the run log is at revision {revision}, newer than this Cupel ({HEAD}); upgrade Cupel"
             )
     elif connection.dialect.name == "sqlite":
         if names:

@@ -15,13 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Update, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Connection, Update, delete, select, update
 
 from cupel.errors import CupelError, RunBusyError, RunLogError
 from cupel.runlog import tables
 from cupel.runlog.store import RunLog, now
-from cupel.runlog.worker import Row
+from cupel.runlog.worker import Row, insert_of
 
 LEASE_S = 60.0
 
@@ -50,7 +49,7 @@ class Lease:
         """
         row = {
             "name": name, "owner": secrets.token_hex(16), "host": socket.gethostname(), "pid": os.getpid(),
-            "born": born(os.getpid()), "since": now(), "expires_at": time.time() + LEASE_S,
+            "born": birth_of(os.getpid()), "since": now(), "expires_at": time.time() + LEASE_S,
         }  # fmt: skip
         holder = await run_log.transact(lambda connection: _take(connection, row))
         if holder is not None:
@@ -64,13 +63,15 @@ class Lease:
         """Let others have it."""
         self._renewing.cancel()
         await asyncio.gather(self._renewing, return_exceptions=True)
-        table = tables.leases
-        mine = delete(table).where(table.c.name == self._row["name"], table.c.owner == self._row["owner"])
+        mine = delete(tables.leases).where(*self._mine())
         await self._log.transact(lambda connection: connection.execute(mine).rowcount)
 
+    def _mine(self) -> tuple[ColumnElement[bool], ...]:
+        lease = tables.leases.c
+        return lease.name == self._row["name"], lease.owner == self._row["owner"]
+
     async def _renew(self) -> None:
-        table = tables.leases
-        mine = update(table).where(table.c.name == self._row["name"], table.c.owner == self._row["owner"])
+        mine = update(tables.leases).where(*self._mine())
         while True:
             await asyncio.sleep(LEASE_S / 4)
             try:
@@ -87,9 +88,10 @@ class Lease:
 
 def _take(connection: Connection, row: Row) -> Row | None:
     """None when it is ours now, else who holds it; safe against others who do the same at this moment."""
-    make: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     table = tables.leases
-    connection.execute(make(table).values(**row).on_conflict_do_nothing(index_elements=["name"]))
+    connection.execute(
+        insert_of(connection)(table).values(**row).on_conflict_do_nothing(index_elements=["name"])
+    )
     held = connection.execute(select(table).where(table.c.name == row["name"])).mappings().first()
     if held is None:  # given back between the two statements
         return _take(connection, row)
@@ -98,8 +100,7 @@ def _take(connection: Connection, row: Row) -> Row | None:
     if is_alive(held, host=row["host"]):
         return dict(held)
     gone = update(table).where(table.c.name == row["name"], table.c.owner == held["owner"])
-    taken = connection.execute(gone.values(**row)).rowcount
-    return None if taken else dict(held)
+    return None if connection.execute(gone.values(**row)).rowcount else dict(held)
 
 
 def _renew(connection: Connection, *, mine: Update) -> int:
@@ -116,15 +117,15 @@ def is_alive(holder: Any, *, host: str) -> bool:
         return False
     except PermissionError:
         pass  # somebody else's process: it is there
-    found = born(holder["pid"])
-    return found is None or holder["born"] is None or found == holder["born"]
+    start = birth_of(holder["pid"])
+    return start is None or holder["born"] is None or start == holder["born"]
 
 
-def born(pid: int) -> str | None:
+def birth_of(pid: int) -> str | None:
     """When a process started, as its system counts; empty for one that has ended, None where that cannot be told."""
     try:
-        told = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    fields = told.rpartition(")")[2].split()
+    fields = stat.rpartition(")")[2].split()
     return "" if fields[0] == "Z" else fields[19]  # a zombie keeps its number until its parent looks

@@ -6,14 +6,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from cupel.errors import InputError, RunLogError
 from cupel.project import Project
 from cupel.runlog.database import database_url
 from cupel.runlog.store import RunLog, open_run_log
+from cupel.runlog.worker import Row
 
-Row = dict[str, Any]
 SHOWN = 8
 
 
@@ -58,13 +57,13 @@ def find_run(run_log: RunLog, wanted: str | None) -> Row:
         )
     if wanted is None:
         return runs[0]
-    found = [run for run in runs if run["run_id"] == wanted] or [
+    matches = [run for run in runs if run["run_id"] == wanted] or [
         run for run in runs if run["run_id"].startswith(wanted)
     ]
-    if len(found) == 1:
-        return found[0]
-    problem = f"{len(found)} runs begin with {wanted!r}" if found else f"no run {wanted!r}"
-    raise InputError(f"{problem} in {run_log.name}; {_list(found or runs)}")
+    if len(matches) == 1:
+        return matches[0]
+    problem = f"{len(matches)} runs begin with {wanted!r}" if matches else f"no run {wanted!r}"
+    raise InputError(f"{problem} in {run_log.name}; {_list(matches or runs)}")
 
 
 def _list(runs: list[Row]) -> str:
@@ -83,11 +82,11 @@ def find_document_id(run_log: RunLog, wanted: str) -> str:
     """
     if run_log.find_document(wanted):
         return wanted
-    found = run_log.document_ids(wanted, limit=SHOWN + 1) if wanted else []
-    if len(found) == 1:
-        return found[0]
-    if found:
-        shown = ", ".join(sorted(found)[:SHOWN]) + (" …" if len(found) > SHOWN else "")
+    matches = run_log.document_ids(wanted, limit=SHOWN + 1) if wanted else []
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        shown = ", ".join(sorted(matches)[:SHOWN]) + (" …" if len(matches) > SHOWN else "")
         raise InputError(f"several documents begin with {wanted!r}: {shown}; give more of the id")
     raise InputError(f"no document {wanted!r} in the run log {run_log.name}{_near(run_log, wanted)}")
 
@@ -95,9 +94,9 @@ def find_document_id(run_log: RunLog, wanted: str) -> str:
 def _near(run_log: RunLog, wanted: str) -> str:
     from rapidfuzz import process
 
-    known = run_log.document_ids(limit=100_000)
-    if not known:
+    ids = run_log.document_ids(limit=100_000)
+    if not ids:
         return ": it holds no outcome yet"
-    alike = process.extract(wanted.casefold(), known, processor=str.casefold, limit=3, score_cutoff=70)
+    alike = process.extract(wanted.casefold(), ids, processor=str.casefold, limit=3, score_cutoff=70)
     near = [doc_id for doc_id, _, _ in alike]
-    return f"; did you mean {', '.join(near)}?" if near else f"; it has {', '.join(sorted(known)[:SHOWN])} …"
+    return f"; did you mean {', '.join(near)}?" if near else f"; it has {', '.join(sorted(ids)[:SHOWN])} …"

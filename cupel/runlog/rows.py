@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
 
+from cupel.runlog.worker import Row
 from cupel.state import Attempt, Call, FindingRecord, Outcome, VerdictRecord
-
-Row = dict[str, Any]
 
 
 def cost_of(calls: Iterable[Call]) -> float | None:
@@ -46,7 +44,7 @@ def verdict_rows(key: str, outcome: Outcome) -> list[Row]:
 
 def failure_rows(key: str, run_id: str, outcome: Outcome, *, created_at: str) -> list[Row]:
     """One row per thing that went wrong with an attempt, and what put it right in the end."""
-    found = [
+    failures = [
         (attempt, failure)
         for attempt in outcome["attempts"]
         for failure in _failures_of(attempt, outcome["verdicts"])
@@ -59,7 +57,7 @@ def failure_rows(key: str, run_id: str, outcome: Outcome, *, created_at: str) ->
             "quote": quote, **_fix(attempt, outcome), "cost_usd": cost_of(attempt["calls"]),
             "created_at": created_at,
         }
-        for number, (attempt, (cause, criterion, reasoning, quote)) in enumerate(found, start=1)
+        for number, (attempt, (cause, criterion, reasoning, quote)) in enumerate(failures, start=1)
     ]  # fmt: skip
 
 
@@ -95,10 +93,9 @@ def _fix(attempt: Attempt, outcome: Outcome) -> Row:
     """What came of it: the later attempt that was accepted, and what made the difference."""
     if outcome["review"] and outcome["review"]["action"] in ("accept", "edit"):
         return {"fixed_by": "person", "addendum": None}
-    accepted = outcome["status"] == "accepted" and outcome["attempts"][-1]["number"] > attempt["number"]
-    if not accepted:
-        return {"fixed_by": "none", "addendum": None}
     last = outcome["attempts"][-1]
+    if outcome["status"] != "accepted" or last["number"] <= attempt["number"]:
+        return {"fixed_by": "none", "addendum": None}
     if last["round"] == 0:
         return {"fixed_by": "escalation", "addendum": None}
     written = [a for a in outcome["addenda"] if a["tier"] == last["tier"] and a["round"] == last["round"]]

@@ -10,14 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, Table, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from cupel.errors import RunLogError
@@ -25,10 +24,8 @@ from cupel.runlog import tables
 from cupel.runlog.claims import Claims
 from cupel.runlog.database import database_url, explain, open_engine, show_address
 from cupel.runlog.rows import attempt_rows, failure_rows, verdict_rows
-from cupel.runlog.worker import Forget, Insert, Row, Worker, Write
+from cupel.runlog.worker import Forget, Insert, Row, T, Worker, Write, insert_of
 from cupel.state import Outcome
-
-T = TypeVar("T")
 
 
 def now() -> str:
@@ -154,8 +151,7 @@ class RunLog:
 
     async def transact(self, work: Callable[[Connection], T]) -> T:
         """What a function makes of the connection, in a transaction and in order with everything else."""
-        made: T = await self._worker.call(work)
-        return made
+        return await self._worker.call(work)
 
     async def release(self, key: str) -> None:
         """A reserved call that was surely not billed."""
@@ -163,32 +159,29 @@ class RunLog:
 
     async def spent_usd(self, run_id: str) -> float:
         """Paid responses plus what was reserved and never heard of again (a killed process)."""
-        return float(await self._worker.call(lambda connection: _spent_usd(connection, run_id)))
+        return await self.transact(lambda connection: _spent_usd(connection, run_id))
 
-    async def used_since(self, model: str, since: str) -> tuple[int, int]:
+    async def usage_since(self, model: str, since: str) -> tuple[int, int]:
         """Requests answered by a model, and their tokens, from a time on (UTC, ISO)."""
         table = tables.responses
-        query = (
-            select(func.count(), func.coalesce(func.sum(table.c.input_tokens + table.c.output_tokens), 0))
-            .where(table.c.model == model)
-            .where(table.c.created_at >= since)
-        )
-        requests, tokens = await self._worker.call(lambda connection: tuple(connection.execute(query).one()))
+        tokens_sum = func.coalesce(func.sum(table.c.input_tokens + table.c.output_tokens), 0)
+        query = select(func.count(), tokens_sum).where(table.c.model == model, table.c.created_at >= since)
+        requests, tokens = await self.transact(lambda connection: tuple(connection.execute(query).one()))
         return int(requests), int(tokens)
 
     # ---- runs and outcomes
 
     async def start_run(self, row: Row) -> None:
         """Note that a run (re)starts; its first start is kept."""
-        await self._worker.call(lambda connection: _start(connection, row))
+        await self.transact(lambda connection: _start(connection, row))
 
     async def finish_run(self, run_id: str, state: str, rows: int | None) -> None:
         """Note how a run ended: `finished` or `stopped`."""
         values = {"state": state, "updated_at": now()} | ({} if rows is None else {"rows": rows})
         change = update(tables.runs).where(tables.runs.c.run_id == run_id).values(**values)
-        await self._worker.call(lambda connection: connection.execute(change).rowcount)
+        await self.transact(lambda connection: connection.execute(change).rowcount)
 
-    async def planned(self, run_id: str) -> dict[str, Any] | None:
+    async def plan_of(self, run_id: str) -> dict[str, Any] | None:
         """The plan a run was started with."""
         row = await self._worker.get(tables.runs, run_id)
         return json.loads(row["planned"]) if row and row["planned"] else None
@@ -204,8 +197,8 @@ class RunLog:
         if prompt.version in self._known_prompts:
             return
         self._known_prompts.add(prompt.version)
-        row = {name: getattr(prompt, name) for name in prompt.__dataclass_fields__}
-        await self._worker.write(Insert(tables.prompt_versions, [{**row, "created_at": now()}]))
+        row = {**asdict(prompt), "created_at": now()}
+        await self._worker.write(Insert(tables.prompt_versions, [row]))
 
     async def outcome(self, key: str) -> StoredOutcome | None:
         """The stored outcome of this very document under these very settings."""
@@ -217,8 +210,8 @@ class RunLog:
         rows, outcomes = tables.run_rows, tables.outcomes
         query = select(outcomes.c.outcome).join(rows, rows.c.outcome_key == outcomes.c.key)
         query = query.where(rows.c.run_id == run_id, rows.c.position == position)
-        found = await self.transact(lambda connection: connection.execute(query).scalar())
-        return None if found is None else json.loads(found)
+        outcome = await self.transact(lambda connection: connection.execute(query).scalar())
+        return None if outcome is None else json.loads(outcome)
 
     async def save_outcome(
         self,
@@ -324,8 +317,9 @@ def _spent_usd(connection: Connection, run_id: str) -> float:
 
 def _start(connection: Connection, row: Row) -> None:
     # in one statement: another process may start the very same run at this moment
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    started = insert(tables.runs).values(**row, state="running", started_at=now(), updated_at=now())
+    started = insert_of(connection)(tables.runs).values(
+        **row, state="running", started_at=now(), updated_at=now()
+    )
     again = {name: started.excluded[name] for name in ("state", "updated_at", "output_name")}
     connection.execute(started.on_conflict_do_update(index_elements=["run_id"], set_=again))
 

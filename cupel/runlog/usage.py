@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +9,7 @@ from cupel.state import Call, Outcome, calls_of
 
 
 @dataclass(slots=True)
-class RoleUse:
+class RoleUsage:
     """What one role took; answers from the run log count as what they cost when they were paid."""
 
     calls: float = 0.0
@@ -47,15 +46,7 @@ class RoleUse:
 class Usage:
     """What all documents so far took, by role: cheap, verify, strong, judge, refine."""
 
-    roles: dict[str, RoleUse] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, outcomes: Iterable[Outcome]) -> Usage:
-        """Of these documents."""
-        usage = cls()
-        for outcome in outcomes:
-            usage.add(outcome)
-        return usage
+    roles: dict[str, RoleUsage] = field(default_factory=dict)
 
     def add(self, outcome: Outcome) -> None:
         """Count one document; what it asked twice was answered once."""
@@ -64,7 +55,7 @@ class Usage:
             if call["key"] not in seen:
                 seen.add(call["key"])
                 used = "verify" if call["kind"] == "verify" else role
-                self.roles.setdefault(used, RoleUse()).add(call)
+                self.roles.setdefault(used, RoleUsage()).add(call)
 
     def to_json(self, concurrency: int) -> dict[str, Any]:
         """Plain JSON, by role."""

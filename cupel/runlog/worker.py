@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, bindparam, delete, select
 from sqlalchemy.dialects import sqlite
@@ -23,6 +23,7 @@ from cupel.errors import RunLogError
 from cupel.runlog.database import explain
 
 Row = dict[str, Any]
+T = TypeVar("T")
 MAX_GROUP = 512
 
 
@@ -76,9 +77,10 @@ class Worker:
         """Return when these are committed; all of them or none."""
         await self._submit(writes=writes)
 
-    async def call(self, run: Callable[[Connection], Any]) -> Any:
-        """Run a function with the connection, in order with everything else."""
-        return await self._submit(run=run)
+    async def call(self, run: Callable[[Connection], T]) -> T:
+        """What a function makes of the connection, in a transaction and in order with everything else."""
+        result: T = await self._submit(run=run)
+        return result
 
     def close(self) -> None:
         """Serve what is waiting, then end the thread."""
@@ -127,8 +129,8 @@ class Worker:
     def _answer(self, connection: Connection, group: list[_Job]) -> list[Any]:
         with connection.begin():
             _write(connection, [write for job in group for write in job.writes])
-            found = _read(connection, group)
-            return [job.run(connection) if job.run else found.get((job.table, job.key)) for job in group]
+            rows = _read(connection, group)
+            return [job.run(connection) if job.run else rows.get((job.table, job.key)) for job in group]
 
 
 def _drop(connection: Connection | None) -> None:
@@ -143,12 +145,11 @@ def _read(connection: Connection, group: Iterable[_Job]) -> dict[tuple[Table | N
     for job in group:
         if job.table is not None:
             wanted.setdefault(job.table, []).append(job.key)
-    found: dict[tuple[Table | None, str], Row] = {}
-    for table, keys in wanted.items():
-        name = _key_of(table)
-        for row in connection.execute(_rows_with(table), {"keys": keys}).mappings():
-            found[table, row[name]] = dict(row)
-    return found
+    return {
+        (table, row[_key_of(table)]): dict(row)
+        for table, keys in wanted.items()
+        for row in connection.execute(_rows_with(table), {"keys": keys}).mappings()
+    }
 
 
 def _write(connection: Connection, writes: Iterable[Write]) -> None:
@@ -162,7 +163,7 @@ def _write(connection: Connection, writes: Iterable[Write]) -> None:
     _forget(connection, forgets[True])
     for (table, replace), rows in inserts.items():
         if rows:
-            connection.execute(_insert(connection.dialect.name, table, replace=replace), rows)
+            connection.execute(_insert(table, insert_of(connection), replace=replace), rows)
     _forget(connection, forgets[False])
 
 
@@ -189,9 +190,9 @@ def _delete_with(table: Table) -> Any:
 
 
 @cache
-def _insert(dialect: str, table: Table, *, replace: bool) -> Any:
+def _insert(table: Table, make: Any, *, replace: bool) -> Any:
     """INSERT that keeps or replaces what stands."""
-    insert: Any = _insert_of(dialect)(table)
+    insert = make(table)
     keys = [column.name for column in table.primary_key.columns]
     if not replace:
         return insert.on_conflict_do_nothing(index_elements=keys)
@@ -199,9 +200,9 @@ def _insert(dialect: str, table: Table, *, replace: bool) -> Any:
     return insert.on_conflict_do_update(index_elements=keys, set_=others)
 
 
-def _insert_of(dialect: str) -> Any:
+def insert_of(connection: Connection) -> Any:
     """The dialect's own INSERT, which knows conflicts; only who uses PostgreSQL imports all its drivers."""
-    if dialect == "postgresql":
+    if connection.dialect.name == "postgresql":
         from sqlalchemy.dialects import postgresql
 
         return postgresql.insert
@@ -212,13 +213,13 @@ def _tell(group: list[_Job], answers: Sequence[Any]) -> None:
     by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
     for job, answer in zip(group, answers, strict=True):
         by_loop.setdefault(job.loop, []).append((job.done, answer))
-    for loop, told in by_loop.items():
+    for loop, results in by_loop.items():
         if not loop.is_closed():
-            loop.call_soon_threadsafe(_resolve, told)
+            loop.call_soon_threadsafe(_resolve, results)
 
 
-def _resolve(told: Iterable[tuple[asyncio.Future[Any], Any]]) -> None:
-    for future, answer in told:
+def _resolve(results: Iterable[tuple[asyncio.Future[Any], Any]]) -> None:
+    for future, answer in results:
         if future.done():
             continue
         if isinstance(answer, Exception):

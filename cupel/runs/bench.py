@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import functools
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from cupel.errors import InputError
 from cupel.limits import Budget
 from cupel.metrics import Scored, group_of, record_metric
 from cupel.project import Project, load_graph
+from cupel.runlog import cost_of
 from cupel.runs.job import Job
 from cupel.runs.runner import Runner
 from cupel.state import Outcome, Record
@@ -60,31 +62,31 @@ def read_documents(
         InputError: For a missing input or group, or two documents of one id, naming the row.
     """
     table = open_table(path, "text", None, {}, limit)
-    found = [_document(row, task, group, path) for row in table]
-    ids = [document.doc_id for document in found]
-    if twice := sorted({name for name in ids if ids.count(name) > 1})[:3] if len(set(ids)) < len(ids) else []:
+    documents = [_document(row, task, group, path) for row in table]
+    counts = Counter(document.doc_id for document in documents)
+    if twice := sorted(name for name, count in counts.items() if count > 1)[:3]:
         raise InputError(f"{path}: ids must be unique here, these are not: {', '.join(twice)}")
-    return [document for document in found if usable_text(document.text)[1] is None]
+    return [document for document in documents if usable_text(document.text)[1] is None]
 
 
 def _document(row: Row, task: TaskSpec, group: str, path: Path) -> Document:
     text = row.text if isinstance(row.text, str) else ""
     meta = _mapping(row.values.get("meta"))
-    known = {**row.values, **meta}
-    inputs = {name: str(known[name]) for name in task.inputs if known.get(name) not in (None, "")}
+    fields = {**row.values, **meta}
+    inputs = {name: str(fields[name]) for name in task.inputs if fields.get(name) not in (None, "")}
     if missing := [name for name in task.inputs if name not in inputs]:
         raise InputError(
             f"{path}, row {row.position + 1}: task {task.name!r} needs {missing[0]!r}, in meta or a column"
         )
     doc_id = str(row.values.get("id") or document_id(text, inputs))
-    if group and known.get(group) in (None, ""):
+    if group and fields.get(group) in (None, ""):
         raise InputError(
-            f"{path}, row {row.position + 1}: no {group!r} to group by; there are {', '.join(map(str, known))}"
+            f"{path}, row {row.position + 1}: no {group!r} to group by; there are {', '.join(map(str, fields))}"
         )
     return Document(
         doc_id=doc_id,
         text=text,
-        group=str(known[group]) if group else _group(doc_id, meta),
+        group=str(fields[group]) if group else _group(doc_id, meta),
         inputs=inputs,
         meta=meta,
         gold=_mapping(row.values.get("gold")) or None,
@@ -137,10 +139,10 @@ class Bench:
         ]
         runner = Runner(job, self.project, env=self.runtime.env, graph=graph, within=(self.runtime, self.run))
         async with runner:
-            found = {row.doc_id or "": outcome async for row, outcome in runner.outcomes(rows)}
+            outcomes = {row.doc_id or "": outcome async for row, outcome in runner.outcomes(rows)}
         if runner.stop.error is not None:
             raise runner.stop.error
-        return {doc_id: outcome for doc_id, outcome in found.items() if outcome is not None}
+        return {doc_id: outcome for doc_id, outcome in outcomes.items() if outcome is not None}
 
 
 @asynccontextmanager
@@ -195,32 +197,28 @@ def score_outcome(
     judge. A document without any record is wrong, unless its provider was to blame. Where `graded`, a document with
     gold has the task's metric itself as its score, 0 without a record.
     """
-    right = _right(outcome, document, task)
-    if right is None:
+    score = _score(outcome, document, task, graded=graded)
+    if score is None:
         return None
     calls = [call for attempt in outcome["attempts"] for call in attempt["calls"]]
-    costs = [call["cost_usd"] for call in calls]
     return Scored(
-        score=_grade(outcome, document, task) if graded and document.gold is not None else float(right),
+        score=score,
         valid=bool(outcome["attempts"]) and outcome["attempts"][0]["error_kind"] not in ("schema", "refusal"),
         tokens=sum(call["input_tokens"] + call["output_tokens"] for call in calls),
-        usd=None if any(cost is None for cost in costs) else float(sum(cost or 0.0 for cost in costs)),
+        usd=cost_of(calls),
     )
 
 
-def _grade(outcome: Outcome, document: Document, task: TaskSpec) -> float:
-    return 0.0 if outcome["record"] is None else agreement_with_gold(outcome, document, task)
-
-
-def _right(outcome: Outcome, document: Document, task: TaskSpec) -> bool | None:
+def _score(outcome: Outcome, document: Document, task: TaskSpec, *, graded: bool) -> float | None:
     kinds = {attempt["error_kind"] for attempt in outcome["attempts"]}
     if outcome["record"] is None:
-        return None if "provider" in kinds or not kinds else False
+        return None if "provider" in kinds or not kinds else 0.0
     if document.gold is not None:
-        return agreement_with_gold(outcome, document, task) >= task.wrong_below
+        agreement = agreement_with_gold(outcome, document, task)
+        return agreement if graded else float(agreement >= task.wrong_below)
     kept = {attempt["number"] for attempt in outcome["attempts"] if attempt["record"] == outcome["record"]}
     about = [verdict["verdict"] for verdict in outcome["verdicts"] if verdict["attempt"] in kept]
-    return None if not about or about[-1] == "unknown" else about[-1] == "accepted"
+    return None if not about or about[-1] == "unknown" else float(about[-1] == "accepted")
 
 
 def slices_of(document: Document) -> tuple[str, ...]:
@@ -234,16 +232,13 @@ def scores_of(
     outcomes: Mapping[str, Outcome], documents: Iterable[Document], task: TaskSpec, *, graded: bool = False
 ) -> tuple[dict[str, Scored], list[str]]:
     """Scores by document, and the ids of those that nobody could score."""
-    known: dict[str, Scored] = {}
-    unknown: list[str] = []
+    scores: dict[str, Scored] = {}
+    unscored: list[str] = []
     for document in documents:
-        run = (
-            score_outcome(outcomes[document.doc_id], document, task, graded=graded)
-            if document.doc_id in outcomes
-            else None
-        )
-        if run is None:
-            unknown.append(document.doc_id)
+        outcome = outcomes.get(document.doc_id)
+        score = outcome and score_outcome(outcome, document, task, graded=graded)
+        if score:
+            scores[document.doc_id] = score
         else:
-            known[document.doc_id] = run
-    return known, unknown
+            unscored.append(document.doc_id)
+    return scores, unscored

@@ -41,38 +41,22 @@ class Job:
 
     def document_input(self, document: Row) -> DocumentInput:
         """What the graph is given; `prepare` judges whatever stands in the text column."""
-        given = DocumentInput(text=document.text, meta=dict(document.inputs))  # type: ignore[typeddict-item]
+        document_input = DocumentInput(text=document.text, meta=dict(document.inputs))  # type: ignore[typeddict-item]
         if document.doc_id:
-            given["doc_id"] = document.doc_id
+            document_input["doc_id"] = document.doc_id
         if self.output_schema is None:
-            given["task"] = self.task.name
+            document_input["task"] = self.task.name
         else:
-            given["output_schema"] = dict(self.output_schema)
-            given["instructions"] = self.instructions
-        return given
+            document_input["output_schema"] = dict(self.output_schema)
+            document_input["instructions"] = self.instructions
+        return document_input
 
 
 def failed_outcome(task: str, document: Row, reason: str) -> Outcome:
     """The outcome of a document that never got through its graph."""
     return Outcome(
-        doc_id=document.doc_id or f"row-{document.position}",
-        task=task,
-        status="failed",
-        record=None,
-        evidence=[],
-        confidence=None,
-        score=None,
-        calibrated=False,
-        model=None,
-        tier=None,
-        prompt_version="",
-        reasons=[reason],
-        cost_usd=0.0,
-        latency_s=0.0,
-        language=None,
-        attempts=[],
-        verdicts=[],
-        addenda=[],
-        review=None,
+        doc_id=document.doc_id or f"row-{document.position}", task=task, status="failed", record=None, evidence=[],
+        confidence=None, score=None, calibrated=False, model=None, tier=None, prompt_version="", reasons=[reason],
+        cost_usd=0.0, latency_s=0.0, language=None, attempts=[], verdicts=[], addenda=[], review=None,
         path=NEVER_WALKED,
-    )
+    )  # fmt: skip

@@ -69,11 +69,11 @@ def audits_of(progress: Progress) -> dict[str, Any] | None:
     """The false-pass rate as the second judges see it, over all documents of this invocation; None without audits."""
     if not progress.audits:
         return None
-    found = false_pass_rate(list(progress.audits.elements()))
+    seen = false_pass_rate(list(progress.audits.elements()))
     return {
-        "audited": found.audited,
+        "audited": seen.audited,
         "rejected": progress.audits["rejected"],
-        "unknown": found.unknown,
-        "false_pass_rate": found.rate,
-        "interval": list(found.interval),
+        "unknown": seen.unknown,
+        "false_pass_rate": seen.rate,
+        "interval": list(seen.interval),
     }

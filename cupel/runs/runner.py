@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, Self
 
-from cupel._gc import seldom_collected
+from cupel._gc import collect_seldom
 from cupel.cascade import read_signals
 from cupel.engine import (
     Batcher,
@@ -97,21 +97,19 @@ class Runner:
             await self._give_back()
             await self.runtime.aclose()
             raise
-        self._open.enter_context(seldom_collected())
+        self._open.enter_context(collect_seldom())
         return self
 
     async def _prepare(self) -> None:
-        models = resolve_models(self.job.context, self.runtime.env)
-        check_models(models, self.runtime.env)
+        self.models = resolve_models(self.job.context, self.runtime.env)
+        check_models(self.models, self.runtime.env)
         read_signals(self.job.context)
         if self.job.near_duplicates is not None:
             check_similarity(self.job.near_duplicates)
-        self.models = models
         self.terms = (
             None if self.job.packing is None else await asyncio.to_thread(self._packed, self.job.packing)
         )
-        loaded = self._given_graph or await asyncio.to_thread(load_graph, self.project, self.job.graph)
-        self.graph = loaded
+        self.graph = self._given_graph or await asyncio.to_thread(load_graph, self.project, self.job.graph)
         self.code = await asyncio.to_thread(code_identity, self.project)
         self.identity = await asyncio.to_thread(self._identity)
         named = [*(["trial"] if self._within is not None else []), self.job.input_name, self.identity]
@@ -126,7 +124,7 @@ class Runner:
             self._lease = await Lease.take(
                 self.runtime.run_log, f"batch-{self.run_id}", what="a batch run", lost=self.stop.because_of
             )
-        await self.runtime.count_earlier(models.all().values())
+        await self.runtime.count_earlier(self.models.all().values())
         self.run = Run(
             run_id=self.run_id, tally=self.tally, budget=await self._budget(), stops=True, task=self.job.task
         )
@@ -181,11 +179,8 @@ class Runner:
         return packed_prompt(self.job.task, self.models.cheap, self.job.context).version
 
     def _run_row(self) -> dict[str, Any]:
-        settings = {
-            "context": self.job.context.model_dump(),
-            "models": self.models.all(),
-            "graph": self.job.graph,
-        }
+        context, models = self.job.context.model_dump(), self.models.all()
+        settings = {"context": context, "models": models, "graph": self.job.graph}
         return {
             "run_id": self.run_id,
             "task": self.job.task.name,

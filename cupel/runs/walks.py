@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
@@ -39,9 +39,13 @@ class Walks:
         gate = asyncio.Semaphore(at_once)
         waiting: deque[tuple[Row, asyncio.Task[Outcome | None]]] = deque()
         flying: weakref.WeakValueDictionary[int, asyncio.Task[Outcome | None]] = weakref.WeakValueDictionary()
-        index = TextIndex(self._runner.job.near_duplicates)
+        job = self._runner.job
+        arranged = arrange(
+            documents, TextIndex(job.near_duplicates), self._runner.terms, inputs=job.task.inputs,
+            key=self._runner.outcome_key, trial=job.packing is not None and job.packing.trial is not None,
+        )  # fmt: skip
         try:
-            for document, twin, place in self._arranged(documents, index):
+            for document, twin, place in arranged:
                 if twin is None:
                     work = self._guarded(document, place, gate)
                 else:
@@ -56,24 +60,12 @@ class Walks:
             for _, task in waiting:
                 task.cancel()
 
-    def _arranged(
-        self, documents: Iterable[Row], index: TextIndex
-    ) -> Iterator[tuple[Row, Twin | None, Place | None]]:
-        trial = self._runner.job.packing is not None and self._runner.job.packing.trial is not None
-        return arrange(
-            documents,
-            index,
-            self._runner.terms,
-            inputs=self._runner.job.task.inputs,
-            key=self._runner.outcome_key,
-            trial=trial,
-        )
-
     def _at_once(self) -> tuple[int, int]:
         """How many documents are walked at once, and how many rows held."""
-        if self._runner.job.batch is not None:
-            return self._runner.job.batch.documents, self._runner.job.batch.documents
-        return self._runner.job.concurrency, self._runner.job.concurrency * LOOKAHEAD
+        job = self._runner.job
+        if job.batch is not None:
+            return job.batch.documents, job.batch.documents
+        return job.concurrency, job.concurrency * LOOKAHEAD
 
     async def _guarded(self, document: Row, place: Place | None, gate: asyncio.Semaphore) -> Outcome | None:
         async with gate:
@@ -96,10 +88,10 @@ class Walks:
         """A row whose text an earlier one has: by that row's outcome, or else asked itself."""
         try:
             if original is not None:
-                found = await asyncio.shield(original)
+                outcome = await asyncio.shield(original)
             else:
-                found = await self._runner.runtime.run_log.outcome_at(self._runner.run_id, twin.position)
-            taken = found and take_over(found, document, twin, self._runner.job.task.schema)
+                outcome = await self._runner.runtime.run_log.outcome_at(self._runner.run_id, twin.position)
+            taken = outcome and take_over(outcome, document, twin, self._runner.job.task.schema)
             if taken:
                 await self._take_over(document, taken)
                 return taken
@@ -154,25 +146,22 @@ class Walks:
         task, tracer = self._runner.job.task, self._runner.runtime.tracer
         if document.problem is not None:
             return failed_outcome(task.name, document, document.problem)
-        given = self._runner.job.document_input(document)
         try:
             with tracer.document(
                 task=task.name, doc_id=document.doc_id, run_id=self._runner.run_id, identity=task.identity
             ) as config:
-                result: Outcome = await self._runner.graph.ainvoke(
-                    given, config, context=self._runner.job.context
+                outcome: Outcome = await self._runner.graph.ainvoke(
+                    self._runner.job.document_input(document), config, context=self._runner.job.context
                 )
         except CupelError:
             raise
         except Exception as error:  # noqa: BLE001 - a fault in one document's walk is that document's outcome
             return failed_outcome(task.name, document, f"the graph failed: {type(error).__name__}: {error}")
-        tracer.feedback(config, result)
-        return result
+        tracer.feedback(config, outcome)
+        return outcome
 
 
-async def _next(
-    waiting: deque[tuple[Row, asyncio.Task[Outcome | None]]],
-) -> tuple[Row, Outcome | None]:
+async def _next(waiting: deque[tuple[Row, asyncio.Task[Outcome | None]]]) -> tuple[Row, Outcome | None]:
     document, task = waiting[0]
     outcome = await task
     waiting.popleft()

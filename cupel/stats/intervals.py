@@ -144,11 +144,11 @@ def mean_lower_bound(values: Sequence[float], *, confidence: float = CONFIDENCE)
     stakes = _stakes(drawn, confidence)
     target = -math.log1p(-confidence)
 
-    def refuted(mean: float) -> bool:
+    def refutes(mean: float) -> bool:
         bets = np.minimum(stakes, _BOLDEST / mean)
         return bool(np.cumsum(np.log1p(bets * (drawn - mean))).max() >= target)
 
-    return _share_at(refuted) if refuted(1e-9) else 0.0
+    return _share_at(refutes) if refutes(1e-9) else 0.0
 
 
 def _stakes(drawn: Floats, confidence: float) -> Floats:
@@ -242,10 +242,10 @@ def bootstrap_gain(
     """
     sums, sizes = group_sums(differences, groups)
 
-    def without_gain(draws: int, rng: np.random.Generator) -> float:
+    def count_without_gain(draws: int, rng: np.random.Generator) -> float:
         return float(np.sum(_resample_means(sums, sizes, draws, rng) <= 0))
 
-    return _monte_carlo(without_gain, alpha, seed)
+    return _monte_carlo(count_without_gain, alpha, seed)
 
 
 def permutation_gain(
@@ -269,12 +269,12 @@ def permutation_gain(
     if not len(sums):
         return 1.0
 
-    def as_great(draws: int, rng: np.random.Generator) -> float:
+    def count_as_great(draws: int, rng: np.random.Generator) -> float:
         signs = rng.integers(0, 2, size=(draws, len(sums)), dtype=np.int8) * 2 - 1
         beyond = signs @ sums - sums.sum()
         return float(np.sum(beyond > _TIE) + 0.5 * np.sum(np.abs(beyond) <= _TIE))
 
-    return _monte_carlo(as_great, alpha, seed)
+    return _monte_carlo(count_as_great, alpha, seed)
 
 
 _TIE = 1e-9
@@ -284,8 +284,8 @@ def _monte_carlo(hits: Callable[[int, np.random.Generator], float], alpha: float
     """(hits + 1) / (draws + 1), with draws until 100 hits or enough to resolve `alpha`."""
     rng = np.random.default_rng(seed)
     enough = int(min(400_000, max(4_000, 40 / alpha)))
-    found, drawn = 0.0, 0
-    while drawn < enough and found < 100:
-        found += hits(2_000, rng)
+    counted, drawn = 0.0, 0
+    while drawn < enough and counted < 100:
+        counted += hits(2_000, rng)
         drawn += 2_000
-    return (found + 1) / (drawn + 1)
+    return (counted + 1) / (drawn + 1)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from cupel.errors import InputError
-from cupel.stats.intervals import wilson
-
-FloatArray = NDArray[np.float64]
+from cupel.stats.intervals import Floats, wilson
 
 
 class ReliabilityBin(NamedTuple):
@@ -47,9 +45,9 @@ def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, *, bin
     >>> round(expected_calibration_error([0.9, 0.9, 0.6, 0.6], [True, True, True, False]), 6)
     0.1
     """
-    found = reliability_bins(confidence, correct, bins=bins)
-    total = sum(each.n for each in found)
-    return sum(each.n * abs(each.accuracy - each.confidence) for each in found) / total
+    filled = reliability_bins(confidence, correct, bins=bins)
+    total = sum(each.n for each in filled)
+    return sum(each.n * abs(each.accuracy - each.confidence) for each in filled) / total
 
 
 def brier(confidence: ArrayLike, correct: ArrayLike) -> float:
@@ -87,27 +85,25 @@ def reliability_bins(confidence: ArrayLike, correct: ArrayLike, *, bins: int = 1
     return [_bin(stated[which == k], right[which == k], k, bins) for k in range(bins) if (which == k).any()]
 
 
-def _bin(stated: FloatArray, right: FloatArray, k: int, bins: int) -> ReliabilityBin:
+def _bin(stated: Floats, right: Floats, k: int, bins: int) -> ReliabilityBin:
     n, accuracy = len(stated), float(right.mean())
     low, high = wilson(float(right.sum()), n)
     return ReliabilityBin(k / bins, (k + 1) / bins, n, float(stated.mean()), accuracy, (low, high))
 
 
-def _check(confidence: ArrayLike, correct: ArrayLike, *, unit: bool = True) -> tuple[FloatArray, FloatArray]:
+def _check(confidence: ArrayLike, correct: ArrayLike, *, unit: bool = True) -> tuple[Floats, Floats]:
     stated, right = np.asarray(confidence, dtype=np.float64), np.asarray(correct, dtype=np.float64)
     if stated.shape != right.shape or stated.ndim != 1 or not stated.size:
         raise InputError(
             f"{stated.size} confidences and {right.size} outcomes; give one of each per record, at least one"
         )
     for what, values in (("confidence", stated), ("outcome", right)):
-        bad = np.flatnonzero(np.isnan(values) if what == "confidence" and not unit else ~_in_unit(values))
+        bad = np.flatnonzero(
+            np.isnan(values) if what == "confidence" and not unit else ~((values >= 0) & (values <= 1))
+        )
         if len(bad):
             raise InputError(f"{what} of record {bad[0]} is {values[bad[0]]}; it must be a number in [0, 1]")
     return stated, right
-
-
-def _in_unit(values: FloatArray) -> NDArray[np.bool_]:
-    return np.asarray((values >= 0) & (values <= 1), dtype=np.bool_)
 
 
 def within_groups_auroc(confidence: ArrayLike, correct: ArrayLike, groups: ArrayLike) -> float | None:
@@ -121,5 +117,5 @@ def within_groups_auroc(confidence: ArrayLike, correct: ArrayLike, groups: Array
     parts = [
         (int((labels == g).sum()), auroc(stated[labels == g], right[labels == g])) for g in np.unique(labels)
     ]
-    known = [(n, value) for n, value in parts if value is not None]
-    return sum(n * value for n, value in known) / sum(n for n, _ in known) if known else None
+    ranked = [(n, value) for n, value in parts if value is not None]
+    return sum(n * value for n, value in ranked) / sum(n for n, _ in ranked) if ranked else None

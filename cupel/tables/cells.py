@@ -29,9 +29,12 @@ def cell_text(value: Any) -> str:
     """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
-    if isinstance(value, str):
-        return storable(value)
-    return _unquote(_foreign(value)) if not isinstance(value, _JSON) else json_text(value)
+    return text_of(value if isinstance(value, _JSON) else _foreign(value))
+
+
+def text_of(value: Any) -> str:
+    """Return a string as it is (lone surrogates escaped), anything else as JSON."""
+    return storable(value) if isinstance(value, str) else json_text(value)
 
 
 def is_storable(text: str) -> bool:
@@ -48,11 +51,7 @@ def storable(text: str) -> str:
     return text if is_storable(text) else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-_JSON = (bool, int, float, list, tuple, dict)
-
-
-def _unquote(value: Any) -> str:
-    return storable(value) if isinstance(value, str) else json_text(value)
+_JSON = (bool, int, float, str, list, tuple, dict)
 
 
 def _foreign(value: Any) -> Any:

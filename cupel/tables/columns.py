@@ -37,11 +37,10 @@ def check_columns(columns: Iterable[Hashable], task: str, *, source: str = "the 
     """
     if taken := sorted(set(columns) & set(task_columns(task)), key=str):
         names = ", ".join(repr(name) for name in taken)
-        msg = (
+        raise InputError(
             f"{source}: has the columns {names} already, which the task {task!r} would write. "
             "Drop or rename them, or start from the table as it was before"
         )
-        raise InputError(msg)
 
 
 def require_column(name: Hashable, columns: Sequence[Hashable], *, source: str, option: str) -> None:
@@ -59,8 +58,7 @@ def require_column(name: Hashable, columns: Sequence[Hashable], *, source: str, 
     more = f" and {len(columns) - _SHOWN} more" if len(columns) > _SHOWN else ""
     near = _near_miss(str(name), [str(column) for column in columns])
     hint = f"; did you mean {near!r}?" if near else f"; name one of them with {option}"
-    msg = f"{source}: no column {name!r} ({option}). The columns are {shown}{more}{hint}"
-    raise InputError(msg)
+    raise InputError(f"{source}: no column {name!r} ({option}). The columns are {shown}{more}{hint}")
 
 
 _PARTS = ("status", "confidence", "model", "cost_usd", "reasons", "doc_id")

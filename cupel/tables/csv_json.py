@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from cupel.errors import InputError
 from cupel.tables.formats import Format, Layout
@@ -32,16 +32,16 @@ class CsvReader:
         """Read the header; the delimiter is the one that makes `text_column` a column, else the usual one."""
         # The limit is the module's own and 128 KB: less than one long speech.
         csv.field_size_limit(_LONGEST_CELL)
-        delimiters = dict.fromkeys([format_.delimiter, ",", ";", "\t", "|"])
-        headers = {delimiter: _header(path, format_, delimiter) for delimiter in delimiters}
-        fitting = [delimiter for delimiter, header in headers.items() if text_column in header]
-        delimiter = (fitting or [format_.delimiter])[0]
-        return cls(path, format_, delimiter, _distinct(path, headers[delimiter]))
+        usual = format_.delimiter, _header(path, format_, format_.delimiter)
+        others = (each for each in (",", ";", "\t", "|") if each != format_.delimiter)
+        headers = chain([usual], ((each, _header(path, format_, each)) for each in others))
+        delimiter, header = next((each for each in headers if text_column in each[1]), usual)
+        return cls(path, format_, delimiter, _distinct(path, header))
 
     def cells(self) -> Iterator[Cells]:
         """Yield the rows; one with too few or too many cells carries that as its problem."""
         lines = _csv_rows(self.path, self.format, self.delimiter)
-        next(lines)
+        next(lines, None)
         for line, row in lines:
             yield Cells(dict(zip(self.columns, row, strict=False)), self._problem(line, row))
 
@@ -75,24 +75,13 @@ class JsonReader:
 
     def layout(self, cells: Iterator[Cells]) -> Layout:
         """Return every key that occurs, in the order first seen, with the kind that holds its values."""
-        kinds = _Kinds()
+        seen: dict[str, set[str]] = {}
         for cell in cells:
-            kinds.add(cell.values)
-        return Layout(tuple(kinds.seen), kinds.resolved())
-
-
-@dataclass(slots=True)
-class _Kinds:
-    seen: dict[str, set[str]] = field(default_factory=dict)
-
-    def add(self, values: dict[str, Any]) -> None:
-        for name, value in values.items():
-            kinds = self.seen.setdefault(name, set())
-            if value is not None:
-                kinds.add(_kind(value))
-
-    def resolved(self) -> dict[str, str]:
-        return {name: _common_kind(kinds) for name, kinds in self.seen.items()}
+            for name, value in cell.values.items():
+                kinds = seen.setdefault(name, set())
+                if value is not None:
+                    kinds.add(_kind(value))
+        return Layout(tuple(seen), {name: _common_kind(kinds) for name, kinds in seen.items()})
 
 
 def _kind(value: object) -> str:
@@ -100,13 +89,9 @@ def _kind(value: object) -> str:
         case bool():
             return "boolean"
         case int():
-            return (
-                "integer"
-                if abs(value) <= _EXACT_IN_FLOAT
-                else "long"
-                if -_INT64 <= value < _INT64
-                else "json"
-            )
+            if abs(value) <= _EXACT_IN_FLOAT:
+                return "integer"
+            return "long" if -_INT64 <= value < _INT64 else "json"
         case float():
             return "number"
         case str():
@@ -133,11 +118,10 @@ def _csv_rows(path: Path, format_: Format, delimiter: str) -> Iterator[tuple[int
         try:
             row = next(reader, None)
         except csv.Error as error:
-            msg = (
+            raise InputError(
                 f"{path}: line {line}: not valid CSV: {error}. Check the quotes of the row that begins there: "
                 'a quote inside a quoted cell is written twice ("")'
-            )
-            raise InputError(msg) from None
+            ) from None
         if row is None:
             return
         if row:
@@ -157,9 +141,8 @@ def _header(path: Path, format_: Format, delimiter: str) -> list[str]:
 def _distinct(path: Path, header: list[str]) -> tuple[str, ...]:
     for number, name in enumerate(header):
         if name in header[:number]:
-            msg = (
+            raise InputError(
                 f"{path}: line 1: column {name!r} occurs twice, as number {header.index(name) + 1} and "
                 f"{number + 1}; give each column its own name"
             )
-            raise InputError(msg)
     return tuple(header)

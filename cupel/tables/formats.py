@@ -71,5 +71,6 @@ def require_pyarrow(path: Path) -> None:
     try:
         import pyarrow.parquet  # noqa: F401  # only whether it is there
     except ImportError:
-        msg = f"{path}: Parquet needs pyarrow, which is not installed: pip install 'cupel[parquet]'"
-        raise SettingError(msg) from None
+        raise SettingError(
+            f"{path}: Parquet needs pyarrow, which is not installed: pip install 'cupel[parquet]'"
+        ) from None

@@ -39,7 +39,7 @@ def frame_rows(
     Raises:
         InputError: Naming a column that is not there, and those that are.
     """
-    chosen = _chosen(df, text, id_column, inputs or {})
+    chosen = _choose(df, text, id_column, inputs or {})
     total = len(df) if limit is None else min(limit, len(df))
     names = {name: str(column) for name, column in (inputs or {}).items()}
     ids = Ids()
@@ -77,13 +77,12 @@ def attach_columns(df: pd.DataFrame, outcomes: Iterable[Outcome | None], task: s
         ValueError: If there are more or fewer outcomes than rows.
     """
     check_columns(df.columns, task, source=_NAME)
-    found = [outcome_columns(outcome, task) for outcome in outcomes]
-    if len(found) != len(df):
-        msg = f"{len(found)} outcomes for {len(df)} rows"
-        raise ValueError(msg)
+    rows = [outcome_columns(outcome, task) for outcome in outcomes]
+    if len(rows) != len(df):
+        raise ValueError(f"{len(rows)} outcomes for {len(df)} rows")
     result = df.copy()
     for column in task_columns(task):
-        result[column] = _series([values[column] for values in found], column, task, index=df.index)
+        result[column] = _series([values[column] for values in rows], column, task, index=df.index)
     return result
 
 
@@ -97,7 +96,7 @@ def _series(values: list[Any], column: str, task: str, *, index: pd.Index[Any]) 
     return pd.Series(values, index=index, dtype="object" if pd.__version__.startswith("2.") else "str")
 
 
-def _chosen(
+def _choose(
     df: pd.DataFrame, text: Hashable, id_column: Hashable | None, inputs: Mapping[str, Hashable]
 ) -> list[Hashable]:
     wanted = [(text, "text="), *((column, f"inputs={{{name!r}: …}}") for name, column in inputs.items())]
@@ -107,8 +106,7 @@ def _chosen(
     for column, option in wanted:
         require_column(column, columns, source=_NAME, option=option)
         if columns.count(column) > 1:
-            msg = f"{_NAME}: column {column!r} occurs twice; give each column its own name"
-            raise InputError(msg)
+            raise InputError(f"{_NAME}: column {column!r} occurs twice; give each column its own name")
     return [column for column, _ in wanted]
 
 

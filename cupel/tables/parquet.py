@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cupel.errors import InputError, OutputPathError
-from cupel.tables.cells import json_text, storable
+from cupel.tables.cells import text_of
 from cupel.tables.formats import Layout
 from cupel.tables.rows import Cells
 
@@ -21,13 +21,7 @@ _GROUP_ROWS = 1_000
 _WAITING_ROWS = 50
 """Rows held as Python objects before they become Arrow's, which take a tenth of the room."""
 
-_KINDS = {
-    "string": pa.string(),
-    "integer": pa.int64(),
-    "number": pa.float64(),
-    "boolean": pa.bool_(),
-    "json": pa.string(),
-}
+_SCALARS = {"string": pa.string(), "integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
 
 
 def do_without_pandas() -> None:
@@ -61,8 +55,7 @@ class ParquetReader:
         try:
             self.schema = pq.read_schema(path)
         except pa.ArrowInvalid as error:
-            msg = f"{path}: not a Parquet file: {error}"
-            raise InputError(msg) from None
+            raise InputError(f"{path}: not a Parquet file: {error}") from None
 
     def cells(self) -> Iterator[Cells]:
         """Yield the rows, a batch in memory at a time."""
@@ -72,8 +65,7 @@ class ParquetReader:
                 for batch in file.iter_batches(batch_size=_BATCH_ROWS):
                     yield from map(Cells, batch.to_pylist())
         except (pa.ArrowException, OSError) as error:
-            msg = f"{self.path}: damaged Parquet file: {error}"
-            raise InputError(msg) from None
+            raise InputError(f"{self.path}: damaged Parquet file: {error}") from None
 
     def layout(self, cells: Iterator[Cells]) -> Layout:
         """Return the columns and their types, as the file declares them."""
@@ -137,16 +129,15 @@ class ParquetSink:
     def _column(self, field: Any) -> Any:
         values = [row.get(field.name) for row in self.rows]
         if pa.types.is_string(field.type):
-            values = [_as_string(value) for value in values]
+            values = [None if value is None else text_of(value) for value in values]
         try:
             return pa.array(values, type=field.type)
         except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
             first = self.taken + 1
-            msg = (
+            raise OutputPathError(
                 f"{self.path}: column {field.name!r}, rows {first} to {first + len(values) - 1}: a value does not fit its Parquet "
                 f"type {field.type}: {error}. Choose a .jsonl output; what was answered is not asked again"
-            )
-            raise OutputPathError(msg) from None
+            ) from None
 
 
 def record_type(schema: Mapping[str, Any]) -> Any | None:
@@ -163,9 +154,6 @@ def record_type(schema: Mapping[str, Any]) -> Any | None:
 
 class _NoArrowTypeError(Exception):
     pass
-
-
-_SCALARS = {"string": pa.string(), "integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
 
 
 def _arrow_type(schema: Mapping[str, Any], *, root: Mapping[str, Any], within: tuple[str, ...]) -> Any:
@@ -201,34 +189,23 @@ def _single_type(schema: Mapping[str, Any]) -> str:
 
 
 def _resolve(root: Mapping[str, Any], reference: str) -> Mapping[str, Any]:
-    found: Any = root
+    node: Any = root
     for part in reference[2:].split("/"):
-        found = found.get(part) if isinstance(found, Mapping) else None
-    if not isinstance(found, Mapping):
+        node = node.get(part) if isinstance(node, Mapping) else None
+    if not isinstance(node, Mapping):
         raise _NoArrowTypeError
-    return found
+    return node
 
 
 def _input_schema(layout: Layout) -> Any:
     if layout.arrow is not None:
         return layout.arrow
-    return pa.schema([(name, _KINDS[layout.kinds.get(name, "string")]) for name in layout.columns])
+    return pa.schema(
+        [(name, _SCALARS.get(layout.kinds.get(name, "string"), pa.string())) for name in layout.columns]
+    )
 
 
 def _new_fields(added: Sequence[str], record: Any | None) -> list[Any]:
-    kinds = [
-        record or pa.string(),
-        pa.string(),
-        pa.float64(),
-        pa.string(),
-        pa.float64(),
-        pa.list_(pa.string()),
-        pa.string(),
-    ]
+    text, number = pa.string(), pa.float64()
+    kinds = [record or text, text, number, text, number, pa.list_(text), text]
     return [pa.field(name, kind) for name, kind in zip(added, kinds, strict=True)]
-
-
-def _as_string(value: Any) -> str | None:
-    if value is None:
-        return None
-    return storable(value) if isinstance(value, str) else json_text(value)

@@ -33,8 +33,9 @@ class PartFile:
             self.file = _lock(self.path, target)
             self.file.truncate(0)
         except OSError as error:
-            msg = f"{target}: cannot be written: {error.strerror or error}; choose another --out"
-            raise OutputPathError(msg) from None
+            raise OutputPathError(
+                f"{target}: cannot be written: {error.strerror or error}; choose another --out"
+            ) from None
 
     def publish(self) -> None:
         """Put the file in the target's place, safely on disk."""
@@ -74,8 +75,9 @@ def _lock(part: Path, target: Path) -> IO[bytes]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.close()
-            msg = f"{target}: another run is writing it ({part.name}); wait for it, or choose another --out"
-            raise OutputPathError(msg) from None
+            raise OutputPathError(
+                f"{target}: another run is writing it ({part.name}); wait for it, or choose another --out"
+            ) from None
         if part.exists() and os.path.samestat(part.stat(), os.fstat(file.fileno())):
             return file
         file.close()

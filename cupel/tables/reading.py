@@ -10,7 +10,7 @@ from typing import Protocol
 from cupel.errors import InputError
 from cupel.tables.columns import require_column
 from cupel.tables.csv_json import CsvReader, JsonReader
-from cupel.tables.formats import KNOWN, Format, Layout, format_of, require_pyarrow
+from cupel.tables.formats import KNOWN, Layout, format_of, require_pyarrow
 from cupel.tables.lines import open_text
 from cupel.tables.rows import Cells, Ids, Row, Table, id_warnings, name_rows
 
@@ -33,6 +33,8 @@ def open_table(
     id_column: str | None = None,
     inputs: Mapping[str, str] | None = None,
     limit: int | None = None,
+    *,
+    default_id: str | None = None,
 ) -> Table:
     """Open a file of documents, after reading it through once for faults, ids and the number of rows.
 
@@ -46,6 +48,7 @@ def open_table(
         id_column: The column that holds your ids; without one they are made from the text.
         inputs: Further inputs of the task: name → column, such as `{"topic": "motion"}`.
         limit: Read only this many rows, from the top.
+        default_id: Column to take ids from where it is there, is not the text, and no `id_column` is given.
 
     Raises:
         InputError: Naming the file, the place and the fix.
@@ -53,37 +56,37 @@ def open_table(
     path = Path(path)
     wanted = dict(inputs or {})
     reader = _reader(path, text_column)
-    ids = Ids()
-    counter = _Counter()
-    layout = reader.layout(
-        counter.watch(islice(reader.cells(), limit), ids if id_column else None, id_column)
-    )
-    _check(path, layout, counter.rows, text_column=text_column, id_column=id_column, inputs=wanted)
+    survey = _Survey(id_column or (None if default_id == text_column else default_id))
+    layout = reader.layout(survey.watch(islice(reader.cells(), limit)))
+    _check(path, layout, survey.rows, text_column=text_column, id_column=id_column, inputs=wanted)
+    named = id_column or (survey.id_column if survey.id_column in layout.columns else None)
 
     def read() -> Iterator[Row]:
         return name_rows(
             islice(reader.cells(), limit),
             text_column=text_column,
-            id_column=id_column,
+            id_column=named,
             inputs=wanted,
-            namer=ids.namer(),
+            namer=survey.ids.namer(),
         )
 
-    warnings = id_warnings(ids, source=str(path), id_column=id_column) if id_column else ()
-    return Table(str(path), layout, counter.rows, warnings, read)
+    warnings = id_warnings(survey.ids, source=str(path), id_column=named) if named else ()
+    return Table(str(path), layout, survey.rows, warnings, read)
 
 
-class _Counter:
-    """Counts rows and notes ids while a reader surveys them."""
+class _Survey:
+    """Counts rows and notes ids while a reader goes through them once."""
 
-    def __init__(self) -> None:
+    def __init__(self, id_column: str | None) -> None:
+        self.id_column = id_column
+        self.ids = Ids()
         self.rows = 0
 
-    def watch(self, cells: Iterator[Cells], ids: Ids | None, id_column: str | None) -> Iterator[Cells]:
+    def watch(self, cells: Iterator[Cells]) -> Iterator[Cells]:
         for cell in cells:
             self.rows += 1
-            if ids is not None:
-                ids.add(cell.values.get(id_column or ""))
+            if self.id_column:
+                self.ids.add(cell.values.get(self.id_column))
             yield cell
 
 
@@ -92,21 +95,21 @@ def _reader(path: Path, text_column: str) -> Reader:
     if format_ is None:
         msg = f"{path}: cannot tell the format from {path.suffix or 'a name without a suffix'!r}; known are {KNOWN}"
         raise InputError(msg)
-    _refuse_empty(path, format_)
     match format_.name:
         case "csv":
             return CsvReader.open(path, format_, text_column=text_column)
         case "json" | "jsonl":
             return JsonReader(path, format_)
         case "parquet":
+            _refuse_empty(path, gzipped=False)
             require_pyarrow(path)
             from cupel.tables.parquet import ParquetReader
 
             return ParquetReader(path)
 
 
-def _refuse_empty(path: Path, format_: Format) -> None:
-    with open_text(path, gzipped=format_.gzipped) as file:
+def _refuse_empty(path: Path, *, gzipped: bool) -> None:
+    with open_text(path, gzipped=gzipped) as file:
         if file.read(1):
             return
     msg = f"{path}: the file is empty (0 bytes)"
@@ -132,5 +135,6 @@ def _check(
         for column, option in wanted:
             require_column(column, layout.columns, source=str(path), option=option)
     if rows == 0:
+        _refuse_empty(path, gzipped=path.suffix.lower() == ".gz")
         msg = f"{path}: holds no rows" + (", only column names" if layout.columns else "")
         raise InputError(msg)

@@ -46,8 +46,7 @@ def check_writable(path: Path | str, *, reading: Path | str | None = None) -> No
     path = Path(path)
     _format(path)
     if reading is not None and path.resolve() == Path(reading).resolve():
-        msg = f"{path}: is the input itself, which is never changed; choose another --out"
-        raise OutputPathError(msg)
+        raise OutputPathError(f"{path}: is the input itself, which is never changed; choose another --out")
     PartFile(path).discard()
 
 
@@ -98,14 +97,14 @@ class RowWriter:
 
     def write(self, row_values: Mapping[str, Any], outcome_columns: Mapping[str, Any]) -> None:
         """Write one row: the input's cells, then `outcome_columns(outcome, task)`."""
-        with _naming(self.path):
+        with _name_errors(self.path):
             self._sink.write({**row_values, **outcome_columns})
         self.rows += 1
 
     def close(self) -> Path:
         """Finish the file and put it in the target's place; returns the target."""
         try:
-            with _naming(self.path):
+            with _name_errors(self.path):
                 self._sink.finish()
                 if self._file is not self._part.file:
                     self._file.close()
@@ -148,15 +147,11 @@ class RowWriter:
                 return ParquetSink(self._file, layout, added, record_schema, path=self.path)
 
 
-class _CsvSink:
-    """Cells as they are; JSON in a cell for what is not text. Lines end in a plain line feed."""
+class _TextSink:
+    """Writes a row at a time, so that nothing is left to finish or to let go of."""
 
-    def __init__(self, file: IO[bytes], columns: Sequence[str], delimiter: str) -> None:
-        self.file, self.columns, self.delimiter = file, columns, delimiter
-        self._line(columns)
-
-    def write(self, values: Mapping[str, Any]) -> None:
-        self._line(cell_text(values.get(column)) for column in self.columns)
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
 
     def finish(self) -> None:
         pass
@@ -164,68 +159,67 @@ class _CsvSink:
     def abandon(self) -> None:
         pass
 
-    def _line(self, cells: Iterable[str]) -> None:
-        self.file.write((self.delimiter.join(map(self._quoted, cells)) + "\n").encode("utf-8"))
+    def put(self, text: str) -> None:
+        self.file.write(text.encode("utf-8"))
 
-    def _quoted(self, cell: str) -> str:
+
+class _CsvSink(_TextSink):
+    """Cells as they are; JSON in a cell for what is not text. Lines end in a plain line feed."""
+
+    def __init__(self, file: IO[bytes], columns: Sequence[str], delimiter: str) -> None:
+        super().__init__(file)
+        self.columns, self.delimiter = columns, delimiter
+        self._line(columns)
+
+    def write(self, values: Mapping[str, Any]) -> None:
+        self._line(cell_text(values.get(column)) for column in self.columns)
+
+    def _line(self, cells: Iterable[str]) -> None:
+        self.put(self.delimiter.join(map(self._quote, cells)) + "\n")
+
+    def _quote(self, cell: str) -> str:
         # csv.writer leaves a lone carriage return unquoted when lines end in a line feed (Python 3.11).
         if any(sign in cell for sign in (self.delimiter, '"', "\n", "\r")):
             return '"' + cell.replace('"', '""') + '"'
         return cell
 
 
-class _JsonlSink:
+class _JsonlSink(_TextSink):
     """One object a line."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self.file = file
-
     def write(self, values: Mapping[str, Any]) -> None:
-        self.file.write((json_text(values) + "\n").encode("utf-8"))
-
-    def finish(self) -> None:
-        pass
-
-    def abandon(self) -> None:
-        pass
+        self.put(json_text(values) + "\n")
 
 
-class _JsonSink:
+class _JsonSink(_TextSink):
     """One array, an object a line."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self.file = file
-        self.before = "[\n"
+    before = "[\n"
 
     def write(self, values: Mapping[str, Any]) -> None:
-        self.file.write((self.before + json_text(values)).encode("utf-8"))
+        self.put(self.before + json_text(values))
         self.before = ",\n"
 
     def finish(self) -> None:
-        self.file.write(b"[]\n" if self.before == "[\n" else b"\n]\n")
-
-    def abandon(self) -> None:
-        pass
+        self.put("[]\n" if self.before == "[\n" else "\n]\n")
 
 
 def _format(path: Path) -> Format:
     format_ = format_of(path)
     if format_ is None:
         suffix = path.suffix or "a name without a suffix"
-        msg = f"{path}: cannot tell the format from {suffix!r}; choose one of {KNOWN}"
-        raise OutputPathError(msg)
+        raise OutputPathError(f"{path}: cannot tell the format from {suffix!r}; choose one of {KNOWN}")
     if format_.name == "parquet":
         require_pyarrow(path)
     return format_
 
 
 @contextlib.contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def _name_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        msg = (
+        raise OutputPathError(
             f"{path}: could not be written: {error.strerror or error}. Make room or choose another --out: "
             "the same command again asks nothing that was answered"
-        )
-        raise OutputPathError(msg) from None
+        ) from None

@@ -4,20 +4,8 @@ Nothing here says anything about the quality of a model: the answers are made up
 """
 
 from cupel.testing.batches import BatchScript
+from cupel.testing.faults import FAULTS
 from cupel.testing.filling import fill
 from cupel.testing.models import ScriptedChatModel, ScriptedRequest, ScriptExhaustedError, reply, scripted
-from cupel.testing.provider import FAULTS, Counts, RawReply, ScriptedProvider
-
-__all__ = [
-    "FAULTS",
-    "BatchScript",
-    "Counts",
-    "RawReply",
-    "ScriptExhaustedError",
-    "ScriptedChatModel",
-    "ScriptedProvider",
-    "ScriptedRequest",
-    "fill",
-    "reply",
-    "scripted",
-]
+from cupel.testing.provider import Counts, ScriptedProvider
+from cupel.testing.replies import RawReply

@@ -13,10 +13,12 @@ from typing import Any
 
 from aiohttp import web
 
+from cupel.testing.faults import draw
 from cupel.testing.replies import completion, refusal
 
 _ROOTS = "/{path:(v1|openai/v1)}"
 _MANY = 50_000
+_EXPIRED = {"code": "batch_expired", "message": "This request could not be executed in time."}
 
 
 @dataclass(slots=True)
@@ -127,7 +129,7 @@ class BatchEndpoints:
         self._jobs[job.name] = job
         if number < self.script.loses_answers and request.transport is not None:
             request.transport.abort()
-        return web.json_response(self._shown(job))
+        return web.json_response(self._describe(job))
 
     async def _list(self, request: web.Request) -> web.Response:
         jobs = list(reversed(self._jobs.values()))
@@ -135,7 +137,7 @@ class BatchEndpoints:
         after = request.query.get("after")
         start = names.index(after) + 1 if after else 0
         end = start + int(request.query.get("limit", "20"))
-        page = [self._shown(job) for job in jobs[start:end]]
+        page = [self._describe(job) for job in jobs[start:end]]
         return web.json_response({"object": "list", "data": page, "has_more": end < len(jobs)})
 
     async def _show(self, request: web.Request) -> web.Response:
@@ -144,7 +146,7 @@ class BatchEndpoints:
             return refusal(404, "not_found", "no such batch")
         if job.status == "in_progress" and time.monotonic() >= job.ready_at:
             await self._carry_out(job)
-        return web.json_response(self._shown(job))
+        return web.json_response(self._describe(job))
 
     async def _carry_out(self, job: _Job) -> None:
         """Answer the lines of a job whose time has come."""
@@ -158,31 +160,27 @@ class BatchEndpoints:
             if number >= answered:
                 self._taken.discard(_identity(line))
                 if job.ends == "expired":
-                    error = {
-                        "code": "batch_expired",
-                        "message": "This request could not be executed in time.",
-                    }
                     failed.append(
-                        json.dumps({"custom_id": line["custom_id"], "response": None, "error": error})
+                        json.dumps({"custom_id": line["custom_id"], "response": None, "error": _EXPIRED})
                     )
-            elif _draw(job.name, line) < self.script.failed_lines:
+            elif draw(f"{job.name}/{line['custom_id']}") < self.script.failed_lines:
                 self.counts.failed_lines += 1
                 self._taken.discard(_identity(line))
                 failed.append(_line(line, 500, {"error": {"message": "scripted", "code": "server_error"}}))
             else:
                 self.billed(line["body"])
                 done.append(_line(line, 200, completion(line["body"], self.answer(line["body"]), None)))
-        job.output, job.errors = self._kept(done), self._kept(failed)
+        job.output, job.errors = self._keep(done), self._keep(failed)
         job.status = job.ends
 
-    def _kept(self, lines: list[str]) -> str | None:
+    def _keep(self, lines: list[str]) -> str | None:
         if not lines:
             return None
         name = self._name("file")
         self._files[name] = "\n".join(lines) + "\n"
         return name
 
-    def _shown(self, job: _Job) -> dict[str, Any]:
+    def _describe(self, job: _Job) -> dict[str, Any]:
         errors = {"data": [{"code": "scripted", "message": "scripted failure"}]}
         return {
             "id": job.name,
@@ -217,8 +215,3 @@ def _line(line: dict[str, Any], status: int, body: dict[str, Any]) -> str:
 
 def _identity(line: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(line["body"], sort_keys=True).encode()).hexdigest()
-
-
-def _draw(job: str, line: dict[str, Any]) -> float:
-    drawn = hashlib.sha256(f"{job}/{line['custom_id']}".encode()).digest()
-    return int.from_bytes(drawn[:8]) / 2**64

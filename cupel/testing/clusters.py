@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -54,8 +55,8 @@ def dask_workers(
     Yields:
         The scheduler's address, and the workers' processes.
     """
-    told = folder / "scheduler.json"
-    common = ["--scheduler-file", str(told), "--no-dashboard", "--interface", "lo"]
+    address = folder / "scheduler.json"
+    common = ["--scheduler-file", str(address), "--no-dashboard", "--interface", "lo"]
     scheduler = _start(["distributed.cli.dask_scheduler", "--port", "0", *common], folder, env)
     worker = ["distributed.cli.dask_worker", "--no-nanny", "--nthreads", str(threads), *common]
     workers = [
@@ -63,8 +64,8 @@ def dask_workers(
         for number in range(count)
     ]
     try:
-        _wait_for(told)
-        yield _address(told), workers
+        _wait_for(address)
+        yield str(json.loads(address.read_text())["address"]), workers
     finally:
         for process in (*workers, scheduler):
             process.terminate()
@@ -91,9 +92,3 @@ def _wait_for(path: Path) -> None:
                 f"the Dask scheduler did not start within {_START_S:g} s; see {path.parent}/dask.log"
             )
         time.sleep(0.05)
-
-
-def _address(path: Path) -> str:
-    import json
-
-    return str(json.loads(path.read_text())["address"])

@@ -64,10 +64,14 @@ def choose_fault(
     for name, times in fail_first.items():
         if attempt <= times:
             return name
-    drawn = hashlib.sha256(f"{seed}/{attempt}/{identity}".encode()).digest()
-    at, passed = int.from_bytes(drawn[:8]) / 2**64, 0.0
+    at, passed = draw(f"{seed}/{attempt}/{identity}"), 0.0
     for name, share in faults.items():
         passed += share
         if at < passed:
             return name
     return None
+
+
+def draw(name: str) -> float:
+    """A number in [0, 1) that is as good as random, and always the same for one name."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) / 2**64

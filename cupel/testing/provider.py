@@ -24,20 +24,18 @@ from typing import Any, Self
 from aiohttp import web
 
 from cupel.testing.batches import BatchEndpoints, BatchScript
-from cupel.testing.bucket import Bucket
-from cupel.testing.faults import FAULTS, STATUSES, UNBILLED, check_faults, choose_fault
+from cupel.testing.faults import STATUSES, UNBILLED, check_faults, choose_fault
+from cupel.testing.leaky_bucket import LeakyBucket
 from cupel.testing.replies import (
     RawReply,
     answer_by_schema,
-    broken,
+    break_off,
     completion,
     cut,
     longest_reply,
     prompt_tokens,
     refusal,
 )
-
-__all__ = ["FAULTS", "Counts", "RawReply", "ScriptedProvider"]
 
 Answer = Callable[[dict[str, Any]], Any]
 """From a request's body to the reply: text, a record (sent as JSON), or a `RawReply`."""
@@ -74,7 +72,7 @@ class ScriptedProvider:
         requests_per_minute: More get a 429 with `retry-after`; a burst up to the limit is allowed.
         tokens_per_minute: Likewise, counted as prompt and `max_tokens`.
         minute_s: Length of a minute, for tests in a hurry.
-        faults: Fault name to the share of requests that get it, see `FAULTS`.
+        faults: Fault name to the share of requests that get it, see `faults.FAULTS`.
         fail_first: Fault name to how many first attempts of every request get it.
         batches: How the files and batches endpoints of OpenAI and Groq behave.
         key: The only API key accepted; None accepts any.
@@ -109,8 +107,8 @@ class ScriptedProvider:
         """The headers of every request, names in lower case."""
 
         self._limits = {
-            "requests": Bucket(requests_per_minute, minute_s),
-            "tokens": Bucket(tokens_per_minute, minute_s),
+            "requests": LeakyBucket(requests_per_minute, minute_s),
+            "tokens": LeakyBucket(tokens_per_minute, minute_s),
         }
         self._attempts: Counter[str] = Counter()
         self._answered: set[str] = set()
@@ -197,9 +195,9 @@ class ScriptedProvider:
         )
         if fault:
             self.counts.by_fault[fault] += 1
-        return await self._limited(request, body, identity, fault)
+        return await self._admit(request, body, identity, fault)
 
-    async def _limited(
+    async def _admit(
         self, request: web.Request, body: dict[str, Any], identity: str, fault: str | None
     ) -> web.StreamResponse:
         asked = {"requests": 1.0, "tokens": float(prompt_tokens(body) + longest_reply(body))}
@@ -214,9 +212,9 @@ class ScriptedProvider:
             status, code = STATUSES[fault]
             more = {"retry-after": "0.05"} if status == STATUSES["http_429"][0] else {}
             return refusal(status, code, f"scripted fault {fault}", headers | more)
-        return await self._answered_with(request, body, identity, fault, headers | self._limit_headers())
+        return await self._send_answer(request, body, identity, fault, headers | self._limit_headers())
 
-    async def _answered_with(
+    async def _send_answer(
         self,
         request: web.Request,
         body: dict[str, Any],
@@ -225,7 +223,7 @@ class ScriptedProvider:
         headers: dict[str, str],
     ) -> web.StreamResponse:
         if fault in UNBILLED:
-            return await broken(request, fault)
+            return await break_off(request, fault)
         self._bill(body, identity)
         await asyncio.sleep(self.latency_s)
         answer = self.answer(body)
@@ -266,5 +264,5 @@ def _in_a_loop() -> bool:
 
 
 def _identity(body: dict[str, Any]) -> str:
-    told = {key: value for key, value in body.items() if key not in _IGNORED}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    asked = {key: value for key, value in body.items() if key not in _IGNORED}
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()

@@ -86,7 +86,7 @@ def refusal(status: int, code: str, message: str, headers: Mapping[str, str] | N
     return web.json_response({"error": error}, status=status, headers=dict(headers or {}))
 
 
-async def broken(request: web.Request, fault: str | None) -> web.StreamResponse:
+async def break_off(request: web.Request, fault: str | None) -> web.StreamResponse:
     """An answer to the faults that are not billed and are more than a status."""
     if fault == "hang":
         await asyncio.sleep(_HANG_S)

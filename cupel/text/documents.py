@@ -133,8 +133,9 @@ def split_windows(text: str, max_chars: int, overlap_chars: int) -> list[tuple[i
     [(0, 27), (13, 41)]
     """
     if overlap_chars < 0 or max_chars <= 2 * overlap_chars:
-        msg = f"max_chars={max_chars} must be more than twice overlap_chars={overlap_chars} (0 or more)"
-        raise ValueError(msg)
+        raise ValueError(
+            f"max_chars={max_chars} must be more than twice overlap_chars={overlap_chars} (0 or more)"
+        )
     windows, start = [], 0
     while len(text) - start > max_chars:
         end, cuts = _cut(text, start, start + max_chars, reach=max(2_000, 2 * overlap_chars))
@@ -230,8 +231,8 @@ def _cut(text: str, start: int, limit: int, *, reach: int) -> tuple[int, list[in
             return cuts[-1], cuts
     for gap in (_LINE_BREAK, _BLANK):
         # In the second half, so that one early blank does not make a tiny window.
-        if found := [match.end() for match in gap.finditer(text, (start + limit) // 2, limit)]:
-            return found[-1], []
+        if gaps := [match.end() for match in gap.finditer(text, (start + limit) // 2, limit)]:
+            return gaps[-1], []
     return limit, []
 
 

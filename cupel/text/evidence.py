@@ -30,12 +30,12 @@ def ground_record(
         return []
     prepared = grounder or grounder_of(text)
     used: set[tuple[int, int]] = set()
-    found = []
+    evidence = []
     for path, quote in quotes:
         place = prepared.ground(quote, used=used)
         if place.start is not None and place.end is not None:
             used.add((place.start, place.end))
-        found.append(
+        evidence.append(
             Evidence(
                 path=path,
                 quote=quote,
@@ -47,7 +47,7 @@ def ground_record(
                 diff=place.diff,
             )
         )
-    return found
+    return evidence
 
 
 def shift(evidence: list[Evidence], by: int) -> list[Evidence]:

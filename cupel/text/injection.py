@@ -57,6 +57,6 @@ def forbidden(text: str) -> str | None:
     """
     seen = visible(text)
     for what, pattern in _FORBIDDEN:
-        if found := pattern.search(seen):
-            return f"{what}: {found.group().strip()!r}"
+        if match := pattern.search(seen):
+            return f"{what}: {match.group().strip()!r}"
     return None

@@ -47,20 +47,20 @@ class NgramIndex:
         # hashes: a thousand documents then take some megabytes
         self._known = {hash(gram) for text in texts for gram in ngrams(words(text), size)}
 
-    def shared(self, text: str) -> str | None:
+    def find_shared(self, text: str) -> str | None:
         """Return the first run of `size` words which `text` shares with the documents, or None.
 
-        >>> NgramIndex(["we need a strong and fair budget"], size=3).shared("Ask for a strong, and fair one.")
+        >>> NgramIndex(["we need a strong and fair budget"], size=3).find_shared("Ask for a strong, and fair one.")
         'a strong and'
         """
         return next(
             (" ".join(gram) for gram in ngrams(words(text), self.size) if hash(gram) in self._known), None
         )
 
-    def covered(self, text: str) -> int:
+    def count_covered(self, text: str) -> int:
         """Count the words of `text` which lie in any run shared with the documents.
 
-        >>> NgramIndex(["we need a strong and fair budget"], size=3).covered("need a strong, and a budget")
+        >>> NgramIndex(["we need a strong and fair budget"], size=3).count_covered("need a strong, and a budget")
         4
         """
         tokens = words(text)

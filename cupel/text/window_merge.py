@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from cupel.state import Evidence, Record
@@ -20,12 +20,6 @@ class WindowRecord:
     evidence: list[Evidence]
 
 
-@dataclass(slots=True)
-class _Merged:
-    record: Record = field(default_factory=dict)
-    evidence: list[Evidence] = field(default_factory=list)
-
-
 def merge_windows(task: TaskSpec, parts: Sequence[WindowRecord]) -> tuple[Record, list[Evidence]]:
     """One record and its evidence from the records of overlapping windows.
 
@@ -35,9 +29,9 @@ def merge_windows(task: TaskSpec, parts: Sequence[WindowRecord]) -> tuple[Record
     """
     if len(parts) == 1:
         return parts[0].record, parts[0].evidence
-    merged = _Merged()
+    merged = WindowRecord({}, [])
     properties = task.schema["properties"]
-    ids = [_Renumbering() for _ in parts]
+    ids: list[_NewIds] = [{} for _ in parts]
     for name in sorted(properties, key=lambda name: not _has_ids(properties[name])):
         if any(isinstance(part.record.get(name), list) for part in parts):
             merged.record[name] = _unite(name, properties[name], parts, ids, merged)
@@ -45,22 +39,19 @@ def merge_windows(task: TaskSpec, parts: Sequence[WindowRecord]) -> tuple[Record
             source, value = _scalar([part.record.get(name) for part in parts], task.merge.get(name, "first"))
             merged.record[name] = value
             if source is not None:
-                merged.evidence += _evidence_under(parts[source], f"/{name}")
+                merged.evidence.extend(_evidence_under(parts[source], f"/{name}"))
     ordered = {name: merged.record[name] for name in properties}
     return ordered, _in_reading_order(merged.evidence, list(properties))
 
 
-@dataclass(slots=True)
-class _Renumbering:
-    """Old id → new id per list, for one window."""
-
-    new: dict[tuple[str, str], Any] = field(default_factory=dict)
+_NewIds = dict[tuple[str, str], Any]
+"""For one window: list and id field, and the old id, → the new id."""
 
 
 def _item_properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     items = schema.get("items", {})
-    found: Mapping[str, Any] = items.get("properties", {}) if isinstance(items, dict) else {}
-    return found
+    properties: Mapping[str, Any] = items.get("properties", {}) if isinstance(items, dict) else {}
+    return properties
 
 
 def _has_ids(schema: Mapping[str, Any]) -> bool:
@@ -71,23 +62,23 @@ def _unite(
     name: str,
     schema: Mapping[str, Any],
     parts: Sequence[WindowRecord],
-    ids: list[_Renumbering],
-    merged: _Merged,
+    ids: list[_NewIds],
+    merged: WindowRecord,
 ) -> list[Any]:
     properties = _item_properties(schema)
     id_field = next((key for key, child in properties.items() if child.get("x-id")), None)
     united: list[Any] = []
     seen: dict[str, Any] = {}
-    for part, renumbering in zip(parts, ids, strict=True):
+    for part, new_ids in zip(parts, ids, strict=True):
         for index, item in enumerate(part.record.get(name) or []):
             evidence = _evidence_under(part, f"/{name}/{index}")
             same = _sameness(item, evidence, id_field)
             if same not in seen:
                 seen[same] = len(united)
-                united.append(_renumber(item, len(united), properties, id_field, renumbering))
-                merged.evidence += _move(evidence, f"/{name}/{index}", f"/{name}/{len(united) - 1}")
+                united.append(_renumber(item, len(united), properties, id_field, new_ids))
+                merged.evidence.extend(_move(evidence, f"/{name}/{index}", f"/{name}/{len(united) - 1}"))
             if id_field is not None and isinstance(item, dict):
-                renumbering.new[f"{name}/{id_field}", str(item[id_field])] = united[seen[same]][id_field]
+                new_ids[f"{name}/{id_field}", str(item[id_field])] = united[seen[same]][id_field]
     return united
 
 
@@ -101,18 +92,18 @@ def _sameness(item: Any, evidence: Sequence[Evidence], id_field: str | None) -> 
 
 
 def _renumber(
-    item: Any, index: int, properties: Mapping[str, Any], id_field: str | None, renumbering: _Renumbering
+    item: Any, index: int, properties: Mapping[str, Any], id_field: str | None, new_ids: _NewIds
 ) -> Any:
     if not isinstance(item, dict):
         return item
-    made = dict(item)
+    renumbered = dict(item)
     if id_field is not None:
-        made[id_field] = _new_id(item[id_field], index)
+        renumbered[id_field] = _new_id(item[id_field], index)
     for key, child in properties.items():
         target = child.get("x-refers-to")
         if target:
-            made[key] = _follow(item.get(key), target, renumbering)
-    return made
+            renumbered[key] = _follow(item.get(key), target, new_ids)
+    return renumbered
 
 
 def _new_id(old: Any, index: int) -> Any:
@@ -123,10 +114,10 @@ def _new_id(old: Any, index: int) -> Any:
     return f"{prefix}{index + 1}"
 
 
-def _follow(reference: Any, target: str, renumbering: _Renumbering) -> Any:
+def _follow(reference: Any, target: str, new_ids: _NewIds) -> Any:
     if isinstance(reference, list):
-        return [new for old in reference if (new := _follow(old, target, renumbering)) is not None]
-    return None if reference is None else renumbering.new.get((target, str(reference)))
+        return [new for old in reference if (new := _follow(old, target, new_ids)) is not None]
+    return None if reference is None else new_ids.get((target, str(reference)))
 
 
 def _scalar(values: Sequence[Any], rule: str) -> tuple[int | None, Any]:

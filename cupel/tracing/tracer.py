@@ -103,7 +103,7 @@ class Tracer:
         endpoint = where(self._env)
         problem = reachable(endpoint)
         if problem is not None:
-            self._sending.failed(f"{endpoint} cannot be reached ({problem})", for_good=True)
+            self._sending.note_failure(f"{endpoint} cannot be reached ({problem})", for_good=True)
             return
         self._client = langsmith_client(endpoint, self._env, self._sending)
 
@@ -132,13 +132,13 @@ class Tracer:
         """
         token = _unwatched.set(not self.on or not self._keeps_up())
         try:
-            with self._traced(task, doc_id, run_id, identity) as config:
+            with self._trace(task, doc_id, run_id, identity) as config:
                 yield config
         finally:
             _unwatched.reset(token)
 
     @contextmanager
-    def _traced(self, task: str, doc_id: str | None, run_id: str, identity: str) -> Iterator[dict[str, Any]]:
+    def _trace(self, task: str, doc_id: str | None, run_id: str, identity: str) -> Iterator[dict[str, Any]]:
         if not self._asked:
             yield {}
             return
@@ -165,14 +165,14 @@ class Tracer:
         trace = config["run_id"]
         values: dict[str, dict[str, Any]] = {"accepted": {"score": float(outcome["status"] == "accepted")}}
         values |= {
-            name: {"score": value} for name in ("confidence", "score") if (value := outcome[name]) is not None
+            name: {"score": outcome[name]} for name in ("confidence", "score") if outcome[name] is not None
         }
         if outcome["verdicts"]:
             values["verdict"] = {"value": outcome["verdicts"][-1]["verdict"]}
         # the SDK has been seen to raise here, and a document is not lost to that
         with suppress(Exception):
-            for key, told in values.items():
-                self._client.create_feedback(trace, key=key, trace_id=trace, **told)
+            for key, value in values.items():
+                self._client.create_feedback(trace, key=key, trace_id=trace, **value)
 
     def close(self) -> None:
         """Send what is waiting, within `CLOSE_S`; then let go, whatever is left."""
@@ -233,14 +233,14 @@ def langsmith_client(endpoint: str, env: Mapping[str, str], sending: Sending) ->
     logging.getLogger("langsmith").addHandler(logging.NullHandler())
     # it would be found by one more request, and runs carry their project already
     warnings.filterwarnings("ignore", message="Creating feedback for a run without session_id")
-    masked = _mask(env)
+    mask = _mask(env)
     return Client(
         endpoint,
         api_key=_key(env),
         session=sending.session(),
         retry_config=Retry(total=0),
-        anonymizer=masked,
-        hide_inputs=_brief_state if masked is None else None,
+        anonymizer=mask,
+        hide_inputs=_brief_state if mask is None else None,
         omit_traced_runtime_info=True,
         info={  # pinned, so that no GET /info is sent
             "version": _SPEAKS,

@@ -24,11 +24,11 @@ class Sending:
 
     Args:
         timeout_s: Longest wait for a connection, and for an answer.
-        given_up: Called once with the reason when nothing more will be sent.
+        on_giving_up: Called once with the reason when nothing more will be sent.
     """
 
-    def __init__(self, timeout_s: float, given_up: Callable[[str], None]) -> None:
-        self._timeout_s, self._given_up = timeout_s, given_up
+    def __init__(self, timeout_s: float, on_giving_up: Callable[[str], None]) -> None:
+        self._timeout_s, self._on_giving_up = timeout_s, on_giving_up
         self._lock = threading.Lock()
         self._in_a_row = 0
         self._deadline: float | None = None
@@ -46,18 +46,18 @@ class Sending:
             return self._timeout_s
         return max(0.0, min(self._timeout_s, self._deadline - time.monotonic()))
 
-    def worked(self) -> None:
+    def note_answer(self) -> None:
         """An answer came."""
         self._in_a_row = 0
 
-    def failed(self, why: str, *, for_good: bool = False) -> None:
+    def note_failure(self, why: str, *, for_good: bool = False) -> None:
         """A request came to nothing; after too many in a row, or one that was refused, no more are sent."""
         with self._lock:
             self._in_a_row += 1
             if self.closed or not (for_good or self._in_a_row >= MAX_FAILURES):
                 return
             self.closed = True
-        self._given_up(why)
+        self._on_giving_up(why)
 
     def session(self) -> requests.Session:
         """A session for the SDK's client that keeps to all this."""
@@ -74,7 +74,7 @@ class Sending:
                 try:
                     answer = super().request(method, url, *args, **kwargs)
                 except requests.RequestException as error:
-                    sending.failed(f"{type(error).__name__}: {str(error)[:120]}")
+                    sending.note_failure(f"{type(error).__name__}: {str(error)[:120]}")
                     raise
                 _judge(sending, answer.status_code)
                 return answer
@@ -84,8 +84,8 @@ class Sending:
 
 def _judge(sending: Sending, status: int) -> None:
     if status in _REFUSED:
-        sending.failed(f"the key was refused (HTTP {status})", for_good=True)
+        sending.note_failure(f"the key was refused (HTTP {status})", for_good=True)
     elif status == 429 or status >= 500:
-        sending.failed(f"HTTP {status}")
+        sending.note_failure(f"HTTP {status}")
     else:
-        sending.worked()
+        sending.note_answer()

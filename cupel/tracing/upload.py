@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -45,25 +46,29 @@ def upload_experiment(
     Raises:
         SettingError: If the endpoint cannot be reached or refuses.
     """
-    endpoint = where(env)
-    if problem := reachable(endpoint):
-        raise SettingError(f"{endpoint} cannot be reached ({problem}); the local result stands")
-    client = langsmith_client(endpoint, env, Sending(UPLOAD_S, lambda _: None))
-    try:
-        return _send(
-            client,
-            dataset=dataset,
-            experiment=experiment,
-            examples=examples,
-            rows=rows,
-            figures=figures,
-            feedback=feedback or {},
-        )
-    except Exception as error:
-        raise SettingError(f"{endpoint}: {type(error).__name__}: {error}; the local result stands") from error
-    finally:
-        client.flush(timeout=UPLOAD_S)
-        client.close(timeout=UPLOAD_S)
+    with _client(env, kept="result") as client:
+        dataset_id, ids = _dataset(client, dataset, examples)
+        name = f"{experiment}-{uuid.uuid4().hex[:8]}"
+        client.create_project(name, reference_dataset_id=dataset_id, metadata={**figures})
+        when = datetime.now(UTC)
+        for item in examples:
+            run = uuid.uuid4()
+            client.create_run(
+                "enrich",
+                item["inputs"],
+                "chain",
+                project_name=name,
+                id=run,
+                trace_id=run,
+                dotted_order=f"{when:%Y%m%dT%H%M%S%fZ}{run}",
+                reference_example_id=ids[item["id"]],
+                outputs=rows.get(item["id"]) or {},
+                start_time=when,
+                end_time=when,
+            )
+            for key, score in (feedback or {}).get(item["id"], {}).items():
+                client.create_feedback(run, key=key, score=score, trace_id=run)
+        return name
 
 
 def upload_examples(env: Mapping[str, str], dataset: str, examples: list[dict[str, Any]]) -> str:
@@ -72,17 +77,23 @@ def upload_examples(env: Mapping[str, str], dataset: str, examples: list[dict[st
     Raises:
         SettingError: If the endpoint cannot be reached or refuses.
     """
+    with _client(env, kept="data set") as client:
+        return str(_dataset(client, dataset, examples)[0])
+
+
+@contextmanager
+def _client(env: Mapping[str, str], *, kept: str) -> Iterator[Client]:
+    """A client for one upload; its failures say that what is `kept` here is not lost."""
     endpoint = where(env)
     if problem := reachable(endpoint):
-        raise SettingError(f"{endpoint} cannot be reached ({problem}); the local data set stands")
+        raise SettingError(f"{endpoint} cannot be reached ({problem}); the local {kept} stands")
     client = langsmith_client(endpoint, env, Sending(UPLOAD_S, lambda _: None))
     try:
-        return str(_dataset(client, dataset, examples)[0])
+        yield client
     except Exception as error:
-        raise SettingError(
-            f"{endpoint}: {type(error).__name__}: {error}; the local data set stands"
-        ) from error
+        raise SettingError(f"{endpoint}: {type(error).__name__}: {error}; the local {kept} stands") from error
     finally:
+        client.flush(timeout=UPLOAD_S)
         client.close(timeout=UPLOAD_S)
 
 
@@ -90,49 +101,15 @@ def _dataset(
     client: Client, name: str, examples: list[dict[str, Any]]
 ) -> tuple[uuid.UUID, dict[str, uuid.UUID]]:
     """The data set's id, and the id of each example's copy in it."""
-    found = client.read_dataset(dataset_name=name) if client.has_dataset(dataset_name=name) else None
-    made = found or client.create_dataset(name, description="made by cupel")
-    ids = {item["id"]: uuid.uuid5(made.id, item["id"]) for item in examples}
-    known = {example.id for example in client.list_examples(dataset_id=made.id)} if found else set()
+    before = client.read_dataset(dataset_name=name) if client.has_dataset(dataset_name=name) else None
+    dataset = before or client.create_dataset(name, description="made by cupel")
+    ids = {item["id"]: uuid.uuid5(dataset.id, item["id"]) for item in examples}
+    there = {example.id for example in client.list_examples(dataset_id=dataset.id)} if before else set()
     new = [
         {"id": ids[item["id"]], "inputs": item["inputs"], "outputs": item["outputs"]}
         for item in examples
-        if ids[item["id"]] not in known
+        if ids[item["id"]] not in there
     ]
     if new:
-        client.create_examples(dataset_id=made.id, examples=new)
-    return made.id, ids
-
-
-def _send(
-    client: Client,
-    *,
-    dataset: str,
-    experiment: str,
-    examples: list[dict[str, Any]],
-    rows: Mapping[str, Any],
-    figures: Mapping[str, float],
-    feedback: Mapping[str, Mapping[str, float]],
-) -> str:
-    dataset_id, ids = _dataset(client, dataset, examples)
-    name = f"{experiment}-{uuid.uuid4().hex[:8]}"
-    client.create_project(name, reference_dataset_id=dataset_id, metadata={**figures})
-    when = datetime.now(UTC)
-    for item in examples:
-        run = uuid.uuid4()
-        client.create_run(
-            "enrich",
-            item["inputs"],
-            "chain",
-            project_name=name,
-            id=run,
-            trace_id=run,
-            dotted_order=f"{when:%Y%m%dT%H%M%S%fZ}{run}",
-            reference_example_id=ids[item["id"]],
-            outputs=rows.get(item["id"]) or {},
-            start_time=when,
-            end_time=when,
-        )
-        for key, score in feedback.get(item["id"], {}).items():
-            client.create_feedback(run, key=key, score=score, trace_id=run)
-    return name
+        client.create_examples(dataset_id=dataset.id, examples=new)
+    return dataset.id, ids

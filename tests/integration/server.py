@@ -8,9 +8,12 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+from cupel.testing.provider import ScriptedProvider
 
 START_S = 90
 
@@ -46,6 +49,18 @@ def langgraph_server(folder: Path, env: Mapping[str, str], log: Path) -> Iterato
             with suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=20)
             process.kill()
+
+
+@contextmanager
+def project_server(folder: Path, answer: Callable[[dict[str, Any]], Any]) -> Iterator[str]:
+    """The server of a project whose models a script answers; nothing may have blocked its loop."""
+    config = folder / "langgraph.json"
+    config.write_text(config.read_text().replace('"env": ".env"', '"env": {}'))
+    (folder / "pyproject.toml").write_text('[project]\nname = "study"\nversion = "0"\n')
+    log = folder / "server.log"
+    with ScriptedProvider(answer) as provider, langgraph_server(folder, provider.environment(), log) as url:
+        yield url
+    assert "BlockingError" not in log.read_text()
 
 
 def _ready(url: str, process: subprocess.Popen[bytes], log: Path) -> str:

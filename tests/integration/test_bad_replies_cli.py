@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 
-from cupel.testing.provider import RawReply, ScriptedProvider
-from cupel.testing.replies import completion
+from cupel.testing.provider import ScriptedProvider
+from cupel.testing.replies import RawReply, completion
 from tests.integration.cascade import record
 from tests.integration.test_run_cli import MODELS, answer, run
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 
 import pytest
 import sqlalchemy.exc
@@ -26,13 +27,12 @@ MODELS = ["--cheap-model", "openai:cheap", "--strong-model", "openai:strong", "-
 @pytest.fixture
 def url():
     """A database of the test's own, or a skip."""
-    made = database(SERVER)
-    try:
-        url = made.__enter__()
-    except sqlalchemy.exc.SQLAlchemyError as error:
-        pytest.skip(f"no PostgreSQL at {SERVER}: {str(error).splitlines()[0]}")
-    yield url
-    made.__exit__(None, None, None)
+    with ExitStack() as stack:
+        try:
+            url = stack.enter_context(database(SERVER))
+        except sqlalchemy.exc.SQLAlchemyError as error:
+            pytest.skip(f"no PostgreSQL at {SERVER}: {str(error).splitlines()[0]}")
+        yield url
 
 
 def answer(body):

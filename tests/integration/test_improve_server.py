@@ -13,9 +13,8 @@ from langgraph_sdk import get_client
 from cupel.cli.pull_prompts import pull_from_studio
 from cupel.errors import InputError
 from cupel.improvement.campaign import ledger_of
-from cupel.testing.provider import ScriptedProvider
 from tests.integration.improvement import GOOD_RULE, TASK, extractor, made_project, rewriter, speeches, write
-from tests.integration.server import langgraph_server
+from tests.integration.server import project_server
 
 pytestmark = [pytest.mark.door, pytest.mark.asyncio(loop_scope="module")]
 CONTEXT = {
@@ -43,20 +42,15 @@ def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     made_project(folder)
     write(folder / "speeches.jsonl", speeches(60))
-    config = (folder / "langgraph.json").read_text().replace('"env": ".env"', '"env": {}')
-    (folder / "langgraph.json").write_text(config)
-    (folder / "pyproject.toml").write_text('[project]\nname = "study"\nversion = "0"\n')
-    log = Path(folder) / "server.log"
-    with ScriptedProvider(answer) as provider, langgraph_server(folder, provider.environment(), log) as url:
+    with project_server(folder, answer) as url:
         yield url, folder
-    assert "BlockingError" not in log.read_text()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def client(server):
     """An SDK client of the server."""
-    async with get_client(url=server[0], api_key=None) as made:
-        yield made
+    async with get_client(url=server[0], api_key=None) as client:
+        yield client
 
 
 async def test_studio_gets_a_form_and_a_drawing(client, subtests):

@@ -81,7 +81,7 @@ def test_two_runs_on_one_run_log_lose_nothing_and_pay_nothing_twice(folder):
 @pytest.mark.parametrize("seed", range(2))
 def test_every_fault_at_once_leaves_every_row_an_outcome_and_nothing_wrong_accepted(folder, seed):
     """With a tenth of each fault together, and hangs cut by the timeout, the run ends and what is accepted is right."""
-    from cupel.testing.provider import FAULTS
+    from cupel.testing.faults import FAULTS
 
     faults = {name: 0.04 for name in FAULTS if name not in {"http_401", "http_404"}}
     with ScriptedProvider(answer, faults=faults, seed=seed) as provider:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from langgraph_sdk import get_client
 
-from cupel.testing.provider import ScriptedProvider
 from tests.conftest import ROOT
 from tests.integration.cascade import ACCEPTS, CANNOT_TELL, CLAIM, TEXT, record
-from tests.integration.server import langgraph_server
+from tests.integration.server import project_server
 
 pytestmark = [pytest.mark.door, pytest.mark.asyncio(loop_scope="module")]
 ROLES = {f"{role}_model": f"openai:{role}" for role in ("cheap", "strong", "judge", "refiner")}
@@ -33,20 +31,16 @@ def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("project")
     for name in ("graphs", "nodes", "prompts"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    config = (ROOT / "langgraph.json").read_text().replace('"env": ".env"', '"env": {}')
-    (folder / "langgraph.json").write_text(config)
-    (folder / "pyproject.toml").write_text('[project]\nname = "study"\nversion = "0"\n')
-    log = Path(folder) / "server.log"
-    with ScriptedProvider(answer) as provider, langgraph_server(folder, provider.environment(), log) as url:
+    shutil.copy(ROOT / "langgraph.json", folder)
+    with project_server(folder, answer) as url:
         yield url
-    assert "BlockingError" not in log.read_text()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def client(server):
     """An SDK client of the server."""
-    async with get_client(url=server, api_key=None) as made:
-        yield made
+    async with get_client(url=server, api_key=None) as client:
+        yield client
 
 
 async def test_studio_gets_a_form_for_input_settings_and_output(client):

@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from cupel._gc import THRESHOLDS, seldom_collected
+from cupel._gc import THRESHOLDS, collect_seldom
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def usual():
 
 def test_inside_it_is_asked_less_often_and_afterwards_as_before():
     """The thresholds are raised, and put back."""
-    with seldom_collected():
+    with collect_seldom():
         assert gc.get_threshold() == THRESHOLDS
 
     assert gc.get_threshold() == (700, 10, 10)
@@ -28,7 +28,7 @@ def test_inside_it_is_asked_less_often_and_afterwards_as_before():
 
 def test_two_runs_at_once_may_end_in_any_order():
     """The thresholds found first come back when the last run has ended."""
-    first, second = seldom_collected(), seldom_collected()
+    first, second = collect_seldom(), collect_seldom()
     first.__enter__()
     second.__enter__()
     first.__exit__(None, None, None)
@@ -43,5 +43,5 @@ def test_two_runs_at_once_may_end_in_any_order():
 def test_what_its_owner_chose_stays(own):
     """A collector that is off is not switched on, and none is asked more often."""
     gc.set_threshold(*own)
-    with seldom_collected():
+    with collect_seldom():
         assert gc.get_threshold() == own

@@ -192,7 +192,7 @@ class Batcher:
         # Four ways in: it was given up as hopeless and is sent alone; its answer came while nobody waited; it is in a job
         # that an earlier process, or another run on this log, has sent; or it is new and takes its place in the wave.
         key = caller.request.key
-        logged = await self._log.known(key)
+        logged = await self._log.request(key)
         if logged is not None:
             if logged.state == "live":
                 return False
@@ -222,8 +222,8 @@ class Batcher:
             return await live()
 
     def _release(self, caller: _Caller) -> None:
-        if caller.reservation is not None and self._budget is not None:
-            self._budget.release(caller.reservation)
+        if caller.reservation is not None:
+            caller.reservation.settle(0.0)
             caller.reservation = None
 
     # ---- waves
@@ -265,12 +265,12 @@ class Batcher:
         """A job has ended: commit its answers, wake who waits for them, park the rest again or send it alone."""
         # Committed before anybody is woken: whoever goes on may be killed, and its answer must be there already.
         if results.answers:
-            await self._log.answered(results.answers)
+            await self._log.save_answers(results.answers)
         for stored in results.answers:
             self._settle(stored)
         for again, live in ((results.again, False), (results.alone, True)):
             if again:
-                await self._log.unanswered([request.key for request in again], live=live)
+                await self._log.ask_again([request.key for request in again], live=live)
         for request in (*results.again, *results.alone):
             self._put_back(request, live=request in results.alone)
 

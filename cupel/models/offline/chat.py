@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, SystemMessage
 from langchain_core.messages.ai import UsageMetadata
@@ -29,23 +27,8 @@ class OfflineBaseline(BaseChatModel):
     document's first two sentences.
     """
 
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,  # noqa: ARG002  # LangChain's signature
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002  # LangChain's signature
-        **kwargs: Any,
-    ) -> ChatResult:
-        # off the loop: the first answer reads VADER's lexicon from disk
-        return await asyncio.to_thread(_answer, messages, kwargs)
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,  # noqa: ARG002  # LangChain's signature
-        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002  # LangChain's signature
-        **kwargs: Any,
-    ) -> ChatResult:
+    # LangChain calls it off the loop for who awaits: the first answer reads VADER's lexicon from disk
+    def _generate(self, messages: list[BaseMessage], *_: Any, **kwargs: Any) -> ChatResult:
         return _answer(messages, kwargs)
 
     @property
@@ -79,13 +62,13 @@ def _read_prompt(messages: Sequence[BaseMessage]) -> tuple[str, str]:
     """
     for message in reversed(messages):
         text = str(message.text)
-        if not isinstance(message, SystemMessage) and (found := _DOCUMENT.search(text)):
-            return text[: found.start()], found[1]
+        if not isinstance(message, SystemMessage) and (match := _DOCUMENT.search(text)):
+            return text[: match.start()], match[1]
     return "", str(messages[-1].text) if messages else ""
 
 
 def _usage(messages: Sequence[BaseMessage], schema: Any, text: str) -> UsageMetadata:
     asked = sum(estimate_tokens(str(each.text)) for each in messages)
     asked += estimate_tokens(json.dumps(schema), json=True) if schema else 0
-    given = estimate_tokens(text, json=bool(schema))
-    return UsageMetadata(input_tokens=asked, output_tokens=given, total_tokens=asked + given)
+    reply = estimate_tokens(text, json=bool(schema))
+    return UsageMetadata(input_tokens=asked, output_tokens=reply, total_tokens=asked + reply)

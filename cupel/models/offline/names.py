@@ -96,9 +96,9 @@ def label_kinds(labels: Sequence[str]) -> dict[str, str]:
     >>> label_kinds(["person", "place", "other"])
     {'PER': 'person', 'LOC': 'place', 'MISC': 'other'}
     """
-    found: dict[str, str] = {}
+    label_of: dict[str, str] = {}
     for label in labels:
         kind = next((kind for kind, starts in _KINDS if label.upper().startswith(starts)), None)
         if kind:
-            found.setdefault(kind, label)
-    return found
+            label_of.setdefault(kind, label)
+    return label_of

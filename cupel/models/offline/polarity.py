@@ -26,8 +26,8 @@ def poles(labels: Sequence[str]) -> dict[str, int] | None:
     >>> poles(["favor", "against", "none"]), poles(["fact", "opinion"])
     ({'favor': 1, 'against': -1, 'none': 0}, None)
     """
-    found = {label: _POLES[label.lower()] for label in labels if label.lower() in _POLES}
-    return found if {1, -1} <= set(found.values()) else None
+    sides = {label: _POLES[label.lower()] for label in labels if label.lower() in _POLES}
+    return sides if {1, -1} <= set(sides.values()) else None
 
 
 @functools.cache
@@ -43,22 +43,22 @@ def leanings(units: Sequence[Unit]) -> list[tuple[float, Unit]]:
     return [(_compound()(unit.text), unit) for unit in units]
 
 
-def leaning_label(found: Sequence[tuple[float, Unit]], known: Mapping[str, int]) -> str:
+def leaning_label(scored: Sequence[tuple[float, Unit]], sides: Mapping[str, int]) -> str:
     """The label on whose side the units lean on average.
 
     If on neither, `mixed` where some lean far to either side, else another neutral label, where there are any.
     """
-    scores = [score for score, _ in found]
+    scores = [score for score, _ in scored]
     mean = sum(scores) / len(scores) if scores else 0.0
     wanted = 0 if abs(mean) < SURE else int(math.copysign(1, mean))
-    fitting = [label for label, pole in known.items() if pole == wanted] or list(known)
+    fitting = [label for label, pole in sides.items() if pole == wanted] or list(sides)
     torn = bool(scores) and min(scores) < -FAR and max(scores) > FAR
     return next((label for label in fitting if (label == "mixed") == torn), fitting[0])
 
 
-def furthest(found: Sequence[tuple[float, Unit]], pole: int, count: int) -> list[Unit]:
+def furthest(scored: Sequence[tuple[float, Unit]], pole: int, count: int) -> list[Unit]:
     """The units that lean furthest to one side, in reading order; none for a neutral one."""
     on_it = sorted(
-        ((pole * score, unit) for score, unit in found if pole * score > SURE), key=lambda pair: -pair[0]
+        ((pole * score, unit) for score, unit in scored if pole * score > SURE), key=lambda pair: -pair[0]
     )
     return sorted((unit for _, unit in on_it[:count]), key=lambda unit: unit.start)

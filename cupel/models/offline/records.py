@@ -57,12 +57,12 @@ class Filler:
         """The record, made in an order that lets later fields lean on earlier ones."""
         properties = resolve(self.schema, self.schema).get("properties", {})
         nodes = {name: resolve(node, self.schema) for name, node in properties.items()}
-        shared = self._shared_out([name for name, node in nodes.items() if type_of(node) == "array"])
-        made = {
+        shared = self._share_out([name for name, node in nodes.items() if type_of(node) == "array"])
+        values = {
             name: self._top(nodes[name], name, shared)
             for name in sorted(nodes, key=lambda n: self._turn(nodes[n]))
         }
-        return {name: made[name] for name in nodes}
+        return {name: values[name] for name in nodes}
 
     def _turn(self, node: Schema) -> int:
         """Labels first, then lists with ids, then what may refer to them."""
@@ -78,11 +78,11 @@ class Filler:
         item = item_of(node, self.schema)
         kinds = self._kinds(item, name)
         if kinds:
-            found = [self._named(item, each, kinds) for each in self._names if _wants(each, name, kinds)]
+            items = [self._of_name(item, each, kinds) for each in self._names if _wants(each, name, kinds)]
         else:
             chosen = shared[name] if name in shared else self._units_for(item)
-            found = [self._item(item, name, unit, number) for number, unit in enumerate(chosen, 1)]
-        return within(node, found, spare=lambda: self._value(item, name, []))
+            items = [self._item(item, name, unit, number) for number, unit in enumerate(chosen, 1)]
+        return within(node, items, spare=lambda: self._value(item, name, []))
 
     @functools.cached_property
     def _clauses(self) -> list[Unit]:
@@ -90,7 +90,7 @@ class Filler:
 
     # which sentences go where
 
-    def _shared_out(self, lists: Sequence[str]) -> dict[str, list[Unit]]:
+    def _share_out(self, lists: Sequence[str]) -> dict[str, list[Unit]]:
         """Clauses shared out among the lists the prompt defines, such as claims and premises."""
         shares: dict[str, list[Unit]] = {name: [] for name in lists if self.teaching.defines(name)}
         for unit in self._clauses if shares else ():
@@ -136,39 +136,39 @@ class Filler:
     # one value
 
     def _top_label(self, node: Schema, name: str) -> Any:
-        known = poles(labels_of(node))
-        if known is None:
+        sides = poles(labels_of(node))
+        if sides is None:
             return self._label(node, name, self._sentences)
-        label = leaning_label(self._on_topic, known)
-        self._pole = known[label] if self._pole is None else self._pole
+        label = leaning_label(self._on_topic, sides)
+        self._pole = sides[label] if self._pole is None else self._pole
         return label
 
-    def _label(self, node: Schema, name: str, given: Sequence[Unit]) -> Any:
+    def _label(self, node: Schema, name: str, source: Sequence[Unit]) -> Any:
         labels, null = labels_of(node), None in node["enum"]
         if not labels:
             return None if null else node["enum"][0]
-        known = poles(labels)
-        if known is not None:
-            return leaning_label(leanings(given), known)
-        whole = Unit(0, " ".join(unit.text for unit in given), "", asserts=True)
+        sides = poles(labels)
+        if sides is not None:
+            return leaning_label(leanings(source), sides)
+        whole = Unit(0, " ".join(unit.text for unit in source), "", asserts=True)
         label, score = self._nearness.nearest(whole, name, labels)
         return None if null and score <= 0 else label
 
-    def _named(self, item: Schema, name: Name, kinds: Mapping[str, str]) -> Any:
+    def _of_name(self, item: Schema, name: Name, kinds: Mapping[str, str]) -> Any:
         label = kinds.get(name.kind) or kinds.get("MISC") or next(iter(kinds.values()))
         return self._value(item, "", [Unit(name.start, name.text, "", asserts=True)], label=label)
 
     def _item(self, node: Schema, name: str, unit: Unit, number: int) -> Any:
-        made = self._value(node, name, [unit], number=number)
-        if isinstance(made, dict) and isinstance(made.get("id"), int):
-            self._placed.append((unit.start, made["id"]))
-        return made
+        value = self._value(node, name, [unit], number=number)
+        if isinstance(value, dict) and isinstance(value.get("id"), int):
+            self._placed.append((unit.start, value["id"]))
+        return value
 
     def _value(
         self,
         node: Schema,
         name: str,
-        given: Sequence[Unit],
+        source: Sequence[Unit],
         depth: int = 0,
         *,
         label: str = "",
@@ -178,49 +178,49 @@ class Filler:
         if "const" in node:
             return node["const"]
         if "enum" in node:
-            return label if label in node["enum"] else self._label(node, name, given)
+            return label if label in node["enum"] else self._label(node, name, source)
         if depth >= MAX_DEPTH and is_nullable(node):
             return None
         if type_of(node) == "object":
             fields = node.get("properties", {}).items()
             return {
-                key: self._value(child, key, given, depth + 1, label=label, number=number)
+                key: self._value(child, key, source, depth + 1, label=label, number=number)
                 for key, child in fields
             }
         if type_of(node) == "array":
-            return self._inner_list(node, name, given, depth)
-        return self._scalar(node, name, given, number)
+            return self._inner_list(node, name, source, depth)
+        return self._scalar(node, name, source, number)
 
-    def _inner_list(self, node: Schema, name: str, given: Sequence[Unit], depth: int) -> list[Any]:
+    def _inner_list(self, node: Schema, name: str, source: Sequence[Unit], depth: int) -> list[Any]:
         item = item_of(node, self.schema)
         quotes = type_of(item) == "string" and "enum" not in item and is_quote_name(name)
-        made = [self._value(item, name, [unit], depth + 1) for unit in (given if quotes else ())]
-        return within(node, made, spare=lambda: self._value(item, name, given, depth + 1))
+        items = [self._value(item, name, [unit], depth + 1) for unit in (source if quotes else ())]
+        return within(node, items, spare=lambda: self._value(item, name, source, depth + 1))
 
-    def _scalar(self, node: Schema, name: str, given: Sequence[Unit], number: int) -> Any:
+    def _scalar(self, node: Schema, name: str, source: Sequence[Unit], number: int) -> Any:
         kind = type_of(node)
         if kind in ("integer", "number"):
-            return self._number(node, name, given, number)
+            return self._number(node, name, source, number)
         if kind == "boolean":
             return None if is_nullable(node) else False
         if kind == "null" or (is_nullable(node) and not is_quote_name(name)):
             return None
-        return given[0].text if given else None if is_nullable(node) else ""
+        return source[0].text if source else None if is_nullable(node) else ""
 
-    def _number(self, node: Schema, name: str, given: Sequence[Unit], number: int) -> Any:
+    def _number(self, node: Schema, name: str, source: Sequence[Unit], number: int) -> Any:
         if name == "id" and number:
             return number
         if is_nullable(node):
-            return self._nearest_id(given) if name in _REFERENCES else None
-        stated = re.search(r"\d+", given[0].text) if given else None
+            return self._nearest_id(source) if name in _REFERENCES else None
+        stated = re.search(r"\d+", source[0].text) if source else None
         value = max(int(stated[0]) if stated else 0, node.get("minimum", 0))
         return min(value, node.get("maximum", value))
 
-    def _nearest_id(self, given: Sequence[Unit]) -> int | None:
+    def _nearest_id(self, source: Sequence[Unit]) -> int | None:
         """The id of the item that stands nearest in the document."""
-        if not self._placed or not given:
+        if not self._placed or not source:
             return None
-        return min(self._placed, key=lambda place: abs(place[0] - given[0].start))[1]
+        return min(self._placed, key=lambda place: abs(place[0] - source[0].start))[1]
 
 
 def _wants(name: Name, field_name: str, kinds: Mapping[str, str]) -> bool:

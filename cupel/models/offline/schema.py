@@ -39,8 +39,8 @@ def _refer(reference: str, root: Schema) -> Schema:
     node: Any = root
     for part in reference.removeprefix("#").split("/")[1:]:
         node = node.get(part, {})
-    found: Schema = node
-    return found
+    target: Schema = node
+    return target
 
 
 def item_of(node: Schema, root: Schema) -> Schema:

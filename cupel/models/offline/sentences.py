@@ -59,8 +59,8 @@ def _spans_of_line(line: str, offset: int) -> Iterator[Span]:
 
 def units(text: str, spans: Sequence[Span], *, clauses: bool) -> list[Unit]:
     """The sentences, or their clauses, with something in them."""
-    found = [_unit(text, *part) for span in spans for part in (_clauses(text, *span) if clauses else [span])]
-    return [unit for unit in found if unit.text]
+    parts = [_unit(text, *part) for span in spans for part in (_clauses(text, *span) if clauses else [span])]
+    return [unit for unit in parts if unit.text]
 
 
 def _clauses(text: str, start: int, end: int) -> Iterator[Span]:

@@ -7,6 +7,8 @@ from typing import Any
 
 from rapidfuzz import fuzz
 
+from cupel.metrics import best_pairs
+
 OFFSETS: frozenset[str] = frozenset({"start", "end"})
 """Fields that say where and not what; two models may quote the same words at other places."""
 
@@ -79,61 +81,12 @@ def _lists(first: Sequence[Any], second: Sequence[Any], ignore: Collection[str])
 
 
 def best_total(similarity: Sequence[Sequence[float]]) -> float:
-    """Largest sum over one-to-one pairs of rows and columns; the rest stay alone.
-
-    The shortest-augmenting-path form of the Hungarian method, O(n²m); an item is never used twice.
-
-    Source: Jonker & Volgenant, Computing 1987.
+    """Largest sum over one-to-one pairs of rows and columns; the rest stay alone, none is used twice.
 
     >>> best_total([[0.9, 0.8], [0.8, 0.0]])
     1.6
     """
-    rows: Sequence[Sequence[float]] = similarity
-    if len(rows) > len(rows[0]):
-        rows = list(zip(*similarity, strict=True))
-    pairs = _assign([[-value for value in row] for row in rows])
-    return float(sum(rows[row][column] for row, column in enumerate(pairs)))
-
-
-def _assign(cost: Sequence[Sequence[float]]) -> list[int]:
-    """The column of each row at least total cost; needs no more rows than columns."""
-    width = len(cost[0])
-    row_price, column_price = [0.0] * (len(cost) + 1), [0.0] * (width + 1)
-    owner = [0] * (width + 1)  # 1-based row of each column; column 0 holds the row being placed
-    for row in range(1, len(cost) + 1):
-        owner[0] = row
-        _augment(cost, row_price, column_price, owner)
-    columns = [0] * len(cost)
-    for column, row in enumerate(owner[1:]):
-        if row:
-            columns[row - 1] = column
-    return columns
-
-
-def _augment(
-    cost: Sequence[Sequence[float]], row_price: list[float], column_price: list[float], owner: list[int]
-) -> None:
-    width = len(column_price) - 1
-    slack, came_from, done = [float("inf")] * (width + 1), [0] * (width + 1), [False] * (width + 1)
-    column = 0
-    while owner[column]:
-        done[column] = True
-        row, delta, nearest = owner[column], float("inf"), 0
-        for j in range(1, width + 1):
-            if done[j]:
-                continue
-            reduced = cost[row - 1][j - 1] - row_price[row] - column_price[j]
-            if reduced < slack[j]:
-                slack[j], came_from[j] = reduced, column
-            if slack[j] < delta:
-                delta, nearest = slack[j], j
-        for j in range(width + 1):
-            if done[j]:
-                row_price[owner[j]] += delta
-                column_price[j] -= delta
-            else:
-                slack[j] -= delta
-        column = nearest
-    while column:
-        owner[column] = owner[came_from[column]]
-        column = came_from[column]
+    # added up along the shorter side: the last digit of a float depends on the order
+    lengthwise = len(similarity) > len(similarity[0])
+    rows = list(zip(*similarity, strict=True)) if lengthwise else similarity
+    return float(sum(rows[row][column] for row, column in best_pairs(rows)))

@@ -8,14 +8,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from cupel.errors import InputError, NotEnoughDataError, SettingError
 from cupel.routing.confidence.combination import Feature, combined_features, raw_scores, single_feature
 from cupel.routing.confidence.maps import ScoreMap, fit_map
+from cupel.routing.rows import FloatArray
 from cupel.stats import auroc, brier, expected_calibration_error
-
-FloatArray = NDArray[np.float64]
 
 FEWEST_LABELS = 20
 """Fewer labels than this do not calibrate anything."""
@@ -65,6 +64,7 @@ class Calibration:
 
         Values that are None, NaN or absent count as missing.
         """
+        # asked for every document, and so without an array
         score, seen = 0.0, False
         for feature in self.features:
             value = signals.get(feature.name)
@@ -85,20 +85,6 @@ class Calibration:
         """
         table = _table(matrix, len(self.features))
         return self.score_map(raw_scores(table, self.features))
-
-    def applies_to(
-        self, *, task: str, prompt_version: str, model: str, signals: Sequence[str], field: str = ""
-    ) -> str | None:
-        """None where the calibration is valid for these, else what changed, for the warning."""
-        now = Binding(task=task, prompt_version=prompt_version, model=model, field=field)
-        changed = [
-            f"{what.replace('_', ' ')} was {before!r} and is {asdict(now)[what]!r}"
-            for what, before in asdict(self.binding).items()
-            if before != asdict(now)[what]
-        ]
-        if missing := sorted(set(self.signals) - set(signals)):
-            changed.append(f"signals no longer computed: {', '.join(missing)}")
-        return f"not calibrated: {'; '.join(changed)}; run `cupel calibrate` again" if changed else None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -184,7 +170,9 @@ def _out_of_fold(
     table: FloatArray, right: FloatArray, names: Sequence[str], folds: int, *, fallback: FloatArray
 ) -> FloatArray:
     """Probabilities from parts that did not see the record; `fallback` where a part cannot be fitted."""
+    # a seed of its own: the same labels give the same file
     part = np.random.default_rng(0).permutation(len(right)) % folds
+    # where the other parts lack one kind, or a signal throughout, nothing can be fitted: these stay in-sample
     predicted = fallback.copy()
     for k in range(folds):
         rest = part != k

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cupel.errors import SettingError
 from cupel.routing.confidence.maps import logit, logit_of
-
-FloatArray = NDArray[np.float64]
+from cupel.routing.rows import FloatArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,18 +50,14 @@ def combined_features(table: FloatArray, right: FloatArray, names: Sequence[str]
         SettingError: scikit-learn is missing.
     """
     bare = tuple(_bare_feature(name, table[:, k], right) for k, name in enumerate(names))
+    # that something could not be observed may tell as much as its value, so absence has a weight of its own
     values, absent = _transform(table, bare), np.isnan(table).astype(np.float64)
     design = np.column_stack([values, absent])
+    # in units of their spread, so that the ridge holds every column back alike
     scale = np.where(design.std(axis=0) > 0, design.std(axis=0), 1.0)
     weights = _logistic_weights(design / scale, right) / scale
     return tuple(
-        Feature(
-            name=feature.name,
-            fill=feature.fill,
-            weight=float(weights[k]),
-            missing_weight=float(weights[len(names) + k]),
-            as_logit=feature.as_logit,
-        )
+        replace(feature, weight=float(weights[k]), missing_weight=float(weights[len(names) + k]))
         for k, feature in enumerate(bare)
     )
 
@@ -79,11 +73,11 @@ def _logistic_weights(design: FloatArray, right: FloatArray) -> FloatArray:
 
 def _bare_feature(name: str, column: FloatArray, right: FloatArray) -> Feature:
     """A share enters as it is or as its log odds, whichever goes more nearly straight with the outcome."""
-    known = ~np.isnan(column)
-    seen = column[known]
+    is_there = ~np.isnan(column)
+    seen = column[is_there]
     if not len(seen):
         return Feature(name=name, fill=0.0, weight=1.0)
-    straighter = _is_share(seen) and _linear(logit(seen), right[known]) > _linear(seen, right[known])
+    straighter = _is_share(seen) and _linear(logit(seen), right[is_there]) > _linear(seen, right[is_there])
     return Feature(name=name, fill=float(seen.mean()), weight=1.0, as_logit=straighter)
 
 

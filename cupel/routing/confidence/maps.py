@@ -10,9 +10,8 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from cupel.routing.rows import FloatArray
 
 PLATT_BELOW = 200
 ISOTONIC_FROM = 1000
@@ -70,6 +69,7 @@ class ScoreMap:
         smooth = 0.5 * (1 + math.tanh(0.5 * (self.slope * score + self.offset)))
         if not self.knots:
             return smooth
+        # as np.interp does it: (score,) sorts before any knot of that score, and ends hold beyond the knots
         place = bisect_left(self.knots, (score,))
         if place in (0, len(self.knots)):
             stepped = self.knots[min(place, len(self.knots) - 1)][1]
@@ -110,9 +110,11 @@ def fit_platt(scores: FloatArray, correct: FloatArray, *, rounds: int = 50) -> t
     slope, so that records stay in their order while all get about the base rate.
     """
     wins, n = float(correct.sum()), len(correct)
+    # Platt's targets, short of 1 and 0: a sample that separates perfectly keeps a finite slope
     high, low = (wins + 1) / (wins + 2), 1 / (n - wins + 2)
     target = correct * high + (1 - correct) * low
     centre, scale = float(scores.mean()), float(scores.std()) or 1.0
+    # in units of the spread: the trace of ridge and the least slope then mean the same for any signal
     design = np.column_stack([(scores - centre) / scale, np.ones(n)])
     weights = _newton(design, target, ridge=np.array([1e-6, 0.0]), rounds=rounds)
     slope, offset = weights[0] / scale, weights[1] - weights[0] * centre / scale
@@ -130,6 +132,7 @@ def _newton(design: FloatArray, target: FloatArray, *, ridge: FloatArray, rounds
         gradient = design.T @ (p - target) + ridge * weights
         curvature = (design * (p * (1 - p) + 1e-9)[:, None]).T @ design + np.diag(ridge)
         step = np.linalg.solve(curvature, gradient)
+        # far from the optimum the curve is flat and a full Newton step flies off
         weights = weights - step * min(1.0, 5.0 / (np.abs(step).max() + 1e-12))
         if np.abs(step).max() < 1e-8:
             break
@@ -146,6 +149,7 @@ def centred_isotonic(scores: FloatArray, correct: FloatArray) -> tuple[tuple[flo
     pools: list[tuple[float, float, float]] = []
     for place, mean, size in zip(places, means, count, strict=True):
         pool = (float(place), float(mean), float(size))
+        # a place no better than the pool before it joins it, and the larger pool may then have to join the next
         while pools and pools[-1][1] >= pool[1]:
             pool = _merge(pools.pop(), pool)
         pools.append(pool)

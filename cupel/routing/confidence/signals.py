@@ -1,22 +1,20 @@
 """What a node can observe about one record, as numbers; higher always means more trustworthy.
 
 Nodes make the calls and hand the results in; nothing here calls a model. A signal that could not be observed
-is None, never 0. Each registered signal says how many further model calls it costs a document.
+is None, never 0. Most cost no further call: `agreement`, `self_verified` and `self_consistency` need results of
+calls that a document is billed for. A new signal is a function here and its place in `SIGNALS`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 from cupel.errors import SettingError
 from cupel.routing.confidence.agreement import record_agreement
 from cupel.text import is_grounded
-
-CallsFrom = Literal["second_record", "verifications", "samples"]
-"""The part of `Observed` whose calls a signal needs, and is billed for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,24 +39,9 @@ class Observed:
     """Further records of the same model and prompt at a temperature above 0."""
     self_report: float | None = None
     """The model's own confidence, in [0, 1]; an input to a calibration, never a verdict alone."""
-    other: Mapping[str, Any] = field(default_factory=dict)
-    """Whatever a signal of one's own needs."""
 
 
 Signal = Callable[[Observed], float | None]
-
-
-@dataclass(frozen=True)
-class SignalSpec:
-    """A signal, what it costs and what it tells."""
-
-    name: str
-    compute: Signal
-    calls: int
-    """Further model calls per document beyond the cheap one: the default number where it can be set."""
-    needs: CallsFrom | None
-    """Whose calls these are; signals that share them are billed once."""
-    why: str
 
 
 def schema_valid(seen: Observed) -> float | None:
@@ -127,8 +110,8 @@ def self_verified(seen: Observed) -> float | None:
 def self_consistency(seen: Observed) -> float | None:
     """Mean agreement of the record with further samples of the same prompt."""
     scores = [record_agreement(seen.record, sample) for sample in seen.samples or ()]
-    known = [score for score in scores if score is not None]
-    return sum(known) / len(known) if known else None
+    compared = [score for score in scores if score is not None]
+    return sum(compared) / len(compared) if compared else None
 
 
 def self_report(seen: Observed) -> float | None:
@@ -137,45 +120,14 @@ def self_report(seen: Observed) -> float | None:
     return value if value is not None and 0 <= value <= 1 else None
 
 
-SIGNALS: dict[str, SignalSpec] = {
-    spec.name: spec
-    for spec in (
-        SignalSpec("schema_valid", schema_valid, 0, None, "the reply met the strict schema"),
-        SignalSpec("quotes_verbatim", quotes_verbatim, 0, None, "share of quotes found word for word"),
-        SignalSpec("quotes_grounded", quotes_grounded, 0, None, "share of quotes verbatim or normalised"),
-        SignalSpec("fields_filled", fields_filled, 0, None, "share of fields that hold something"),
-        SignalSpec("agreement", agreement, 1, "second_record", "a second cheap call says the same"),
-        SignalSpec("mean_logprob", mean_logprob, 0, None, "mean token probability"),
-        SignalSpec("min_logprob", min_logprob, 0, None, "probability of the least likely token"),
-        SignalSpec("token_certainty", token_certainty, 0, None, "minus the mean token entropy"),
-        SignalSpec("self_verified", self_verified, 8, "verifications", "the model says its record is right"),
-        SignalSpec("self_consistency", self_consistency, 4, "samples", "further samples say the same"),
-        SignalSpec("self_report", self_report, 0, None, "the confidence the model states"),
+SIGNALS: dict[str, Signal] = {
+    signal.__name__: signal
+    for signal in (
+        schema_valid, quotes_verbatim, quotes_grounded, fields_filled, agreement, mean_logprob, min_logprob,
+        token_certainty, self_verified, self_consistency, self_report,
     )
-}
-"""Every signal by name; `register` adds one of your own."""
-
-
-def register(
-    name: str, compute: Signal, *, calls: int = 0, needs: CallsFrom | None = None, why: str = ""
-) -> None:
-    """Add a signal of your own; it is used wherever its name is listed.
-
-    Args:
-        name: A new name.
-        compute: From what was observed to a number (higher is more trustworthy), or None where unknown.
-        calls: Further model calls it costs a document.
-        needs: Which calls those are, where it shares them with a built-in signal.
-        why: What it tells, for the report.
-
-    Raises:
-        SettingError: The name is taken, or `calls` is negative.
-    """
-    if name in SIGNALS:
-        raise SettingError(f"a signal called {name!r} exists already; choose another name")
-    if calls < 0:
-        raise SettingError(f"signal {name!r}: calls is {calls}; give 0 or more")
-    SIGNALS[name] = SignalSpec(name, compute, calls, needs, why)
+}  # fmt: skip
+"""Every signal by name."""
 
 
 def compute_signals(seen: Observed, names: Sequence[str]) -> dict[str, float | None]:
@@ -184,32 +136,13 @@ def compute_signals(seen: Observed, names: Sequence[str]) -> dict[str, float | N
     Raises:
         SettingError: An unknown name.
     """
-    return {name: _known(_spec(name).compute(seen)) for name in names}
+    for name in names:
+        if name not in SIGNALS:
+            raise SettingError(f"unknown signal {name!r}; there are {', '.join(sorted(SIGNALS))}")
+    return {name: _finite_or_none(SIGNALS[name](seen)) for name in names}
 
 
-def calls_needed(names: Sequence[str]) -> int:
-    """Further model calls per document for these signals together; shared calls count once.
-
-    >>> calls_needed(["schema_valid", "agreement"])
-    1
-    """
-    shared: dict[CallsFrom, int] = {}
-    own = 0
-    for spec in (_spec(name) for name in names):
-        if spec.needs is None:
-            own += spec.calls
-        else:
-            shared[spec.needs] = max(shared.get(spec.needs, 0), spec.calls)
-    return own + sum(shared.values())
-
-
-def _spec(name: str) -> SignalSpec:
-    if name not in SIGNALS:
-        raise SettingError(f"unknown signal {name!r}; there are {', '.join(sorted(SIGNALS))}")
-    return SIGNALS[name]
-
-
-def _known(value: float | None) -> float | None:
+def _finite_or_none(value: float | None) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
 
 

@@ -43,9 +43,10 @@ async def cluster_outcomes(
         SettingError: If Dask is not installed, or no scheduler answers.
     """
     order = order_of(runner.job, runner.project, wait=wait, run_id=runner.run_id)
-    async with _client(scheduler) as client, _tell(client, order.name) as workers:
+    async with _client(scheduler) as client:
+        workers = _Workers(client, order.name)
         sent: deque[tuple[list[Row], Any]] = deque()
-        ahead = AHEAD * max(1, sum((await _threads(client)).values()))
+        ahead = AHEAD * max(1, await _threads(client))
         for number, rows in enumerate(_parts(documents, runner.job.concurrency * 2)):
             sent.append((rows, None if runner.stop.requested else _submit(client, order, number, rows)))
             while len(sent) >= ahead:
@@ -54,11 +55,12 @@ async def cluster_outcomes(
         while sent:
             async for pair in _receive(runner, workers, *sent.popleft()):
                 yield pair
+        await workers.clear()
 
 
 def _submit(client: Any, order: Order, number: int, rows: list[Row]) -> Any:
-    told = [replace(row, values={}) for row in rows]
-    return client.submit(enrich_part, order, told, key=f"cupel-{order.name}-{number}", pure=False)
+    slim = [replace(row, values={}) for row in rows]
+    return client.submit(enrich_part, order, slim, key=f"cupel-{order.name}-{number}", pure=False)
 
 
 class _Workers:
@@ -79,13 +81,6 @@ class _Workers:
         with suppress(TimeoutError, OSError):
             async with asyncio.timeout(_CLEAR_S):
                 await self._client.run(clear, self._name, on_error="ignore")
-
-
-@asynccontextmanager
-async def _tell(client: Any, name: str) -> AsyncIterator[_Workers]:
-    workers = _Workers(client, name)
-    yield workers
-    await workers.clear()
 
 
 async def _receive(
@@ -146,18 +141,13 @@ async def _client(scheduler: str | None) -> AsyncIterator[Any]:
     dask: Any = importlib.import_module("distributed")
 
     if scheduler is None:
-        processes = os.cpu_count() or 1
         async with (
             dask.LocalCluster(
-                n_workers=processes,
-                threads_per_worker=2,
-                processes=True,
-                dashboard_address=None,
-                preload=["cupel.runs.cluster.quiet"],
-                asynchronous=True,
+                n_workers=os.cpu_count() or 1, threads_per_worker=2, processes=True, dashboard_address=None,
+                preload=["cupel.runs.cluster.quiet"], asynchronous=True,
             ) as cluster,
             dask.Client(cluster, asynchronous=True) as client,
-        ):
+        ):  # fmt: skip
             yield client
         return
     try:
@@ -170,9 +160,8 @@ async def _client(scheduler: str | None) -> AsyncIterator[Any]:
         await client.close()
 
 
-async def _threads(client: Any) -> dict[str, int]:
-    """Threads by worker, once there is one."""
+async def _threads(client: Any) -> int:
+    """Threads of all workers, once there is one."""
     async with asyncio.timeout(_START_S):
         await client.wait_for_workers(1)
-    threads: dict[str, int] = await client.nthreads()
-    return threads
+    return sum((await client.nthreads()).values())

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 ROWS_A_PARTITION = 100_000
 """The most rows of one partition: a row's position is made of its partition's number and its place in it."""
 
-_OUTCOME_ROLES = ("cheap", "strong", "judge", "refiner", "agreement", "fallback")
-
 
 def is_dask_frame(df: object) -> bool:
     """Whether this is a Dask DataFrame; Dask is not imported to find out.
@@ -66,14 +64,17 @@ def enrich_frame(
     meta = df._meta  # noqa: SLF001 - Dask's word for the empty frame that says its columns
     frame_rows(meta, text, id_column=doc_id, inputs=inputs)
     order = order_of(_resolve(job), project)
-    told = {"text": text, "id_column": doc_id, "inputs": dict(inputs)}
+    columns = {"text": text, "id_column": doc_id, "inputs": dict(inputs)}
     return df.map_partitions(
-        enrich_partition, order, told, meta=attach_columns(meta, [], job.task.name), enforce_metadata=False
+        enrich_partition, order, columns, meta=attach_columns(meta, [], job.task.name), enforce_metadata=False
     )
 
 
 def enrich_partition(
-    df: pd.DataFrame, order: Order, told: Mapping[str, Any], partition_info: Mapping[str, Any] | None = None
+    df: pd.DataFrame,
+    order: Order,
+    columns: Mapping[str, Any],
+    partition_info: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """One partition with the task's columns.
 
@@ -85,7 +86,7 @@ def enrich_partition(
         raise InputError(
             f"partition {number} has {len(df)} rows; repartition to at most {ROWS_A_PARTITION} rows each"
         )
-    table = frame_rows(df, **told)
+    table = frame_rows(df, **columns)
     rows = [replace(row, position=number * ROWS_A_PARTITION + row.position) for row in table]
     part = enrich_part(order, rows)
     if part.trouble is not None:
@@ -97,6 +98,5 @@ def _resolve(job: Job) -> Job:
     """The job with its models named, so that no worker's environment chooses others."""
     models = resolve_models(job.context, os.environ)
     check_models(models, os.environ)
-    named = models.all()
-    chosen = {f"{role}_model": named.get(role, "") for role in _OUTCOME_ROLES if named.get(role)}
-    return replace(job, context=job.context.model_copy(update=chosen))
+    named = {f"{role}_model": model for role, model in models.all().items() if not role.startswith("juror ")}
+    return replace(job, context=job.context.model_copy(update=named))

@@ -98,10 +98,10 @@ def require_database(env: Mapping[str, str], *, where: str = "") -> None:
     url = env.get("CUPEL_DATABASE_URL", "")
     if url.startswith(_DATABASES):
         return
-    found = f"it is {url.partition('://')[0]}://…" if url else "it is not set"
+    present = f"it is {url.partition('://')[0]}://…" if url else "it is not set"
     raise SettingError(
         f"a Dask run needs one PostgreSQL run log for all workers{where}: set CUPEL_DATABASE_URL to "
-        f"postgresql://USER@HOST/DATABASE, here and in the workers' environment ({found})"
+        f"postgresql://USER@HOST/DATABASE, here and in the workers' environment ({present})"
     )
 
 
@@ -121,10 +121,10 @@ class Trouble:
     def error(self) -> CupelError:
         """As an error of the same class, as far as there is one."""
         kind = getattr(cupel.errors, self.kind, CupelError)
-        made: CupelError = kind.__new__(kind)
-        Exception.__init__(made, self.text)
-        made.exit_code = self.exit_code
-        return made
+        error: CupelError = kind.__new__(kind)
+        Exception.__init__(error, self.text)
+        error.exit_code = self.exit_code
+        return error
 
 
 @dataclass(slots=True, kw_only=True)

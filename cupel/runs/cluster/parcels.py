@@ -71,10 +71,10 @@ def unpack(parcel: Parcel, within: Path | None = None) -> Project:
     Raises:
         ProjectError: If the content is not what was packed.
     """
-    found = hashlib.sha256(parcel.content).hexdigest()
-    if found != parcel.digest:
+    arrived = hashlib.sha256(parcel.content).hexdigest()
+    if arrived != parcel.digest:
         raise ProjectError(
-            f"the project arrived changed: its hash is {found[:12]}, {parcel.digest[:12]} was sent; run again"
+            f"the project arrived changed: its hash is {arrived[:12]}, {parcel.digest[:12]} was sent; run again"
         )
     with _unpacking:
         folder = _unpacked.get(parcel.digest)

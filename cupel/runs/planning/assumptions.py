@@ -47,26 +47,20 @@ class Steps:
         self, history: History, context: RunContext, models: TierModels, documents: int, rng: np.random.Generator
     ) -> None:  # fmt: skip
         self._walks, self._documents, self._rng = history.walks, documents, rng
-        judged = 1.0 if models.judge else 0.0
+        self._judged = certain(1.0 if models.judge else 0.0)
         refines = bool(models.judge and models.refiner and context.max_refinements)
         self._rounds = draw(ROUNDS, rng) if refines else certain(0.0)
         self._escalated = draw(ESCALATED, rng) if models.strong else certain(0.0)
         late = self._rounds * 0.5 if models.strong else certain(0.0)
         early = self._rounds * 0.5 if models.strong else self._rounds
-        self._defaults: dict[Role, Drawn] = {
+        defaults: dict[Role, Drawn] = {
             "cheap": certain(1.0) + early,
-            "verify": certain(1.0 if models.agreement else 0.0)
-            + (early if models.agreement else certain(0.0)),
+            "verify": certain(1.0) + early if models.agreement else certain(0.0),
             "strong": self._escalated + late,
-            "judge": (certain(judged) + (self._rounds if judged else certain(0.0)))
-            * _judges(context, len(models.jury), rng),
+            "judge": (self._judged + self._rounds) * _judges(context, len(models.jury), rng),
             "refine": self._rounds,
         }
-        self.of = {
-            role: self._blend([walk.steps[role] for walk in self._walks], self._defaults[role])
-            for role in ROLES
-        }
-        self._judged = certain(judged)
+        self.of = {role: self._blend([walk[role] for walk in self._walks], defaults[role]) for role in ROLES}
 
     def _blend(self, seen: Sequence[float], default: Drawn) -> Drawn:
         if not seen:
@@ -75,10 +69,12 @@ class Steps:
 
     def shares(self) -> dict[str, Drawn]:
         """Share of documents that are escalated, judged and refined at all."""
-        walks = self._walks
-        some = self._rounds * 0.8  # a document refined twice counts once
+
+        def share(role: Role, default: Drawn) -> Drawn:
+            return self._blend([float(walk[role] > 0) for walk in self._walks], default)
+
         return {
-            "escalated": self._blend([float(walk.escalated) for walk in walks], self._escalated),
-            "judged": self._blend([float(walk.judged) for walk in walks], self._judged),
-            "refined": self._blend([float(walk.refined) for walk in walks], some),
+            "escalated": share("strong", self._escalated),
+            "judged": share("judge", self._judged),
+            "refined": share("refine", self._rounds * 0.8),  # a document refined twice counts once
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from sqlalchemy import select
 
 from cupel.runlog import RunLog, tables
-from cupel.runs.planning.sizes import ROLES, Document, Role, Size, Sizer, model_of
+from cupel.runs.planning.sizes import ROLES, Role, Size, SizedDocument, Sizer, model_of
 from cupel.state import Call, Outcome
 
 MAX_DOCUMENTS = 500
@@ -20,16 +21,6 @@ _DECIDING = (
     "judge", "jury", "jury_models", "advisory_judge", "audit_share", "max_refinements", "policy", "human_review", "max_usd_per_document",
 )  # fmt: skip
 """Settings that change how far a document goes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Walk:
-    """How often each role was asked about one document."""
-
-    steps: Mapping[Role, int]
-    escalated: bool
-    judged: bool
-    refined: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +40,8 @@ class Step:
 class History:
     """Earlier documents of a task, as far as they say something about a plan."""
 
-    walks: list[Walk] = field(default_factory=list)
-    """Of documents that went through the same models under the same settings."""
+    walks: list[Counter[Role]] = field(default_factory=list)
+    """How often each role was asked about a document, of documents that went through the same models under the same settings."""
 
     steps: dict[Role, list[Step]] = field(default_factory=lambda: {role: [] for role in ROLES})
     """Of the models planned with, whatever the other settings were."""
@@ -105,12 +96,12 @@ def _outcomes(run_log: RunLog, run_id: str, limit: int) -> Iterator[tuple[Outcom
 
 
 def _learn(history: History, outcome: Outcome, text: str, run: _PastRun, sizer: Sizer) -> None:
-    document = Document.of(text, outcome["doc_id"], {})
+    document = SizedDocument.of(text, outcome["doc_id"], {})
     if document is None or not outcome["attempts"]:
         return
     steps = list(_steps(outcome))
     if run.same_setup:
-        history.walks.append(_walk([role for role, _, _ in steps]))
+        history.walks.append(Counter(role for role, _, _ in steps))
         history.same_prompt += run.same_prompt
     guessed = sizer.sizes(document)
     for role, model, calls in steps:
@@ -132,21 +123,12 @@ def _all_steps(outcome: Outcome) -> Iterator[tuple[Role, str | None, list[Call]]
     for attempt in outcome["attempts"]:
         yield attempt["tier"], attempt["model"], [c for c in attempt["calls"] if c["kind"] != "verify"]
         second = [call for call in attempt["calls"] if call["kind"] == "verify"]
-        yield "verify", _model(second), second
+        yield "verify", second[0]["model"] if second else None, second
     for verdict in outcome["verdicts"]:
         for model in dict.fromkeys(call["model"] for call in verdict["calls"]):
             yield "judge", model, [call for call in verdict["calls"] if call["model"] == model]
     for addendum in outcome["addenda"]:
         yield "refine", addendum["model"], addendum["calls"]
-
-
-def _model(calls: Sequence[Call]) -> str | None:
-    return calls[0]["model"] if calls else None
-
-
-def _walk(roles: Sequence[Role]) -> Walk:
-    counts: dict[Role, int] = {role: roles.count(role) for role in ROLES}
-    return Walk(counts, counts["strong"] > 0, counts["judge"] > 0, counts["refine"] > 0)
 
 
 def _step(guessed: Size, calls: Sequence[Call]) -> Step:

@@ -29,17 +29,7 @@ class TierPlan:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
-        return {
-            "tier": self.tier,
-            "model": self.model,
-            "steps_per_document": self.steps_per_document.to_json(3),
-            "calls": self.calls.to_json(1),
-            "input_tokens": self.input_tokens.to_json(0),
-            "output_tokens": self.output_tokens.to_json(0),
-            "cost_usd": None if self.cost_usd is None else self.cost_usd.to_json(6),
-            "seconds": None if self.seconds is None else self.seconds.to_json(1),
-            "seen": self.seen,
-        }
+        return _to_json(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,25 +71,30 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; an estimate is `{"expected", "low", "high"}`, its interval at 95 %."""
-        return {
-            "task": self.task,
-            "input": self.input_name,
-            "documents": self.documents,
-            "sampled": self.sampled,
-            "unusable": self.unusable,
-            "windows": self.windows.to_json(0),
-            "document_tokens": self.document_tokens.to_json(0),
-            "tiers": [tier.to_json() for tier in self.tiers],
-            "calls": self.calls.to_json(1),
-            "input_tokens": self.input_tokens.to_json(0),
-            "output_tokens": self.output_tokens.to_json(0),
-            "cost_usd": self.cost_usd.to_json(6),
-            "unknown_price": list(self.unpriced),
-            "seconds": None if self.seconds is None else self.seconds.to_json(1),
-            "concurrency": self.concurrency,
-            "shares": {name: share.to_json(3) for name, share in self.shares.items()},
-            "history_documents": self.history,
-            "answered_in_sample": self.answered,
-            "assumptions": list(self.assumptions),
-            "seed": self.seed,
-        }
+        return _to_json(self)
+
+
+_DIGITS = {"steps_per_document": 3, "shares": 3, "calls": 1, "seconds": 1, "cost_usd": 6}
+"""Decimals an estimate is rounded to; none where it is not named."""
+
+_RENAMED = {
+    "input_name": "input", "unpriced": "unknown_price", "history": "history_documents", "answered": "answered_in_sample",
+}  # fmt: skip
+
+
+def _to_json(plan: TierPlan | Plan) -> dict[str, Any]:
+    fields = plan.__dataclass_fields__
+    return {_RENAMED.get(name, name): _plain(getattr(plan, name), _DIGITS.get(name, 0)) for name in fields}
+
+
+def _plain(value: object, digits: int) -> Any:
+    match value:
+        case Estimate():
+            return value.to_json(digits)
+        case TierPlan():
+            return value.to_json()
+        case tuple():
+            return [_plain(each, digits) for each in value]
+        case Mapping():
+            return {name: _plain(each, digits) for name, each in value.items()}
+    return value

@@ -17,7 +17,7 @@ from cupel.runs.planning.assumptions import CALLS_RATIO, INPUT_RATIO, OUTPUT_RAT
 from cupel.runs.planning.estimates import Drawn, Population, certain, mean_of, ratio_of
 from cupel.runs.planning.history import Step, read_history
 from cupel.runs.planning.plan import Plan, TierPlan
-from cupel.runs.planning.sizes import ROLES, Document, Role, Size, Sizer, model_of
+from cupel.runs.planning.sizes import ROLES, Role, Size, SizedDocument, Sizer, model_of
 from cupel.runs.planning.wording import assumptions_of
 from cupel.tables import Row, Table
 from cupel.task import TaskSpec
@@ -83,8 +83,8 @@ class _Tier:
     model: str
     steps: Drawn
     calls: Drawn
-    sent: Drawn
-    said: Drawn
+    input_tokens: Drawn
+    output_tokens: Drawn
     cost: Drawn | None
     waiting: Drawn | None
     seen: int
@@ -96,8 +96,8 @@ class _Tier:
             model=self.model,
             steps_per_document=self.steps.estimate(),
             calls=self.calls.estimate().outwards(),
-            input_tokens=self.sent.estimate(),
-            output_tokens=self.said.estimate(),
+            input_tokens=self.input_tokens.estimate(),
+            output_tokens=self.output_tokens.estimate(),
             cost_usd=None if self.cost is None else self.cost.estimate(),
             seconds=None if self.waiting is None else self.waiting.estimate(),
             seen=self.seen,
@@ -115,7 +115,9 @@ class _Planner:
     def plan(self, table: Table, graph: str, sample: int, seed: int) -> Plan:
         sizer = self.sizer
         rows = uniform_sample(table, sample, seed)
-        documents = [None if row.problem else Document.of(row.text, row.doc_id, row.inputs) for row in rows]
+        documents = [
+            None if row.problem else SizedDocument.of(row.text, row.doc_id, row.inputs) for row in rows
+        ]
         usable = [document for document in documents if document is not None]
         history = read_history(self.run_log, sizer, graph)
         steps = Steps(history, sizer.context, sizer.models, table.total, self.rng)
@@ -140,8 +142,8 @@ class _Planner:
             document_tokens=population.total(tokens).estimate(),
             tiers=plans,
             calls=_sum([tier.calls for tier in tiers]).estimate().outwards(),
-            input_tokens=_sum([tier.sent for tier in tiers]).estimate(),
-            output_tokens=_sum([tier.said for tier in tiers]).estimate(),
+            input_tokens=_sum([tier.input_tokens for tier in tiers]).estimate(),
+            output_tokens=_sum([tier.output_tokens for tier in tiers]).estimate(),
             cost_usd=_sum([tier.cost for tier in tiers if tier.cost is not None]).estimate(),
             unpriced=tuple(dict.fromkeys(tier.model for tier in tiers if tier.cost is None)),
             seconds=_sum(waiting).estimate() if len(waiting) == len(tiers) else None,
@@ -163,36 +165,32 @@ class _Planner:
         steps: Drawn,
         seen: list[Step],
     ) -> _Tier:
-        own = [size.get(role, _NOTHING) for size in sizes]
-        before = [step.guessed for step in seen]
-        calls = ratio_of([s.calls for s in seen], [g.calls for g in before], CALLS_RATIO, self.rng)
-        sent = ratio_of(
-            [s.input_tokens for s in seen], [g.input_tokens for g in before], INPUT_RATIO, self.rng
-        )
-        said = ratio_of(
-            [s.output_tokens for s in seen], [g.output_tokens for g in before], OUTPUT_RATIO, self.rng
-        )
-        tokens_sent = population.total([size.input_tokens for size in own]) * steps * sent
-        tokens_said = population.total([size.output_tokens for size in own]) * steps * said
-        asked = population.total([float(size.calls > 0) for size in own]) * steps
+        totals: dict[str, Drawn] = {}
+        for name, default in (
+            ("calls", CALLS_RATIO), ("input_tokens", INPUT_RATIO), ("output_tokens", OUTPUT_RATIO),
+        ):  # fmt: skip
+            used, guessed = [
+                [getattr(side, name) for side in sides] for sides in (seen, [s.guessed for s in seen])
+            ]
+            sampled = [getattr(size.get(role, _NOTHING), name) for size in sizes]
+            totals[name] = population.total(sampled) * steps * ratio_of(used, guessed, default, self.rng)
+        asked = population.total([float(role in size) for size in sizes]) * steps
         model = model_of(role, self.sizer.models)
         return _Tier(
             role=role,
             model=model,
             steps=steps,
-            calls=population.total([size.calls for size in own]) * steps * calls,
-            sent=tokens_sent,
-            said=tokens_said,
-            cost=self._cost(model, tokens_sent, tokens_said, _cached_share(seen)),
+            cost=self._cost(model, totals["input_tokens"], totals["output_tokens"], _cached_share(seen)),
             waiting=self._waiting(model, asked, seen),
             seen=len(seen),
-        )  # fmt: skip
+            **totals,
+        )
 
     def _cost(self, model: str, sent: Drawn, said: Drawn, cached: float) -> Drawn | None:
-        known = price(model, self.env)
-        if known is None:
+        usd = price(model, self.env)
+        if usd is None:
             return None
-        return sent * ((1 - cached) * known.input + cached * known.cached_input) + said * known.output
+        return sent * ((1 - cached) * usd.input + cached * usd.cached_input) + said * usd.output
 
     def _waiting(self, model: str, steps: Drawn, seen: list[Step]) -> Drawn | None:
         """Waiting for a tier's answers, shared by as many documents as are worked on at once."""
@@ -202,14 +200,14 @@ class _Planner:
             return steps * (_HERE_S / self.concurrency)
         return None
 
-    def _answered(self, documents: list[Document]) -> int | None:
+    def _answered(self, documents: list[SizedDocument]) -> int | None:
         """How many documents have all their first answers in the run log."""
         model = self.sizer.models.cheap
         if self.run_log is None or not model:
             return None
         keys = [[request.key for request in self.sizer.extractions(model, each)] for each in documents]
-        known = self.run_log.responses_of([key for each in keys for key in each])
-        return sum(all(key in known for key in each) for each in keys)
+        answers = self.run_log.responses_of([key for each in keys for key in each])
+        return sum(all(key in answers for key in each) for each in keys)
 
 
 def _cached_share(seen: list[Step]) -> float:
@@ -218,7 +216,4 @@ def _cached_share(seen: list[Step]) -> float:
 
 
 def _sum(parts: list[Drawn]) -> Drawn:
-    total = certain(0.0)
-    for part in parts:
-        total += part
-    return total
+    return sum(parts, certain(0.0))

@@ -42,7 +42,7 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class SizedDocument:
     """What a request is made of."""
 
     text: str
@@ -50,7 +50,7 @@ class Document:
     inputs: Mapping[str, str]
 
     @classmethod
-    def of(cls, cell: object, doc_id: str | None, inputs: Mapping[str, str]) -> Document | None:
+    def of(cls, cell: object, doc_id: str | None, inputs: Mapping[str, str]) -> SizedDocument | None:
         """A row's document; None when its text cannot be used, so that nothing is asked about it."""
         text, problem = usable_text(cell)
         return cls(text, doc_id or document_id(text), inputs) if problem is None else None
@@ -58,8 +58,8 @@ class Document:
 
 def model_of(role: Role, models: TierModels) -> str:
     """The model that plays a role; empty when there is none."""
-    given = {"verify": models.agreement, "refine": models.refiner}
-    return given.get(role) if role in given else getattr(models, role)  # type: ignore[return-value]  # str fields
+    others = {"verify": models.agreement, "refine": models.refiner}
+    return others[role] if role in others else models.all().get(role, "")
 
 
 @dataclass(frozen=True)
@@ -70,16 +70,12 @@ class Sizer:
     context: RunContext
     models: TierModels
 
-    def sizes(self, document: Document) -> dict[Role, Size]:
+    def sizes(self, document: SizedDocument) -> dict[Role, Size]:
         """One step of every role that has a model, as it would be on this document."""
         spans = self.windows(document.text)
         record = self.record_tokens(document.text)
-        sizes: dict[Role, Size] = {}
-        for role in ROLES:
-            model = model_of(role, self.models)
-            if model:
-                sizes[role] = self._size(role, model, document, spans, record)
-        return sizes
+        models = {role: model for role in ROLES if (model := model_of(role, self.models))}
+        return {role: self._size(role, model, document, spans, record) for role, model in models.items()}
 
     def windows(self, text: str) -> list[tuple[int, int]]:
         """`[start, end)` of each window an extraction asks about."""
@@ -87,7 +83,7 @@ class Sizer:
         return split_windows(text, window.max_chars, window.overlap_chars)
 
     def _size(
-        self, role: Role, model: str, document: Document, spans: list[tuple[int, int]], record: float
+        self, role: Role, model: str, document: SizedDocument, spans: list[tuple[int, int]], record: float
     ) -> Size:
         thinking = THINKING_TOKENS if thinks(model) else 0
         if role == "judge":
@@ -101,22 +97,18 @@ class Sizer:
         tokens = sum(request.input_tokens for request in self.extractions(model, document))
         return Size(len(spans), tokens, record + thinking * len(spans))
 
-    def extractions(self, model: str, document: Document) -> list[Request]:
+    def extractions(self, model: str, document: SizedDocument) -> list[Request]:
         """The requests of a first attempt, one for each window, as `extract` sends them."""
         return [
             self._request(
-                "extract", model, Document(document.text[start:end], document.doc_id, document.inputs), self.task.schema
+                "extract", model, SizedDocument(document.text[start:end], document.doc_id, document.inputs), self.task.schema
             )
             for start, end in self.windows(document.text)
         ]  # fmt: skip
 
-    def _request(self, kind: str, model: str, document: Document, schema: Mapping[str, Any]) -> Request:
+    def _request(self, kind: str, model: str, document: SizedDocument, schema: Mapping[str, Any]) -> Request:
         context = self.context
-        override = {
-            "extract": context.extract_prompt,
-            "judge": context.judge_prompt,
-            "refine": context.refine_prompt,
-        }
+        override = getattr(context, f"{kind}_prompt")
         can = capabilities(model)
         stable = stable_values(
             self.task,
@@ -131,7 +123,7 @@ class Sizer:
         return Request(
             kind=kind,
             model=model,
-            messages=messages(template_of(self.task, kind, override[kind]), stable, varying),
+            messages=messages(template_of(self.task, kind, override), stable, varying),
             schema=schema,
             schema_name="record",
             doc_id=document.doc_id,

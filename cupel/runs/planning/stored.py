@@ -31,24 +31,17 @@ async def note_plan(
 
     A resumed run is thus held against what was expected of the whole; one over more rows than before has a new plan.
     """
-    known = await run_log.planned(run_id)
-    if known is not None and known["documents"] == table.total:
-        return known
+    earlier = await run_log.plan_of(run_id)
+    if earlier is not None and earlier["documents"] == table.total:
+        return earlier
     try:
         plan = await plan_run(
-            table,
-            task,
-            context,
-            run_log=run_log,
-            env=env,
-            concurrency=concurrency,
-            graph=graph,
-            sample=SAMPLE,
-        )
+            table, task, context, run_log=run_log, env=env, concurrency=concurrency, graph=graph, sample=SAMPLE
+        )  # fmt: skip
     except (CupelError, ValueError, OSError):
         return (
             None  # the run itself says what is wrong with its input; a plan is only what it is compared with
         )
-    made = plan.to_json()
-    await run_log.note_plan(run_id, made)
-    return made
+    as_json = plan.to_json()
+    await run_log.note_plan(run_id, as_json)
+    return as_json

@@ -46,7 +46,7 @@ class TextIndex:
 
     def __init__(self, near: float | None = None) -> None:
         self._first = _FirstSeen()
-        self._near = None if near is None else _looking_for(check_similarity(near))
+        self._near = None if near is None else _near_of(check_similarity(near))
 
     def twin_of(self, row: Row) -> Twin | None:
         """The earlier row this one repeats, under the same inputs; else it is remembered."""
@@ -56,8 +56,8 @@ class TextIndex:
         first = self._first.of(_fingerprint(row.text, asked), row.position)
         if first is not None:
             return Twin(first, 1.0, exact=True)
-        found = self._near.original_of(row.text, asked, row.position) if self._near else None
-        return None if found is None else Twin(*found, exact=False)
+        original = self._near.original_of(row.text, asked, row.position) if self._near else None
+        return None if original is None else Twin(*original, exact=False)
 
 
 def check_similarity(near: float) -> float:
@@ -74,7 +74,7 @@ def check_similarity(near: float) -> float:
     return near
 
 
-def _looking_for(near: float) -> Near:
+def _near_of(near: float) -> Near:
     from cupel.text.duplicates.near import Near  # it needs numpy, and equal texts are found without
 
     return Near(near)
@@ -97,9 +97,8 @@ class _FirstSeen:
 
     def of(self, fingerprint: int, position: int) -> int | None:
         """Where it was first seen; None, and it is kept, when this is the first time."""
-        known = self._recent.get(fingerprint)
-        if known is not None:
-            return known
+        if (recent := self._recent.get(fingerprint)) is not None:
+            return recent
         place = bisect_left(self._hashes, fingerprint)
         if place < len(self._hashes) and self._hashes[place] == fingerprint:
             return self._positions[place]

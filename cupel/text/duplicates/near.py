@@ -35,12 +35,12 @@ class Near:
         if not features.shingles.size:
             return None
         bands = features.bands()
-        found = [
+        likenesses = [
             (similarity(features.shingles, held.features.shingles), -held.position)
             for held in self._candidates(bands)
             if held.asked == asked and held.features.decisive == features.decisive
         ]
-        best, place = max(found, default=(0.0, 0))
+        best, place = max(likenesses, default=(0.0, 0))
         if best >= self._least:
             return -place, best
         self._hold(_Held(position, asked, features, bands))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cupel.state import Attempt, Outcome
+from cupel.state import Outcome
 from cupel.tables import Row
 from cupel.text.documents import document_id
 from cupel.text.duplicates.index import Twin
@@ -42,9 +42,8 @@ def take_over(original: Outcome, document: Row, twin: Twin, schema: Mapping[str,
         f"a near-duplicate of {_name(original, mine)} (similarity {twin.similarity:.3f}): its record, every quote "
         "found again in this text; not asked itself"
     )
-    told = _copy(original, mine, said)
     return {
-        **told, "evidence": evidence, "confidence": None, "score": None, "calibrated": False,
+        **_copy(original, mine, said), "evidence": evidence, "confidence": None, "score": None, "calibrated": False,
         "attempts": [], "verdicts": [], "addenda": [], "review": None,
     }  # fmt: skip
 
@@ -65,13 +64,9 @@ def _copy(original: Outcome, doc_id: str, said: str) -> Outcome:
         "reasons": [*original["reasons"], said],
         "cost_usd": 0.0,
         "latency_s": 0.0,
-        "attempts": [_without_calls(attempt) for attempt in original["attempts"]],
+        # its calls were made, and paid, for the other document
+        "attempts": [{**attempt, "calls": []} for attempt in original["attempts"]],
         "verdicts": [{**verdict, "calls": []} for verdict in original["verdicts"]],
         "addenda": [{**addendum, "calls": []} for addendum in original["addenda"]],
         "path": list(PATH),
     }
-
-
-def _without_calls(attempt: Attempt) -> Attempt:
-    """Its calls were made, and paid, for the other document."""
-    return {**attempt, "calls": []}

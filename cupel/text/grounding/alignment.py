@@ -44,16 +44,17 @@ class Aligner:
         if window is None:
             return None
         # the words a quote left out may lie outside the window; in a wide one its words may pair with others
-        near, far = (self._fitted(words, window, margin) for margin in (1, 3 + len(words) // 4))
+        near, far = (self._fit(words, window, margin) for margin in (1, 3 + len(words) // 4))
         return max(near, far, key=lambda place: similarity(words, self._text.folded[slice(*place)]))
 
-    def _fitted(self, words: Sequence[str], window: TokenRange, margin: int) -> TokenRange:
+    def _fit(self, words: Sequence[str], window: TokenRange, margin: int) -> TokenRange:
         """The stretch of a window and its margins that has most in common with the quote."""
         first, stop = max(0, window[0] - margin), min(len(self._text), window[1] + margin)
         passage = self._text.folded[first:stop]
         pairs = _pairs(passage, words)
         if not pairs:
             return window
+        # first the core both share, then, at its edges, the words the quote has put in place of others
         low, high = _densest(passage, pairs)
         low -= _replace(passage[:low][::-1], words[: pairs[low]][::-1])
         high += _replace(passage[high:], words[pairs[high - 1] + 1 :])
@@ -63,10 +64,10 @@ class Aligner:
         quote = " ".join(words)
         if len(quote) > _LONG:
             encoded = "".join(self._codes.get(word, "\0") for word in words)
-            found = fuzz.partial_ratio_alignment(encoded, self._encoded, score_cutoff=_CUTOFF)
-            return None if found is None else (found.dest_start, found.dest_end)
-        found = fuzz.partial_ratio_alignment(quote, self._text.joined, score_cutoff=_CUTOFF)
-        return None if found is None else self._text.covering(found.dest_start, found.dest_end)
+            near = fuzz.partial_ratio_alignment(encoded, self._encoded, score_cutoff=_CUTOFF)
+            return None if near is None else (near.dest_start, near.dest_end)
+        near = fuzz.partial_ratio_alignment(quote, self._text.joined, score_cutoff=_CUTOFF)
+        return None if near is None else self._text.tokens_at(near.dest_start, near.dest_end)
 
 
 def similarity(words: Sequence[str], passage: Sequence[str]) -> float:

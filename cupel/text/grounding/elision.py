@@ -39,7 +39,7 @@ def has_gap(quote: str) -> bool:
     return _GAP.search(quote) is not None
 
 
-def elided_parts(quote: str, text: Tokens, *, used: Container[Span] = ()) -> tuple[Span, ...]:
+def find_parts(quote: str, text: Tokens, *, used: Container[Span] = ()) -> tuple[Span, ...]:
     """The span of each part of a quote with marked gaps, or nothing where it is not such a quote.
 
     Every part must say something (three words, or two beside a part of five), stand in the text word for word,
@@ -90,6 +90,7 @@ def _has(part: Sequence[str], fewest_words: int, fewest_letters: int) -> bool:
 def _chains(parts: Sequence[Sequence[str]], text: Tokens) -> Iterator[tuple[int, ...]]:
     """The first token of every part, for each occurrence of the first part that the others follow."""
     places = [list(text.occurrences(part)) for part in parts]
+    # the first place of each part that the one before leaves room for: a later one only lengthens the gap
     for first in places[0]:
         chain = [first]
         for part, later in zip(parts, places[1:], strict=False):

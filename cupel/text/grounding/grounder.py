@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property, lru_cache
 
 from cupel.text.grounding.alignment import Aligner, similarity
-from cupel.text.grounding.elision import elided_parts, has_gap
+from cupel.text.grounding.elision import find_parts, has_gap
 from cupel.text.grounding.matches import Grounding, Match, Span
 from cupel.text.grounding.tokens import Tokens, is_word, tokenise, trim
 from cupel.text.grounding.word_diff import word_diff
@@ -31,8 +31,8 @@ def ground(quote: str, text: str) -> Grounding:
     The last few texts stay prepared, so further quotes of the same text are cheap; `Grounder` does the same
     under the caller's control and hands out repeated quotes one place at a time.
 
-    >>> found = ground("we must accept", "Today we must not accept this.")
-    >>> found.match, found.start, found.end, found.diff
+    >>> quote = ground("we must accept", "Today we must not accept this.")
+    >>> quote.match, quote.start, quote.end, quote.diff
     ('altered', 6, 24, 'we must [-not-] accept')
     """
     return _prepare(text).ground(quote)
@@ -60,11 +60,11 @@ class Grounder:
         first, stop = trim(words.folded)
         if first == stop:
             return Grounding("absent")
-        taken = {self._stripped(span) for span in used}
+        taken = {self._strip(span) for span in used}
         return (
-            self._faithful(words, taken)
-            or self._elided(quote, taken)
-            or self._altered(words.part(first, stop))
+            self._find_faithful(words, taken)
+            or self._find_elided(quote, taken)
+            or self._find_altered(words.part(first, stop))
         )
 
     @cached_property
@@ -75,14 +75,14 @@ class Grounder:
     def _aligner(self) -> Aligner:
         return Aligner(self._tokens)
 
-    def _faithful(self, words: Tokens, taken: Collection[Span]) -> Grounding | None:
+    def _find_faithful(self, words: Tokens, taken: Collection[Span]) -> Grounding | None:
         """The first free place that is verbatim, else normalised, else the first place at all."""
         spare: Grounding | None = None
         for match, span in self._places(words):
-            found = Grounding(match, *span, similarity=1.0, parts=(span,))
-            if self._stripped(span) not in taken:
-                return found
-            spare = spare or found
+            grounding = Grounding(match, *span, similarity=1.0, parts=(span,))
+            if self._strip(span) not in taken:
+                return grounding
+            spare = spare or grounding
         return spare
 
     def _places(self, words: Tokens) -> Iterator[tuple[Match, Span]]:
@@ -115,25 +115,25 @@ class Grounder:
         text = self._tokens
         for place in text.occurrences(words.folded[first:stop]):
             start, end = place, place + stop - first
-            if _is_acronym(words.written(first, stop)) and text.written(start, end).islower():
+            if _is_acronym(words.wording(first, stop)) and text.wording(start, end).islower():
                 continue
-            lead = _agreeing(text.folded[max(0, start - first) : start][::-1], words.folded[:first][::-1])
-            tail = _agreeing(text.folded[end : end + len(words) - stop], words.folded[stop:])
+            lead = _count_equal(text.folded[max(0, start - first) : start][::-1], words.folded[:first][::-1])
+            tail = _count_equal(text.folded[end : end + len(words) - stop], words.folded[stop:])
             yield text.span(start - lead, end + tail)
 
-    def _elided(self, quote: str, taken: Collection[Span]) -> Grounding | None:
-        parts = elided_parts(quote, self._tokens, used=taken) if has_gap(quote) else ()
+    def _find_elided(self, quote: str, taken: Collection[Span]) -> Grounding | None:
+        parts = find_parts(quote, self._tokens, used=taken) if has_gap(quote) else ()
         if not parts:
             return None
         return Grounding("elided", parts[0][0], parts[-1][1], similarity=1.0, parts=parts)
 
-    def _altered(self, words: Tokens) -> Grounding:
+    def _find_altered(self, words: Tokens) -> Grounding:
         """The closest passage with its diff, or absent where the closest is not close."""
         is_comparable = _letters(words) >= _FEWEST_LETTERS and len(words) <= _LONGEST
         closest = self._aligner.closest(words.folded) if is_comparable else None
         if closest is None:
             return Grounding("absent")
-        first, stop = self._tokens.widened(*closest)
+        first, stop = self._tokens.widen(*closest)
         passage = self._tokens.part(first, stop)
         closeness = similarity(words.folded, passage.folded)
         if closeness < (_MIN_SIMILARITY_SHORT if len(words) <= _SHORT else MIN_SIMILARITY):
@@ -142,7 +142,7 @@ class Grounder:
         diff = word_diff(passage, words)
         return Grounding("altered", *span, similarity=closeness, diff=diff, parts=(span,))
 
-    def _stripped(self, span: Span) -> Span:
+    def _strip(self, span: Span) -> Span:
         """The span without whitespace at its ends."""
         quoted = self._text[slice(*span)]
         return span[0] + len(quoted) - len(quoted.lstrip()), span[1] - len(quoted) + len(quoted.rstrip())
@@ -158,7 +158,7 @@ def _is_acronym(quote: str) -> bool:
     return 2 <= len(quote) <= 3 and quote.isalpha() and quote.isupper()
 
 
-def _agreeing(tokens: Sequence[str], others: Sequence[str]) -> int:
+def _count_equal(tokens: Sequence[str], others: Sequence[str]) -> int:
     """How many tokens agree before the first that does not."""
     return next(
         (i for i, (a, b) in enumerate(zip(tokens, others, strict=False)) if a != b),

@@ -104,12 +104,12 @@ class Tokens:
         """The code points `[start, end)` of tokens `[first, stop)`."""
         return self.starts[first], self.ends[stop - 1]
 
-    def written(self, first: int, stop: int) -> str:
+    def wording(self, first: int, stop: int) -> str:
         """Tokens `[first, stop)` as the text has them, on one line."""
         start, end = self.span(first, stop)
         return " ".join(self.text[start:end].split())
 
-    def covering(self, start: int, stop: int) -> tuple[int, int]:
+    def tokens_at(self, start: int, stop: int) -> tuple[int, int]:
         """The tokens `[first, stop)` that the characters `[start, stop)` of `joined` touch."""
         return max(0, bisect_right(self.offsets, start) - 1), min(len(self), bisect_left(self.offsets, stop))
 
@@ -121,6 +121,7 @@ class Tokens:
             first = bisect_left(self.offsets, at)
             if self.is_whole(first, first + len(words)):
                 yield first
+            # one on, not one needle on: in "no no no" the quote "no no" stands twice
             at = self.joined.find(needle, at + 1)
 
     def between(self, start: int, end: int) -> Sequence[str] | None:
@@ -134,7 +135,7 @@ class Tokens:
         """Whether tokens `[first, stop)` neither begin nor end inside `3 000` or `non-binding`."""
         return not (self._is_glued(first) or self._is_glued(stop))
 
-    def widened(self, first: int, stop: int) -> tuple[int, int]:
+    def widen(self, first: int, stop: int) -> tuple[int, int]:
         """The smallest range around tokens `[first, stop)` that is whole."""
         while self._is_glued(first):
             first -= 1

@@ -46,16 +46,16 @@ def _is_equal(step: Opcode) -> bool:
 def _keep(passage: Tokens, first: int, stop: int, *, before: bool, after: bool) -> str:
     """Equal words, shortened where no change follows: those before the first and after the last change."""
     if stop - first <= _CONTEXT:
-        return passage.written(first, stop)
+        return passage.wording(first, stop)
     if before:
-        return f"… {passage.written(stop - _CONTEXT, stop)}"
+        return f"… {passage.wording(stop - _CONTEXT, stop)}"
     if after:
-        return f"{passage.written(first, first + _CONTEXT)} …"
+        return f"{passage.wording(first, first + _CONTEXT)} …"
     return _shorten(passage, first, stop)
 
 
 def _shorten(text: Tokens, first: int, stop: int) -> str:
     """The words as they are written; of a long run only both ends."""
     if stop - first <= 2 * _CONTEXT + 1:
-        return text.written(first, stop)
-    return f"{text.written(first, first + _CONTEXT)} … {text.written(stop - _CONTEXT, stop)}"
+        return text.wording(first, stop)
+    return f"{text.wording(first, first + _CONTEXT)} … {text.wording(stop - _CONTEXT, stop)}"

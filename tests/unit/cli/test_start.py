@@ -98,7 +98,7 @@ def test_the_real_packages_bear_it():
         "import sqlalchemy\n"
         "assert postgresql.insert(sqlalchemy.table('t')).on_conflict_do_nothing() is not None\n"
         "from cupel.routing.confidence import Calibration\n"
-        "from cupel.routing import ThresholdCascade, certified_cascade\n"
+        "from cupel.routing import ThresholdCascade, certify_cascade\n"
     )
 
     told = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)

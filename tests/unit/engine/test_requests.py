@@ -7,7 +7,7 @@ import pytest
 
 from cupel.engine.requests import Request
 from cupel.engine.run import Asking
-from cupel.models.completion import CallSettings
+from cupel.models.settings import CallSettings
 from cupel.task.rendering import wire_schema
 
 TEXTS = {"b": {"type": "string", "x-grounded": True}, "a": {"type": "string"}}

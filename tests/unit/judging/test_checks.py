@@ -5,7 +5,8 @@ import copy
 import pytest
 
 from cupel.judging.checks import code_checks, judge_address
-from cupel.judging.findings import Criterion, Finding, aggregate
+from cupel.judging.findings import Finding, aggregate
+from cupel.task import TaskCriterion
 
 TEXT = "We must act now. We must act now. The costs of waiting are higher, says the solution."
 SCHEMA = {
@@ -168,7 +169,7 @@ def test_a_master_key_helps_no_record(value):
     faults = code_checks(record, SCHEMA, EVIDENCE, text=text)
     passed = [Finding(criterion="complete", finding="pass")]
 
-    verdict = aggregate(passed, [Criterion("complete", "?")], code_findings=faults)
+    verdict = aggregate(passed, [TaskCriterion("complete", "?")], code_findings=faults)
 
     assert verdict.verdict == "rejected"
 

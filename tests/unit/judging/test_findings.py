@@ -5,14 +5,15 @@ from dataclasses import dataclass
 import pytest
 from jsonschema import Draft202012Validator
 
-from cupel.judging.findings import Criterion, Finding, aggregate, judge_schema, read_judgement
+from cupel.judging.findings import Finding, aggregate, judge_schema, read_judgement
+from cupel.task import TaskCriterion
 
 TEXT = "We must act now. The costs of waiting are higher."
 
 CRITERIA = (
-    Criterion("grounded", "Does every claim stand in the text?", critical=True),
-    Criterion("complete", "Is every claim listed?", weight=2),
-    Criterion("clear", "Is every claim clear?", weight=1),
+    TaskCriterion("grounded", "Does every claim stand in the text?", critical=True),
+    TaskCriterion("complete", "Is every claim listed?", weight=2),
+    TaskCriterion("clear", "Is every claim clear?", weight=1),
 )
 
 
@@ -166,7 +167,7 @@ def test_no_criteria_leave_nothing_to_accept():
 
 def test_criteria_without_weight_can_still_veto():
     """Where all are critical, weights may be left at nothing."""
-    criteria = [Criterion("a", "?", critical=True, weight=0)]
+    criteria = [TaskCriterion("a", "?", critical=True, weight=0)]
 
     assert aggregate(findings(a="pass"), criteria).verdict == "accepted"
     assert aggregate(findings(a="fail"), criteria).verdict == "rejected"
@@ -182,16 +183,6 @@ def test_what_code_found_rejects_whatever_the_judge_says():
     assert result.verdict == "rejected"
     assert result.reason == "/claims/0/quote: absent"
     assert [f.criterion for f in result.failed] == ["quote", "clear"]
-
-
-def test_an_advisory_judge_refines_nothing_but_code_does():
-    """Its fail is shown; a fault found by code still asks for another attempt."""
-    rejected = findings(grounded="fail", complete="pass", clear="pass")
-    fault = Finding(criterion="schema", finding="fail", reasoning="/: bad")
-
-    assert aggregate(rejected, CRITERIA).refines
-    assert not aggregate(rejected, CRITERIA, advisory=True).refines
-    assert aggregate(None, CRITERIA, code_findings=[fault], advisory=True).refines
 
 
 def test_a_verdict_is_carried_by_the_state_as_plain_data():

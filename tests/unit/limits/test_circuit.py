@@ -119,8 +119,8 @@ def test_a_clock_that_goes_back_does_not_prolong_the_rest(circuit, clock, failur
 
 def test_each_model_has_a_circuit_of_its_own(failure):
     """One model that is down does not stop another."""
-    circuits = Circuits(failures=1)
-    fail(circuits.of("groq:a"), failure("down", 503))
+    circuits = Circuits()
+    fail(circuits.of("groq:a"), failure("down", 503), times=8)
 
     assert circuits.of("groq:a").state == "open"
     assert circuits.of("groq:b").state == "closed"

@@ -14,7 +14,7 @@ from cupel.errors import (
     ProviderOutageError,
     ProviderRefusedError,
 )
-from cupel.limits.classify import ReplyError, classify, error_in_body, is_transient, translate
+from cupel.limits.classify import classify, is_transient, translate
 
 
 @pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 502, 503, 504, 520, 529])
@@ -135,33 +135,6 @@ def test_a_bug_is_not_a_failure_of_a_provider(error):
     """It is neither retried nor disguised."""
     assert classify(error) is None
     assert translate(error, model="openai:m") is None
-
-
-@pytest.mark.parametrize(
-    ("reply", "status"),
-    [
-        ({"error": {"code": 502, "message": "Provider returned error"}}, 502),
-        ({"error": {"code": "429", "message": "slow down"}}, 429),
-        ({"error": {"message": "who knows"}}, 502),
-        ({"error": "plain words"}, 502),
-        ({"choices": [{"finish_reason": "error", "error": {"code": 503, "message": "m"}}]}, 503),
-    ],
-    ids=["top", "code as text", "no code", "text", "in a choice"],
-)
-def test_an_error_inside_a_reply_with_status_200_is_found(reply, status):
-    """OpenRouter sends them; they count as the status they name."""
-    error = error_in_body(reply)
-
-    assert isinstance(error, ReplyError)
-    assert error.status_code == status
-
-
-@pytest.mark.parametrize(
-    "reply", [{"choices": [{"message": {}}]}, {"choices": []}, {"choices": None, "error": None}, {}]
-)
-def test_a_reply_without_an_error_has_none(reply):
-    """An empty reply is not for this function to judge."""
-    assert error_in_body(reply) is None
 
 
 @pytest.mark.parametrize(

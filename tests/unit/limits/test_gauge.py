@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import httpx
 import pytest
@@ -12,8 +13,10 @@ from cupel.errors import ProviderLimitError
 from cupel.limits.buckets import Limits
 from cupel.limits.gauge import Gauge
 from cupel.limits.headers import DAY_S, MINUTE_S, Reading
+from cupel.limits.lane import Lane
 from cupel.limits.limiter import Limiter
-from cupel.limits.ticket import Ticket
+from cupel.limits.shared_gate import Turn
+from cupel.limits.slot import Slot
 
 
 def gauge_of(**settings):
@@ -21,23 +24,27 @@ def gauge_of(**settings):
     return Gauge("openai:m", **{**defaults, **settings})
 
 
+def slot_of(gauge, tokens=0.0):
+    return Slot(Lane(gauge, monotonic=time.monotonic, wall=time.time), tokens)
+
+
 def send(gauge, now, tokens=0.0):
-    ticket = Ticket(tokens)
-    gauge.charge(ticket, now)
-    return ticket
+    slot = slot_of(gauge, tokens)
+    gauge.charge(slot, now)
+    return slot
 
 
-def end(gauge, ticket, now, shown=None, used=None):
-    gauge.answered(ticket, used, now)
+def end(gauge, slot, now, shown=None, used=None):
+    gauge.settle(slot, used, now)
     if shown is not None:
-        gauge.observe(shown, ticket, now)
-    gauge.ended(ticket)
+        gauge.observe(shown, slot, now)
+    gauge.end(slot)
 
 
 def refuse(gauge, headers, text, wall=0.0):
-    ticket = send(gauge, 0.0)
-    gauge.refused(ticket, headers, text, now=0.0, wall=wall)
-    gauge.ended(ticket)
+    slot = send(gauge, 0.0)
+    gauge.take_refusal(slot, headers, text, now=0.0, wall=wall)
+    gauge.end(slot)
 
 
 def requests(level, limit=30.0, period_s=MINUTE_S):
@@ -60,8 +67,8 @@ def test_less_use_than_ours_lowers_the_count_to_what_the_reply_cannot_have_seen(
     end(gauge, alone, 0.2, requests(3.0))
     assert gauge.buckets["rpm"].level == pytest.approx(3.0)
 
-    tickets = [send(gauge, 0.3) for _ in range(10)]
-    end(gauge, tickets[0], 0.5, requests(1.0))
+    slots = [send(gauge, 0.3) for _ in range(10)]
+    end(gauge, slots[0], 0.5, requests(1.0))
 
     assert gauge.buckets["rpm"].level == pytest.approx(10.0)
 
@@ -72,8 +79,8 @@ def test_room_is_left_for_calls_that_travel_faster_than_the_ones_before():
     end(gauge, send(gauge, 0.0), 0.4, requests(29.0))
     send(gauge, 0.4)
 
-    assert gauge.delay_s(Ticket(0), 0.4, 0.0) == pytest.approx(2.0 + 0.4)
-    assert gauge.delay_s(Ticket(0), 300.0, 0.0) == 0.0
+    assert gauge.delay_s(slot_of(gauge, 0), 0.4, 0.0) == pytest.approx(2.0 + 0.4)
+    assert gauge.delay_s(slot_of(gauge, 0), 300.0, 0.0) == 0.0
 
 
 def test_a_limit_taken_for_one_per_minute_may_turn_out_to_be_daily():
@@ -114,22 +121,22 @@ def test_a_supposed_limit_doubles_as_long_as_it_holds(virtual, provider, work):
 def test_a_provider_that_counts_more_than_we_estimate_is_believed():
     """A 429 says it counted 900 for our 450; from then on we count so too."""
     gauge = gauge_of()
-    ticket = send(gauge, 0.0, tokens=450)
+    slot = send(gauge, 0.0, tokens=450)
     text = "on tokens per min (TPM): Limit 10000, Used 9800, Requested 900. Please try again in 4.2s."
-    gauge.refused(ticket, {}, text, now=0.1, wall=0.0)
-    gauge.ended(ticket)
+    gauge.take_refusal(slot, {}, text, now=0.1, wall=0.0)
+    gauge.end(slot)
 
-    assert send(gauge, 5.0, tokens=450).charged == 900
+    assert send(gauge, 5.0, tokens=450).charged_tokens == 900
 
 
 def test_one_odd_estimate_does_not_spoil_all_others():
     """One reply raises what is believed of the next to four times our estimate at most."""
     gauge = gauge_of()
-    ticket = send(gauge, 0.0, tokens=1)
+    slot = send(gauge, 0.0, tokens=1)
     text = "on tokens per min (TPM): Limit 10000, Used 9800, Requested 900. Please try again in 4.2s."
-    gauge.refused(ticket, {}, text, now=0.1, wall=0.0)
+    gauge.take_refusal(slot, {}, text, now=0.1, wall=0.0)
 
-    assert send(gauge, 5.0, tokens=450).charged == 1_800
+    assert send(gauge, 5.0, tokens=450).charged_tokens == 1_800
 
 
 def test_without_an_estimate_a_call_counts_as_much_as_others_did():
@@ -137,27 +144,27 @@ def test_without_an_estimate_a_call_counts_as_much_as_others_did():
     gauge = gauge_of(limits=Limits(tpm=10_000))
     end(gauge, send(gauge, 0.0), 0.2, used=700)
 
-    assert send(gauge, 1.0).charged == 700
+    assert send(gauge, 1.0).charged_tokens == 700
 
 
 def test_a_refusal_fills_the_named_bucket_to_when_it_says_one_fits():
     """Groq's text is followed to the millisecond."""
     gauge = gauge_of()
-    ticket = send(gauge, 0.0, tokens=1_443)
+    slot = send(gauge, 0.0, tokens=1_443)
     text = "on tokens per minute (TPM): Limit 6000, Used 5034, Requested 1443. Please try again in 4.77s."
-    gauge.refused(ticket, {"retry-after": "5"}, text, now=0.1, wall=0.0)
-    gauge.ended(ticket)
+    gauge.take_refusal(slot, {"retry-after": "5"}, text, now=0.1, wall=0.0)
+    gauge.end(slot)
 
-    assert gauge.delay_s(Ticket(1_443), 0.1, 0.0) == pytest.approx(4.77)
+    assert gauge.delay_s(slot_of(gauge, 1_443), 0.1, 0.0) == pytest.approx(4.77)
 
 
 def test_a_request_larger_than_the_limit_holds_nobody_else_back():
     """A request that is too large concerns its own document alone."""
     gauge = gauge_of()
-    ticket = send(gauge, 0.0, tokens=9_000)
-    gauge.refused(ticket, {}, "on tokens per min (TPM): Limit 6000, Requested 9000", now=0.1, wall=0.0)
+    slot = send(gauge, 0.0, tokens=9_000)
+    gauge.take_refusal(slot, {}, "on tokens per min (TPM): Limit 6000, Requested 9000", now=0.1, wall=0.0)
 
-    assert gauge.delay_s(Ticket(500), 0.1, 0.0) == 0.0
+    assert gauge.delay_s(slot_of(gauge, 500), 0.1, 0.0) == 0.0
 
 
 def test_a_wait_of_an_hour_is_a_daily_limit_whatever_it_is_called():
@@ -166,7 +173,7 @@ def test_a_wait_of_an_hour_is_a_daily_limit_whatever_it_is_called():
     refuse(gauge, {"retry-after": "3000"}, "slow down", wall=0.0)
 
     with pytest.raises(ProviderLimitError, match="0:50:00") as raised:
-        gauge.delay_s(Ticket(0), 0.0, 0.0)
+        gauge.delay_s(slot_of(gauge, 0), 0.0, 0.0)
     assert raised.value.resets_in_s == pytest.approx(3_000)
 
 
@@ -176,7 +183,7 @@ def test_an_absurd_wait_is_not_believed():
     refuse(gauge, {"retry-after": "1e12"}, "slow down", wall=1.9e9)
 
     with pytest.raises(ProviderLimitError, match="7 days"):
-        gauge.delay_s(Ticket(0), 0.0, 1.9e9)
+        gauge.delay_s(slot_of(gauge, 0), 0.0, 1.9e9)
 
 
 def test_two_waits_that_contradict_each_other_mean_the_longer():
@@ -184,7 +191,7 @@ def test_two_waits_that_contradict_each_other_mean_the_longer():
     gauge = gauge_of()
     refuse(gauge, {"retry-after": "20"}, "try again in 3s.", wall=0.0)
 
-    assert gauge.delay_s(Ticket(0), 0.0, 0.0) == 20.0
+    assert gauge.delay_s(slot_of(gauge, 0), 0.0, 0.0) == 20.0
 
 
 def test_a_supposed_limit_is_not_imposed_on_other_processes(virtual):
@@ -193,13 +200,11 @@ def test_a_supposed_limit_is_not_imposed_on_other_processes(virtual):
     class Line:
         kinds = ()
 
-        async def reserve(self, lane, asks):
-            from cupel.limits.shared_gate import Grant
+        async def reserve(self, lane, charges):
+            self.kinds = [charge.kind for charge in charges]
+            return Turn(0.0)
 
-            self.kinds = [ask.kind for ask in asks]
-            return Grant(0.0)
-
-        def give_back(self, lane, asks):
+        def give_back(self, lane, charges):
             pass
 
     async def main(clock):
@@ -232,7 +237,7 @@ def test_a_call_cancelled_at_the_moment_its_turn_comes_is_not_counted(virtual):
         await first.__aexit__(None, None, None)
         second.cancel()
         await asyncio.gather(second, third, return_exceptions=True)
-        return entered, limiter.reports()[0].requests
+        return entered, limiter.lanes[0].gauge.requests
 
     assert virtual(main) == ([("third", 1.0)], 2)
 
@@ -293,6 +298,6 @@ def test_headers_are_read_in_any_case_from_any_client(virtual, headers):
         limiter = Limiter(monotonic=clock)
         async with limiter.slot("openai:m") as slot:
             slot.learn(headers, 200)
-        return limiter.reports()[0].limits
+        return limiter.lanes[0].gauge.limits()
 
     assert virtual(main) == {"rpm": 60.0}

@@ -252,7 +252,7 @@ def test_the_smaller_of_the_users_and_the_providers_limit_holds(virtual, provide
     async def main(clock):
         limiter = limiter_of(clock, limits={"openai:m": Limits(rpm=10)})
         answers, wall = await work(limiter, provider(clock, {"rpm": 30}), "openai:m", 15)
-        return len(answers), wall, limiter.reports()[0].limits
+        return len(answers), wall, limiter.lanes[0].gauge.limits()
 
     answered, wall, limits = virtual(main)
 
@@ -345,7 +345,7 @@ def test_openais_small_plans_count_requests_per_day_without_saying_so(virtual):
                 "x-ratelimit-reset-requests": "7m12s",
             }
             slot.learn(headers, 200)
-        return limiter.reports()[0].limits
+        return limiter.lanes[0].gauge.limits()
 
     assert virtual(main)["rpd"] == 200
 
@@ -465,16 +465,15 @@ def test_limits_that_are_no_limits_are_refused():
         Limiter(limits={"groq": {"rpm": 30}})
 
 
-def test_the_report_says_what_was_sent_refused_and_waited(virtual, provider, work):
-    """The figures the run's report shows per model."""
+def test_a_lane_knows_what_was_sent_and_refused(virtual, provider, work):
+    """A lane counts its calls and knows the limits in force."""
 
     async def main(clock):
         limiter = limiter_of(clock)
         await work(limiter, provider(clock, {"rpm": 30}), "openai:m", 45)
-        return limiter.reports()
+        return limiter.lanes
 
-    (report,) = virtual(main)
+    (lane,) = virtual(main)
 
-    assert (report.model, report.requests, report.rejected) == ("openai:m", 45, 0)
-    assert report.waited_s > 100
-    assert report.limits == {"rpm": 30.0}
+    assert (lane.gauge.model, lane.gauge.requests, lane.gauge.rejected) == ("openai:m", 45, 0)
+    assert lane.gauge.limits() == {"rpm": 30.0}

@@ -17,7 +17,6 @@ from cupel.errors import (
 )
 from cupel.limits.buckets import Limits
 from cupel.limits.circuit import Circuit
-from cupel.limits.classify import ReplyError
 from cupel.limits.limiter import Limiter
 from cupel.limits.retries import RetryPolicy, with_retries
 
@@ -208,12 +207,12 @@ def test_a_429_is_waited_for_at_the_limiter_and_uses_up_no_try(virtual, failure)
             policy=RetryPolicy(max_attempts=2),
             slot=lambda: limiter.slot("openai:m"),
         )
-        return clock() - 1_000, limiter.reports()[0].rejected
+        return clock() - 1_000, limiter.lanes[0].gauge.rejected
 
     assert virtual(main) == (pytest.approx(12.0), 6)
 
 
-def test_an_error_inside_a_reply_is_learnt_from_although_the_reply_said_200(virtual):
+def test_an_error_inside_a_reply_is_learnt_from_although_the_reply_said_200(virtual, failure):
     """OpenRouter's 429 in a body pauses everyone like any other."""
 
     async def main(clock):
@@ -223,7 +222,7 @@ def test_an_error_inside_a_reply_is_learnt_from_although_the_reply_said_200(virt
             calls.append(clock() - 1_000)
             slot.learn({}, 200)
             if len(calls) == 1:
-                raise ReplyError("slow down, retry in 4s", status_code=429, body={})
+                raise failure("slow down, retry in 4s", 429)
             return "answer"
 
         await with_retries(call, policy=RetryPolicy(), slot=lambda: limiter.slot("openrouter:m"))
@@ -278,7 +277,7 @@ def test_an_open_circuit_is_raised_for_a_fallback_to_take_over(virtual, failure)
                 slot=lambda: limiter.slot("openai:m"),
                 model="openai:m",
             )
-        return clock() - 1_000, limiter.reports()[0].requests
+        return clock() - 1_000, limiter.lanes[0].gauge.requests
 
     assert virtual(main) == (0.0, 0)
 

@@ -16,7 +16,7 @@ from cupel.errors import ProviderLimitError, RunLogError
 from cupel.limits.buckets import Limits
 from cupel.limits.limiter import Limiter
 from cupel.limits.postgres import PostgresGate
-from cupel.limits.shared_gate import Ask, Grant
+from cupel.limits.shared_gate import Charge, Turn
 
 URL = os.environ.get("CUPEL_TEST_DATABASE_URL", "postgresql+psycopg://127.0.0.1:5432/test")
 
@@ -43,49 +43,49 @@ def lane(engine):
             connection.execute(sqlalchemy.text(f"DELETE FROM {table} WHERE lane LIKE :n"), {"n": f"%{name}%"})
 
 
-def ask(amount=1.0, limit=10.0, period_s=60.0, level=0.0, kind="rpm"):
-    return Ask(kind, amount, limit, period_s, level)
+def charge(amount=1.0, limit=10.0, period_s=60.0, level=0.0, kind="rpm"):
+    return Charge(kind, amount, limit, period_s, level)
 
 
 async def test_what_fits_goes_at_once_and_the_rest_in_a_line(engine, lane):
     """Ten at once, then one every six seconds, whoever asks."""
     here, there = PostgresGate(engine), PostgresGate(engine)
-    grants = [await (here, there)[n % 2].reserve(lane, [ask()]) for n in range(13)]
-    waits = [grant.wait_s for grant in grants]
+    turns = [await (here, there)[n % 2].reserve(lane, [charge()]) for n in range(13)]
+    waits = [turn.wait_s for turn in turns]
 
     assert max(waits[:9]) < 0.5
     assert waits[10:] == pytest.approx([6.25, 12.25, 18.25], abs=0.5)
-    assert grants[12].kind == "rpm"
+    assert turns[12].kind == "rpm"
 
 
-async def test_calls_that_ask_together_get_different_places(engine, lane):
+async def test_calls_that_ask_together_get_different_turns(engine, lane):
     """They ask in one transaction, and still nobody wakes to find no room."""
     gate = PostgresGate(engine)
-    grants = await asyncio.gather(*(gate.reserve(lane, [ask(limit=2.0)]) for _ in range(5)))
+    turns = await asyncio.gather(*(gate.reserve(lane, [charge(limit=2.0)]) for _ in range(5)))
 
-    assert sorted(grant.wait_s for grant in grants)[2:] == pytest.approx([30, 60, 90], abs=0.6)
+    assert sorted(turn.wait_s for turn in turns)[2:] == pytest.approx([30, 60, 90], abs=0.6)
 
 
 async def test_the_tighter_of_two_limits_decides(engine, lane):
     """Requests would fit, tokens do not."""
     gate = PostgresGate(engine)
-    asks = [ask(limit=100.0), ask(amount=600.0, limit=1_000.0, kind="tpm")]
-    await gate.reserve(lane, asks)
-    grant = await gate.reserve(lane, asks)
+    charges = [charge(limit=100.0), charge(amount=600.0, limit=1_000.0, kind="tpm")]
+    await gate.reserve(lane, charges)
+    turn = await gate.reserve(lane, charges)
 
-    assert grant.kind == "tpm"
-    assert grant.wait_s == pytest.approx(12.0, abs=0.5)
+    assert turn.kind == "tpm"
+    assert turn.wait_s == pytest.approx(12.0, abs=0.5)
 
 
 async def test_what_is_given_back_makes_room(engine, lane):
     """Tokens reserved and not used are there for the next call of another process."""
     here, there = PostgresGate(engine, settle_s=0.0), PostgresGate(engine)
-    await here.reserve(lane, [ask(amount=1_000.0, limit=1_000.0, kind="tpm")])
-    here.give_back(lane, [ask(amount=900.0, limit=1_000.0, kind="tpm")])
+    await here.reserve(lane, [charge(amount=1_000.0, limit=1_000.0, kind="tpm")])
+    here.give_back(lane, [charge(amount=900.0, limit=1_000.0, kind="tpm")])
     await here.aclose()
-    grant = await there.reserve(lane, [ask(amount=800.0, limit=1_000.0, kind="tpm")])
+    turn = await there.reserve(lane, [charge(amount=800.0, limit=1_000.0, kind="tpm")])
 
-    assert grant.wait_s < 0.5
+    assert turn.wait_s < 0.5
 
 
 async def test_a_pause_holds_every_process(engine, lane):
@@ -93,21 +93,21 @@ async def test_a_pause_holds_every_process(engine, lane):
     here, there = PostgresGate(engine), PostgresGate(engine)
     here.pause(lane, 7.0)
     await here.aclose()
-    grant = await there.reserve(lane, [ask()])
+    turn = await there.reserve(lane, [charge()])
 
-    assert grant.kind is None
-    assert grant.wait_s == pytest.approx(7.0, abs=0.5)
+    assert turn.kind is None
+    assert turn.wait_s == pytest.approx(7.0, abs=0.5)
 
 
 _KILLED = """
 import asyncio, sys
 from sqlalchemy import create_engine
 from cupel.limits.postgres import PostgresGate
-from cupel.limits.shared_gate import Ask
+from cupel.limits.shared_gate import Charge
 
 async def main(url, lane):
     gate = PostgresGate(create_engine(url))
-    await asyncio.gather(*(gate.reserve(lane, [Ask("rpm", 1.0, 10.0, 60.0)]) for _ in range(20)))
+    await asyncio.gather(*(gate.reserve(lane, [Charge("rpm", 1.0, 10.0, 60.0)]) for _ in range(20)))
     print("waiting", flush=True)
     await asyncio.sleep(60)
 
@@ -120,11 +120,11 @@ async def test_the_places_of_a_process_that_was_killed_are_given_back_for_it(eng
     process = subprocess.Popen([sys.executable, "-c", _KILLED, URL, lane], stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "waiting\n"
     here = PostgresGate(engine, gone_s=0.5)
-    before = await here.reserve(lane, [ask()])
+    before = await here.reserve(lane, [charge()])
     process.kill()
     process.communicate()
     await asyncio.sleep(0.6)
-    after = await PostgresGate(engine, gone_s=0.5).reserve(lane, [ask()])
+    after = await PostgresGate(engine, gone_s=0.5).reserve(lane, [charge()])
     await here.aclose()
 
     assert before.wait_s == pytest.approx(66, abs=3)
@@ -134,29 +134,29 @@ async def test_the_places_of_a_process_that_was_killed_are_given_back_for_it(eng
 async def test_a_process_that_lives_keeps_its_places_however_long_it_sleeps(engine, lane):
     """It is heard of while it has any; a place it gave back itself is not given back twice."""
     sleeper = PostgresGate(engine, gone_s=0.5)
-    await asyncio.gather(*(sleeper.reserve(lane, [ask(limit=2.0)]) for _ in range(4)))
-    sleeper.give_back(lane, [ask(limit=2.0)])
+    await asyncio.gather(*(sleeper.reserve(lane, [charge(limit=2.0)]) for _ in range(4)))
+    sleeper.give_back(lane, [charge(limit=2.0)])
     await asyncio.sleep(1.2)
-    grant = await PostgresGate(engine, gone_s=0.5).reserve(lane, [ask(limit=2.0)])
+    turn = await PostgresGate(engine, gone_s=0.5).reserve(lane, [charge(limit=2.0)])
     await sleeper.aclose()
 
-    assert grant.wait_s == pytest.approx(59, abs=1.5)
+    assert turn.wait_s == pytest.approx(59, abs=1.5)
 
 
 async def test_a_call_cancelled_while_it_asks_gives_its_place_back(engine, lane):
     """A place is kept only for someone."""
     gate = PostgresGate(engine, settle_s=0.0)
-    await gate.reserve(lane, [ask(limit=2.0)])
-    asking = asyncio.create_task(gate.reserve(lane, [ask(limit=2.0)]))
+    await gate.reserve(lane, [charge(limit=2.0)])
+    asking = asyncio.create_task(gate.reserve(lane, [charge(limit=2.0)]))
     await asyncio.sleep(0)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
     await asyncio.sleep(0.05)
     await gate.aclose()
-    grant = await gate.reserve(lane, [ask(limit=2.0)])
+    turn = await gate.reserve(lane, [charge(limit=2.0)])
 
-    assert grant.wait_s < 1.0
+    assert turn.wait_s < 1.0
 
 
 async def test_a_database_that_is_gone_is_an_error_that_says_so():
@@ -166,22 +166,22 @@ async def test_a_database_that_is_gone_is_an_error_that_says_so():
     )
 
     with pytest.raises(RunLogError, match="limits shared through PostgreSQL"):
-        await PostgresGate(engine).reserve("lane", [ask()])
+        await PostgresGate(engine).reserve("lane", [charge()])
 
 
 class Line:
     """A gate in memory, to see what a limiter asks of it."""
 
-    def __init__(self, *grants):
-        self.grants = list(grants)
+    def __init__(self, *turns):
+        self.turns = list(turns)
         self.asked, self.returned, self.pauses = [], [], []
 
-    async def reserve(self, lane, asks):
-        self.asked.append((lane, [(a.kind, a.amount, a.limit) for a in asks]))
-        return self.grants.pop(0) if self.grants else Grant(0.0)
+    async def reserve(self, lane, charges):
+        self.asked.append((lane, [(a.kind, a.amount, a.limit) for a in charges]))
+        return self.turns.pop(0) if self.turns else Turn(0.0)
 
-    def give_back(self, lane, asks):
-        self.returned += [(a.kind, a.amount) for a in asks]
+    def give_back(self, lane, charges):
+        self.returned += [(a.kind, a.amount) for a in charges]
 
     def pause(self, lane, wait_s):
         self.pauses.append(wait_s)
@@ -194,7 +194,7 @@ def test_a_limiter_asks_the_gate_for_each_limit_and_waits_as_told(virtual):
     """The gate is asked by key and model, and unused tokens go back."""
 
     async def main(clock):
-        line = Line(Grant(3.0, "rpm"))
+        line = Line(Turn(3.0, "rpm"))
         limiter = Limiter(limits={"*": Limits(rpm=30, tpm=6_000)}, shared=line, monotonic=clock)
         async with limiter.slot("openai:m", tokens=900, key="ab12") as slot:
             waited = clock() - 1_000
@@ -229,12 +229,12 @@ def test_a_daily_limit_in_the_shared_line_ends_the_run(virtual):
     """The place is given back for tomorrow's run."""
 
     async def main(clock):
-        line = Line(Grant(4_000.0, "rpd"))
+        line = Line(Turn(4_000.0, "rpd"))
         limiter = Limiter(limits={"*": Limits(rpd=20)}, shared=line, monotonic=clock)
         with pytest.raises(ProviderLimitError, match="20 requests per day"):
             async with limiter.slot("openai:m"):
                 pass
-        return line, limiter.reports()[0].requests
+        return line, limiter.lanes[0].gauge.requests
 
     line, requests = virtual(main)
 
@@ -269,7 +269,7 @@ asyncio.run(main(*sys.argv[1:]))
 
 def test_three_processes_keep_one_limit_of_600_a_minute(engine, lane):
     """Whoever sends, it is never more than the bucket's room and ten a second, and hardly less."""
-    used_before = ask(amount=570.0, limit=600.0)
+    used_before = charge(amount=570.0, limit=600.0)
     asyncio.run(PostgresGate(engine).reserve(f"@openai:{lane}", [used_before]))
     start = time.time()
     command = [sys.executable, "-c", _WORKER, URL, f"openai:{lane}", "3"]

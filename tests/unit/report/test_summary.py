@@ -30,7 +30,7 @@ def test_calls_belong_to_the_tier_judge_or_refiner_that_made_them():
     """Each has its tokens, its cost, what came from the run log, and what had no price."""
     roles = totals(outcome(), refined()).roles
 
-    assert {role: found.calls for role, found in roles.items()} == {"cheap": 3, "judge": 2, "refiner": 1}
+    assert {role: use.models.total() for role, use in roles.items()} == {"cheap": 3, "judge": 2, "refiner": 1}
     assert roles["cheap"].cost_usd == pytest.approx(0.003)
     assert (roles["cheap"].input_tokens, roles["cheap"].cached_tokens) == (3000, 750)
     assert (roles["refiner"].unpriced, roles["refiner"].reused) == (1, 1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cupel.errors import InputError, NotEnoughDataError
-from cupel.routing.certify import Promise, certified_cascade
+from cupel.routing.certify import Promise, certify_cascade
 from cupel.routing.confidence.calibration import Binding, fit_calibration
 
 
@@ -33,7 +33,7 @@ def test_the_promise_holds_over_the_whole_file_in_nine_of_ten_draws(columns):
     rng, broken, accepted = np.random.default_rng(1), 0, []
     for seed in range(60):
         chosen = rng.choice(3000, 200, replace=False)
-        cascade = certified_cascade(
+        cascade = certify_cascade(
             signals[chosen], right[chosen], fit=fit, promise=Promise(risk=0.08), seed=seed
         )
         taken = cascade.score.predict(signals) >= cascade.threshold
@@ -47,7 +47,7 @@ def test_the_promise_holds_over_the_whole_file_in_nine_of_ten_draws(columns):
 def test_rare_errors_get_a_larger_fitting_part():
     """Forty labels seldom hold three wrong ones of three in a hundred; the rest still certifies."""
     signals, right = labelled(600, wrong=0.03, seed=4)
-    cascade = certified_cascade(signals, right, fit=fit, promise=Promise(risk=0.05))
+    cascade = certify_cascade(signals, right, fit=fit, promise=Promise(risk=0.05))
 
     assert cascade.certificate is not None
     assert cascade.certificate.certified
@@ -71,14 +71,14 @@ def test_rare_errors_get_a_larger_fitting_part():
 def test_what_cannot_be_fitted_says_so(signals, right, error, text):
     """What cannot be fitted ends with a clear message, never with a silent policy."""
     with pytest.raises(error, match=text):
-        certified_cascade(signals, right, fit=fit, promise=Promise())
+        certify_cascade(signals, right, fit=fit, promise=Promise())
 
 
 def test_the_certificate_says_what_it_is_about():
     """Date, versions and what "wrong" means are written down."""
     signals, right = labelled(300)
     promise = Promise(risk=0.1, date="2026-11-02", wrong_means="strong", versions={"task": "arguments"})
-    certificate = certified_cascade(signals, right, fit=fit, promise=promise).certificate
+    certificate = certify_cascade(signals, right, fit=fit, promise=promise).certificate
 
     assert certificate is not None
     assert (certificate.date, certificate.wrong_means) == ("2026-11-02", "strong")

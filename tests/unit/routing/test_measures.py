@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cupel.errors import InputError
-from cupel.routing.curves import curve, oracle_scores, random_curve
+from cupel.routing.curves import curve, random_curve
 from cupel.routing.measures import (
     average_gap_recovered,
     benefit_lift,
@@ -17,6 +17,7 @@ from cupel.routing.measures import (
     incremental_benefit,
     saving_at,
 )
+from cupel.routing.policy import Oracle
 from cupel.routing.rows import RunRows
 
 FOUR = RunRows.from_columns(
@@ -39,7 +40,7 @@ def test_a_perfect_cascade_by_hand():
 
 def test_a_router_does_not_pay_the_cheap_call_it_skipped():
     """At full share a router costs the strong model, a cascade both."""
-    scores = oracle_scores(FOUR)
+    scores = Oracle("router").scores(FOUR)
 
     assert curve(FOUR, scores, kind="router").cost[-1] == 10.0
     assert curve(FOUR, scores, kind="cascade").cost[-1] == 11.0

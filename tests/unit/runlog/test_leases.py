@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from cupel.errors import RunBusyError
 from cupel.runlog import tables
-from cupel.runlog.leases import Lease, born
+from cupel.runlog.leases import Lease, birth_of
 from cupel.runlog.store import RunLog
 
 
@@ -49,11 +49,11 @@ async def test_a_holder_that_was_killed_is_gone_at_once(log):
     """Its process is not there any more, or was never waited for."""
     dead = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     lease = await take(log)
-    await pretend(log, pid=dead.pid, born=born(dead.pid))
+    await pretend(log, pid=dead.pid, born=birth_of(dead.pid))
     with pytest.raises(RunBusyError):
         await take(log)
     dead.kill()
-    while born(dead.pid):
+    while birth_of(dead.pid):
         time.sleep(0.01)
     another = await take(log)  # a zombie still
     dead.wait()

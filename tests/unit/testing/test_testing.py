@@ -11,10 +11,10 @@ import pytest
 from cupel.errors import SettingError
 from cupel.models.completion import complete
 from cupel.models.errors import ProviderCallError
-from cupel.testing.faults import STATUSES
+from cupel.testing.faults import FAULTS, STATUSES
 from cupel.testing.filling import fill
 from cupel.testing.models import ScriptExhaustedError, reply, scripted
-from cupel.testing.provider import FAULTS, ScriptedProvider
+from cupel.testing.provider import ScriptedProvider
 
 BROKEN = ("close", "html", "error_in_200", "truncated_body")
 MESSAGES = [{"role": "user", "content": "<document>One. Two.</document>"}]
@@ -95,7 +95,6 @@ async def test_a_reply_may_carry_usage_logprobs_and_a_refusal():
 
     assert (answer.finish_reason, answer.refusal, answer.logprobs) == ("length", "no", [-0.5, -1.0])
     assert (answer.input_tokens, answer.cached_tokens, answer.output_tokens) == (9, 4, 1)
-    assert not answer.usage_estimated
 
 
 async def test_any_id_can_be_taken_over_and_is_given_back():

@@ -94,32 +94,6 @@ def test_json_gives_the_same_calibration_back():
 
 
 @pytest.mark.parametrize(
-    ("change", "text"),
-    [
-        ({}, None),
-        ({"prompt_version": "new"}, "prompt version was 'abc' and is 'new'"),
-        ({"model": "groq:large"}, "model was 'groq:small' and is 'groq:large'"),
-        ({"task": "stance"}, "task was 'arguments' and is 'stance'"),
-        ({"signals": []}, "no longer computed: score"),
-    ],
-    ids=["nothing changed", "another prompt", "another model", "another task", "a signal gone"],
-)
-def test_a_calibration_applies_only_to_what_it_was_fitted_on(change, text):
-    """Otherwise it says what changed, for the warning."""
-    raw, right = sample(100)
-    fitted = fit_calibration(raw[:, None], right, names=["score"], binding=BINDING)
-    now = {
-        "task": "arguments",
-        "prompt_version": "abc",
-        "model": "groq:small",
-        "signals": ["score", "x"],
-    } | change
-    found = fitted.applies_to(**now)
-
-    assert found is None if text is None else (found is not None and text in found)
-
-
-@pytest.mark.parametrize(
     ("matrix", "right", "text"),
     [
         pytest.param(

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from cupel.errors import SettingError
-from cupel.routing.confidence.signals import SIGNALS, Observed, calls_needed, compute_signals, register
+from cupel.routing.confidence.signals import SIGNALS, Observed, compute_signals
 
 
 @pytest.mark.parametrize("name", sorted(SIGNALS))
@@ -76,28 +76,6 @@ def test_signals_say_what_was_seen(name, seen, expected):
     found = compute_signals(seen, [name])[name]
 
     assert found == (pytest.approx(expected) if expected is not None else None)
-
-
-def test_shared_calls_are_billed_once():
-    """Two signals of one second call cost one call; samples come on top."""
-    register("second_opinion", lambda seen: 1.0, calls=1, needs="second_record")
-    try:
-        assert calls_needed(["agreement", "second_opinion"]) == 1
-        assert calls_needed(["agreement", "self_consistency"]) == 5
-    finally:
-        del SIGNALS["second_opinion"]
-
-
-def test_a_signal_of_ones_own_is_used_by_name_and_its_nan_is_missing():
-    """A registered signal reads `other` and may fail to know."""
-    register("length", lambda seen: seen.other.get("length", math.nan), why="short documents are easy")
-    try:
-        assert compute_signals(Observed(other={"length": 3.0}), ["length"]) == {"length": 3.0}
-        assert compute_signals(Observed(), ["length"]) == {"length": None}
-        with pytest.raises(SettingError, match="exists already"):
-            register("length", lambda seen: 0.0)
-    finally:
-        del SIGNALS["length"]
 
 
 def test_an_unknown_signal_is_named_with_the_known_ones():

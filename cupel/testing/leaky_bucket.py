@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Bucket:
+class LeakyBucket:
     """A burst up to `limit`, then a steady refill of `limit` a minute; None is no limit."""
 
     def __init__(self, limit: float | None, minute_s: float) -> None:

@@ -1,4 +1,7 @@
-"""How many calls may be in flight where no header says: additive increase, multiplicative decrease."""
+"""How many calls may be in flight where no header says: additive increase, multiplicative decrease.
+
+TCP's rule (Jacobson, "Congestion Avoidance and Control", 1988): halve at a refusal, then feel the way up again.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ PILOT_S = 2.0
 """How long the first call of a model goes alone; after each such time twice as many may go."""
 
 
-class Window:
+class Concurrency:
     """The number of calls in flight that a provider was last seen to bear.
 
     Unbounded until the first refusal. A refusal halves it; answers let it grow by one a round, and slowly from
@@ -43,15 +46,17 @@ class Window:
         """Whether one more may go."""
         return in_flight + 1 <= self.size
 
-    def answered(self, in_flight: int) -> None:
-        """Count an answer; a window that was not full has proved nothing."""
+    def grow(self, in_flight: int) -> None:
+        """Count an answer; where more might have gone, it has proved nothing."""
         if self.size >= self._most or in_flight + 1 < int(self.size):
             return
+        # 1/size for each answer is one more a round: a round is as many answers as are in flight
         pace = 1.0 if self.size + 1 < self._failed_at else 0.05
         self.size = min(self._most, self.size + pace / self.size)
 
-    def refused(self, in_flight: int, *, sent_at: float, now: float) -> None:
+    def shrink(self, in_flight: int, *, sent_at: float, now: float) -> None:
         """Halve it, once for all the calls that were in flight together."""
+        # sent before the last cut: refused for the size of then, which is cut already
         if sent_at < self._cut_at:
             return
         self._failed_at = in_flight

@@ -6,84 +6,84 @@ import math
 
 import pytest
 
+from cupel.limits.concurrency import Concurrency
 from cupel.limits.pause import Pause
-from cupel.limits.window import Window
 
 
-def answer(window, times):
+def answer(concurrency, times):
     """So many answers while the window is full."""
     for _ in range(times):
-        window.answered(int(window.size))
+        concurrency.grow(int(concurrency.size))
 
 
 def test_it_is_unbounded_until_the_first_refusal():
     """A provider that never refuses is never held back."""
-    window = Window()
+    concurrency = Concurrency()
     for in_flight in (1, 100, 10_000):
-        window.answered(in_flight)
+        concurrency.grow(in_flight)
 
-    assert window.fits(10_000)
-    assert window.size == math.inf
+    assert concurrency.fits(10_000)
+    assert concurrency.size == math.inf
 
 
 def test_a_refusal_halves_what_was_in_flight():
     """After a refusal with twenty in flight ten are allowed from now on."""
-    window = Window()
-    window.refused(20, sent_at=0.0, now=1.0)
+    concurrency = Concurrency()
+    concurrency.shrink(20, sent_at=0.0, now=1.0)
 
-    assert window.fits(9)
-    assert not window.fits(10)
+    assert concurrency.fits(9)
+    assert not concurrency.fits(10)
 
 
 def test_calls_refused_together_halve_it_once():
     """What was sent before the cut says nothing about the size after it."""
-    window = Window()
+    concurrency = Concurrency()
     for _ in range(8):
-        window.refused(20, sent_at=0.0, now=1.0)
+        concurrency.shrink(20, sent_at=0.0, now=1.0)
 
-    assert window.size == 10
-    window.refused(10, sent_at=2.0, now=3.0)
-    assert window.size == 5
+    assert concurrency.size == 10
+    concurrency.shrink(10, sent_at=2.0, now=3.0)
+    assert concurrency.size == 5
 
 
 def test_it_never_falls_below_one():
     """Someone must find out when it is over."""
-    window = Window()
+    concurrency = Concurrency()
     for now in range(1, 9):
-        window.refused(1, sent_at=now, now=now + 0.5)
+        concurrency.shrink(1, sent_at=now, now=now + 0.5)
 
-    assert window.fits(0)
+    assert concurrency.fits(0)
 
 
 def test_it_grows_by_one_a_round_and_slowly_where_it_failed():
     """From 8 it is quickly just below 16, and then takes twenty rounds for one more."""
-    window = Window()
-    window.refused(16, sent_at=0.0, now=1.0)
-    answer(window, 80)
-    quick = window.size
-    answer(window, 80)
+    concurrency = Concurrency()
+    concurrency.shrink(16, sent_at=0.0, now=1.0)
+    answer(concurrency, 80)
+    quick = concurrency.size
+    answer(concurrency, 80)
 
     assert 14 <= quick <= 16
-    assert window.size - quick < 0.5
+    assert concurrency.size - quick < 0.5
 
 
 def test_a_window_that_is_not_full_does_not_grow():
     """One call at a time proves nothing about ten."""
-    window = Window()
-    window.refused(20, sent_at=0.0, now=1.0)
+    concurrency = Concurrency()
+    concurrency.shrink(20, sent_at=0.0, now=1.0)
     for _ in range(100):
-        window.answered(1)
+        concurrency.grow(1)
 
-    assert window.size == 10
+    assert concurrency.size == 10
 
 
 def test_what_a_person_allows_is_never_exceeded():
     """Growing does not exceed it either."""
-    window = Window(4)
-    window.refused(4, sent_at=0.0, now=1.0)
-    answer(window, 500)
+    concurrency = Concurrency(4)
+    concurrency.shrink(4, sent_at=0.0, now=1.0)
+    answer(concurrency, 500)
 
-    assert window.size == 4
+    assert concurrency.size == 4
 
 
 @pytest.mark.parametrize(
@@ -91,10 +91,10 @@ def test_what_a_person_allows_is_never_exceeded():
 )
 def test_the_pilot_goes_alone_and_then_twice_as_many_every_two_seconds(in_flight, now, left):
     """This holds until the first reply, which says more than a guess."""
-    window = Window(pilot=True)
-    window.pilot_left_s(0, 0.0)
+    concurrency = Concurrency(pilot=True)
+    concurrency.pilot_left_s(0, 0.0)
 
-    assert window.pilot_left_s(in_flight, now) == pytest.approx(left)
+    assert concurrency.pilot_left_s(in_flight, now) == pytest.approx(left)
 
 
 def test_a_shorter_pause_does_not_end_a_longer_one():
@@ -123,7 +123,7 @@ def test_pauses_of_our_own_grow_from_one_refusal_to_the_next_and_end_with_an_ans
         pause.hold(waits[-1], daily=False, now=now + 0.1)
         assert pause.own_s(sent_at=now) == waits[-1]
         now += 0.1 + waits[-1]
-    pause.answered()
+    pause.reset()
 
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
     assert pause.own_s(sent_at=now) == 1
