@@ -45,6 +45,8 @@ class Completion:
     """Names in lower case: those about limits, `date` and `x-request-id`."""
 
     latency_s: float = 0.0
+    cost_usd: float | None = None
+    """What the provider says it billed; None where it does not say."""
 
 
 async def complete(
@@ -138,6 +140,7 @@ def completion_of(
         input_tokens=asked,
         cached_tokens=min(reported_tokens((usage.get("input_token_details") or {}).get("cache_read")), asked),
         output_tokens=reported_tokens(usage["output_tokens"]),
+        cost_usd=details.get("cost_usd"),
         logprobs=_logprobs(details.get("logprobs")),
         headers=details.get("headers") or {},
         latency_s=latency_s,
