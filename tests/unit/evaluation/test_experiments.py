@@ -68,7 +68,7 @@ def test_an_experiments_paths_are_relative_to_its_file(study):
         study.folder / "baseline.json",
     )
     assert one.spans == SpanLabels(item="type", names={"LAW": "MISC"})
-    assert (one.policies, one.group, one.limit, one.tolerance) == (["none"], "", None, 0.1)
+    assert (one.policies, one.group, one.limit, one.tolerance) == (("none",), "", None, 0.1)
 
 
 @pytest.mark.parametrize(

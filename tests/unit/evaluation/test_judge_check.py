@@ -52,7 +52,8 @@ async def test_criteria_are_compared_one_by_one(task, models, runtime):
 
 async def test_every_record_is_spoiled_in_every_way_and_judged(task, models, runtime):
     """Code catches an invented quote; the judge, which only looks at the stance, catches no false reason."""
-    rows, every = await judge_spoiled([case(1), case(2)], task, JUDGED)
+    told = await judge_spoiled([case(1), case(2)], task, JUDGED)
+    rows, every = told.rows, told.every
     by_name = {row.name: row for row in rows}
 
     assert by_name["unchanged"].missed == 2
