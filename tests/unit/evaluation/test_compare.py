@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from cupel.errors import SettingError, UsageError
-from cupel.evaluation.compare import Comparison, answer_both, check_sides, compare_file, prefer_one, read_side
+from cupel.evaluation.compare import (
+    Comparison,
+    answer_both,
+    check_sides,
+    compare_documents,
+    prefer_one,
+    read_side,
+)
 from cupel.improvement.ledger import ledger_of
 from cupel.improvement.versions import version_of
 from cupel.runs.bench import Document
@@ -159,7 +166,7 @@ async def test_a_file_is_compared_document_by_document(study, task, runtime):
     with scripted(
         {"scripted:one": stance("favor"), "scripted:two": extractor, "scripted:judge": preferring(fair)}
     ):
-        comparison = await compare_file(Walked(), documents, task, sides, CONTEXT)
+        comparison = await compare_documents(Walked(), documents, task, sides, CONTEXT)
 
     told = comparison.to_json()
     assert (told["a_better"], told["b_better"], told["ties"], told["unknown"]) == (4, 0, 0, 0)
