@@ -2,7 +2,7 @@
 
 write_run_report(project, run_id, …)      the page: totals, flow, histograms, every document with its trail
 read_run_use(project, run_id)             what a run took, beside its plan
-summary_table(run), documents_table(…)    the same totals in a terminal
+summary_table(run)                        the same totals in a terminal
 document_trail(outcome, text)             one document's whole trail in a terminal (`cupel show`)
 """
 
