@@ -53,23 +53,23 @@ def run_compare(told: CompareRun) -> None:
 
 def tell_comparison(comparison: Comparison) -> None:
     """Print the figures for a person."""
-    console, told = open_console(), comparison.to_json()
+    console, figures = open_console(), comparison.to_json()
     shown = table("", "", ">better on", ">cost a document", ">median time")
     for side in ("a", "b"):
-        one = told[side]
+        one = figures[side]
         shown.add_row(
-            side, safe(one["name"]), str(told[f"{side}_better"]), usd(one["cost_usd_per_document"]),
+            side, safe(one["name"]), str(figures[f"{side}_better"]), usd(one["cost_usd_per_document"]),
             seconds(one["median_latency_s"]),
         )  # fmt: skip
     console.print(shown)
-    low, high = told["interval"]
+    low, high = figures["interval"]
     rate = (
         "–"
-        if told["win_rate"] is None
-        else f"{100 * told['win_rate']:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
+        if figures["win_rate"] is None
+        else f"{100 * figures['win_rate']:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
     )
     console.print(
-        f"win rate of a {rate} on {told['documents']} documents, judge {comparison.judge}: {told['ties']} ties "
-        f"({comparison.swayed} where the judge followed the order), {told['unknown']} without a judgement",
+        f"win rate of a {rate} on {figures['documents']} documents, judge {comparison.judge}: {figures['ties']} ties "
+        f"({comparison.swayed} where the judge followed the order), {figures['unknown']} without a judgement",
         soft_wrap=True,
     )

@@ -36,16 +36,16 @@ def show_run(wanted: str | None, *, as_json: bool) -> None:
 
 def compare_plan(plan: Mapping[str, Any] | None, used: Mapping[str, Mapping[str, Any]]) -> Table:
     """A row for each tier and one for all: what was expected (95 % interval), and what it came to."""
-    made = table(
+    shown = table(
         "tier", ">calls", ">actual", ">tokens in", ">actual", ">tokens out", ">actual", ">cost", ">actual",
         ">waiting", ">actual", title="planned (95 %) and actual; answers from the run log at what they cost when paid",
     )  # fmt: skip
     tiers = {tier["tier"]: tier for tier in plan["tiers"]} if plan else {}
     for role in dict.fromkeys([*tiers, *used]):
-        made.add_row(role, *_cells(tiers.get(role), used.get(role, _NOTHING)))
-    made.add_section()
-    made.add_row("all", *_cells(plan, _sum(used)), style="bold")
-    return made
+        shown.add_row(role, *_cells(tiers.get(role), used.get(role, _NOTHING)))
+    shown.add_section()
+    shown.add_row("all", *_cells(plan, _sum(used)), style="bold")
+    return shown
 
 
 def in_a_line(plan: Mapping[str, Any], used: Mapping[str, Mapping[str, Any]]) -> str:

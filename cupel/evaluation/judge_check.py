@@ -141,9 +141,9 @@ def _case(line: str, where: str, task: TaskSpec) -> Case:
         raise InputError(f"{where}: needs a JSON object with text, record and label ({error})") from error
     meta = row.get("meta") or {}
     labels = {name: _label(value, where) for name, value in (row.get("labels") or {}).items()}
-    known = [criterion.id for criterion in task.criteria]
-    if unknown := [name for name in labels if name not in known]:
-        raise InputError(f"{where}: no criterion {unknown[0]!r}; {task.name} has {', '.join(known)}")
+    criteria = [criterion.id for criterion in task.criteria]
+    if unknown := [name for name in labels if name not in criteria]:
+        raise InputError(f"{where}: no criterion {unknown[0]!r}; {task.name} has {', '.join(criteria)}")
     label = _label(row.get("label"), where)
     if label is None and not any(value is not None for value in labels.values()):
         raise InputError(f'{where}: has no label; write "label": "pass" or "fail"')

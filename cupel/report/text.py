@@ -91,7 +91,7 @@ def safe(text: str) -> str:
     >>> safe("a\x1b[31mb\nc")
     'a␛[31mb\nc'
     """
-    return _CONTROLS.sub(lambda found: _sign(ord(found.group())), text)
+    return _CONTROLS.sub(lambda control: _sign(ord(control.group())), text)
 
 
 def _sign(code: int) -> str:
