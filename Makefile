@@ -7,7 +7,7 @@ INSTALL = $(UV) pip install -q --python $(BIN)/python --require-hashes -c requir
 PYTEST := $(BIN)/python -m pytest -q
 DEMO := .cupel/demo
 
-.PHONY: demo test test-doors browser soak lint types imports dev lock clean
+.PHONY: demo test test-doors browser soak coverage lint types imports dev lock clean
 
 demo: .venv/.ready  ## twelve speeches end to end, with no key: a baseline run live, a language model's answers replayed
 	@mkdir -p $(DEMO)
@@ -28,6 +28,9 @@ browser:  # the test that needs it says so where it cannot be had
 
 soak: .venv/.ready-doors  ## large fault, load and kill runs
 	$(PYTEST) -m soak
+
+coverage: .venv/.ready-test  ## how much of each room its unit tests run, without a graph
+	$(BIN)/python benchmarks/unit_coverage.py
 
 lint: .venv/.ready-lint
 	$(BIN)/ruff check .

@@ -34,12 +34,12 @@ def table(*columns: str, title: str | None = None) -> Table:
     from rich import box
     from rich.table import Table
 
-    made = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+    empty = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
     for name in columns:
-        made.add_column(
+        empty.add_column(
             name.removeprefix(">"), justify="right" if name.startswith(">") else "left", overflow="fold"
         )
-    return made
+    return empty
 
 
 def print_json(value: Any) -> None:

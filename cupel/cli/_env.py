@@ -23,11 +23,11 @@ def read_by_project(project: Project) -> dict[str, str]:
     """
     if project.state.parent != project.folder:
         return {}
-    told = _env_of(project.folder / CONFIG)
-    if isinstance(told, Mapping):
-        return {str(name): str(value) for name, value in told.items()}
-    path = project.folder / told
-    if not told or not path.is_file():
+    env = _env_of(project.folder / CONFIG)
+    if isinstance(env, Mapping):
+        return {str(name): str(value) for name, value in env.items()}
+    path = project.folder / env
+    if not env or not path.is_file():
         return {}
     from dotenv import dotenv_values
 
@@ -36,7 +36,7 @@ def read_by_project(project: Project) -> dict[str, str]:
 
 def _env_of(config: Path) -> str | Mapping[str, object]:
     try:
-        told = json.loads(config.read_text(encoding="utf-8")).get("env", "")
+        env = json.loads(config.read_text(encoding="utf-8")).get("env", "")
     except (OSError, ValueError, AttributeError):
         return ""  # whatever needs that file says what is wrong with it
-    return told if isinstance(told, str | Mapping) else ""
+    return env if isinstance(env, str | Mapping) else ""

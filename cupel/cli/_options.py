@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from inspect import signature
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
+
+T = TypeVar("T")
 
 File = Annotated[Path, typer.Argument(help="Documents: CSV, TSV, JSON, JSONL (also .gz) or Parquet.")]
 Task = Annotated[str, typer.Option("--task", "-t", help="A task of prompts/; `cupel tasks` lists them.")]
@@ -79,6 +83,16 @@ def read_inputs(pairs: list[str] | None) -> dict[str, str]:
     return {name: column or name for name, _, column in read}
 
 
-def given(**options: Any) -> dict[str, Any]:
-    """The options that were given."""
-    return {name: value for name, value in options.items() if value is not None and value != []}
+def settings(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a command's options (its `locals()`) that set a run and were given."""
+    from cupel.context import RunContext
+
+    fields = RunContext.model_fields
+    return {name: value for name, value in options.items() if name in fields and value not in (None, [])}
+
+
+def of(kind: type[T], options: Mapping[str, Any], **computed: Any) -> T:
+    """A command's options (its `locals()`) as what its work is told; what is no field of that goes to `settings`."""
+    own = {name: options[name] for name in signature(kind).parameters if name in options}
+    rest = {name: value for name, value in options.items() if name not in own}
+    return kind(**{**own, "settings": settings(rest), **computed})

@@ -56,10 +56,10 @@ class _Finder(MetaPathFinder):
     ) -> ModuleSpec | None:
         if fullname not in LATER:
             return None
-        found = PathFinder.find_spec(fullname, path, target)
-        if found is not None and found.loader is not None:
-            found.loader = _LaterLoader(found.loader)
-        return found
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _LaterLoader(spec.loader)
+        return spec
 
 
 class _LaterLoader(Loader):

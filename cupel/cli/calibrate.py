@@ -14,21 +14,28 @@ from typing import Any, get_args
 
 import typer
 
-from cupel.calibration import calibrate, certify_packing, read_gold, sample_packs, sample_rows
-from cupel.cascade import SAMPLES, VERIFICATIONS, read_signals
+from cupel.calibration import (
+    EXPECTED_OUTPUT,
+    CallCost,
+    calibrate,
+    certify_packing,
+    packing_cost,
+    read_gold,
+    sample_cost,
+    sample_packs,
+    sample_rows,
+)
+from cupel.cascade import read_signals
 from cupel.cli.run import FileRun, open_output, task_of
 from cupel.context import RunContext, run_context
 from cupel.engine import PackTerms
 from cupel.errors import SettingError
-from cupel.models import capabilities, check_models, estimate_tokens, price, resolve_models
+from cupel.models import check_models, resolve_models
 from cupel.project import Project, find_project
 from cupel.routing import Promise, RiskKind
 from cupel.runs import Job
 from cupel.tables import Row, Table
-from cupel.task import TaskSpec, compact, messages, stable_values, template_of, wire_schema
-
-EXPECTED_OUTPUT = 0.4
-"""Output tokens for each token of text, before anything is known; stated with the plan."""
+from cupel.task import TaskSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,77 +121,53 @@ def certify(told: CalibrationRun, terms: PackTerms, job: Job, table: Table, proj
     result = asyncio.run(
         certify_packing(rows, job, project, terms, min_agreement=told.packing_min, seed=told.seed)
     )
-    found = result.certificate
+    certificate = result.certificate
     if told.as_json:
         print(json.dumps(result.summary(), ensure_ascii=False))
         return
     from rich.console import Console
 
     console = Console(highlight=False)
-    console.print(found.sentence(), soft_wrap=True)
+    console.print(certificate.sentence(), soft_wrap=True)
     console.print(
-        f"tokens: {found.single_tokens:,} one by one, {found.packed_tokens:,} packed; {found.asked_alone} of "
-        f"{found.documents} had to be asked alone after all; {found.unlabelled} have no record even alone"
+        f"tokens: {certificate.single_tokens:,} one by one, {certificate.packed_tokens:,} packed; {certificate.asked_alone} of "
+        f"{certificate.documents} had to be asked alone after all; {certificate.unlabelled} have no record even alone"
     )
-    if found.single_usd is not None and found.packed_usd is not None:
-        console.print(f"cost: ${found.single_usd:.4f} one by one, ${found.packed_usd:.4f} packed")
+    if certificate.single_usd is not None and certificate.packed_usd is not None:
+        console.print(f"cost: ${certificate.single_usd:.4f} one by one, ${certificate.packed_usd:.4f} packed")
     verdict = (
         "may be packed: `cupel run --packing`"
         if result.certified
         else "is not certified: runs will refuse --packing"
     )
-    console.print(f"{found.task} {verdict} ({result.path})", soft_wrap=True)
+    console.print(f"{certificate.task} {verdict} ({result.path})", soft_wrap=True)
 
 
 def _packing_in_words(rows: list[Row], job: Job, terms: PackTerms) -> str:
-    model = resolve_models(job.context, os.environ).cheap
-    sent, said = _tokens(rows, job.task, model)
-    text = sum(estimate_tokens(str(row.text)) for row in rows)
-    sent += text + (sent - text) / terms.size
-    known = price(model, os.environ)
-    shown = "price unknown" if known is None else f"about ${sent * known.input + 2 * said * known.output:.2f}"
+    cost = packing_cost(rows, job.task, job.context, terms, os.environ)
     return (
-        f"packing {job.task.name}: {len(rows)} documents alone and in packs of {terms.size} from {model}, "
-        f"{len(rows) + len(rows) // terms.size} calls, {sent:,.0f} tokens in, {shown}; what the run log has is not paid"
+        f"packing {job.task.name}: {len(rows)} documents alone and in packs of {terms.size} from {cost.model}, "
+        f"{cost.calls} calls, {cost.input_tokens:,.0f} tokens in, {_about(cost)}; what the run log has is not paid"
     )
 
 
 def _cost_in_words(rows: list[Row], task: TaskSpec, context: RunContext) -> str:
-    """What labelling this sample may cost: every document is asked of both tiers, and of the costly signals."""
-    models = resolve_models(context, os.environ)
-    lines = [f"calibrating {task.name} on {len(rows)} documents drawn uniformly:"]
-    total = 0.0
-    for role, model, calls in (
-        ("cheap", models.cheap, 1 + _signal_calls(context)),
-        ("strong", models.strong, 1),
-    ):
-        tokens_in, tokens_out = _tokens(rows, task, model)
-        known = price(model, os.environ)
-        usd = None if known is None else calls * (tokens_in * known.input + tokens_out * known.output)
-        total += usd or 0.0
-        shown = "price unknown" if usd is None else f"about ${usd:.2f}"
-        lines.append(
-            f"  {role}: {model}, {calls * len(rows)} calls, {calls * tokens_in:,.0f} tokens in, {shown}"
-        )
-    lines.append(
-        f"  together about ${total:.2f} (replies taken as {EXPECTED_OUTPUT:.0%} of the text's length)"
+    costs = sample_cost(rows, task, context, os.environ)
+    total = sum(cost.usd or 0.0 for cost in costs.values())
+    return "\n".join(
+        [
+            f"calibrating {task.name} on {len(rows)} documents drawn uniformly:",
+            *(
+                f"  {tier}: {cost.model}, {cost.calls} calls, {cost.input_tokens:,.0f} tokens in, {_about(cost)}"
+                for tier, cost in costs.items()
+            ),
+            f"  together about ${total:.2f} (replies taken as {EXPECTED_OUTPUT:.0%} of the text's length)",
+        ]
     )
-    return "\n".join(lines)
 
 
-def _signal_calls(context: RunContext) -> int:
-    cost = {"agreement": 1, "self_consistency": SAMPLES, "self_verified": VERIFICATIONS}
-    return sum(cost[name] for name in read_signals(context))
-
-
-def _tokens(rows: list[Row], task: TaskSpec, model: str) -> tuple[float, float]:
-    in_text = bool(model) and capabilities(model).structured != "json_schema"
-    stable = stable_values(task, schema=task.schema if in_text else None)
-    prompt = messages(template_of(task, "extract"), stable, {"document": ""})
-    fixed = sum(estimate_tokens(message["content"]) for message in prompt)
-    fixed += 0 if in_text else estimate_tokens(compact(wire_schema(task.schema)), json=True)
-    text = sum(estimate_tokens(str(row.text)) for row in rows)
-    return fixed * len(rows) + text, EXPECTED_OUTPUT * text
+def _about(cost: CallCost) -> str:
+    return "price unknown" if cost.usd is None else f"about ${cost.usd:.2f}"
 
 
 def _tell(summary: dict[str, Any], *, as_json: bool) -> None:

@@ -14,12 +14,9 @@ from typing import Any
 from cupel._format import seconds, usd
 from cupel.cli._console import open_console, print_json, table
 from cupel.context import run_context
-from cupel.evaluation import Comparison, check_sides, compare_file, read_side
-from cupel.improvement import ledger_of
-from cupel.project import Project, find_project, load_graph
+from cupel.evaluation import Comparison, compare_file
+from cupel.project import find_project
 from cupel.report import safe, write_comparison
-from cupel.runs import open_bench, read_documents
-from cupel.task import load_task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,58 +36,40 @@ class CompareRun:
 
 def run_compare(told: CompareRun) -> None:
     """Compare, print and write."""
-    project = find_project()
-    made = asyncio.run(_compare(told, project))
+    project, context = find_project(), run_context(told.settings, os.environ)
+    names = (told.a, told.b)
+    comparison = asyncio.run(
+        compare_file(project, told.file, told.task, names, context, limit=told.limit, max_usd=told.max_usd)
+    )
     name = hashlib.sha256(f"{told.file}{told.a}{told.b}".encode()).hexdigest()[:8]
     page = told.out or project.state / "reports" / f"compare-{told.task}-{name}.html"
-    write_comparison(page, made.to_json(), [_row(document, result) for document, result in made.rows])
+    write_comparison(page, comparison.to_json(), comparison.page_rows())
     if told.as_json:
-        print_json(made.to_json() | {"page": str(page)})
+        print_json(comparison.to_json() | {"page": str(page)})
         return
-    tell_comparison(made)
+    tell_comparison(comparison)
     print(f"page: {page}", file=sys.stderr)
 
 
-async def _compare(told: CompareRun, project: Project) -> Comparison:
-    task, ledger = load_task(told.task, project.prompts), ledger_of(project.state)
-    context = run_context(told.settings, os.environ)
-    sides = tuple(read_side(side, task, ledger, Path.cwd()) for side in (told.a, told.b))
-    check_sides(sides[0], sides[1], context, os.environ)
-    documents = read_documents(told.file, task, limit=told.limit)
-    name = "compare-" + hashlib.sha256(f"{told.file}{sides}{task.identity}".encode()).hexdigest()[:12]
-    graph = await asyncio.to_thread(load_graph, project, "compare")
-    async with open_bench(project, name, max_usd=told.max_usd):
-        return await compare_file(graph, documents, task, (sides[0], sides[1]), context)
-
-
-def _row(document: Any, result: Any) -> dict[str, Any]:
-    outcomes = result["outcomes"]
-    return {
-        "doc_id": document.doc_id, "text": document.text, "a": outcomes["a"]["record"], "b": outcomes["b"]["record"],
-        "preferred": result["preferred"],
-        "reasons": [f"{item['first']} shown first, {item['better'] or 'nothing'}: {item['reasoning']}" for item in result["opinions"]],
-    }  # fmt: skip
-
-
-def tell_comparison(made: Comparison) -> None:
+def tell_comparison(comparison: Comparison) -> None:
     """Print the figures for a person."""
-    console, told = open_console(), made.to_json()
+    console, figures = open_console(), comparison.to_json()
     shown = table("", "", ">better on", ">cost a document", ">median time")
     for side in ("a", "b"):
-        one = told[side]
+        one = figures[side]
         shown.add_row(
-            side, safe(one["name"]), str(told[f"{side}_better"]), usd(one["cost_usd_per_document"]),
+            side, safe(one["name"]), str(figures[f"{side}_better"]), usd(one["cost_usd_per_document"]),
             seconds(one["median_latency_s"]),
         )  # fmt: skip
     console.print(shown)
-    low, high = told["interval"]
+    low, high = figures["interval"]
     rate = (
         "–"
-        if told["win_rate"] is None
-        else f"{100 * told['win_rate']:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
+        if figures["win_rate"] is None
+        else f"{100 * figures['win_rate']:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
     )
     console.print(
-        f"win rate of a {rate} on {told['documents']} documents, judge {made.judge}: {told['ties']} ties "
-        f"({made.swayed} where the judge followed the order), {told['unknown']} without a judgement",
+        f"win rate of a {rate} on {figures['documents']} documents, judge {comparison.judge}: {figures['ties']} ties "
+        f"({comparison.swayed} where the judge followed the order), {figures['unknown']} without a judgement",
         soft_wrap=True,
     )

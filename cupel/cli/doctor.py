@@ -52,9 +52,9 @@ def examine(settings: Mapping[str, Any], *, probe: bool, as_json: bool) -> bool:
 def _tell(checks: list[Check], troubles: list[Check]) -> None:
     console = open_console()
     plain = {} if console.encoding.startswith("utf") else _PLAIN
-    for area, found in groupby(checks, key=lambda check: check.area):
+    for area, group in groupby(checks, key=lambda check: check.area):
         console.print(Text(area, style="bold"))
-        for check in found:
+        for check in group:
             sign, style = _SIGNS[check.level]
             console.print(
                 Text(f"  {plain.get(sign, sign)} ", style=style).append(safe(check.what), style=""),

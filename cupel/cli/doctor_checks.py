@@ -82,11 +82,11 @@ def _unmet(line: str) -> str | None:
     needed = Requirement(line)
     if needed.marker is not None and not needed.marker.evaluate():
         return None
-    found = _version(needed.name)
-    if found is None:
+    version = _version(needed.name)
+    if version is None:
         return f"{needed.name} is missing"
-    if not needed.specifier.contains(found, prereleases=True):
-        return f"{needed.name} {found}, needed {needed.specifier}"
+    if not needed.specifier.contains(version, prereleases=True):
+        return f"{needed.name} {version}, needed {needed.specifier}"
     return None
 
 
@@ -127,15 +127,15 @@ def _writable(folder: Path) -> bool:
 
 def _tasks(project: Project) -> Iterator[Check]:
     try:
-        found = list_tasks(project.prompts)
+        tasks = list_tasks(project.prompts)
     except CupelError as error:
         yield Check("tasks", "trouble", str(error))
         return
-    good = [task.name for task in found if task.spec is not None]
+    good = [task.name for task in tasks if task.spec is not None]
     yield Check(
         "tasks", "ok" if good else "trouble", ", ".join(good) or f"none that works in {project.prompts}"
     )
-    for task in found:
+    for task in tasks:
         if task.spec is None:
             yield Check("tasks", "trouble", f"{task.name} is broken: {task.error}", "mend that file")
 
@@ -162,12 +162,12 @@ def _graphs(project: Project) -> Iterator[Check]:
 
 def environment_file(project: Project, env: Mapping[str, str]) -> Iterator[Check]:
     """What the project's `.env` sets, by name; never a value."""
-    told = read_by_project(project)
-    if not told:
+    variables = read_by_project(project)
+    if not variables:
         yield Check("environment", "absent", "no .env in the project; one is read where there is one")
         return
-    yield Check("environment", "ok", f".env: {', '.join(sorted(told))}")
-    if kept := sorted(name for name, value in told.items() if env.get(name) != value):
+    yield Check("environment", "ok", f".env: {', '.join(sorted(variables))}")
+    if kept := sorted(name for name, value in variables.items() if env.get(name) != value):
         yield Check("environment", "note", f"set elsewhere, which stands: {', '.join(kept)}")
 
 
@@ -222,8 +222,8 @@ def surroundings(project: Project, env: Mapping[str, str]) -> Iterator[Check]:
 
 
 def _misspelt(env: Mapping[str, str]) -> Iterator[Check]:
-    known = [*OTHER_VARIABLES, *(f"CUPEL_{name.upper()}" for name in RunContext.model_fields)]
+    names = [*OTHER_VARIABLES, *(f"CUPEL_{name.upper()}" for name in RunContext.model_fields)]
     for name in sorted(env):
-        near: Any = get_close_matches(name, known, n=1, cutoff=0.85)
-        if name.startswith("CUPEL_") and name not in known and near:
+        near: Any = get_close_matches(name, names, n=1, cutoff=0.85)
+        if name.startswith("CUPEL_") and name not in names and near:
             yield Check("around", "note", f"{name} is set and means nothing", f"did you mean {near[0]}?")

@@ -76,16 +76,16 @@ def _dotenv(project: Project, env: Mapping[str, str]) -> Iterator[Check]:
 def models(settings: Mapping[str, Any], project: Project, env: Mapping[str, str]) -> Iterator[Check]:
     """The model of every role, whether it could be asked, and whether its price is known."""
     try:
-        found = _resolve(settings, project, env)
+        tiers = _resolve(settings, project, env)
     except CupelError as error:
         yield Check("models", "trouble", str(error))
         return
-    yield Check("models", "ok", f"profile {found.profile}")
-    chosen = found.all()
+    yield Check("models", "ok", f"profile {tiers.profile}")
+    chosen = tiers.all()
     one_by_one = [_reachable(role, model, env) for role, model in chosen.items()]
     yield from one_by_one
     if all(check.level != "trouble" for check in one_by_one):
-        yield from _together(found, env)
+        yield from _together(tiers, env)
     for role in ("strong", "judge", "refiner"):
         if role not in chosen:
             yield Check("models", "note", f"{role}: none", _without(role))
@@ -101,23 +101,23 @@ def _resolve(settings: Mapping[str, Any], project: Project, env: Mapping[str, st
 def _reachable(role: str, model: str, env: Mapping[str, str]) -> Check:
     try:
         check_models(TierModels(cheap=model), env)
-        known = price(model, env)
+        rate = price(model, env)
     except SettingError as error:
         problem, _, others = str(error).removeprefix("cheap model ").partition(". Set it, or ")
         return Check("models", "trouble", f"{role}: {problem}", f"set it, or {others}" if others else "")
-    if known is None:
+    if rate is None:
         return Check(
             "models", "note", f"{role}: {model}, of unknown price: --max-usd is refused",
             f'set CUPEL_PRICES="{model}=IN/OUT" (USD per million tokens)',
         )  # fmt: skip
-    each = f"${known.input * 1e6:g} in, ${known.output * 1e6:g} out per million tokens"
-    return Check("models", "ok", f"{role}: {model} ({each if known.output else 'free'})")
+    each = f"${rate.input * 1e6:g} in, ${rate.output * 1e6:g} out per million tokens"
+    return Check("models", "ok", f"{role}: {model} ({each if rate.output else 'free'})")
 
 
-def _together(found: TierModels, env: Mapping[str, str]) -> Iterator[Check]:
+def _together(tiers: TierModels, env: Mapping[str, str]) -> Iterator[Check]:
     """What is wrong with the models as a whole, such as a judge that judges itself."""
     try:
-        check_models(found, env)
+        check_models(tiers, env)
     except SettingError as error:
         yield Check("models", "trouble", str(error))
 
@@ -133,12 +133,12 @@ def _without(role: str) -> str:
 def probe_models(settings: Mapping[str, Any], project: Project, env: Mapping[str, str]) -> Iterator[Check]:
     """One tiny call to every model that a provider serves."""
     try:
-        found = _resolve(settings, project, env).all()
+        by_role = _resolve(settings, project, env).all()
     except CupelError:
         return  # told already
     remote = [
         model
-        for model in dict.fromkeys(found[role] for role in ROLES if role in found)
+        for model in dict.fromkeys(by_role[role] for role in ROLES if role in by_role)
         if ModelId.parse(model).provider in SITES
     ]
     if not remote:

@@ -32,16 +32,16 @@ def tell_failures(groups: list[FailureGroup], limit: int) -> None:
         console.print("no failure in the run log: everything passed at its first attempt")
         return
     shown = groups[:limit]
-    made = table(
+    lines = table(
         "criterion", "cause", "prompt", ">failures", ">documents", ">fixed by addendum", ">by escalation",
         ">by a person", ">not fixed", ">cost", title=f"{sum(group.count for group in groups)} failures in {len(groups)} groups",
     )  # fmt: skip
     for group in shown:
-        made.add_row(
+        lines.add_row(
             safe(group.criterion), group.cause, group.prompt_version or "–", str(group.count), str(group.documents),
             *(str(group.fixed_by[name] or "–") for name in FIXES), usd(group.cost_usd),
         )  # fmt: skip
-    console.print(made)
+    console.print(lines)
     console.print("One example of each; `cupel show DOC_ID` has the whole trail")
     for group in shown:
         example = group.example

@@ -90,8 +90,8 @@ def tell_campaign(result: Mapping[str, Any]) -> None:
     for note in result.get("notes", ()):
         console.print(f"  {safe(note)}", soft_wrap=True)
     for cause in result.get("causes", ())[:8]:
-        told = f"  {cause['failures']:>4} × {cause['criterion']} ({cause['cause']}) on {cause['documents']} documents"
-        console.print(safe(told), soft_wrap=True)
+        words = f"  {cause['failures']:>4} × {cause['criterion']} ({cause['cause']}) on {cause['documents']} documents"
+        console.print(safe(words), soft_wrap=True)
     for turn in result.get("tried", ()):
         what = f"{turn['version']}: {turn['fixes']} fixed, {turn['breaks']} broken of {turn['documents']}"
         console.print(

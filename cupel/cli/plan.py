@@ -102,9 +102,9 @@ def _documents(plan: Plan) -> str:
 
 
 def _tiers(plan: Plan) -> object:
-    made = table("tier", "model", ">calls", ">tokens in", ">tokens out", ">cost", ">waiting")
+    shown = table("tier", "model", ">calls", ">tokens in", ">tokens out", ">cost", ">waiting")
     for tier in plan.tiers:
-        made.add_row(
+        shown.add_row(
             tier.tier,
             tier.model,
             _range(tier.calls),
@@ -113,8 +113,8 @@ def _tiers(plan: Plan) -> object:
             "price unknown" if tier.cost_usd is None else _money(tier.cost_usd),
             "unknown" if tier.seconds is None else seconds(tier.seconds.expected),
         )
-    made.add_section()
-    made.add_row(
+    shown.add_section()
+    shown.add_row(
         "all",
         "",
         _range(plan.calls),
@@ -124,7 +124,7 @@ def _tiers(plan: Plan) -> object:
         "unknown" if plan.seconds is None else seconds(plan.seconds.expected),
         style="bold",
     )
-    return made
+    return shown
 
 
 def _time(plan: Plan) -> str:
@@ -137,11 +137,11 @@ def _time(plan: Plan) -> str:
 
 
 def _shares(plan: Plan) -> str:
-    told = [
+    shares = [
         f"{share.expected:.0%} {name} ({share.low:.0%}–{share.high:.0%})"
         for name, share in plan.shares.items()
     ]
-    return ", ".join(told)
+    return ", ".join(shares)
 
 
 def _tell_cap(console: Console, plan: Plan, max_usd: float | None) -> None:

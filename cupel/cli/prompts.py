@@ -25,7 +25,7 @@ def list_versions(task_name: str, *, as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
-    made = table("version", "state", "from", "by", "tried", ">before", ">after", ">gain", ">p", "decision")
+    shown = table("version", "state", "from", "by", "tried", ">before", ">after", ">gain", ">p", "decision")
     for row in rows:
         gate = row["gate"] or {}
         figures = [
@@ -33,11 +33,11 @@ def list_versions(task_name: str, *, as_json: bool) -> None:
             for name in ("before", "after", "gain")
         ]
         p = f"{gate['p']:.3g}" if gate.get("p") is not None else "–"
-        made.add_row(
+        shown.add_row(
             row["version"], row["state"], row["parent"] or "–", safe(row["author"]), row["at"][:10] or "–", *figures, p,
             gate.get("decision", "–"),
         )  # fmt: skip
-    open_console().print(made)
+    open_console().print(shown)
 
 
 def _row(data: Any, at: str, ledger: Ledger, task: TaskSpec) -> dict[str, Any]:
@@ -78,9 +78,9 @@ def show_diff(task_name: str, old: str, new: str) -> None:
         if new
         else load_task(task_name, project.prompts)
     )
-    told = version_diff(one, other).splitlines()
+    lines = version_diff(one, other).splitlines()
     console = open_console()
-    for line in told or ["they say the same"]:
+    for line in lines or ["they say the same"]:
         console.print(safe(line), soft_wrap=True)
 
 

@@ -41,19 +41,19 @@ def pull_from_studio(task_name: str, assistant: str, url: str, *, as_json: bool)
     """
     project = find_project()
     task = load_task(task_name, project.prompts)
-    found = asyncio.run(_assistant(assistant, url))
-    context: Mapping[str, Any] = found.get("context") or {}
+    edited = asyncio.run(_assistant(assistant, url))
+    context: Mapping[str, Any] = edited.get("context") or {}
     text = context.get("extract_prompt")
     if not isinstance(text, str) or not text.strip():
         raise InputError(
-            f"assistant {found.get('name') or assistant!r} has no extract_prompt of its own; edit it in Studio and save it"
+            f"assistant {edited.get('name') or assistant!r} has no extract_prompt of its own; edit it in Studio and save it"
         )
     for name in OTHERS:
         if context.get(name):
             print(
                 f"its {name} is edited too and stays there: only extract_prompt is brought", file=sys.stderr
             )
-    origin = {"assistant": found["assistant_id"], "assistant_version": found.get("version")}
+    origin = {"assistant": edited["assistant_id"], "assistant_version": edited.get("version")}
     candidate(project, task, text, author="studio", origin=origin, as_json=as_json)
 
 
@@ -67,7 +67,7 @@ async def _assistant(wanted: str, url: str) -> Mapping[str, Any]:
         )
     try:
         async with get_client(url=url, api_key=None) as client:
-            known = await client.assistants.search(limit=100)
+            assistants = await client.assistants.search(limit=100)
     except (TransportError, OSError) as error:
         raise InputError(
             f"{url}: what answers there is no LangGraph server ({type(error).__name__}); give its address with --url"
@@ -76,11 +76,11 @@ async def _assistant(wanted: str, url: str) -> Mapping[str, Any]:
         raise InputError(
             f"{url}: assistants could not be listed ({error}); is this a LangGraph server?"
         ) from error
-    found = [one for one in known if wanted in (one["assistant_id"], one.get("name"))]
-    if len(found) == 1:
-        return dict(found[0])
-    problem = f"{len(found)} assistants are named {wanted!r}" if found else f"no assistant {wanted!r}"
-    listed = "; ".join(f"{one['assistant_id']} ({one.get('name')})" for one in (found or known)[:10])
+    meant = [one for one in assistants if wanted in (one["assistant_id"], one.get("name"))]
+    if len(meant) == 1:
+        return dict(meant[0])
+    problem = f"{len(meant)} assistants are named {wanted!r}" if meant else f"no assistant {wanted!r}"
+    listed = "; ".join(f"{one['assistant_id']} ({one.get('name')})" for one in (meant or assistants)[:10])
     raise InputError(f"{url}: {problem}; there are {listed or 'none'}")
 
 
@@ -88,10 +88,10 @@ def pull_from_hub(task_name: str, commit: str, *, as_json: bool) -> None:
     """Write a commit of LangSmith's prompt hub as a candidate; nothing is promoted."""
     project = find_project()
     task = load_task(task_name, project.prompts)
-    found = pull_prompt(os.environ, task, commit)
-    origin = {"commit": found.commit}
+    pulled = pull_prompt(os.environ, task, commit)
+    origin = {"commit": pulled.commit}
     candidate(
-        project, task, found.extract, author="langsmith", origin=origin, rules=found.rules, as_json=as_json
+        project, task, pulled.extract, author="langsmith", origin=origin, rules=pulled.rules, as_json=as_json
     )
 
 
@@ -102,15 +102,17 @@ def push_to_hub(task_name: str, version: str, parent: str, *, as_json: bool) -> 
     if version:
         task = as_version(task, known_version(ledger, task_name, version).data)
     pushed = [entry.data for entry in ledger.entries(task=task_name, kind="note") if "commit" in entry.data]
-    made = version_of(task)
+    pushed_version = version_of(task)
     after = parent or (pushed[-1]["commit"] if pushed else None)
     commit = push_prompt(os.environ, task, parent=after)
-    data = {"commit": commit, "parent_commit": after, "version": made, "hub": hub_name(task_name)}
+    data = {"commit": commit, "parent_commit": after, "version": pushed_version, "hub": hub_name(task_name)}
     ledger.append("note", task=task_name, key=f"pushed:{commit}", at=now(), data=data)
     if as_json:
         print_json(data)
     else:
-        print(f"{hub_name(task_name)}:{commit} is {task_name} {made}, on top of {after or 'nothing'}")
+        print(
+            f"{hub_name(task_name)}:{commit} is {task_name} {pushed_version}, on top of {after or 'nothing'}"
+        )
 
 
 def candidate(
@@ -129,17 +131,17 @@ def candidate(
         InputError: If it says nothing new, or its contract is broken.
     """
     where = ", ".join(f"{name} {value}" for name, value in origin.items())
-    made = replace_prompt(task, task.rules if rules is None else rules, extract)
+    edited = replace_prompt(task, task.rules if rules is None else rules, extract)
     if problem := contract_problem(task, extract):
         raise InputError(f"{where}: its prompt cannot be a candidate: {problem}")
-    version, parent = version_of(made), version_of(task)
+    version, parent = version_of(edited), version_of(task)
     if version == parent:
         raise InputError(f"{where}: its prompt says what the folder's says already")
     path = project.state / "refinement" / "candidates" / f"{task.name}-{version}.md"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(extract, encoding="utf-8")
     data = {
-        "version": version, "parent": parent, "author": author, "rules": rule_rows(made.rules), "extract": extract,
+        "version": version, "parent": parent, "author": author, "rules": rule_rows(edited.rules), "extract": extract,
         "origin": dict(origin),
     }  # fmt: skip
     ledger_of(project.state).append("version", task=task.name, key=version, at=now(), data=data)
@@ -154,7 +156,7 @@ def candidate(
             }
         )
         return
-    for line in version_diff(task, made).splitlines():
+    for line in version_diff(task, edited).splitlines():
         print(safe(line))
     print(f"{version}, from {parent}: a candidate, not active\n{path}")
     print(f"test it with `cupel improve FILE --task {task.name} --candidate {version}`")

@@ -230,7 +230,7 @@ def _tell(told: FileRun, runner: Runner, summary: dict[str, Any], project: Proje
 
 def _report(project: Project, summary: dict[str, Any]) -> str | None:
     """The report's path; None, and a note, where it could not be written: the run itself is none the worse."""
-    from cupel.cli.report import write_run_report
+    from cupel.report import write_run_report
 
     try:
         return str(write_run_report(project, summary["run_id"], summary))

@@ -49,9 +49,9 @@ def _without_trials(stored: list[tuple[Row, str]], run_log: RunLog) -> list[tupl
 
 
 def _chosen(stored: list[tuple[Row, str]], run_id: str | None) -> tuple[Row, str]:
-    found = [entry for entry in stored if run_id in (None, entry[0]["run_id"])]
-    if found:
-        return found[0]
+    matching = [entry for entry in stored if run_id in (None, entry[0]["run_id"])]
+    if matching:
+        return matching[0]
     runs = ", ".join(dict.fromkeys(row["run_id"] for row, _ in stored))
     raise InputError(f"run {run_id} has no document {stored[0][0]['doc_id']!r}; the runs {runs} have it")
 
@@ -111,5 +111,5 @@ def _other_runs(row: Row, stored: list[tuple[Row, str]]) -> str:
     others = [
         f"{other['run_id']} ({other['task']}, {other['status']})" for other, _ in stored if other is not row
     ]
-    told = f"run {row['run_id']}, {row['finished_at']}; --prompts shows what was asked and answered"
-    return f"{told}; also in the runs {', '.join(others)}: --run shows those" if others else told
+    words = f"run {row['run_id']}, {row['finished_at']}; --prompts shows what was asked and answered"
+    return f"{words}; also in the runs {', '.join(others)}: --run shows those" if others else words

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cupel._format import seconds, usd
 from cupel.cli._console import open_console, print_json, table
 from cupel.project import find_project
-from cupel.report import safe
-from cupel.runlog import Usage, existing_run_log, find_run
+from cupel.report import read_run_use, safe
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,42 +19,33 @@ _NOTHING = {"calls": 0, "input_tokens": 0, "output_tokens": 0, "cost_usd": 0.0, 
 
 def show_run(wanted: str | None, *, as_json: bool) -> None:
     """Print what a run took so far against its plan, from the run log alone."""
-    with existing_run_log(find_project()) as run_log:
-        row = find_run(run_log, wanted)
-        plan = json.loads(row["planned"]) if row["planned"] else None
-        concurrency = plan["concurrency"] if plan else 1
-        found = Usage()
-        documents = 0
-        for _, outcome, _ in run_log.run_outcomes(row["run_id"]):
-            found.add(outcome)
-            documents += 1
-    used = found.to_json(concurrency)
+    use = read_run_use(find_project(), wanted)
     if as_json:
-        told = {"run_id": row["run_id"], "task": row["task"], "state": row["state"], "documents": documents}
-        print_json({**told, "planned": plan, "used": used})
+        print_json(use.to_json())
         return
-    console = open_console()
-    console.print(f"run {row['run_id']} · task {row['task']} · {safe(row['input_name'])} · {row['state']}")
+    run, plan, console = use.run, use.planned, open_console()
+    console.print(f"run {run['run_id']} · task {run['task']} · {safe(run['input_name'])} · {run['state']}")
     console.print(
-        f"{documents:,} documents have an outcome" + (f", {plan['documents']:,} were planned" if plan else "")
+        f"{use.documents:,} documents have an outcome"
+        + (f", {plan['documents']:,} were planned" if plan else "")
     )
-    console.print(compare_plan(plan, used))
+    console.print(compare_plan(plan, use.used))
     if plan is None:
         console.print("no plan was kept for this run")
 
 
 def compare_plan(plan: Mapping[str, Any] | None, used: Mapping[str, Mapping[str, Any]]) -> Table:
     """A row for each tier and one for all: what was expected (95 % interval), and what it came to."""
-    made = table(
+    shown = table(
         "tier", ">calls", ">actual", ">tokens in", ">actual", ">tokens out", ">actual", ">cost", ">actual",
         ">waiting", ">actual", title="planned (95 %) and actual; answers from the run log at what they cost when paid",
     )  # fmt: skip
     tiers = {tier["tier"]: tier for tier in plan["tiers"]} if plan else {}
     for role in dict.fromkeys([*tiers, *used]):
-        made.add_row(role, *_cells(tiers.get(role), used.get(role, _NOTHING)))
-    made.add_section()
-    made.add_row("all", *_cells(plan, _sum(used)), style="bold")
-    return made
+        shown.add_row(role, *_cells(tiers.get(role), used.get(role, _NOTHING)))
+    shown.add_section()
+    shown.add_row("all", *_cells(plan, _sum(used)), style="bold")
+    return shown
 
 
 def in_a_line(plan: Mapping[str, Any], used: Mapping[str, Mapping[str, Any]]) -> str:

@@ -70,13 +70,13 @@ def _list(folder: Path, prompts: Path) -> ListedTask:
 def show_tasks(*, as_json: bool) -> None:
     """Print the tasks of the project."""
     project = find_project()
-    found = list_tasks(project.prompts)
+    tasks = list_tasks(project.prompts)
     if as_json:
-        print_json([task.to_json() for task in found])
+        print_json([task.to_json() for task in tasks])
         return
     console = open_console()
-    console.print(f"{len(found)} tasks in {project.prompts}", soft_wrap=True)
-    for task in found:
+    console.print(f"{len(tasks)} tasks in {project.prompts}", soft_wrap=True)
+    for task in tasks:
         console.print(Text("\n").join([Text(), *_tell(task)]))
 
 

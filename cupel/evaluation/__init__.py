@@ -1,30 +1,11 @@
 """How good it is, asked from outside: experiments, comparisons of two models, failures kept and run again, a judge checked."""
 
-from cupel.evaluation.compare import Comparison, check_sides, compare_file, read_side
-from cupel.evaluation.experiments import (
-    Experiment,
-    Scores,
-    as_baseline,
-    broken,
-    document_scores,
-    experiment_id,
-    read_experiment,
-    score_variant,
-    variants,
-)
+from cupel.evaluation.compare import Comparison, compare_file
+from cupel.evaluation.experiments import ExperimentResult, read_experiment, run_experiment
 from cupel.evaluation.failure_sets import Rerun, freeze
 from cupel.evaluation.failures import FIXES, FailureGroup, group_failures
-from cupel.evaluation.judge_check import (
-    Case,
-    JudgeReport,
-    Spoiled,
-    against_people,
-    cases_of_run,
-    judge_spoiled,
-    read_cases,
-    verdicts_on,
-)
-from cupel.evaluation.routing_evaluation import ALL_SIGNALS, Evaluation, Line, evaluate, policies_for
+from cupel.evaluation.judge_check import JudgeReport, SpoiledReport, compare_with_labels, spoil_run
+from cupel.evaluation.routing_evaluation import ALL_SIGNALS, Line, RoutingEvaluation, evaluate, policies_for
 from cupel.evaluation.routing_experiments import (
     compare_with_reference,
     load_experiment,

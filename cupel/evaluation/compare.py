@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import re
+import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,45 +15,32 @@ from cupel.cascade import prompt_for
 from cupel.context import RunContext
 from cupel.engine import ask, ask_as, current, current_asking
 from cupel.errors import SettingError
-from cupel.improvement import (
-    Ledger,
-    as_version,
-    known_version,
-    read_candidate,
-    replace_prompt,
-    rule_rows,
-    rules_of,
-    version_of,
-)
+from cupel.evaluation.experiments import named_prompt
+from cupel.improvement import Ledger, ledger_of, replace_prompt, rule_rows, rules_of, version_of
 from cupel.judging import Preference, WinRate, pairwise_schema, win_rate
 from cupel.models import ModelId, resolve_models
-from cupel.runs import Document, detach, enrich_graph
+from cupel.project import Project, load_graph
+from cupel.runs import Document, detach, enrich_graph, open_bench, read_documents
 from cupel.state import CompareInput, CompareResult, CompareState, Opinion, Outcome, Record, Side
 from cupel.task import TaskSpec, compact, load_task
 from cupel.text import document_id
 
 
-def read_side(told: str, task: TaskSpec, ledger: Ledger, folder: Path) -> Side:
+def read_side(name: str, task: TaskSpec, ledger: Ledger, folder: Path) -> Side:
     """What `--a` or `--b` names: a model, a version, a candidate's file, `active`, or `model@version`.
 
     Raises:
         UsageError: For a version the ledger does not have, or no such model.
     """
-    model, _, version = told.partition("@") if ":" in told else ("", "", told)
-    side = Side(name=told)
+    model, _, version = name.partition("@") if ":" in name else ("", "", name)
+    side = Side(name=name)
     if model:
         side["model"] = str(ModelId.parse(model))
     if version and version != "active":
-        spec = _version(version, task, ledger, folder)
+        spec = named_prompt(version, task, ledger, folder)
         side["rules"], side["extract"] = rule_rows(spec.rules), spec.prompts["extract"]
         side["name"] = f"{model}@{version_of(spec)}" if model else version_of(spec)
     return side
-
-
-def _version(told: str, task: TaskSpec, ledger: Ledger, folder: Path) -> TaskSpec:
-    if re.search(r"\.(?:toml|md)$", told):
-        return read_candidate(folder / told, task)
-    return as_version(task, known_version(ledger, task.name, told).data)
 
 
 def check_sides(a: Side, b: Side, context: RunContext, env: Mapping[str, str]) -> str:
@@ -86,7 +74,7 @@ async def answer_as(state: CompareState, side: Side, context: RunContext) -> Out
             "human_review": False,
         }
     )
-    given = {
+    document = {
         "text": state["text"],
         "task": task.name,
         "doc_id": state.get("doc_id") or document_id(state["text"], state.get("meta")),
@@ -95,7 +83,7 @@ async def answer_as(state: CompareState, side: Side, context: RunContext) -> Out
     graph = await asyncio.to_thread(enrich_graph, runtime.project)
     asking = current_asking()
     with ask_as(replace(asking, run=replace(asking.run, task=task))):
-        outcome: Outcome = await detach(graph.ainvoke(given, context=settings))
+        outcome: Outcome = await detach(graph.ainvoke(document, context=settings))
     return outcome
 
 
@@ -147,8 +135,8 @@ class Comparison:
     def cost_usd(self, side: str) -> float | None:
         """Mean cost of a document on a side; None where a price is unknown."""
         costs = [result["outcomes"][side]["cost_usd"] for _, result in self.rows]
-        known = [cost for cost in costs if cost is not None]
-        return sum(known) / len(known) if known and len(known) == len(costs) else None
+        priced = [cost for cost in costs if cost is not None]
+        return sum(priced) / len(priced) if priced and len(priced) == len(costs) else None
 
     def latency_s(self, side: str) -> float:
         """Median waiting time of a document on a side."""
@@ -159,11 +147,11 @@ class Comparison:
         rate = self.rate
         sides = {
             side: {
-                "name": told["name"],
+                "name": one["name"],
                 "cost_usd_per_document": self.cost_usd(side),
                 "median_latency_s": self.latency_s(side),
             }
-            for side, told in (("a", self.a), ("b", self.b))
+            for side, one in (("a", self.a), ("b", self.b))
         }
         return {
             **sides, "judge": self.judge, "documents": len(self.rows), "win_rate": rate.rate,
@@ -171,35 +159,45 @@ class Comparison:
             "ties": rate.ties, "unknown": rate.unknown, "judge_followed_the_order": self.swayed,
         }  # fmt: skip
 
+    def page_rows(self) -> list[dict[str, Any]]:
+        """Both records of every document, with the reasons, as the page shows them."""
+        return [
+            {
+                "doc_id": document.doc_id, "text": document.text, "a": result["outcomes"]["a"]["record"],
+                "b": result["outcomes"]["b"]["record"], "preferred": result["preferred"],
+                "reasons": [
+                    f"{item['first']} shown first, {item['better'] or 'nothing'}: {item['reasoning']}"
+                    for item in result["opinions"]
+                ],
+            }
+            for document, result in self.rows
+        ]  # fmt: skip
 
-async def compare_file(
+
+async def compare_documents(
     graph: Any, documents: Sequence[Document], task: TaskSpec, sides: tuple[Side, Side], context: RunContext
 ) -> Comparison:
     """Every document through the compare graph, a few at a time; finished answers come from the run log."""
     gate = asyncio.Semaphore(8)
 
     async def one(document: Document) -> CompareResult:
-        given = CompareInput(
-            text=document.text,
-            task=task.name,
-            a=sides[0],
-            b=sides[1],
-            doc_id=document.doc_id,
+        both = CompareInput(
+            text=document.text, task=task.name, a=sides[0], b=sides[1], doc_id=document.doc_id,
             meta=dict(document.inputs),
-        )
+        )  # fmt: skip
         async with gate:
-            result: CompareResult = await graph.ainvoke(given, context=context)
+            result: CompareResult = await graph.ainvoke(both, context=context)
         return result
 
     results = await asyncio.gather(*(one(document) for document in documents))
-    chosen: list[Preference] = [result["preferred"] for result in results]
+    preferred: list[Preference] = [result["preferred"] for result in results]
     models = resolve_models(context.model_copy(update={"judge": "always"}), (await current()).env)
     return Comparison(
         a=sides[0],
         b=sides[1],
         judge=models.judge,
         rows=list(zip(documents, results, strict=True)),
-        rate=win_rate(chosen, [document.group for document in documents]),
+        rate=win_rate(preferred, [document.group for document in documents]),
         swayed=sum(_is_swayed(result["opinions"]) for result in results),
     )
 
@@ -207,3 +205,25 @@ async def compare_file(
 def _is_swayed(opinions: Sequence[Opinion]) -> bool:
     said = [opinion["better"] for opinion in opinions]
     return said in (["first", "first"], ["second", "second"])
+
+
+async def compare_file(
+    project: Project, file: Path, task_name: str, names: tuple[str, str], context: RunContext,
+    *, limit: int | None, max_usd: float | None,
+) -> Comparison:  # fmt: skip
+    """Two models or versions, as they are named on the command line, on the documents of a file.
+
+    Raises:
+        UsageError: For a side there is not.
+        SettingError: Where no judge can tell these two apart.
+    """
+    task, ledger = load_task(task_name, project.prompts), ledger_of(project.state)
+    folder = await asyncio.to_thread(Path.cwd)
+    a, b = (read_side(name, task, ledger, folder) for name in names)
+    check_sides(a, b, context, os.environ)
+    sides = (a, b)
+    documents = read_documents(file, task, limit=limit)
+    name = "compare-" + hashlib.sha256(f"{file}{sides}{task.identity}".encode()).hexdigest()[:12]
+    graph = await asyncio.to_thread(load_graph, project, "compare")
+    async with open_bench(project, name, max_usd=max_usd):
+        return await compare_documents(graph, documents, task, sides, context)

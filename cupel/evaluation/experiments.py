@@ -5,36 +5,29 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cupel.context import RunContext, run_context
 from cupel.errors import InputError, SettingError
-from cupel.improvement import Ledger, as_version, known_version, read_candidate, version_of
+from cupel.improvement import Ledger, as_version, known_version, ledger_of, read_candidate, version_of
 from cupel.metrics import SpanLabels, evaluate, labelled_spans
-from cupel.runs import Bench, Document, agreement_with_gold
+from cupel.project import Project
+from cupel.runs import Bench, Document, agreement_with_gold, open_bench, read_documents
 from cupel.state import Outcome
 from cupel.stats import Interval, bootstrap_mean
-from cupel.task import TaskSpec
+from cupel.task import TaskSpec, load_task
 from cupel.text import is_grounded
+from cupel.tracing import upload_experiment
 
 KEYS = (
-    "task",
-    "dataset",
-    "models",
-    "prompts",
-    "policies",
-    "settings",
-    "limit",
-    "group",
-    "baseline",
-    "tolerance",
-    "description",
-    "spans",
-)
+    "task", "dataset", "models", "prompts", "policies", "settings", "limit", "group", "baseline", "tolerance",
+    "description", "spans",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,34 +98,25 @@ def read_experiment(path: Path) -> Experiment:
         InputError: For a missing file or key, or an unknown one, naming those there are.
     """
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path}: cannot be read as TOML ({error})") from error
-    if unknown := [key for key in told if key not in KEYS]:
+    if unknown := [key for key in table if key not in KEYS]:
         raise InputError(f"{path}: unknown key {unknown[0]!r}; there are {', '.join(KEYS)}")
-    if missing := [key for key in ("task", "dataset", "models") if not told.get(key)]:
+    if missing := [key for key in ("task", "dataset", "models") if not table.get(key)]:
         raise InputError(f"{path}: needs {missing[0]!r}")
-    folder = path.parent
+    plain = {key: value for key, value in table.items() if key not in ("description", "spans")}
+    files = {key: path.parent / table[key] for key in ("dataset", "baseline") if table.get(key)}
+    tolerance = float(table.get("tolerance", 0.0))
     return Experiment(
-        path=path,
-        task=told["task"],
-        dataset=folder / told["dataset"],
-        models=told["models"],
-        prompts=told.get("prompts", ["active"]),
-        policies=told.get("policies", ["none"]),
-        settings=told.get("settings", {}),
-        limit=told.get("limit"),
-        group=told.get("group", ""),
-        baseline=folder / told["baseline"] if told.get("baseline") else None,
-        tolerance=float(told.get("tolerance", 0.0)),
-        spans=_spans(told, path),
+        **{**plain, "baseline": None, **files, "tolerance": tolerance}, path=path, spans=_spans(table, path)
     )
 
 
-def _spans(told: Mapping[str, Any], path: Path) -> SpanLabels | None:
-    if "spans" not in told:
+def _spans(experiment: Mapping[str, Any], path: Path) -> SpanLabels | None:
+    if "spans" not in experiment:
         return None
-    table = told["spans"]
+    table = experiment["spans"]
     unknown = (
         [key for key in table if key not in ("label", "names")]
         if isinstance(table, Mapping)
@@ -149,27 +133,30 @@ def variants(experiment: Experiment, task: TaskSpec, ledger: Ledger, env: Mappin
     Raises:
         UsageError: For an unknown setting, version or file.
     """
-    made = []
-    for (model, settings), prompt, policy in itertools.product(
-        experiment.models.items(), experiment.prompts, experiment.policies
-    ):
-        spec = _prompt(prompt, task, ledger, experiment.path.parent)
-        context = run_context({**experiment.settings, **settings, "policy": policy}, env)
-        parts = [
-            model,
-            *([prompt] if len(experiment.prompts) > 1 else []),
-            *([policy] if len(experiment.policies) > 1 else []),
-        ]
-        made.append(Variant(name=" · ".join(parts), task=spec, context=context))
-    return made
+    several = [len(kinds) > 1 for kinds in (experiment.prompts, experiment.policies)]
+    return [
+        Variant(
+            name=" · ".join([model, *itertools.compress((prompt, policy), several)]),
+            task=named_prompt(prompt, task, ledger, experiment.path.parent),
+            context=run_context({**experiment.settings, **settings, "policy": policy}, env),
+        )
+        for (model, settings), prompt, policy in itertools.product(
+            experiment.models.items(), experiment.prompts, experiment.policies
+        )
+    ]
 
 
-def _prompt(told: str, task: TaskSpec, ledger: Ledger, folder: Path) -> TaskSpec:
-    if told == "active":
+def named_prompt(name: str, task: TaskSpec, ledger: Ledger, folder: Path) -> TaskSpec:
+    """The task with the prompt a person names: `active`, a rules.toml or extract.md, or a version of the ledger.
+
+    Raises:
+        UsageError: For a version the ledger does not have.
+    """
+    if name == "active":
         return task
-    if told.endswith((".toml", ".md")):
-        return read_candidate(folder / told, task)
-    return as_version(task, known_version(ledger, task.name, told).data)
+    if name.endswith((".toml", ".md")):
+        return read_candidate(folder / name, task)
+    return as_version(task, known_version(ledger, task.name, name).data)
 
 
 async def score_variant(
@@ -189,12 +176,12 @@ async def score_variant(
     if spans is not None:
         figures = _span_figures(outcomes, documents, spans) | figures
     costs = [outcomes[d.doc_id]["cost_usd"] for d in documents]
-    known = [cost for cost in costs if cost is not None]
+    priced = [cost for cost in costs if cost is not None]
     return Scores(
         variant=variant,
         figures=figures,
         documents=len(documents),
-        cost_usd=sum(known) if len(known) == len(costs) else None,
+        cost_usd=sum(priced) if len(priced) == len(costs) else None,
         outcomes=outcomes,
     )
 
@@ -208,12 +195,12 @@ def _span_figures(
         for d in documents
     ]
     answers = [{"id": d.doc_id, "spans": list(labelled_spans(outcomes[d.doc_id], labels))} for d in documents]
-    made = {}
+    figures = {}
     for name in ("exact", "iou50"):
-        told = evaluate(gold, answers, kinds=["spans"], headline=f"spans.{name}.micro_f1")
-        interval = told.interval or Interval(0.0, 1.0)
-        made[f"span_f1_{name}"] = Figure(told.value, interval, len(documents))
-    return made
+        micro = evaluate(gold, answers, kinds=["spans"], headline=f"spans.{name}.micro_f1")
+        interval = micro.interval or Interval(0.0, 1.0)
+        figures[f"span_f1_{name}"] = Figure(micro.value, interval, len(documents))
+    return figures
 
 
 def document_scores(outcome: Outcome, document: Document, task: TaskSpec) -> dict[str, float]:
@@ -222,24 +209,24 @@ def document_scores(outcome: Outcome, document: Document, task: TaskSpec) -> dic
     if document.gold is not None:
         metric = agreement_with_gold(outcome, document, task)
         scores |= {f"metric_{task.metric}": metric, "right": float(metric >= task.wrong_below)}
-    known = {name: value for name in ("confidence", "score") if (value := outcome[name]) is not None}
-    return scores | known
+    sure = {name: value for name in ("confidence", "score") if (value := outcome[name]) is not None}
+    return scores | sure
 
 
 def _values(
     task: TaskSpec, outcomes: Mapping[str, Outcome], documents: Sequence[Document]
 ) -> dict[str, list[float]]:
     """Per figure one number a document: against gold where all have it, and what needs none."""
-    found = [outcomes[document.doc_id] for document in documents]
+    in_order = [outcomes[document.doc_id] for document in documents]
     values: dict[str, list[float]] = {}
     if all(document.gold is not None for document in documents):
-        metric = [agreement_with_gold(o, d, task) for o, d in zip(found, documents, strict=True)]
+        metric = [agreement_with_gold(o, d, task) for o, d in zip(in_order, documents, strict=True)]
         values[f"metric_{task.metric}"] = metric
         values["right"] = [float(value >= task.wrong_below) for value in metric]
-    values["accepted"] = [float(outcome["status"] == "accepted") for outcome in found]
-    values["has_record"] = [float(outcome["record"] is not None) for outcome in found]
-    values["quotes_found"] = [_quotes_found(outcome) for outcome in found]
-    values["not_escalated"] = [float("escalate" not in outcome["path"]) for outcome in found]
+    values["accepted"] = [float(outcome["status"] == "accepted") for outcome in in_order]
+    values["has_record"] = [float(outcome["record"] is not None) for outcome in in_order]
+    values["quotes_found"] = [_quotes_found(outcome) for outcome in in_order]
+    values["not_escalated"] = [float("escalate" not in outcome["path"]) for outcome in in_order]
     return values
 
 
@@ -284,18 +271,108 @@ class Broken:
 def broken(scores: Sequence[Scores], baseline: Mapping[str, Any], tolerance: float) -> list[Broken]:
     """Figures of the baseline that are lower now, or missing, by more than the tolerance."""
     now = {one.variant.name: one.figures for one in scores}
-    found = []
+    fallen = []
     for name, figures in baseline.get("variants", {}).items():
         for figure, value in figures.items():
             if figure in ("prompt_version", "documents"):
                 continue
             current = now.get(name, {}).get(figure)
             if current is None or current.value < value - tolerance - 1e-6:
-                found.append(Broken(name, figure, value, None if current is None else current.value))
-    return found
+                fallen.append(Broken(name, figure, value, None if current is None else current.value))
+    return fallen
 
 
 def experiment_id(experiment: Experiment, task: TaskSpec) -> str:
     """What the money of an experiment is booked under."""
-    told = json.dumps([experiment.name, task.identity, str(experiment.dataset.name)])
-    return "eval-" + hashlib.sha256(told.encode()).hexdigest()[:12]
+    names = json.dumps([experiment.name, task.identity, str(experiment.dataset.name)])
+    return "eval-" + hashlib.sha256(names.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentResult:
+    """What every variant of an experiment came to."""
+
+    experiment: Experiment
+    documents: Sequence[Document]
+    scores: Sequence[Scores]
+
+    def broken(self) -> list[Broken]:
+        """What fell below the experiment's baseline; nothing where it has none.
+
+        Raises:
+            InputError: For a baseline that cannot be read.
+        """
+        path = self.experiment.baseline
+        if path is None:
+            return []
+        try:
+            baseline = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{path}: no baseline can be read there ({error}); --save-baseline writes it"
+            ) from error
+        return broken(self.scores, baseline, self.experiment.tolerance)
+
+    def save(self, path: Path) -> None:
+        """Write the figures as the baseline."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(
+            as_baseline(self.scores, self.experiment.task), indent=1, ensure_ascii=False, sort_keys=True
+        )
+        path.write_text(text + "\n", encoding="utf-8")
+
+    def upload(self, env: Mapping[str, str]) -> Iterator[str]:
+        """Send it to LangSmith: one data set, one experiment a variant; the address of each."""
+        examples = [
+            {"id": d.doc_id, "inputs": {"text": d.text, **d.inputs}, "outputs": {"gold": d.gold}}
+            for d in self.documents
+        ]
+        for one in self.scores:
+            outcomes, task = one.outcomes, one.variant.task
+            yield upload_experiment(
+                env,
+                dataset=f"cupel-{self.experiment.name}",
+                experiment=one.variant.name,
+                examples=examples,
+                rows={
+                    doc_id: {"record": outcome["record"], "status": outcome["status"]}
+                    for doc_id, outcome in outcomes.items()
+                },
+                figures={name: figure.value for name, figure in one.figures.items()},
+                feedback={d.doc_id: document_scores(outcomes[d.doc_id], d, task) for d in self.documents},
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON of the figures."""
+        return {
+            "experiment": self.experiment.name,
+            "task": self.experiment.task,
+            "variants": [
+                {
+                    "name": one.variant.name, "documents": one.documents, "cost_usd": one.cost_usd,
+                    "figures": {
+                        name: {"value": f.value, "interval": [f.interval.low, f.interval.high]} for name, f in one.figures.items()
+                    },
+                }
+                for one in self.scores
+            ],
+        }  # fmt: skip
+
+
+async def run_experiment(
+    project: Project, experiment: Experiment, *, max_usd: float | None
+) -> ExperimentResult:
+    """Run every variant on the experiment's documents.
+
+    Raises:
+        InputError: For a data set that is not there.
+        StopRunError: When the budget or a daily limit was reached; the same call goes on from there.
+    """
+    task = load_task(experiment.task, project.prompts)
+    if not experiment.dataset.is_file():
+        raise InputError(f"{experiment.path}: its data set {experiment.dataset} does not exist")
+    documents = read_documents(experiment.dataset, task, group=experiment.group, limit=experiment.limit)
+    every = variants(experiment, task, ledger_of(project.state), os.environ)
+    async with open_bench(project, experiment_id(experiment, task), max_usd=max_usd) as bench:
+        scores = [await score_variant(bench, variant, documents, experiment.spans) for variant in every]
+    return ExperimentResult(experiment=experiment, documents=documents, scores=scores)

@@ -14,19 +14,12 @@ from typing import Any
 
 from cupel.context import run_context
 from cupel.errors import InputError, SettingError, UsageError
-from cupel.improvement import (
-    ALPHA,
-    as_version,
-    known_version,
-    ledger_of,
-    read_candidate,
-    version_of,
-    with_anchors,
-)
+from cupel.evaluation.experiments import named_prompt
+from cupel.improvement import ALPHA, ledger_of, version_of, with_anchors
 from cupel.project import Project
-from cupel.runlog import cost_of, existing_run_log, find_run, now, tables
+from cupel.runlog import existing_run_log, find_run, now, tables
 from cupel.runs import Document, open_bench, read_documents, scores_of
-from cupel.state import Outcome, calls_of
+from cupel.state import Outcome
 from cupel.stats import bootstrap_mean, documents_needed, mcnemar_unconditional
 from cupel.tables import open_table
 from cupel.task import TaskSpec, load_task
@@ -42,9 +35,6 @@ class Selection:
     rows: Sequence[Mapping[str, Any]]
     """`id`, `text`, `meta` with `failed`, `criteria`, `prompt_version`."""
 
-    cost_usd: float | None
-    """What these documents cost in that run: what a rerun will about cost."""
-
     @property
     def failed(self) -> int:
         """How many of them failed."""
@@ -58,17 +48,16 @@ def select(project: Project, task: str | None, run: str | None, criterion: str |
         InputError: Where nothing failed so; it names the criteria something failed by.
     """
     with existing_run_log(project) as log:
-        found = find_run(log, run) if run else _newest(log.runs(), task, log.name)
-        outcomes = list(log.run_outcomes(found["run_id"]))
-        criteria = _criteria(log, found["run_id"])
-    if task and found["task"] != task:
-        raise InputError(f"run {found['run_id']} is of task {found['task']!r}, not of {task!r}")
+        row = find_run(log, run) if run else _newest(log.runs(), task, log.name)
+        run_id = row["run_id"]
+        outcomes = list(log.run_outcomes(run_id))
+        criteria = _criteria(log, run_id)
+    if task and row["task"] != task:
+        raise InputError(f"run {run_id} is of task {row['task']!r}, not of {task!r}")
     wanted = {d: names for d, names in criteria.items() if criterion is None or criterion in names}
     if not wanted:
-        known = ", ".join(sorted({name for names in criteria.values() for name in names})) or "none"
-        raise InputError(
-            f"run {found['run_id']}: nothing failed by {criterion or 'anything'} (failures by: {known})"
-        )
+        every = ", ".join(sorted({name for names in criteria.values() for name in names})) or "none"
+        raise InputError(f"run {run_id}: nothing failed by {criterion or 'anything'} (failures by: {every})")
     accepted = [
         o["doc_id"] for _, o, _ in outcomes if o["status"] == "accepted" and o["doc_id"] not in wanted
     ]
@@ -76,28 +65,24 @@ def select(project: Project, task: str | None, run: str | None, criterion: str |
     clean = [doc_id for doc_id in accepted if doc_id not in criteria]
     chosen = set(with_anchors(list(wanted), clean if len(clean) >= len(wanted) else accepted))
     kept = [(position, o, text) for position, o, text in outcomes if o["doc_id"] in chosen and text]
-    given = _input_rows(project, found)
-    return Selection(
-        run_id=found["run_id"],
-        task=found["task"],
-        rows=[_row(outcome, text, wanted, given.get(position, {})) for position, outcome, text in kept],
-        cost_usd=_cost([outcome for _, outcome, _ in kept]),
-    )
+    inputs = _input_rows(project, row)
+    rows = [_row(outcome, text, wanted, inputs.get(position, {})) for position, outcome, text in kept]
+    return Selection(run_id=run_id, task=row["task"], rows=rows)
 
 
 def _newest(runs: Sequence[Mapping[str, Any]], task: str | None, name: str) -> Mapping[str, Any]:
-    found = next((run for run in runs if task is None or run["task"] == task), None)
-    if found is None:
+    newest = next((run for run in runs if task is None or run["task"] == task), None)
+    if newest is None:
         raise InputError(f"no run{f' of task {task!r}' if task else ''} in {name}; `cupel run` makes one")
-    return found
+    return newest
 
 
 def _criteria(log: Any, run_id: str) -> dict[str, list[str]]:
-    made: dict[str, list[str]] = {}
+    criteria: dict[str, list[str]] = {}
     for row in log.rows_of(tables.failures, run_id=run_id):
-        if row["cause"] != "provider" and row["criterion"] not in made.setdefault(row["doc_id"], []):
-            made[row["doc_id"]].append(row["criterion"])
-    return made
+        if row["cause"] != "provider" and row["criterion"] not in criteria.setdefault(row["doc_id"], []):
+            criteria[row["doc_id"]].append(row["criterion"])
+    return criteria
 
 
 def _input_rows(project: Project, run: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
@@ -118,21 +103,17 @@ def _input_rows(project: Project, run: Mapping[str, Any]) -> dict[int, Mapping[s
 
 
 def _row(
-    outcome: Outcome, text: str, wanted: Mapping[str, Sequence[str]], given: Mapping[str, Any]
+    outcome: Outcome, text: str, wanted: Mapping[str, Sequence[str]], values: Mapping[str, Any]
 ) -> dict[str, Any]:
     doc_id = outcome["doc_id"]
-    own = given.get("meta")
-    plain = {k: v for k, v in given.items() if k not in ("id", "text", "meta", "gold") and v is not None}
+    own = values.get("meta")
+    plain = {k: v for k, v in values.items() if k not in ("id", "text", "meta", "gold") and v is not None}
     meta = {
         **plain, **(own if isinstance(own, Mapping) else {}), "failed": doc_id in wanted,
         "criteria": list(wanted.get(doc_id, ())), "prompt_version": outcome["prompt_version"],
     }  # fmt: skip
-    gold = given.get("gold")
+    gold = values.get("gold")
     return {"id": doc_id, "text": text, "meta": meta, **({"gold": gold} if gold else {})}
-
-
-def _cost(outcomes: Sequence[Outcome]) -> float | None:
-    return cost_of(call for outcome in outcomes for _, call in calls_of(outcome))
 
 
 def freeze(
@@ -218,8 +199,9 @@ class Rerun:
         if not self.data.is_file():
             raise InputError(f"{self.data}: there is no such file; `cupel failures --freeze NAME` makes one")
         object.__setattr__(self, "documents", read_documents(self.data, task))
-        object.__setattr__(self, "old", _spec(self.against, task, self.project))
-        object.__setattr__(self, "new", _spec(self.prompt, task, self.project))
+        ledger = ledger_of(self.project.state)
+        object.__setattr__(self, "old", named_prompt(self.against, task, ledger, Path.cwd()))
+        object.__setattr__(self, "new", named_prompt(self.prompt, task, ledger, Path.cwd()))
         if version_of(self.old) == version_of(self.new):
             raise UsageError(
                 f"both prompts are {version_of(self.old)}; name another one with --prompt: a version, a rules.toml or an extract.md"
@@ -227,28 +209,15 @@ class Rerun:
 
     def estimate_usd(self) -> float | None:
         """What these documents cost when they were last run; None where that is not known."""
-        return _estimate(self.project, self.documents)
+        with existing_run_log(self.project) as log:
+            rows = [next(iter(log.find_document(document.doc_id)), None) for document in self.documents]
+        costs = [row[0]["cost_usd"] for row in rows if row is not None]
+        priced = [cost for cost in costs if cost is not None]
+        return sum(priced) / len(priced) * len(self.documents) if priced else None
 
     def run(self) -> dict[str, Any]:
         """Run both versions; fixes, breaks, gain and what they show."""
         return asyncio.run(_both(self))
-
-
-def _spec(told: str, task: TaskSpec, project: Project) -> TaskSpec:
-    if told == "active":
-        return task
-    if told.endswith((".toml", ".md")):
-        return read_candidate(Path.cwd() / told, task)
-    return as_version(task, known_version(ledger_of(project.state), task.name, told).data)
-
-
-def _estimate(project: Project, documents: Sequence[Document]) -> float | None:
-    """What these documents cost when they were last run; None where that is not known."""
-    with existing_run_log(project) as log:
-        rows = [next(iter(log.find_document(document.doc_id)), None) for document in documents]
-    costs = [row[0]["cost_usd"] for row in rows if row is not None]
-    known = [cost for cost in costs if cost is not None]
-    return sum(known) / len(known) * len(documents) if known else None
 
 
 async def _both(again: Rerun) -> dict[str, Any]:

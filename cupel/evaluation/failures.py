@@ -85,10 +85,10 @@ def group_failures(project: Project, task: str | None, run: str | None) -> list[
 
 
 def _check_task(run_log: RunLog, task: str) -> None:
-    known = sorted({run["task"] for run in run_log.runs(trials=True)})
-    if task not in known:
+    tasks = sorted({run["task"] for run in run_log.runs(trials=True)})
+    if task not in tasks:
         raise InputError(
-            f"no run of a task {task!r} in {run_log.name}; it has runs of {', '.join(known) or 'none'}"
+            f"no run of a task {task!r} in {run_log.name}; it has runs of {', '.join(tasks) or 'none'}"
         )
 
 

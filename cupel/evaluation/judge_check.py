@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from cupel.context import RunContext
 from cupel.engine import current, current_asking
 from cupel.errors import InputError
 from cupel.judging import (
+    UNCHANGED,
     Agreement,
     FalsePassRate,
     Finding,
@@ -30,6 +32,10 @@ from cupel.judging import (
     mutate,
     tally,
 )
+from cupel.models import resolve_models
+from cupel.project import Project
+from cupel.runlog import existing_run_log, find_run
+from cupel.runs import open_bench
 from cupel.state import Attempt, FindingName, Outcome, Record, RunState, VerdictRecord
 from cupel.task import TaskSpec
 from cupel.text import ground_record
@@ -74,6 +80,38 @@ class JudgeReport:
     false_pass: FalsePassRate | None = None
     false_pass_corrected: IntervalEstimate | None = None
 
+    @property
+    def agreements(self) -> dict[str, Agreement]:
+        """By what was labelled: the verdict first, then the criteria."""
+        return {**({"verdict": self.verdict} if self.verdict else {}), **self.criteria}
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON of the figures."""
+        return {
+            "agreement": {name: _agreement_json(one) for name, one in self.agreements.items()},
+            "passed": self.passed,
+            "decided": self.decided,
+            "corrected": _estimate_json(self.pass_rate) if self.pass_rate else None,
+            "false_pass": self._false_pass_json(),
+        }
+
+    def _false_pass_json(self) -> dict[str, Any] | None:
+        rate, fixed = self.false_pass, self.false_pass_corrected
+        if rate is None:
+            return None
+        audits = {"rate": rate.rate, "interval": list(rate.interval), "audited": rate.audited}
+        return audits | {"corrected": _estimate_json(fixed) if fixed is not None else None}
+
+
+def _agreement_json(agreement: Agreement) -> dict[str, Any]:
+    counts = ("n", "both_pass", "false_pass", "false_fail", "both_fail", "unknown", "advisory", "why")
+    rates = {name: _estimate_json(getattr(agreement, name)) for name in ("tpr", "tnr", "kappa")}
+    return {name: getattr(agreement, name) for name in counts} | rates
+
+
+def _estimate_json(estimate: IntervalEstimate) -> dict[str, Any]:
+    return {"value": estimate.value, "interval": [estimate.interval.low, estimate.interval.high]}
+
 
 def read_cases(path: Path, task: TaskSpec) -> list[Case]:
     """Labelled records from a JSONL file.
@@ -82,8 +120,10 @@ def read_cases(path: Path, task: TaskSpec) -> list[Case]:
     `label`, `labels` or both; what a person could not decide is left out or null.
 
     Raises:
-        InputError: For a line that is none, naming it and what is wrong with it.
+        InputError: For no such file, or a line that is none, naming it and what is wrong with it.
     """
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file")
     cases = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if line.strip():
@@ -101,9 +141,9 @@ def _case(line: str, where: str, task: TaskSpec) -> Case:
         raise InputError(f"{where}: needs a JSON object with text, record and label ({error})") from error
     meta = row.get("meta") or {}
     labels = {name: _label(value, where) for name, value in (row.get("labels") or {}).items()}
-    known = [criterion.id for criterion in task.criteria]
-    if unknown := [name for name in labels if name not in known]:
-        raise InputError(f"{where}: no criterion {unknown[0]!r}; {task.name} has {', '.join(known)}")
+    criteria = [criterion.id for criterion in task.criteria]
+    if unknown := [name for name in labels if name not in criteria]:
+        raise InputError(f"{where}: no criterion {unknown[0]!r}; {task.name} has {', '.join(criteria)}")
     label = _label(row.get("label"), where)
     if label is None and not any(value is not None for value in labels.values()):
         raise InputError(f'{where}: has no label; write "label": "pass" or "fail"')
@@ -179,15 +219,17 @@ def against_people(
             [c.group for _, c in with_label],
         )
     names = list(dict.fromkeys(name for case in cases for name in case.labels))
-    found = {name: _on_criterion(name, cases, verdicts) for name in names}
+    by_criterion = {name: _on_criterion(name, cases, verdicts) for name in names}
     audits = false_pass_rate(audits_of(run, judge)) if judge else None
     if audits is not None and audits.audited:
         fixed = correct_false_pass_rate(audits, overall) if overall is not None else None
-        return JudgeReport(verdict=overall, criteria=found, false_pass=audits, false_pass_corrected=fixed)
+        return JudgeReport(
+            verdict=overall, criteria=by_criterion, false_pass=audits, false_pass_corrected=fixed
+        )
     last = [outcome["verdicts"][-1]["verdict"] for outcome in run if outcome["verdicts"]]
     passed, decided = last.count("accepted"), len(last) - last.count("unknown")
     rate = correct_pass_rate(passed, decided, overall) if overall is not None and decided else None
-    return JudgeReport(verdict=overall, criteria=found, pass_rate=rate, passed=passed, decided=decided)
+    return JudgeReport(verdict=overall, criteria=by_criterion, pass_rate=rate, passed=passed, decided=decided)
 
 
 def _on_criterion(name: str, cases: Sequence[Case], verdicts: Sequence[VerdictRecord]) -> Agreement:
@@ -195,8 +237,8 @@ def _on_criterion(name: str, cases: Sequence[Case], verdicts: Sequence[VerdictRe
     people, groups = [], []
     for case, verdict in zip(cases, verdicts, strict=True):
         if name in case.labels:
-            found: dict[str, FindingName] = {f["criterion"]: f["finding"] for f in verdict["findings"]}
-            findings.append(found.get(name, "unknown"))
+            said: dict[str, FindingName] = {f["criterion"]: f["finding"] for f in verdict["findings"]}
+            findings.append(said.get(name, "unknown"))
             people.append(case.labels[name])
             groups.append(case.group)
     return measure_agreement(findings, people, groups)
@@ -211,25 +253,48 @@ class Spoiled:
     verdict: VerdictRecord
 
 
-async def judge_spoiled(
-    cases: Sequence[Case], task: TaskSpec, context: RunContext
-) -> tuple[list[MutationTally], list[Spoiled]]:
-    """Spoil every record in every way that applies, and let the judge judge them all.
+@dataclass(frozen=True, slots=True)
+class SpoiledReport:
+    """What the judge made of records spoiled on purpose."""
 
-    Returns:
-        Caught and missed per mutation, and every single one.
-    """
-    made = [
+    rows: Sequence[MutationTally]
+    """Caught and missed per mutation."""
+
+    every: Sequence[Spoiled]
+
+    @property
+    def missed(self) -> list[Spoiled]:
+        """Spoiled records the judge accepted."""
+        accepted = (item for item in self.every if item.verdict["verdict"] == "accepted")
+        return [item for item in accepted if item.mutation.name != UNCHANGED]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON of the counts, and of each that was missed."""
+        counts = ("caught_by_code", "caught_by_judge", "missed", "noticed", "unknown", "rate")
+        return {
+            "mutations": [
+                {"mutation": row.name, **{name: getattr(row, name) for name in counts}}
+                | {"interval": [row.interval.low, row.interval.high]}
+                for row in self.rows
+            ],
+            "missed": [
+                {"doc_id": item.doc_id, "mutation": spoilt.name, "path": spoilt.path, "detail": spoilt.detail}
+                for item in self.missed
+                for spoilt in (item.mutation,)
+            ],
+        }
+
+
+async def judge_spoiled(cases: Sequence[Case], task: TaskSpec, context: RunContext) -> SpoiledReport:
+    """Spoil every record in every way that applies, and let the judge judge them all."""
+    pairs = [
         (case, mutation)
         for case in cases
         for mutation in mutate(case.record, task.schema, text=case.text, seed=_seed(case.doc_id))
     ]
-    spoiled = [
-        Case(doc_id=c.doc_id, text=c.text, record=m.record, group=c.group, inputs=c.inputs) for c, m in made
-    ]
-    verdicts = await verdicts_on(spoiled, task, context)
-    every = [Spoiled(c.doc_id, m, v) for (c, m), v in zip(made, verdicts, strict=True)]
-    return tally((item.mutation.name, _verdict(item.verdict)) for item in every), every
+    verdicts = await verdicts_on([replace(case, record=m.record) for case, m in pairs], task, context)
+    every = [Spoiled(case.doc_id, m, v) for (case, m), v in zip(pairs, verdicts, strict=True)]
+    return SpoiledReport(tally((item.mutation.name, _verdict(item.verdict)) for item in every), every)
 
 
 def _seed(doc_id: str) -> int:
@@ -258,9 +323,70 @@ def cases_of_run(
             f"task {task.name!r} needs {', '.join(task.inputs)}, which the run log does not hold; give labelled or plain "
             "records in a JSONL file"
         )
-    found = [(outcome, text) for _, outcome, text in rows if outcome["record"] is not None and text]
-    accepted = [(outcome, text) for outcome, text in found if outcome["status"] == "accepted"]
+    filled = [(outcome, text) for _, outcome, text in rows if outcome["record"] is not None and text]
+    accepted = [(outcome, text) for outcome, text in filled if outcome["status"] == "accepted"]
     return [
         Case(doc_id=outcome["doc_id"], text=text, record=outcome["record"] or {}, group=outcome["doc_id"])
-        for outcome, text in (accepted or found)[:limit]
+        for outcome, text in (accepted or filled)[:limit]
     ]
+
+
+def _run_rows(project: Project, task: str, run: str | None) -> list[tuple[int, Outcome, str]]:
+    """Outcomes of a run; of the newest of this task where none is named."""
+    with existing_run_log(project) as log:
+        if run is None:
+            of_task = [row["run_id"] for row in log.runs() if row["task"] == task]
+            if not of_task:
+                raise InputError(
+                    f"no run of task {task!r} in {log.name}; `cupel run FILE --task {task}` makes one"
+                )
+            run = of_task[0]
+        return list(log.run_outcomes(find_run(log, run)["run_id"]))
+
+
+async def spoil_run(
+    project: Project,
+    task: TaskSpec,
+    context: RunContext,
+    run: str | None,
+    *,
+    limit: int | None,
+    max_usd: float | None,
+) -> SpoiledReport:
+    """Spoil a run's records and let the judge judge them.
+
+    Raises:
+        InputError: For no such run, or one without a record.
+    """
+    cases = cases_of_run(_run_rows(project, task.name, run), task, limit)
+    if not cases:
+        raise InputError(f"the run of {task.name!r} holds no record to spoil")
+    async with open_bench(project, _name("spoil", cases, task), max_usd=max_usd):
+        return await judge_spoiled(cases, task, context)
+
+
+async def compare_with_labels(
+    project: Project,
+    task: TaskSpec,
+    context: RunContext,
+    labels: Path,
+    run: str | None,
+    *,
+    limit: int | None,
+    max_usd: float | None,
+) -> JudgeReport:
+    """Ask the judge about labelled records; with a run, its pass rate or audits corrected for the judge's mistakes.
+
+    Raises:
+        InputError: For a file or run that is not there, or a line that is no label.
+    """
+    cases = read_cases(labels, task)[:limit]
+    outcomes = [outcome for _, outcome, _ in _run_rows(project, task.name, run)] if run else []
+    judge = resolve_models(context, os.environ).judge
+    async with open_bench(project, _name("labels", cases, task), max_usd=max_usd):
+        return against_people(cases, await verdicts_on(cases, task, context), outcomes, judge=judge)
+
+
+def _name(kind: str, cases: Sequence[Case], task: TaskSpec) -> str:
+    ids = "\x1f".join(case.doc_id for case in cases)
+    return "judge-" + hashlib.sha256(f"{kind}\x1f{task.identity}\x1f{ids}".encode()).hexdigest()[:12]

@@ -7,41 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from cupel import routing
 from cupel.errors import NotEnoughDataError
-from cupel.routing import (
-    AutoMixPOMDP,
-    AutoMixThreshold,
-    Binding,
-    Calibration,
-    CascadeLearner,
-    Curve,
-    FloatArray,
-    Learner,
-    LogisticRouter,
-    MatrixFactorisation,
-    NeighbourRouter,
-    Played,
-    Policy,
-    RunRows,
-    SignalCascade,
-    SignalsAndText,
-    SimilarityRanking,
-    average_gap_recovered,
-    baselines,
-    bootstrap,
-    centred_isotonic,
-    curve_of,
-    figures,
-    fit_calibration,
-    fit_platt,
-    fold_of,
-    logit,
-    operating,
-    play,
-    saving_at,
-    sigmoid,
-    signal_matrix,
-)
+from cupel.routing import Calibration, Curve, FloatArray, Learner, Played, Policy, RunRows
 from cupel.stats import (
     ReliabilityBin,
     auroc,
@@ -54,7 +22,7 @@ from cupel.stats import (
 Figures = dict[str, float | None]
 
 ALL_SIGNALS = "cascade: all signals, calibrated"
-REPLAY = Binding(task="replay", prompt_version="-", model="-")
+REPLAY = routing.Binding(task="replay", prompt_version="-", model="-")
 FEWEST_TO_LEARN = 100
 _INTERVAL_TIMES = 200
 
@@ -77,7 +45,7 @@ class Line:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluation:
+class RoutingEvaluation:
     """All policies on one set of rows."""
 
     name: str
@@ -94,7 +62,9 @@ class Evaluation:
 
 def fit_score(rows: RunRows, signals: tuple[str, ...]) -> Calibration:
     """A calibration of the cheap record on logged rows, for a replay."""
-    return fit_calibration(signal_matrix(rows, signals), rows.weak, names=signals, binding=REPLAY, folds=0)
+    return routing.fit_calibration(
+        routing.signal_matrix(rows, signals), rows.weak, names=signals, binding=REPLAY, folds=0
+    )
 
 
 def policies_for(
@@ -107,27 +77,27 @@ def policies_for(
         learn: Whether trained policies are wanted.
         core: The signals of "all signals, logistic", where the rows have further ones.
     """
-    yield from baselines()
+    yield from routing.baselines()
     signals = tuple(rows.signals)
     for signal in signals:
-        yield SignalCascade(signal=signal)
+        yield routing.SignalCascade(signal=signal)
     if not learn or len(rows) < FEWEST_TO_LEARN:
         return
     for signal in signals:
-        yield AutoMixThreshold(signal=signal)
-        yield AutoMixPOMDP(signal=signal)
+        yield routing.AutoMixThreshold(signal=signal)
+        yield routing.AutoMixPOMDP(signal=signal)
     if len(signals) > 1:
-        yield CascadeLearner(signals=tuple(core) or signals, fit_score=fit_score)
+        yield routing.CascadeLearner(signals=tuple(core) or signals, fit_score=fit_score)
     if signals:
-        yield CascadeLearner(signals=signals, fit_score=fit_score, name=ALL_SIGNALS)
+        yield routing.CascadeLearner(signals=signals, fit_score=fit_score, name=ALL_SIGNALS)
     if rows.text:
         if signals:
-            yield SignalsAndText(signals=tuple(core) or signals)
-        yield LogisticRouter(surface_weight=0.0, inverse_penalty=1.0, name="tfidf-LR router")
-        yield NeighbourRouter()
-        yield LogisticRouter()
-        yield SimilarityRanking()
-        yield MatrixFactorisation()
+            yield routing.SignalsAndText(signals=tuple(core) or signals)
+        yield routing.LogisticRouter(surface_weight=0.0, inverse_penalty=1.0, name="tfidf-LR router")
+        yield routing.NeighbourRouter()
+        yield routing.LogisticRouter()
+        yield routing.SimilarityRanking()
+        yield routing.MatrixFactorisation()
 
 
 def evaluate(
@@ -138,14 +108,14 @@ def evaluate(
     core: Sequence[str] = (),
     seeds: Sequence[int] = (7,),
     intervals: bool = True,
-) -> Evaluation:
+) -> RoutingEvaluation:
     """Replay every policy, trained ones out of fold, and measure them.
 
     Figures are means over the seeds (a seed decides the folds); curves and intervals are of the first one.
     A policy that cannot be had is a line with the reason, not a failure.
     """
     chosen = list(policies) if policies is not None else list(policies_for(rows, learn=learn, core=core))
-    return Evaluation(
+    return RoutingEvaluation(
         name=rows.name,
         n=len(rows),
         weak=float(rows.weak.mean()),
@@ -157,46 +127,48 @@ def evaluate(
 def _line(what: Policy | Learner, rows: RunRows, seeds: Sequence[int], intervals: bool) -> Line:
     try:
         trained = isinstance(what, Learner)
-        runs = [play(what, rows, seed=seed) for seed in (seeds if trained else seeds[:1])]
+        runs = [routing.play(what, rows, seed=seed) for seed in (seeds if trained else seeds[:1])]
     except NotEnoughDataError as error:
         return Line(method=what.name, kind=what.kind, figures={}, skipped=str(error))
-    each = [{**figures(run, rows), **_decide(run, rows), **_confidence_figures(run, rows)} for run in runs]
+    each = [
+        {**routing.figures(run, rows), **_decide(run, rows), **_confidence_figures(run, rows)} for run in runs
+    ]
     return Line(
         method=what.name,
         kind=what.kind,
         figures={key: _mean([one[key] for one in each]) for key in each[0]},
         ranges={key: _range([one[key] for one in each]) for key in each[0] if each[0][key] is not None},
         intervals=_intervals(runs[0], rows) if intervals and rows.has_gap else {},
-        curve=curve_of(runs[0], rows),
+        curve=routing.curve_of(runs[0], rows),
         reliability=_reliability(runs[0], rows),
     )
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if len(known) == len(values) else None
+    numbers = [value for value in values if value is not None]
+    return float(np.mean(numbers)) if len(numbers) == len(values) else None
 
 
 def _range(values: Sequence[float | None]) -> tuple[float, float]:
-    known = [value for value in values if value is not None]
-    return min(known), max(known)
+    numbers = [value for value in values if value is not None]
+    return min(numbers), max(numbers)
 
 
 def _intervals(run: Played, rows: RunRows) -> dict[str, tuple[float, float] | None]:
     return {
-        "APGR": bootstrap(run, rows, average_gap_recovered, times=_INTERVAL_TIMES),
-        "sav95_real": bootstrap(run, rows, saving_at, times=_INTERVAL_TIMES),
+        "APGR": routing.bootstrap(run, rows, routing.average_gap_recovered, times=_INTERVAL_TIMES),
+        "sav95_real": routing.bootstrap(run, rows, routing.saving_at, times=_INTERVAL_TIMES),
     }
 
 
 def _decide(run: Played, rows: RunRows) -> Figures:
     """Share, quality and saving at real costs; ΔIBC at mean costs, as its authors count it."""
-    point = operating(run, rows)
+    point = routing.operating(run, rows)
     return {
         "share": point.share,
         "quality": point.quality,
         "saving": point.saving,
-        "dIBC": operating(run, rows.with_mean_costs()).lift,
+        "dIBC": routing.operating(run, rows.with_mean_costs()).lift,
     }
 
 
@@ -217,11 +189,11 @@ def _confidence_figures(run: Played, rows: RunRows) -> Figures:
             "Brier": brier(stated, rows.weak),
         }
     raw = -run.scores
-    found: Figures = {"AUROC": auroc(raw, rows.weak)}
+    ranking: Figures = {"AUROC": auroc(raw, rows.weak)}
     if ((raw < 0) | (raw > 1)).any():
-        return found
+        return ranking
     maps = _cross_fitted(raw, rows)
-    return found | {
+    return ranking | {
         "ECE": expected_calibration_error(raw, rows.weak),
         "Brier": brier(raw, rows.weak),
         **{f"ECE_{name}": expected_calibration_error(values, rows.weak) for name, values in maps.items()},
@@ -230,13 +202,13 @@ def _confidence_figures(run: Played, rows: RunRows) -> Figures:
 
 def _cross_fitted(raw: FloatArray, rows: RunRows, *, folds: int = 5, seed: int = 7) -> dict[str, FloatArray]:
     """Platt and isotonic maps of one raw signal, each out of fold."""
-    fold = fold_of(rows.doc_id, folds=folds, seed=seed)
+    fold = routing.fold_of(rows.doc_id, folds=folds, seed=seed)
     out = {"platt": np.zeros(len(raw)), "iso": np.zeros(len(raw))}
     for k in range(folds):
         rest, part = fold != k, fold == k
-        slope, offset = fit_platt(logit(raw[rest]), rows.weak[rest])
-        out["platt"][part] = sigmoid(slope * logit(raw[part]) + offset)
-        places, values = zip(*centred_isotonic(raw[rest], rows.weak[rest]), strict=True)
+        slope, offset = routing.fit_platt(routing.logit(raw[rest]), rows.weak[rest])
+        out["platt"][part] = routing.sigmoid(slope * routing.logit(raw[part]) + offset)
+        places, values = zip(*routing.centred_isotonic(raw[rest], rows.weak[rest]), strict=True)
         out["iso"][part] = np.interp(raw[part], places, values)
     return out
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from cupel.errors import InputError, SettingError
-from cupel.evaluation.routing_evaluation import Evaluation, Figures
+from cupel.evaluation.routing_evaluation import Figures, RoutingEvaluation
 from cupel.routing import RunRows
 
 UNTRAINED_WITHIN = 0.001
@@ -39,7 +39,7 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Experiment:
+class RoutingExperiment:
     """One TOML file or one table of rows."""
 
     title: str
@@ -47,7 +47,7 @@ class Experiment:
     sources: list[Source] = field(default_factory=list)
 
 
-def load_experiment(path: Path, *, data: Path | None = None) -> Experiment:
+def load_experiment(path: Path, *, data: Path | None = None) -> RoutingExperiment:
     """Rows from an experiment's TOML, or from a table of one's own runs (CSV, JSONL, Parquet).
 
     A TOML names a Python file of readers beside it (`readers = "sources.py"`) and one `[[pair]]` per set of
@@ -61,13 +61,13 @@ def load_experiment(path: Path, *, data: Path | None = None) -> Experiment:
     if not path.is_file():
         raise InputError(f"{path}: no such file; give an experiment (.toml) or rows (.csv, .jsonl, .parquet)")
     if path.suffix != ".toml":
-        return Experiment(title=path.stem, path=path, sources=[Source(rows=read_rows(path))])
-    found = tomllib.loads(path.read_text(encoding="utf-8"))
+        return RoutingExperiment(title=path.stem, path=path, sources=[Source(rows=read_rows(path))])
+    table = tomllib.loads(path.read_text(encoding="utf-8"))
     if data is None:
         raise SettingError(f"{path}: needs the data it was written for; give --data or set CUPEL_BENCH_DATA")
-    readers = _module(path.parent / found.get("readers", "sources.py"))
-    sources = [_source(path, pair, readers, data) for pair in found.get("pair", ())]
-    return Experiment(title=found.get("title", path.stem), path=path, sources=sources)
+    readers = _module(path.parent / table.get("readers", "sources.py"))
+    sources = [_source(path, pair, readers, data) for pair in table.get("pair", ())]
+    return RoutingExperiment(title=table.get("title", path.stem), path=path, sources=sources)
 
 
 def _source(path: Path, pair: Mapping[str, Any], readers: ModuleType, data: Path) -> Source:
@@ -119,12 +119,12 @@ def read_rows(path: Path) -> RunRows:
 
 def _records(frame: Any) -> Iterator[dict[str, Any]]:
     for row in frame.to_dict("records"):
-        known = {str(key): None if _missing(value) else value for key, value in row.items()}
+        cells = {str(key): None if _missing(value) else value for key, value in row.items()}
         record = {
-            key: value for key, value in known.items() if ":" not in key and not isinstance(value, dict)
+            key: value for key, value in cells.items() if ":" not in key and not isinstance(value, dict)
         }
-        record["signals"] = _prefix(known, "signal:") or known.get("signals") or {}
-        record["signal_costs"] = _prefix(known, "cost:") or known.get("signal_costs") or {}
+        record["signals"] = _prefix(cells, "signal:") or cells.get("signals") or {}
+        record["signal_costs"] = _prefix(cells, "cost:") or cells.get("signal_costs") or {}
         yield record
 
 
@@ -136,7 +136,7 @@ def _missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and np.isnan(value))
 
 
-def to_baseline(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+def to_baseline(evaluations: Sequence[RoutingEvaluation]) -> dict[str, Any]:
     """Figures only, rounded: what is committed. No row of the data is in it."""
     return {
         each.name: {
@@ -154,20 +154,20 @@ def _round(figures: Figures) -> Figures:
 
 
 def regressions(
-    evaluations: Sequence[Evaluation], baseline: Mapping[str, Any], *, within: float = TRAINED_WITHIN
+    evaluations: Sequence[RoutingEvaluation], baseline: Mapping[str, Any], *, within: float = TRAINED_WITHIN
 ) -> list[str]:
     """Sentences about figures that are worse than the committed ones by more than `within`."""
-    found = []
+    sentences = []
     for each in evaluations:
-        known = baseline.get(each.name, {}).get("policies", {})
+        committed = baseline.get(each.name, {}).get("policies", {})
         for line in each.lines:
             for key in ("APGR", "AUROC", "sav95", "ECE"):
-                before, now = known.get(line.method, {}).get(key), line.figures.get(key)
+                before, now = committed.get(line.method, {}).get(key), line.figures.get(key)
                 if before is None:
                     continue
                 if now is None or (now - before) * (-1 if key in LOWER_IS_BETTER else 1) < -within:
-                    found.append(f"{each.name} · {line.method}: {key} was {before:.3f} and is {now}")
-    return found
+                    sentences.append(f"{each.name} · {line.method}: {key} was {before:.3f} and is {now}")
+    return sentences
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,16 +207,16 @@ class Compared:
         return TRAINED_WITHIN if self.trained else UNTRAINED_WITHIN
 
 
-def compare_with_reference(evaluations: Sequence[Evaluation], path: Path) -> list[Compared]:
+def compare_with_reference(evaluations: Sequence[RoutingEvaluation], path: Path) -> list[Compared]:
     """Every figure of a reference table (columns: set, method, then figures) that was measured here too."""
     lines = {(each.name, line.method): line for each in evaluations for line in each.lines}
-    found = []
+    compared = []
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             line = lines.get((row["set"], row["method"]))
             if line is None:
                 continue
-            found += [
+            compared += [
                 Compared(
                     name=row["set"],
                     method=row["method"],
@@ -232,7 +232,7 @@ def compare_with_reference(evaluations: Sequence[Evaluation], path: Path) -> lis
                 and value
                 and (key not in _DECIDED or row["method"].startswith("AutoMix"))
             ]
-    return found
+    return compared
 
 
 def _is_trained(method: str, figure: str) -> bool:

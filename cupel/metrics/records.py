@@ -49,19 +49,19 @@ def record_metric(
         raise ValueError(f"unknown metric {metric!r}; there are {', '.join([*METRICS, *sorted(fields)])}")
     if record is None:
         return 0.0
-    comparison = _Comparison(record, reference, schema or {})
+    comparison = _Likeness(record, reference, schema or {})
     return METRICS[metric](comparison) if metric in METRICS else comparison.field(metric)
 
 
-def _whole_record(comparison: _Comparison) -> float:
+def _whole_record(comparison: _Likeness) -> float:
     return comparison.objects(comparison.record, comparison.reference, comparison.schema)
 
 
-def _exact(comparison: _Comparison) -> float:
+def _exact(comparison: _Likeness) -> float:
     return float(_whole_record(comparison) >= 1 - 1e-9)
 
 
-def _items(comparison: _Comparison) -> float:
+def _items(comparison: _Likeness) -> float:
     """F1 over the items of all top-level lists, an item counting for as much as it agrees."""
     properties = comparison.schema.get("properties", {})
     shared = given = wanted = 0.0
@@ -73,7 +73,7 @@ def _items(comparison: _Comparison) -> float:
     return shared_f1(shared, given, wanted) if given + wanted else 1.0
 
 
-METRICS: Mapping[str, Callable[[_Comparison], float]] = {
+METRICS: Mapping[str, Callable[[_Likeness], float]] = {
     "record": _whole_record,
     "exact": _exact,
     "items": _items,
@@ -81,7 +81,7 @@ METRICS: Mapping[str, Callable[[_Comparison], float]] = {
 """Metrics by name; the name of a top-level field is one too."""
 
 
-class _Comparison:
+class _Likeness:
     """Two records and the pairing of their items' ids."""
 
     def __init__(

@@ -60,7 +60,7 @@ def _decided_first(row: Mapping[str, Any]) -> int:
 def _figures(figures: Mapping[str, Any]) -> Safe:
     low, high = figures["interval"]
     rate = figures["win_rate"]
-    told = "–" if rate is None else f"{100 * rate:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
+    shown = "–" if rate is None else f"{100 * rate:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
     sides = [
         tag(
             "tr",
@@ -73,7 +73,7 @@ def _figures(figures: Mapping[str, Any]) -> Safe:
     ]
     header = tag("tr", [tag("th", name) for name in ("", "better on", "cost a document", "median time")])
     words = (
-        f"Win rate of a {told} on {figures['documents']} documents, judged by {figures['judge']}: {figures['ties']} ties "
+        f"Win rate of a {shown} on {figures['documents']} documents, judged by {figures['judge']}: {figures['ties']} ties "
         f"({figures['judge_followed_the_order']} where the judge followed the order), {figures['unknown']} without a judgement."
     )
     return join([tag("p", words), tag("table", header, sides)])

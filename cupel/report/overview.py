@@ -164,11 +164,11 @@ _AUDIT_HEADS = ("", "audited", "rejected", "not decided", "false-pass rate", "95
 
 def _audit_row(totals: Totals) -> Sequence[Child]:
     """The rate as the second judge sees it: its own mistakes are in it."""
-    found = false_pass_rate(list(totals.audits.elements()))
-    rate = "–" if found.rate is None else f"{100 * found.rate:.1f} %"
-    low, high = found.interval
+    audits = false_pass_rate(list(totals.audits.elements()))
+    rate = "–" if audits.rate is None else f"{100 * audits.rate:.1f} %"
+    low, high = audits.interval
     return (
-        "as the second judge sees it", count(found.audited), count(totals.audits["rejected"]), count(found.unknown), rate,
+        "as the second judge sees it", count(audits.audited), count(totals.audits["rejected"]), count(audits.unknown), rate,
         f"{100 * low:.1f} to {100 * high:.1f} %",
     )  # fmt: skip
 
@@ -180,25 +180,27 @@ _ROLE_HEADS = (
 
 def _role_rows(totals: Totals) -> Iterator[Sequence[Child]]:
     for role in [*ROLES, *sorted(set(totals.roles) - set(ROLES))]:
-        if (found := totals.roles.get(role)) is not None:
-            models = [tag("div", name) for name, _ in found.models.most_common()]
+        if (role_totals := totals.roles.get(role)) is not None:
+            models = [tag("div", name) for name, _ in role_totals.models.most_common()]
             yield (
                 role,
                 models,
-                count(found.models.total()),
-                count(found.input_tokens),
-                share(found.cached_tokens, found.input_tokens),
-                count(found.output_tokens),
-                _cost(found),
-                *(seconds(percentile(found.latencies, part)) for part in _QUANTILES),
+                count(role_totals.models.total()),
+                count(role_totals.input_tokens),
+                share(role_totals.cached_tokens, role_totals.input_tokens),
+                count(role_totals.output_tokens),
+                _cost(role_totals),
+                *(seconds(percentile(role_totals.latencies, part)) for part in _QUANTILES),
             )
 
 
-def _cost(found: RoleTotals) -> str:
-    if not found.unpriced:
-        return usd(found.cost_usd)
+def _cost(role_totals: RoleTotals) -> str:
+    if not role_totals.unpriced:
+        return usd(role_totals.cost_usd)
     return (
-        f"{usd(found.cost_usd)} + {count(found.unpriced)} of unknown price" if found.cost_usd else "unknown"
+        f"{usd(role_totals.cost_usd)} + {count(role_totals.unpriced)} of unknown price"
+        if role_totals.cost_usd
+        else "unknown"
     )
 
 
@@ -236,12 +238,12 @@ def _tier_rows(tiers: Sequence[PlannedTier], totals: Totals) -> Iterator[Sequenc
         )
 
 
-def _expect(found: Expected) -> str:
-    return f"{count(round(found.value))} ({count(round(found.low))}–{count(round(found.high))})"
+def _expect(expected: Expected) -> str:
+    return f"{count(round(expected.value))} ({count(round(expected.low))}–{count(round(expected.high))})"
 
 
-def _expected_usd(found: Expected) -> str:
-    return f"{usd(found.value)} ({usd(found.low)}–{usd(found.high)})"
+def _expected_usd(expected: Expected) -> str:
+    return f"{usd(expected.value)} ({usd(expected.low)}–{usd(expected.high)})"
 
 
 def _ratio(actual: float | None, planned: float) -> str:

@@ -5,23 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from cupel.evaluation import ALL_SIGNALS, Evaluation, Line
+from cupel.evaluation import ALL_SIGNALS, Line, RoutingEvaluation
 from cupel.stats import ReliabilityBin
 
 COLUMNS = (
-    "APGR",
-    "CPT50",
-    "CPT80",
-    "sav95",
-    "sav95_real",
-    "AIQ",
-    "AUROC",
-    "ECE",
-    "share",
-    "quality",
-    "saving",
-    "dIBC",
-)
+    "APGR", "CPT50", "CPT80", "sav95", "sav95_real", "AIQ", "AUROC", "ECE", "share", "quality", "saving", "dIBC",
+)  # fmt: skip
 _COLOURS = ("#1f5fa8", "#c2541b", "#2e7d4f", "#7b3fa0", "#a8231f", "#6b6b00", "#00798c", "#5b4636")
 _W, _H, _PAD = 460, 300, 46
 
@@ -39,7 +28,7 @@ svg{background:var(--paper);overflow:visible}svg text{fill:var(--ink);font:11px 
 
 
 def routing_page(
-    evaluations: Sequence[Evaluation], *, title: str = "Routing policies on logged responses"
+    evaluations: Sequence[RoutingEvaluation], *, title: str = "Routing policies on logged responses"
 ) -> str:
     """The page as one HTML text without scripts, fonts or anything else from a network."""
     body = "\n".join(_section(each) for each in evaluations)
@@ -56,7 +45,7 @@ recovered, averaged over all shares of strong calls; random mixing has 0.5. sav9
 per extra mean cost, against always-strong) are those of the policy's own decisions. Every further call a signal needs is billed. Brackets: 95 % bootstrap intervals.</p>"""
 
 
-def _section(each: Evaluation) -> str:
+def _section(each: RoutingEvaluation) -> str:
     gap = "" if each.has_gap else ' <span class="gap">no gap: the strong model is not better</span>'
     return (
         f"<h2>{escape(each.name)}</h2><p>{each.n} documents; always weak {each.weak:.3f}, always strong "
@@ -89,7 +78,7 @@ def number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _curves(each: Evaluation) -> str:
+def _curves(each: RoutingEvaluation) -> str:
     shown = _most_telling(each.lines)
     if not shown or not each.has_gap:
         return ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -21,7 +21,6 @@ from cupel._format import JURY_WORDS, count, fraction, seconds, share, status_wo
 from cupel.report.summary import RunSummary
 from cupel.state import AddendumRecord, Attempt, Call, Evidence, FindingRecord, Outcome, VerdictRecord
 
-_LONGEST_ID = 40
 _STATUS_STYLES = {"accepted": "green", "needs_review": "yellow", "failed": "red"}
 _VERDICT_STYLES = {"accepted": "green", "rejected": "red", "unknown": "yellow"}
 _MATCH_STYLES = {
@@ -49,33 +48,6 @@ def summary_table(run: RunSummary) -> RenderableType:
     parts.append(Text(total, style="dim"))
     parts.extend(Text(safe(note), style="dim italic") for note in run.notes)
     return Group(*parts)
-
-
-def documents_table(outcomes: Iterable[Outcome], *, rows: int = 40) -> RenderableType:
-    """Return one line a document: status, tier, how sure, cost and why.
-
-    Args:
-        outcomes: In the input's order.
-        rows: Show at most so many; the rest is counted.
-    """
-    table = _table(("document", "status", "tier", "attempts", "sure", "cost", "why"))
-    for column in table.columns[:-1]:
-        column.no_wrap = True  # only the reasons give way
-    hidden = 0
-    for number, outcome in enumerate(outcomes):
-        if number >= rows:
-            hidden += 1
-            continue
-        table.add_row(
-            Text(_shorten(safe(outcome["doc_id"]))),
-            Text(status_words(outcome["status"]), style=_STATUS_STYLES[outcome["status"]]),
-            outcome["tier"] or "–",
-            Text(str(len(outcome["attempts"])), justify="right"),
-            Text(_sure(outcome), justify="right"),
-            Text(usd(outcome["cost_usd"]), justify="right"),
-            Text(safe("; ".join(outcome["reasons"])), overflow="ellipsis", no_wrap=True, style="dim"),
-        )
-    return Group(table, Text(f"and {count(hidden)} more", style="dim")) if hidden else table
 
 
 def document_trail(outcome: Outcome, text: str) -> RenderableType:
@@ -119,7 +91,7 @@ def safe(text: str) -> str:
     >>> safe("a\x1b[31mb\nc")
     'a␛[31mb\nc'
     """
-    return _CONTROLS.sub(lambda found: _sign(ord(found.group())), text)
+    return _CONTROLS.sub(lambda control: _sign(ord(control.group())), text)
 
 
 def _sign(code: int) -> str:
@@ -143,10 +115,6 @@ def _head(outcome: Outcome) -> Text:
     ]
     head.append("\n" + safe(" · ".join(fact for fact in facts if fact)), style="dim")
     return head.append("\n" + safe(" → ".join(outcome["path"])), style="dim")
-
-
-def _shorten(name: str) -> str:
-    return name if len(name) <= _LONGEST_ID else f"{name[: _LONGEST_ID - 1]}…"
 
 
 def _sure(outcome: Outcome) -> str:
@@ -203,11 +171,11 @@ def _attempt(attempt: Attempt, outcome: Outcome) -> Iterator[RenderableType]:
 
 
 def _signals(attempt: Attempt) -> Text:
-    known: Mapping[str, float | None] = {**attempt["signals"], "score": attempt["score"]}
+    numbers: dict[str, float | None] = {**attempt["signals"], "score": attempt["score"]}
     if attempt["calibrated"]:
-        known = {**known, "confidence": attempt["confidence"]}
+        numbers["confidence"] = attempt["confidence"]
     line = Text()
-    for name, value in known.items():
+    for name, value in numbers.items():
         line.append(f"{safe(status_words(name))} ", style="dim").append(f"{fraction(value)}   ")
     return line
 
@@ -283,15 +251,9 @@ def _model_rows(run: RunSummary) -> Iterator[tuple[str, ...]]:
 
 
 def _columns(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    table = _table(heads)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for head in heads:
+        table.add_column(head, justify="left" if head in ("call", "model", "") else "right")
     for row in rows:
         table.add_row(*(Text(safe(cell)) for cell in row))
-    return table
-
-
-def _table(heads: Sequence[str]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    left = {"call", "model", "document", "status", "tier", "why", ""}
-    for head in heads:
-        table.add_column(head, justify="left" if head in left else "right")
     return table

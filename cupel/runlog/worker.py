@@ -50,7 +50,7 @@ Write = Insert | Forget
 
 
 @dataclass(slots=True)
-class _Job:
+class _Errand:
     loop: asyncio.AbstractEventLoop
     done: asyncio.Future[Any]
     table: Table | None = None
@@ -64,7 +64,7 @@ class Worker:
 
     def __init__(self, engine: Engine, url: str) -> None:
         self._engine, self._url = engine, url
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_Errand | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="cupel-runlog", daemon=True)
         self._thread.start()
 
@@ -91,7 +91,7 @@ class Worker:
     async def _submit(self, **what: Any) -> Any:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Any] = loop.create_future()
-        self._jobs.put(_Job(loop, done, **what))
+        self._jobs.put(_Errand(loop, done, **what))
         return await done
 
     def _serve(self) -> None:
@@ -113,7 +113,7 @@ class Worker:
             connection.close()
         self._engine.dispose()
 
-    def _next_group(self) -> list[_Job] | None:
+    def _next_group(self) -> list[_Errand] | None:
         job = self._jobs.get()
         if job is None:
             return None
@@ -126,7 +126,7 @@ class Worker:
             group.append(job)
         return group
 
-    def _answer(self, connection: Connection, group: list[_Job]) -> list[Any]:
+    def _answer(self, connection: Connection, group: list[_Errand]) -> list[Any]:
         with connection.begin():
             _write(connection, [write for job in group for write in job.writes])
             rows = _read(connection, group)
@@ -140,7 +140,7 @@ def _drop(connection: Connection | None) -> None:
         connection.close()
 
 
-def _read(connection: Connection, group: Iterable[_Job]) -> dict[tuple[Table | None, str], Row]:
+def _read(connection: Connection, group: Iterable[_Errand]) -> dict[tuple[Table | None, str], Row]:
     wanted: dict[Table, list[str]] = {}
     for job in group:
         if job.table is not None:
@@ -209,7 +209,7 @@ def insert_of(connection: Connection) -> Any:
     return sqlite.insert
 
 
-def _tell(group: list[_Job], answers: Sequence[Any]) -> None:
+def _tell(group: list[_Errand], answers: Sequence[Any]) -> None:
     by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
     for job, answer in zip(group, answers, strict=True):
         by_loop.setdefault(job.loop, []).append((job.done, answer))

@@ -26,7 +26,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 BEFOREHAND = {
     "cupel": (
-        "cupel.cli.run", "cupel.runlog.lookup", "cupel.cli.report", "cupel.cli.run_summary", "cupel.runs",
+        "cupel.cli.run", "cupel.runlog.lookup", "cupel.report.run_report", "cupel.cli.run_summary", "cupel.runs",
         "cupel.engine.batch.jobs", "cupel.cascade.routes", "cupel.cascade.judge", "cupel.limits.shared_gate", "cupel.cascade.prepare",
         "cupel.models.factory", "cupel.models.openai_chat", "cupel.models.connections", "cupel.runs.planning.planner",
         "cupel.cascade.refine", "cupel.report.page", "cupel.cascade.review", "cupel.runlog.store", "cupel.engine.ask",

@@ -48,14 +48,14 @@ async def test_every_recorded_answer_is_used(project):
     async with Runner(job, project, env={}) as runner:
         table = open_table(SAMPLE, id_column="id")
         rows = [(row.position, outcome, str(row.text)) async for row, outcome in runner.outcomes(table)]
-        tallies, spoiled = await judge_spoiled(cases_of_run(rows, job.task), job.task, job.context)
+        spoiled = await judge_spoiled(cases_of_run(rows, job.task), job.task, job.context)
     outcomes = [outcome for _, outcome, _ in rows]
     steps = [
         step for outcome in outcomes for part in ("attempts", "verdicts", "addenda") for step in outcome[part]
     ]
-    steps += [item.verdict for item in spoiled]
-    assert [row.name for row in tallies if row.unknown] == [], AGAIN
-    assert min(row.caught_by_code + row.caught_by_judge + row.missed for row in tallies) == 12
+    steps += [item.verdict for item in spoiled.every]
+    assert [row.name for row in spoiled.rows if row.unknown] == [], AGAIN
+    assert min(row.caught_by_code + row.caught_by_judge + row.missed for row in spoiled.rows) == 12
     asked = {call["key"] for step in steps for call in step["calls"] if call["model"].startswith("recorded:")}
     lines = [
         json.loads(line)

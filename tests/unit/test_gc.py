@@ -6,12 +6,14 @@ import gc
 
 import pytest
 
+from cupel import _gc
 from cupel._gc import THRESHOLDS, collect_seldom
 
 
 @pytest.fixture(autouse=True)
-def usual():
-    """Python's own thresholds, whatever a test leaves."""
+def usual(monkeypatch):
+    """Python's own thresholds and nobody inside, whatever a test leaves."""
+    monkeypatch.setattr(_gc, "_inside", [])
     before = gc.get_threshold()
     gc.set_threshold(700, 10, 10)
     yield

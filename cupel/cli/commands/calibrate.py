@@ -74,33 +74,6 @@ def calibrate(
     from cupel.cli.calibrate import CalibrationRun, run_calibration
     from cupel.engine import PackTerms
 
-    run_calibration(
-        CalibrationRun(
-            file=file,
-            task=task,
-            risk=risk,
-            delta=delta,
-            kind=kind,
-            sample=sample or (600 if packing else 300),
-            packing=PackTerms(pack_size, pack_chars) if packing else None,
-            packing_min=packing_min,
-            gold=gold,
-            field=field,
-            prerouter=prerouter,
-            yes=yes,
-            text_column=text_column,
-            id_column=id_column,
-            inputs=options.read_inputs(inputs),
-            concurrency=concurrency,
-            max_usd=max_usd,
-            seed=seed,
-            as_json=as_json,
-            settings=options.given(
-                profile=profile,
-                cheap_model=cheap_model,
-                strong_model=strong_model,
-                agreement_model=agreement_model,
-                signals=signals,
-            ),
-        )
-    )
+    terms = PackTerms(pack_size, pack_chars) if packing else None
+    size, columns = sample or (600 if packing else 300), options.read_inputs(inputs)
+    run_calibration(options.of(CalibrationRun, locals(), sample=size, packing=terms, inputs=columns))

@@ -20,8 +20,8 @@ def compare(
     ],
     b: Annotated[str, typer.Option("--b", help="The other one.")],
     task: options.Task = "arguments",
-    judge: Annotated[
-        str | None, typer.Option(help="provider:model that compares; neither of the two.")
+    judge_model: Annotated[
+        str | None, typer.Option("--judge", help="provider:model that compares; neither of the two.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Where the page goes.")] = None,
     profile: options.Profile = None,
@@ -37,17 +37,4 @@ def compare(
     """
     from cupel.cli.compare import CompareRun, run_compare
 
-    settings = options.given(profile=profile, cheap_model=cheap_model, judge_model=judge)
-    run_compare(
-        CompareRun(
-            file=file,
-            a=a,
-            b=b,
-            task=task,
-            out=out,
-            limit=limit,
-            max_usd=max_usd,
-            as_json=as_json,
-            settings=settings,
-        )
-    )
+    run_compare(options.of(CompareRun, locals()))

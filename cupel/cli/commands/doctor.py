@@ -14,7 +14,7 @@ def doctor(
     cheap_model: options.CheapModel = None,
     strong_model: options.StrongModel = None,
     judge_model: options.JudgeModel = None,
-    jury: options.Jury = None,
+    jury_models: options.Jury = None,
     refiner_model: options.RefinerModel = None,
     judge: options.Judge = None,
     probe: Annotated[
@@ -29,14 +29,5 @@ def doctor(
     """
     from cupel.cli.doctor import examine
 
-    given = options.given(
-        profile=profile,
-        cheap_model=cheap_model,
-        strong_model=strong_model,
-        judge_model=judge_model,
-        jury_models=jury,
-        refiner_model=refiner_model,
-        judge=judge,
-    )
-    if not examine(given, probe=probe, as_json=as_json):
+    if not examine(options.settings(locals()), probe=probe, as_json=as_json):
         raise typer.Exit(2)

@@ -26,10 +26,10 @@ def evaluate(
 
     It runs locally and prints a table with intervals; exit code 1 when the committed baseline is broken. Nothing leaves the machine but the calls to the models it names, unless --langsmith asks for it.
     """
-    from cupel.cli.eval import run_experiment
+    from cupel.cli.eval import run_and_tell
 
     raise typer.Exit(
-        run_experiment(
+        run_and_tell(
             experiment, limit=limit, max_usd=max_usd, save=save_baseline, langsmith=langsmith, as_json=as_json
         )
     )

@@ -46,7 +46,7 @@ def failures(
 
         again = Rerun(
             project=find_project(), data=rerun, task=task or "arguments", prompt=prompt, against=against,
-            max_usd=max_usd, settings=options.given(profile=profile),
+            max_usd=max_usd, settings=options.settings(locals()),
         )  # fmt: skip
         rerun_failures(again, yes=yes, as_json=as_json)
     else:

@@ -37,7 +37,7 @@ def improve(
     cheap_model: options.CheapModel = None,
     strong_model: options.StrongModel = None,
     judge_model: options.JudgeModel = None,
-    jury: options.Jury = None,
+    jury_models: options.Jury = None,
     refiner_model: options.RefinerModel = None,
     yes: Annotated[
         bool, typer.Option("--yes", help="Ask nothing: a prompt that passes waits as a nominee.")
@@ -57,10 +57,7 @@ def improve(
             "seed": seed, "engine": engine, "gate_judge": gate_judge, "gate_metric": gate_metric, "held_out": held_out,
             "candidate": str(candidate.resolve() if candidate and candidate.is_file() else candidate or ""),
         },
-        settings=options.given(
-            profile=profile, cheap_model=cheap_model, strong_model=strong_model, judge_model=judge_model, jury_models=jury,
-            refiner_model=refiner_model,
-        ),
+        settings=options.settings(locals()),
         ask=not yes,
         as_json=as_json,
     )  # fmt: skip

@@ -18,7 +18,7 @@ def init(
     """
     from cupel.cli.init import make_project, next_commands
 
-    made = make_project(name)
-    typer.echo(f"made {made}; next:")
+    folder = make_project(name)
+    typer.echo(f"made {folder}; next:")
     for command in next_commands(name):
         typer.echo(f"  {command}")

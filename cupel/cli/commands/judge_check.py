@@ -30,5 +30,5 @@ def judge_check(
     """
     from cupel.cli.judge_check import check_judge
 
-    settings = options.given(judge_model=judge_model, profile=profile)
+    settings = options.settings(locals())
     check_judge(labels, task, run, settings=settings, limit=limit, max_usd=max_usd, as_json=as_json)

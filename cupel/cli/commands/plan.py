@@ -24,7 +24,7 @@ def plan(
     cheap_model: options.CheapModel = None,
     strong_model: options.StrongModel = None,
     judge_model: options.JudgeModel = None,
-    jury: options.Jury = None,
+    jury_models: options.Jury = None,
     refiner_model: options.RefinerModel = None,
     agreement_model: options.AgreementModel = None,
     fallback_model: options.FallbackModel = None,
@@ -58,36 +58,4 @@ def plan(
     del out, timeout_s, max_retries, retry_failed, near_duplicates, packing, packing_min, wait, report
     from cupel.cli.plan import FilePlan, plan_file
 
-    plan_file(
-        FilePlan(
-            file=file,
-            task=task,
-            text_column=text_column,
-            id_column=id_column,
-            inputs=options.read_inputs(inputs),
-            limit=limit,
-            concurrency=concurrency,
-            max_usd=max_usd,
-            schema=schema,
-            instructions=instructions,
-            graph=graph,
-            sample=sample,
-            seed=seed,
-            as_json=as_json,
-            settings=options.given(
-                profile=profile,
-                cheap_model=cheap_model,
-                strong_model=strong_model,
-                judge_model=judge_model,
-                jury_models=jury,
-                refiner_model=refiner_model,
-                agreement_model=agreement_model,
-                fallback_model=fallback_model,
-                judge=judge,
-                max_refinements=max_refinements,
-                output_language=output_language,
-                policy=policy,
-                max_usd_per_document=max_usd_per_document,
-            ),
-        )
-    )
+    plan_file(options.of(FilePlan, locals(), inputs=options.read_inputs(inputs)))

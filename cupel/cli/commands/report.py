@@ -20,20 +20,6 @@ def report(
 
     Totals, where documents went, how sure the records are, and every document with its trail.
     """
-    from cupel.cli._console import open_console, print_json
-    from cupel.cli.report import rewrite_run_report
-    from cupel.project import find_project
-    from cupel.report import MAX_DOCUMENTS, summary_table
+    from cupel.cli.report import show_report
 
-    path, run = rewrite_run_report(find_project(), run_id)
-    if as_json:
-        print_json({"run_id": run.run_id, "report": str(path), "documents": run.documents})
-        return
-    console = open_console()
-    console.print(f"run {run.run_id} · task {run.task}")
-    console.print(summary_table(run))
-    if run.documents > MAX_DOCUMENTS:
-        console.print(
-            f"{MAX_DOCUMENTS:,} of {run.documents:,} documents are in the page, those not accepted first"
-        )
-    console.print(f"report: {path}", soft_wrap=True)
+    show_report(run_id, as_json=as_json)

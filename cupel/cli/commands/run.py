@@ -27,7 +27,7 @@ def run(
     cheap_model: options.CheapModel = None,
     strong_model: options.StrongModel = None,
     judge_model: options.JudgeModel = None,
-    jury: options.Jury = None,
+    jury_models: options.Jury = None,
     refiner_model: options.RefinerModel = None,
     agreement_model: options.AgreementModel = None,
     fallback_model: options.FallbackModel = None,
@@ -87,53 +87,4 @@ def run(
     """Enrich a file. The same command again resumes: nothing finished is asked or paid twice."""
     from cupel.cli.run import FileRun, run_file
 
-    raise typer.Exit(
-        run_file(
-            FileRun(
-                file=file,
-                task=task,
-                out=out,
-                text_column=text_column,
-                id_column=id_column,
-                inputs=options.read_inputs(inputs),
-                limit=limit,
-                concurrency=concurrency,
-                max_usd=max_usd,
-                schema=schema,
-                instructions=instructions,
-                retry_failed=retry_failed,
-                packing=packing,
-                packing_min=packing_min,
-                near_duplicates=near_duplicates,
-                limits=limits,
-                wait=wait,
-                engine=engine,
-                scheduler=scheduler,
-                batch=batch,
-                batch_poll_s=batch_poll_s,
-                batch_documents=batch_documents,
-                report=report,
-                graph=graph,
-                as_json=as_json,
-                settings=options.given(
-                    profile=profile,
-                    cheap_model=cheap_model,
-                    strong_model=strong_model,
-                    judge_model=judge_model,
-                    jury_models=jury,
-                    refiner_model=refiner_model,
-                    agreement_model=agreement_model,
-                    fallback_model=fallback_model,
-                    judge=judge,
-                    max_refinements=max_refinements,
-                    output_language=output_language,
-                    policy=policy,
-                    signals=signals,
-                    prerouter=prerouter,
-                    timeout_s=timeout_s,
-                    max_retries=max_retries,
-                    max_usd_per_document=max_usd_per_document,
-                ),
-            )
-        )
-    )
+    raise typer.Exit(run_file(options.of(FileRun, locals(), inputs=options.read_inputs(inputs))))

@@ -1,184 +1,147 @@
-"""The judge against people's labels and against spoiled records, with scripted judges."""
+"""The judge against people's labels and against spoiled records, with a scripted judge and no graph."""
 
 from __future__ import annotations
 
-import json
-
 import pytest
-from typer.testing import CliRunner
 
-from cupel.cli._app import app
 from cupel.errors import InputError
-from cupel.evaluation.judge_check import read_cases
-from cupel.project import find_project
+from cupel.evaluation.judge_check import against_people, cases_of_run, judge_spoiled, read_cases, verdicts_on
 from cupel.task.folder import load_task
-from cupel.testing.models import scripted
-from tests.integration.improvement import made_project
+from tests.unit.evaluation.study import CONTEXT, case
+from tests.unit.report.factory import outcome, verdict
 
-TEXT = "Colleagues, I welcome proposal {n} because it helps town {n} and its people."
-CRITERIA = ("stance_follows", "not_the_tone", "evidence_bears", "reason_true", "nothing_against_it")
-
-
-@pytest.fixture
-def study(tmp_path, monkeypatch):
-    made = made_project(tmp_path / "study")
-    monkeypatch.chdir(made.folder)
-    monkeypatch.setenv("CUPEL_JUDGE_MODEL", "scripted:judge")
-    return made
+JUDGED = CONTEXT.model_copy(update={"judge": "always"})
 
 
-def judge(messages, schema):
-    """Fails what is not in favour."""
-    good = '"stance":"favor"' in messages[-1]["content"]
-    return {
-        name: {"reasoning": "looked", "evidence_quote": None, "finding": "pass" if good else "fail"}
-        for name in schema["properties"]
-    }
+async def report(task, cases):
+    """How the scripted judge, which passes what is in favour, agrees with the labels of these cases."""
+    return against_people(cases, await verdicts_on(cases, task, JUDGED))
 
 
-def rows(count, *, label=lambda n: n % 2 == 0):
-    """Records of which every second one is right."""
-    return [
-        {
-            "id": f"r{n}",
-            "text": TEXT.format(n=n),
-            "meta": {"topic": "it"},
-            "label": "pass" if label(n) else "fail",
-            "record": {
-                "evidence": [f"I welcome proposal {n}"],
-                "reason": "The speaker says so.",
-                "stance": "favor" if n % 2 == 0 else "none",
-            },
-        }
-        for n in range(count)
-    ]
-
-
-def check(study, lines, *args):
-    """`cupel judge-check` on these lines."""
-    (study.folder / "labels.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    with scripted({"scripted:judge": judge}):
-        return CliRunner().invoke(app, ["judge-check", "labels.jsonl", "--task", "stance", "--json", *args])
-
-
-def test_a_judge_that_agrees_with_people_may_decide(study):
+async def test_a_judge_that_agrees_with_people_may_decide(task, models, runtime):
     """Forty records, all judged as people did."""
-    told = json.loads(check(study, rows(40)).stdout)["agreement"]["verdict"]
+    cases = [case(n, good=n % 2 == 0, label=n % 2 == 0) for n in range(40)]
+    agreement = (await report(task, cases)).verdict
 
-    assert (told["n"], told["tpr"]["value"], told["tnr"]["value"], told["kappa"]["value"]) == (
+    assert (agreement.n, agreement.tpr.value, agreement.tnr.value, agreement.kappa.value) == (
         40,
         1.0,
         1.0,
         1.0,
     )
-    assert not told["advisory"]
+    assert not agreement.advisory
 
 
-def test_a_judge_at_chance_is_advisory_and_it_says_why(study):
+async def test_a_judge_at_chance_is_advisory_and_it_says_why(task, models, runtime):
     """People's labels have nothing to do with what it finds."""
-    told = json.loads(check(study, rows(40, label=lambda n: n % 4 < 2)).stdout)["agreement"]["verdict"]
+    cases = [case(n, good=n % 2 == 0, label=n % 4 < 2) for n in range(40)]
+    agreement = (await report(task, cases)).verdict
 
-    assert told["advisory"]
-    assert "below 0.4" in told["why"]
+    assert agreement.advisory
+    assert "below 0.4" in agreement.why
 
 
-def test_criteria_are_compared_one_by_one(study):
+async def test_criteria_are_compared_one_by_one(task, models, runtime):
     """A label may be about one criterion only."""
-    lines = [{**row, "label": None, "labels": {"reason_true": row["label"]}} for row in rows(20)]
+    cases = [case(n, good=n % 2 == 0, labels={"reason_true": n % 2 == 0}) for n in range(20)]
+    found = await report(task, cases)
 
-    told = json.loads(check(study, lines).stdout)["agreement"]
+    assert found.verdict is None
+    assert {name: agreement.n for name, agreement in found.criteria.items()} == {"reason_true": 20}
 
-    assert list(told) == ["reason_true"]
-    assert told["reason_true"]["n"] == 20
+
+async def test_every_record_is_spoiled_in_every_way_and_judged(task, models, runtime):
+    """Code catches an invented quote; the judge, which only looks at the stance, catches no false reason."""
+    told = await judge_spoiled([case(1), case(2)], task, JUDGED)
+    rows, every = told.rows, told.every
+    by_name = {row.name: row for row in rows}
+
+    assert by_name["unchanged"].missed == 2
+    assert by_name["quote_faked"].caught_by_code == 2
+    assert {item.doc_id for item in every} == {"r1", "r2"}
+    assert sum(row.missed + row.caught_by_code + row.caught_by_judge + row.unknown for row in rows) == len(
+        every
+    )
+
+
+def verdicts_like(cases):
+    """The verdicts of a judge that says what people say."""
+    return [verdict(verdict="accepted" if one.label else "rejected", findings=[]) for one in cases]
+
+
+def audit(n, *, rejects):
+    """A verdict the judge gave, with the audit of a second one."""
+    said = "rejected" if rejects else "accepted"
+    jurors = [{"model": "scripted:judge"}, {"model": "scripted:auditor"}]
+    jury = {"why": "audit", "verdict": said, "agreed": not rejects, "jurors": jurors}
+    return outcome(doc_id=f"s{n}", verdicts=[verdict(verdict="accepted", jury=jury)])
+
+
+def test_the_false_pass_rate_of_a_run_is_corrected_for_its_auditors_mistakes():
+    """A quarter of the audited acceptances were rejected, by an auditor that agrees with people."""
+    cases = [case(n, label=n % 2 == 0) for n in range(60)]
+    run = [audit(n, rejects=n % 4 == 0) for n in range(40)]
+    found = against_people(cases, verdicts_like(cases), run, judge="scripted:auditor")
+
+    assert (found.false_pass.audited, found.false_pass.rate) == (40, 0.25)
+    assert found.false_pass_corrected.value == pytest.approx(0.25)
+    assert found.false_pass_corrected.interval.low < 0.25 < found.false_pass_corrected.interval.high
+    assert found.pass_rate is None
+
+
+def test_the_pass_rate_of_a_run_is_corrected_for_its_judges_mistakes():
+    """A judge that audited nothing there is taken for the run's own; what it did not decide is in no rate."""
+    cases = [case(n, label=n % 2 == 0) for n in range(60)]
+    said = ["accepted"] * 6 + ["rejected"] * 2 + ["unknown"]
+    run = [*(outcome(verdicts=[verdict(verdict=name)]) for name in said), outcome()]
+    found = against_people(cases, verdicts_like(cases), run, judge="scripted:judge")
+
+    assert (found.passed, found.decided) == (6, 8)
+    assert found.pass_rate.value == pytest.approx(0.75)
+
+
+def test_labelled_records_are_read_line_by_line(study, task):
+    """A label may be a word or a truth value; documents of one debate hang together."""
+    path = study.folder / "labels.jsonl"
+    line = '{"text": "a", "record": {}, "label": true, "labels": {"reason_true": "Fail"}, "meta": {"debate": "d", "topic": "it"}}'
+    path.write_text(f'{line}\n\n{{"id": 7, "text": "b", "record": {{}}, "label": "no"}}\n')
+    first, second = read_cases(path, task)
+
+    assert (first.doc_id, first.group, first.inputs, first.label) == (f"{path}:1", "d", {"topic": "it"}, True)
+    assert first.labels == {"reason_true": False}
+    assert (second.doc_id, second.group, second.label) == ("7", "7", False)
 
 
 @pytest.mark.parametrize(
     ("line", "why"),
     [
+        ("", r"labels\.jsonl: holds no labelled record"),
         ("{", r"labels\.jsonl:1: needs a JSON object"),
         ('{"text": "a", "record": {}}', "has no label"),
         ('{"text": "a", "record": {}, "label": "maybe"}', "neither pass nor fail"),
         ('{"text": "a", "record": {}, "labels": {"beauty": "pass"}}', "no criterion 'beauty'; stance has"),
     ],
 )
-def test_a_line_that_is_no_label_is_named(tmp_path, line, why):
+def test_a_line_that_is_no_label_is_named(study, task, line, why):
     """The error says what a label would take."""
-    path = tmp_path / "labels.jsonl"
+    path = study.folder / "labels.jsonl"
     path.write_text(line + "\n")
 
     with pytest.raises(InputError, match=why):
-        read_cases(path, load_task("stance", find_project().prompts))
+        read_cases(path, task)
 
 
-def test_without_labels_records_of_a_run_are_spoiled_and_counted(study, monkeypatch):
-    """Code catches what it can, the judge the rest or nothing; each way of spoiling has its row."""
-    monkeypatch.setenv("CUPEL_CHEAP_MODEL", "scripted:cheap")
-    speech = "We must build homes now. Rents rose by forty percent in ten years."
-    (study.folder / "in.jsonl").write_text(json.dumps({"id": "a", "text": speech}) + "\n")
-    record = {
-        "matter": "housing",
-        "claims": [{"id": 1, "quote": "We must build homes now."}],
-        "premises": [{"quote": "Rents rose by forty percent in ten years.", "supports": 1}],
-        "stance": "support",
-    }
-
-    def lenient(_messages, schema):
-        return {
-            name: {"reasoning": "fine", "evidence_quote": None, "finding": "pass"}
-            for name in schema["properties"]
-        }
-
-    with scripted({"scripted:cheap": record, "scripted:judge": lenient}):
-        ran = CliRunner().invoke(app, ["run", "in.jsonl", "--task", "arguments", "--json"])
-        assert ran.exit_code == 0, ran.output
-        result = CliRunner().invoke(app, ["judge-check", "--task", "arguments", "--json"])
-
-    told = {row["mutation"]: row for row in json.loads(result.stdout)["mutations"]}
-    assert told["unchanged"]["missed"] == 1
-    assert told["quote_faked"]["caught_by_code"] == 1
-    assert told["label_flipped"]["missed"] == 1
-
-
-def audited(messages, schema):
-    """An auditor that rejects the records of every fourth speech, and of labelled ones those not in favour."""
-    return judge(
-        [{"content": '"stance":"none"' if "again." in messages[-1]["content"] else messages[-1]["content"]}],
-        schema,
-    )
-
-
-def test_the_auditor_of_a_run_is_measured_and_its_false_pass_rate_corrected(study):
-    """`cupel run --jury` audits what the judge accepts; people's labels tell what the auditor's rate is worth."""
-    speeches = [
-        {
-            "id": f"s{n}",
-            "topic": "it",
-            "text": f"{TEXT.format(n=n)}{' I say it again.' if n % 4 == 0 else ''}",
-        }
-        for n in range(40)
+def test_a_runs_accepted_records_are_what_is_spoiled(study, task):
+    """Where none was accepted all records are taken; a task with further inputs needs a file that has them."""
+    arguments = load_task("arguments", study.prompts)
+    rows = [
+        (n, outcome(doc_id=f"d{n}", status=status), "text")
+        for n, status in enumerate(("failed", "accepted", "accepted"))
     ]
-    (study.folder / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in speeches))
-    right = {"evidence": ["because it helps town"], "reason": "The speaker says so.", "stance": "favor"}
-    env = {"CUPEL_AUDIT_SHARE": "1", "CUPEL_CHEAP_MODEL": "scripted:cheap"}
-    with scripted({"scripted:cheap": right, "scripted:judge": judge, "scripted:auditor": audited}):
-        args = ["run", "in.jsonl", "--task", "stance", "--jury", "scripted:auditor", "--json", "--no-report"]
-        ran = json.loads(CliRunner().invoke(app, args, env=env).stdout)
-        assert (ran["audits"]["audited"], ran["audits"]["rejected"]) == (40, 10)
-        (study.folder / "labels.jsonl").write_text("".join(json.dumps(line) + "\n" for line in rows(60)))
-        args = [
-            "judge-check",
-            "labels.jsonl",
-            "--task",
-            "stance",
-            "--run",
-            ran["run_id"],
-            "--judge-model",
-            "scripted:auditor",
-        ]
-        told = json.loads(CliRunner().invoke(app, [*args, "--json"], env=env).stdout)["false_pass"]
-        shown = CliRunner().invoke(app, args, env=env).stdout
+    rows.append((3, outcome(doc_id="none", record=None), "text"))
 
-    assert (told["audited"], told["rate"]) == (40, 0.25)
-    assert told["corrected"]["value"] == pytest.approx(0.25)
-    assert told["corrected"]["interval"][0] < 0.25 < told["corrected"]["interval"][1]
-    assert "false-pass rate of the run, as it audited 40 acceptances: 0.25" in " ".join(shown.split())
+    assert [one.doc_id for one in cases_of_run(rows, arguments)] == ["d1", "d2"]
+    assert [one.doc_id for one in cases_of_run(rows, arguments, 1)] == ["d1"]
+    assert [one.doc_id for one in cases_of_run(rows[:1], arguments)] == ["d0"]
+    with pytest.raises(InputError, match="task 'stance' needs topic, which the run log does not hold"):
+        cases_of_run(rows, task)

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from cupel.report.text import document_trail, documents_table, marked_text, safe, summary_table
+from cupel.report.text import document_trail, marked_text, safe, summary_table
 from tests.unit.report.factory import TEXT, attempt, evidence, outcome, refined, run, unusable
 
 
@@ -88,10 +88,10 @@ def test_a_text_cannot_drive_the_terminal(text, expected):
 def test_markup_of_the_terminal_library_in_a_document_is_only_text():
     """Square brackets are common in transcripts."""
     odd = outcome(doc_id="[red]x[/red]", reasons=["[bold]why[/bold]"], attempts=[attempt(error="[/x]")])
-    text = shown(document_trail(odd, "[link=file:///]Applause[/link]")) + shown(documents_table([odd]))
+    text = shown(document_trail(odd, "[link=file:///]Applause[/link]"))
 
     assert "[link=file:///]Applause[/link]" in text
-    assert text.count("[red]x[/red]") == 2
+    assert text.count("[red]x[/red]") == 1
     assert "[/x]" in text
 
 
@@ -104,14 +104,3 @@ def test_the_summary_counts_statuses_calls_and_cost():
     assert "openai:judge      2  $0.0040" in text
     assert "cost of the run $0.0071 · 4.2 s · 1 answers from the run log" in text
     assert "a smoke-test baseline" in text
-
-
-def test_the_table_of_documents_is_cut_and_says_so():
-    """A document has one line, whatever its reasons hold."""
-    rows = [outcome(doc_id=f"d{number}", reasons=["why " * 100]) for number in range(50)]
-    lines = shown(documents_table(rows, rows=10)).splitlines()
-
-    assert len(lines) == 12
-    assert lines[-1] == "and 40 more"
-    assert lines[1].startswith("d0")
-    assert lines[1].rstrip().endswith("…")

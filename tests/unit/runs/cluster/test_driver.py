@@ -18,7 +18,7 @@ from tests.unit.runs.stand_in import OneStep, job_of, rows
 async def address():
     """A scheduler with one worker of two threads, without a process or a socket."""
     async with LocalCluster(
-        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None, asynchronous=True
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address="127.0.0.1:0", asynchronous=True
     ) as cluster:
         yield cluster.scheduler_address
 

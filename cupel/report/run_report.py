@@ -1,0 +1,198 @@
+"""What the run log says of a run: its HTML report, and what it took against its plan."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select
+
+from cupel.project import Project
+from cupel.report.page import write_report
+from cupel.report.summary import ROLES, DocumentEntry, Expected, Planned, PlannedTier, RunSummary
+from cupel.runlog import Row, RunLog, Usage, existing_run_log, find_run, tables
+from cupel.state import calls_of
+
+
+def write_run_report(project: Project, run_id: str, summary: Mapping[str, Any]) -> Path:
+    """Write `.cupel/reports/<run>.html` at the end of an invocation and return its path.
+
+    Args:
+        project: Whose state folder it goes to.
+        run_id: The run.
+        summary: What `cupel run --json` prints.
+
+    Raises:
+        OutputPathError: If it cannot be written there.
+    """
+    with existing_run_log(project) as run_log:
+        row = find_run(run_log, run_id)
+        unknown = summary["unknown_price"]
+        run = RunSummary(
+            **_of_run(row),
+            statuses=summary["statuses"],
+            calls=summary["calls"],
+            cost_usd={model: usd for model, usd in summary["cost_usd"].items() if model not in unknown},
+            cost_usd_total=None if unknown else summary["cost_usd_total"],
+            cache_hits=summary["cache_hits"],
+            wall_s=summary["wall_s"],
+            notes=_notes(row),
+        )
+        return _write(project, run_log, run)
+
+
+def rewrite_run_report(project: Project, wanted: str | None) -> tuple[Path, RunSummary]:
+    """Write the report of any run anew from the run log alone; the newest where none is named.
+
+    Raises:
+        InputError: If there is no such run.
+        OutputPathError: If it cannot be written there.
+    """
+    with existing_run_log(project) as run_log:
+        row = find_run(run_log, wanted)
+        run = _from_log(run_log, row)
+        return _write(project, run_log, run), run
+
+
+def _write(project: Project, run_log: RunLog, run: RunSummary) -> Path:
+    entries = (DocumentEntry(outcome, text) for _, outcome, text in run_log.run_outcomes(run.run_id))
+    return write_report(project.state / "reports" / f"{run.run_id}.html", run, entries)
+
+
+def _of_run(row: Row) -> dict[str, Any]:
+    """What the run log's row of a run says."""
+    models = json.loads(row["settings"]).get("models", {})
+    return {
+        "run_id": row["run_id"],
+        "task": row["task"],
+        "started_at": _time(row["started_at"]),
+        "models": {role: models[role] for role in ROLES if role in models},
+        "planned": _plan_of(row["planned"]),
+        "output": row["output_name"],
+    }
+
+
+def _time(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _plan_of(text: str | None) -> Planned | None:
+    if not text:
+        return None
+    plan = json.loads(text)
+    time = plan["seconds"]
+    cost = None if plan["unknown_price"] else plan["cost_usd"]["expected"]
+    return Planned(
+        cost_usd=cost,
+        wall_s=None if time is None else time["expected"],
+        calls=round(plan["calls"]["expected"]),
+        tiers=[_plan_of_tier(tier) for tier in plan["tiers"]],
+    )
+
+
+def _plan_of_tier(tier: Mapping[str, Any]) -> PlannedTier:
+    return PlannedTier(
+        role=tier["tier"],
+        calls=_expect(tier["calls"]),
+        input_tokens=_expect(tier["input_tokens"]),
+        output_tokens=_expect(tier["output_tokens"]),
+        cost_usd=None if tier["cost_usd"] is None else _expect(tier["cost_usd"]),
+        seconds=None if tier["seconds"] is None else _expect(tier["seconds"]),
+    )
+
+
+def _expect(estimate: Mapping[str, float]) -> Expected:
+    return Expected(estimate["expected"], estimate["low"], estimate["high"])
+
+
+def _notes(row: Row) -> list[str]:
+    models = json.loads(row["settings"]).get("models", {})
+    notes = []
+    offline = [role for role, model in models.items() if model.startswith("offline:")]
+    replayed = [role for role, model in models.items() if model.startswith("recorded:")]
+    if offline:
+        notes.append(f"{', '.join(offline)}: a smoke-test baseline for English, not a language model")
+    if replayed:
+        notes.append(f"{', '.join(replayed)}: recorded answers of a language model, replayed")
+    if offline or replayed:
+        notes.append("set GROQ_API_KEY, OPENAI_API_KEY or OPENROUTER_API_KEY to use a provider's models")
+    return notes
+
+
+def _from_log(run_log: RunLog, row: Row) -> RunSummary:
+    statuses: Counter[str] = Counter()
+    reused = 0
+    for _, outcome, _ in run_log.run_outcomes(row["run_id"]):
+        statuses[outcome["status"]] += 1
+        reused += sum(call["cached"] for _, call in calls_of(outcome))
+    pending = (row["rows"] or 0) - statuses.total()
+    if pending > 0:
+        statuses["pending"] = pending
+    calls, costs, unknown = _paid(run_log, row["run_id"])
+    notes = ["written anew from the run log: calls, cost and wall time are of all invocations together"]
+    if row["state"] != "finished":
+        notes.append("this run was stopped: rows it has not reached are not counted")
+    return RunSummary(
+        **_of_run(row),
+        statuses=dict(sorted(statuses.items())),
+        calls=calls,
+        cost_usd=costs,
+        cost_usd_total=None if unknown else sum(costs.values()),
+        cache_hits=reused,
+        wall_s=(_time(row["updated_at"]) - _time(row["started_at"])).total_seconds(),
+        notes=[*_notes(row), *notes],
+    )
+
+
+def _paid(run_log: RunLog, run_id: str) -> tuple[dict[str, int], dict[str, float], bool]:
+    """Calls and cost by model of all a run paid for, and whether a price was unknown."""
+    answers = tables.responses.c
+    query = (
+        select(answers.model, func.count(), func.sum(answers.cost_usd), func.count(answers.cost_usd))
+        .where(answers.run_id == run_id)
+        .group_by(answers.model)
+    )
+    with run_log.reading() as connection:
+        rows = connection.execute(query).all()
+    calls = {model: number for model, number, _, _ in rows}
+    costs = {model: float(usd) for model, number, usd, priced in rows if priced == number}
+    return calls, costs, len(costs) < len(calls)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunUse:
+    """What a run took so far, and the plan it was started with."""
+
+    run: Row
+    documents: int
+    planned: dict[str, Any] | None
+    used: dict[str, dict[str, Any]]
+    """By tier, as a plan's tier has it."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        named = {name: self.run[name] for name in ("run_id", "task", "state")}
+        return {**named, "documents": self.documents, "planned": self.planned, "used": self.used}
+
+
+def read_run_use(project: Project, wanted: str | None) -> RunUse:
+    """What a run took, from the run log alone; the newest run where none is named.
+
+    Raises:
+        InputError: If there is no such run.
+    """
+    with existing_run_log(project) as run_log:
+        run = find_run(run_log, wanted)
+        plan = json.loads(run["planned"]) if run["planned"] else None
+        usage, documents = Usage(), 0
+        for _, outcome, _ in run_log.run_outcomes(run["run_id"]):
+            usage.add(outcome)
+            documents += 1
+    used = usage.to_json(plan["concurrency"] if plan else 1)
+    return RunUse(run=run, documents=documents, planned=plan, used=used)
