@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import time
 from collections.abc import Sequence
@@ -128,6 +129,9 @@ def completion_of(
     details = message.response_metadata
     usage = message.usage_metadata
     text = message.content if isinstance(message.content, str) else str(message.text)
+    if not text.strip():  # some models answer by a tool call though no tool was offered
+        calls = [*message.tool_calls, *message.invalid_tool_calls]
+        text = next((_arguments(call["args"]) for call in calls), "")
     if usage is None:
         asked = sum(estimate_tokens(each["content"]) for each in messages) + 4 * len(messages)
         asked += estimate_tokens(str(bound), json=True) if bound else 0
@@ -145,6 +149,10 @@ def completion_of(
         headers=details.get("headers") or {},
         latency_s=latency_s,
     )
+
+
+def _arguments(args: Any) -> str:
+    return args if isinstance(args, str) else json.dumps(args, ensure_ascii=False)
 
 
 def _logprobs(shown: Any) -> list[float] | None:

@@ -23,7 +23,6 @@ from cupel.models.errors import ProviderCallError, ProviderConnectionError, Prov
 from cupel.models.replies import Reply, keep_headers
 from cupel.models.settings import CallSettings
 
-
 MAX_REPLY_BYTES = 8_000_000
 """Of a reply as it is read, unpacked; a hundred times what the longest record takes."""
 
@@ -92,7 +91,7 @@ class Line:
                     self.url, data=body, headers=headers, proxy=self.proxy, timeout=self.timeout
                 ) as response,
             ):
-                content = await _read(response, self.terms.named)
+                content = await _read(response, self.terms.model_id)
                 return Reply(response.status, keep_headers(response.raw_headers), content)
         except TimeoutError as error:
             raise ProviderTimeoutError(
@@ -117,7 +116,9 @@ async def _read(response: aiohttp.ClientResponse, model: str) -> bytes:
         size += len(part)
         if size > MAX_REPLY_BYTES:
             raise ProviderCallError(
-                f"the reply is larger than {MAX_REPLY_BYTES / 1e6:g} MB and was cut off", model=model, status=413
+                f"the reply is larger than {MAX_REPLY_BYTES / 1e6:g} MB and was cut off",
+                model=model,
+                status=413,
             )
         parts.append(part)
     return b"".join(parts)

@@ -166,4 +166,6 @@ def _good(result: ChatResult) -> AIMessage | None:
     ended = (first.generation_info or {}).get("finish_reason")
     if not isinstance(message, AIMessage) or not message.usage_metadata:
         return None
+    if ended == "tool_calls" and message.tool_calls:
+        return message
     return message if ended == "stop" and message.content and isinstance(message.content, str) else None
