@@ -136,9 +136,15 @@ def split_windows(text: str, max_chars: int, overlap_chars: int) -> list[tuple[i
         raise ValueError(
             f"max_chars={max_chars} must be more than twice overlap_chars={overlap_chars} (0 or more)"
         )
-    windows, start = [], 0
+    windows: list[tuple[int, int]] = []
+    start = 0
     while len(text) - start > max_chars:
         end, cuts = _cut(text, start, start + max_chars, reach=max(2_000, 2 * overlap_chars))
+        if (
+            windows and end <= windows[-1][1]
+        ):  # all of it was in the last one: go on behind that, with no overlap
+            start = windows[-1][1]
+            continue
         windows.append((start, end))
         start = _overlap_start(text, cuts, start=start, end=end, overlap_chars=overlap_chars)
     windows.append((start, len(text)))

@@ -174,6 +174,11 @@ def test_windows_cover_every_character_and_stay_within_their_size(text, max_char
         assert left[1] - right[0] <= overlap_chars
 
 
+def test_no_window_lies_inside_its_neighbour():
+    """Ends that crowd together would cost a call for what was asked about already."""
+    assert split_windows("??????????。'。??????????", 10, 1) == [(0, 10), (9, 13), (13, 23)]
+
+
 def test_an_overlap_that_leaves_no_room_is_refused():
     """Both numbers are named."""
     with pytest.raises(ValueError, match="max_chars=100 must be more than twice overlap_chars=50"):
