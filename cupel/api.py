@@ -15,7 +15,7 @@ from cupel.errors import SettingError
 from cupel.project import Project, find_project
 from cupel.runs import Job, Runner, enrich_frame, is_dask_frame
 from cupel.tables import attach_columns, check_columns, frame_rows
-from cupel.task import TaskSpec, ad_hoc_task, load_task
+from cupel.task import TaskSpec, ad_hoc_task, check_by, load_task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,5 +129,7 @@ def _spec(
         return load_task(task or "arguments", project.prompts), None
     if task is not None:
         raise SettingError(f"give a task ({task!r}) or a schema, not both")
-    as_schema = schema if isinstance(schema, Mapping) else schema.model_json_schema()
-    return ad_hoc_task(as_schema, instructions, project.prompts), as_schema
+    if isinstance(schema, Mapping):
+        return ad_hoc_task(schema, instructions, project.prompts), schema
+    as_schema = schema.model_json_schema()
+    return ad_hoc_task(as_schema, instructions, project.prompts, check=check_by(schema)), as_schema

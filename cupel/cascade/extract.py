@@ -97,6 +97,10 @@ def read_replies(work: Work, draft: Draft, replies: Replies) -> Attempt:
     answers = replies.answers
     failed = next((answer for answer in answers if answer.record is None), None)
     record, evidence = _merge(work, answers) if failed is None else (None, [])
+    if record is not None and len(answers) > 1 and work.task.check is not None:
+        problem = work.task.check(record)
+        if problem is not None:
+            failed, record, evidence = replace(answers[0], error=problem, error_kind="schema"), None, []
     return Attempt(
         number=draft.number, tier=draft.tier, round=draft.addendum["round"] if draft.addendum else 0,
         model=answers[0].model,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cupel._memo import Kept
@@ -57,9 +57,12 @@ class Prompt:
         """
         doc_id = document.get("doc_id", "")
         text = document["text"] if text is None else text
+        # a class speaks of the whole record: what is wrong with several windows' shows when they are merged
+        check = self.task.check if self.kind == "extract" and text == document["text"] else None
         meta = document.get("meta") or {}
         inputs = {name: str(meta.get(name, "")) for name in self.task.inputs}
-        return self.filled({**inputs, "document": wrap(text, doc_id), **varying}, doc_id, text, usd_left)
+        filled = self.filled({**inputs, "document": wrap(text, doc_id), **varying}, doc_id, text, usd_left)
+        return replace(filled, check=check)
 
     def filled(
         self, varying: Mapping[str, str], doc_id: str, text: str = "", usd_left: float | None = None

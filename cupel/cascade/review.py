@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from cupel.cascade.routes import failures_of
-from cupel.engine import schema_problem
 from cupel.state import Record, Review, RunState
-from cupel.task import TaskSpec
+from cupel.task import TaskSpec, schema_problem
 from cupel.text import ground_record
 
 

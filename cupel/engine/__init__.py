@@ -5,7 +5,7 @@ LangGraph server it opens itself at the first call. `Calls.complete` is the one 
 called: looked up first, reserved before it is sent, limited, retried, and committed before it is used.
 """
 
-from cupel.engine.ask import Answer, Question, QuestionKind, ask, schema_problem
+from cupel.engine.ask import Answer, Question, QuestionKind, ask
 from cupel.engine.batch import Batcher, BatchSettings, check_batchable, held_usd
 from cupel.engine.money import SharedBudget
 from cupel.engine.packing import (

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -23,7 +20,7 @@ from cupel.errors import (
 )
 from cupel.models import CallSettings
 from cupel.state import Call, Record
-from cupel.task import Message, Template, render, sent_schema, surely_fits
+from cupel.task import Message, RecordCheck, Template, fit_of, read_record, render
 
 ErrorKind = Literal["schema", "refusal", "provider"]
 QuestionKind = Literal["extract", "verify", "judge", "refine", "improve", "compare"]
@@ -46,6 +43,8 @@ class Question:
     fallback_model: str = ""
     logprobs: bool = False
     usd_left: float | None = None
+    check: RecordCheck | None = None
+    """What else a record must stand, beside the schema."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +84,7 @@ async def ask(question: Question, asking: Asking) -> Answer:
 
 async def _ask(question: Question, asking: Asking) -> Answer:
     first = await _send(question, asking, question.messages, question.kind)
-    record, problem, kind = _read(first, question.schema)
+    record, problem, kind = _read(first, question)
     calls, last = [first.call()], first
     if problem is not None and kind == "schema":
         try:
@@ -94,7 +93,7 @@ async def _ask(question: Question, asking: Asking) -> Answer:
             problem = f"{problem}; the repair failed: {error}"
         else:
             calls.append(last.call())
-            record, problem, kind = _read(last, question.schema)
+            record, problem, kind = _read(last, question)
     logprobs = last.stored.logprobs
     return Answer(
         record=record,
@@ -146,68 +145,23 @@ def _repair_messages(question: Question, reply: Response, problem: str) -> list[
     return [*question.messages, {"role": "assistant", "content": shown}, {"role": "user", "content": asked}]
 
 
-def _read(reply: Response, schema: Mapping[str, Any]) -> tuple[Record | None, str | None, ErrorKind | None]:
+def _read(reply: Response, question: Question) -> tuple[Record | None, str | None, ErrorKind | None]:
     stored = reply.stored
     if stored.refusal or stored.finish_reason == "content_filter":
         return None, f"the model refused: {stored.refusal or 'stopped by the content filter'}", "refusal"
-    try:
-        record = parse_reply(stored.text)
-    except ValueError as error:
-        cut = (
-            "; it was cut off at the output limit, so be briefer" if stored.finish_reason == "length" else ""
-        )
-        return None, f"{error}{cut}", "schema"
-    problem = schema_problem(record, schema)
-    return (None, problem, "schema") if problem else (record, None, None)
+    if stored.finish_reason == "length":
+        return None, "the reply was cut off at the output limit; be briefer", "schema"
+    fit, records = fit_of(question.schema), list[tuple[Any, Any]]()
 
+    def problem_of(value: Any) -> str | None:
+        record, problem = fit.read(value)
+        if problem is None and question.check is not None:
+            problem = question.check(record)
+        records.append((value, record))
+        return problem
 
-def parse_reply(text: str) -> Any:
-    r"""The JSON of a reply, also from inside a code fence or with words around it.
-
-    Raises:
-        ValueError: If there is no complete JSON in it; the text says where reading stopped.
-
-    >>> parse_reply('```json\n{"a": 1}\n```')
-    {'a': 1}
-    """
-    body = text.strip()
-    fenced = re.fullmatch(r"```(?:json)?\s*(.*?)\s*```", body, flags=re.DOTALL)
-    body = fenced[1] if fenced else body
-    if not body:
-        raise ValueError("the reply is empty")
-    try:
-        return json.loads(body, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        start, end = body.find("{"), body.rfind("}")
-        if 0 < start < end or 0 <= start < end < len(body) - 1:
-            try:
-                return json.loads(body[start : end + 1], parse_constant=_no_constant)
-            except json.JSONDecodeError:
-                pass
-        raise ValueError(f"the reply is not JSON: {error.msg} at character {error.pos}") from error
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"the reply is not JSON: {name} is not a JSON value")
-
-
-def schema_problem(record: Any, schema: Mapping[str, Any]) -> str | None:
-    """The first thing about a record that does not fit its schema, in words; None when it fits."""
-    wire, written = sent_schema(schema)
-    if surely_fits(record, wire):
-        return None
-    from jsonschema.exceptions import best_match
-
-    validator = _validator(written)
-    if validator.is_valid(record):
-        return None
-    error = best_match(validator.iter_errors(record))
-    where = "/".join(map(str, error.absolute_path)) or "top level"
-    return f"does not fit the schema at {where}: {error.message[:300]}"
-
-
-@functools.lru_cache(maxsize=64)
-def _validator(schema: str) -> Any:
-    from jsonschema import Draft202012Validator
-
-    return Draft202012Validator(json.loads(schema))
+    reading = read_record(stored.text, problem_of, document=question.text)
+    if reading.record is None:
+        return None, reading.problem, "schema"
+    # the value as the schema has it, brought back from the form it was sent in
+    return next(record for value, record in records if value == reading.record), None, None

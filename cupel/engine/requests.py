@@ -128,7 +128,9 @@ def paid_for(
         env: Where prices of one's own are looked up.
         share: Share of the full price that was paid; an unknown price stays unknown.
     """
-    usd = cost(price(request.model, env), completion)
+    usd = completion.cost_usd
+    if usd is None:
+        usd = cost(price(request.model, env), completion)
     return StoredResponse(
         key=request.key, kind=request.kind, model=request.model, asked=request.asked, text=completion.text,
         refusal=completion.refusal, finish_reason=completion.finish_reason,

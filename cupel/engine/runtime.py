@@ -60,7 +60,9 @@ class Runtime:
         schema = document.get("output_schema")
         name = document.get("task") or DEFAULT_TASK
         tried = asking.run.task
-        if tried is not None and tried.name == name and not schema:
+        if tried is not None and (
+            tried.is_of(schema, document.get("instructions", "")) if schema else tried.name == name
+        ):
             return tried
         key = compact([schema, document.get("instructions", "")]) if schema else name
         held = self._tasks.get(key)

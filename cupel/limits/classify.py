@@ -2,7 +2,7 @@
 
 Clients are recognised by the names of their exception classes and by `status_code`, so that none is imported:
 
-    transient     408 409 425 429 5xx, timeouts, connections, a body that is not JSON   try again
+    transient     408 409 424 425 429 498 499 5xx, timeouts, connections, a body that is not JSON   try again
     limit         a 429 that names a day, or spent credit                                the run ends, resumable
     refused       401 402 403 404                                                        the run ends
     bad_request   any other 4xx, a 429 larger than the limit, moderation                 this document ends
@@ -26,7 +26,10 @@ from cupel.limits.headers import rejection, retry_after_s, says_daily
 
 Failure = Literal["transient", "refused", "bad_request", "limit"]
 
-_TRANSIENT_STATUS = frozenset({408, 409, 425})
+_TRANSIENT_STATUS = frozenset({408, 409, 424, 425, 498, 499})
+_PASSING_CODES = ("tool_use_failed", "output_parse_failed")
+"""Groq's words for a reply of the model's that it would not pass on, with status 400: the next one may do."""
+
 _REFUSED_STATUS = frozenset({401, 402, 403, 404})
 # openai, groq, httpx, httpx2, httpcore, aiohttp, json; found anywhere among a class's bases
 _TRANSIENT_NAMES = frozenset(
@@ -125,6 +128,8 @@ def _classify_429(text: str) -> Failure:
 def _classify_status(status: int, error: BaseException) -> Failure:
     if status in _REFUSED_STATUS:
         return "bad_request" if status == 403 and _is_moderation(error) else "refused"
+    if status == 400 and any(code in text_of(error) for code in _PASSING_CODES):
+        return "transient"
     # below 400 the client could not read the reply
     return "bad_request" if 400 <= status < 500 and status not in _TRANSIENT_STATUS else "transient"
 

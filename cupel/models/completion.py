@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import time
 from collections.abc import Sequence
@@ -45,6 +46,8 @@ class Completion:
     """Names in lower case: those about limits, `date` and `x-request-id`."""
 
     latency_s: float = 0.0
+    cost_usd: float | None = None
+    """What the provider says it billed; None where it does not say."""
 
 
 async def complete(
@@ -126,6 +129,9 @@ def completion_of(
     details = message.response_metadata
     usage = message.usage_metadata
     text = message.content if isinstance(message.content, str) else str(message.text)
+    if not text.strip():  # some models answer by a tool call though no tool was offered
+        calls = [*message.tool_calls, *message.invalid_tool_calls]
+        text = next((_arguments(call["args"]) for call in calls), "")
     if usage is None:
         asked = sum(estimate_tokens(each["content"]) for each in messages) + 4 * len(messages)
         asked += estimate_tokens(str(bound), json=True) if bound else 0
@@ -138,10 +144,15 @@ def completion_of(
         input_tokens=asked,
         cached_tokens=min(reported_tokens((usage.get("input_token_details") or {}).get("cache_read")), asked),
         output_tokens=reported_tokens(usage["output_tokens"]),
+        cost_usd=details.get("cost_usd"),
         logprobs=_logprobs(details.get("logprobs")),
         headers=details.get("headers") or {},
         latency_s=latency_s,
     )
+
+
+def _arguments(args: Any) -> str:
+    return args if isinstance(args, str) else json.dumps(args, ensure_ascii=False)
 
 
 def _logprobs(shown: Any) -> list[float] | None:

@@ -19,9 +19,12 @@ import orjson
 from cupel.models.capabilities import Capabilities
 from cupel.models.connections import AGENT, CONNECT_S, proxy_for, session_of_this_loop, tls
 from cupel.models.endpoints import Endpoint
-from cupel.models.errors import ProviderConnectionError, ProviderTimeoutError
+from cupel.models.errors import ProviderCallError, ProviderConnectionError, ProviderTimeoutError
 from cupel.models.replies import Reply, keep_headers
 from cupel.models.settings import CallSettings
+
+MAX_REPLY_BYTES = 8_000_000
+"""Of a reply as it is read, unpacked; a hundred times what the longest record takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ class Line:
                     self.url, data=body, headers=headers, proxy=self.proxy, timeout=self.timeout
                 ) as response,
             ):
-                content = await response.read()
+                content = await _read(response, self.terms.model_id)
                 return Reply(response.status, keep_headers(response.raw_headers), content)
         except TimeoutError as error:
             raise ProviderTimeoutError(
@@ -99,6 +102,26 @@ class Line:
             raise ProviderConnectionError(
                 f"connection to {self.terms.where.url} failed: {said}", model=self.terms.model_id
             ) from error
+
+
+async def _read(response: aiohttp.ClientResponse, model: str) -> bytes:
+    """A reply to its end, or to the size no reply has: an endless one would take all memory, packed or not.
+
+    Raises:
+        ProviderCallError: It is larger; that is this document's problem.
+    """
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.content.iter_any():
+        size += len(part)
+        if size > MAX_REPLY_BYTES:
+            raise ProviderCallError(
+                f"the reply is larger than {MAX_REPLY_BYTES / 1e6:g} MB and was cut off",
+                model=model,
+                status=413,
+            )
+        parts.append(part)
+    return b"".join(parts)
 
 
 def encode(body: Mapping[str, Any]) -> bytes:

@@ -21,7 +21,7 @@ from langchain_core.runnables.config import var_child_runnable_config
 from pydantic import PrivateAttr
 
 from cupel.models.http import Line, Terms, encode
-from cupel.models.replies import OK, Reply, parse, to_message
+from cupel.models.replies import OK, Reply, billed_usd, parse, to_message, usage_of
 
 _QUIET = frozenset({"response_format"})
 """Arguments that mean nothing to LangChain itself, only to the provider."""
@@ -119,7 +119,11 @@ class HttpChat(BaseChatModel):
                 result = ChatResult(generations=[])
             good = _good(result)
             if good is not None:
-                good.response_metadata["headers"] = reply.headers
+                good.response_metadata |= {
+                    "headers": reply.headers,
+                    "cost_usd": billed_usd(answer.get("usage")),
+                }
+                good.usage_metadata = usage_of(answer.get("usage"))
                 return result
         message = to_message(reply, model=self._terms.model_id, key=self._terms.where.key)
         return ChatResult(generations=[ChatGeneration(message=message)])

@@ -82,7 +82,11 @@ def estimate_tokens(text: str, *, json: bool = False) -> int:
 
 def reported_tokens(value: Any) -> int:
     """A number of tokens as a provider reported it; 0 for what is no such number."""
-    return value if isinstance(value, int) and value > 0 else 0
+    try:
+        tokens = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return 0
+    return int(tokens) if math.isfinite(tokens) and tokens > 0 and not isinstance(value, bool) else 0
 
 
 @functools.lru_cache(maxsize=256)

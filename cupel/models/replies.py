@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,10 @@ from cupel.models.prices import reported_tokens
 
 OK = 200
 _KEPT = (b"x-ratelimit", b"ratelimit", b"retry-after", b"x-request-id", b"date")
+HELD_BACK = frozenset({"json_validate_failed", "tool_use_failed", "output_parse_failed"})
+"""Groq's codes for a reply it would not pass on; `failed_generation` may hold it. They pass by themselves."""
+
+_THOUGHTS = frozenset({"thinking", "reasoning", "redacted_thinking"})
 _NOTHING: dict[str, Any] = {"finish_reason": "no_choices"}
 
 
@@ -85,14 +90,15 @@ def to_message(reply: Reply, *, model: str, key: str = "") -> AIMessage:
         "finish_reason": str(choice.get("finish_reason") or ""),
         "model_name": str(data.get("model") or ""),
         "headers": reply.headers,
+        "cost_usd": billed_usd(data.get("usage")),
     }
     if message.get("refusal"):
         details["refusal"] = str(message["refusal"])
     if choice.get("logprobs"):
         details["logprobs"] = choice["logprobs"]
     return AIMessage(
-        content=_text(message.get("content")),
-        usage_metadata=_usage(data.get("usage")),
+        content=_said(message),
+        usage_metadata=usage_of(data.get("usage")),
         response_metadata=details,
     )
 
@@ -115,10 +121,11 @@ def _read_error(reply: Reply, data: dict[str, Any], model: str, key: str) -> AIM
     """The text Groq held back because it is not valid JSON; any other error is raised."""
     error = data.get("error")
     fields = error if isinstance(error, dict) else {"message": error or data}
-    if fields.get("code") == "json_validate_failed":
+    code, held_back = str(fields.get("code") or ""), _text(fields.get("failed_generation"))
+    if code == "json_validate_failed" or (code in HELD_BACK and "{" in held_back):
         return AIMessage(
-            content=_text(fields.get("failed_generation")),
-            response_metadata={"finish_reason": "json_validate_failed", "headers": reply.headers},
+            content=_arguments(held_back),
+            response_metadata={"finish_reason": code, "headers": reply.headers},
         )
     body = {name: str(fields[name]) for name in ("message", "code", "type") if fields.get(name)}
     body["message"] = body.get("message") or str(fields)
@@ -145,21 +152,93 @@ def _dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _said(message: dict[str, Any]) -> str:
+    """What a message says, wherever a server puts it: the content, a tool's arguments, else what it reasoned."""
+    for said in (
+        _text(message.get("content")),
+        *(_tool_text(call) for call in _list(message.get("tool_calls"))),
+        _tool_text({"function": message.get("function_call")}),
+        _text(message.get("reasoning")),
+        _text(message.get("reasoning_content")),
+    ):
+        if said.strip():
+            return said
+    return ""
+
+
+def _tool_text(call: Any) -> str:
+    """The arguments of a tool call: some models answer by one though no tool was offered."""
+    given = _dict(_dict(call).get("function")).get("arguments")
+    return given if isinstance(given, str) else "" if given is None else json.dumps(given, ensure_ascii=False)
+
+
+def _arguments(held_back: str) -> str:
+    """The record inside a tool call that was written as text, or the text itself."""
+    try:
+        call = json.loads(held_back)
+    except (ValueError, RecursionError):
+        return held_back
+    given = _dict(call).get("arguments")
+    return (
+        given
+        if isinstance(given, str)
+        else held_back
+        if given is None
+        else json.dumps(given, ensure_ascii=False)
+    )
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _text(content: Any) -> str:
-    """The content as text; some servers send it in parts."""
+    """The content as text; some servers send it in parts, and thoughts are parts of their own."""
     if isinstance(content, list):
-        return "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
+        parts = [part for part in content if isinstance(part, dict)]
+        return "".join(str(part.get("text") or "") for part in parts if part.get("type") not in _THOUGHTS)
     return content if isinstance(content, str) else ""
 
 
-def _usage(usage: Any) -> UsageMetadata | None:
+def billed_usd(usage: Any) -> float | None:
+    """What the provider says the call cost, in US dollars; None where it does not say (most).
+
+    OpenRouter does; with a key of one's own behind it, what the provider behind it bills comes on top.
+
+    >>> billed_usd({"cost": 0.0033}), billed_usd({"prompt_tokens": 1})
+    (0.0033, None)
+    """
+    told = _dict(usage)
+    amounts = [
+        told.get("cost"),
+        _dict(told.get("cost_details")).get("upstream_inference_cost") if told.get("is_byok") else 0,
+    ]
+    known = [
+        float(amount)
+        for amount in amounts
+        if isinstance(amount, int | float) and not isinstance(amount, bool)
+    ]
+    usd = sum(known)
+    return usd if told.get("cost") is not None and known and math.isfinite(usd) and usd >= 0 else None
+
+
+def usage_of(usage: Any) -> UsageMetadata | None:
+    """The tokens of a call in every dialect; None where the provider sent none.
+
+    Reasoning is billed as output. Some count it beside `completion_tokens`, and only `total_tokens` shows it.
+
+    >>> usage_of({"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 2000})["output_tokens"]
+    1000
+    >>> usage_of({"prompt_tokens": "1000", "completion_tokens": 100.0})["input_tokens"]
+    1000
+    """
     if not isinstance(usage, dict) or not usage:
         return None
-    asked, output = (
-        reported_tokens(usage.get("prompt_tokens")),
-        reported_tokens(usage.get("completion_tokens")),
-    )
-    cached = reported_tokens(_dict(usage.get("prompt_tokens_details")).get("cached_tokens"))
+    asked = reported_tokens(usage.get("prompt_tokens") or usage.get("input_tokens"))
+    output = reported_tokens(usage.get("completion_tokens") or usage.get("output_tokens"))
+    output = max(output, reported_tokens(usage.get("total_tokens")) - asked)
+    details = _dict(usage.get("prompt_tokens_details")) or _dict(usage.get("input_tokens_details"))
+    cached = reported_tokens(details.get("cached_tokens") or usage.get("prompt_cache_hit_tokens"))
     return UsageMetadata(
         input_tokens=asked,
         output_tokens=output,

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from cupel.errors import TaskError
+from cupel.task.form import strict_form
 from cupel.task.schema import grounded_quotes, strict_schema
-from cupel.task.spec import ENRICHING, Example, Rule, TaskCriterion, TaskSpec, Window
+from cupel.task.shape import Shape, types_of
+from cupel.task.spec import ENRICHING, Example, RecordCheck, Rule, TaskCriterion, TaskSpec, Window
 
 GENERIC = "_generic"
 """Folder with the prompts of ad-hoc tasks, and of tasks that leave one out."""
@@ -99,13 +101,16 @@ def _load(name: str, prompts_folder: Path, _stamp: tuple[tuple[str, int, int], .
     return spec
 
 
-def ad_hoc_task(schema: Mapping[str, Any], instructions: str, prompts_folder: Path) -> TaskSpec:
-    """A task made from a JSON Schema and a sentence or two; its name carries its hash.
+def ad_hoc_task(
+    schema: Mapping[str, Any], instructions: str, prompts_folder: Path, *, check: RecordCheck | None = None
+) -> TaskSpec:
+    """A task made from a JSON Schema and a sentence or two; its identity carries its hash.
 
     The schema is rewritten for strict structured output: every property required, optional ones
     nullable, nothing extra allowed. Fields marked `"x-grounded": true` are checked against the text.
     """
     strict = strict_schema(dict(schema), path="output_schema")
+    strict_form(strict, path="output_schema")  # refused here, before anything is sent
     generic = prompts_folder / GENERIC
     spec = TaskSpec(
         name="ad-hoc",
@@ -116,18 +121,23 @@ def ad_hoc_task(schema: Mapping[str, Any], instructions: str, prompts_folder: Pa
         criteria=GENERIC_CRITERIA,
         instructions=instructions,
         must_fill=_plainly_required(schema),
+        check=check,
+        given=schema,
     )
     _check(spec, generic)
     return spec
 
 
 def _plainly_required(schema: Mapping[str, Any]) -> tuple[str, ...]:
-    """Scalars the ad-hoc schema required as given: these may not come back empty."""
-    properties = schema.get("properties", {})
-    required = schema.get("required", ())
-    return tuple(
-        name for name in required if properties.get(name, {}).get("type") not in ("array", ["array", "null"])
-    )
+    """What the ad-hoc schema required as given and is neither a list nor may be null: it may not come back empty."""
+    shape = Shape(schema)
+    properties = shape.resolve(schema).get("properties", {})
+    names = []
+    for name in shape.resolve(schema).get("required", ()):
+        node, nullable = shape.real(properties.get(name, {}))
+        if not nullable and "array" not in types_of(node):
+            names.append(name)
+    return tuple(names)
 
 
 def _is_text(value: Any) -> bool:
@@ -274,6 +284,7 @@ def _read_examples(path: Path) -> tuple[Example, ...]:
 
 def _check(spec: TaskSpec, folder: Path) -> None:
     toml = folder / "task.toml"
+    strict_form(spec.schema, path=folder / "schema.json")  # refused here, before anything is sent
     properties = spec.schema["properties"]
     for name in (*spec.must_fill, *spec.merge):
         if name not in properties:

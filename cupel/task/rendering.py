@@ -13,6 +13,7 @@ from typing import Any
 from cupel._memo import Kept
 from cupel.errors import TaskError
 from cupel.task.folder import GENERIC
+from cupel.task.form import strict_form
 from cupel.task.spec import TaskSpec
 
 Message = dict[str, str]
@@ -218,12 +219,15 @@ _sent = Kept[tuple[dict[str, Any], str]]()
 
 
 def sent_schema(schema: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    """`wire_schema` and its JSON without spaces, the same objects for the same schema; not to be changed."""
+    """The schema as a provider gets it, in the form it accepts, and its JSON without spaces; not to be changed.
+
+    The same objects for the same schema.
+    """
     return _sent.of((schema,), make=lambda: _as_sent(schema))
 
 
 def _as_sent(schema: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    wire = wire_schema(schema)
+    wire = wire_schema(strict_form(schema).schema)
     return wire, compact(wire)
 
 

@@ -1,4 +1,4 @@
-"""A task's JSON Schema: in the form strict structured output wants, and where a record's quotes stand by it."""
+"""A task's JSON Schema with every property required, and where a record's quotes stand by it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from cupel.errors import TaskError
+from cupel.task.shape import Shape, rebuild, shape_of
+
+_NOT_KEPT = ("$schema", "default", "examples")
 
 
-def strict_schema(schema: dict[str, Any], *, path: Path | str) -> dict[str, Any]:
-    """The same schema as strict structured output wants it.
+def strict_schema(schema: Mapping[str, Any], *, path: Path | str) -> dict[str, Any]:
+    """The same schema with nothing optional: every property required, and nullable where it was not; nothing extra.
 
-    Objects allow nothing extra and require every property; a property that was optional becomes
-    nullable. Raises TaskError for what is not a JSON Schema of an object.
+    Raises:
+        TaskError: For what is not a JSON Schema of an object, or refers to what is not in it.
     """
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError
@@ -23,32 +26,43 @@ def strict_schema(schema: dict[str, Any], *, path: Path | str) -> dict[str, Any]
     except SchemaError as error:
         where = "/".join(map(str, error.absolute_path)) or "top level"
         raise TaskError(f"not a JSON Schema: {error.message} (at {where})", path=path) from error
+    shape = Shape(schema)
+    try:
+        shape.check()
+        if "$ref" in schema:
+            schema = {
+                **shape.resolve(schema),
+                **{k: schema[k] for k in ("$defs", "definitions") if k in schema},
+            }
+    except TaskError as error:
+        raise TaskError(str(error).removeprefix("schema: "), path=path) from error
     if schema.get("type") != "object" or not schema.get("properties"):
-        raise TaskError('the schema must describe an object: "type": "object" with "properties"', path=path)
-    strict: dict[str, Any] = _strict(schema)
+        raise TaskError(
+            'the schema must describe an object: "type": "object" with "properties"; put a list or a choice into a field of it',
+            path=path,
+        )
+    strict: dict[str, Any] = _strict("", schema)
     return strict
 
 
-def _strict(node: Any) -> Any:
-    if isinstance(node, list):
-        return [_strict(item) for item in node]
-    if not isinstance(node, dict):
+def _strict(_keyword: str, node: Any) -> Any:
+    if not isinstance(node, Mapping):
         return node
-    made = {
-        key: _strict(value) for key, value in node.items() if key not in ("$schema", "default", "examples")
-    }
-    if isinstance(node.get("properties"), dict):
+    made = {k: v for k, v in rebuild(node, _strict).items() if k not in _NOT_KEPT}
+    if isinstance(node.get("properties"), Mapping):
         required = set(node.get("required", ()))
-        properties = {name: _strict(value) for name, value in node["properties"].items()}
         made["properties"] = {
-            name: value if name in required else _nullable(value) for name, value in properties.items()
+            name: child if name in required else _nullable(child)
+            for name, child in made["properties"].items()
         }
-        made["required"] = list(properties)
+        made["required"] = list(made["properties"])
         made["additionalProperties"] = False
     return made
 
 
-def _nullable(node: dict[str, Any]) -> dict[str, Any]:
+def _nullable(node: Any) -> Any:
+    if not isinstance(node, Mapping):
+        return node
     if "enum" in node and None not in node["enum"]:
         node = {**node, "enum": [*node["enum"], None]}
     kind = node.get("type")
@@ -58,7 +72,7 @@ def _nullable(node: dict[str, Any]) -> dict[str, Any]:
         return {**node, "type": [*kind, *([] if "null" in kind else ["null"])]}
     if "anyOf" in node:
         return {**node, "anyOf": [*node["anyOf"], {"type": "null"}]}
-    if "enum" in node:
+    if "enum" in node or not set(node) - {"title", "description"}:
         return node
     return {"anyOf": [node, {"type": "null"}]}
 
@@ -70,34 +84,8 @@ def grounded_quotes(record: Any, schema: Mapping[str, Any]) -> list[tuple[str, s
     >>> grounded_quotes({"q": "we must act"}, schema)
     [('/q', 'we must act')]
     """
-    return list(_walk(record, schema, "", schema))
-
-
-def _walk(value: Any, schema: Mapping[str, Any], pointer: str, root: Mapping[str, Any]) -> Any:
-    schema = _resolve(schema, root)
-    if schema.get("x-grounded") and isinstance(value, str):
-        yield pointer, value
-    elif isinstance(value, list):
-        item_schema = {
-            **schema.get("items", {}),
-            **({"x-grounded": True} if schema.get("x-grounded") else {}),
-        }
-        for index, item in enumerate(value):
-            yield from _walk(item, item_schema, f"{pointer}/{index}", root)
-    elif isinstance(value, dict):
-        properties = schema.get("properties", {})
-        for name, item in value.items():
-            yield from _walk(item, properties.get(name, {}), f"{pointer}/{name}", root)
-
-
-def _resolve(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
-    reference = schema.get("$ref")
-    if isinstance(reference, str) and reference.startswith("#/"):
-        node: Any = root
-        for part in reference[2:].split("/"):
-            node = node.get(part, {}) if isinstance(node, dict) else {}
-        return {**node, **{key: value for key, value in schema.items() if key != "$ref"}}
-    for choice in schema.get("anyOf", ()):
-        if isinstance(choice, dict) and choice.get("type") != "null":
-            return {**_resolve(choice, root), **{k: v for k, v in schema.items() if k != "anyOf"}}
-    return schema
+    return [
+        (part.pointer, part.value)
+        for part in shape_of(schema).parts(record)
+        if isinstance(part.value, str) and part.mark("x-grounded")
+    ]

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import date, datetime, time
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
+from uuid import UUID
 
 from cupel._memo import Kept
 
@@ -25,8 +28,38 @@ _TYPES: Mapping[str, Check] = {
     "integer": lambda value: type(value) is int,
     "number": lambda value: type(value) is int or type(value) is float,
 }
-_SAYS_NOTHING = {"$schema", "$defs", "definitions", "title", "description", "default", "examples", "format"}
-"""Keywords that no value can break (`format` is an annotation in draft 2020-12)."""
+_SAYS_NOTHING = {"$schema", "$defs", "definitions", "title", "description", "default", "examples"}
+"""Keywords that no value can break."""
+
+
+def _parses(parse: Callable[[str], Any]) -> Check:
+    """Whether a text can be parsed so; what is no text is for `type` to refuse."""
+
+    def is_valid(value: Any) -> bool:
+        if not isinstance(value, str):
+            return True
+        try:
+            return parse(value) is not None
+        except ValueError:
+            return False
+
+    return is_valid
+
+
+FORMATS: Mapping[str, Check] = {
+    "date": _parses(lambda text: date.fromisoformat(text) if len(text) == 10 else None),
+    "date-time": _parses(lambda text: datetime.fromisoformat(text) if len(text) > 10 else None),
+    "time": _parses(time.fromisoformat),
+    "duration": _parses(
+        re.compile(r"P(?!$)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?!$)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?").fullmatch
+    ),
+    "uuid": _parses(lambda text: UUID(text) if len(text) == 36 else None),
+    "email": _parses(re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+").fullmatch),
+    "ipv4": _parses(IPv4Address),
+    "ipv6": _parses(IPv6Address),
+    "uri": _parses(re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s]+").fullmatch),
+}
+"""Formats that are checked; any other is an annotation. A date and time need not say its zone."""
 
 
 class _UnknownKeywordError(Exception):
@@ -164,6 +197,10 @@ def _least(
     return make
 
 
+def _format(_: _Compiler, schema: Mapping[str, Any]) -> Check:
+    return FORMATS.get(schema["format"], lambda _value: True)
+
+
 def _minimum(_: _Compiler, schema: Mapping[str, Any]) -> Check:
     return lambda value: not isinstance(value, int | float) or value >= schema["minimum"]
 
@@ -178,5 +215,5 @@ _KEYWORDS: Mapping[str, Callable[[_Compiler, Mapping[str, Any]], Check]] = {
     "const": _Compiler.const, "anyOf": _Compiler.any_of, "$ref": _Compiler.ref, "pattern": _pattern,
     "minLength": _least("minLength", str), "maxLength": _least("maxLength", str, at_most=True),
     "minItems": _least("minItems", list), "maxItems": _least("maxItems", list, at_most=True),
-    "minimum": _minimum, "maximum": _maximum,
+    "minimum": _minimum, "maximum": _maximum, "format": _format,
 }  # fmt: skip

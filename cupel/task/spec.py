@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,10 @@ from cupel.state import Record
 
 ENRICHING = ("extract", "judge", "refine", "repair", "verify")
 """The prompts that decide a document's outcome."""
+
+
+RecordCheck = Callable[[Record], str | None]
+"""What else is wrong with a record, in words; None where nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,15 @@ class TaskSpec:
     examples: tuple[Example, ...] = ()
     instructions: str = ""
     folder: Path | None = None
+    check: RecordCheck | None = None
+    """What a record must stand beside the schema: the pydantic class the schema was made of."""
+
+    given: Mapping[str, Any] | None = None
+    """An ad-hoc task's schema as it was given."""
+
+    def is_of(self, schema: Mapping[str, Any], instructions: str) -> bool:
+        """Whether this is the ad-hoc task of this schema and these instructions."""
+        return self.given == schema and self.instructions == instructions
 
     @functools.cached_property
     def identity(self) -> str:

@@ -10,7 +10,8 @@ from cupel.engine.run import Asking
 from cupel.models.settings import CallSettings
 from cupel.task.rendering import wire_schema
 
-SCHEMA = {"type": "object", "required": ["b", "a"], "properties": {"b": {"x-grounded": True}, "a": {}}}
+TEXTS = {"b": {"type": "string", "x-grounded": True}, "a": {"type": "string"}}
+SCHEMA = {"type": "object", "required": ["b", "a"], "properties": TEXTS, "additionalProperties": False}
 TEXT = 'She said: "Ünser Haus."\n\tTwice.'
 
 

@@ -1,0 +1,378 @@
+r"""The record in a model's reply, wherever it stands; nothing is invented, and nothing cut off is taken.
+
+Models say more than they are asked: thoughts, prose with braces in it, a fence, the record twice, a note. Read is the
+JSON value that fits the schema and starts outside any other one. Two different ones that fit are a problem, not a choice.
+
+Strings may hold raw line breaks and tabs, and backslashes that were not doubled (`\alpha`, `C:\Users`). All else is
+JSON or a problem that names its place: a key with two values, NaN, a number no float can hold, half an emoji.
+Reading takes time linear in the reply's length, whatever it holds: every step goes on from where the last one ended.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from cupel.state import Record
+
+MAX_DEPTH = 100
+"""Levels of nesting; a record has a handful, and what reads it later may recurse."""
+
+MAX_DIGITS = 300
+"""Digits of a number: as many as a float has before it overflows."""
+
+_THOUGHTS = r"think|thinking|thought|thoughts|reasoning|analysis|reflection|scratchpad|seed:think"
+_THOUGHT = re.compile(
+    rf"(?P<open><(?:{_THOUGHTS})>|\[THINK\]|◁think▷|<\|channel\|>analysis<\|message\|>)"
+    rf"|(?P<close></(?:{_THOUGHTS})>|\[/THINK\]|◁/think▷|<\|end\|>)",
+    re.IGNORECASE,
+)
+_START = re.compile(r'\{(?=[ \t\r\n]*["}])|\[(?=[ \t\r\n]*(?:\[|\{[ \t\r\n]*["}]))')
+"""A brace or bracket that may begin a value; the {x} of a template and the [1] of a note go by."""
+
+_BLANK = re.compile(r"[ \t\r\n]*")
+_BRACKET = re.compile(r'["{}\[\]]')
+_PLAIN = re.compile(r'[^"\\]*')
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_HALF = re.compile(r"[\ud800-\udfff]")
+_PAIR = re.compile(r"[\ud800-\udbff][\udc00-\udfff]")
+_HEX = re.compile(r"[0-9a-fA-F]{4}")
+_HALF_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
+_ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_CONSTANTS = {"true": True, "false": False, "null": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a reply holds: a record, or why there is none to be had from it."""
+
+    record: Record | None
+    problem: str | None
+
+
+class _BrokenError(ValueError):
+    """What stands here is no JSON value.
+
+    Attributes:
+        at: Where reading stopped.
+        begun: A value was begun that deserves the name: what stands inside it is part of it, and no record.
+        ended: The reply ended inside the value.
+        final: The value is whole, but says something no record may.
+    """
+
+    def __init__(
+        self, reason: str, at: int, *, begun: bool = False, ended: bool = False, final: bool = False
+    ) -> None:
+        super().__init__(reason)
+        self.at, self.begun, self.ended, self.final = at, begun, ended, final
+
+
+def read_record(text: str, problem_of: Callable[[Any], str | None], *, document: str = "") -> Reading:
+    r"""The record in a reply.
+
+    Args:
+        text: What the model said, whole; of a reply that was cut off nothing may be taken, so do not ask.
+        problem_of: What is wrong with a value by the schema, in words; None where it fits.
+        document: The document, to tell a backslash that was meant from one that escapes.
+
+    >>> read_record('<think>{"a": 0}?</think>Here: ```json\n{"a": 1}\n``` as {told}', lambda value: None)
+    Reading(record={'a': 1}, problem=None)
+    >>> read_record('{"a": 1} or {"a": 2}', lambda value: None).problem
+    'the reply holds 2 different records; give one'
+    """
+    if not text.strip():
+        return Reading(None, "the reply is empty")
+    whole = _whole(text)
+    if isinstance(whole, dict) and problem_of(whole) is None:
+        return Reading(whole, None)
+    problems: list[str] = []
+    for said in _without_thoughts(text):
+        if said is None:
+            problems.append("the reply ends in its thoughts: it was cut off before the record")
+            continue
+        reading = _read(said, problem_of, document)
+        if reading.record is not None:
+            return reading
+        problems.append(reading.problem or "")
+    return Reading(None, problems[0])
+
+
+def _whole(text: str) -> Any:
+    """The reply as plain JSON without anything odd, as most are; None for every other."""
+    if _HALF_ESCAPED.search(text) or _HALF.search(text) or _has_control_escape(text):
+        return None
+    try:
+        return json.loads(
+            text, parse_constant=_refuse, parse_float=_float, parse_int=_int, object_pairs_hook=_object
+        )
+    except (ValueError, RecursionError):
+        return None
+
+
+def _has_control_escape(text: str) -> bool:
+    r"""Whether `\b`, `\f` or a `\t` or `\r` before a letter may be a backslash that was not doubled."""
+    return re.search(r"\\[bf]|\\[tr][A-Za-z]", text) is not None
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(name)
+
+
+def _float(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError(digits)
+    return value
+
+
+def _int(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(digits[:20])
+    return int(digits)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        for key, value in pairs:
+            if not _same(made[key], value):
+                raise ValueError(key)
+    return made
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal as JSON: 1 is not true."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def _without_thoughts(text: str) -> Iterator[str | None]:
+    """What is said outside the thoughts; None where they never end.
+
+    With a closing tag alone everything before it was thought. Thoughts may speak of the tag, and a record may quote it:
+    what follows the last one is looked at first, then what follows the first.
+    """
+    marks = list(_THOUGHT.finditer(text))
+    if not marks:
+        yield text
+        return
+    closes = [mark for mark in marks if mark["close"]]
+    last_open = next((mark for mark in reversed(marks) if mark["open"]), None)
+    before = text[: marks[0].start()] if marks[0]["open"] else ""
+    if last_open is not None and not (closes and closes[-1].start() > last_open.start()):
+        # the record may stand before a thought that never ended, and is not taken: the model was not done with it
+        yield None
+        return
+    yield before + " " + text[closes[-1].end() :]
+    if closes[0].end() != closes[-1].end():
+        yield before + " " + text[closes[0].end() :]
+
+
+def _read(text: str, problem_of: Callable[[Any], str | None], document: str) -> Reading:
+    fitting: list[Any] = []
+    problems: list[str] = []
+    broken = ""
+    for value in _values(text, document):
+        if isinstance(value, _BrokenError):
+            broken = broken or str(value)
+            if value.final:
+                problems.append(f"the reply {value}")
+            continue
+        problem = problem_of(value)
+        if problem is not None:
+            problems.append(problem)
+        elif not any(_same(value, one) for one in fitting):
+            fitting.append(value)
+    if len(fitting) > 1:
+        return Reading(None, f"the reply holds {len(fitting)} different records; give one")
+    if fitting:
+        return Reading(fitting[0], None)
+    if problems:
+        return Reading(None, problems[-1])
+    return Reading(None, f"the reply is not JSON: {broken or 'there is no { in it'}")
+
+
+def _values(text: str, document: str) -> Iterator[Any]:
+    """Every JSON object that starts outside another value, and what broke where one was begun."""
+    at = 0
+    while mark := _START.search(text, at):
+        scanner = _Scanner(text, document)
+        try:
+            value, at = scanner.value(mark.start())
+        except _BrokenError as broken:
+            yield broken
+            if broken.ended:
+                return
+            at = scanner.closing(broken.at) if broken.begun else max(broken.at, mark.end())
+            continue
+        if isinstance(value, list):
+            objects = [item for item in value if isinstance(item, dict)]
+            if len(objects) != 1:
+                continue
+            value = objects[0]
+        yield value
+
+
+class _Scanner:
+    """Reads one value; what is not JSON, and not one of the two liberties, breaks it."""
+
+    def __init__(self, text: str, document: str) -> None:
+        self.text = text
+        self.document = document
+        self.depth = 0
+        self.begun = False
+
+    def value(self, at: int) -> tuple[Any, int]:
+        """The value that starts here, and where it ends."""
+        at = self._blank(at)
+        char = self.text[at : at + 1]
+        if char not in ("{", "["):
+            return self._scalar(char, at)
+        if self.depth >= MAX_DEPTH:
+            self.begun = True
+            raise self._broken(f"nests deeper than {MAX_DEPTH} levels at character {at}", at, final=True)
+        self.depth += 1  # stays where it is when this breaks: `closing` goes on from there
+        holder, at = self._object(at + 1) if char == "{" else self._list(at + 1)
+        self.depth -= 1
+        return holder, at
+
+    def _object(self, at: int) -> tuple[dict[str, Any], int]:
+        holder: dict[str, Any] = {}
+        at = self._blank(at)
+        while self.text[at : at + 1] != "}":
+            key, at = self._key(at)
+            value, at = self.value(at)
+            if key in holder and not _same(holder[key], value):
+                raise self._broken(f"gives {key[:40]!r} two values", at, final=True)
+            holder[key] = value
+            at = self._comma(at, "}")
+        return holder, at + 1
+
+    def _list(self, at: int) -> tuple[list[Any], int]:
+        items: list[Any] = []
+        at = self._blank(at)
+        while self.text[at : at + 1] != "]":
+            item, at = self.value(at)
+            items.append(item)
+            at = self._comma(at, "]")
+        return items, at + 1
+
+    def _comma(self, at: int, end: str) -> int:
+        """Past a comma, or at the end; a comma before the end is passed over."""
+        at = self._blank(at)
+        if self.text[at : at + 1] == ",":
+            return self._blank(at + 1)
+        if self.text[at : at + 1] != end:
+            raise self._broken(f"expected , or {end} at character {at}", at)
+        return at
+
+    def closing(self, at: int) -> int:
+        """Where the broken value ends by its brackets, so that nothing inside it is taken for a record."""
+        depth, text = self.depth, self.text
+        while depth > 0:
+            mark = _BRACKET.search(text, at)
+            if mark is None:
+                return len(text)
+            at = mark.end()
+            if mark[0] == '"':
+                at = self._skip_string(at)
+            else:
+                depth += 1 if mark[0] in "{[" else -1
+        return at
+
+    def _skip_string(self, at: int) -> int:
+        while True:
+            plain = _PLAIN.match(self.text, at)
+            at = plain.end() if plain else at
+            if at >= len(self.text):
+                return at
+            if self.text[at] == '"':
+                return at + 1
+            at += 2
+
+    def _blank(self, at: int) -> int:
+        blank = _BLANK.match(self.text, at)
+        return blank.end() if blank else at
+
+    def _broken(self, reason: str, at: int, *, final: bool = False) -> _BrokenError:
+        ended = at >= len(self.text)
+        return _BrokenError(
+            "it ends inside a value: it was cut off" if ended else reason,
+            at, begun=self.begun, ended=ended and self.begun, final=final,
+        )  # fmt: skip
+
+    def _key(self, at: int) -> tuple[str, int]:
+        if self.text[at : at + 1] != '"':
+            raise self._broken(f"expected a key at character {at}", at)
+        key, at = self._string(at + 1)
+        at = self._blank(at)
+        if self.text[at : at + 1] != ":":
+            raise self._broken(f"expected : at character {at}", at)
+        self.begun = True
+        return key, at + 1
+
+    def _scalar(self, char: str, at: int) -> tuple[Any, int]:
+        if char == '"':
+            return self._string(at + 1)
+        for word, value in _CONSTANTS.items():
+            if self.text.startswith(word, at):
+                return value, at + len(word)
+        for word in ("NaN", "Infinity", "-Infinity"):
+            if self.text.startswith(word, at):
+                raise self._broken(f"has {word}, which is not a JSON value", at, final=True)
+        number = _NUMBER.match(self.text, at)
+        if number is None:
+            raise self._broken(f"expected a value at character {at}", at)
+        return self._number(number[0], at), number.end()
+
+    def _number(self, digits: str, at: int) -> int | float:
+        is_int = digits.lstrip("-").isdigit()
+        if is_int and len(digits) <= MAX_DIGITS:
+            return int(digits)
+        value = math.inf if is_int else float(digits)
+        if not math.isfinite(value):
+            raise self._broken(
+                f"has the number {digits[:20]}…, larger than any number may be", at, final=True
+            )
+        return value
+
+    def _string(self, at: int) -> tuple[str, int]:
+        """The string whose first character is here, as JSON has it or with backslashes that were not doubled."""
+        text = self.text
+        decoded: list[str] = []
+        literal: list[str] = []
+        while True:
+            plain = _PLAIN.match(text, at)
+            passage = plain[0] if plain else ""
+            decoded.append(passage)
+            literal.append(passage)
+            at += len(passage)
+            if at >= len(text):
+                raise self._broken("a string does not end", at)
+            if text[at] == '"':
+                break
+            meant, undoubled, length = _escape(text, at)
+            decoded.append(meant)
+            literal.append(undoubled)
+            at += length
+        value, undoubled = "".join(decoded), "".join(literal)
+        if undoubled != value and value not in self.document and undoubled in self.document:
+            value = undoubled
+        value = _PAIR.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), value)
+        if _HALF.search(value):
+            raise self._broken("has half a character (a lone surrogate)", at, final=True)
+        return value, at + 1
+
+
+def _escape(text: str, at: int) -> tuple[str, str, int]:
+    """What the escape at a backslash stands for, the same with the backslash kept, and how long it is."""
+    after = text[at + 1 : at + 2]
+    digits = text[at + 2 : at + 6]
+    if after == "u" and _HEX.fullmatch(digits):
+        return chr(int(digits, 16)), chr(int(digits, 16)), 6
+    if after in _ESCAPES:
+        return _ESCAPES[after], "\\" + after if after in "bfnrt" else _ESCAPES[after], 2
+    return "\\", "\\", 1  # no escape of JSON: the backslash stands for itself

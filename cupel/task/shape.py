@@ -1,0 +1,366 @@
+"""One walker of JSON Schema: whoever asks what a schema says about a value, or where it leads, asks here.
+
+It knows every keyword that leads from a value to a value inside it (`properties`, `patternProperties`,
+`additionalProperties`, `items`, `prefixItems`), every one that offers several schemas for one value (`anyOf`, `oneOf`,
+`allOf`, `if`), and references: chains, with siblings, escaped, recursive, at the root. A quote marked `x-grounded` is
+seen wherever it stands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from cupel._memo import Kept
+from cupel.errors import TaskError
+
+Node = Mapping[str, Any]
+"""One schema inside the whole."""
+
+NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+"""Keywords whose values are schemas by name."""
+
+LISTED = ("anyOf", "oneOf", "allOf", "prefixItems")
+"""Keywords whose values are lists of schemas."""
+
+NESTED = (
+    "items", "additionalProperties", "unevaluatedProperties", "unevaluatedItems", "contains", "propertyNames", "not",
+    "if", "then", "else",
+)  # fmt: skip
+"""Keywords whose value is a schema."""
+
+_OFFERING = ("allOf", "anyOf", "oneOf", "if", "then", "else")
+_LONGEST_CHAIN = 64
+MAX_VARIANTS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A value of a record, where it stands, and every schema that speaks of it."""
+
+    pointer: str
+    """JSON pointer; empty for the record itself."""
+
+    value: Any
+    schemas: tuple[Node, ...]
+    """References resolved, of unions only the choices the value fits (all, where it fits none)."""
+
+    holder: Any = None
+    """The object or list it stands in; None for the record itself."""
+
+    key: str | int = ""
+    """Its name or place there."""
+
+    def mark(self, name: str) -> Any:
+        """What the first schema that has this keyword says by it; None where none has."""
+        return next((schema[name] for schema in self.schemas if name in schema), None)
+
+
+class Shape:
+    """A JSON Schema as a whole.
+
+    Args:
+        root: The schema; not to be changed afterwards.
+    """
+
+    def __init__(self, root: Node) -> None:
+        self.root = root
+        # by identity of a node, which is kept so that the identity stays its own
+        self._opened: dict[int, tuple[Any, list[Node]]] = {}
+        self._entries: dict[tuple[int, int], tuple[Any, list[Any]]] = {}
+
+    # ---- one node
+
+    def resolve(self, node: Any) -> Node:
+        """A node without `$ref`: what it refers to, with what stands beside the reference on top.
+
+        Raises:
+            TaskError: For a reference that leads nowhere, in a circle, or to an address.
+        """
+        siblings: Node = {}
+        for _ in range(_LONGEST_CHAIN):
+            if not isinstance(node, Mapping):
+                return siblings
+            if "$ref" not in node:
+                return merge(node, siblings) if siblings else node
+            siblings = merge({name: value for name, value in node.items() if name != "$ref"}, siblings)
+            node = self._refer(node["$ref"])
+        raise TaskError("the schema's references lead in a circle", path="schema")
+
+    def _refer(self, reference: Any) -> Any:
+        from referencing.exceptions import Unresolvable
+
+        if not isinstance(reference, str) or not reference.startswith("#"):
+            raise TaskError(
+                f"$ref {reference!r}: only references into the schema itself (#/$defs/…) are followed, nothing is fetched; "
+                "copy what it names into $defs",
+                path="schema",
+            )
+        try:
+            return self._resolver.lookup(reference).contents
+        except Unresolvable as error:
+            raise TaskError(f"$ref {reference!r} leads to nothing in the schema", path="schema") from error
+
+    @cached_property
+    def _resolver(self) -> Any:
+        from referencing import Registry
+        from referencing.jsonschema import DRAFT202012
+
+        resource = DRAFT202012.create_resource({k: v for k, v in self.root.items() if k != "$id"})
+        return Registry().with_resource("", resource).resolver()
+
+    def variants(self, node: Any) -> list[Node]:
+        """Every schema a value here may follow: `allOf` merged, unions opened, what all of them share put into each.
+
+        Null is a variant like any other. Of unions in unions there are as many as their choices multiply to.
+
+        Raises:
+            TaskError: For references or unions that lead in a circle, or to more variants than anyone would fill.
+        """
+        opened = self._opened.get(id(node))
+        if opened is None:
+            opened = self._opened[id(node)] = (node, self._variants(node, 0))
+        return opened[1]
+
+    def _variants(self, node: Any, depth: int) -> list[Node]:
+        if depth > _LONGEST_CHAIN:
+            raise TaskError("the schema's unions lead in a circle", path="schema")
+        plain = self.resolve(node)
+        made: list[Node] = [{k: v for k, v in plain.items() if k not in _OFFERING}]
+        offers = [[part] for part in plain.get("allOf", ())]
+        offers += [plain[word] for word in ("anyOf", "oneOf") if plain.get(word)]
+        if "if" in plain:
+            offers.append([plain.get("then", {}), plain.get("else", {})])
+        for choices in offers:
+            inner = [variant for choice in choices for variant in self._variants(choice, depth + 1)]
+            made = [merge(one, variant) for one in made for variant in inner]
+            if len(made) > MAX_VARIANTS:
+                raise TaskError(
+                    f"the schema's unions make more than {MAX_VARIANTS} variants of one value", path="schema"
+                )
+        return made
+
+    def real(self, node: Any) -> tuple[Node, bool]:
+        """The first variant that is not null, and whether null is one; for those who need a single shape."""
+        variants = self.variants(node)
+        nullable = any(allows_null(variant) for variant in variants)
+        chosen = next((variant for variant in variants if not is_null(variant)), variants[0])
+        return chosen, nullable
+
+    def applying(self, node: Any, value: Any) -> list[Node]:
+        """The variants that hold this value; all of them where none does."""
+        variants = self.variants(node)
+        if len(variants) == 1:
+            return variants
+        may = [variant for variant in variants if _may_be(variant, value)] or variants
+        if len(may) == 1:
+            return may
+        return [variant for variant in may if self._fits(variant, value)] or may
+
+    def _fits(self, variant: Node, value: Any) -> bool:
+        return bool(self._validator.evolve(schema=variant).is_valid(value))
+
+    @cached_property
+    def _validator(self) -> Any:
+        from jsonschema import Draft202012Validator
+
+        return Draft202012Validator(dict(self.root))
+
+    # ---- a record
+
+    def parts(self, record: Any) -> Iterator[Part]:
+        """Every value of a record in reading order, the record first."""
+        yield from self._walk(record, [self.root], "", None, "")
+
+    def _walk(
+        self, value: Any, nodes: list[Any], pointer: str, holder: Any, key: str | int
+    ) -> Iterator[Part]:
+        schemas = tuple(schema for node in nodes for schema in self.applying(node, value))
+        yield Part(pointer, value, schemas, holder, key)
+        if isinstance(value, dict):
+            for name, item in value.items():
+                inner = [child for schema in schemas for child in members(schema, name)]
+                yield from self._walk(item, inner, f"{pointer}/{_escape(name)}", value, name)
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                inner = [child for schema in schemas for child in self._entries_of(schema, index)]
+                yield from self._walk(item, inner, f"{pointer}/{index}", value, index)
+
+    def _entries_of(self, schema: Node, index: int) -> list[Any]:
+        key = (id(schema), min(index, len(schema.get("prefixItems", ()))))
+        kept = self._entries.get(key)
+        if kept is None:
+            kept = self._entries[key] = (schema, entries(schema, index))
+        return kept[1]
+
+    # ---- the schema itself
+
+    def nodes(self) -> Iterator[tuple[str, Node]]:
+        """Every schema in the whole, definitions included, with its JSON pointer; the root first."""
+        waiting: list[tuple[str, Any]] = [("", self.root)]
+        while waiting:
+            where, node = waiting.pop(0)
+            if not isinstance(node, Mapping):
+                continue
+            yield where, node
+            for word, name, child in children(node):
+                waiting.append((f"{where}/{word}" + (f"/{_escape(name)}" if name else ""), child))
+
+    def check(self) -> None:
+        """Follow every reference once.
+
+        Raises:
+            TaskError: For one that leads to an address, to nothing, or in a circle; it names the place.
+        """
+        for where, node in self.nodes():
+            if "$ref" in node:
+                try:
+                    self.variants(node)
+                except TaskError as error:
+                    raise TaskError(f"{error} (at {where or 'top level'})", path="schema") from error
+
+
+_shapes = Kept[Shape]()
+
+
+def shape_of(schema: Node) -> Shape:
+    """The same one for the same schema."""
+    return _shapes.of((schema,), make=lambda: Shape(schema))
+
+
+def children(node: Node) -> Iterator[tuple[str, str, Any]]:
+    """The schemas right inside a node: by which keyword, under which name there, and the schema."""
+    for word in NAMED:
+        if isinstance(node.get(word), Mapping):
+            for name, child in node[word].items():
+                yield word, name, child
+    for word in LISTED:
+        if isinstance(node.get(word), list | tuple):
+            for number, child in enumerate(node[word]):
+                yield word, str(number), child
+    for word in NESTED:
+        if isinstance(node.get(word), Mapping):
+            yield word, "", node[word]
+
+
+def rebuild(node: Any, change: Any) -> Any:
+    """A copy of a node with every schema right inside it changed; what is data (`enum`, `default`) stays.
+
+    Args:
+        node: A schema; a Boolean one is given back as it is.
+        change: Called with the keyword and the inner schema.
+    """
+    if not isinstance(node, Mapping):
+        return node
+    made = dict(node)
+    for word in NAMED:
+        if isinstance(node.get(word), Mapping):
+            made[word] = {name: change(word, child) for name, child in node[word].items()}
+    for word in LISTED:
+        if isinstance(node.get(word), list | tuple):
+            made[word] = [change(word, child) for child in node[word]]
+    for word in NESTED:
+        if isinstance(node.get(word), Mapping):
+            made[word] = change(word, node[word])
+    return made
+
+
+def members(schema: Node, name: str) -> list[Any]:
+    """The schemas a property of this name follows by one schema of its object."""
+    named = [schema["properties"][name]] if name in schema.get("properties", {}) else []
+    patterns = schema.get("patternProperties", {})
+    named += [child for pattern, child in patterns.items() if _matches(pattern, name)]
+    if named:
+        return named
+    further = schema.get("additionalProperties", schema.get("unevaluatedProperties"))
+    return [further] if isinstance(further, Mapping) else []
+
+
+def entries(schema: Node, index: int) -> list[Any]:
+    """The schemas a list's entry at this place follows by one schema of its list; a mark on a list is its entries'."""
+    first = schema.get("prefixItems", ())
+    entry = first[index] if index < len(first) else schema.get("items", schema.get("unevaluatedItems", {}))
+    node = entry if isinstance(entry, Mapping) else {}
+    return [merge(node, {"x-grounded": True}) if schema.get("x-grounded") else node]
+
+
+def _matches(pattern: str, name: str) -> bool:
+    try:
+        return re.search(pattern, name) is not None
+    except re.error:
+        return True  # not for Python to read: rather looked at than passed over
+
+
+def merge(one: Node, other: Node) -> dict[str, Any]:
+    """Two schemas that hold at once; of what both say by a single value, the second one's."""
+    made = {**one, **other}
+    for word in ("properties", "patternProperties", "$defs", "definitions"):
+        if word in one and word in other:
+            both = {
+                name: {"allOf": [one[word][name], other[word][name]]}
+                for name in one[word].keys() & other[word].keys()
+                if one[word][name] != other[word][name]
+            }
+            made[word] = {**one[word], **other[word], **both}
+    if "required" in one and "required" in other:
+        made["required"] = [*one["required"], *(n for n in other["required"] if n not in one["required"])]
+    if "type" in one and "type" in other:
+        shared = [kind for kind in types_of(other) if kind in types_of(one)]
+        if "number" in types_of(one) and "integer" in types_of(other) and "integer" not in shared:
+            shared.append("integer")
+        made["type"] = shared[0] if len(shared) == 1 else shared or other["type"]
+    if "enum" in one and "enum" in other:
+        made["enum"] = [value for value in other["enum"] if value in one["enum"]]
+    return made
+
+
+def types_of(node: Node) -> list[str]:
+    """The types a node names; none where it names none."""
+    kind = node.get("type", ())
+    return [kind] if isinstance(kind, str) else list(kind)
+
+
+def is_null(node: Node) -> bool:
+    """Whether a node allows nothing but null."""
+    return (
+        types_of(node) == ["null"]
+        or ("const" in node and node["const"] is None)
+        or node.get("enum") == [None]
+    )
+
+
+def allows_null(node: Node) -> bool:
+    """Whether null is among the values a node allows."""
+    if "enum" in node:
+        return None in node["enum"]
+    if "const" in node:
+        return node["const"] is None
+    return "null" in types_of(node) or not node.keys() & {"type", "properties", "items"}
+
+
+_KINDS: Mapping[str, Any] = {
+    "string": str, "object": dict, "array": list, "boolean": bool, "null": type(None), "integer": (int, float), "number": (int, float),
+}  # fmt: skip
+
+
+def _may_be(variant: Node, value: Any) -> bool:
+    """A quick no by type and constant; what is left is for the validator."""
+    kinds = types_of(variant)
+    if kinds and not any(isinstance(value, _KINDS.get(kind, object)) for kind in kinds):
+        return False
+    if not isinstance(value, dict):
+        return True
+    constants = {
+        name: child["const"]
+        for name, child in variant.get("properties", {}).items()
+        if isinstance(child, Mapping) and "const" in child
+    }
+    return all(value[name] == constant for name, constant in constants.items() if name in value)
+
+
+def _escape(name: str) -> str:
+    """A name as a step of a JSON pointer."""
+    return name.replace("~", "~0").replace("/", "~1")
