@@ -208,18 +208,13 @@ def billed_usd(usage: Any) -> float | None:
     >>> billed_usd({"cost": 0.0033}), billed_usd({"prompt_tokens": 1})
     (0.0033, None)
     """
-    told = _dict(usage)
-    amounts = [
-        told.get("cost"),
-        _dict(told.get("cost_details")).get("upstream_inference_cost") if told.get("is_byok") else 0,
-    ]
-    known = [
-        float(amount)
-        for amount in amounts
-        if isinstance(amount, int | float) and not isinstance(amount, bool)
-    ]
-    usd = sum(known)
-    return usd if told.get("cost") is not None and known and math.isfinite(usd) and usd >= 0 else None
+    bill = _dict(usage)
+    upstream = _dict(bill.get("cost_details")).get("upstream_inference_cost") if bill.get("is_byok") else 0
+    amounts = [bill.get("cost"), upstream or 0]
+    if not all(isinstance(amount, int | float) and not isinstance(amount, bool) for amount in amounts):
+        return None
+    usd = float(sum(amounts))
+    return usd if math.isfinite(usd) and usd >= 0 else None
 
 
 def usage_of(usage: Any) -> UsageMetadata | None:

@@ -5,9 +5,10 @@ import json
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from cupel.limits.classify import is_transient
 from cupel.models.completion import completion_of
 from cupel.models.errors import ProviderCallError
-from cupel.models.replies import Reply, to_message
+from cupel.models.replies import Reply, billed_usd, to_message, usage_of
 
 WORDS = [
     "choices", "message", "content", "error", "usage", "prompt_tokens", "completion_tokens", "logprobs", "code",
@@ -92,3 +93,95 @@ def test_cached_tokens_are_read():
     answer = completion_of(read(json.dumps(body).encode()), [], {}, 0.0)
 
     assert (answer.input_tokens, answer.cached_tokens, answer.output_tokens) == (100, 64, 5)
+
+
+RECORD = '{"party": "Blue"}'
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        pytest.param({"content": RECORD}, RECORD, id="content"),
+        pytest.param({"content": [{"type": "text", "text": RECORD}]}, RECORD, id="parts"),
+        pytest.param(
+            {"content": [{"type": "thinking", "text": "{x}"}, {"type": "text", "text": RECORD}]}, RECORD, id="a thought as a part"
+        ),
+        pytest.param({"content": None, "tool_calls": [{"function": {"arguments": RECORD}}]}, RECORD, id="a tool call"),
+        pytest.param(
+            {"content": "", "tool_calls": [{"function": {"arguments": {"party": "Blue"}}}]}, RECORD, id="a tool call, parsed"
+        ),
+        pytest.param({"content": None, "function_call": {"arguments": RECORD}}, RECORD, id="a function call"),
+        pytest.param({"content": None, "reasoning": RECORD}, RECORD, id="reasoning, content null"),
+        pytest.param({"content": "  ", "reasoning_content": RECORD}, RECORD, id="reasoning_content, content blank"),
+        pytest.param({"content": RECORD, "reasoning": "{y}"}, RECORD, id="content goes before reasoning"),
+        pytest.param({"content": None, "tool_calls": [None, {"function": 3}, "x"]}, "", id="nonsense"),
+    ],
+)  # fmt: skip
+def test_what_is_said_is_read_wherever_a_server_puts_it(message, text):
+    """A record in another place costs no repair."""
+    assert read(json.dumps({"choices": [{"message": message}]}).encode()).content == text
+
+
+@pytest.mark.parametrize("code", ["json_validate_failed", "tool_use_failed", "output_parse_failed"])
+@pytest.mark.parametrize("held_back", [RECORD, json.dumps({"name": "json", "arguments": {"party": "Blue"}})])
+def test_a_record_groq_held_back_is_used(code, held_back):
+    """As text, and as the arguments of a tool nobody offered."""
+    body = {"error": {"message": "no", "code": code, "failed_generation": held_back}}
+
+    assert read(json.dumps(body).encode(), 400).content == RECORD
+
+
+@pytest.mark.parametrize("code", ["tool_use_failed", "output_parse_failed"])
+def test_a_reply_held_back_without_a_record_is_asked_for_again(code):
+    """It passes by itself: no reason to lose the row."""
+    body = {"error": {"message": "no", "code": code, "failed_generation": "analysis"}}
+    with pytest.raises(ProviderCallError) as caught:
+        read(json.dumps(body).encode(), 400)
+
+    assert is_transient(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        pytest.param({"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}, (1000, 100, 0), id="plain"),
+        pytest.param({"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 2000}, (1000, 1000, 0), id="reasoning beside"),
+        pytest.param(
+            {"prompt_tokens": 9, "completion_tokens": 100, "total_tokens": 109, "completion_tokens_details": {"reasoning_tokens": 60}},
+            (9, 100, 0), id="reasoning within",
+        ),
+        pytest.param({"prompt_tokens": 9.0, "completion_tokens": "7"}, (9, 7, 0), id="floats and texts"),
+        pytest.param({"input_tokens": 9, "output_tokens": 7}, (9, 7, 0), id="the other names"),
+        pytest.param({"prompt_tokens": 9, "completion_tokens": 7, "prompt_cache_hit_tokens": 5}, (9, 7, 5), id="cache hits"),
+        pytest.param({"prompt_tokens": 9, "completion_tokens": 7, "prompt_tokens_details": {"cached_tokens": 99}}, (9, 7, 9), id="more cached than asked"),
+        pytest.param({"prompt_tokens": "many", "completion_tokens": -7, "total_tokens": True}, (0, 0, 0), id="nonsense"),
+        pytest.param({"prompt_tokens": float("inf"), "completion_tokens": 1e400}, (0, 0, 0), id="no numbers"),
+    ],
+)  # fmt: skip
+def test_tokens_are_counted_in_every_dialect(usage, tokens):
+    """What is billed is booked."""
+    counted = usage_of(usage)
+
+    assert (
+        counted["input_tokens"],
+        counted["output_tokens"],
+        counted["input_token_details"]["cache_read"],
+    ) == tokens
+
+
+@pytest.mark.parametrize(
+    ("usage", "usd"),
+    [
+        ({"cost": 0.0033}, 0.0033),
+        ({"cost": 0}, 0.0),
+        ({"cost": 0.001, "is_byok": True, "cost_details": {"upstream_inference_cost": 0.02}}, 0.021),
+        ({"cost": "free"}, None),
+        ({"cost": -1}, None),
+        ({"cost": float("nan")}, None),
+        ({}, None),
+        (None, None),
+    ],
+)
+def test_what_the_provider_says_it_billed_goes_before_the_list_price(usage, usd):
+    """OpenRouter tells it with every reply."""
+    assert billed_usd(usage) == usd
