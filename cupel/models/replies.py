@@ -210,10 +210,10 @@ def billed_usd(usage: Any) -> float | None:
     """
     bill = _dict(usage)
     upstream = _dict(bill.get("cost_details")).get("upstream_inference_cost") if bill.get("is_byok") else 0
-    amounts = [bill.get("cost"), upstream or 0]
+    amounts: list[Any] = [bill.get("cost"), upstream or 0]
     if not all(isinstance(amount, int | float) and not isinstance(amount, bool) for amount in amounts):
         return None
-    usd = float(sum(amounts))
+    usd = float(sum(map(float, amounts)))
     return usd if math.isfinite(usd) and usd >= 0 else None
 
 
