@@ -220,7 +220,8 @@ class Shape:
                 try:
                     self.variants(node)
                 except TaskError as error:
-                    raise TaskError(f"{error} (at {where or 'top level'})", path="schema") from error
+                    problem = str(error).removeprefix("schema: ")
+                    raise TaskError(f"{problem} (at {where or 'top level'})", path="schema") from error
 
 
 _shapes = Kept[Shape]()
