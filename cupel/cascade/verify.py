@@ -17,6 +17,7 @@ from cupel.cascade.work import Work
 from cupel.context import RunContext
 from cupel.engine import Asking, ask
 from cupel.errors import SettingError
+from cupel.judging import reference_faults
 from cupel.routing import Observed, compute_signals
 from cupel.state import Attempt, Call, Record
 from cupel.task import TaskSpec, compact, object_schema
@@ -198,7 +199,16 @@ def basic_signals(attempt: Attempt, task: TaskSpec) -> dict[str, float | None]:
 def weigh(work: Work, signals: Mapping[str, float | None], policy: ThresholdCascade | None) -> Doubt:
     """What the signals amount to: by the calibrated policy where there is one, else by the plain rule."""
     doubt = plain_rule(work.attempt, work.task, agreement=signals.get("agreement"))
-    return doubt if policy is None else apply_policy(policy, signals, score=doubt["score"])
+    if policy is None:
+        return doubt
+    calibrated = apply_policy(policy, signals, score=doubt["score"])
+    # what code knows to be wrong is in doubt however sure the signals are
+    faults = _reference_doubts(work.attempt, work.task)
+    return {
+        **calibrated,
+        "in_doubt": calibrated["in_doubt"] or bool(faults),
+        "doubts": [*calibrated["doubts"], *faults],
+    }
 
 
 def plain_rule(attempt: Attempt, task: TaskSpec, *, agreement: float | None = None) -> Doubt:
@@ -206,7 +216,9 @@ def plain_rule(attempt: Attempt, task: TaskSpec, *, agreement: float | None = No
 
     The score is the product of the basic signals and the agreement; it is raw and says nothing about probability.
     """
-    doubts = [*_record_doubts(attempt), *_quote_doubts(attempt), *_gaps(attempt, task)]
+    doubts = [
+        *_record_doubts(attempt), *_quote_doubts(attempt), *_gaps(attempt, task), *_reference_doubts(attempt, task)
+    ]  # fmt: skip
     score = 1.0
     for value in (*basic_signals(attempt, task).values(), agreement):
         score *= 1.0 if value is None else value
@@ -225,6 +237,11 @@ def _quote_doubts(attempt: Attempt) -> list[str]:
         for entry in attempt["evidence"]
         if not is_grounded(entry["match"])
     ]
+
+
+def _reference_doubts(attempt: Attempt, task: TaskSpec) -> list[str]:
+    record = attempt["record"]
+    return [] if record is None else [problem for _, problem in reference_faults(record, task.schema)]
 
 
 def _gaps(attempt: Attempt, task: TaskSpec) -> list[str]:

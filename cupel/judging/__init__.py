@@ -21,6 +21,7 @@ from cupel.judging.jury import (
     preference,
     win_rate,
 )
+from cupel.judging.references import reference_faults
 
 if TYPE_CHECKING:
     from cupel.judging.agreement import Agreement, IntervalEstimate, correct_pass_rate, measure_agreement

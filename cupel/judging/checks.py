@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cupel.judging.findings import Finding
+from cupel.judging.references import reference_faults
 from cupel.state import Evidence, Match, Record
 from cupel.task import grounded_quotes, surely_fits
 from cupel.text import is_grounded
@@ -38,6 +39,7 @@ def code_checks(
 
     Checks, by the name their findings carry: `schema` (validity), `enum` (labels outside the list),
     `duplicate` (items said twice at the same place), `quote` (every quote at its offsets in the text),
+    `id` (given twice in a list), `reference` (to an id that is not there),
     `judge_address` (values that talk to the judge, or say nothing, and are not the document's words).
 
     Args:
@@ -53,6 +55,7 @@ def code_checks(
         *_schema_faults(record, schema),
         *_repetitions(record, evidence),
         *_quote_faults(record, schema, evidence, text),
+        *(_fault(check, reasoning) for check, reasoning in reference_faults(record, schema)),
         *_judge_addresses(record, text),
     ]
     kept: dict[str, list[Finding]] = {}

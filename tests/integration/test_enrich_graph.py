@@ -15,7 +15,10 @@ from tests.integration.cascade import (
     PREMISE,
     REJECTS,
     TEXT,
+    enrich_all,
     instructions,
+    job,
+    models,
     record,
     walk,
 )
@@ -249,3 +252,18 @@ async def test_the_outcome_is_plain_json(project):
     done = await walk(project, cheap=record(), judge=ACCEPTS)
 
     assert json.loads(json.dumps(done.outcome)) == done.outcome
+
+
+@pytest.mark.parametrize("judge", ["never", "always"])
+async def test_a_reference_to_nothing_is_outvoted_by_no_judge(project, judge):
+    """The cheap record escalates; where the strong one has it too, a person is asked, with --judge never as well."""
+    dangling = record()
+    dangling["premises"][0]["supports"] = 8
+    scripts = {"cheap": dangling, "strong": dangling, "judge": ACCEPTS, "refiner": LOOK_AT_THE_END}
+    with models(**scripts):
+        outcomes, _ = await enrich_all(project, job(project, judge=judge), [TEXT])
+    outcome = outcomes[0]
+
+    assert outcome["status"] == "needs_review"
+    assert [attempt["tier"] for attempt in outcome["attempts"]][-1] == "strong"
+    assert any("there is no claims/id 8" in reason for reason in outcome["reasons"])
