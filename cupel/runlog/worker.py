@@ -17,10 +17,11 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, bindparam, delete, select
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from cupel.errors import RunLogError
 from cupel.runlog.database import explain
+from cupel.text import storable_row
 
 Row = dict[str, Any]
 T = TypeVar("T")
@@ -74,7 +75,10 @@ class Worker:
         return row
 
     async def write(self, *writes: Write) -> None:
-        """Return when these are committed; all of them or none."""
+        """Return when these are committed; all of them or none. Texts are made storable here, whoever said them."""
+        for write in writes:
+            if isinstance(write, Insert):
+                write.rows = [storable_row(row) for row in write.rows]
         await self._submit(writes=writes)
 
     async def call(self, run: Callable[[Connection], T]) -> T:
@@ -100,18 +104,31 @@ class Worker:
             try:
                 connection = connection or self._engine.connect()
                 answers = self._answer(connection, group)
-            except SQLAlchemyError as error:
-                _drop(connection)
-                connection = None
-                answers = [RunLogError(explain(error, self._url)) for _ in group]
             except Exception as error:  # noqa: BLE001 - a waiting caller must hear of it, whatever it is
                 _drop(connection)
                 connection = None
-                answers = [error] * len(group)
+                # what one of them brought is its own trouble; a database that is gone is everybody's
+                alone = len(group) > 1 and not isinstance(error, OperationalError | InterfaceError)
+                answers = (
+                    [self._answer_alone(job) for job in group]
+                    if alone
+                    else [self._explain(error)] * len(group)
+                )
             _tell(group, answers)
         if connection is not None:
             connection.close()
         self._engine.dispose()
+
+    def _answer_alone(self, job: _Errand) -> Any:
+        """What one errand of a group that failed comes to by itself."""
+        try:
+            with self._engine.connect() as connection:
+                return self._answer(connection, [job])[0]
+        except Exception as error:  # noqa: BLE001 - its caller hears of it
+            return self._explain(error)
+
+    def _explain(self, error: Exception) -> Exception:
+        return RunLogError(explain(error, self._url)) if isinstance(error, SQLAlchemyError) else error
 
     def _next_group(self) -> list[_Errand] | None:
         job = self._jobs.get()

@@ -6,4 +6,5 @@ from cupel.text.evidence import ground_record, grounder_of, shift
 from cupel.text.grounding import Grounding, ground, is_grounded
 from cupel.text.injection import forbidden
 from cupel.text.overlap import NgramIndex, visible, words
+from cupel.text.storable import storable, storable_row
 from cupel.text.window_merge import WindowRecord, merge_windows
