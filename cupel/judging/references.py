@@ -24,7 +24,7 @@ def reference_faults(record: Record, schema: Mapping[str, Any]) -> Iterator[tupl
     >>> list(reference_faults({"claims": [{"id": 1}, {"id": 1}], "premises": [{"of": 8}]}, schema))
     [('id', '/claims/1/id: 1 is the id of /claims/0 too'), ('reference', '/premises/0/of refers to 8, and there is no claims/id 8')]
     """
-    parts = list(shape_of(schema).parts(record))
+    parts = shape_of(schema).parts(record)
     seen: dict[tuple[str, Any], Part] = {}
     for part in parts:
         if part.value is None or not part.mark("x-id"):

@@ -115,7 +115,7 @@ def check_by(model: type[BaseModel]) -> RecordCheck:
 def without_unsaid(record: Any, shape: Shape) -> Any:
     """A record without the nulls that stand for a property left out, as the class that has a default wants it."""
     copy = json.loads(json.dumps(record))
-    for part in list(shape.parts(copy)):
+    for part in shape.parts(copy):
         if isinstance(part.value, dict):
             for name in [
                 name for name, value in part.value.items() if value is None and _is_unsaid(part, name, shape)

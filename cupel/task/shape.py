@@ -9,10 +9,9 @@ seen wherever it stands.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from cupel._memo import Kept
 from cupel.errors import TaskError
@@ -37,8 +36,7 @@ _LONGEST_CHAIN = 64
 MAX_VARIANTS = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A value of a record, where it stands, and every schema that speaks of it."""
 
     pointer: str
@@ -56,7 +54,10 @@ class Part:
 
     def mark(self, name: str) -> Any:
         """What the first schema that has this keyword says by it; None where none has."""
-        return next((schema[name] for schema in self.schemas if name in schema), None)
+        for schema in self.schemas:
+            if name in schema:
+                return schema[name]
+        return None
 
 
 class Shape:
@@ -171,23 +172,35 @@ class Shape:
 
     # ---- a record
 
-    def parts(self, record: Any) -> Iterator[Part]:
+    def parts(self, record: Any) -> list[Part]:
         """Every value of a record in reading order, the record first."""
-        yield from self._walk(record, [self.root], "", None, "")
+        parts: list[Part] = []
+        self._walk(record, (self.root,), ("", None, ""), parts)
+        return parts
 
     def _walk(
-        self, value: Any, nodes: list[Any], pointer: str, holder: Any, key: str | int
-    ) -> Iterator[Part]:
-        schemas = tuple(schema for node in nodes for schema in self.applying(node, value))
-        yield Part(pointer, value, schemas, holder, key)
+        self, value: Any, nodes: Sequence[Any], place: tuple[str, Any, str | int], parts: list[Part]
+    ) -> None:
+        pointer, holder, key = place
+        if len(nodes) == 1:  # nearly always: no union, or one that was settled above
+            schemas = tuple(self.applying(nodes[0], value))
+        else:
+            schemas = tuple(schema for node in nodes for schema in self.applying(node, value))
+        parts.append(Part(pointer, value, schemas, holder, key))
         if isinstance(value, dict):
             for name, item in value.items():
-                inner = [child for schema in schemas for child in members(schema, name)]
-                yield from self._walk(item, inner, f"{pointer}/{_escape(name)}", value, name)
+                inner = [child for schema in schemas for child in self._members_of(schema, name)]
+                self._walk(item, inner, (f"{pointer}/{_escape(name)}", value, name), parts)
         elif isinstance(value, list):
             for index, item in enumerate(value):
                 inner = [child for schema in schemas for child in self._entries_of(schema, index)]
-                yield from self._walk(item, inner, f"{pointer}/{index}", value, index)
+                self._walk(item, inner, (f"{pointer}/{index}", value, index), parts)
+
+    def _members_of(self, schema: Node, name: str) -> list[Any]:
+        named = schema.get("properties")
+        if named is not None and name in named and "patternProperties" not in schema:
+            return [named[name]]
+        return members(schema, name)
 
     def _entries_of(self, schema: Node, index: int) -> list[Any]:
         key = (id(schema), min(index, len(schema.get("prefixItems", ()))))
@@ -364,4 +377,4 @@ def _may_be(variant: Node, value: Any) -> bool:
 
 def _escape(name: str) -> str:
     """A name as a step of a JSON pointer."""
-    return name.replace("~", "~0").replace("/", "~1")
+    return name if "~" not in name and "/" not in name else name.replace("~", "~0").replace("/", "~1")
