@@ -1,8 +1,8 @@
 """A task: its folder read and checked, its prompts filled, its schema held against a record."""
 
-from cupel.task.fit import RecordCheck, check_by, fit_of, schema_problem, without_unsaid
+from cupel.task.fit import RecordCheck, check_by, fit_of, schema_problem
 from cupel.task.folder import ad_hoc_task, load_task, parse_rules, read_rules
-from cupel.task.form import Form, strict_form
+from cupel.task.form import strict_form
 from cupel.task.rendering import (
     Message,
     Template,

@@ -46,12 +46,6 @@ class Part(NamedTuple):
     schemas: tuple[Node, ...]
     """References resolved, of unions only the choices the value fits (all, where it fits none)."""
 
-    holder: Any = None
-    """The object or list it stands in; None for the record itself."""
-
-    key: str | int = ""
-    """Its name or place there."""
-
     def mark(self, name: str) -> Any:
         """What the first schema that has this keyword says by it; None where none has."""
         for schema in self.schemas:
@@ -175,26 +169,23 @@ class Shape:
     def parts(self, record: Any) -> list[Part]:
         """Every value of a record in reading order, the record first."""
         parts: list[Part] = []
-        self._walk(record, (self.root,), ("", None, ""), parts)
+        self._walk(record, (self.root,), "", parts)
         return parts
 
-    def _walk(
-        self, value: Any, nodes: Sequence[Any], place: tuple[str, Any, str | int], parts: list[Part]
-    ) -> None:
-        pointer, holder, key = place
+    def _walk(self, value: Any, nodes: Sequence[Any], pointer: str, parts: list[Part]) -> None:
         if len(nodes) == 1:  # nearly always: no union, or one that was settled above
             schemas = tuple(self.applying(nodes[0], value))
         else:
             schemas = tuple(schema for node in nodes for schema in self.applying(node, value))
-        parts.append(Part(pointer, value, schemas, holder, key))
+        parts.append(Part(pointer, value, schemas))
         if isinstance(value, dict):
             for name, item in value.items():
                 inner = [child for schema in schemas for child in self._members_of(schema, name)]
-                self._walk(item, inner, (f"{pointer}/{_escape(name)}", value, name), parts)
+                self._walk(item, inner, f"{pointer}/{_escape(name)}", parts)
         elif isinstance(value, list):
             for index, item in enumerate(value):
                 inner = [child for schema in schemas for child in self._entries_of(schema, index)]
-                self._walk(item, inner, (f"{pointer}/{index}", value, index), parts)
+                self._walk(item, inner, f"{pointer}/{index}", parts)
 
     def _members_of(self, schema: Node, name: str) -> list[Any]:
         named = schema.get("properties")
