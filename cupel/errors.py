@@ -20,7 +20,9 @@
     │   ├── BudgetExceededError  the run may spend no more                  (raise `--max-usd`)
     │   ├── UnknownPriceError    a model without a price under a cap        (give its price, or no cap)
     │   ├── BatchPendingError    batch jobs are still at a provider         (the same command collects them)
-    │   └── ProviderLimitError   a daily limit is reached                   (wait; it says until when)
+    │   ├── ProviderLimitError   a daily limit is reached                   (wait; it says until when)
+    │   ├── ProviderDownError    a provider and its fallback stay down      (wait; the same command goes on)
+    │   └── MachineError         this machine is short of something         (see the text)
     └── RecordingMissingError    a `recorded:` model has no such answer     (record again; it says how)
 
 A failure on one document is recorded on that document's outcome. Only `UsageError`, `RunLogError`,
@@ -167,6 +169,18 @@ class ProviderLimitError(StopRunError):
     def __init__(self, problem: str, *, resets_in_s: float | None = None) -> None:
         super().__init__(problem)
         self.resets_in_s = resets_in_s
+
+
+class ProviderDownError(StopRunError):
+    """A provider that is needed, and its fallback, have been down for longer than the run waits."""
+
+    exit_code = 4
+
+
+class MachineError(StopRunError):
+    """This machine is short of something a run needs: open files, memory, room on a disk."""
+
+    exit_code = 6
 
 
 class RecordingMissingError(ModelError):
