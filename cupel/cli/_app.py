@@ -11,6 +11,7 @@ from cupel.cli.commands import (
     evaluate,
     evaluate_routing,
     failures,
+    forget,
     improve,
     init,
     judge_check,
@@ -46,6 +47,7 @@ for command in (
     improve,
     judge_check,
     compare,
+    forget,
 ):
     app.command()(command)
 app.command("eval")(evaluate)

@@ -3,9 +3,11 @@
 from cupel.runlog import tables
 from cupel.runlog.batches import BatchJob, BatchLog, BatchRequest
 from cupel.runlog.database import database_url
+from cupel.runlog.forget import Forgotten, Selection, is_forgotten, tombstone_key
 from cupel.runlog.leases import Lease
 from cupel.runlog.lookup import existing_run_log, find_document_id, find_run, run_log_file
 from cupel.runlog.rows import cost_of, failure_rows
 from cupel.runlog.store import PromptVersion, RunLog, StoredResponse, now, open_run_log, text_hash
+from cupel.runlog.tables import FORGOTTEN
 from cupel.runlog.usage import RoleUsage, Usage
 from cupel.runlog.worker import Row

@@ -23,6 +23,7 @@ from cupel.errors import RunLogError
 from cupel.runlog import tables
 from cupel.runlog.claims import Claims
 from cupel.runlog.database import database_url, explain, open_engine, show_address
+from cupel.runlog.forget import Forgotten, Selection, forget_for_good
 from cupel.runlog.rows import attempt_rows, failure_rows, verdict_rows
 from cupel.runlog.worker import Forget, Insert, Row, T, Worker, Write, insert_of
 from cupel.state import Outcome
@@ -241,6 +242,12 @@ class RunLog:
         made = {"tries": tries, "code": code}
         await self._worker.write(*_outcome_writes(key, run_id, outcome, text, made, again=again), *row)
 
+    async def forgotten_keys(self, run_id: str) -> frozenset[str]:
+        """The keys under which a run has nothing but a mark that the document was forgotten."""
+        table = tables.outcomes
+        query = select(table.c.key).where(table.c.run_id == run_id, table.c.status == tables.FORGOTTEN)
+        return await self.transact(lambda connection: frozenset(connection.execute(query).scalars()))
+
     async def note_row(self, run_id: str, position: int, outcome_key: str) -> None:
         """Which outcome a row of this run's input has."""
         await self._worker.write(_row_of_run(run_id, position, outcome_key))
@@ -264,22 +271,23 @@ class RunLog:
         return [row for row in rows if trials or row["kind"] != "trial"]
 
     def run_outcomes(self, run_id: str) -> Iterator[tuple[int, Outcome, str]]:
-        """Position, outcome and text of every row of a run, in the input's order."""
+        """Position, outcome and text of every row of a run, in the input's order; forgotten ones left out."""
         rows, outcomes, documents = tables.run_rows, tables.outcomes, tables.documents
         joined = rows.join(outcomes, rows.c.outcome_key == outcomes.c.key).outerjoin(
             documents, outcomes.c.text_hash == documents.c.text_hash
         )
         query = select(rows.c.position, outcomes.c.outcome, documents.c.text).select_from(joined)
-        query = query.where(rows.c.run_id == run_id).order_by(rows.c.position)
+        query = query.where(rows.c.run_id == run_id, outcomes.c.status != tables.FORGOTTEN)
         with self.reading() as connection:
-            for row in connection.execution_options(yield_per=200).execute(query):
+            for row in connection.execution_options(yield_per=200).execute(query.order_by(rows.c.position)):
                 yield row.position, json.loads(row.outcome), row.text or ""
 
     def find_document(self, doc_id: str, run_id: str | None = None) -> list[tuple[Row, str]]:
         """Every stored outcome row of a document with its text, newest first."""
         outcomes, documents = tables.outcomes, tables.documents
         joined = outcomes.outerjoin(documents, outcomes.c.text_hash == documents.c.text_hash)
-        query = select(*outcomes.c, documents.c.text).select_from(joined).where(outcomes.c.doc_id == doc_id)
+        query = select(*outcomes.c, documents.c.text).select_from(joined)
+        query = query.where(outcomes.c.doc_id == doc_id, outcomes.c.status != tables.FORGOTTEN)
         if run_id:
             query = query.where(outcomes.c.run_id == run_id)
         with self.reading() as connection:
@@ -300,10 +308,17 @@ class RunLog:
         with self.reading() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
+    def forget(self, what: Selection, *, try_only: bool = False) -> Forgotten:
+        """Take documents out for good; with `try_only` say what would go."""
+        return forget_for_good(self._engine, self.url, what, try_only=try_only)
+
     def document_ids(self, prefix: str = "", limit: int = 20) -> list[str]:
         """Some ids in the log that start like this, for a helpful error."""
         column = tables.outcomes.c.doc_id
-        query = select(column).where(column.startswith(prefix, autoescape=True)).distinct().limit(limit)
+        query = select(column).where(
+            column.startswith(prefix, autoescape=True), tables.outcomes.c.status != tables.FORGOTTEN
+        )
+        query = query.distinct().limit(limit)
         with self.reading() as connection:
             return list(connection.execute(query).scalars())
 

@@ -6,6 +6,9 @@ from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, Stri
 
 metadata = MetaData()
 
+FORGOTTEN = "forgotten"
+"""Status of an outcome, and end of a reply, of which only the cost was kept."""
+
 runs = Table(
     "runs",
     metadata,

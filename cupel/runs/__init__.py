@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         slices_of,
     )
     from cupel.runs.cluster import check_cluster, cluster_outcomes, enrich_frame, is_dask_frame
+    from cupel.runs.forget import Erasure, forget_documents
     from cupel.runs.planning import Estimate, Plan, note_plan, plan_run
 else:
     __getattr__ = late(__name__)

@@ -9,7 +9,7 @@ from typing import Any
 
 from cupel.errors import CupelError
 from cupel.judging import audits_in, false_pass_rate
-from cupel.runlog import Usage
+from cupel.runlog import FORGOTTEN, Usage, is_forgotten
 from cupel.state import Outcome, VerdictName
 from cupel.text import is_taken_over
 
@@ -39,6 +39,9 @@ class Progress:
     def note(self, outcome: Outcome, *, reused: bool) -> None:
         """One more document has its outcome."""
         self.done += 1
+        if is_forgotten(outcome):
+            self.statuses[FORGOTTEN] += 1
+            return
         self.statuses[outcome["status"]] += 1
         self.escalated += "escalate" in outcome["path"]
         if not is_taken_over(outcome):  # its verdict is another row's, and counts there

@@ -115,6 +115,7 @@ class Runner:
         named = [*(["trial"] if self._within is not None else []), self.job.input_name, self.identity]
         self.run_id = hashlib.sha256("\x1f".join(named).encode()).hexdigest()[:12]
         await self.runtime.run_log.start_run(self._run_row())
+        self.forgotten = await self.runtime.run_log.forgotten_keys(self.run_id)
         if self._within is not None:
             self.run = replace(self._within[1], task=self.job.task, stops=True)
             self.tally = self.run.tally

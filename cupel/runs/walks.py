@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from cupel.engine import Asking, Place, arrange, ask_as
 from cupel.errors import CupelError, ProviderRefusedError, RunLogError, StopRunError, UsageError
+from cupel.runlog import is_forgotten, tombstone_key
 from cupel.runs.job import NEVER_WALKED, failed_outcome
 from cupel.state import Outcome
 from cupel.tables import Row
-from cupel.text import TextIndex, Twin, take_over
+from cupel.text import TextIndex, Twin, document_id, take_over
 
 if TYPE_CHECKING:
     from cupel.runs.runner import Runner
@@ -87,6 +88,8 @@ class Walks:
     ) -> Outcome | None:
         """A row whose text an earlier one has: by that row's outcome, or else asked itself."""
         try:
+            if (kept := await self._kept(document)) is not None:
+                return kept
             if original is not None:
                 outcome = await asyncio.shield(original)
             else:
@@ -100,8 +103,18 @@ class Walks:
             return None
         return await self._guarded(document, None, gate)
 
+    async def _kept(self, document: Row) -> Outcome | None:
+        """What this row took over before, where this run forgot documents: the earlier row may be one of them."""
+        if not self._runner.forgotten:
+            return None
+        stored = await self._runner.runtime.run_log.outcome(self._taken_key(document))
+        return await self._reused(document, self._taken_key(document), stored.outcome) if stored else None
+
+    def _taken_key(self, document: Row) -> str:
+        return hashlib.sha256(f"{self._runner.outcome_key(document)}\x1fduplicate".encode()).hexdigest()
+
     async def _take_over(self, document: Row, taken: Outcome) -> None:
-        key = hashlib.sha256(f"{self._runner.outcome_key(document)}\x1fduplicate".encode()).hexdigest()
+        key = self._taken_key(document)
         log = self._runner.runtime.run_log
         stored = await log.outcome(key)
         is_kept = stored is not None and stored.outcome == taken
@@ -120,11 +133,12 @@ class Walks:
         log = self._runner.runtime.run_log
         stored = await log.outcome(key)
         tries = stored.tries if stored else 0
+        buried = tombstone_key(self._runner.run_id, _name(document)) if self._runner.forgotten else ""
+        if buried in self._runner.forgotten and (mark := await log.outcome(buried)) is not None:
+            return await self._reused(document, buried, mark.outcome)
         if stored is not None and self._stands(stored.outcome):
-            if stored.code == self._runner.code:
-                await log.note_row(self._runner.run_id, document.position, key)
-                self._runner.progress.note(stored.outcome, reused=True)
-                return stored.outcome
+            if stored.code == self._runner.code or is_forgotten(stored.outcome):
+                return await self._reused(document, key, stored.outcome)
             tries -= 1  # other code walks it anew, by the answers that are there
         asking = Asking(run=self._runner.run, retry=tries, place=place, row=document.position)
         with ask_as(asking):
@@ -136,6 +150,11 @@ class Walks:
         )  # fmt: skip
         self._runner.progress.note(outcome, reused=False)
         return outcome
+
+    async def _reused(self, document: Row, key: str, outcome: Outcome) -> Outcome:
+        await self._runner.runtime.run_log.note_row(self._runner.run_id, document.position, key)
+        self._runner.progress.note(outcome, reused=True)
+        return {**outcome, "doc_id": _name(document)} if is_forgotten(outcome) else outcome
 
     def _stands(self, stored: Outcome) -> bool:
         """Whether a stored outcome is used again: not one that a fault of the graph itself left behind."""
@@ -159,6 +178,12 @@ class Walks:
             return failed_outcome(task.name, document, f"the graph failed: {type(error).__name__}: {error}")
         tracer.feedback(config, outcome)
         return outcome
+
+
+def _name(document: Row) -> str:
+    """A document's id, as `prepare` gives it."""
+    text = document.text if isinstance(document.text, str) else ""
+    return document.doc_id or document_id(text, document.inputs)
 
 
 async def _next(waiting: deque[tuple[Row, asyncio.Task[Outcome | None]]]) -> tuple[Row, Outcome | None]:

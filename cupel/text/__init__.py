@@ -5,6 +5,6 @@ from cupel.text.duplicates import TextIndex, Twin, check_similarity, is_taken_ov
 from cupel.text.evidence import ground_record, grounder_of, shift
 from cupel.text.grounding import Grounding, ground, is_grounded
 from cupel.text.injection import forbidden
-from cupel.text.overlap import NgramIndex, visible, words
+from cupel.text.overlap import NgramIndex, find_traces, visible, words
 from cupel.text.storable import storable, storable_row
 from cupel.text.window_merge import WindowRecord, merge_windows

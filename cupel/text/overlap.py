@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from typing import TypeVar
+
+K = TypeVar("K", bound=Hashable)
+TRACE_WORDS = 6
+"""So many words in a row are taken for a quotation; two speeches share an opening that long now and then."""
 
 _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_ESCAPED = re.compile(r"\\[nrt]|\\u00(?:2[26]|3[ce])|<[^<>]*>")
+"""Line ends and markup as JSON and HTML write them between words."""
+
 # scripts written without spaces count one word per character
 _WORD = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]|[^\W_]+(?:['’][^\W_]+)*")
 
@@ -69,3 +79,27 @@ class NgramIndex:
             if hash(gram) in self._known:
                 inside.update(range(at, at + self.size))
         return len(inside)
+
+
+def find_traces(texts: Iterable[str], writings: Mapping[K, str]) -> set[K]:
+    """Return the names of the writings, pages or JSON among them, in which one of the texts is quoted.
+
+    Markup, case and punctuation do not count. Memory grows with the writings, not with the texts.
+
+    >>> pages = {"a": "<p>We must <b>act</b> now, before the stocks are gone.</p>", "b": "Nothing of it."}
+    >>> find_traces(["Mr President, we must act now, before the stocks are gone."], pages)
+    {'a'}
+    """
+    said = {name: words(html.unescape(_ESCAPED.sub(" ", writing))) for name, writing in writings.items()}
+    quoted: defaultdict[int, list[K]] = defaultdict(list)
+    for name, tokens in said.items():
+        for run in {hash(gram) for gram in ngrams(tokens, TRACE_WORDS)}:
+            quoted[run].append(name)
+    found: set[K] = set()
+    for text in texts:
+        tokens = words(text)
+        for gram in ngrams(tokens, TRACE_WORDS):
+            found.update(quoted.get(hash(gram), ()))
+        if 0 < len(tokens) < TRACE_WORDS:  # nothing but the whole of it tells a short text from others
+            found.update(name for name, other in said.items() if tuple(tokens) in ngrams(other, len(tokens)))
+    return found

@@ -6,6 +6,7 @@ from cupel.cli.commands.doctor import doctor
 from cupel.cli.commands.eval import evaluate
 from cupel.cli.commands.evaluate_routing import evaluate_routing
 from cupel.cli.commands.failures import failures
+from cupel.cli.commands.forget import forget
 from cupel.cli.commands.improve import improve
 from cupel.cli.commands.init import init
 from cupel.cli.commands.judge_check import judge_check

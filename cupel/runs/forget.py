@@ -1,0 +1,88 @@
+"""Forgetting documents: in the run log, the reports and pages made of them, and the server's threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cupel.errors import InputError
+from cupel.project import Project
+from cupel.runlog import Forgotten, RunLog, Selection
+from cupel.runs.server_threads import forget_threads
+from cupel.text import find_traces
+
+
+@dataclass(slots=True, kw_only=True)
+class Erasure:
+    """What was taken out, and what a person has to see to."""
+
+    forgotten: Forgotten
+    pages: list[Path] = field(default_factory=list)
+    """Reports and other files of the state folder that were removed; `cupel report` writes a report anew."""
+
+    threads: int = 0
+    yours: list[Path] = field(default_factory=list)
+    """Files of one's own that still hold them: outputs of these runs, and data sets that quote a text."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it; the texts themselves are not repeated."""
+        gone = self.forgotten
+        return {
+            "outcomes": gone.documents, "documents": gone.doc_ids, "runs": gone.run_ids, "replies": gone.replies,
+            "pages": [str(path) for path in self.pages], "threads": self.threads, "same_text": gone.same_text,
+            "yours": [str(path) for path in self.yours],
+        }  # fmt: skip
+
+
+def forget_documents(
+    project: Project, run_log: RunLog, what: Selection, *, try_only: bool = False
+) -> Erasure:
+    """Take documents out of everything Cupel keeps, for good.
+
+    The server's threads go first: while it runs they cannot, and then nothing at all has been touched.
+
+    Args:
+        project: Where pages, data sets and the server's files are.
+        run_log: Its run log.
+        what: Which documents.
+        try_only: Say what would go, and leave everything as it is.
+
+    Raises:
+        InputError: If nothing here is of a document that was meant.
+        UsageError: If a server is running in the project's folder.
+        RunLogError: If one of them is in a batch job that has not been collected.
+    """
+    planned = run_log.forget(what, try_only=True)
+    if not (planned.documents or planned.replies):
+        raise InputError(
+            f"the run log {run_log.name} holds nothing of that; `cupel show ID` and `cupel show` look"
+        )
+    runs = {run["run_id"]: run for run in run_log.runs(trials=True)}
+    made = list(_files(project.state))
+    reports = {project.state / "reports" / f"{run_id}.html" for run_id in planned.run_ids}
+    pages = sorted(
+        reports.intersection(made) | _quoting([path for path in made if path not in reports], planned.texts)
+    )
+    threads = forget_threads(project.state.parent, planned.doc_ids, planned.texts, try_only=try_only)
+    forgotten = planned if try_only else run_log.forget(what)
+    for path in () if try_only else pages:
+        path.unlink()
+    outputs = {Path(runs[run_id]["output_name"] or "") for run_id in planned.run_ids if run_id in runs}
+    sets = _quoting(sorted((project.folder / "evals").rglob("*.jsonl")), planned.texts)
+    yours = sorted({path for path in outputs if path.is_file()} | sets)
+    return Erasure(forgotten=forgotten, pages=pages, threads=threads, yours=yours)
+
+
+def _files(state: Path) -> Iterator[Path]:
+    """What was made of a run log: pages and working files, never the log or a ledger."""
+    for folder in ("reports", "gepa", "spool"):
+        yield from (
+            path for path in sorted((state / folder).rglob("*")) if path.is_file() and not path.is_symlink()
+        )
+
+
+def _quoting(paths: list[Path], texts: list[str]) -> set[Path]:
+    """Of these files the ones that quote a text, read one at a time."""
+    return {path for path in paths if find_traces(texts, {path: path.read_text("utf-8", "replace")})}
