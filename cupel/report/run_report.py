@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from cupel.project import Project
 from cupel.report.page import write_report
 from cupel.report.summary import ROLES, DocumentEntry, Expected, Planned, PlannedTier, RunSummary
-from cupel.runlog import Row, RunLog, Usage, existing_run_log, find_run, tables
+from cupel.runlog import FORGOTTEN, Row, RunLog, Usage, existing_run_log, find_run, tables
 from cupel.state import calls_of
 
 
@@ -131,6 +131,8 @@ def _from_log(run_log: RunLog, row: Row) -> RunSummary:
     for _, outcome, _ in run_log.run_outcomes(row["run_id"]):
         statuses[outcome["status"]] += 1
         reused += sum(call["cached"] for _, call in calls_of(outcome))
+    if gone := run_log.count_forgotten(row["run_id"]):
+        statuses[FORGOTTEN] = gone
     pending = (row["rows"] or 0) - statuses.total()
     if pending > 0:
         statuses["pending"] = pending

@@ -308,6 +308,14 @@ class RunLog:
         with self.reading() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
+    def count_forgotten(self, run_id: str) -> int:
+        """Rows of a run whose documents were forgotten."""
+        rows, outcomes = tables.run_rows, tables.outcomes
+        query = select(func.count()).select_from(rows.join(outcomes, rows.c.outcome_key == outcomes.c.key))
+        with self.reading() as connection:
+            query = query.where(rows.c.run_id == run_id, outcomes.c.status == tables.FORGOTTEN)
+            return int(connection.execute(query).scalar_one())
+
     def forget(self, what: Selection, *, try_only: bool = False) -> Forgotten:
         """Take documents out for good; with `try_only` say what would go."""
         return forget_for_good(self._engine, self.url, what, try_only=try_only)

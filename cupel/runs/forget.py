@@ -55,7 +55,8 @@ def forget_documents(
         RunLogError: If one of them is in a batch job that has not been collected.
     """
     planned = run_log.forget(what, try_only=True)
-    if not (planned.documents or planned.replies):
+    served = forget_threads(project.state.parent, planned.doc_ids, planned.texts, try_only=True)
+    if not (planned.documents or planned.replies or served):
         raise InputError(
             f"the run log {run_log.name} holds nothing of that; `cupel show ID` and `cupel show` look"
         )

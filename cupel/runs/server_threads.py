@@ -35,7 +35,7 @@ class _Name:
 
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in _PLAIN:
+        if (module.replace("__builtin__", "builtins"), name) in _PLAIN:  # as protocol 2 writes it
             return super().find_class(module, name)
         return _Name(module, name)
 

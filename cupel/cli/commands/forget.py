@@ -26,9 +26,9 @@ def forget(
     ] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Take documents out of all that Cupel keeps: texts, replies, records, reports, and the local server's threads.
+    """Take documents out of all that Cupel keeps.
 
-    It cannot be undone. Several options mean what meets all of them. What the replies cost stays, and hashes, so that
+    Their texts, replies, records and reports, and the threads of the local server; it cannot be undone. Several options mean what meets all of them. What the replies cost stays, and hashes, so that
     caps and the gate count on; resumed, a run does not ask again: the row's status is empty, its reason `forgotten`.
     Files of your own are named, not touched.
     """
