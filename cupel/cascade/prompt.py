@@ -11,8 +11,16 @@ from cupel.context import RunContext
 from cupel.engine import Question, QuestionKind, current
 from cupel.models import capabilities
 from cupel.runlog import PromptVersion
-from cupel.task import TaskSpec, Template, messages, prompt_version, sent_schema, stable_values, template_of
-from cupel.text import wrap
+from cupel.task import (
+    TaskSpec,
+    Template,
+    messages,
+    of_document,
+    prompt_version,
+    sent_schema,
+    stable_values,
+    template_of,
+)
 
 _SCHEMA_NAMES: Mapping[QuestionKind, str] = {
     "extract": "record", "verify": "verification", "judge": "judgement", "refine": "addendum",
@@ -60,8 +68,8 @@ class Prompt:
         # a class speaks of the whole record: what is wrong with several windows' shows when they are merged
         check = self.task.check if self.kind == "extract" and text == document["text"] else None
         meta = document.get("meta") or {}
-        inputs = {name: str(meta.get(name, "")) for name in self.task.inputs}
-        filled = self.filled({**inputs, "document": wrap(text, doc_id), **varying}, doc_id, text, usd_left)
+        shown = of_document(self.template, meta, self.task.inputs, text=text, doc_id=doc_id)
+        filled = self.filled({**shown, **varying}, doc_id, text, usd_left)
         return replace(filled, check=check)
 
     def filled(
@@ -77,7 +85,7 @@ class Prompt:
             doc_id=doc_id,
             text=text,
             context=self.context,
-            repair=template_of(self.task, "repair"),
+            repair=replace(template_of(self.task, "repair"), tags=self.template.tags),
             usd_left=usd_left,
         )
 

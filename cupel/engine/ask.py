@@ -20,7 +20,7 @@ from cupel.errors import (
 )
 from cupel.models import CallSettings
 from cupel.state import Call, Record
-from cupel.task import Message, RecordCheck, Template, fit_of, read_record, render
+from cupel.task import Message, RecordCheck, Template, fit_of, neutralise, read_record, render
 
 ErrorKind = Literal["schema", "refusal", "provider"]
 QuestionKind = Literal["extract", "verify", "judge", "refine", "improve", "compare"]
@@ -140,7 +140,7 @@ def _request(question: Question, asking: Asking, messages: list[Message], kind: 
 
 def _repair_messages(question: Question, reply: Response, problem: str) -> list[Message]:
     """The same request, the bad reply, and what is wrong with it."""
-    asked = render(question.repair.user, {"error": problem})
+    asked = render(question.repair.user, {"error": neutralise(problem, question.repair.tags)})
     shown = (reply.stored.text or "(empty reply)")[:LONGEST_SHOWN]
     return [*question.messages, {"role": "assistant", "content": shown}, {"role": "user", "content": asked}]
 

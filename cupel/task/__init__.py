@@ -1,5 +1,6 @@
 """A task: its folder read and checked, its prompts filled, its schema held against a record."""
 
+from cupel.task.fences import Fenced, fence, neutralise, wrap
 from cupel.task.fit import RecordCheck, check_by, fit_of, schema_problem
 from cupel.task.folder import ad_hoc_task, load_task, parse_rules, read_rules
 from cupel.task.form import strict_form
@@ -10,6 +11,7 @@ from cupel.task.rendering import (
     compact,
     messages,
     object_schema,
+    of_document,
     prompt_version,
     read_template,
     render,

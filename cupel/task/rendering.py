@@ -6,12 +6,13 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cupel._memo import Kept
 from cupel.errors import TaskError
+from cupel.task.fences import DOCUMENT, Fenced, fence, neutralise, tags_in, wrap
 from cupel.task.folder import GENERIC
 from cupel.task.form import strict_form
 from cupel.task.spec import TaskSpec
@@ -62,6 +63,8 @@ class Template:
 
     system: str
     user: str
+    tags: frozenset[str]
+    """Names of the tags it stands texts between; none of these texts may hold one."""
 
 
 def read_template(text: str, kind: str, *, inputs: tuple[str, ...] = (), path: str = "") -> Template:
@@ -78,7 +81,8 @@ def read_template(text: str, kind: str, *, inputs: tuple[str, ...] = (), path: s
     _check_placeholders(text, PLACEHOLDERS[kind] | set(inputs), path or f"{kind}.md")
     if kind not in WITHOUT_DOCUMENT and "{{document}}" not in found["user"].replace(" ", ""):
         raise TaskError("the user part must contain {{document}}", path=path or f"{kind}.md")
-    return Template(system=found.get("system", ""), user=found["user"])
+    tags = tags_in(body) | {DOCUMENT, *inputs}
+    return Template(system=found.get("system", ""), user=found["user"], tags=tags)
 
 
 def _check_placeholders(text: str, known: frozenset[str] | set[str], path: str) -> None:
@@ -248,11 +252,37 @@ def _unmark(key: str, value: Any) -> Any:
 def messages(template: Template, stable: Mapping[str, str], varying: Mapping[str, str]) -> list[Message]:
     """System message first, the same for every document, so that providers can cache it; then the document.
 
-    Only the user message ever carries text of a document.
+    Only the user message ever carries text from elsewhere, and none of it one of the prompt's own tags.
+
+    Args:
+        template: The prompt.
+        stable: What its author wrote: labels, rules, criteria.
+        varying: What came from elsewhere, by placeholder; see `of_document` for a document and its inputs.
     """
     system = _render_stable(template.system, tuple(sorted(stable.items())))
-    user = {"role": "user", "content": render(template.user, {**stable, **varying}).strip()}
+    foreign = {
+        name: value if isinstance(value, Fenced) else neutralise(value, template.tags)
+        for name, value in varying.items()
+    }
+    user = {"role": "user", "content": render(template.user, {**stable, **foreign}).strip()}
     return [{"role": "system", "content": system}, user] if system else [user]
+
+
+def of_document(
+    template: Template, inputs: Mapping[str, Any], names: Sequence[str], *, text: str, doc_id: str
+) -> dict[str, str]:
+    """What a prompt shows of a document: its text and each of its inputs, between tags of their own.
+
+    Args:
+        template: The prompt, whose tags none of them may hold.
+        inputs: The document's further columns.
+        names: The inputs of the task.
+        text: The document's, or a window of it.
+        doc_id: Named in the document's tag.
+    """
+    shown = {name: str(inputs.get(name, "")) for name in names}
+    cells = {name: fence(cell, name, template.tags) for name, cell in shown.items()}
+    return {**cells, "document": wrap(text, doc_id, template.tags)}
 
 
 @functools.lru_cache(maxsize=128)

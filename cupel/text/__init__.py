@@ -1,6 +1,6 @@
 """Documents and the quotes in them: reading, windows, twins, grounding, and what may not be said about one."""
 
-from cupel.text.documents import document_id, language_if_ready, language_of, split_windows, usable_text, wrap
+from cupel.text.documents import document_id, language_if_ready, language_of, split_windows, usable_text
 from cupel.text.duplicates import TextIndex, Twin, check_similarity, is_taken_over, take_over
 from cupel.text.evidence import ground_record, grounder_of, shift
 from cupel.text.grounding import Grounding, ground, is_grounded

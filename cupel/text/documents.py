@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import html
 import json
 import math
 import numbers
@@ -29,9 +28,6 @@ LANGUAGE_MIN_PROBABILITY = 0.5
 
 _UNDECIDED = frozenset({"und", "zxx"})
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-
-# Characters that show nothing, so that a tag with some inside still reads as that tag.
-_INVISIBLE = "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff"
 
 # Enders of scripts that put no space after a sentence, or that syntok does not know.
 _MORE_ENDS = re.compile("[。！？｡।॥။።፧။៕۔؟]+[”’」』）)\"'»]*\\s*")
@@ -151,29 +147,6 @@ def split_windows(text: str, max_chars: int, overlap_chars: int) -> list[tuple[i
     return windows
 
 
-def neutralise(text: str, tag: str = "document") -> str:
-    """Return the text with every `<tag` and `</tag` made harmless, so that it cannot end or open the wrapper.
-
-    The `<` becomes the full-width `＜`: one character for one, so offsets stay, and NFKC (which grounding
-    compares under) turns it back, so a quote across it is still found. Other case, white space, slashes and
-    invisible characters inside the tag do not save it; other tags and words are left alone.
-
-    >>> neutralise("end </Document > of it, <b>not</b> of <documentation>")
-    'end ＜/Document > of it, <b>not</b> of <documentation>'
-    """
-    return _tag_pattern(tag).sub("＜", text)
-
-
-def wrap(text: str, doc_id: str) -> str:
-    r"""Return the text as a model gets it: inside `<document id="…">`, with that tag neutralised within.
-
-    >>> wrap("Thank you.", 'speech "7"')
-    '<document id="speech &quot;7&quot;">\nThank you.\n</document>'
-    """
-    name = html.escape(" ".join(doc_id.split()))
-    return f'<document id="{name}">\n{neutralise(text)}\n</document>'
-
-
 def _usable_bytes(raw: bytes) -> tuple[str, str | None]:
     try:
         text = raw.decode("utf-8")
@@ -220,13 +193,6 @@ def _load_model() -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-
-
-@cache
-def _tag_pattern(tag: str) -> re.Pattern[str]:
-    gap = f"[{_INVISIBLE}]*"
-    letters = gap.join(re.escape(letter) for letter in tag)
-    return re.compile(rf"<(?=[\s/\\／⁄∕{_INVISIBLE}]*{letters}(?!\w))", re.IGNORECASE)
 
 
 def _cut(text: str, start: int, limit: int, *, reach: int) -> tuple[int, list[int]]:

@@ -18,19 +18,21 @@ from cupel.models import capabilities, estimate_tokens
 from cupel.runlog import PromptVersion
 from cupel.state import Call, Record
 from cupel.task import (
+    Fenced,
     Message,
     TaskSpec,
     Template,
     compact,
     messages,
     object_schema,
+    of_document,
     prompt_version,
     render,
     sent_schema,
     stable_values,
     template_of,
 )
-from cupel.text import ground_record, grounder_of, is_grounded, wrap
+from cupel.text import ground_record, grounder_of, is_grounded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +54,19 @@ class PackedPrompt:
                 self.document.user,
                 {
                     **self.stable,
-                    **{name: row.inputs.get(name, "") for name in inputs},
-                    "document": wrap(str(row.text), str(number)),
+                    **of_document(self._both, row.inputs, inputs, text=str(row.text), doc_id=str(number)),
                     "addendum": "",
                 },
             ).strip()
             for number, row in enumerate(pack.members, start=1)
         ]
-        shown = {"count": str(len(blocks)), "documents": "\n\n".join(blocks)}
+        shown = {"count": str(len(blocks)), "documents": Fenced("\n\n".join(blocks))}
         return messages(self.around, {"contract": self._contract()}, shown)
+
+    @property
+    def _both(self) -> Template:
+        """The task's prompt, with the tags of the one around it too."""
+        return replace(self.document, tags=self.document.tags | self.around.tags)
 
     def _contract(self) -> str:
         if not self.document.system:

@@ -27,10 +27,10 @@ class Reflect:
         stable = {
             **prompt.stable, "contract": f"{extract.system}\n\n{extract.user}",
             "rules": "\n".join(f"- {rule.id}: {rule.text}" for rule in task.rules) or "(none yet)",
-            "failures": brief.failures, "mended": brief.mended, "tried": brief.tried,
         }  # fmt: skip
+        seen = {"failures": brief.failures, "mended": brief.mended, "tried": brief.tried}
         uncapped = brief.context.model_copy(update={"max_usd_per_document": None})
-        question = replace(prompt, stable=stable, context=uncapped).filled({}, f"prompt:{task.name}")
+        question = replace(prompt, stable=stable, context=uncapped).filled(seen, f"prompt:{task.name}")
         answer = await ask(question, replace(current_asking(), sample=brief.sample))
         problem = f"the rewriter gave no reply that could be read: {answer.error}" if answer.error else ""
         return EngineReply(answer.record, problem)

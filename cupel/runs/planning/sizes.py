@@ -12,8 +12,8 @@ from cupel.context import RunContext
 from cupel.engine import Request
 from cupel.judging import judge_schema
 from cupel.models import CallSettings, TierModels, capabilities, estimate_tokens
-from cupel.task import TaskSpec, compact, messages, stable_values, template_of
-from cupel.text import document_id, split_windows, usable_text, wrap
+from cupel.task import TaskSpec, compact, messages, of_document, stable_values, template_of
+from cupel.text import document_id, split_windows, usable_text
 
 Role = Literal["cheap", "verify", "strong", "judge", "refine"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -115,15 +115,17 @@ class Sizer:
             schema=None if can.structured == "json_schema" else schema,
             output_language=context.output_language,
         )
+        template = template_of(self.task, kind, override)
         varying = {
-            **{name: document.inputs.get(name, "") for name in self.task.inputs},
-            "document": wrap(document.text, document.doc_id),
+            **of_document(
+                template, document.inputs, self.task.inputs, text=document.text, doc_id=document.doc_id
+            ),
             "addendum": "",
         }
         return Request(
             kind=kind,
             model=model,
-            messages=messages(template_of(self.task, kind, override), stable, varying),
+            messages=messages(template, stable, varying),
             schema=schema,
             schema_name="record",
             doc_id=document.doc_id,

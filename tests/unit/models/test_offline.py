@@ -14,10 +14,10 @@ from cupel.models.offline.chat import OfflineBaseline
 from cupel.models.offline.examples import read_examples
 from cupel.models.offline.names import names
 from cupel.models.offline.sentences import sentence_spans, units
+from cupel.task.fences import wrap
 from cupel.task.folder import load_task
 from cupel.task.rendering import messages, stable_values, template_of, wire_schema
 from cupel.task.schema import grounded_quotes
-from cupel.text.documents import wrap
 
 ROOT = Path(__file__).parents[3]
 TASKS = ("arguments", "entities", "stance", "sentiment", "summary")
