@@ -6,6 +6,7 @@
     │   ├── OutputPathError      the result could not be written there      (choose another path)
     │   ├── SettingError         a setting is unknown or impossible         (fix the setting)
     │   ├── ProjectError         langgraph.json or a graph cannot be loaded (fix the project, or `cupel init`)
+    │   │   └── UntrustedError   its code would run, and nobody allowed it  (look at it, then `cupel trust`)
     │   └── TaskError            a task folder or prompt file is wrong      (fix the file)
     ├── NotEnoughDataError       too few documents or labels to conclude    (collect more; it says how many)
     ├── RunBusyError             another process is at this very run        (wait for it, or end it)
@@ -58,6 +59,10 @@ class SettingError(UsageError):
 
 class ProjectError(UsageError):
     """langgraph.json or one of its graphs cannot be loaded."""
+
+
+class UntrustedError(ProjectError):
+    """A project's own code would run, and this user has not allowed it."""
 
 
 class TaskError(UsageError):

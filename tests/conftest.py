@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from cupel.project import Project
 
 ROOT = Path(__file__).parent.parent
 os.environ.setdefault("LANGSMITH_TEST_TRACKING", "false")
+os.environ["CUPEL_TRUST"] = tempfile.gettempdir()  # the projects that tests lay out
 # tests run side by side: a BLAS that starts a thread per core in each process makes them wait for each other
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -21,6 +23,7 @@ TOGETHER = frozenset(
 )
 """Modules whose tests share a server or a started process."""
 
+_KEPT = ("LANGSMITH_TEST_TRACKING", "CUPEL_TEST_DATABASE_URL", "CUPEL_TRUST")
 _FOREIGN = ("CUPEL_", "OPENAI_", "GROQ_", "OPENROUTER_", "LOCAL_", "LANGSMITH_", "LANGCHAIN_")
 
 
@@ -51,7 +54,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys and settings of the machine never decide a test."""
     for name in list(os.environ):
-        if name.startswith(_FOREIGN) and name not in ("LANGSMITH_TEST_TRACKING", "CUPEL_TEST_DATABASE_URL"):
+        if name.startswith(_FOREIGN) and name not in _KEPT:
             monkeypatch.delenv(name)
 
 

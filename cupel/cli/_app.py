@@ -21,6 +21,7 @@ from cupel.cli.commands import (
     run,
     show,
     tasks,
+    trust,
 )
 
 app = typer.Typer(
@@ -48,6 +49,7 @@ for command in (
     judge_check,
     compare,
     forget,
+    trust,
 ):
     app.command()(command)
 app.command("eval")(evaluate)

@@ -7,12 +7,14 @@ import os
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
-from cupel.project import CONFIG, Project, find_project
+from cupel.project import CONFIG, TRUST_VARIABLES, Project, find_project
 
 
 def read_environment(env: MutableMapping[str, str] = os.environ) -> None:
     """Set what the project's `.env` says and nothing has set; outside a project nothing is read."""
     for name, value in read_by_project(find_project()).items():
+        if name in TRUST_VARIABLES:  # a folder does not say of itself whether it is trusted
+            continue
         env.setdefault(name, value)
 
 

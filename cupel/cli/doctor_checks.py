@@ -17,7 +17,7 @@ from typing import Any, Literal
 from cupel.cli._env import read_by_project
 from cupel.cli.tasks import list_tasks
 from cupel.context import RunContext
-from cupel.errors import CupelError
+from cupel.errors import CupelError, UntrustedError
 from cupel.project import CONFIG, Project, load_graph, starter_folder
 from cupel.runlog import open_run_log, run_log_file
 
@@ -151,6 +151,9 @@ def _graphs(project: Project) -> Iterator[Check]:
     for name in names:
         try:
             graph = load_graph(project, name)
+        except UntrustedError as error:  # nothing was run
+            yield Check("graphs", "trouble", str(error))
+            return
         except CupelError as error:
             yield Check("graphs", "trouble", str(error), "mend that file")
         else:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from cupel.errors import OutputPathError, ProjectError
-from cupel.project import CONFIG, starter_folder
+from cupel.project import CONFIG, starter_folder, trust
 
 COPIED = ("graphs", "nodes", "prompts", "evals")
 _LEFT_OUT = ("__pycache__", ".cupel", ".langgraph_api")
@@ -94,6 +95,8 @@ def make_project(folder: Path) -> Path:
         raise OutputPathError(
             f"{target}: the project could not be written: {error.strerror or error}"
         ) from error
+    with suppress(ProjectError):  # where nothing can be remembered, the first run says so and what to do
+        trust(target)
     return target
 
 

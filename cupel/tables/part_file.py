@@ -14,12 +14,14 @@ try:
 except ImportError:  # Windows has no advisory locks; two runs into one file are then not told apart
     fcntl = None  # type: ignore[assignment]  # a module, or none
 
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+
 
 class PartFile:
     """The unfinished result, `.NAME.part` beside the target, held by one process at a time.
 
-    One left by a killed run is simply written anew. A symbolic link is followed, so the file it names is
-    replaced and the link stays.
+    One left by a killed run is simply written anew. No symbolic link is followed, neither the target's nor the part's:
+    whoever laid the folder out could have pointed it at any file of ours.
 
     Raises:
         OutputPathError: If it cannot be written there, or another run is writing it.
@@ -27,7 +29,7 @@ class PartFile:
 
     def __init__(self, target: Path) -> None:
         _refuse_impossible(target)
-        self.target = target.resolve()
+        self.target = target.parent.resolve() / target.name
         self.path = self.target.with_name(f".{self.target.name}.part")
         try:
             self.file = _lock(self.path, target)
@@ -52,7 +54,9 @@ class PartFile:
 
 
 def _refuse_impossible(target: Path) -> None:
-    if target.is_dir():
+    if target.is_symlink():
+        msg = f"{target}: is a link to {target.readlink()}; name the file itself, or choose another --out"
+    elif target.is_dir():
         msg = f"{target}: is a folder; name a file in it"
     elif not target.parent.is_dir():
         msg = f"{target}: there is no folder {str(target.parent)!r}; create it, or choose another --out"
@@ -68,7 +72,7 @@ def _refuse_impossible(target: Path) -> None:
 def _lock(part: Path, target: Path) -> IO[bytes]:
     """Open and lock the part file; another process may rename or remove it between the two, hence the loop."""
     while True:
-        file = cast("IO[bytes]", os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT, 0o666), "r+b"))
+        file = cast("IO[bytes]", os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o666), "r+b"))
         if fcntl is None:
             return file
         try:

@@ -16,3 +16,4 @@ from cupel.cli.commands.report import report
 from cupel.cli.commands.run import run
 from cupel.cli.commands.show import show
 from cupel.cli.commands.tasks import tasks
+from cupel.cli.commands.trust import trust

@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import os
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cupel.errors import ProjectError
+from cupel.errors import ProjectError, UntrustedError
+from cupel.project.trust import CONFIG, check_trusted, is_trusted, named_hash
 
-CONFIG = "langgraph.json"
 _APPLICATION = ("graphs", "nodes")
 _LOADING = threading.Lock()  # two threads would take each other's modules away
 
@@ -41,20 +42,51 @@ class Project:
 
 def starter_folder() -> Path:
     """The starter project: inside an installed package, or this repository itself."""
-    packaged = Path(__file__).parent / "_starter"
-    return packaged if packaged.is_dir() else Path(__file__).parent.parent
+    packaged = Path(__file__).parent.parent / "_starter"
+    return packaged if packaged.is_dir() else Path(__file__).parent.parent.parent
 
 
 def find_project(start: Path | None = None) -> Project:
     """The nearest folder upwards with a langgraph.json and prompts; else the starter, read-only.
 
-    State of a run outside any project goes to `.cupel/` of the folder it was started in.
+    State of a run outside any project goes to `.cupel/` of the folder it was started in. The search ends at the home
+    folder, where the file system ends, and where somebody else owns the folder.
+
+    Raises:
+        UntrustedError: If the nearest one belongs to somebody else, and was not trusted.
     """
     here = (start or Path.cwd()).resolve()
-    for folder in (here, *here.parents):
+    for folder in _upwards(here):
         if (folder / CONFIG).is_file() and (folder / "prompts").is_dir():
+            _check_owner(folder)
             return Project(folder, folder / ".cupel")
     return Project(starter_folder(), here / ".cupel")
+
+
+def _upwards(here: Path) -> Iterator[Path]:
+    """This folder and those above it, as far as a project may be looked for."""
+    home = Path.home()
+    for folder in (here, *here.parents):
+        yield folder
+        if folder == home or folder.is_mount() or not _is_ours(folder):
+            return
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether nobody but this user, or the machine's own root, can have put it there."""
+    if not hasattr(os, "getuid"):
+        return True
+    status = path.stat()
+    return status.st_uid in (os.getuid(), 0)
+
+
+def _check_owner(folder: Path) -> None:
+    if (_is_ours(folder) and _is_ours(folder / CONFIG)) or is_trusted(folder):
+        return
+    raise UntrustedError(
+        f"{folder}: this project belongs to another user of this machine; work in a folder of your own, or, if you trust "
+        f"whoever it is, `cupel trust {folder}`"
+    )
 
 
 def load_graph(project: Project, name: str = "enrich") -> Any:
@@ -66,13 +98,26 @@ def load_graph(project: Project, name: str = "enrich") -> Any:
     Raises:
         ProjectError: If the graph is not named there or its file fails to load.
     """
+    if not is_trusted(project.folder) and _is_as_installed(project):
+        project = replace(
+            project, folder=starter_folder()
+        )  # the same code, from where nobody else can add to it
     path, variable = _entry(project, name)
+    check_trusted(project.folder, path)
     with _LOADING, _application_on_path(project.folder):
         module = _execute(path, name)
     try:
         return getattr(module, variable)
     except AttributeError as error:
         raise ProjectError(f"{path}: has no {variable!r}, which {project.folder / CONFIG} names") from error
+
+
+def _is_as_installed(project: Project) -> bool:
+    """Whether its graphs and nodes are those of the starter, to the letter."""
+    starter = Project(starter_folder(), project.state)
+    return named_hash(project.folder) == named_hash(starter.folder) and code_identity(
+        project
+    ) == code_identity(starter)
 
 
 def _entry(project: Project, name: str) -> tuple[Path, str]:

@@ -1,0 +1,120 @@
+"""Whose projects may run their code: those this user said so of, and never those a folder says of itself.
+
+Graphs and nodes are Python that is executed with the user's keys. A folder that was cloned, unpacked or shared runs none
+of it until `cupel trust DIR`; what is kept is a hash of what its langgraph.json names, so that an edited node is not asked
+about again and another graph is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from cupel.errors import ProjectError, UntrustedError
+
+CONFIG = "langgraph.json"
+PACKAGE = Path(__file__).resolve().parent.parent
+TRUST_VARIABLES = frozenset({"CUPEL_TRUST", "HOME", "XDG_CONFIG_HOME", "APPDATA", "USERPROFILE"})
+"""What decides who is trusted; never taken from a project's `.env`."""
+
+
+def trust(folder: Path, env: Mapping[str, str] | None = None) -> Path:
+    """Remember that this user trusts a project; returns its full path.
+
+    Raises:
+        ProjectError: If it has no langgraph.json, or the configuration folder cannot be written.
+    """
+    folder = folder.expanduser().resolve()
+    if not (folder / CONFIG).is_file():
+        raise ProjectError(
+            f"{folder}: has no {CONFIG}, so there is no project to trust; `cupel init {folder.name}` makes one"
+        )
+    path = _file(os.environ if env is None else env)
+    known = {**_read(path), str(folder): named_hash(folder)}
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = path.with_name(f".{path.name}.{os.getpid()}")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(json.dumps(known, indent=1, sort_keys=True) + "\n")
+        fresh.replace(path)
+    except OSError as error:
+        raise ProjectError(
+            f"{path}: cannot be written ({error.strerror or error}), so nothing is remembered; "
+            f"set CUPEL_TRUST={folder} in your environment instead"
+        ) from error
+    return folder
+
+
+def is_trusted(folder: Path, env: Mapping[str, str] | None = None) -> bool:
+    """Whether the code of a project may run.
+
+    It may where the running package is this folder's own or its starter, where `CUPEL_TRUST` names the folder or one
+    above it, and where the user trusted what its langgraph.json names now.
+    """
+    env, folder = os.environ if env is None else env, folder.resolve()
+    if folder in (PACKAGE / "_starter", PACKAGE.parent):
+        return True
+    named = (
+        Path(part).expanduser().resolve() for part in env.get("CUPEL_TRUST", "").split(os.pathsep) if part
+    )
+    if any(folder.is_relative_to(part) for part in named):
+        return True
+    known = _read(_file(env)).get(str(folder))
+    return known is not None and known == named_hash(folder)
+
+
+def check_trusted(folder: Path, graph: Path) -> None:
+    """Refuse to run the code of a project nobody trusted.
+
+    Raises:
+        UntrustedError: Saying what would run, and how to allow it.
+    """
+    if is_trusted(folder):
+        return
+    changed = (
+        " or its langgraph.json names other graphs now"
+        if str(folder.resolve()) in _read(_file(os.environ))
+        else ""
+    )
+    raise UntrustedError(
+        f"{folder}: this project's own code would run, with your keys: {graph} and what it imports from the folder. "
+        f"You have not trusted it{changed}; look at it, then `cupel trust {folder}`"
+    )
+
+
+def named_hash(folder: Path) -> str:
+    """Hash of what a project's langgraph.json would have run: its graphs, dependencies and whatever else it names."""
+    try:
+        said = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        said = None
+    runs = {key: value for key, value in said.items() if key != "env"} if isinstance(said, dict) else said
+    return hashlib.sha256(json.dumps(_without_words(runs), sort_keys=True).encode()).hexdigest()
+
+
+def _without_words(value: object) -> object:
+    """The same without descriptions, which are for people."""
+    if isinstance(value, dict):
+        return {key: _without_words(item) for key, item in value.items() if key != "description"}
+    return value
+
+
+def _file(env: Mapping[str, str]) -> Path:
+    """Where it is kept: the user's configuration, never a project."""
+    if base := env.get("XDG_CONFIG_HOME") or env.get("APPDATA"):
+        return Path(base) / "cupel" / "trusted.json"
+    return (
+        Path(env.get("HOME") or env.get("USERPROFILE") or Path.home()) / ".config" / "cupel" / "trusted.json"
+    )
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {str(folder): str(seen) for folder, seen in known.items()} if isinstance(known, dict) else {}
