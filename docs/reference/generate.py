@@ -44,7 +44,7 @@ VARIABLES = {
         "CUPEL_CAPABILITIES": "What a model can do, where Cupel does not know: `local:*=json_object+logprobs;…`.",
         "CUPEL_PRICES": "Prices of one's own, US dollars per million tokens: `provider:model=IN/OUT`, with commas between.",
         "CUPEL_TRUST": "Folders whose projects may run their own code, for images and workers; never taken from a `.env`.",
-        "XDG_CONFIG_HOME": "Where your configuration is; which projects you trust is kept in its `cupel/trusted.json`.",
+        "XDG_CONFIG_HOME": "Where your configuration is; which projects you trust is kept there.",
         "APPDATA": "The same on Windows.",
         "HOME": "Your home: the search for a project ends there, and `.config` in it is used where neither of these is set.",
         "USERPROFILE": "The same on Windows.",
