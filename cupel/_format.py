@@ -1,6 +1,10 @@
-"""Numbers as people read them, the same in the page and in the terminal."""
+"""Numbers and foreign text as people read them, the same in the page and in the terminal."""
 
 from __future__ import annotations
+
+import re
+
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 JURY_WORDS = {"always": "jury", "doubt": "jury, as the judge was in doubt", "audit": "audit"}
 """Why more than one judge was asked."""
@@ -69,3 +73,18 @@ def status_words(status: str) -> str:
 def fraction(value: float | None) -> str:
     """Return a score or probability with two digits; a dash for none."""
     return "–" if value is None else f"{value:.2f}"
+
+
+def safe(text: str) -> str:
+    r"""Return the text, character for character, with control characters as signs a terminal only shows.
+
+    >>> safe("a\x1b[31mb\nc")
+    'a␛[31mb\nc'
+    """
+    return _CONTROLS.sub(lambda control: _sign(ord(control.group())), text)
+
+
+def _sign(code: int) -> str:
+    if code < 0x20:
+        return chr(0x2400 + code)
+    return "␡" if code == 0x7F else "�"

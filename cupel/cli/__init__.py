@@ -10,6 +10,7 @@ import typer
 from cupel.cli._app import app
 from cupel.cli._env import read_environment
 from cupel.cli._start import starting_soon
+from cupel.cli._streams import show_only
 from cupel.errors import CupelError
 
 
@@ -17,6 +18,11 @@ def main() -> None:
     """Run a command; what is raised on purpose becomes one clear text and an exit code, never a traceback."""
     # Arrow's own pool keeps tens of megabytes that were read long ago; this one gives them back
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    with show_only():
+        _run()
+
+
+def _run() -> None:
     try:
         read_environment()
         with starting_soon():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
+from cupel.cli._streams import console_on
 from cupel.tables import json_text
 
 if TYPE_CHECKING:
@@ -14,16 +16,16 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 PIPED_WIDTH = 160
+_ACTING = re.compile("[\x7f-\x9f]")
+"""Control characters that JSON may hold as they are."""
 
 
 def open_console(*, stderr: bool = False) -> Console:
     """A console; where the output is piped it is wide, so that nothing is cut for want of a window."""
-    from rich.console import Console
-
     stream: Any = sys.stderr if stderr else sys.stdout
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors="replace")  # a terminal without UTF-8 shows ? for what it cannot
-    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    console = console_on(stream, highlight=False, markup=False, emoji=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = PIPED_WIDTH
     return console
@@ -44,7 +46,7 @@ def table(*columns: str, title: str | None = None) -> Table:
 
 def print_json(value: Any) -> None:
     """One JSON value on stdout, and nothing else there."""
-    text = json_text(value)
+    text = _ACTING.sub(lambda sign: f"\\u{ord(sign.group()):04x}", json_text(value))
     if (sys.stdout.encoding or "").lower().replace("-", "") != "utf8":
         text = json.dumps(json.loads(text))
     sys.stdout.write(text + "\n")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from cupel.cli._console import open_console
 from cupel.runs import Runner
 
 if TYPE_CHECKING:
@@ -41,10 +42,9 @@ def live_progress(runner: Runner, *, quiet: bool) -> Iterator[None]:
         print(f"{runner.progress.done} of {runner.progress.total}: {status_line(runner)}", file=sys.stderr)
         return
     # only here: a scheduled run has no use for it, and it takes a tenth of a second
-    from rich.console import Console
     from rich.live import Live
 
-    console = Console(stderr=True)
+    console = open_console(stderr=True)
     with Live(console=console, get_renderable=lambda: _bar(runner), refresh_per_second=4, transient=False):
         yield
 

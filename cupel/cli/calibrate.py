@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
 import os
 import sys
 from collections.abc import Mapping
@@ -26,6 +25,7 @@ from cupel.calibration import (
     sample_rows,
 )
 from cupel.cascade import read_signals
+from cupel.cli._console import open_console, print_json
 from cupel.cli.run import FileRun, open_output, task_of
 from cupel.context import RunContext, run_context
 from cupel.engine import PackTerms
@@ -123,11 +123,10 @@ def certify(told: CalibrationRun, terms: PackTerms, job: Job, table: Table, proj
     )
     certificate = result.certificate
     if told.as_json:
-        print(json.dumps(result.summary(), ensure_ascii=False))
+        print_json(result.summary())
         return
-    from rich.console import Console
 
-    console = Console(highlight=False)
+    console = open_console()
     console.print(certificate.sentence(), soft_wrap=True)
     console.print(
         f"tokens: {certificate.single_tokens:,} one by one, {certificate.packed_tokens:,} packed; {certificate.asked_alone} of "
@@ -172,11 +171,10 @@ def _about(cost: CallCost) -> str:
 
 def _tell(summary: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(summary, ensure_ascii=False))
+        print_json(summary)
         return
-    from rich.console import Console
 
-    console = Console(highlight=False)
+    console = open_console()
     console.print(summary["certificate"])
     console.print(
         f"{summary['labels']} labels, {summary['unlabelled']} documents without one; the cheap records are right in "

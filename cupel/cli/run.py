@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cupel.cli._console import print_json
 from cupel.cli._progress import live_progress
 from cupel.context import run_context
 from cupel.engine import BatchSettings, Packing
@@ -216,7 +217,7 @@ def _tell(told: FileRun, runner: Runner, summary: dict[str, Any], project: Proje
     if told.report:
         summary["report"] = _report(project, summary)
     if told.as_json:
-        print(json.dumps(summary, ensure_ascii=False))
+        print_json(summary)
     else:
         tell_run(summary)
     if error is not None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from cupel.cli._console import open_console
+
 
 def tell_run(summary: dict[str, Any]) -> None:
     """Print what became of the documents, what it cost, and where everything is."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = open_console()
     table = Table(
         title=f"{summary['documents']} documents · task {summary['task']} · run {summary['run_id']}"
     )

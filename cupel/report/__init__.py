@@ -6,8 +6,9 @@ summary_table(run)                        the same totals in a terminal
 document_trail(outcome, text)             one document's whole trail in a terminal (`cupel show`)
 """
 
+from cupel._format import safe
 from cupel.report.comparison import write_comparison
 from cupel.report.page import MAX_DOCUMENTS
 from cupel.report.routing_page import COLUMNS, number, routing_page
 from cupel.report.run_report import read_run_use, rewrite_run_report, write_run_report
-from cupel.report.text import document_trail, safe, summary_table
+from cupel.report.text import document_trail, summary_table

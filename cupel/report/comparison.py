@@ -9,14 +9,13 @@ from typing import Any
 
 from cupel._format import seconds, usd
 from cupel.errors import OutputPathError
-from cupel.report.markup import Safe, join, tag
+from cupel.report.markup import Safe, join, policy, tag
 
 _STYLE = """body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:76rem;padding:0 1rem;color:#1d2733}
 table{border-collapse:collapse}td,th{padding:.3rem .8rem;border-bottom:1px solid #d7dde4;text-align:left}
 article{border-top:2px solid #1d2733;margin-top:2rem;padding-top:.6rem}.sides{display:grid;grid-template-columns:1fr 1fr;gap:1rem}
 pre{background:#f4f6f8;padding:.8rem;white-space:pre-wrap;overflow-wrap:anywhere;font-size:13px}.won pre{background:#e8f3ea}
-details{color:#445}h2{font-size:1.05rem}"""
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+details{color:#445}h2{font-size:1.05rem;overflow-wrap:anywhere}p,td,th,h1{overflow-wrap:anywhere}h2,article,pre{overflow:clip}"""
 
 
 def write_comparison(path: Path, figures: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Path:
@@ -44,7 +43,7 @@ def _page(figures: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Safe
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy(_STYLE)),
         tag("meta", name="viewport", content="width=device-width"),
         tag("title", title),
         tag("style", Safe(_STYLE)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
 from collections.abc import Iterable
 
@@ -38,6 +40,22 @@ def tag(name: str, /, *children: Child, **attributes: str | float | None) -> Saf
 def join(children: Iterable[Child]) -> Safe:
     """Return the children one after another, escaped where they are plain text."""
     return Safe("".join(_child(child) for child in children))
+
+
+def policy(style: str, script: str = "") -> str:
+    """Return the Content-Security-Policy of a page with this style and script, and nothing else whatever.
+
+    >>> policy("b{}")[:37]
+    "default-src 'none'; script-src 'none'"
+    """
+    return (
+        f"default-src 'none'; script-src '{_digest(script) if script else 'none'}'; style-src '{_digest(style)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(content: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
 
 
 def _child(child: Child) -> str:

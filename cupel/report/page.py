@@ -7,8 +7,6 @@ security policy forbids everything else: other scripts, styles, images, frames a
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import os
 import shutil
@@ -20,7 +18,7 @@ from typing import IO, Any
 
 from cupel.errors import OutputPathError
 from cupel.report.compact import compact_outcome, listing
-from cupel.report.markup import Safe, tag
+from cupel.report.markup import Safe, policy, tag
 from cupel.report.overview import overview
 from cupel.report.summary import DocumentEntry, RunSummary, Totals
 
@@ -119,7 +117,7 @@ def _page(run: RunSummary, totals: Totals, rows: Sequence[Sequence[Any]]) -> tup
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=_policy(style, script)),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy(style, script)),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("title", f"Cupel: {run.task}, {totals.documents} documents"),
@@ -129,17 +127,6 @@ def _page(run: RunSummary, totals: Totals, rows: Sequence[Sequence[Any]]) -> tup
     index = embed({"rows": rows, "chunk": _CHUNK})
     tail = f'<script type="application/json" id="index">{index}</script>\n<script>{script}</script>\n</body>\n</html>\n'
     return f'<!doctype html>\n<html lang="en">\n{head}\n<body>\n{body}\n', tail
-
-
-def _policy(style: str, script: str) -> str:
-    return (
-        f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _digest(content: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
 
 
 def _asset(name: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from cupel.evaluation import ALL_SIGNALS, Line, RoutingEvaluation
+from cupel.report.markup import policy
 from cupel.stats import ReliabilityBin
 
 COLUMNS = (
@@ -24,7 +25,7 @@ th:first-child,td:first-child{text-align:left}tbody tr:nth-child(even){backgroun
 figure{display:inline-block;margin:.6rem 1rem .6rem 0;vertical-align:top}figcaption{font-size:13px;color:var(--faint);max-width:460px}
 svg{background:var(--paper);overflow:visible}svg text{fill:var(--ink);font:11px system-ui,sans-serif}
 .note{color:var(--faint)}.gap{font-weight:600}
-"""
+""" + "".join(f".c{number}{{color:{colour}}}" for number, colour in enumerate(_COLOURS))
 
 
 def routing_page(
@@ -33,7 +34,8 @@ def routing_page(
     """The page as one HTML text without scripts, fonts or anything else from a network."""
     body = "\n".join(_section(each) for each in evaluations)
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{escape(policy(_STYLE))}"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{_STYLE}</style></head>'
         f"<body><h1>{escape(title)}</h1>{_LEGEND}{body}</body></html>\n"
     )
@@ -94,8 +96,8 @@ def _curves(each: RoutingEvaluation) -> str:
     for colour, line in zip(_COLOURS, shown, strict=False):
         parts.append(_polyline(line, colour, top, low, high))
     names = ", ".join(
-        f'<span style="color:{colour}">{escape(line.method)}</span>'
-        for colour, line in zip(_COLOURS, shown, strict=False)
+        f'<span class="c{number}">{escape(line.method)}</span>'
+        for number, line in enumerate(shown[: len(_COLOURS)])
     )
     return (
         f"<figure>{_svg(''.join(parts))}<figcaption>Quality against real cost: {names}.</figcaption></figure>"

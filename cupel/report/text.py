@@ -7,7 +7,6 @@ could drive the terminal) are shown as their signs.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -17,7 +16,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from cupel._format import JURY_WORDS, count, fraction, seconds, share, status_words, usd
+from cupel._format import JURY_WORDS, count, fraction, safe, seconds, share, status_words, usd
 from cupel.report.summary import RunSummary
 from cupel.state import AddendumRecord, Attempt, Call, Evidence, FindingRecord, Outcome, VerdictRecord
 
@@ -31,7 +30,6 @@ _MATCH_STYLES = {
     "absent": "red",
 }
 _SIGNS = {"pass": ("✓", "green"), "fail": ("✗", "red"), "unknown": ("?", "yellow")}
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def summary_table(run: RunSummary) -> RenderableType:
@@ -83,21 +81,6 @@ def marked_text(text: str, evidence: Sequence[Evidence]) -> Text:
         for start, end in _spans(item):
             marked.stylize(_MATCH_STYLES[item["match"]], start, end)
     return marked
-
-
-def safe(text: str) -> str:
-    r"""Return the text, character for character, with control characters as signs a terminal only shows.
-
-    >>> safe("a\x1b[31mb\nc")
-    'a␛[31mb\nc'
-    """
-    return _CONTROLS.sub(lambda control: _sign(ord(control.group())), text)
-
-
-def _sign(code: int) -> str:
-    if code < 0x20:
-        return chr(0x2400 + code)
-    return "␡" if code == 0x7F else "�"
 
 
 def _head(outcome: Outcome) -> Text:

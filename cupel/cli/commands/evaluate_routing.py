@@ -100,12 +100,12 @@ def _as_json(every: Sequence[Any]) -> dict[str, Any]:
 
 
 def _print_tables(every: Sequence[Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
+    from cupel.cli._console import open_console
     from cupel.report import COLUMNS, number
 
-    console = Console(width=None if sys.stdout.isatty() else 200)
+    console = open_console()
     for each in every:
         gap = "" if each.has_gap else "  no gap: the strong model is not better"
         table = Table(
