@@ -52,6 +52,7 @@ class FileRun:
     batch_poll_s: float = 10.0
     batch_documents: int = 2000
     report: bool = True
+    safe_csv: bool = False
     graph: str = "enrich"
     as_json: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -72,7 +73,7 @@ def run_file(told: FileRun) -> int:
     project = find_project()
     task, as_schema = task_of(told.task, told.schema, told.instructions, project)
     table = open_output(told, task)
-    check_writable(told.output, reading=told.file)
+    check_writable(told.output, reading=told.file, safe_csv=told.safe_csv)
     job = Job(
         task=task,
         context=run_context(told.settings, os.environ),
@@ -128,10 +129,21 @@ async def _run(told: FileRun, job: Job, table: Table, project: Project) -> int:
             _planning(told, runner, table) as planned,
             _stopping(runner),
             live_progress(runner, quiet=told.as_json and not sys.stderr.isatty()),
-            open_writer(told.output, table.layout, job.task.name, record_schema=job.task.schema) as writer,
+            open_writer(
+                told.output,
+                table.layout,
+                job.task.name,
+                record_schema=job.task.schema,
+                safe_csv=told.safe_csv,
+            ) as writer,
         ):
             async for row, outcome in _outcomes(told, runner, table):
                 writer.write(row.values, outcome_columns(outcome, job.task.name))
+            if writer.formulas:
+                runner.tally.notes.add(
+                    f"{writer.formulas:,} cells begin with = + - or @, which a spreadsheet may run as a formula; "
+                    "--safe-csv writes them as text"
+                )
         runner.runtime.calls.begun.set()  # if nothing had to be asked, the plan is made now
         summary = await runner.summary(str(told.output)) | {"planned": await planned}
     return _tell(told, runner, summary, project)

@@ -32,6 +32,21 @@ def cell_text(value: Any) -> str:
     return text_of(value if isinstance(value, _JSON) else _foreign(value))
 
 
+def is_formula(cell: str) -> bool:
+    """Whether a spreadsheet would run the cell of a CSV file as a formula, rather than show it.
+
+    >>> is_formula("=1+1"), is_formula("@SUM(A1)"), is_formula("-3.5"), is_formula("- a point")
+    (True, True, False, True)
+    """
+    if not cell.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return False
+    try:
+        float(cell)
+    except ValueError:
+        return True
+    return False
+
+
 def text_of(value: Any) -> str:
     """Return a string as it is (lone surrogates escaped), anything else as JSON."""
     return storable(value) if isinstance(value, str) else json_text(value)

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol, Self, cast
 
-from cupel.errors import OutputPathError
-from cupel.tables.cells import cell_text, json_text
+from cupel.errors import OutputPathError, SettingError
+from cupel.tables.cells import cell_text, is_formula, json_text
 from cupel.tables.columns import check_columns, task_columns
 from cupel.tables.formats import KNOWN, Format, Layout, format_of, require_pyarrow
 from cupel.tables.part_file import PartFile
@@ -32,19 +32,23 @@ class Sink(Protocol):
         ...
 
 
-def check_writable(path: Path | str, *, reading: Path | str | None = None) -> None:
+def check_writable(
+    path: Path | str, *, reading: Path | str | None = None, safe_csv: bool = False
+) -> None:
     """Make sure that a result can be written there, before anything is paid; nothing is left behind.
 
     Args:
         path: Where the result shall go; an existing file there is replaced when the run ends.
         reading: The input file, which is never replaced.
+        safe_csv: What `open_writer` will be told.
 
     Raises:
         OutputPathError: Saying what stands in the way.
-        SettingError: For Parquet without pyarrow.
+        SettingError: For Parquet without pyarrow, and for `safe_csv` where no CSV is written.
     """
     path = Path(path)
-    _format(path)
+    if _format(path).name != "csv" and safe_csv:
+        raise SettingError(f"--safe-csv is for CSV and TSV, and {path} is neither; leave it out")
     if reading is not None and path.resolve() == Path(reading).resolve():
         raise OutputPathError(f"{path}: is the input itself, which is never changed; choose another --out")
     PartFile(path).discard()
@@ -56,6 +60,7 @@ def open_writer(
     task: str,
     *,
     record_schema: Mapping[str, Any] | None = None,
+    safe_csv: bool = False,
 ) -> RowWriter:
     """Open a result file: the input's columns in their order, then the task's.
 
@@ -66,6 +71,7 @@ def open_writer(
         columns: The input's `layout` (Parquet then keeps its types), or the names alone.
         task: Its name leads the new columns.
         record_schema: The records' JSON Schema: gives a Parquet record column its type.
+        safe_csv: Put `'` before a cell of CSV or TSV that a spreadsheet would run as a formula.
 
     Raises:
         OutputPathError: If it cannot be written, or another run is writing it.
@@ -73,7 +79,7 @@ def open_writer(
     """
     layout = columns if isinstance(columns, Layout) else Layout(tuple(columns))
     check_columns(layout.columns, task)
-    return RowWriter(Path(path), layout, task, record_schema)
+    return RowWriter(Path(path), layout, task, record_schema, safe_csv=safe_csv)
 
 
 class RowWriter:
@@ -83,11 +89,18 @@ class RowWriter:
     """
 
     def __init__(
-        self, path: Path, layout: Layout, task: str, record_schema: Mapping[str, Any] | None
+        self,
+        path: Path,
+        layout: Layout,
+        task: str,
+        record_schema: Mapping[str, Any] | None,
+        *,
+        safe_csv: bool = False,
     ) -> None:
         format_ = _format(path)
         self.path = path
         self.rows = 0
+        self._safe_csv = safe_csv
         self._part = PartFile(path)
         self._file = self._part.file
         if format_.gzipped:
@@ -100,6 +113,11 @@ class RowWriter:
         with _name_errors(self.path):
             self._sink.write({**row_values, **outcome_columns})
         self.rows += 1
+
+    @property
+    def formulas(self) -> int:
+        """Cells written so far that a spreadsheet would run as formulas."""
+        return self._sink.formulas if isinstance(self._sink, _CsvSink) else 0
 
     def close(self) -> Path:
         """Finish the file and put it in the target's place; returns the target."""
@@ -136,7 +154,7 @@ class RowWriter:
     ) -> Sink:
         match format_.name:
             case "csv":
-                return _CsvSink(self._file, [*layout.columns, *added], format_.delimiter)
+                return _CsvSink(self._file, [*layout.columns, *added], format_.delimiter, safe=self._safe_csv)
             case "jsonl":
                 return _JsonlSink(self._file)
             case "json":
@@ -166,9 +184,10 @@ class _TextSink:
 class _CsvSink(_TextSink):
     """Cells as they are; JSON in a cell for what is not text. Lines end in a plain line feed."""
 
-    def __init__(self, file: IO[bytes], columns: Sequence[str], delimiter: str) -> None:
+    def __init__(self, file: IO[bytes], columns: Sequence[str], delimiter: str, *, safe: bool) -> None:
         super().__init__(file)
-        self.columns, self.delimiter = columns, delimiter
+        self.columns, self.delimiter, self.safe = columns, delimiter, safe
+        self.formulas = 0
         self._line(columns)
 
     def write(self, values: Mapping[str, Any]) -> None:
@@ -178,6 +197,11 @@ class _CsvSink(_TextSink):
         self.put(self.delimiter.join(map(self._quote, cells)) + "\n")
 
     def _quote(self, cell: str) -> str:
+        if is_formula(cell):
+            if self.safe:
+                cell = f"'{cell}"
+            else:
+                self.formulas += 1
         # csv.writer leaves a lone carriage return unquoted when lines end in a line feed (Python 3.11).
         if any(sign in cell for sign in (self.delimiter, '"', "\n", "\r")):
             return '"' + cell.replace('"', '""') + '"'

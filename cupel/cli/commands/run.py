@@ -81,6 +81,10 @@ def run(
         str | None, typer.Option(help="Address of a Dask scheduler; a cluster on this machine when left out.")
     ] = None,
     report: Annotated[bool, typer.Option(help="Write the HTML report.")] = True,
+    safe_csv: Annotated[
+        bool,
+        typer.Option("--safe-csv", help="In CSV and TSV, write cells that a spreadsheet would run as text."),
+    ] = False,
     graph: Annotated[str, typer.Option(help="Graph of langgraph.json to run.")] = "enrich",
     as_json: options.AsJson = False,
 ) -> None:

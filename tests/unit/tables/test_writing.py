@@ -376,3 +376,25 @@ def test_parquet_is_written_without_loading_pandas(tmp_path):
     )  # fmt: skip
 
     assert done.stdout.split() == ["False", "1"], done.stderr
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.tsv"])
+def test_cells_that_a_spreadsheet_would_run_are_counted_or_written_as_text(tmp_path, name):
+    """Numbers are numbers; the header counts too; nothing else changes."""
+    cells = ["=cmd|' /C calc'!A0", "+49 30 1", "-3.5", "@x", "- a point", "\tx", "plain", "", "1e5", "-"]
+    written = {}
+    for safe in (False, True):
+        path = tmp_path / f"{safe}-{name}"
+        with open_writer(path, ["=id", "text"], "t", safe_csv=safe) as writer:
+            for cell in cells:
+                writer.write({"=id": cell, "text": "x"}, {})
+            counted = writer.formulas
+        delimiter = "," if name.endswith("csv") else "\t"
+        with path.open(newline="", encoding="utf-8") as file:
+            written[safe] = [row[0] for row in csv.reader(file, delimiter=delimiter)]
+        assert counted == (0 if safe else 7)
+
+    assert written[False] == ["=id", *cells]
+    assert [now for now, was in zip(written[True], written[False], strict=True) if now != was] == [
+        f"'{cell}" for cell in ["=id", *(cells[n] for n in (0, 1, 3, 4, 5, 9))]
+    ]
