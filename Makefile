@@ -7,7 +7,7 @@ INSTALL = $(UV) pip install -q --python $(BIN)/python --require-hashes -c requir
 PYTEST := $(BIN)/python -m pytest -q
 DEMO := .cupel/demo
 
-.PHONY: demo test test-doors browser soak coverage lint types imports dev lock clean
+.PHONY: demo test test-doors browser soak coverage lint types imports dev lock licences audit clean
 
 demo: .venv/.ready  ## twelve speeches end to end, with no key: a baseline run live, a language model's answers replayed
 	@mkdir -p $(DEMO)
@@ -49,11 +49,19 @@ dev: .venv/.ready-studio  ## LangGraph Studio's server; it asks for its own work
 lock:  ## pin every dependency with hashes, without addresses
 	$(UV) pip compile -q --generate-hashes --no-emit-index-url --all-extras --universal --python-version 3.11 \
 		--custom-compile-command "make lock" pyproject.toml -o requirements.lock
+	@echo uv | $(UV) pip compile -q --generate-hashes --no-emit-index-url --universal --python-version 3.11 \
+		--custom-compile-command "make lock" - -o .ci/uv.lock
+
+licences: .venv/.ready-doors .venv/.ready-lint  ## docs/reference/licences.md, from what is installed
+	$(BIN)/python docs/reference/licences.py
+
+audit: .venv/.ready  ## known vulnerabilities of what the lock pins; needs a network
+	$(UV) tool run pip-audit --disable-pip --require-hashes -r requirements.lock
 
 .venv/.ready: requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(if $(filter $(BIN)/uv,$(UV)),,--without-pip) .venv
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Cupel needs Python 3.11 or newer: make PYTHON=python3.12 …")'
-	@test -x "$(UV)" || $(BIN)/python -m pip install -q uv
+	@test -x "$(UV)" || $(BIN)/python -m pip install -q --require-hashes -r .ci/uv.lock
 	$(INSTALL)
 	$(UV) pip install -q --python $(BIN)/python --no-deps -b requirements.lock -e .
 	@touch $@

@@ -59,13 +59,20 @@ LANGSMITH_TRACING=false
 # CUPEL_DATABASE_URL=postgresql://user:password@host/database
 """
 
+MAKEFILE = """\
+dev:  # LangGraph Studio's server; its command line counts its users unless told not to
+\tLANGGRAPH_CLI_NO_ANALYTICS=1 langgraph dev --n-jobs-per-worker 10
+
+.PHONY: dev
+"""
+
 README = """\
 # {name}
 
 Documents in, structured and grounded records out, with Cupel.
 
 - `prompts/` what the models are told, one folder per task; `cupel tasks` lists them
-- `graphs/`, `nodes/` the steps every document takes; `langgraph dev` opens them in Studio
+- `graphs/`, `nodes/` the steps every document takes; `make dev` opens them in Studio (without the command line's analytics)
 - `evals/` data sets to try and measure with
 
 Try it: `cupel run {demo} --task arguments --profile demo`. With a key (see `.env.example`) and your own file:
@@ -146,6 +153,7 @@ def _own_files(folder_name: str) -> dict[str, str]:
         "pyproject.toml": PYPROJECT.format(name=name),
         ".gitignore": GITIGNORE,
         ".env.example": ENV_EXAMPLE,
+        "Makefile": MAKEFILE,
         "README.md": README.format(name=name, demo=DEMO),
     }
 
@@ -166,5 +174,5 @@ def next_commands(folder: Path) -> list[str]:
     return [
         f"cd {quoted}",
         f"cupel run {DEMO} --task arguments --profile demo     # no key needed",
-        'langgraph dev     # the same graph in Studio; needs: pip install "cupel[studio]"',
+        'make dev     # the same graph in Studio; needs: pip install "cupel[studio]"',
     ]

@@ -32,9 +32,7 @@ class Sink(Protocol):
         ...
 
 
-def check_writable(
-    path: Path | str, *, reading: Path | str | None = None, safe_csv: bool = False
-) -> None:
+def check_writable(path: Path | str, *, reading: Path | str | None = None, safe_csv: bool = False) -> None:
     """Make sure that a result can be written there, before anything is paid; nothing is left behind.
 
     Args:

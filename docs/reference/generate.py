@@ -1,4 +1,4 @@
-"""Write cli.md and settings.md from the code: `.venv/bin/python docs/reference/generate.py`."""  # noqa: INP001
+"""Write cli.md and settings.md from the code: `.venv/bin/python docs/reference/generate.py`."""
 
 from __future__ import annotations
 

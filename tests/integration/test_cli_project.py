@@ -47,11 +47,11 @@ def test_init_lays_out_a_project_and_says_what_to_type_next(tmp_path, monkeypatc
     result = cupel("init", "study")
 
     assert result.exit_code == 0
-    for command in ("cd study", "cupel run evals/datasets/speeches-demo.jsonl", "langgraph dev"):
+    for command in ("cd study", "cupel run evals/datasets/speeches-demo.jsonl", "make dev"):
         assert command in result.stdout
     made = {path.name for path in (tmp_path / "study").iterdir()}
     assert made == {
-        "graphs", "nodes", "prompts", "evals", "langgraph.json", "pyproject.toml", ".gitignore", ".env.example",
+        "graphs", "nodes", "prompts", "evals", "langgraph.json", "pyproject.toml", ".gitignore", ".env.example", "Makefile",
         "README.md",
     }  # fmt: skip
 

@@ -75,3 +75,22 @@ def test_a_target_installs_what_it_needs_from_the_lock(target, extras):
 def test_few_tests_open_a_door(pytestconfig):
     """A server, a browser or a cluster takes seconds to start: beyond fifteen, tests share a start."""
     assert len(pytestconfig.stash[DOORS]) <= 15
+
+
+def test_the_installer_is_pinned_by_hash_too():
+    """What brings everything else in was once taken as it came."""
+    lock = (ROOT / ".ci" / "uv.lock").read_text()
+    assert re.findall(r"(?m)^(\S+)==", lock) == ["uv"]
+    assert lock.count("--hash=sha256:") > 5
+    assert "install -q --require-hashes -r .ci/uv.lock" in (ROOT / "Makefile").read_text()
+
+
+def test_the_core_grows_by_no_package_in_silence():
+    """A new one takes a decision that names weight and licence; `make licences` writes the page anew."""
+    page = (ROOT / "docs" / "reference" / "licences.md").read_text()
+    rows = re.findall(r"(?m)^\| ([a-z0-9][\w.-]*) \| (.+) \| (.+) \|$", page)[1:]
+    core = [name for name, _, parts in rows if parts == "core"]
+
+    assert {name for name, _, _ in rows} == {canonicalize_name(name) for name, _, _ in PINS}
+    assert len(core) <= 78
+    assert [name for name, licence, _ in rows if "Elastic" in licence and name in core] == []
