@@ -18,11 +18,11 @@ _W, _H, _PAD = 460, 300, 46
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1d1d1f;--paper:#fff;--faint:#8a8a8e;--line:#d9d9de;--band:#f4f4f7}
 @media(prefers-color-scheme:dark){:root{--ink:#eee;--paper:#17181a;--faint:#9a9aa0;--line:#3a3b40;--band:#222327}}
-body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:1080px;margin:2rem auto;padding:0 1rem}
+body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:1080px;margin:2rem auto;padding:0 1rem;overflow-wrap:anywhere}
 table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums;display:block;overflow-x:auto}
 th,td{padding:.25rem .55rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
 th:first-child,td:first-child{text-align:left}tbody tr:nth-child(even){background:var(--band)}
-figure{display:inline-block;margin:.6rem 1rem .6rem 0;vertical-align:top}figcaption{font-size:13px;color:var(--faint);max-width:460px}
+figure{display:inline-block;max-width:100%;overflow-x:auto;margin:.6rem 1rem .6rem 0;vertical-align:top}figcaption{font-size:13px;color:var(--faint);max-width:460px}
 svg{background:var(--paper);overflow:visible}svg text{fill:var(--ink);font:11px system-ui,sans-serif}
 .note{color:var(--faint)}.gap{font-weight:600}
 """ + "".join(f".c{number}{{color:{colour}}}" for number, colour in enumerate(_COLOURS))
