@@ -100,6 +100,8 @@ def _merge(quote: str, text: Tokens) -> list[Wording]:
 def _spell(words: Tokens, text: Tokens) -> Wording:
     """The wording that the text has, else the quote's own."""
     wordings = list(word(words, 0, len(words), text))
+    if len(wordings) == 1:
+        return wordings[0]
     return next((wording for wording in wordings if next(wording.find_in(text), None) is not None), wordings[0])
 
 

@@ -144,16 +144,27 @@ class Grounder:
         origin = max(0, start - _PIECE)
         return tokenise(self._text[origin : end + _PIECE]).between(start - origin, end - origin) == words
 
+    @cached_property
+    def _has_far_marks(self) -> bool:
+        """Whether a mark far from a passage may decide how it reads: a tag, a link, what is struck out."""
+        return "<" in self._text or "~" in self._text or ("]" in self._text and "](" in self._text)
+
     def _reads_whole(self, span: Span) -> bool:
         """Whether a span cuts nothing in two where the text is read without its markup."""
-        if self._reading.is_as_given:
+        start, end = span
+        if self._has_far_marks or "_reading" in self.__dict__:
+            reading = self._reading
+        else:
+            origin = max(0, start - _PIECE)
+            reading = read(self._text[origin : end + _PIECE])
+            start, end = start - origin, end - origin
+        if reading.is_as_given:
             return True
-        start, end = map(self._reading.place, span)
-        if start is None or end is None:
+        first, stop = reading.place(start), reading.place(end)
+        if first is None or stop is None:
             return False
-        origin = max(0, start - _PIECE)
-        piece = tokenise(self._reading.plain[origin : end + _PIECE])
-        return piece.between(start - origin, end - origin) is not None
+        origin = max(0, first - _PIECE)
+        return tokenise(reading.plain[origin : stop + _PIECE]).between(first - origin, stop - origin) is not None
 
     def _equal(self, words: Tokens, text: Tokens) -> Iterator[Span]:
         """Where the same tokens stand, with as much of the punctuation around the quote as is there too."""

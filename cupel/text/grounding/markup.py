@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from html import unescape
@@ -10,6 +11,9 @@ import regex
 
 Edit = tuple[int, int, str]
 """The stretch `[start, end)` and what is put in its place."""
+
+MARKS = "<>*_~\\"
+"""One of these, or `](`, or an entity, is in every text with markup."""
 
 STRUCK = "\ufffc"
 """In place of what is struck out: no token of any quote."""
@@ -47,14 +51,15 @@ _MARK = regex.compile(
     | (?P<run> \*++ | _++ )
     | (?P<strike> (?<!~)~~(?!~) )
     | (?P<link> \]\( [ \t]*+ {_ADDRESS} (?: \s++ (?: "[^"\n\[\]]*+" | '[^'\n\[\]]*+' ) )?+ [ \t]*+ \) )
-    | (?P<open> !?+\[ )
+    | (?P<open> \[ )
     | (?P<shut> \] )
-    | (?P<lines> (?m:^)[ \t]*+(?:>[ \t]?+)++ )
-    | (?P<blank> \n[ \t]*+\r?+\n )
+    | (?P<lines> (?<=(?:^|\n)[ \t]{{0,9}}) (?:>[ \t]?+)++ )
+    | (?P<blank> \n )
     """,
     regex.VERBOSE,
 )
-_HINTS = ("<", "&", "*", "_", "](", "\\", "~~", "\n>", "\n >")
+_ENTITY = re.compile(r"&[#\w]+;")
+_FIRST = re.compile(r"[&<\\*_~\[\]>]|\n(?=[ \t]*\r?\n)")
 _SPACES = " \t\u00a0\u2009\u202f"
 _NEAR = 4  # characters that two numbers may lie apart and still be read as one
 
@@ -69,7 +74,11 @@ def find_markup(text: str, *, is_quote: bool) -> list[Edit]:
     >>> find_markup("so <b>we</b> &lt; _they_", is_quote=False)
     [(3, 6, ''), (8, 12, ''), (13, 17, '<'), (18, 19, ''), (23, 24, '')]
     """
-    if not (text.startswith((">", " >")) or any(hint in text for hint in _HINTS)):
+    if not (
+        any(mark in text for mark in MARKS)
+        or ("]" in text and "](" in text)
+        or ("&" in text and _ENTITY.search(text))
+    ):
         return []
     scan = _Scan(text)
     edits = _merge(sorted(scan.edits), [] if is_quote else sorted(scan.struck))
@@ -91,7 +100,7 @@ class _Scan:
         self._runs: defaultdict[str, list[int]] = defaultdict(list)
         self._striking: dict[str, int] = {}
         self._closed: dict[str, bool] = {}
-        for mark in _MARK.finditer(text):
+        for mark in _find_marks(text):
             kind = mark.lastgroup
             if mark["tag"]:
                 self._read_tag(mark)
@@ -167,7 +176,8 @@ class _Scan:
 
     def _read_bracket(self, mark: regex.Match[str]) -> None:
         if mark.lastgroup == "open":
-            self._brackets.append((*mark.span(), mark.group() == "["))
+            is_image = self._around(*mark.span())[0] == "!"
+            self._brackets.append((*mark.span(), not is_image))
         elif self._brackets:
             start, end, is_link = self._brackets.pop()
             if mark.lastgroup == "link" and is_link and mark.start() > end:
@@ -189,6 +199,16 @@ class _Scan:
             self._striking.setdefault(kind, start)
         elif kind in self._striking:
             self.struck.append((self._striking.pop(kind), end, STRUCK))
+
+
+def _find_marks(text: str) -> Iterator[regex.Match[str]]:
+    """Every mark of a text in order. Most texts have few: to look for their first characters alone is faster."""
+    done = 0
+    for first in _FIRST.finditer(text):
+        mark = _MARK.match(text, first.start()) if first.start() >= done else None
+        if mark is not None:
+            done = mark.end()
+            yield mark
 
 
 def _merge(edits: Iterable[Edit], struck: Iterable[Edit]) -> list[Edit]:

@@ -77,6 +77,8 @@ def hides_negation(text: Tokens, first: int, stop: int) -> bool:
     Tokens `[first, stop)` are left out. What matters is the rest of the sentence the gap begins in, and what is
     missing of the one it ends in; sentences left out as a whole may say what they like.
     """
+    if not _negates(text, first, stop):
+        return False
     ends = [place for place in range(first, stop) if _ends_sentence(text, place)]
     if _is_blank(text, first - 1):
         ends.insert(0, first - 1)
@@ -88,8 +90,10 @@ def hides_negation(text: Tokens, first: int, stop: int) -> bool:
 def _negates(text: Tokens, first: int, stop: int) -> bool:
     """Whether one of these tokens is a negation."""
     words = text.folded[first:stop]
-    if any(_is_negation(word, text) and not _is_prefix(words, place) for place, word in enumerate(words)):
-        return True
+    for place, word in enumerate(words):
+        if (word in _WORDS or word[:2] == "ne" or word[-3:] == "n't") and _is_negation(word, text):
+            if not _is_prefix(words, place):
+                return True
     passage = text.passage(first, stop) if words else ""
     return bool(_IN_SOLID.search(passage) and _SOLID.search(_HARMLESS.sub(" ", passage)))
 

@@ -16,6 +16,7 @@ everything that is not in the list above.
 
 from __future__ import annotations
 
+import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 
 import regex
 
-from cupel.text.grounding.markup import Edit, find_markup
+from cupel.text.grounding.markup import MARKS, Edit, find_markup
 from cupel.text.grounding.scripts import SOLID
 
 _ALPHA = rf"[[\p{{L}}\p{{M}}]--[{SOLID}]]"
@@ -45,9 +46,10 @@ def _break(space: str) -> regex.Pattern[str]:
 _NEW_LINE = r"(?:\r\n|[\n\r\v\f\x85\u2028])"
 _AT_LINE_END = _break(rf"(?:[ \t]*+{_NEW_LINE}){{1,2}}[ \t\u00a0\u3000]*+")
 _IN_LINE = _break(r"[ \t\u00a0]++")
-_HYPHENS = ("-", "‐", "¬", "֊", "\u00ad")
-_MAY_BREAK = tuple(hyphen + space for hyphen in _HYPHENS for space in ("\n", "\r", " \n", "\v", "\f", "\x85", "\u2028"))
-_MAY_BE_LOST = tuple(hyphen + space for hyphen in _HYPHENS for space in (" ", "\t", "\u00a0"))
+_RARE_HYPHENS = "‐¬֊\u00ad"
+_RARE_LINE_ENDS = "\v\f\x85\u2028"
+_SHORT = 1_000  # characters: one search is faster than one for each sign in turn
+_ANY_SIGN = re.compile(rf"[{re.escape(MARKS + _RARE_HYPHENS)}]|&[#\w]|\]\(|-\s")
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,8 @@ def read(text: str, *, is_quote: bool = False) -> Reading:
     'such rules and prac|tices & so on'
     """
     reading = Reading(text, text)
+    if len(text) < _SHORT and not _ANY_SIGN.search(text):
+        return reading
     edits = find_markup(text, is_quote=is_quote)
     if edits:
         reading = reading.change(edits)
@@ -126,13 +130,18 @@ def find_breaks(text: str) -> list[Edit]:
 
     After "non" the hyphen stays: what it negates can then never be quoted without it.
     """
-    if not any(mark in text for mark in _MAY_BREAK):
+    if not _has_hyphen(text, ("-\n", "-\r", "- "), _RARE_HYPHENS + _RARE_LINE_ENDS):
         return []
     return [(*found.span(), "-" if found["non"] is not None else "\u00ad") for found in _AT_LINE_END.finditer(text)]
 
 
 def find_lost_breaks(text: str) -> list[Edit]:
     """What may be words broken at the end of a line that is no longer there: `prac- tices`."""
-    if not any(mark in text for mark in _MAY_BE_LOST):
+    if not _has_hyphen(text, ("- ", "-\t", "-\u00a0"), _RARE_HYPHENS):
         return []
     return [(*found.span(), "\u00ad") for found in _IN_LINE.finditer(text) if found["non"] is None]
+
+
+def _has_hyphen(text: str, common: Iterable[str], rare: str) -> bool:
+    """Whether it is worth looking closer: single characters are found fast, but a hyphen stands in most texts."""
+    return any(mark in text for mark in rare) or ("-" in text and any(mark in text for mark in common))

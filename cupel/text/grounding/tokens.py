@@ -66,7 +66,6 @@ _WORD = regex.compile(r"[\p{L}\p{N}]")
 _ALL_SOLID = regex.compile(rf"[{SOLID}]")
 # what may be missing or different around a quote; not % # & @ / and other marks that carry meaning
 _TRIMMABLE = regex.compile(r"(?V1)[\p{Pd}\p{Ps}\p{Pe}\p{Pi}\p{Pf}\p{Pc}…[\p{Po}--[%‰‱٪#&@/\\§¶†‡′″‴]]]+")
-_JOINERS = regex.compile(r"\p{DI}+")
 _IGNORABLE = regex.compile(rf"[\p{{DI}}{TATWEEL}{VOWEL_SIGNS}]+")
 _COMPATIBLE = regex.compile(r"(?<=\p{L}[\p{M}\p{DI}]*)\p{No}|\P{No}+")
 _SPELT = str.maketrans({"œ": "oe", "æ": "ae", **dict.fromkeys(_APOSTROPHES, "'"), **RADICALS})
@@ -161,8 +160,9 @@ class Tokens:
         A needle of thousands of words that all look alike is only tried at the first places.
         """
         needle = f" {' '.join(words)} "
+        # the offsets take time, and most needles are not there
         end = len(self.joined) if before is None else self.offsets[before] + 1
-        at = self.joined.find(needle, self.offsets[after], end)
+        at = self.joined.find(needle, self.offsets[after] if after else 0, end)
         tries = _WORK // len(needle) + _FEWEST_TRIES
         while at >= 0 and tries:
             first = bisect_left(self.offsets, at)
@@ -279,8 +279,11 @@ def _fold_unicode(raw: str) -> str:
     # ² and ½ only fold beside a letter (m², CO₂): 10² is not 102
     if len(raw) > _LONGEST:
         return raw.casefold()
-    plain = _COMPATIBLE.sub(lambda run: unicodedata.normalize("NFKC", run.group()), _JOINERS.sub("", raw))
-    plain = unicodedata.normalize("NFC", _IGNORABLE.sub("", plain).casefold()).replace("i̇", "i").translate(_SPELT)
+    bare = _IGNORABLE.sub("", raw)
+    plain = _COMPATIBLE.sub(lambda run: unicodedata.normalize("NFKC", run.group()), bare)
+    if plain != bare:  # ﷲ and שּׁ bring signs of their own
+        plain = _IGNORABLE.sub("", plain)
+    plain = unicodedata.normalize("NFC", plain.casefold()).replace("i̇", "i").translate(_SPELT)
     if plain == raw or (len(plain) == 1 and not plain.isspace()):
         return plain
     return " ".join(token.group() for token in _TOKEN.finditer(plain)) or raw
