@@ -92,7 +92,7 @@ def _merge(quote: str, text: Tokens) -> list[Wording]:
             parts.append(_spell(words, text))
             begun = at
         # a mark at the end of what has been read stands in the text if the next words follow it there
-        literal = bool(gap and gap["bare"])
+        literal = text.has_ellipsis and bool(gap and gap["bare"])
         at = gap.end() if gap else len(quote)
     return parts
 
@@ -113,15 +113,19 @@ def _bare(part: str) -> Tokens:
 
 def _are_telling(parts: Sequence[Wording]) -> bool:
     """Whether every part is long enough not to stand in any text by chance."""
-    has_long = any(_has(part.folded, *_LONG_PART) for part in parts)
-    return all(_has(part.folded, *_ENOUGH) or (has_long and _has(part.folded, *_ENOUGH_BESIDE)) for part in parts)
+    sizes = [_measure(part.folded) for part in parts]
+    enough = _ENOUGH_BESIDE if any(_reaches(size, _LONG_PART) for size in sizes) else _ENOUGH
+    return all(_reaches(size, _ENOUGH) or _reaches(size, enough) for size in sizes)
 
 
-def _has(part: Sequence[str], fewest_words: int, fewest_letters: int) -> bool:
-    """Counting a character of a script without spaces as a word of two letters."""
+def _reaches(size: tuple[int, int], fewest: tuple[int, int]) -> bool:
+    return size[0] >= fewest[0] and size[1] >= fewest[1]
+
+
+def _measure(part: Sequence[str]) -> tuple[int, int]:
+    """Words and letters, counting a character of a script without spaces as a word of two letters."""
     words = [token for token in part if is_word(token)]
-    letters = sum(2 if is_solid(token) else len(token) for token in words)
-    return len(words) >= fewest_words and letters >= fewest_letters
+    return len(words), sum(2 if is_solid(token) else len(token) for token in words)
 
 
 def _chains(parts: Sequence[Wording], text: Tokens) -> Iterator[tuple[int, ...]]:

@@ -105,6 +105,11 @@ class Tokens:
         return array("I", accumulate((len(token) + 1 for token in self.folded), initial=0))
 
     @cached_property
+    def has_ellipsis(self) -> bool:
+        """Whether the text itself has a mark that a quote may leave a gap with."""
+        return " … " in self.joined
+
+    @cached_property
     def vocabulary(self) -> frozenset[str]:
         """Every token once."""
         return frozenset(self.folded)
@@ -262,6 +267,8 @@ def is_solid(token: str) -> bool:
 
 def _fold(raw: str) -> str:
     """The form a token is compared in; several, separated by spaces, where it stands for several."""
+    if raw.isascii() and raw.isalnum():
+        return raw.lower()
     head = raw[0]
     if head in _QUOTES:
         return "'"
