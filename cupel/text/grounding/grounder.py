@@ -11,7 +11,7 @@ from cupel.text.grounding.alignment import Aligner, similarity
 from cupel.text.grounding.elision import find_parts, has_gap
 from cupel.text.grounding.markup import Edit
 from cupel.text.grounding.matches import Grounding, Match, Span
-from cupel.text.grounding.reading import Reading, find_lost_breaks, read
+from cupel.text.grounding.reading import Reading, find_lost_breaks, has_marks, read
 from cupel.text.grounding.tokens import Tokens, is_word, tokenise, trim
 from cupel.text.grounding.word_diff import word_diff
 from cupel.text.grounding.wording import word
@@ -120,7 +120,8 @@ class Grounder:
         if self._lost_breaks and not self._unbroken.broken.isdisjoint(words.folded):
             for span in self._equal(words, self._unbroken):
                 yield "normalised", span
-        if not (given is words and self._given is self._tokens):
+        # marks that the quote has in common with the text, as in half a link; without any, reading it was enough
+        if given is not words or (not self._reading.is_as_given and has_marks(given.reading.text)):
             for span in self._equal(given, self._given):
                 if self._reads_whole(span):
                     yield "normalised", span

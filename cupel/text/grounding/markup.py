@@ -58,6 +58,7 @@ _MARK = regex.compile(
     """,
     regex.VERBOSE,
 )
+_MOST_MARKS = 40_000  # a third of a second; a page has thousands. What comes after them reads as it is written
 _ENTITY = re.compile(r"&[#\w]+;")
 _FIRST = re.compile(r"[&<\\*_~\[\]>]|\n(?=[ \t]*\r?\n)")
 _SPACES = " \t\u00a0\u2009\u202f"
@@ -202,13 +203,16 @@ class _Scan:
 
 
 def _find_marks(text: str) -> Iterator[regex.Match[str]]:
-    """Every mark of a text in order. Most texts have few: to look for their first characters alone is faster."""
-    done = 0
+    """The marks of a text in order. Most texts have few: to look for their first characters alone is faster."""
+    done = count = 0
     for first in _FIRST.finditer(text):
         mark = _MARK.match(text, first.start()) if first.start() >= done else None
         if mark is not None:
             done = mark.end()
             yield mark
+            count += 1
+            if count == _MOST_MARKS:
+                return
 
 
 def _merge(edits: Iterable[Edit], struck: Iterable[Edit]) -> list[Edit]:

@@ -41,10 +41,13 @@ _HARMLESS_IN = {
 _PREFIXING = ("cs", "sk", "lt", "lv")
 _NO_PREFIX = regex.compile(r"nej.*|nebo\w?|než\w*|net|nes|nek\w{1,2}|neděl\w*|nedeľ\w*|nepaisant|nesen")
 _COMMONEST = {
-    "bg": "са ще че към", "cs": "že jsme který která se", "da": "og af til jeg", "de": "der die und das",
-    "en": "the of and to", "es": "los las una por con", "fr": "les des est dans une", "it": "che della sono gli di",
-    "lt": "kad yra mes bet ir", "lv": "ka par arī un kas", "nl": "het van een voor", "pt": "não uma para os com",
-    "ro": "și să pentru din", "sk": "že sme ktoré sa aby", "sl": "ki tudi smo pa", "sv": "och att är för",
+    language: frozenset(words.split())
+    for language, words in {
+        "bg": "са ще че към", "cs": "že jsme který která se", "da": "og af til jeg", "de": "der die und das",
+        "en": "the of and to", "es": "los las una por con", "fr": "les des est dans une", "it": "che della sono gli di",
+        "lt": "kad yra mes bet ir", "lv": "ka par arī un kas", "nl": "het van een voor", "pt": "não uma para os com",
+        "ro": "și să pentru din", "sk": "že sme ktoré sa aby", "sl": "ki tudi smo pa", "sv": "och att är för",
+    }.items()
 }  # fmt: skip
 _SOLID = regex.compile(
     r"""(?V1)
@@ -113,7 +116,7 @@ def _is_negation(word: str, text: Tokens) -> bool:
 
 def _is_in(text: Tokens, language: str) -> bool:
     """Whether a text has two of the commonest words of a language."""
-    return len(text.vocabulary.intersection(_COMMONEST[language].split())) > 1
+    return len(_COMMONEST[language] & text.vocabulary) > 1
 
 
 def _ends_sentence(text: Tokens, place: int) -> bool:

@@ -116,13 +116,18 @@ def read(text: str, *, is_quote: bool = False) -> Reading:
     'such rules and prac|tices & so on'
     """
     reading = Reading(text, text)
-    if len(text) < _SHORT and not _ANY_SIGN.search(text):
+    if len(text) < _SHORT and not has_marks(text):
         return reading
     edits = find_markup(text, is_quote=is_quote)
     if edits:
         reading = reading.change(edits)
     breaks = find_breaks(reading.plain)
     return reading.change(breaks) if breaks else reading
+
+
+def has_marks(text: str) -> bool:
+    """Whether a text has characters that layout and markup are made of."""
+    return _ANY_SIGN.search(text) is not None
 
 
 def find_breaks(text: str) -> list[Edit]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import regex
 
 from cupel.text.grounding.scripts import SHADDA, TATWEEL, VOWEL_SIGNS
 from cupel.text.grounding.tokens import SOFT_HYPHEN, Tokens
 
+_MOST_CHECKED = 1_000  # places whose vowel signs or breaks are compared with the quote's
 _VOWELS = regex.compile(rf"[{VOWEL_SIGNS}]")
 _LETTER_AND_SIGNS = regex.compile(rf"(?V1)[[\p{{Arabic}}\p{{Hebrew}}]&&\p{{L}}]([{VOWEL_SIGNS}]*+)")
 
@@ -32,7 +34,8 @@ class Wording:
 
     def find_in(self, text: Tokens, *, after: int = 0, before: int | None = None) -> Iterator[int]:
         """The first token of every occurrence between two tokens of a text."""
-        for first in text.occurrences(self.folded, after=after, before=before):
+        places = text.occurrences(self.folded, after=after, before=before)
+        for first in islice(places, _MOST_CHECKED) if self.halves or self.passage else places:
             if self.halves and not all(
                 half in text.halves.get(first + place, ()) for place, half in self.halves.items()
             ):
