@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import accumulate
 
 from rapidfuzz import fuzz
 from rapidfuzz.distance import Indel
@@ -12,6 +13,9 @@ from cupel.text.grounding.tokens import Tokens, is_word
 
 _CUTOFF = 60  # of rapidfuzz, 0 to 100: windows below it are not looked at
 _LONG = 200  # characters from which whole tokens are aligned instead: 20 to 100 times cheaper
+
+_MOST_CODES = 0x10FFFF - 256
+_WORK = 50_000_000  # characters of the quote times tokens of the text: a tenth of a second or two
 
 TokenRange = tuple[int, int]
 
@@ -29,7 +33,8 @@ class Aligner:
     @cached_property
     def _codes(self) -> dict[str, str]:
         """One character per distinct token, so that rapidfuzz aligns whole tokens as fast as letters."""
-        return {word: chr(256 + number) for number, word in enumerate(dict.fromkeys(self._text.folded))}
+        # beyond as many as there are characters, different words may look alike: it is only a first guess
+        return {word: chr(256 + number % _MOST_CODES) for number, word in enumerate(dict.fromkeys(self._text.folded))}
 
     @cached_property
     def _encoded(self) -> str:
@@ -62,12 +67,27 @@ class Aligner:
 
     def _window(self, words: Sequence[str]) -> TokenRange | None:
         quote = " ".join(words)
+        if len(quote) * len(self._text) > _WORK:
+            # rapidfuzz tries every place that has a word in common: where all have, only the likeliest is looked at
+            first, stop = self._likeliest(words)
+            near = Aligner(self._text.part(first, stop))._window(words)
+            return None if near is None else (first + near[0], first + near[1])
         if len(quote) > _LONG:
             encoded = "".join(self._codes.get(word, "\0") for word in words)
             near = fuzz.partial_ratio_alignment(encoded, self._encoded, score_cutoff=_CUTOFF)
             return None if near is None else (near.dest_start, near.dest_end)
         near = fuzz.partial_ratio_alignment(quote, self._text.joined, score_cutoff=_CUTOFF)
         return None if near is None else self._text.tokens_at(near.dest_start, near.dest_end)
+
+
+    def _likeliest(self, words: Sequence[str]) -> TokenRange:
+        """The stretch three times as long as the quote that has most of its words around its middle."""
+        wanted = set(words)
+        length = len(words)
+        shared = [0, *accumulate(word in wanted for word in self._text.folded)]
+        last = max(1, len(shared) - length)
+        first = max(range(last), key=lambda place: shared[place + length] - shared[place]) if last > 1 else 0
+        return max(0, first - length), min(len(self._text), first + 2 * length)
 
 
 def similarity(words: Sequence[str], passage: Sequence[str]) -> float:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 
 import regex
 
 from cupel.text.grounding.matches import Span
+from cupel.text.grounding.negations import hides_negation
+from cupel.text.grounding.reading import read
 from cupel.text.grounding.tokens import Tokens, is_solid, is_word, tokenise, trim
+from cupel.text.grounding.wording import Wording, word
 
 MAX_GAP = 1_500
 """Characters that may lie between two parts, about 250 words: beyond, two passages are not one quote."""
@@ -18,20 +23,28 @@ _ENOUGH = (3, 6)
 _ENOUGH_BESIDE = (2, 10)
 _LONG_PART = (5, 20)
 
-_ELLIPSIS = r"(?:…+|\.(?:\s?\.){2,})"
-_GAP = regex.compile(rf"[\[(<{{]\s*{_ELLIPSIS}\s*[\])>}}]|(?P<bare>{_ELLIPSIS})")
+_ELLIPSIS = r"(?:…++|\.(?:\s?\.){2,}+)"
+_GAP = regex.compile(rf"[\[(<{{]\s*+{_ELLIPSIS}\s*+[\])>}}]|(?P<bare>{_ELLIPSIS})")
 
-# "We must … accept this" for "We must not accept this": a gap this short, with one of these, is no gap
-_SHORT_GAP = 3
-_NEGATIONS = frozenset(
-    """not no never nor neither without cannot hardly barely scarcely nothing nobody none
-    ne n pas jamais non ni sans aucun aucune rien personne nicht nie niemals kein keine keinen keinem keiner
-    keines weder ohne nichts niemand nunca jamás sin ningún ninguna nada nadie mai né senza nessun nessuno
-    nessuna niente nulla não sem nem nenhum nenhuma niet geen nooit noch zonder niets nie bez żaden żadna ani
-    nic nu niciodată fără nici inte ej aldrig utan ingen inget inga ikke ei emme ette eivät eikä älä ilman
-    soha nélkül sem nikdy není nejsou nikoli δεν δε μη μην ποτέ χωρίς ούτε не без никога нито няма nije nisu
-    nikad nikada ni nikoli brez nėra niekada nav nekad""".split()  # noqa: SIM905  a hundred quoted strings hide the words
-)
+# more gaps than anybody marks in one quote; each costs a search of the whole text
+_MOST_GAPS = 32
+_LONGEST = 20_000  # characters of a quote with gaps: a longer one is only looked for as it is
+_WORK = 2_000_000  # characters compared in looking for chains
+
+
+@dataclass(frozen=True)
+class Elision:
+    """The parts of a quote with marked gaps, where they stand.
+
+    Attributes:
+        spans: One span per part, in the text as given.
+        tokens: The tokens `[first, stop)` of the text from the first part to the last, gaps included.
+        hides_negation: Whether a gap leaves a negation out of a sentence that is quoted in part.
+    """
+
+    spans: tuple[Span, ...]
+    tokens: tuple[int, int]
+    hides_negation: bool
 
 
 def has_gap(quote: str) -> bool:
@@ -39,82 +52,111 @@ def has_gap(quote: str) -> bool:
     return _GAP.search(quote) is not None
 
 
-def find_parts(quote: str, text: Tokens, *, used: Container[Span] = ()) -> tuple[Span, ...]:
-    """The span of each part of a quote with marked gaps, or nothing where it is not such a quote.
+def find_parts(quote: str, text: Tokens, *, used: Container[Span] = ()) -> Elision | None:
+    """The parts of a quote with marked gaps, or nothing where it is not such a quote.
 
     Every part must say something (three words, or two beside a part of five), stand in the text word for word,
     after the one before it and at most `MAX_GAP` characters away. Of several such chains the tightest that is free
-    is taken.
+    is taken, of those that hide no negation if there are any.
     """
     parts = _merge(quote, text)
     if len(parts) < 2 or not _are_telling(parts):
-        return ()
-    chains = [_spans(chain, parts, text) for chain in _chains(parts, text)]
-    return min(chains, key=lambda spans: (_whole(spans) in used, spans[-1][1] - spans[0][0]), default=())
+        return None
+    found = [_elide(chain, parts, text) for chain in _chains(parts, text)]
+    return min(
+        found,
+        key=lambda elision: (
+            elision.hides_negation,
+            (elision.spans[0][0], elision.spans[-1][1]) in used,
+            elision.spans[-1][1] - elision.spans[0][0],
+        ),
+        default=None,
+    )
 
 
-def _merge(quote: str, text: Tokens) -> list[list[str]]:
-    """The parts between the gaps; an ellipsis that stands in the text itself is no gap."""
-    parts: list[list[str]] = []
+def _merge(quote: str, text: Tokens) -> list[Wording]:
+    """The parts between the gaps, as the text spells them; an ellipsis that stands in the text itself is no gap."""
+    parts: list[Wording] = []
+    gaps = [*islice(_GAP.finditer(quote), _MOST_GAPS + 1)]
+    if len(gaps) > _MOST_GAPS or len(quote) > _LONGEST:
+        return []
     literal = False
-    at = 0
-    for gap in [*_GAP.finditer(quote), None]:
-        words = tokenise(quote[at : gap.start() if gap else len(quote)]).folded
-        joined = [*parts[-1], "…", *words] if parts and literal else []
-        if joined and next(text.occurrences(_bare(joined)), None) is not None:
+    begun = at = 0
+    for gap in [*gaps, None]:
+        end = gap.start() if gap else len(quote)
+        words = _bare(quote[at:end])
+        joined = _spell(_bare(quote[begun:end]), text) if parts and literal and len(words) else None
+        if joined is not None and next(joined.find_in(text), None) is not None:
             parts[-1] = joined
-        elif _bare(words):
-            parts.append(words)
-        literal = bool(gap and gap["bare"])
+        elif len(words):
+            parts.append(_spell(words, text))
+            begun = at
+        # a mark at the end of what has been read stands in the text if the next words follow it there
+        literal = text.has_ellipsis and bool(gap and gap["bare"])
         at = gap.end() if gap else len(quote)
-    return [_bare(part) for part in parts]
+    return parts
 
 
-def _bare(words: list[str]) -> list[str]:
-    return words[slice(*trim(words))]
+def _spell(words: Tokens, text: Tokens) -> Wording:
+    """The wording that the text has, else the quote's own."""
+    wordings = list(word(words, 0, len(words), text))
+    if len(wordings) == 1:
+        return wordings[0]
+    return next((wording for wording in wordings if next(wording.find_in(text), None) is not None), wordings[0])
 
 
-def _are_telling(parts: Sequence[Sequence[str]]) -> bool:
+def _bare(part: str) -> Tokens:
+    """The tokens of a part as it reads, without punctuation around it."""
+    words = tokenise(read(part, is_quote=True))
+    return words.part(*trim(words.folded))
+
+
+def _are_telling(parts: Sequence[Wording]) -> bool:
     """Whether every part is long enough not to stand in any text by chance."""
-    has_long = any(_has(part, *_LONG_PART) for part in parts)
-    return all(_has(part, *_ENOUGH) or (has_long and _has(part, *_ENOUGH_BESIDE)) for part in parts)
+    sizes = [_measure(part.folded) for part in parts]
+    enough = _ENOUGH_BESIDE if any(_reaches(size, _LONG_PART) for size in sizes) else _ENOUGH
+    return all(_reaches(size, _ENOUGH) or _reaches(size, enough) for size in sizes)
 
 
-def _has(part: Sequence[str], fewest_words: int, fewest_letters: int) -> bool:
-    """Counting a character of a script without spaces as a word of two letters."""
+def _reaches(size: tuple[int, int], fewest: tuple[int, int]) -> bool:
+    return size[0] >= fewest[0] and size[1] >= fewest[1]
+
+
+def _measure(part: Sequence[str]) -> tuple[int, int]:
+    """Words and letters, counting a character of a script without spaces as a word of two letters."""
     words = [token for token in part if is_word(token)]
-    letters = sum(2 if is_solid(token) else len(token) for token in words)
-    return len(words) >= fewest_words and letters >= fewest_letters
+    return len(words), sum(2 if is_solid(token) else len(token) for token in words)
 
 
-def _chains(parts: Sequence[Sequence[str]], text: Tokens) -> Iterator[tuple[int, ...]]:
+def _chains(parts: Sequence[Wording], text: Tokens) -> Iterator[tuple[int, ...]]:
     """The first token of every part, for each occurrence of the first part that the others follow."""
-    places = [list(text.occurrences(part)) for part in parts]
-    # the first place of each part that the one before leaves room for: a later one only lengthens the gap
-    for first in places[0]:
+    lengths = [len(part.folded) for part in parts]
+    most = _WORK // (len(parts) * MAX_GAP + sum(sum(map(len, part.folded)) for part in parts)) + 1
+    for first in islice(parts[0].find_in(text), most):
         chain = [first]
-        for part, later in zip(parts, places[1:], strict=False):
-            following = bisect_left(later, chain[-1] + len(part))
-            if following == len(later) or not _is_gap(text, chain[-1] + len(part), later[following]):
+        for length, part in zip(lengths, parts[1:], strict=False):
+            # the first place that the part before leaves room for: a later one only lengthens the gap
+            after = chain[-1] + length
+            following = next(part.find_in(text, after=after, before=_reach(text, after, part)), None)
+            if following is None or text.starts[following] - text.ends[after - 1] > MAX_GAP:
                 break
-            chain.append(later[following])
+            chain.append(following)
         else:
             yield tuple(chain)
 
 
-def _is_gap(text: Tokens, first: int, stop: int) -> bool:
-    """Whether the tokens `[first, stop)` may be left out: not too much, and not just a negation."""
-    if text.starts[stop] - text.ends[first - 1] > MAX_GAP:
-        return False
-    if stop - first > 4 * _SHORT_GAP:
-        return True
-    words = [token for token in text.folded[first:stop] if is_word(token)]
-    return len(words) > _SHORT_GAP or not any(word in _NEGATIONS or word.endswith("n't") for word in words)
+def _reach(text: Tokens, after: int, part: Wording) -> int:
+    """One past the last token that a part may end with: it begins at most `MAX_GAP` characters further on."""
+    farthest = bisect_right(text.starts, text.ends[after - 1] + MAX_GAP, after)
+    return min(len(text), farthest + len(part.folded))
 
 
-def _spans(chain: Sequence[int], parts: Sequence[Sequence[str]], text: Tokens) -> tuple[Span, ...]:
-    return tuple(text.span(first, first + len(part)) for first, part in zip(chain, parts, strict=True))
-
-
-def _whole(spans: Sequence[Span]) -> Span:
-    return spans[0][0], spans[-1][1]
+def _elide(chain: Sequence[int], parts: Sequence[Wording], text: Tokens) -> Elision:
+    ends = [first + len(part.folded) for first, part in zip(chain, parts, strict=True)]
+    return Elision(
+        spans=tuple(text.span(first, stop) for first, stop in zip(chain, ends, strict=True)),
+        tokens=(chain[0], ends[-1]),
+        hides_negation=any(
+            hides_negation(text, stop, first) for stop, first in zip(ends, chain[1:], strict=False)
+        ),
+    )

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property, lru_cache
+from unicodedata import normalize
 
 from cupel.text.grounding.alignment import Aligner, similarity
 from cupel.text.grounding.elision import find_parts, has_gap
+from cupel.text.grounding.markup import Edit
 from cupel.text.grounding.matches import Grounding, Match, Span
+from cupel.text.grounding.reading import Reading, find_lost_breaks, has_marks, read
 from cupel.text.grounding.tokens import Tokens, is_word, tokenise, trim
 from cupel.text.grounding.word_diff import word_diff
+from cupel.text.grounding.wording import word
 
 MIN_SIMILARITY = 0.75
 """Indel ratio from which a passage counts as the one that was meant; two random sentences reach about .5."""
@@ -23,6 +28,7 @@ _LONGEST = 800  # tokens; only the very words are looked for beyond: alignment t
 # text need never be prepared as a whole
 _PIECE = 48
 _TRIES = 4
+_WORK = 4_000_000  # characters of the quote compared again at place after place, as "aaa" has in "aaaaaaaaa"
 
 
 def ground(quote: str, text: str) -> Grounding:
@@ -56,76 +62,142 @@ class Grounder:
             used: Places already given to earlier quotes. A free one is preferred, be it only normalised; once
                 all are used the first is given again.
         """
-        words = tokenise(quote)
+        given = tokenise(quote)
+        reading = read(quote, is_quote=True)
+        words = given if reading.is_as_given else tokenise(reading)
         first, stop = trim(words.folded)
         if first == stop:
             return Grounding("absent")
         taken = {self._strip(span) for span in used}
         return (
-            self._find_faithful(words, taken)
-            or self._find_elided(quote, taken)
+            self._find_faithful(given, words, taken)
+            or self._find_elided(quote, words, taken)
             or self._find_altered(words.part(first, stop))
         )
 
     @cached_property
+    def _reading(self) -> Reading:
+        return read(self._text)
+
+    @cached_property
     def _tokens(self) -> Tokens:
-        return tokenise(self._text)
+        """The text as it reads."""
+        return tokenise(self._reading)
+
+    @cached_property
+    def _given(self) -> Tokens:
+        """The text as it is written, markup and all."""
+        return self._tokens if self._reading.is_as_given else tokenise(self._text)
+
+    @cached_property
+    def _lost_breaks(self) -> list[Edit]:
+        return find_lost_breaks(self._reading.plain)
+
+    @cached_property
+    def _unbroken(self) -> Tokens:
+        """The text with words joined that may have been broken at the end of a line: `prac- tices`."""
+        return tokenise(self._reading.change(self._lost_breaks))
 
     @cached_property
     def _aligner(self) -> Aligner:
         return Aligner(self._tokens)
 
-    def _find_faithful(self, words: Tokens, taken: Collection[Span]) -> Grounding | None:
+    def _find_faithful(self, given: Tokens, words: Tokens, taken: Collection[Span]) -> Grounding | None:
         """The first free place that is verbatim, else normalised, else the first place at all."""
         spare: Grounding | None = None
-        for match, span in self._places(words):
+        for match, span in self._places(given, words):
             grounding = Grounding(match, *span, similarity=1.0, parts=(span,))
             if self._strip(span) not in taken:
                 return grounding
             spare = spare or grounding
         return spare
 
-    def _places(self, words: Tokens) -> Iterator[tuple[Match, Span]]:
-        for span in self._literal(words):
+    def _places(self, given: Tokens, words: Tokens) -> Iterator[tuple[Match, Span]]:
+        for span in self._literal(given):
             yield "verbatim", span
-        for span in self._equal(words):
+        for span in self._equal(words, self._tokens):
             yield "normalised", span
+        if self._lost_breaks and not self._unbroken.broken.isdisjoint(words.folded):
+            for span in self._equal(words, self._unbroken):
+                yield "normalised", span
+        # marks that the quote has in common with the text, as in half a link; without any, reading it was enough
+        if given is not words or (not self._reading.is_as_given and has_marks(given.reading.text)):
+            for span in self._equal(given, self._given):
+                if self._reads_whole(span):
+                    yield "normalised", span
 
     def _literal(self, words: Tokens) -> Iterator[Span]:
         """Where the quote's own characters stand, as the same tokens."""
-        quote = words.text
+        quote = words.reading.text
         at, tries = self._text.find(quote), 0
-        while at >= 0:
+        most = _WORK // len(quote) + _TRIES
+        while at >= 0 and tries < most:
             span = (at, at + len(quote))
-            if self._stands(span, words.folded, in_piece=tries < _TRIES):
+            if self._stands(span, words.folded, in_piece=tries < _TRIES) and self._reads_whole(span):
                 yield span
             at, tries = self._text.find(quote, at + 1), tries + 1
 
     def _stands(self, span: Span, words: Sequence[str], *, in_piece: bool) -> bool:
         """Whether a span of the text reads as these tokens: "art" is in "part", but does not stand there."""
         start, end = span
-        if not in_piece or "_tokens" in self.__dict__:
-            return self._tokens.between(start, end) == words
+        if not in_piece or "_given" in self.__dict__:
+            return self._given.between(start, end) == words
         origin = max(0, start - _PIECE)
         return tokenise(self._text[origin : end + _PIECE]).between(start - origin, end - origin) == words
 
-    def _equal(self, words: Tokens) -> Iterator[Span]:
+    @cached_property
+    def _has_far_marks(self) -> bool:
+        """Whether a mark far from a passage may decide how it reads: a tag, a link, what is struck out."""
+        return "<" in self._text or "~" in self._text or ("]" in self._text and "](" in self._text)
+
+    def _reads_whole(self, span: Span) -> bool:
+        """Whether a span cuts nothing in two where the text is read without its markup."""
+        start, end = span
+        if self._has_far_marks or "_reading" in self.__dict__:
+            reading = self._reading
+        else:
+            origin = max(0, start - _PIECE)
+            reading = read(self._text[origin : end + _PIECE])
+            start, end = start - origin, end - origin
+        if reading.is_as_given:
+            return True
+        first, stop = reading.place(start), reading.place(end)
+        if first is None or stop is None:
+            return False
+        origin = max(0, first - _PIECE)
+        return tokenise(reading.plain[origin : stop + _PIECE]).between(first - origin, stop - origin) is not None
+
+    def _equal(self, words: Tokens, text: Tokens) -> Iterator[Span]:
         """Where the same tokens stand, with as much of the punctuation around the quote as is there too."""
         first, stop = trim(words.folded)
-        text = self._tokens
-        for place in text.occurrences(words.folded[first:stop]):
-            start, end = place, place + stop - first
-            if _is_acronym(words.wording(first, stop)) and text.wording(start, end).islower():
-                continue
-            lead = _count_equal(text.folded[max(0, start - first) : start][::-1], words.folded[:first][::-1])
-            tail = _count_equal(text.folded[end : end + len(words) - stop], words.folded[stop:])
-            yield text.span(start - lead, end + tail)
+        is_acronym = _is_acronym(words.wording(first, stop)) if first < stop else False
+        for wording in word(words, first, stop, text):
+            for start in wording.find_in(text):
+                end = start + len(wording.folded)
+                if is_acronym and text.wording(start, end).islower():
+                    continue
+                lead = _count_equal(text.folded[max(0, start - first) : start][::-1], words.folded[:first][::-1])
+                tail = _count_equal(text.folded[end : end + len(words) - stop], words.folded[stop:])
+                yield text.span(start - lead, end + tail)
 
-    def _find_elided(self, quote: str, taken: Collection[Span]) -> Grounding | None:
-        parts = find_parts(quote, self._tokens, used=taken) if has_gap(quote) else ()
-        if not parts:
+    def _find_elided(self, quote: str, words: Tokens, taken: Collection[Span]) -> Grounding | None:
+        """Its parts, or what a gap hides: that a "not" was left out of a sentence makes the quote altered."""
+        elision = find_parts(quote, self._tokens, used=taken) if has_gap(quote) else None
+        if elision is None:
             return None
-        return Grounding("elided", parts[0][0], parts[-1][1], similarity=1.0, parts=parts)
+        place = elision.spans[0][0], elision.spans[-1][1]
+        if not elision.hides_negation:
+            return Grounding("elided", *place, similarity=1.0, parts=elision.spans)
+        passage = self._tokens.part(*elision.tokens)
+        if max(len(passage), len(words)) > _LONGEST:
+            return None
+        return Grounding(
+            "altered",
+            *place,
+            similarity=similarity(words.folded, passage.folded),
+            diff=word_diff(passage, words),
+            parts=elision.spans,
+        )
 
     def _find_altered(self, words: Tokens) -> Grounding:
         """The closest passage with its diff, or absent where the closest is not close."""
@@ -138,6 +210,11 @@ class Grounder:
         closeness = similarity(words.folded, passage.folded)
         if closeness < (_MIN_SIMILARITY_SHORT if len(words) <= _SHORT else MIN_SIMILARITY):
             return Grounding("absent", similarity=closeness)
+        if words.folded == passage.folded:  # it is the vowel signs that differ
+            words, passage = _with_signs(words), _with_signs(passage)
+            closeness = similarity(words.folded, passage.folded)
+        if words.folded == passage.folded:
+            return Grounding("absent")
         span = self._tokens.span(first, stop)
         diff = word_diff(passage, words)
         return Grounding("altered", *span, similarity=closeness, diff=diff, parts=(span,))
@@ -156,6 +233,12 @@ def _prepare(text: str) -> Grounder:
 def _is_acronym(quote: str) -> bool:
     """Two or three capitals: US is not us, WHO not who, and UN not the French un."""
     return 2 <= len(quote) <= 3 and quote.isalpha() and quote.isupper()
+
+
+def _with_signs(words: Tokens) -> Tokens:
+    """The same with each token as it is written."""
+    spelt = [normalize("NFC", words.passage(place, place + 1)) for place in range(len(words))]
+    return replace(words, folded=spelt)
 
 
 def _count_equal(tokens: Sequence[str], others: Sequence[str]) -> int:
