@@ -21,6 +21,11 @@ HELD_BACK = frozenset({"json_validate_failed", "tool_use_failed", "output_parse_
 """Groq's codes for a reply it would not pass on; `failed_generation` may hold it. They pass by themselves."""
 
 _THOUGHTS = frozenset({"thinking", "reasoning", "redacted_thinking"})
+_BLANK = b" \t\r\n\xef\xbb\xbf"
+_EVENTS = (b"data:", b"event:", b":")
+_SHOWN = 100_000
+_DIGITS = 300
+_SAID = ("delta", "message")
 _NOTHING: dict[str, Any] = {"finish_reason": "no_choices"}
 
 
@@ -48,27 +53,74 @@ def keep_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     }
 
 
-def parse(reply: Reply) -> Any:
+def parse(content: bytes) -> Any:
     """The JSON of an answer; None for what is none.
 
-    >>> parse(Reply(200, {}, b'{"logprob": -Infinity}'))
+    >>> parse(b'{"logprob": -Infinity}')
     {'logprob': -inf}
+    >>> parse(b'data: {"choices": [{"delta": {"content": "Hel"}}]}\\n\\ndata: {"choices": [{"delta": {"content": "lo"}}]}')
+    {'choices': [{'finish_reason': 'length', 'message': {'content': 'Hello'}}]}
     """
     try:
-        return orjson.loads(reply.content)
+        return orjson.loads(content)
     except ValueError:
         pass
-    try:  # some servers write infinities, which are no JSON but mean something
-        return json.loads(reply.content)
+    # some servers write infinities, which are no JSON but mean something, or another encoding than UTF-8
+    data = _loads(content)
+    if data is not None:
+        return data
+    if content.lstrip(_BLANK).startswith(_EVENTS):
+        return _joined(content)
+    return _loads(content.decode("utf-8", "replace"))
+
+
+def _joined(content: bytes) -> Any:
+    """A completion that was streamed though nobody asked for it: its pieces put together; None for what is none."""
+    whole: dict[str, Any] = {}
+    choice: dict[str, Any] = {}
+    texts: dict[str, list[str]] = {}
+    ended = "length"  # until it says that it is done
+    for line in content.decode("utf-8", "replace").split("\n"):
+        name, _, data = line.partition(":")
+        if name.strip("\ufeff") != "data":
+            continue
+        piece = _loads(data)
+        if not isinstance(piece, dict):
+            ended = "stop" if data.strip() == "[DONE]" else ended
+            continue
+        first = next((one for one in _list(piece.get("choices")) if isinstance(one, dict)), {})
+        whole |= {name: value for name, value in piece.items() if value is not None and name != "choices"}
+        choice |= {name: value for name, value in first.items() if value is not None and name not in _SAID}
+        said = _dict(first.get("delta")) or _dict(first.get("message"))
+        for name in ("content", "reasoning", "reasoning_content", "refusal"):
+            texts.setdefault(name, []).append(_text(said.get(name)))
+        texts.setdefault("arguments", []).extend(map(_tool_text, _list(said.get("tool_calls"))))
+    if not texts:
+        return None
+    message: dict[str, Any] = {name: said for name, parts in texts.items() if (said := "".join(parts))}
+    if arguments := message.pop("arguments", ""):
+        message["tool_calls"] = [{"function": {"arguments": arguments}}]
+    return {**whole, "choices": [{"finish_reason": ended, **choice, "message": message}]}
+
+
+def _loads(text: str | bytes) -> Any:
+    try:
+        return json.loads(text, parse_int=_number)
     except (ValueError, RecursionError):
         return None
 
 
-def to_message(reply: Reply, *, model: str, key: str = "") -> AIMessage:
+def _number(digits: str) -> float:
+    """An integer; one that Python would not read is as good as infinite."""
+    return int(digits) if len(digits) <= _DIGITS else math.inf
+
+
+def to_message(reply: Reply, *, model: str, key: str = "", answer: Any = None) -> AIMessage:
     """Read an answer, good or poor; `response_metadata` has `finish_reason`, `headers` and the rest.
 
     Args:
         reply: The HTTP answer.
+        answer: Its JSON where it was read already.
         model: Named in errors.
         key: The API key, taken out of what the provider says.
 
@@ -76,7 +128,7 @@ def to_message(reply: Reply, *, model: str, key: str = "") -> AIMessage:
         ProviderCallError: The provider sent an error, if need be behind status 200.
         ProviderConnectionError: Status 200, but no JSON object.
     """
-    data = _object(reply, model)
+    data = answer if isinstance(answer, dict) else _object(reply, model)
     if reply.status != OK or data.get("error"):
         return _read_error(reply, data, model, key)
     choices = data.get("choices")
@@ -104,10 +156,10 @@ def to_message(reply: Reply, *, model: str, key: str = "") -> AIMessage:
 
 
 def _object(reply: Reply, model: str) -> dict[str, Any]:
-    data = parse(reply)
+    data = parse(reply.content)
     if isinstance(data, dict):
         return data
-    text = reply.content.decode("utf-8", "replace").strip()
+    text = reply.content[:_SHOWN].decode("utf-8", "replace").strip()
     if reply.status == OK:
         raise ProviderConnectionError(
             f"answered with something that is no JSON object: {text[:200]!r}",
@@ -174,11 +226,7 @@ def _tool_text(call: Any) -> str:
 
 def _arguments(held_back: str) -> str:
     """The record inside a tool call that was written as text, or the text itself."""
-    try:
-        call = json.loads(held_back)
-    except (ValueError, RecursionError):
-        return held_back
-    given = _dict(call).get("arguments")
+    given = _dict(_loads(held_back)).get("arguments")
     return (
         given
         if isinstance(given, str)

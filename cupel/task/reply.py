@@ -4,7 +4,7 @@ Models say more than they are asked: thoughts, prose with braces in it, a fence,
 JSON value that fits the schema and starts outside any other one. Two different ones that fit are a problem, not a choice.
 
 Strings may hold raw line breaks and tabs, and backslashes that were not doubled (`\alpha`, `C:\Users`). All else is
-JSON or a problem that names its place: a key with two values, NaN, a number no float can hold, half an emoji.
+JSON or a problem that names its place: a key with two values, NaN, a number no float can hold, half an emoji, NUL.
 Reading takes time linear in the reply's length, whatever it holds: every step goes on from where the last one ended.
 """
 
@@ -38,10 +38,13 @@ _BLANK = re.compile(r"[ \t\r\n]*")
 _BRACKET = re.compile(r'["{}\[\]]')
 _PLAIN = re.compile(r'[^"\\]*')
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
-_HALF = re.compile(r"[\ud800-\udfff]")
+_UNREADABLE = re.compile("[\x00\ud800-\udfff\ufffd]")
+"""NUL, half characters, and what stands for either where bytes were read or stored."""
+
+_UNREADABLE_NAMES = {"\x00": "a NUL", "\ufffd": "�, which stands for a character that was lost"}
 _PAIR = re.compile(r"[\ud800-\udbff][\udc00-\udfff]")
 _HEX = re.compile(r"[0-9a-fA-F]{4}")
-_HALF_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
+_ESCAPED_UNREADABLE = re.compile(r"\\u(?:[dD][89a-fA-F]|0000|[fF]{3}[dD])")
 _ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _CONSTANTS = {"true": True, "false": False, "null": None}
 
@@ -103,7 +106,7 @@ def read_record(text: str, problem_of: Callable[[Any], str | None], *, document:
 
 def _whole(text: str) -> Any:
     """The reply as plain JSON without anything odd, as most are; None for every other."""
-    if _HALF_ESCAPED.search(text) or _HALF.search(text) or _has_control_escape(text):
+    if _ESCAPED_UNREADABLE.search(text) or _is_unreadable(text) or _has_control_escape(text):
         return None
     try:
         return json.loads(
@@ -111,6 +114,10 @@ def _whole(text: str) -> Any:
         )
     except (ValueError, RecursionError):
         return None
+
+
+def _is_unreadable(text: str) -> bool:
+    return not (text.isascii() and "\x00" not in text) and _UNREADABLE.search(text) is not None
 
 
 def _has_control_escape(text: str) -> bool:
@@ -362,9 +369,16 @@ class _Scanner:
         if undoubled != value and value not in self.document and undoubled in self.document:
             value = undoubled
         value = _PAIR.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), value)
-        if _HALF.search(value):
-            raise self._broken("has half a character (a lone surrogate)", at, final=True)
+        if _is_unreadable(value) and (fault := self._unreadable(value)) is not None:
+            raise self._broken(f"has {fault}", at, final=True)
         return value, at + 1
+
+    def _unreadable(self, value: str) -> str | None:
+        """The first character no record may have, in words; a document with one of the three may be quoted."""
+        for fault in _UNREADABLE.findall(value):
+            if fault not in self.document:
+                return _UNREADABLE_NAMES.get(fault, "half a character (a lone surrogate)")
+        return None
 
 
 def _escape(text: str, at: int) -> tuple[str, str, int]:
