@@ -108,7 +108,7 @@ class Line:
             if answered:
                 raise ReplyCutOffError(
                     f"the reply was still coming after {self.terms.settings.timeout_s:g} s and was cut off; "
-                    "raise --timeout if the model is only slow",
+                    "raise --timeout-s if the model is only slow",
                     model=self.terms.model_id,
                 ) from error
             raise ProviderTimeoutError(

@@ -12,7 +12,7 @@ import orjson
 from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import UsageMetadata
 
-from cupel.models.errors import ProviderCallError, ProviderConnectionError
+from cupel.models.errors import ProviderCallError, ProviderConnectionError, ReplyCutOffError
 from cupel.models.prices import reported_tokens
 
 OK = 200
@@ -127,6 +127,7 @@ def to_message(reply: Reply, *, model: str, key: str = "", answer: Any = None) -
     Raises:
         ProviderCallError: The provider sent an error, if need be behind status 200.
         ProviderConnectionError: Status 200, but no JSON object.
+        ReplyCutOffError: Status 200, but nested beyond reading.
     """
     data = answer if isinstance(answer, dict) else _object(reply, model)
     if reply.status != OK or data.get("error"):
@@ -161,12 +162,24 @@ def _object(reply: Reply, model: str) -> dict[str, Any]:
         return data
     text = reply.content[:_SHOWN].decode("utf-8", "replace").strip()
     if reply.status == OK:
+        if _nests_too_deep(reply.content):
+            raise ReplyCutOffError("the reply nests deeper than can be read", model=model)
         raise ProviderConnectionError(
             f"answered with something that is no JSON object: {text[:200]!r}",
             model=model,
             headers=reply.headers,
         )
     return {"error": {"message": text or "no message"}}
+
+
+def _nests_too_deep(content: bytes) -> bool:
+    try:
+        json.loads(content)
+    except RecursionError:
+        return True
+    except ValueError:
+        pass
+    return False
 
 
 def _read_error(reply: Reply, data: dict[str, Any], model: str, key: str) -> AIMessage:

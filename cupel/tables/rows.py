@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from cupel.tables.cells import storable
 from cupel.tables.formats import Layout
 
 _FEW = 20_000
@@ -135,16 +136,18 @@ class Namer:
 
 
 def id_text(value: object) -> str | None:
-    """Return an id or input as text, None for an empty cell.
+    r"""Return an id or input as text, what no database holds escaped; None for an empty cell.
 
     >>> id_text(17), id_text(float("nan")), id_text("")
     ('17', None, None)
+    >>> print(id_text("half \ud83d, a NUL \x00"))
+    half \ud83d, a NUL \x00
     """
     if value is None or type(value).__name__ in {"NAType", "NaTType"}:
         return None
     if isinstance(value, numbers.Real) and math.isnan(value):
         return None
-    return str(value) or None
+    return storable(str(value)).replace("\x00", r"\x00") or None
 
 
 def name_rows(

@@ -10,8 +10,6 @@ from typing import Any
 from cupel.testing.replies import RawReply, completion
 from tests.integration.cascade import record
 
-Reply = str | RawReply
-
 _WRITTEN = json.dumps(record())
 _BOMB = gzip.compress(b" " * 10_000_000) * 400
 """Four gigabytes in four megabytes, as a server may pack them."""
@@ -22,24 +20,16 @@ def _with(matter: str) -> str:
     return _WRITTEN.replace('"housing"', matter)
 
 
-def _http(body: bytes, **more: Any) -> Callable[[dict[str, Any]], Reply]:
+def _http(body: bytes, **more: Any) -> Callable[[dict[str, Any]], RawReply]:
     return lambda _: RawReply(body=body, **more)
 
 
-def _choice(**choice: Any) -> Callable[[dict[str, Any]], Reply]:
-    """A completion whose one choice is this."""
-
-    def answer(body: dict[str, Any]) -> Reply:
-        return RawReply(body=completion(body, "", None) | {"choices": [choice]})
-
-    return answer
+def _says(text: str) -> Callable[[dict[str, Any]], RawReply]:
+    """A completion that says this, without log-probabilities."""
+    return lambda body: RawReply(body=completion(body | {"logprobs": False}, text, None))
 
 
-def _says(text: str) -> Callable[[dict[str, Any]], Reply]:
-    return lambda _: text
-
-
-POISONS: Mapping[str, Callable[[dict[str, Any]], Reply]] = {
+POISONS: Mapping[str, Callable[[dict[str, Any]], RawReply]] = {
     "half a character": _says(_with('"\ud83d"')),
     "half a character, escaped": _says(_with('"\\ud83d"')),
     "NUL": _says(_with('"a\x00b"')),

