@@ -184,7 +184,7 @@ async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
     line = bytearray()
     async for part in response.content.iter_any():
         first, *others = part.split(b"\n")
-        for ended in ([first, *others[:-1]] if others else []):
+        for ended in [first, *others[:-1]] if others else []:
             yield bytes(line) + ended
             line.clear()
         if len(line) <= MAX_REPLY_BYTES:  # the rest of a longer one is passed over

@@ -54,11 +54,11 @@ def keep_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def parse(content: bytes) -> Any:
-    """The JSON of an answer; None for what is none.
+    r"""The JSON of an answer; None for what is none.
 
     >>> parse(b'{"logprob": -Infinity}')
     {'logprob': -inf}
-    >>> parse(b'data: {"choices": [{"delta": {"content": "Hel"}}]}\\n\\ndata: {"choices": [{"delta": {"content": "lo"}}]}')
+    >>> parse(b'data: {"choices": [{"delta": {"content": "Hel"}}]}\n\ndata: {"choices": [{"delta": {"content": "lo"}}]}')
     {'choices': [{'finish_reason': 'length', 'message': {'content': 'Hello'}}]}
     """
     try:
@@ -97,7 +97,7 @@ def _joined(content: bytes) -> Any:
         texts.setdefault("arguments", []).extend(map(_tool_text, _list(said.get("tool_calls"))))
     if not texts:
         return None
-    message: dict[str, Any] = {name: said for name, parts in texts.items() if (said := "".join(parts))}
+    message: dict[str, Any] = {name: "".join(parts) for name, parts in texts.items() if any(parts)}
     if arguments := message.pop("arguments", ""):
         message["tool_calls"] = [{"function": {"arguments": arguments}}]
     return {**whole, "choices": [{"finish_reason": ended, **choice, "message": message}]}
