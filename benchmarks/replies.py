@@ -29,7 +29,8 @@ from cupel.task.reply import read_record
 
 SIZES = (1_000, 4_000, 16_000, 64_000, 128_000, 256_000, 512_000, 1_000_000)
 GROWTH_FROM = 64_000
-MAX_GROWTH = 1.2
+MAX_GROWTH = 1.4
+"""More than 1 for what no longer fits the caches; the square of the length would be 2."""
 MAX_S = 1.0
 
 RECORD = json.dumps(
@@ -70,6 +71,12 @@ KINDS: Mapping[str, Kind] = {
         RECORD.replace("housing", f"housing {n}") for n in range(size // len(RECORD))
     ),
     "records that do not fit": repeat('{"matter": 1}'),
+    "many claims": repeat(',{"id":1,"quote":"we"}', RECORD[: RECORD.index("]")], RECORD[RECORD.index("]") :]),
+    "claims that do not fit": repeat(',{"id":"1"}', RECORD[: RECORD.index("]")], RECORD[RECORD.index("]") :]),
+    "numbers for claims": repeat(",1", RECORD[: RECORD.index("]")], RECORD[RECORD.index("]") :]),
+    "keys nobody asked for": lambda size: (
+        RECORD[:-1] + "".join(f', "k{n}": 1' for n in range(size // 14)) + "}"
+    ),
     "one long string": repeat("x", '{"matter":"', '"}'),
     "a string without an end": repeat("x", '{"matter":"'),
     "backslashes": repeat("\\", '{"matter":"'),

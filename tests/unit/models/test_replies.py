@@ -44,9 +44,7 @@ def test_no_body_escapes_as_another_error(body, status):
         assert answer.input_tokens >= answer.cached_tokens >= 0
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"\xff\xfe", b"[]", b"null", b'{"choices": [', b"<html>"]
-)
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[]", b"null", b'{"choices": [', b"<html>"])
 def test_half_a_json_is_no_answer(content):
     """It may be asked again."""
     with pytest.raises(ConnectionError, match="no JSON object"):

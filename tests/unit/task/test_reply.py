@@ -31,7 +31,9 @@ def read(text, document=""):
 GOOD = {"party": "Blue", "quote": "we shall lower the levy"}
 WRITTEN = json.dumps(GOOD)
 
-words = st.text(st.characters(exclude_characters='{}[]"\\<>◁\x00\ufffd', exclude_categories=("Cs",)), max_size=40)
+words = st.text(
+    st.characters(exclude_characters='{}[]"\\<>◁\x00\ufffd', exclude_categories=("Cs",)), max_size=40
+)
 text = st.text(st.characters(exclude_characters="\x00\ufffd", exclude_categories=("Cs",)), max_size=40)
 records = st.fixed_dictionaries({"party": text, "quote": text})
 templates = st.sampled_from(
@@ -141,7 +143,9 @@ def test_every_string_that_is_read_stands_in_the_reply(said):
         pytest.param('{"party":"\ud83d","quote":"c"}', "half a character", id="half an emoji, raw"),
         pytest.param('{"party":"a\\u0000","quote":"c"}', "a NUL", id="NUL"),
         pytest.param('{"party":"a\x00","quote":"c"}', "a NUL", id="NUL, raw"),
-        pytest.param('{"party":"a�","quote":"c"}', "a character that was lost", id="what stands for a lost one"),
+        pytest.param(
+            '{"party":"a�","quote":"c"}', "a character that was lost", id="what stands for a lost one"
+        ),
         pytest.param('{"party":"a\\ufffd","quote":"c"}', "a character that was lost", id="the same, escaped"),
         pytest.param("<think>" + WRITTEN, "ends in its thoughts", id="a thought that never ends"),
         pytest.param('{"claims":[' + WRITTEN, "cut off", id="a record inside a value that never ends"),
