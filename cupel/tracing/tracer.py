@@ -44,7 +44,7 @@ _ON = ("true", "1", "yes")
 _LARGE = ("text", "attempts", "verdicts", "evidence", "record", "output_schema")
 
 PERSONAL = (
-    (r"[\w.+-]+@[\w-]+\.[\w.-]+", "<email>"),
+    (r"[\w.+-]{1,128}+@[\w-]{1,128}+\.[\w.-]++", "<email>"),
     (r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}\b", "<iban>"),
     (r"(?<!\w)\+?\d[\d ()/-]{7,}\d(?!\w)", "<phone>"),
 )
