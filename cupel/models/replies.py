@@ -25,7 +25,30 @@ _BLANK = b" \t\r\n\xef\xbb\xbf"
 _EVENTS = (b"data:", b"event:", b":")
 _SHOWN = 100_000
 _DIGITS = 300
+_TOO_DEEP = "the reply nests deeper than can be read"
+_LONGEST_WORD = 32
+_MAX_USD = 1_000_000.0
 _SAID = ("delta", "message")
+_ENDS = {
+    **dict.fromkeys(("max_tokens", "max_output_tokens", "model_length", "token_limit"), "length"),
+    **dict.fromkeys(
+        (
+            "safety",
+            "recitation",
+            "blocklist",
+            "prohibited_content",
+            "spii",
+            "sensitive",
+            "guardrail_intervened",
+        ),
+        "content_filter",
+    ),
+}
+"""Words of Gemini, Anthropic, Mistral, Bedrock and Zhipu, as gateways pass them on, and ours for them."""
+
+_BROKEN_OFF = frozenset({"insufficient_system_resource", "error", "abort", "malfunction", "network_error"})
+"""Words of DeepSeek, OpenRouter, vLLM and Zhipu for a reply that is not the model's fault: it passes by itself."""
+
 _NOTHING: dict[str, Any] = {"finish_reason": "no_choices"}
 
 
@@ -129,18 +152,24 @@ def to_message(reply: Reply, *, model: str, key: str = "", answer: Any = None) -
         ProviderConnectionError: Status 200, but no JSON object.
         ReplyCutOffError: Status 200, but nested beyond reading.
     """
-    data = answer if isinstance(answer, dict) else _object(reply, model)
+    try:
+        return _message(reply, answer if isinstance(answer, dict) else _object(reply, model), model, key)
+    except RecursionError:  # wherever in it that stands
+        raise ReplyCutOffError(_TOO_DEEP, model=model) from None
+
+
+def _message(reply: Reply, data: dict[str, Any], model: str, key: str) -> AIMessage:
     if reply.status != OK or data.get("error"):
         return _read_error(reply, data, model, key)
-    choices = data.get("choices")
-    choice = (
-        choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else _NOTHING
-    )
+    choice = _choice(data)
     if choice.get("error"):
         return _read_error(reply, choice, model, key)
-    message = _dict(choice.get("message"))
+    message = _dict(choice.get("message")) or _dict(choice.get("delta")) or {"content": choice.get("text")}
+    ended = str(choice.get("finish_reason") or choice.get("done_reason") or "")
+    if ended.lower() in _BROKEN_OFF:
+        raise ProviderCallError(f"the model broke off: {ended}", model=model, status=503)
     details: dict[str, Any] = {
-        "finish_reason": str(choice.get("finish_reason") or ""),
+        "finish_reason": _ENDS.get(ended.lower(), ended[:_LONGEST_WORD]),
         "model_name": str(data.get("model") or ""),
         "headers": reply.headers,
         "cost_usd": billed_usd(data.get("usage")),
@@ -156,14 +185,24 @@ def to_message(reply: Reply, *, model: str, key: str = "", answer: Any = None) -
     )
 
 
+def _choice(data: dict[str, Any]) -> dict[str, Any]:
+    """The first choice; Ollama's own API has what is in it at the top."""
+    first = next(iter(_list(data.get("choices"))), None)
+    if isinstance(first, dict):
+        return first
+    return data if isinstance(data.get("message"), dict) else _NOTHING
+
+
 def _object(reply: Reply, model: str) -> dict[str, Any]:
     data = parse(reply.content)
+    if isinstance(data, list) and len(data) == 1 and _dict(data[0]).get("error"):
+        data = data[0]  # so Gemini sends its errors
     if isinstance(data, dict):
         return data
     text = reply.content[:_SHOWN].decode("utf-8", "replace").strip()
     if reply.status == OK:
         if _nests_too_deep(reply.content):
-            raise ReplyCutOffError("the reply nests deeper than can be read", model=model)
+            raise ReplyCutOffError(_TOO_DEEP, model=model)
         raise ProviderConnectionError(
             f"answered with something that is no JSON object: {text[:200]!r}",
             model=model,
@@ -184,7 +223,7 @@ def _nests_too_deep(content: bytes) -> bool:
 
 def _read_error(reply: Reply, data: dict[str, Any], model: str, key: str) -> AIMessage:
     """The text Groq held back because it is not valid JSON; any other error is raised."""
-    error = data.get("error")
+    error = data.get("error") or data.get("message") or data.get("detail")
     fields = error if isinstance(error, dict) else {"message": error or data}
     code, held_back = str(fields.get("code") or ""), _text(fields.get("failed_generation"))
     if code == "json_validate_failed" or (code in HELD_BACK and "{" in held_back):
@@ -254,10 +293,13 @@ def _list(value: Any) -> list[Any]:
 
 
 def _text(content: Any) -> str:
-    """The content as text; some servers send it in parts, and thoughts are parts of their own."""
+    """The content as text; some servers send it in parts, and thoughts are parts of their own, or a record as it is."""
     if isinstance(content, list):
-        parts = [part for part in content if isinstance(part, dict)]
-        return "".join(str(part.get("text") or "") for part in parts if part.get("type") not in _THOUGHTS)
+        return "".join(_text(part) for part in content if not isinstance(part, list))
+    if isinstance(content, dict):
+        is_part = "type" in content or content.keys() == {"text"}
+        said = "" if content.get("type") in _THOUGHTS else content.get("text")
+        return (said if isinstance(said, str) else "") if is_part else json.dumps(content, ensure_ascii=False)
     return content if isinstance(content, str) else ""
 
 
@@ -275,7 +317,7 @@ def billed_usd(usage: Any) -> float | None:
     if not all(isinstance(amount, int | float) and not isinstance(amount, bool) for amount in amounts):
         return None
     usd = float(sum(map(float, amounts)))
-    return usd if math.isfinite(usd) and usd >= 0 else None
+    return usd if 0 <= usd <= _MAX_USD else None
 
 
 def usage_of(usage: Any) -> UsageMetadata | None:

@@ -18,6 +18,9 @@ from cupel.tables.formats import Layout
 _FEW = 20_000
 """Ids that are compared before numpy, which finds the repeated ones in less memory, would be imported."""
 
+_LONGEST_ID = 400
+"""Characters: PostgreSQL indexes no text of more than 2,700 bytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -84,7 +87,7 @@ class Ids:
 
     def add(self, value: object) -> None:
         """Take note of one row's id."""
-        if (name := id_text(value)) is None:
+        if (name := doc_id_text(value)) is None:
             self.blanks += 1
         else:
             self.hashes.append(_hash(name))
@@ -120,7 +123,7 @@ class Namer:
 
     def name(self, value: object) -> str | None:
         """Return the id of the next row, None for an empty cell."""
-        name = id_text(value)
+        name = doc_id_text(value)
         if name is None or _hash(name) not in self.repeated:
             return name
         self.last[name] += 1
@@ -148,6 +151,18 @@ def id_text(value: object) -> str | None:
     if isinstance(value, numbers.Real) and math.isnan(value):
         return None
     return storable(str(value)).replace("\x00", r"\x00") or None
+
+
+def doc_id_text(value: object) -> str | None:
+    """Return an id as text, None for an empty cell; one that no index holds is cut, and told apart by a hash.
+
+    >>> doc_id_text("x" * 2000)[-20:]
+    'xxx…5c0e0ea421571c30'
+    """
+    text = id_text(value)
+    if text is None or len(text) <= _LONGEST_ID:
+        return text
+    return f"{text[:_LONGEST_ID]}…{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def name_rows(

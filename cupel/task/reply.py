@@ -33,8 +33,9 @@ MAX_CHARS = 2_000_000
 
 _THOUGHTS = r"think|thinking|thought|thoughts|reasoning|analysis|reflection|scratchpad|seed:think"
 _THOUGHT = re.compile(
-    rf"(?P<open><(?:{_THOUGHTS})>|\[THINK\]|◁think▷|<\|channel\|>analysis<\|message\|>)"
-    rf"|(?P<close></(?:{_THOUGHTS})>|\[/THINK\]|◁/think▷|<\|end\|>)",
+    rf"(?P<open><(?:{_THOUGHTS})>|\[THINK\]|◁think▷|<\|channel\|>analysis<\|message\|>"
+    r"|<\|START_THINKING\|>|<\|begin_of_thought\|>)"
+    rf"|(?P<close></(?:{_THOUGHTS})>|\[/THINK\]|◁/think▷|<\|end\|>|<\|END_THINKING\|>|<\|end_of_thought\|>)",
     re.IGNORECASE,
 )
 _START = re.compile(r'\{(?=[ \t\r\n]*["}])|\[(?=[ \t\r\n]*(?:\[|\{[ \t\r\n]*["}]))')

@@ -11,7 +11,8 @@ _FORBIDDEN: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "a URL",
         re.compile(
-            r"[a-z][a-z0-9+.-]{0,30}+://|\bwww\.|(?<![\w-])[\w-]++\.(?:com|org|net|eu|io|ai|dev)\b", re.IGNORECASE
+            r"[a-z][a-z0-9+.-]{0,30}+://|\bwww\.|(?<![\w-])[\w-]++\.(?:com|org|net|eu|io|ai|dev)\b",
+            re.IGNORECASE,
         ),
     ),
     ("a code fence", re.compile(r"```|~~~")),
