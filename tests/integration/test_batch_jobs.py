@@ -103,10 +103,7 @@ async def test_models_without_a_batch_api_are_refused_before_anything_is_paid(pr
 
 POISONED = {
     "a line without measure": b'"response": {"status_code": 200, "body": "' + b"x" * 9_000_000 + b'"}}',
-    "a line of too many values": b'"response": {"status_code": 200, "body": '
-     b"["
-    + b"[]," * 600_000
-    + b"[]]}}",
+    "a line of too many values": b'"response": {"status_code": 200, "body": [' + b"[]," * 600_000 + b"[]]}}",
 }
 
 
