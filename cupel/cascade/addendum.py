@@ -23,10 +23,12 @@ MAX_QUOTED_WORDS = 24
 OVERLAP_WORDS = 6
 """A run of this many words shared with the document, outside a verified quote, is text of the document."""
 
-_QUOTED = re.compile(r'"([^"]+)"|“([^”]+)”|„([^“”]+)[“”]|«([^»]+)»|‘([^’]+)’(?!\w)|(?<!\w)\'([^\']+)\'(?!\w)')
+_QUOTED = re.compile(
+    r'"([^"]+)"|“([^“”]+)”|„([^„“”]+)[“”]|«([^«»]+)»|‘([^‘’]+)’(?!\w)|(?<!\w)\'([^\']+)\'(?!\w)'
+)
 _NUMBERING = re.compile(r"^\s*(?:\d{1,2}[.)]|[-*•])\s+")
 _NUMBER = re.compile(r"\d+(?:[.,:/]\d+)*")
-_SENTENCE_END = re.compile(r"[.!?:;]\s*[\"'”’)]*\s*$|^\s*$")
+_SENTENCE_END = re.compile(r"[.!?:;]\s*+(?:[\"'”’)]++\s*+)?$|^\s*+$")
 _TOKEN = re.compile(r"[^\W\d_][\w'’-]*")
 _BEFORE = 6
 """Characters looked at to see whether a sentence ends before a word."""

@@ -11,7 +11,7 @@ from cupel.engine import DEFAULT_TASK, Asking, current
 from cupel.errors import TaskError
 from cupel.state import RunState
 from cupel.task import TaskSpec
-from cupel.text import document_id, language_if_ready, split_windows, usable_text
+from cupel.text import document_id, language_if_ready, split_windows, storable, usable_text
 
 
 class Prepared(TypedDict):
@@ -59,7 +59,7 @@ def name_and_cut(
         windows = split_windows(text, task.window.max_chars, task.window.overlap_chars)
     return {
         "text": text,
-        "doc_id": document.get("doc_id") or document_id(text, document.get("meta")),
+        "doc_id": storable(document.get("doc_id") or "") or document_id(text, document.get("meta")),
         "task": task.name if isinstance(task, TaskSpec) else document.get("task") or DEFAULT_TASK,
         "language": language_if_ready(text) if problem is None else None,
         "windows": [list(window) for window in windows],

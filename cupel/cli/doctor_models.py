@@ -64,7 +64,9 @@ def _dotenv(project: Project, env: Mapping[str, str]) -> Iterator[Check]:
     if not path.is_file():
         return
     text = path.read_text(encoding="utf-8", errors="replace")
-    named = re.findall(r"^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*\S", text, flags=re.MULTILINE)
+    named = re.findall(
+        r"^[ \t]*+(?:export[ \t]++)?([A-Za-z_]\w*+)[ \t]*+=[ \t]*+\S", text, flags=re.MULTILINE
+    )
     unread = [name for name in dict.fromkeys(named) if name not in env]
     if unread:
         yield Check(

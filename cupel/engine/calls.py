@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cupel.engine.batch.batcher import Batcher
 
 EXPECTED_REPLY_TOKENS = 256
+_GRACE_S = 1.0
 
 
 class Calls:
@@ -183,10 +184,12 @@ class Calls:
 
 @lru_cache(maxsize=32)
 def _policy(max_retries: int, timeout_s: float, *, waits_for_circuit: bool) -> RetryPolicy:
+    # the client's own limit comes first: it knows whether a reply had begun
+    attempt_s = timeout_s + _GRACE_S
     return RetryPolicy(
         max_attempts=max_retries + 1,
-        attempt_timeout_s=timeout_s,
-        total_timeout_s=max(timeout_s * (max_retries + 1), timeout_s),
+        attempt_timeout_s=attempt_s,
+        total_timeout_s=attempt_s * (max_retries + 1),
         waits_for_circuit=waits_for_circuit,
     )
 

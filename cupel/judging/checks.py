@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from cupel.judging.findings import Finding
@@ -16,6 +17,7 @@ from cupel.text import is_grounded
 _MOST_PER_CHECK = 5
 """A record that is wrong throughout is told its first few faults, not hundreds."""
 
+_MOST_ERRORS = 100
 _SHOWN = 80
 _ADDRESSES_JUDGE = re.compile(
     r"\b(?:perfect|flawless|excellent) (?:answer|record|extraction)\b"
@@ -75,7 +77,7 @@ def _schema_faults(record: Record, schema: Mapping[str, Any]) -> Iterator[Findin
         return
     from jsonschema import Draft202012Validator
 
-    for error in Draft202012Validator(dict(schema)).iter_errors(record):
+    for error in islice(Draft202012Validator(dict(schema)).iter_errors(record), _MOST_ERRORS):
         path = "/" + "/".join(map(str, error.absolute_path))
         check = "enum" if error.validator in {"enum", "const"} else "schema"
         yield _fault(check, f"{path}: {_short(error.message)}")

@@ -5,7 +5,7 @@ Clients are recognised by the names of their exception classes and by `status_co
     transient     408 409 424 425 429 498 499 5xx, timeouts, connections, a body that is not JSON   try again
     limit         a 429 that names a day, or spent credit                                the run ends, resumable
     refused       401 402 403 404                                                        the run ends
-    bad_request   any other 4xx, a 429 larger than the limit, moderation                 this document ends
+    bad_request   any other 4xx, a 429 larger than the limit, moderation, a reply cut off by us      this document ends
 """
 
 from __future__ import annotations
@@ -43,6 +43,9 @@ _TRANSIENT_NAMES = frozenset(
         "TransportError",
     }
 )
+
+_DOCUMENTS_NAMES = frozenset({"ReplyCutOffError"})
+"""Ours: the provider answers, and would go on answering."""
 
 
 def status_of(error: BaseException) -> int | None:
@@ -90,6 +93,8 @@ def classify(error: BaseException) -> Failure | None:
     if _is_settled(error):
         return _classify_own(error)
     status = status_of(error)
+    if _is_named(error, _DOCUMENTS_NAMES):
+        return "bad_request"
     if status is None:
         return "transient" if _is_connection_failure(error) else None
     return _classify_429(text_of(error)) if status == 429 else _classify_status(status, error)
@@ -152,7 +157,11 @@ def _classify_own(error: BaseException) -> Failure | None:
 def _is_connection_failure(error: BaseException) -> bool:
     if isinstance(error, TimeoutError | ConnectionError):
         return True
-    return any(base.__name__ in _TRANSIENT_NAMES for base in type(error).__mro__)
+    return _is_named(error, _TRANSIENT_NAMES)
+
+
+def _is_named(error: BaseException, names: frozenset[str]) -> bool:
+    return any(base.__name__ in names for base in type(error).__mro__)
 
 
 def _is_moderation(error: BaseException) -> bool:

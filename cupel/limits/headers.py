@@ -25,7 +25,7 @@ DAY_S = 86_400.0
 
 _UNITS: tuple[Unit, ...] = ("requests", "tokens")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": MINUTE_S, "h": HOUR_S, "d": DAY_S}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_DURATION = re.compile(r"(?<!\d)(\d++(?:\.\d++)?)(ms|s|m|h|d)")
 _PER = re.compile(r"\b(requests?|tokens?)\s+per\s+(min|hour|day)", re.IGNORECASE)
 _AGAIN = re.compile(
     r"(?:try again|retry) in\s+([\d.]+(?:ms|s|m|h|d)(?:[\d.]+(?:ms|s|m|h|d))*)", re.IGNORECASE

@@ -6,7 +6,7 @@ from cupel._late import late
 from cupel.models.capabilities import capabilities
 from cupel.models.completion import Completion, complete, open_connection
 from cupel.models.endpoints import SITES
-from cupel.models.errors import ProviderCallError
+from cupel.models.errors import ProviderCallError, ReplyCutOffError
 from cupel.models.factory import aclose_models, attach_model, detach_model
 from cupel.models.families import eligible, family, same_family
 from cupel.models.ids import ModelId

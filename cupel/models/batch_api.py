@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Mapping
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +20,7 @@ import aiohttp
 from cupel.models.connections import proxy_for, session_of_this_loop
 from cupel.models.endpoints import endpoint
 from cupel.models.errors import ProviderCallError, ProviderConnectionError, ProviderTimeoutError
+from cupel.models.http import MAX_REPLY_BYTES, has_too_many_parts, read_whole
 from cupel.models.ids import ModelId
 
 BATCH_PROVIDERS = ("openai", "groq")
@@ -32,6 +35,12 @@ ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
 _ACCEPTED_FROM, _REFUSED_FROM = 200, 300
 _PAGE, _PAGES = 100, 20
 _TRANSFER_S = 600.0
+
+CUT_OFF = "cut_off"
+"""In a line of results that was longer than any reply may be."""
+
+_CUSTOM_ID = re.compile(rb'"custom_id"[ \t]{0,9}:[ \t]{0,9}"([^"\\]{1,200})"')
+_HEAD = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,16 +68,16 @@ class BatchState:
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> BatchState:
         """From the provider's object."""
-        errors = (data.get("errors") or {}).get("data") or []
+        errors = _list(_dict(data.get("errors")).get("data"))
         problem = "; ".join(str(error.get("message") or error) for error in errors if isinstance(error, dict))
         return cls(
             batch_id=str(data.get("id") or ""),
             status=str(data.get("status") or ""),
             input_file_id=str(data.get("input_file_id") or ""),
-            output_file_id=data.get("output_file_id") or None,
-            error_file_id=data.get("error_file_id") or None,
+            output_file_id=str(data.get("output_file_id") or "") or None,
+            error_file_id=str(data.get("error_file_id") or "") or None,
             problem=problem,
-            job=str((data.get("metadata") or {}).get("cupel_job") or ""),
+            job=str(_dict(data.get("metadata")).get("cupel_job") or ""),
         )
 
 
@@ -89,7 +98,10 @@ class BatchApi:
         form = aiohttp.FormData()
         form.add_field("purpose", "batch")
         form.add_field("file", lines.encode(), filename=f"{name}.jsonl", content_type="application/jsonl")
-        return str((await self._json("POST", "/files", data=form))["id"])
+        answer = await self._json("POST", "/files", data=form)
+        if not answer.get("id"):
+            raise ProviderConnectionError("/files: the answer names no file", model=self._model)
+        return str(answer["id"])
 
     async def create(self, file_id: str, job: str) -> BatchState:
         """Start the job on an uploaded file; from here on it costs."""
@@ -106,7 +118,7 @@ class BatchApi:
         after = ""
         for _ in range(_PAGES):
             page = await self._json("GET", f"/batches?limit={_PAGE}{after}")
-            states = [BatchState.of(each) for each in page.get("data") or []]
+            states = [BatchState.of(each) for each in _list(page.get("data")) if isinstance(each, dict)]
             for state in states:
                 if state.job == job or state.input_file_id == file_id:
                     return state
@@ -119,22 +131,28 @@ class BatchApi:
         """How far a job is."""
         return BatchState.of(await self._json("GET", f"/batches/{batch_id}"))
 
-    async def lines(self, file_id: str) -> list[dict[str, Any]]:
-        """The results in a file; what is no JSON object is left out."""
-        content = await self._ask("GET", f"/files/{file_id}/content")
-        return [line async for line in _objects(content)]
+    async def lines(self, file_id: str) -> AsyncGenerator[dict[str, Any]]:
+        """The results in a file as they come; what is no JSON object is left out.
+
+        Of a line longer than any reply there is only whose it is: `custom_id` and `CUT_OFF`.
+        """
+        async with self._asked("GET", f"/files/{file_id}/content") as response:
+            async for line in _lines(response):
+                is_readable = len(line) <= MAX_REPLY_BYTES and not has_too_many_parts(line)
+                data = _object(line) if is_readable else _cut_line(line)
+                if data is not None:
+                    yield data
 
     async def _json(self, method: str, path: str, **sent: Any) -> dict[str, Any]:
-        content = await self._ask(method, path, **sent)
-        try:
-            data = json.loads(content)
-        except ValueError:
-            data = None
-        if not isinstance(data, dict):
+        async with self._asked(method, path, **sent) as response:
+            data = _object(await read_whole(response, self._model))
+        if data is None:
             raise ProviderConnectionError(f"{path}: the answer is no JSON object", model=self._model)
         return data
 
-    async def _ask(self, method: str, path: str, **sent: Any) -> bytes:
+    @asynccontextmanager
+    async def _asked(self, method: str, path: str, **sent: Any) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The answer to a request, its body still to be read within the time of a transfer."""
         session = await session_of_this_loop()
         url = self._where.url + path
         headers = {"authorization": f"Bearer {self._where.key}"}
@@ -143,7 +161,14 @@ class BatchApi:
                 asyncio.timeout(_TRANSFER_S),
                 session.request(method, url, headers=headers, proxy=proxy_for(url), **sent) as response,
             ):
-                content = await response.read()
+                if not _ACCEPTED_FROM <= response.status < _REFUSED_FROM:
+                    raise ProviderCallError(
+                        f"{path}: {_message_of(await read_whole(response, self._model))}",
+                        model=self._model,
+                        status=response.status,
+                        headers={name.lower(): value for name, value in response.headers.items()},
+                    )
+                yield response
         except TimeoutError as error:
             raise ProviderTimeoutError(
                 f"{path}: no answer within {_TRANSFER_S:g} s", model=self._model
@@ -152,31 +177,45 @@ class BatchApi:
             raise ProviderConnectionError(
                 f"connection to {url} failed: {error}", model=self._model
             ) from error
-        if _ACCEPTED_FROM <= response.status < _REFUSED_FROM:
-            return content
-        raise ProviderCallError(
-            f"{path}: {_message_of(content)}",
-            model=self._model,
-            status=response.status,
-            headers={name.lower(): value for name, value in response.headers.items()},
-        )
 
 
-async def _objects(content: bytes) -> AsyncIterator[dict[str, Any]]:
-    """The objects of a JSONL file, the event loop let in now and then."""
-    for number, line in enumerate(content.splitlines()):
-        if number % 500 == 0:
-            await asyncio.sleep(0)
-        try:
-            data = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(data, dict):
-            yield data
+async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """The lines of a file as it comes; of one longer than any reply, a little more than that."""
+    line = bytearray()
+    async for part in response.content.iter_any():
+        first, *others = part.split(b"\n")
+        for ended in [first, *others[:-1]] if others else []:
+            yield bytes(line) + ended
+            line.clear()
+        if len(line) <= MAX_REPLY_BYTES:  # the rest of a longer one is passed over
+            line += others[-1] if others else first
+    if line:
+        yield bytes(line)
+
+
+def _object(content: bytes) -> dict[str, Any] | None:
+    try:
+        data = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def _cut_line(line: bytes) -> dict[str, Any] | None:
+    """Whose reply a line is that was cut off, where it says so before the reply, as both providers do."""
+    named = _CUSTOM_ID.search(line, 0, _HEAD)
+    return {"custom_id": named[1].decode("utf-8", "replace"), CUT_OFF: True} if named else None
 
 
 def _message_of(content: bytes) -> str:
-    try:
-        return str(json.loads(content)["error"]["message"])
-    except (ValueError, KeyError, TypeError):
-        return content.decode("utf-8", "replace")[:300] or "no message"
+    error = (_object(content) or {}).get("error")
+    said = error.get("message") if isinstance(error, dict) else error
+    return str(said or content.decode("utf-8", "replace")[:300] or "no message")
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

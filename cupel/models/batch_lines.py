@@ -7,11 +7,11 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cupel.models.batch_api import BATCH_PROVIDERS
+from cupel.models.batch_api import BATCH_PROVIDERS, CUT_OFF
 from cupel.models.capabilities import capabilities
 from cupel.models.completion import Completion, Message, completion_of, response_format
 from cupel.models.endpoints import endpoint
-from cupel.models.errors import ProviderCallError
+from cupel.models.errors import ProviderCallError, ReplyCutOffError
 from cupel.models.factory import is_attached
 from cupel.models.ids import ModelId
 from cupel.models.settings import CallSettings
@@ -83,10 +83,14 @@ def result_of(
         latency_s: From the submission to the download.
 
     Raises:
+        ReplyCutOffError: The line was longer than any reply may be.
         ProviderCallError: The line holds an error; 503 where it says no status, as for an expired job.
     """
+    from cupel.models.http import TOO_LARGE
     from cupel.models.replies import Reply, to_message
 
+    if line.get(CUT_OFF):
+        raise ReplyCutOffError(TOO_LARGE, model=model)
     response = line.get("response")
     if not isinstance(response, dict) or line.get("error"):
         error = line.get("error")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cupel.models.capabilities import capabilities
+from cupel.models.errors import ReplyCutOffError
 from cupel.models.factory import find_model, open_model
 from cupel.models.prices import estimate_tokens, reported_tokens
 from cupel.models.settings import DEFAULT_SETTINGS, CallSettings
@@ -153,7 +154,10 @@ def completion_of(
 
 
 def _arguments(args: Any) -> str:
-    return args if isinstance(args, str) else json.dumps(args, ensure_ascii=False)
+    try:
+        return args if isinstance(args, str) else json.dumps(args, ensure_ascii=False)
+    except RecursionError:
+        raise ReplyCutOffError("the reply nests deeper than can be read") from None
 
 
 def _logprobs(shown: Any) -> list[float] | None:

@@ -3,9 +3,11 @@
     ModelError
     └── ProviderCallError             the provider answered with an error       (`status_code`, `headers`)
         ├── ProviderTimeoutError      no answer in time                         (also a TimeoutError)
-        └── ProviderConnectionError   no connection, or no readable answer      (also a ConnectionError)
+        ├── ProviderConnectionError   no connection, or no readable answer      (also a ConnectionError)
+        └── ReplyCutOffError          more than any reply has, cut off by us    (this document's problem)
 
-Whether to ask again is decided elsewhere, from `status_code`, `headers` and the two built-in classes.
+Whether to ask again is decided elsewhere, from `status_code`, `headers`, the two built-in
+classes and the name of the last.
 """
 
 from __future__ import annotations
@@ -50,3 +52,7 @@ class ProviderTimeoutError(ProviderCallError, TimeoutError):
 
 class ProviderConnectionError(ProviderCallError, ConnectionError):
     """The connection failed, or broke before a readable answer was complete."""
+
+
+class ReplyCutOffError(ProviderCallError):
+    """A reply that was too large, or still coming when its time was up. Asking again would be paid again."""

@@ -19,12 +19,20 @@ import orjson
 from cupel.models.capabilities import Capabilities
 from cupel.models.connections import AGENT, CONNECT_S, proxy_for, session_of_this_loop, tls
 from cupel.models.endpoints import Endpoint
-from cupel.models.errors import ProviderCallError, ProviderConnectionError, ProviderTimeoutError
-from cupel.models.replies import Reply, keep_headers
+from cupel.models.errors import ProviderConnectionError, ProviderTimeoutError, ReplyCutOffError
+from cupel.models.replies import OK, Reply, keep_headers
 from cupel.models.settings import CallSettings
 
 MAX_REPLY_BYTES = 8_000_000
 """Of a reply as it is read, unpacked; a hundred times what the longest record takes."""
+
+MAX_REPLY_PARTS = 1_000_000
+"""Values of a reply's JSON: as objects of Python, a few bytes of it take a hundred times the memory."""
+
+TOO_LARGE = f"the reply is larger than {MAX_REPLY_BYTES / 1e6:g} MB and was cut off"
+TOO_MANY = f"the reply has more than {MAX_REPLY_PARTS:,} values and was not read"
+
+_ERRORS_FROM = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +89,11 @@ class Line:
         Raises:
             ProviderTimeoutError: No answer in time.
             ProviderConnectionError: No connection, or one that broke.
+            ReplyCutOffError: An answer that is larger than any, or does not end in time.
         """
         headers = {**self.headers, **more_headers} if more_headers else self.headers
         session = await session_of_this_loop()
+        answered = False
         try:
             async with (
                 asyncio.timeout(self.terms.settings.timeout_s),
@@ -91,9 +101,16 @@ class Line:
                     self.url, data=body, headers=headers, proxy=self.proxy, timeout=self.timeout
                 ) as response,
             ):
-                content = await _read(response, self.terms.model_id)
+                answered = response.status == OK
+                content = await read_whole(response, self.terms.model_id)
                 return Reply(response.status, keep_headers(response.raw_headers), content)
         except TimeoutError as error:
+            if answered:
+                raise ReplyCutOffError(
+                    f"the reply was still coming after {self.terms.settings.timeout_s:g} s and was cut off; "
+                    "raise --timeout-s if the model is only slow",
+                    model=self.terms.model_id,
+                ) from error
             raise ProviderTimeoutError(
                 f"no answer within {self.terms.settings.timeout_s:g} s", model=self.terms.model_id
             ) from error
@@ -104,24 +121,37 @@ class Line:
             ) from error
 
 
-async def _read(response: aiohttp.ClientResponse, model: str) -> bytes:
+async def read_whole(response: aiohttp.ClientResponse, model: str) -> bytes:
     """A reply to its end, or to the size no reply has: an endless one would take all memory, packed or not.
 
+    Of an error the beginning is enough.
+
     Raises:
-        ProviderCallError: It is larger; that is this document's problem.
+        ReplyCutOffError: A good one is larger; that is this document's problem.
     """
     parts: list[bytes] = []
     size = 0
+    # aiohttp unpacks a few hundred kilobytes at a time, however much a packed part would come to
     async for part in response.content.iter_any():
+        parts.append(part)
         size += len(part)
         if size > MAX_REPLY_BYTES:
-            raise ProviderCallError(
-                f"the reply is larger than {MAX_REPLY_BYTES / 1e6:g} MB and was cut off",
-                model=model,
-                status=413,
-            )
-        parts.append(part)
-    return b"".join(parts)
+            if response.status < _ERRORS_FROM:
+                raise ReplyCutOffError(TOO_LARGE, model=model)
+            break
+    content = b"".join(parts)
+    if has_too_many_parts(content):
+        raise ReplyCutOffError(TOO_MANY, model=model)
+    return content
+
+
+def has_too_many_parts(content: bytes) -> bool:
+    """Whether it may have more values than can be read; commas and brackets in texts count too.
+
+    >>> has_too_many_parts(b"[" + b"[]," * 600_000 + b"[]]"), has_too_many_parts(b" " * 8_000_000)
+    (True, False)
+    """
+    return len(content) > MAX_REPLY_PARTS and sum(map(content.count, (b",", b"[", b"{"))) > MAX_REPLY_PARTS
 
 
 def encode(body: Mapping[str, Any]) -> bytes:

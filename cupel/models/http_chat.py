@@ -111,7 +111,7 @@ class HttpChat(BaseChatModel):
 
     def _result(self, reply: Reply) -> ChatResult:
         """A plainly good answer as LangChain reads it; any other is a poor one, or an error of ours."""
-        answer = parse(reply) if reply.status == OK else None
+        answer = parse(reply.content) if reply.status == OK else None
         if isinstance(answer, dict):
             try:
                 result = self._read(answer)
@@ -125,7 +125,7 @@ class HttpChat(BaseChatModel):
                 }
                 good.usage_metadata = usage_of(answer.get("usage"))
                 return result
-        message = to_message(reply, model=self._terms.model_id, key=self._terms.where.key)
+        message = to_message(reply, model=self._terms.model_id, key=self._terms.where.key, answer=answer)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _generate(

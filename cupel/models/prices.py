@@ -80,13 +80,17 @@ def estimate_tokens(text: str, *, json: bool = False) -> int:
     return math.ceil(len(text.encode("utf-8", "replace")) / (2.8 if json else 4))
 
 
+MAX_TOKENS = 1_000_000_000
+"""More in one call is a mistake, and more than a column holds."""
+
+
 def reported_tokens(value: Any) -> int:
     """A number of tokens as a provider reported it; 0 for what is no such number."""
     try:
         tokens = float(value)
     except (TypeError, ValueError, OverflowError):
         return 0
-    return int(tokens) if math.isfinite(tokens) and tokens > 0 and not isinstance(value, bool) else 0
+    return int(tokens) if 0 < tokens <= MAX_TOKENS and not isinstance(value, bool) else 0
 
 
 @functools.lru_cache(maxsize=256)

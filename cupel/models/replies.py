@@ -12,7 +12,7 @@ import orjson
 from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import UsageMetadata
 
-from cupel.models.errors import ProviderCallError, ProviderConnectionError
+from cupel.models.errors import ProviderCallError, ProviderConnectionError, ReplyCutOffError
 from cupel.models.prices import reported_tokens
 
 OK = 200
@@ -21,6 +21,34 @@ HELD_BACK = frozenset({"json_validate_failed", "tool_use_failed", "output_parse_
 """Groq's codes for a reply it would not pass on; `failed_generation` may hold it. They pass by themselves."""
 
 _THOUGHTS = frozenset({"thinking", "reasoning", "redacted_thinking"})
+_BLANK = b" \t\r\n\xef\xbb\xbf"
+_EVENTS = (b"data:", b"event:", b":")
+_SHOWN = 100_000
+_DIGITS = 300
+_TOO_DEEP = "the reply nests deeper than can be read"
+_LONGEST_WORD = 32
+_MAX_USD = 1_000_000.0
+_SAID = ("delta", "message")
+_ENDS = {
+    **dict.fromkeys(("max_tokens", "max_output_tokens", "model_length", "token_limit"), "length"),
+    **dict.fromkeys(
+        (
+            "safety",
+            "recitation",
+            "blocklist",
+            "prohibited_content",
+            "spii",
+            "sensitive",
+            "guardrail_intervened",
+        ),
+        "content_filter",
+    ),
+}
+"""Words of Gemini, Anthropic, Mistral, Bedrock and Zhipu, as gateways pass them on, and ours for them."""
+
+_BROKEN_OFF = frozenset({"insufficient_system_resource", "error", "abort", "malfunction", "network_error"})
+"""Words of DeepSeek, OpenRouter, vLLM and Zhipu for a reply that is not the model's fault: it passes by itself."""
+
 _NOTHING: dict[str, Any] = {"finish_reason": "no_choices"}
 
 
@@ -48,46 +76,100 @@ def keep_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     }
 
 
-def parse(reply: Reply) -> Any:
-    """The JSON of an answer; None for what is none.
+def parse(content: bytes) -> Any:
+    r"""The JSON of an answer; None for what is none.
 
-    >>> parse(Reply(200, {}, b'{"logprob": -Infinity}'))
+    >>> parse(b'{"logprob": -Infinity}')
     {'logprob': -inf}
+    >>> parse(b'data: {"choices": [{"delta": {"content": "Hel"}}]}\n\ndata: {"choices": [{"delta": {"content": "lo"}}]}')
+    {'choices': [{'finish_reason': 'length', 'message': {'content': 'Hello'}}]}
     """
     try:
-        return orjson.loads(reply.content)
+        return orjson.loads(content)
     except ValueError:
         pass
-    try:  # some servers write infinities, which are no JSON but mean something
-        return json.loads(reply.content)
+    # some servers write infinities, which are no JSON but mean something, or another encoding than UTF-8
+    data = _loads(content)
+    if data is not None:
+        return data
+    if content.lstrip(_BLANK).startswith(_EVENTS):
+        return _joined(content)
+    return _loads(content.decode("utf-8", "replace"))
+
+
+def _joined(content: bytes) -> Any:
+    """A completion that was streamed though nobody asked for it: its pieces put together; None for what is none."""
+    whole: dict[str, Any] = {}
+    choice: dict[str, Any] = {}
+    texts: dict[str, list[str]] = {}
+    ended = "length"  # until it says that it is done
+    for line in content.decode("utf-8", "replace").split("\n"):
+        name, _, data = line.partition(":")
+        if name.strip("\ufeff") != "data":
+            continue
+        piece = _loads(data)
+        if not isinstance(piece, dict):
+            ended = "stop" if data.strip() == "[DONE]" else ended
+            continue
+        first = next((one for one in _list(piece.get("choices")) if isinstance(one, dict)), {})
+        whole |= {name: value for name, value in piece.items() if value is not None and name != "choices"}
+        choice |= {name: value for name, value in first.items() if value is not None and name not in _SAID}
+        said = _dict(first.get("delta")) or _dict(first.get("message"))
+        for name in ("content", "reasoning", "reasoning_content", "refusal"):
+            texts.setdefault(name, []).append(_text(said.get(name)))
+        texts.setdefault("arguments", []).extend(map(_tool_text, _list(said.get("tool_calls"))))
+    if not texts:
+        return None
+    message: dict[str, Any] = {name: "".join(parts) for name, parts in texts.items() if any(parts)}
+    if arguments := message.pop("arguments", ""):
+        message["tool_calls"] = [{"function": {"arguments": arguments}}]
+    return {**whole, "choices": [{"finish_reason": ended, **choice, "message": message}]}
+
+
+def _loads(text: str | bytes) -> Any:
+    try:
+        return json.loads(text, parse_int=_number)
     except (ValueError, RecursionError):
         return None
 
 
-def to_message(reply: Reply, *, model: str, key: str = "") -> AIMessage:
+def _number(digits: str) -> float:
+    """An integer; one that Python would not read is as good as infinite."""
+    return int(digits) if len(digits) <= _DIGITS else math.inf
+
+
+def to_message(reply: Reply, *, model: str, key: str = "", answer: Any = None) -> AIMessage:
     """Read an answer, good or poor; `response_metadata` has `finish_reason`, `headers` and the rest.
 
     Args:
         reply: The HTTP answer.
+        answer: Its JSON where it was read already.
         model: Named in errors.
         key: The API key, taken out of what the provider says.
 
     Raises:
         ProviderCallError: The provider sent an error, if need be behind status 200.
         ProviderConnectionError: Status 200, but no JSON object.
+        ReplyCutOffError: Status 200, but nested beyond reading.
     """
-    data = _object(reply, model)
+    try:
+        return _message(reply, answer if isinstance(answer, dict) else _object(reply, model), model, key)
+    except RecursionError:  # wherever in it that stands
+        raise ReplyCutOffError(_TOO_DEEP, model=model) from None
+
+
+def _message(reply: Reply, data: dict[str, Any], model: str, key: str) -> AIMessage:
     if reply.status != OK or data.get("error"):
         return _read_error(reply, data, model, key)
-    choices = data.get("choices")
-    choice = (
-        choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else _NOTHING
-    )
+    choice = _choice(data)
     if choice.get("error"):
         return _read_error(reply, choice, model, key)
-    message = _dict(choice.get("message"))
+    message = _dict(choice.get("message")) or _dict(choice.get("delta")) or {"content": choice.get("text")}
+    ended = str(choice.get("finish_reason") or choice.get("done_reason") or "")
+    if ended.lower() in _BROKEN_OFF:
+        raise ProviderCallError(f"the model broke off: {ended}", model=model, status=503)
     details: dict[str, Any] = {
-        "finish_reason": str(choice.get("finish_reason") or ""),
+        "finish_reason": _ENDS.get(ended.lower(), ended[:_LONGEST_WORD]),
         "model_name": str(data.get("model") or ""),
         "headers": reply.headers,
         "cost_usd": billed_usd(data.get("usage")),
@@ -103,12 +185,24 @@ def to_message(reply: Reply, *, model: str, key: str = "") -> AIMessage:
     )
 
 
+def _choice(data: dict[str, Any]) -> dict[str, Any]:
+    """The first choice; Ollama's own API has what is in it at the top."""
+    first = next(iter(_list(data.get("choices"))), None)
+    if isinstance(first, dict):
+        return first
+    return data if isinstance(data.get("message"), dict) else _NOTHING
+
+
 def _object(reply: Reply, model: str) -> dict[str, Any]:
-    data = parse(reply)
+    data = parse(reply.content)
+    if isinstance(data, list) and len(data) == 1 and _dict(data[0]).get("error"):
+        data = data[0]  # so Gemini sends its errors
     if isinstance(data, dict):
         return data
-    text = reply.content.decode("utf-8", "replace").strip()
+    text = reply.content[:_SHOWN].decode("utf-8", "replace").strip()
     if reply.status == OK:
+        if _nests_too_deep(reply.content):
+            raise ReplyCutOffError(_TOO_DEEP, model=model)
         raise ProviderConnectionError(
             f"answered with something that is no JSON object: {text[:200]!r}",
             model=model,
@@ -117,9 +211,19 @@ def _object(reply: Reply, model: str) -> dict[str, Any]:
     return {"error": {"message": text or "no message"}}
 
 
+def _nests_too_deep(content: bytes) -> bool:
+    try:
+        json.loads(content)
+    except RecursionError:
+        return True
+    except ValueError:
+        pass
+    return False
+
+
 def _read_error(reply: Reply, data: dict[str, Any], model: str, key: str) -> AIMessage:
     """The text Groq held back because it is not valid JSON; any other error is raised."""
-    error = data.get("error")
+    error = data.get("error") or data.get("message") or data.get("detail")
     fields = error if isinstance(error, dict) else {"message": error or data}
     code, held_back = str(fields.get("code") or ""), _text(fields.get("failed_generation"))
     if code == "json_validate_failed" or (code in HELD_BACK and "{" in held_back):
@@ -174,11 +278,7 @@ def _tool_text(call: Any) -> str:
 
 def _arguments(held_back: str) -> str:
     """The record inside a tool call that was written as text, or the text itself."""
-    try:
-        call = json.loads(held_back)
-    except (ValueError, RecursionError):
-        return held_back
-    given = _dict(call).get("arguments")
+    given = _dict(_loads(held_back)).get("arguments")
     return (
         given
         if isinstance(given, str)
@@ -193,10 +293,13 @@ def _list(value: Any) -> list[Any]:
 
 
 def _text(content: Any) -> str:
-    """The content as text; some servers send it in parts, and thoughts are parts of their own."""
+    """The content as text; some servers send it in parts, and thoughts are parts of their own, or a record as it is."""
     if isinstance(content, list):
-        parts = [part for part in content if isinstance(part, dict)]
-        return "".join(str(part.get("text") or "") for part in parts if part.get("type") not in _THOUGHTS)
+        return "".join(_text(part) for part in content if not isinstance(part, list))
+    if isinstance(content, dict):
+        is_part = "type" in content or content.keys() == {"text"}
+        said = "" if content.get("type") in _THOUGHTS else content.get("text")
+        return (said if isinstance(said, str) else "") if is_part else json.dumps(content, ensure_ascii=False)
     return content if isinstance(content, str) else ""
 
 
@@ -214,7 +317,7 @@ def billed_usd(usage: Any) -> float | None:
     if not all(isinstance(amount, int | float) and not isinstance(amount, bool) for amount in amounts):
         return None
     usd = float(sum(map(float, amounts)))
-    return usd if math.isfinite(usd) and usd >= 0 else None
+    return usd if 0 <= usd <= _MAX_USD else None
 
 
 def usage_of(usage: Any) -> UsageMetadata | None:

@@ -131,6 +131,10 @@ class BatchLog:
 
         await self._log.transact(work)
 
+    async def give_up(self, keys: Sequence[str]) -> None:
+        """Commit that these were answered with what nobody can read: what was set aside for them stays spent."""
+        await self._log.transact(lambda connection: _change(connection, keys, state="live", job_id=None))
+
     async def forget_unsent(self, run_id: str) -> None:
         """Free the money of requests that were never sent: their documents park them anew."""
         table = tables.batch_requests

@@ -12,10 +12,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from cupel.tables.cells import storable
 from cupel.tables.formats import Layout
 
 _FEW = 20_000
 """Ids that are compared before numpy, which finds the repeated ones in less memory, would be imported."""
+
+_LONGEST_ID = 400
+"""Characters: PostgreSQL indexes no text of more than 2,700 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ class Ids:
 
     def add(self, value: object) -> None:
         """Take note of one row's id."""
-        if (name := id_text(value)) is None:
+        if (name := doc_id_text(value)) is None:
             self.blanks += 1
         else:
             self.hashes.append(_hash(name))
@@ -119,7 +123,7 @@ class Namer:
 
     def name(self, value: object) -> str | None:
         """Return the id of the next row, None for an empty cell."""
-        name = id_text(value)
+        name = doc_id_text(value)
         if name is None or _hash(name) not in self.repeated:
             return name
         self.last[name] += 1
@@ -135,16 +139,30 @@ class Namer:
 
 
 def id_text(value: object) -> str | None:
-    """Return an id or input as text, None for an empty cell.
+    r"""Return an id or input as text, what no database holds escaped; None for an empty cell.
 
     >>> id_text(17), id_text(float("nan")), id_text("")
     ('17', None, None)
+    >>> print(id_text("half \ud83d, a NUL \x00"))
+    half \ud83d, a NUL \x00
     """
     if value is None or type(value).__name__ in {"NAType", "NaTType"}:
         return None
     if isinstance(value, numbers.Real) and math.isnan(value):
         return None
-    return str(value) or None
+    return storable(str(value)).replace("\x00", r"\x00") or None
+
+
+def doc_id_text(value: object) -> str | None:
+    """Return an id as text, None for an empty cell; one that no index holds is cut, and told apart by a hash.
+
+    >>> doc_id_text("x" * 2000)[-20:]
+    'xxx…5c0e0ea421571c30'
+    """
+    text = id_text(value)
+    if text is None or len(text) <= _LONGEST_ID:
+        return text
+    return f"{text[:_LONGEST_ID]}…{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def name_rows(

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from cupel._memo import Kept
@@ -22,6 +23,9 @@ from cupel.task.spec import RecordCheck
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+_MOST_ERRORS = 100
+"""Of a value, to choose the one that is told from: a long reply may have a hundred thousand."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ def _problem(value: Any, validator: Any) -> str | None:
 
     if validator.is_valid(value):
         return None
-    error = best_match(validator.iter_errors(value))
+    error = best_match(islice(validator.iter_errors(value), _MOST_ERRORS))
     where = "/".join(map(str, error.absolute_path)) or "top level"
     return f"does not fit the schema at {where}: {error.message[:300]}"
 

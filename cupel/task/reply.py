@@ -4,7 +4,7 @@ Models say more than they are asked: thoughts, prose with braces in it, a fence,
 JSON value that fits the schema and starts outside any other one. Two different ones that fit are a problem, not a choice.
 
 Strings may hold raw line breaks and tabs, and backslashes that were not doubled (`\alpha`, `C:\Users`). All else is
-JSON or a problem that names its place: a key with two values, NaN, a number no float can hold, half an emoji.
+JSON or a problem that names its place: a key with two values, NaN, a number no float can hold, half an emoji, NUL.
 Reading takes time linear in the reply's length, whatever it holds: every step goes on from where the last one ended.
 """
 
@@ -25,23 +25,35 @@ MAX_DEPTH = 100
 MAX_DIGITS = 300
 """Digits of a number: as many as a float has before it overflows."""
 
+MAX_VALUES = 1_000
+"""JSON values outside each other that are looked at."""
+
+MAX_CHARS = 2_000_000
+"""Of a reply: hundreds of times what the longest record takes, and read within a second."""
+
 _THOUGHTS = r"think|thinking|thought|thoughts|reasoning|analysis|reflection|scratchpad|seed:think"
 _THOUGHT = re.compile(
-    rf"(?P<open><(?:{_THOUGHTS})>|\[THINK\]|◁think▷|<\|channel\|>analysis<\|message\|>)"
-    rf"|(?P<close></(?:{_THOUGHTS})>|\[/THINK\]|◁/think▷|<\|end\|>)",
+    rf"(?P<open><(?:{_THOUGHTS})>|\[THINK\]|◁think▷|<\|channel\|>analysis<\|message\|>"
+    r"|<\|START_THINKING\|>|<\|begin_of_thought\|>)"
+    rf"|(?P<close></(?:{_THOUGHTS})>|\[/THINK\]|◁/think▷|<\|end\|>|<\|END_THINKING\|>|<\|end_of_thought\|>)",
     re.IGNORECASE,
 )
 _START = re.compile(r'\{(?=[ \t\r\n]*["}])|\[(?=[ \t\r\n]*(?:\[|\{[ \t\r\n]*["}]))')
 """A brace or bracket that may begin a value; the {x} of a template and the [1] of a note go by."""
 
 _BLANK = re.compile(r"[ \t\r\n]*")
+_BLANKS = frozenset(" \t\r\n")
 _BRACKET = re.compile(r'["{}\[\]]')
 _PLAIN = re.compile(r'[^"\\]*')
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
-_HALF = re.compile(r"[\ud800-\udfff]")
+_UNREADABLE = re.compile("[\x00\ud800-\udfff\ufffd]")
+"""NUL, half characters, and what stands for either where bytes were read or stored."""
+
+_UNREADABLE_NAMES = {"\x00": "a NUL", "\ufffd": "�, which stands for a character that was lost"}
 _PAIR = re.compile(r"[\ud800-\udbff][\udc00-\udfff]")
 _HEX = re.compile(r"[0-9a-fA-F]{4}")
-_HALF_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
+_ESCAPED_UNREADABLE = re.compile(r"\\u(?:[dD][89a-fA-F]|0000|[fF]{3}[dD])")
+_CONTROL_ESCAPE = re.compile(r"\\[bf]|\\[tr][A-Za-z]")
 _ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _CONSTANTS = {"true": True, "false": False, "null": None}
 
@@ -86,9 +98,14 @@ def read_record(text: str, problem_of: Callable[[Any], str | None], *, document:
     """
     if not text.strip():
         return Reading(None, "the reply is empty")
+    if len(text) > MAX_CHARS:
+        return Reading(
+            None, f"the reply has {len(text):,} characters, more than the {MAX_CHARS:,} that are read"
+        )
     whole = _whole(text)
-    if isinstance(whole, dict) and problem_of(whole) is None:
-        return Reading(whole, None)
+    if isinstance(whole, dict):
+        problem = problem_of(whole)
+        return Reading(whole if problem is None else None, problem)
     problems: list[str] = []
     for said in _without_thoughts(text):
         if said is None:
@@ -103,7 +120,7 @@ def read_record(text: str, problem_of: Callable[[Any], str | None], *, document:
 
 def _whole(text: str) -> Any:
     """The reply as plain JSON without anything odd, as most are; None for every other."""
-    if _HALF_ESCAPED.search(text) or _HALF.search(text) or _has_control_escape(text):
+    if _ESCAPED_UNREADABLE.search(text) or _is_unreadable(text) or _has_control_escape(text):
         return None
     try:
         return json.loads(
@@ -113,9 +130,13 @@ def _whole(text: str) -> Any:
         return None
 
 
+def _is_unreadable(text: str) -> bool:
+    return not (text.isascii() and "\x00" not in text) and _UNREADABLE.search(text) is not None
+
+
 def _has_control_escape(text: str) -> bool:
     r"""Whether `\b`, `\f` or a `\t` or `\r` before a letter may be a backslash that was not doubled."""
-    return re.search(r"\\[bf]|\\[tr][A-Za-z]", text) is not None
+    return _CONTROL_ESCAPE.search(text) is not None
 
 
 def _refuse(name: str) -> Any:
@@ -146,7 +167,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _same(one: Any, other: Any) -> bool:
     """Equal as JSON: 1 is not true."""
-    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_same(value, other[key]) for key, value in one.items())
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other)
 
 
 def _without_thoughts(text: str) -> Iterator[str | None]:
@@ -155,27 +182,31 @@ def _without_thoughts(text: str) -> Iterator[str | None]:
     With a closing tag alone everything before it was thought. Thoughts may speak of the tag, and a record may quote it:
     what follows the last one is looked at first, then what follows the first.
     """
-    marks = list(_THOUGHT.finditer(text))
-    if not marks:
+    first = last = first_end = last_end = None
+    for mark in _THOUGHT.finditer(text):
+        first, last = first or mark, mark
+        if mark["close"]:
+            first_end, last_end = first_end or mark, mark
+    if first is None:
         yield text
         return
-    closes = [mark for mark in marks if mark["close"]]
-    last_open = next((mark for mark in reversed(marks) if mark["open"]), None)
-    before = text[: marks[0].start()] if marks[0]["open"] else ""
-    if last_open is not None and not (closes and closes[-1].start() > last_open.start()):
+    if last_end is None or last_end is not last:
         # the record may stand before a thought that never ended, and is not taken: the model was not done with it
         yield None
         return
-    yield before + " " + text[closes[-1].end() :]
-    if closes[0].end() != closes[-1].end():
-        yield before + " " + text[closes[0].end() :]
+    before = text[: first.start()] if first["open"] else ""
+    yield before + " " + text[last_end.end() :]
+    if first_end is not None and first_end is not last_end:
+        yield before + " " + text[first_end.end() :]
 
 
 def _read(text: str, problem_of: Callable[[Any], str | None], document: str) -> Reading:
-    fitting: list[Any] = []
+    fitting: dict[str, Any] = {}
     problems: list[str] = []
     broken = ""
-    for value in _values(text, document):
+    for count, value in enumerate(_values(text, document)):
+        if count >= MAX_VALUES:
+            return Reading(None, f"the reply holds more than {MAX_VALUES:,} JSON values; give one")
         if isinstance(value, _BrokenError):
             broken = broken or str(value)
             if value.final:
@@ -184,12 +215,12 @@ def _read(text: str, problem_of: Callable[[Any], str | None], document: str) -> 
         problem = problem_of(value)
         if problem is not None:
             problems.append(problem)
-        elif not any(_same(value, one) for one in fitting):
-            fitting.append(value)
+        else:
+            fitting[json.dumps(value, sort_keys=True)] = value
     if len(fitting) > 1:
         return Reading(None, f"the reply holds {len(fitting)} different records; give one")
     if fitting:
-        return Reading(fitting[0], None)
+        return Reading(next(iter(fitting.values())), None)
     if problems:
         return Reading(None, problems[-1])
     return Reading(None, f"the reply is not JSON: {broken or 'there is no { in it'}")
@@ -294,6 +325,8 @@ class _Scanner:
             at += 2
 
     def _blank(self, at: int) -> int:
+        if self.text[at : at + 1] not in _BLANKS:
+            return at
         blank = _BLANK.match(self.text, at)
         return blank.end() if blank else at
 
@@ -342,6 +375,9 @@ class _Scanner:
     def _string(self, at: int) -> tuple[str, int]:
         """The string whose first character is here, as JSON has it or with backslashes that were not doubled."""
         text = self.text
+        plain = _PLAIN.match(text, at)
+        if plain and text[plain.end() : plain.end() + 1] == '"' and not _is_unreadable(plain[0]):
+            return plain[0], plain.end() + 1
         decoded: list[str] = []
         literal: list[str] = []
         while True:
@@ -362,9 +398,16 @@ class _Scanner:
         if undoubled != value and value not in self.document and undoubled in self.document:
             value = undoubled
         value = _PAIR.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), value)
-        if _HALF.search(value):
-            raise self._broken("has half a character (a lone surrogate)", at, final=True)
+        if _is_unreadable(value) and (fault := self._unreadable(value)) is not None:
+            raise self._broken(f"has {fault}", at, final=True)
         return value, at + 1
+
+    def _unreadable(self, value: str) -> str | None:
+        """The first character no record may have, in words; a document with one of the three may be quoted."""
+        for fault in _UNREADABLE.findall(value):
+            if fault not in self.document:
+                return _UNREADABLE_NAMES.get(fault, "half a character (a lone surrogate)")
+        return None
 
 
 def _escape(text: str, at: int) -> tuple[str, str, int]:

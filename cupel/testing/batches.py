@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from cupel.testing.faults import draw
-from cupel.testing.replies import completion, refusal
+from cupel.testing.replies import RawReply, completion, refusal
 
 _ROOTS = "/{path:(v1|openai/v1)}"
 _MANY = 50_000
@@ -169,7 +169,7 @@ class BatchEndpoints:
                 failed.append(_line(line, 500, {"error": {"message": "scripted", "code": "server_error"}}))
             else:
                 self.billed(line["body"])
-                done.append(_line(line, 200, completion(line["body"], self.answer(line["body"]), None)))
+                done.append(_answered(line, self.answer(line["body"])))
         job.output, job.errors = self._keep(done), self._keep(failed)
         job.status = job.ends
 
@@ -206,6 +206,14 @@ def _wrong(order: dict[str, Any], lines: list[dict[str, Any]]) -> str | None:
     if len({line["body"]["model"] for line in lines}) > 1:
         return "several models in one batch"
     return None
+
+
+def _answered(line: dict[str, Any], answer: Any) -> str:
+    if not isinstance(answer, RawReply):
+        return _line(line, 200, completion(line["body"], answer, None))
+    if isinstance(answer.body, bytes):  # the line as it is, whose it is put before
+        return f'{{"custom_id": "{line["custom_id"]}", {answer.body.decode()}'
+    return _line(line, answer.status, answer.body)
 
 
 def _line(line: dict[str, Any], status: int, body: dict[str, Any]) -> str:

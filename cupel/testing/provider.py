@@ -228,9 +228,7 @@ class ScriptedProvider:
         await asyncio.sleep(self.latency_s)
         answer = self.answer(body)
         if isinstance(answer, RawReply):
-            return web.json_response(
-                answer.body, status=answer.status, headers=headers | dict(answer.headers)
-            )
+            return await answer.send(request, headers)
         said = completion(body, answer, fault)
         if fault == "truncated_body":
             return await cut(request, said, headers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,8 +22,27 @@ class RawReply:
     """A whole body of one's own, for what no fault covers; an answer function may return it."""
 
     body: Any
+    """Sent as JSON; bytes are sent as they are."""
+
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    drip_s: float | None = None
+    """Seconds after which a body of bytes is sent once more, and so on without end; None: sent once."""
+
+    async def send(self, request: web.Request, headers: Mapping[str, str]) -> web.StreamResponse:
+        """Send it, with these headers too."""
+        all_headers = {**headers, **self.headers}
+        if not isinstance(self.body, bytes):
+            return web.json_response(self.body, status=self.status, headers=all_headers)
+        if self.drip_s is None:
+            return web.Response(body=self.body, status=self.status, headers=all_headers)
+        response = web.StreamResponse(status=self.status, headers=all_headers)
+        await response.prepare(request)
+        with suppress(ConnectionError):  # until nobody listens any more
+            while True:
+                await response.write(self.body)
+                await asyncio.sleep(self.drip_s)
+        return response
 
 
 def answer_by_schema(body: dict[str, Any]) -> Any:

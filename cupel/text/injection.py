@@ -10,14 +10,24 @@ _ROLES = r"(?:system|assistant|user|developer|human|tool)"
 _FORBIDDEN: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "a URL",
-        re.compile(r"\b[a-z][a-z0-9+.-]*://|\bwww\.|\b[\w-]+\.(?:com|org|net|eu|io|ai|dev)\b", re.IGNORECASE),
+        re.compile(
+            r"[a-z][a-z0-9+.-]{0,30}+://|\bwww\.|(?<![\w-])[\w-]++\.(?:com|org|net|eu|io|ai|dev)\b",
+            re.IGNORECASE,
+        ),
     ),
     ("a code fence", re.compile(r"```|~~~")),
     (
         "a tag or placeholder",
         re.compile(r"</?[a-z_][^<>]{0,80}>|<\||\|>|\{\{|\}\}|\[/?INST\]", re.IGNORECASE),
     ),
-    ("a role word", re.compile(rf"(?:^|[\n.!?\"'”’)\]]\s*)#*\s*\**{_ROLES}\**\s*:", re.IGNORECASE)),
+    (
+        "a role word",
+        # after a line's or sentence's end; whatever stands between is read once, from where it begins
+        re.compile(
+            rf"(?:(?:^|[.!?\"'”’)\]])[\s#]*+|(?<![\s#])(?:[^\S\n]|#)*+\n[\s#]*+)\**+{_ROLES}\**+\s*+:",
+            re.IGNORECASE,
+        ),
+    ),
     (
         "a role word",
         re.compile(r"\b(?:system|developer) (?:prompt|message)\b|\byou are now\b", re.IGNORECASE),

@@ -24,6 +24,7 @@ from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.types import Command, TracePolicy
 
 from cupel.state import Outcome
+from cupel.tracing.mask import Mask
 from cupel.tracing.transport import Sending
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ _ON = ("true", "1", "yes")
 _LARGE = ("text", "attempts", "verdicts", "evidence", "record", "output_schema")
 
 PERSONAL = (
-    (r"[\w.+-]+@[\w-]+\.[\w.-]+", "<email>"),
-    (r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}\b", "<iban>"),
+    (r"[\w.+-]{1,128}+@[\w-]{1,128}+\.[\w.-]++", "<email>"),
+    (r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b", "<iban>"),
     (r"(?<!\w)\+?\d[\d ()/-]{7,}\d(?!\w)", "<phone>"),
 )
 """What `CUPEL_TRACE_MASK=personal` replaces before anything leaves; more by `CUPEL_TRACE_MASK=PATTERN`."""
@@ -269,7 +270,7 @@ def _mask(env: Mapping[str, str]) -> Callable[[dict[str, Any]], dict[str, Any]] 
     rules = masking_rules(env.get("CUPEL_TRACE_MASK", ""))
     if not rules:
         return None
-    replace = create_anonymizer(rules)  # type: ignore[arg-type]  # a list of rules
+    replace = create_anonymizer(Mask(rules))  # type: ignore[arg-type]  # a function of the text alone
     return lambda data: replace(_brief_state(data))
 
 

@@ -14,6 +14,7 @@ from cupel.tables.rows import Row
 from cupel.task.folder import load_task
 from cupel.testing.batches import BatchScript
 from cupel.testing.provider import ScriptedProvider
+from cupel.testing.replies import RawReply
 from tests.integration.cascade import TEXT, record
 
 ROWS = [Row(position=n, values={}, text=f"{TEXT} Speech {n}.", doc_id=f"d{n}") for n in range(12)]
@@ -98,3 +99,28 @@ async def test_models_without_a_batch_api_are_refused_before_anything_is_paid(pr
     with pytest.raises(SettingError, match=r"offline:baseline.*openai: and groq:"):
         async with Runner(Job(task=made.task, context=offline, batch=made.batch), project, env={}):
             pass
+
+
+POISONED = {
+    "a line without measure": b'"response": {"status_code": 200, "body": "' + b"x" * 9_000_000 + b'"}}',
+    "a line of too many values": b'"response": {"status_code": 200, "body": [' + b"[]," * 600_000 + b"[]]}}",
+}
+
+
+@pytest.mark.parametrize("kind", POISONED)
+async def test_a_line_beyond_any_measure_is_its_documents_problem_and_not_paid_again(
+    project, monkeypatch, kind
+):
+    """The others of the same file are read; nothing is sent again, in a job or alone."""
+
+    def answer(body):
+        return RawReply(body=POISONED[kind]) if "Speech 5." in str(body["messages"]) else record()
+
+    with ScriptedProvider(answer) as provider:
+        outcomes, runner = await outcomes_of(project, job(project), provider, monkeypatch)
+        counts = provider.batches.counts
+
+    assert [outcome["status"] for outcome in outcomes] == ["accepted"] * 5 + ["failed"] + ["accepted"] * 6
+    assert any("the reply " in reason for reason in outcomes[5]["reasons"])
+    assert (counts.sent_twice, provider.counts.requests) == (0, 0)
+    assert {row["state"] for row in runner.jobs} == {"ended"}

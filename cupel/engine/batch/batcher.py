@@ -273,6 +273,10 @@ class Batcher:
                 await self._log.ask_again([request.key for request in again], live=live)
         for request in (*results.again, *results.alone):
             self._put_back(request, live=request in results.alone)
+        if results.cut_off:
+            await self._log.give_up([request.key for request, _ in results.cut_off])
+        for request, error in results.cut_off:
+            self._fail(request, error)
 
     def _settle(self, stored: StoredResponse) -> None:
         caller = self._parked.get(stored.key)
@@ -284,6 +288,17 @@ class Batcher:
         self._run.tally.count(stored.model, stored.cost_usd)
         if caller is not None and not caller.answer.done():
             caller.answer.set_result(stored)
+
+    def _fail(self, request: BatchRequest, error: CupelError) -> None:
+        """What it was billed nobody can read: what was set aside counts as spent."""
+        caller = self._parked.get(request.key)
+        held = self._held.pop(request.key, None)
+        if caller is not None:
+            held, caller.reservation = caller.reservation or held, None
+            if not caller.answer.done():
+                caller.answer.set_exception(error)
+        if held is not None:
+            held.settle(request.usd)
 
     def _put_back(self, request: BatchRequest, *, live: bool) -> None:
         caller = self._parked.get(request.key)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -13,6 +14,7 @@ from typing import TypeVar
 
 from cupel.engine.requests import paid_for
 from cupel.errors import (
+    BadRequestError,
     BatchPendingError,
     CupelError,
     ProviderRefusedError,
@@ -26,6 +28,7 @@ from cupel.models import (
     BatchApi,
     BatchState,
     ProviderCallError,
+    ReplyCutOffError,
     request_line,
     result_key,
     result_of,
@@ -53,6 +56,9 @@ class Results:
     again: list[BatchRequest] = field(default_factory=list)
     alone: list[BatchRequest] = field(default_factory=list)
     """Refused as they are, or left unanswered too often: asked one by one, which has the last word."""
+
+    cut_off: list[tuple[BatchRequest, BadRequestError]] = field(default_factory=list)
+    """Answered beyond any measure: their documents' problem, and not to be paid again."""
 
     def miss(self, request: BatchRequest, *, hopeless: bool) -> None:
         """Note a request without an answer."""
@@ -186,14 +192,22 @@ class Jobs:
         results = Results()
         files = (state.output_file_id, state.error_file_id) if state else ()
         for file_id in filter(None, files):
-            for line in await _persevere(partial(api.lines, file_id), job):
+            await _persevere(partial(self._read_file, api, file_id, owed, job, results), job)
+        for request in owed.values():
+            results.miss(request, hopeless=False)
+        return results
+
+    async def _read_file(
+        self, api: BatchApi, file_id: str, owed: dict[str, BatchRequest], job: BatchJob, results: Results
+    ) -> None:
+        """Read the answers in a file as they come: what a broken connection left out is read from the next."""
+        async with aclosing(api.lines(file_id)) as lines:
+            async for line in lines:
                 key = result_key(line)
                 request = owed.pop(key, None) if key else None
                 if request is not None:
                     self._read(line, request, job, results)
-        for request in owed.values():
-            results.miss(request, hopeless=False)
-        return results
+                await asyncio.sleep(0)
 
     def _read(
         self, line: Mapping[str, object], request: BatchRequest, job: BatchJob, results: Results
@@ -201,6 +215,9 @@ class Jobs:
         body = json.loads(request.body)
         try:
             completion = result_of(line, body, model=request.model, latency_s=_since(job.created_at))
+        except ReplyCutOffError as error:
+            results.cut_off.append((request, BadRequestError(str(error), model=request.model)))
+            return
         except ProviderCallError as error:
             results.miss(request, hopeless=not is_transient(error))
             return

@@ -13,7 +13,7 @@ from cupel.models.offline.schema import is_quote_name
 
 _GROUP = re.compile(r"^([\w-]+):\n((?:- [^:\n]+: .+\n?)+)", re.MULTILINE)
 _LABEL = re.compile(r"^- ([^:\n]+): (.+)$", re.MULTILINE)
-_EXAMPLE = re.compile(r"^Text: (.*?)\nRecord: (\{[^\n]*\})$", re.MULTILINE | re.DOTALL)
+_EXAMPLE = re.compile(r"^Text: ((?:(?!\nText: ).)*?)\nRecord: (\{[^\n]*\})$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Through LangChain's own classes, without what they and the providers' SDKs add or stumble over."""
 
 import asyncio
+import gzip
 import threading
 
 import pytest
@@ -8,9 +9,10 @@ from langchain_core.callbacks import AsyncCallbackHandler, get_usage_metadata_ca
 from langchain_groq import ChatGroq
 from langchain_openai import ChatOpenAI
 
+from cupel.limits.classify import classify
 from cupel.models.completion import Completion, complete
 from cupel.models.connections import proxy_for
-from cupel.models.errors import ProviderCallError
+from cupel.models.errors import ProviderCallError, ReplyCutOffError
 from cupel.models.factory import open_model
 from cupel.models.settings import CallSettings
 from cupel.testing.provider import ScriptedProvider
@@ -295,3 +297,55 @@ def test_loops_in_several_threads_share_a_model_and_no_connection(serve, model):
 
     assert texts == ["x"] * 90
     assert provider.counts.requests == 90
+
+
+BOMB = gzip.compress(b" " * 1_000_000) * 200
+ENDLESS = {
+    "a body without end": (RawReply(body=b" " * 65_536, drip_s=0), "larger than 8 MB"),
+    "a packed one": (RawReply(body=BOMB, headers={"Content-Encoding": "gzip"}), "larger than 8 MB"),
+    "a body in drips": (RawReply(body=b"x", drip_s=0.05), "still coming after 2 s"),
+    "blanks in drips": (RawReply(body=b" ", drip_s=0.05), "still coming after 2 s"),
+    "events in drips": (RawReply(body=b"data: {}\n\n", drip_s=0.05), "still coming after 2 s"),
+    "more values than can be read": (
+        RawReply(body=b"[" + b"[]," * 600_000 + b"[]]"),
+        "more than 1,000,000 values",
+    ),
+}
+
+
+@pytest.mark.parametrize("model", MODELS)
+async def test_a_reply_beyond_any_measure_is_cut_off_as_its_documents_problem(serve, model):
+    """In size, in time, packed, in values: asked again it would be paid again."""
+    kinds = iter(ENDLESS.values())
+    serve(lambda request: ENDLESS[request["messages"][0]["content"]][0])
+
+    async def ask(kind):
+        with pytest.raises(ReplyCutOffError) as error:
+            await complete(model, [{"role": "user", "content": kind}], settings=CallSettings(timeout_s=2))
+        return error.value
+
+    for error, (_, words) in zip(await asyncio.gather(*map(ask, ENDLESS)), kinds, strict=True):
+        assert words in str(error)
+        assert classify(error) == "bad_request"
+        assert error.status_code is None  # what it cost counts as spent
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_synchronous_caller_waits_for_no_endless_reply_either(serve, model):
+    """Streaming or not, it is the same way."""
+    serve(lambda request: RawReply(body=b" " * 65_536, drip_s=0))
+
+    with pytest.raises(ReplyCutOffError, match="larger than 8 MB"):
+        open_model(model).invoke("hello")
+    with pytest.raises(ReplyCutOffError, match="larger than 8 MB"):
+        list(open_model(model).stream("hello"))
+
+
+async def test_of_an_endless_error_the_beginning_is_enough(serve):
+    """The status says what it means."""
+    serve(lambda request: RawReply(body=b"overloaded " * 6_000, status=503, drip_s=0))
+
+    with pytest.raises(ProviderCallError, match="overloaded") as error:
+        await complete("openai:x", HELLO)
+
+    assert error.value.status_code == 503

@@ -44,9 +44,7 @@ def test_no_body_escapes_as_another_error(body, status):
         assert answer.input_tokens >= answer.cached_tokens >= 0
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"\xff\xfe", b"[" * 100_000, b"[]", b"null", b'{"choices": [', b"<html>"]
-)
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[]", b"null", b'{"choices": [', b"<html>"])
 def test_half_a_json_is_no_answer(content):
     """It may be asked again."""
     with pytest.raises(ConnectionError, match="no JSON object"):
@@ -114,12 +112,115 @@ RECORD = '{"party": "Blue"}'
         pytest.param({"content": None, "reasoning": RECORD}, RECORD, id="reasoning, content null"),
         pytest.param({"content": "  ", "reasoning_content": RECORD}, RECORD, id="reasoning_content, content blank"),
         pytest.param({"content": RECORD, "reasoning": "{y}"}, RECORD, id="content goes before reasoning"),
+        pytest.param({"content": {"party": "Blue"}}, RECORD, id="the record itself"),
+        pytest.param({"content": [RECORD[:5], RECORD[5:]]}, RECORD, id="parts that are texts"),
+        pytest.param({"content": {"type": "text", "text": RECORD}}, RECORD, id="one part"),
         pytest.param({"content": None, "tool_calls": [None, {"function": 3}, "x"]}, "", id="nonsense"),
     ],
 )  # fmt: skip
 def test_what_is_said_is_read_wherever_a_server_puts_it(message, text):
     """A record in another place costs no repair."""
     assert read(json.dumps({"choices": [{"message": message}]}).encode()).content == text
+
+
+def whole(said, **more):
+    """A body with one choice that says this."""
+    return {"choices": [{"message": {"content": said}, "finish_reason": "stop"} | more]}
+
+
+def streamed(*pieces, end="data: [DONE]\n\n"):
+    """What a server that streams in any case sends."""
+    lines = [f"data: {json.dumps({'choices': [piece]})}\n\n" for piece in pieces]
+    return (": PROCESSING\n\n" + "".join(lines) + end).encode()
+
+
+HALVES = [{"delta": {"content": RECORD[:7]}}, {"delta": {"content": RECORD[7:]}}]
+
+
+@pytest.mark.parametrize(
+    ("body", "text", "ended"),
+    [
+        pytest.param(json.dumps(whole(RECORD)).encode("utf-8-sig"), RECORD, "stop", id="a byte order mark"),
+        pytest.param(json.dumps(whole(RECORD)).encode("utf-16"), RECORD, "stop", id="UTF-16"),
+        pytest.param(
+            json.dumps(whole('{"party": "Café"}'), ensure_ascii=False).encode("latin-1"),
+            '{"party": "Caf�"}', "stop", id="Latin-1",
+        ),
+        pytest.param(b"\n\n  \n" + json.dumps(whole(RECORD)).encode(), RECORD, "stop", id="blanks to keep the line open"),
+        pytest.param(streamed(*HALVES), RECORD, "stop", id="a stream"),
+        pytest.param(streamed(*HALVES, {"finish_reason": "length"}), RECORD, "length", id="a stream that says length"),
+        pytest.param(streamed(*HALVES, end=""), RECORD, "length", id="a stream without an end"),
+        pytest.param(streamed(whole(RECORD)["choices"][0], end=""), RECORD, "stop", id="a stream of one"),
+        pytest.param(
+            streamed(*({"delta": {"tool_calls": [{"function": {"arguments": half}}]}} for half in (RECORD[:7], RECORD[7:]))),
+            RECORD, "stop", id="a stream of a tool's arguments",
+        ),
+        pytest.param(
+            json.dumps({"model": "m", "message": {"role": "assistant", "content": RECORD}, "done_reason": "length"}).encode(),
+            RECORD, "length", id="Ollama's own",
+        ),
+        pytest.param(json.dumps({"choices": [{"text": RECORD}]}).encode(), RECORD, "", id="a completion of text"),
+        pytest.param(json.dumps(whole(RECORD, finish_reason="MAX_TOKENS")).encode(), RECORD, "length", id="Gemini's length"),
+        pytest.param(json.dumps(whole("", finish_reason="SAFETY")).encode(), "", "content_filter", id="Gemini's filter"),
+        pytest.param(json.dumps(whole(RECORD, finish_reason="x" * 9_000)).encode(), RECORD, "x" * 32, id="a reason of its own"),
+        pytest.param(json.dumps({"choices": []}).encode(), "", "no_choices", id="no choices"),
+        pytest.param(json.dumps({"choices": None}).encode(), "", "no_choices", id="null choices"),
+        pytest.param(
+            b'{"usage": {"prompt_tokens": ' + b"9" * 5_000 + b"}, " + json.dumps(whole(RECORD)).encode()[1:], RECORD, "stop",
+            id="5,000 digits of tokens",
+        ),
+    ],
+)  # fmt: skip
+def test_an_answer_is_read_in_whatever_shape_servers_send_it(body, text, ended):
+    """A stream nobody asked for, another encoding, another server's own form and words."""
+    message = read(body)
+
+    assert (message.content, message.response_metadata["finish_reason"]) == (text, ended)
+    assert completion_of(message, [], {}, 0.0).input_tokens == 0
+
+
+@pytest.mark.parametrize("word", ["error", "insufficient_system_resource", "abort"])
+def test_a_reply_the_server_broke_off_is_asked_for_again(word):
+    """OpenRouter, DeepSeek and vLLM say so behind status 200."""
+    with pytest.raises(ProviderCallError, match=f"broke off: {word}") as caught:
+        read(json.dumps(whole("half a rec", finish_reason=word)).encode())
+
+    assert is_transient(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ([{"error": {"code": 400, "message": "API key not valid"}}], "API key not valid"),
+        ({"object": "error", "message": "The model `x` does not exist"}, "does not exist"),
+        ({"detail": [{"loc": ["body"], "msg": "field required"}]}, "field required"),
+        ({"error": "model not loaded"}, "model not loaded"),
+    ],
+)
+def test_an_error_is_told_in_the_servers_words(body, words):
+    """Gemini sends a list, vLLM and Mistral forms of their own."""
+    with pytest.raises(ProviderCallError, match=words) as caught:
+        read(json.dumps(body).encode(), 400)
+
+    assert caught.value.status_code == 400
+
+
+@pytest.mark.parametrize("depth", [300, 900, 990, 1_020, 10_000, 100_000])
+@pytest.mark.parametrize(
+    "frame",
+    [
+        '{"choices": [{"message": {"content": %s}}]}', '{"choices": [{"message": {"tool_calls": [{"function": {"arguments": %s}}]}}]}',
+        '{"error": {"message": %s}}', '{"error": %s}', "%s", '{"choices": [{"message": {"refusal": %s}}]}',
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+def test_no_depth_of_nesting_escapes_as_another_error(frame, depth, opening, closing):
+    """It is the document's problem, wherever in the answer it stands."""
+    body = frame % (opening * depth + "1" + closing * depth)
+    try:
+        completion_of(read(body.encode()), [], {}, 0.0)
+    except ProviderCallError as error:
+        assert len(str(error)) < 400  # noqa: PT017  # either end is right
 
 
 @pytest.mark.parametrize("code", ["json_validate_failed", "tool_use_failed", "output_parse_failed"])
@@ -155,6 +256,7 @@ def test_a_reply_held_back_without_a_record_is_asked_for_again(code):
         pytest.param({"prompt_tokens": 9, "completion_tokens": 7, "prompt_cache_hit_tokens": 5}, (9, 7, 5), id="cache hits"),
         pytest.param({"prompt_tokens": 9, "completion_tokens": 7, "prompt_tokens_details": {"cached_tokens": 99}}, (9, 7, 9), id="more cached than asked"),
         pytest.param({"prompt_tokens": "many", "completion_tokens": -7, "total_tokens": True}, (0, 0, 0), id="nonsense"),
+        pytest.param({"prompt_tokens": 1e300, "completion_tokens": 10**12, "total_tokens": 7}, (0, 7, 0), id="more than any"),
         pytest.param({"prompt_tokens": float("inf"), "completion_tokens": 1e400}, (0, 0, 0), id="no numbers"),
     ],
 )  # fmt: skip
@@ -178,6 +280,7 @@ def test_tokens_are_counted_in_every_dialect(usage, tokens):
         ({"cost": "free"}, None),
         ({"cost": -1}, None),
         ({"cost": float("nan")}, None),
+        ({"cost": 1e300}, None),
         ({}, None),
         (None, None),
     ],

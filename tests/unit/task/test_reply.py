@@ -31,8 +31,10 @@ def read(text, document=""):
 GOOD = {"party": "Blue", "quote": "we shall lower the levy"}
 WRITTEN = json.dumps(GOOD)
 
-words = st.text(st.characters(exclude_characters='{}[]"\\<>◁', exclude_categories=("Cs",)), max_size=40)
-text = st.text(st.characters(exclude_categories=("Cs",)), max_size=40)
+words = st.text(
+    st.characters(exclude_characters='{}[]"\\<>◁\x00\ufffd', exclude_categories=("Cs",)), max_size=40
+)
+text = st.text(st.characters(exclude_characters="\x00\ufffd", exclude_categories=("Cs",)), max_size=40)
 records = st.fixed_dictionaries({"party": text, "quote": text})
 templates = st.sampled_from(
     ["{x}", "{party}", "[1]", "{party: ?}", "{{topic}}", "f({a}, [b])", "{", "}", "]", "{}"]
@@ -139,6 +141,12 @@ def test_every_string_that_is_read_stands_in_the_reply(said):
         ),
         pytest.param('{"party":"\\ud83d","quote":"c"}', "half a character", id="half an emoji"),
         pytest.param('{"party":"\ud83d","quote":"c"}', "half a character", id="half an emoji, raw"),
+        pytest.param('{"party":"a\\u0000","quote":"c"}', "a NUL", id="NUL"),
+        pytest.param('{"party":"a\x00","quote":"c"}', "a NUL", id="NUL, raw"),
+        pytest.param(
+            '{"party":"a�","quote":"c"}', "a character that was lost", id="what stands for a lost one"
+        ),
+        pytest.param('{"party":"a\\ufffd","quote":"c"}', "a character that was lost", id="the same, escaped"),
         pytest.param("<think>" + WRITTEN, "ends in its thoughts", id="a thought that never ends"),
         pytest.param('{"claims":[' + WRITTEN, "cut off", id="a record inside a value that never ends"),
         pytest.param('{"claims":[' + WRITTEN + " oops ", "not JSON", id="a record inside a broken value"),
@@ -186,6 +194,14 @@ def test_a_record_that_quotes_a_thoughts_tag_is_taken_whole():
 
     assert read(json.dumps(record)).record == record
     assert read("<think>hm</think>" + json.dumps(record)).record == record
+
+
+def test_a_document_with_a_lost_character_may_be_quoted():
+    """It stands in many a scanned text."""
+    record = {"party": "Blue", "quote": "the caf� closes"}
+
+    assert read(json.dumps(record), document="We hear that the caf� closes.").record == record
+    assert read(json.dumps(record, ensure_ascii=False), document="the caf� closes").record == record
 
 
 def test_nesting_up_to_the_limit_is_read():
