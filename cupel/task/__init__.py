@@ -21,5 +21,6 @@ from cupel.task.rendering import (
 from cupel.task.reply import read_record
 from cupel.task.schema import grounded_quotes
 from cupel.task.schema_check import surely_fits
-from cupel.task.shape import Part, Shape, shape_of, types_of
+from cupel.task.field import Field, field_of
+from cupel.task.shape import Part, Shape, holder_of, shape_of
 from cupel.task.spec import Rule, TaskCriterion, TaskSpec

@@ -17,7 +17,8 @@ from cupel.state import Record
 from cupel.task.form import Form, strict_form
 from cupel.task.rendering import sent_schema
 from cupel.task.schema_check import FORMATS, surely_fits
-from cupel.task.shape import Part, Shape, allows_null, shape_of
+from cupel.task.node import allows_null
+from cupel.task.shape import Part, Shape, shape_of
 from cupel.task.spec import RecordCheck
 
 if TYPE_CHECKING:

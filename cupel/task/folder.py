@@ -14,7 +14,8 @@ from typing import Any
 from cupel.errors import TaskError
 from cupel.task.form import strict_form
 from cupel.task.schema import grounded_quotes, strict_schema
-from cupel.task.shape import Shape, types_of
+from cupel.task.node import types_of
+from cupel.task.shape import Shape
 from cupel.task.spec import ENRICHING, Example, RecordCheck, Rule, TaskCriterion, TaskSpec, Window
 
 GENERIC = "_generic"
@@ -95,6 +96,8 @@ def _load(name: str, prompts_folder: Path, _stamp: tuple[tuple[str, int, int], .
         ),
         rules=read_rules(folder / "rules.toml"),
         examples=_read_examples(folder / "examples.jsonl"),
+        exclusive=tuple(map(tuple, settings.get("exclusive", ()))),
+        min_quote_words=settings.get("min_quote_words", 0),
         folder=folder,
     )
     _check(spec, folder)
@@ -152,6 +155,14 @@ def _is_share(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
 
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _are_groups(value: Any) -> bool:
+    return isinstance(value, list) and all(_is_texts(group) and len(set(group)) > 1 for group in value)
+
+
 def _is_table(value: Any) -> bool:
     return isinstance(value, Mapping)
 
@@ -174,6 +185,8 @@ SETTINGS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "merge": ("a table [merge]", _is_table),
     "labels": ("tables [labels.FIELD]", _are_tables),
     "criteria": ("tables [[criteria]]", _are_tables),
+    "exclusive": ('groups of lists, such as [["claims", "premises"]]', _are_groups),
+    "min_quote_words": ("a whole number, 0 or more", _is_count),
 }
 """What may stand at the top of task.toml: in words, and as a check."""
 

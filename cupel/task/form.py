@@ -25,7 +25,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cupel.errors import TaskError
-from cupel.task.shape import Node, Shape, merge, types_of
+from cupel.task.node import Node, merge, type_of, types_of
+from cupel.task.shape import Shape
 
 Back = Callable[[Any], Any] | None
 """From a value in the form to the value as the schema has it; None where they are the same."""
@@ -362,12 +363,5 @@ def _marks(node: Any) -> set[str]:
 
 
 def _types_of_values(values: list[Any]) -> Any:
-    kinds = list(dict.fromkeys(_type_of(value) for value in values))
+    kinds = list(dict.fromkeys(type_of(value) for value in values))
     return kinds[0] if len(kinds) == 1 else kinds
-
-
-def _type_of(value: Any) -> str:
-    if value is None:
-        return "null"
-    named = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
-    return named[type(value)]

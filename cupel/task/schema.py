@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from cupel.errors import TaskError
-from cupel.task.shape import Shape, rebuild, shape_of
+from cupel.task.node import rebuild
+from cupel.task.shape import Shape, shape_of
 
 _NOT_KEPT = ("$schema", "default", "examples")
 

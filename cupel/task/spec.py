@@ -82,6 +82,12 @@ class TaskSpec:
     criteria: tuple[TaskCriterion, ...] = ()
     rules: tuple[Rule, ...] = ()
     examples: tuple[Example, ...] = ()
+    exclusive: tuple[tuple[str, ...], ...] = ()
+    """Groups of lists of which one span may be in one only."""
+
+    min_quote_words: int = 0
+    """Words a quote has at least."""
+
     instructions: str = ""
     folder: Path | None = None
     check: RecordCheck | None = None
@@ -106,5 +112,7 @@ class TaskSpec:
             "window": [self.window.max_chars, self.window.overlap_chars], "merge": dict(self.merge),
             "must_fill": self.must_fill, "language": self.output_language, "inputs": self.inputs,
         }  # fmt: skip
+        if self.exclusive or self.min_quote_words:  # else the tasks that declare neither would all be others
+            told["wants"] = [self.exclusive, self.min_quote_words]
         canonical = json.dumps(told, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from cupel.task import Shape, types_of
+from cupel.task import Field, field_of
 
 _QUOTES = ("quote", "evidence", "span")
 _DOCUMENT = re.compile(r"<document[^>]*>(.*?)</document>", re.DOTALL)
@@ -32,39 +30,31 @@ def fill(schema: Mapping[str, Any], document: str = "") -> Any:
     >>> fill({"type": "object", "properties": {"quote": {"type": "string"}}}, "It rains. It pours.")
     {'quote': 'It rains.'}
     """
-    return _Filler(Shape(schema), document).fill(schema, "", ())
+    return _fill(field_of(schema), "", document, ())
 
 
-@dataclass(frozen=True)
-class _Filler:
-    shape: Shape
-    document: str
+def _fill(field: Field, name: str, document: str, above: tuple[Field, ...]) -> Any:
+    """A value for a place, below these."""
+    if field in above and field.is_nullable:
+        return None
+    if field.labels:
+        return field.labels[0]
+    below = (*above, field)
+    kind = field.kind or ("string" if above else "object")
+    if kind == "object":
+        return {key: _fill(child, key, document, below) for key, child in field.fields.items()}
+    if kind == "array":
+        first = [_fill(field.item(number), name, document, below) for number in range(field.first)]
+        item = field.item(field.first)
+        return first if first or item in below else [_fill(item, name, document, below)]
+    if kind == "string":
+        return _text(field, name, document)
+    return {"integer": 1, "number": 1.0, "boolean": True}.get(kind)
 
-    def fill(self, node: Any, name: str, above: tuple[str, ...]) -> Any:
-        """A value for a node, below these nodes."""
-        here = json.dumps(node, sort_keys=True)
-        schema, nullable = self.shape.real(node)
-        if here in above and nullable:
-            return None
-        below = (*above, here)
-        choices = [schema["const"]] if "const" in schema else schema.get("enum", ())
-        if choices:
-            return choices[0]
-        kind = next((kind for kind in (types_of(schema) or ["object"]) if kind != "null"), "null")
-        if kind == "object":
-            return {key: self.fill(part, key, below) for key, part in schema.get("properties", {}).items()}
-        if kind == "array":
-            return self._list(schema, name, below)
-        if kind == "string":
-            grounded = schema.get("x-grounded") or any(word in name.lower() for word in _QUOTES)
-            return _first_sentence(self.document) if grounded else name or "text"
-        return {"integer": 1, "number": 1.0, "boolean": True}.get(kind)
 
-    def _list(self, schema: Mapping[str, Any], name: str, below: tuple[str, ...]) -> list[Any]:
-        first = [self.fill(part, name, below) for part in schema.get("prefixItems", ())]
-        items = schema.get("items", {"type": "string"})
-        leads_back = json.dumps(items, sort_keys=True) in below
-        return first if first or leads_back else [self.fill(items, name, below)]
+def _text(field: Field, name: str, document: str) -> str:
+    grounded = field.mark("x-grounded") or any(word in name.lower() for word in _QUOTES)
+    return _first_sentence(document) if grounded else name or "text"
 
 
 def _first_sentence(document: str) -> str:
