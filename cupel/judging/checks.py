@@ -11,7 +11,7 @@ from cupel.judging.findings import Finding
 from cupel.judging.quotes import shared_spans, short_quotes
 from cupel.judging.references import reference_faults
 from cupel.state import Evidence, Match, Record
-from cupel.task import TaskSpec, grounded_quotes, surely_fits
+from cupel.task import TaskSpec, grounded_quotes, schema_faults
 from cupel.text import is_grounded
 
 _MOST_PER_CHECK = 5
@@ -87,14 +87,8 @@ def _fault(check: str, reasoning: str, quote: str | None = None, match: Match | 
 
 
 def _schema_faults(record: Record, schema: Mapping[str, Any]) -> Iterator[Finding]:
-    if surely_fits(record, schema):
-        return
-    from jsonschema import Draft202012Validator
-
-    for error in Draft202012Validator(dict(schema)).iter_errors(record):
-        path = "/" + "/".join(map(str, error.absolute_path))
-        check = "enum" if error.validator in {"enum", "const"} else "schema"
-        yield _fault(check, f"{path}: {_short(error.message)}")
+    for fault in schema_faults(record, schema):
+        yield _fault("enum" if fault.is_of_labels else "schema", f"/{fault.where}: {_short(fault.words)}")
 
 
 def _repetitions(record: Record, evidence: Sequence[Evidence]) -> Iterator[Finding]:

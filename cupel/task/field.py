@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
 from cupel._memo import Kept
-from cupel.task.node import Node, is_closed, is_null, kinds_of
+from cupel.task.node import Node, children, is_closed, is_null, kinds_of
 from cupel.task.shape import Shape, shape_of
-
 
 ANYTHING: Node = {}
 """The schema that says nothing."""
@@ -107,6 +106,24 @@ class Field:
     def first(self) -> int:
         """How many entries of a list have a schema of their own, by their place."""
         return len(self._chosen.get("prefixItems", ()))
+
+    def holds(self, mark: str) -> bool:
+        """Whether this place, or any in it, has a keyword of ours."""
+        waiting, seen = [self], {self}
+        while waiting:
+            each = waiting.pop()
+            if each.mark(mark):
+                return True
+            inner = {*each._inside()} - seen  # noqa: SLF001 - its own kind
+            seen |= inner
+            waiting.extend(inner)
+        return False
+
+    def _inside(self) -> Iterator[Field]:
+        """Every place right inside, by any choice."""
+        for choice in self.choices:
+            for _, _, node in children(choice):
+                yield self._at(node)
 
     def fitting(self, value: Any) -> Field:
         """The same place by the choice that this value fits."""

@@ -10,19 +10,29 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cupel._memo import Kept
 from cupel.state import Record
 from cupel.task.form import Form, strict_form
 from cupel.task.rendering import sent_schema
 from cupel.task.schema_check import FORMATS, surely_fits
-from cupel.task.node import allows_null
-from cupel.task.shape import Part, Shape, shape_of
+from cupel.task.shape import Shape, shape_of
 from cupel.task.spec import RecordCheck
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+
+class SchemaFault(NamedTuple):
+    """One thing that does not fit."""
+
+    where: str
+    """The names and numbers that lead there, by slashes; empty for the record itself."""
+
+    words: str
+    is_of_labels: bool
+    """Whether the value is none of those that are listed."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,10 @@ class Fit:
         """The first thing about a record that does not fit the schema as it was written, in words."""
         return None if surely_fits(record, self.schema) else _problem(record, self._written)
 
+    def faults(self, record: Any) -> list[SchemaFault]:
+        """Everything about a record that does not fit the schema as it was written."""
+        return [] if surely_fits(record, self.schema) else list(map(_fault, self._written.iter_errors(record)))
+
     @cached_property
     def _sent(self) -> Any:
         return _validator(json.loads(sent_schema(self.schema)[1]))
@@ -69,6 +83,11 @@ _fits = Kept[Fit]()
 def fit_of(schema: Mapping[str, Any]) -> Fit:
     """The same one for the same schema."""
     return _fits.of((schema,), make=lambda: Fit(schema))
+
+
+def schema_faults(record: Any, schema: Mapping[str, Any]) -> list[SchemaFault]:
+    """Everything about a record that does not fit its schema."""
+    return fit_of(schema).faults(record)
 
 
 def schema_problem(record: Any, schema: Mapping[str, Any]) -> str | None:
@@ -90,9 +109,14 @@ def _problem(value: Any, validator: Any) -> str | None:
 
     if validator.is_valid(value):
         return None
-    error = best_match(validator.iter_errors(value))
-    where = "/".join(map(str, error.absolute_path)) or "top level"
-    return f"does not fit the schema at {where}: {error.message[:300]}"
+    fault = _fault(best_match(validator.iter_errors(value)))
+    return f"does not fit the schema at {fault.where or 'top level'}: {fault.words[:300]}"
+
+
+def _fault(error: Any) -> SchemaFault:
+    return SchemaFault(
+        "/".join(map(str, error.absolute_path)), error.message, error.validator in {"enum", "const"}
+    )
 
 
 def check_by(model: type[BaseModel]) -> RecordCheck:
@@ -118,18 +142,8 @@ def without_unsaid(record: Any, shape: Shape) -> Any:
     copy = json.loads(json.dumps(record))
     for part in shape.parts(copy):
         if isinstance(part.value, dict):
-            for name in [
-                name for name, value in part.value.items() if value is None and _is_unsaid(part, name, shape)
-            ]:
-                del part.value[name]
+            # null stands for "left out" where a property is known, not required, and may not be null
+            for name in [name for name, value in part.value.items() if value is None]:
+                if shape.may_only_be_left_out(part.schemas, name):
+                    del part.value[name]
     return copy
-
-
-def _is_unsaid(part: Part, name: str, shape: Shape) -> bool:
-    """Whether null stands for "left out": the property is known, not required, and may not be null."""
-    for schema in part.schemas:
-        child = schema.get("properties", {}).get(name)
-        if child is None or name in schema.get("required", ()):
-            continue
-        return not any(allows_null(variant) for variant in shape.variants(child))
-    return False

@@ -64,6 +64,19 @@ def rebuild(node: Any, change: Any) -> Any:
     return made
 
 
+def unmark(_keyword: str, node: Any) -> Any:
+    """A copy without keywords of ours (`x-…`); a property may be named like one, and stays."""
+    if not isinstance(node, Mapping):
+        return node
+    return rebuild({key: value for key, value in node.items() if not key.startswith("x-")}, unmark)
+
+
+def apart(schema: Node) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A schema without its definitions, and the definitions, to stand at the root of a larger one."""
+    shared = {word: schema[word] for word in ("$defs", "definitions") if word in schema}
+    return {word: value for word, value in schema.items() if word not in shared}, shared
+
+
 def members(schema: Node, name: str) -> list[Any]:
     """The schemas a property of this name follows by one schema of its object."""
     named = [schema["properties"][name]] if name in schema.get("properties", {}) else []

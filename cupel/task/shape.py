@@ -8,6 +8,7 @@ seen wherever it stands.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from cupel._memo import Kept
 from cupel.errors import TaskError
 from cupel.task.node import OFFERING, Node, allows_null, children, entries, is_null, may_be, members, merge
 
+_INDEX = re.compile(r"/\d+(?=/|$)")
 _LONGEST_CHAIN = 64
 MAX_VARIANTS = 256
 
@@ -151,6 +153,14 @@ class Shape:
             return may
         return [variant for variant in may if self._fits(variant, value)] or may
 
+    def may_only_be_left_out(self, schemas: Sequence[Node], name: str) -> bool:
+        """Whether an object of these schemas knows a property, need not have it, and may not have null there."""
+        for schema in schemas:
+            child = schema.get("properties", {}).get(name)
+            if child is not None and name not in schema.get("required", ()):
+                return not any(allows_null(variant) for variant in self.variants(child))
+        return False
+
     def _fits(self, variant: Node, value: Any) -> bool:
         return bool(self._validator.evolve(schema=variant).is_valid(value))
 
@@ -246,6 +256,20 @@ def holder_of(record: Any, pointer: str) -> tuple[Any, Any]:
         holder = holder[key]
         key = int(step) if isinstance(holder, list) else step.replace("~1", "/").replace("~0", "~")
     return holder, key
+
+
+def without_indexes(pointer: str) -> str:
+    """A place by the names that lead there, as a reference says it (`x-refers-to`).
+
+    >>> without_indexes("/claims/0/id")
+    'claims/id'
+    """
+    return _INDEX.sub("", pointer).strip("/")
+
+
+def as_key(value: Any) -> str:
+    """An id to look up: 1 and "1" are two ids, as JSON has them."""
+    return f"{type(value).__name__}:{value}"
 
 
 def _escape(name: str) -> str:

@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from cupel.state import Record
+from cupel.task.field import Field, field_of
+
+GENERIC = "_generic"
+"""Folder with the prompts of ad-hoc tasks, and of tasks that leave one out."""
 
 ENRICHING = ("extract", "judge", "refine", "repair", "verify")
 """The prompts that decide a document's outcome."""
@@ -95,6 +99,11 @@ class TaskSpec:
 
     given: Mapping[str, Any] | None = None
     """An ad-hoc task's schema as it was given."""
+
+    @property
+    def fields(self) -> Mapping[str, Field]:
+        """What a record has at its top, by name."""
+        return field_of(self.schema).fields
 
     def is_of(self, schema: Mapping[str, Any], instructions: str) -> bool:
         """Whether this is the ad-hoc task of this schema and these instructions."""

@@ -9,6 +9,7 @@ from typing import Any
 from cupel.task import Field, field_of
 
 _QUOTES = ("quote", "evidence", "span")
+_SENTENCE = re.compile(r".+?[.!?](?=\s|$)", re.DOTALL)
 _DOCUMENT = re.compile(r"<document[^>]*>(.*?)</document>", re.DOTALL)
 
 
@@ -25,38 +26,53 @@ def fill(schema: Mapping[str, Any], document: str = "") -> Any:
     """A value that fits `schema`: first choices, one item in each list, quotes cut from the document.
 
     A string is a quote when its schema says `"x-grounded": true` or its name says so (`quote`, `evidence`,
-    `span`); it is the document's first sentence. A list inside what refers to itself stays empty.
+    `span`). The first one is the document's first sentence, the next its second, the last over again when there are
+    no more; a list whose item could only quote what was quoted before stays empty, as one inside what refers to itself.
 
     >>> fill({"type": "object", "properties": {"quote": {"type": "string"}}}, "It rains. It pours.")
     {'quote': 'It rains.'}
     """
-    return _fill(field_of(schema), "", document, ())
+    return _Filler(document).fill(field_of(schema), "", ())
 
 
-def _fill(field: Field, name: str, document: str, above: tuple[Field, ...]) -> Any:
-    """A value for a place, below these."""
-    if field in above and field.is_nullable:
-        return None
-    if field.labels:
-        return field.labels[0]
-    below = (*above, field)
-    kind = field.kind or ("string" if above else "object")
-    if kind == "object":
-        return {key: _fill(child, key, document, below) for key, child in field.fields.items()}
-    if kind == "array":
-        first = [_fill(field.item(number), name, document, below) for number in range(field.first)]
+class _Filler:
+    """Fills one record, and knows what it has quoted."""
+
+    def __init__(self, document: str) -> None:
+        self._sentences = [found[0].strip() for found in _SENTENCE.finditer(document)] or [document]
+        self._quoted = 0
+
+    def fill(self, field: Field, name: str, above: tuple[Field, ...]) -> Any:
+        """A value for a place, below these."""
+        if field in above and field.is_nullable:
+            return None
+        if field.labels:
+            return field.labels[0]
+        below = (*above, field)
+        kind = field.kind or ("string" if above else "object")
+        if kind == "object":
+            return {key: self.fill(child, key, below) for key, child in field.fields.items()}
+        if kind == "array":
+            return self._list(field, name, below)
+        if kind == "string":
+            return self._quote() if _is_quote(field, name) else name or "text"
+        return {"integer": 1, "number": 1.0, "boolean": True}.get(kind)
+
+    def _list(self, field: Field, name: str, below: tuple[Field, ...]) -> list[Any]:
+        first = [self.fill(field.item(number), name, below) for number in range(field.first)]
         item = field.item(field.first)
-        return first if first or item in below else [_fill(item, name, document, below)]
-    if kind == "string":
-        return _text(field, name, document)
-    return {"integer": 1, "number": 1.0, "boolean": True}.get(kind)
+        if first or item in below:
+            return first
+        quoted = self._quoted
+        made = self.fill(item, name, below)
+        repeats = self._quoted > len(self._sentences) and self._quoted > quoted > 0
+        return [] if repeats and not field.limit("minItems", 0) else [made]
+
+    def _quote(self) -> str:
+        sentence = self._sentences[min(self._quoted, len(self._sentences) - 1)]
+        self._quoted += 1
+        return sentence
 
 
-def _text(field: Field, name: str, document: str) -> str:
-    grounded = field.mark("x-grounded") or any(word in name.lower() for word in _QUOTES)
-    return _first_sentence(document) if grounded else name or "text"
-
-
-def _first_sentence(document: str) -> str:
-    found = re.match(r".+?[.!?](?=\s|$)", document, re.DOTALL)
-    return found[0] if found else document
+def _is_quote(field: Field, name: str) -> bool:
+    return bool(field.mark("x-grounded")) or any(word in name.lower() for word in _QUOTES)
