@@ -22,6 +22,5 @@ from cupel.task.rendering import (
 )
 from cupel.task.reply import read_record
 from cupel.task.schema import grounded_quotes
-from cupel.task.schema_check import surely_fits
 from cupel.task.shape import Part, Shape, as_key, holder_of, shape_of, without_indexes
 from cupel.task.spec import Rule, TaskCriterion, TaskSpec

@@ -10,29 +10,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from cupel._memo import Kept
 from cupel.state import Record
 from cupel.task.form import Form, strict_form
 from cupel.task.rendering import sent_schema
-from cupel.task.schema_check import FORMATS, surely_fits
 from cupel.task.shape import Shape, shape_of
 from cupel.task.spec import RecordCheck
+from cupel.task.validator import SchemaFault, Validator
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
-
-
-class SchemaFault(NamedTuple):
-    """One thing that does not fit."""
-
-    where: str
-    """The names and numbers that lead there, by slashes; empty for the record itself."""
-
-    words: str
-    is_of_labels: bool
-    """Whether the value is none of those that are listed."""
 
 
 @dataclass(frozen=True)
@@ -52,29 +41,27 @@ class Fit:
 
     def read(self, value: Any) -> tuple[Any, str | None]:
         """The record a value in the form stands for, and the first thing that is wrong with it."""
-        wire, _ = sent_schema(self.schema)
-        if not surely_fits(value, wire):
-            problem = _problem(value, self._sent)
-            if problem is not None:
-                return value, problem
+        problem = self._sent.problem(value)
+        if problem is not None:
+            return value, problem
         record = self.form.restore(value)
         return record, None if self._is_sent_as_written else self.problem(record)
 
     def problem(self, record: Any) -> str | None:
         """The first thing about a record that does not fit the schema as it was written, in words."""
-        return None if surely_fits(record, self.schema) else _problem(record, self._written)
+        return self._written.problem(record)
 
     def faults(self, record: Any) -> list[SchemaFault]:
         """Everything about a record that does not fit the schema as it was written."""
-        return [] if surely_fits(record, self.schema) else list(map(_fault, self._written.iter_errors(record)))
+        return [] if self._written.fits(record) else self._written.faults(record)
 
     @cached_property
-    def _sent(self) -> Any:
-        return _validator(json.loads(sent_schema(self.schema)[1]))
+    def _sent(self) -> Validator:
+        return Validator(sent_schema(self.schema)[0])
 
     @cached_property
-    def _written(self) -> Any:
-        return _validator(dict(self.schema))
+    def _written(self) -> Validator:
+        return Validator(self.schema)
 
 
 _fits = Kept[Fit]()
@@ -93,30 +80,6 @@ def schema_faults(record: Any, schema: Mapping[str, Any]) -> list[SchemaFault]:
 def schema_problem(record: Any, schema: Mapping[str, Any]) -> str | None:
     """The first thing about a record that does not fit its schema, in words; None when it fits."""
     return fit_of(schema).problem(record)
-
-
-def _validator(schema: Mapping[str, Any]) -> Any:
-    from jsonschema import Draft202012Validator, FormatChecker
-
-    checker = FormatChecker(formats=())
-    for name, is_valid in FORMATS.items():
-        checker.checks(name)(is_valid)
-    return Draft202012Validator(schema, format_checker=checker)
-
-
-def _problem(value: Any, validator: Any) -> str | None:
-    from jsonschema.exceptions import best_match
-
-    if validator.is_valid(value):
-        return None
-    fault = _fault(best_match(validator.iter_errors(value)))
-    return f"does not fit the schema at {fault.where or 'top level'}: {fault.words[:300]}"
-
-
-def _fault(error: Any) -> SchemaFault:
-    return SchemaFault(
-        "/".join(map(str, error.absolute_path)), error.message, error.validator in {"enum", "const"}
-    )
 
 
 def check_by(model: type[BaseModel]) -> RecordCheck:

@@ -27,6 +27,7 @@ from typing import Any
 from cupel.errors import TaskError
 from cupel.task.node import Node, merge, type_of, types_of
 from cupel.task.shape import Shape
+from cupel.task.validator import Validator
 
 Back = Callable[[Any], Any] | None
 """From a value in the form to the value as the schema has it; None where they are the same."""
@@ -86,6 +87,9 @@ class _Writer:
         self.schema = schema
         self.path = path
         self.backs: dict[str, Back] = {}
+        self.validators: dict[int, tuple[Node, Validator]] = {}
+        """By identity of the form of a choice, made when a reply first has to be told by it."""
+
         self.written: dict[str, dict[str, Any]] = {}
         self.changes = False
         """Whether anything has another shape in the form; else there is nothing to bring back."""
@@ -233,9 +237,10 @@ class _Writer:
         return back
 
     def _is_of(self, made: Node, value: Any) -> bool:
-        from jsonschema import Draft202012Validator
-
-        return bool(Draft202012Validator({**made, **self.written}).is_valid(value))
+        held = self.validators.get(id(made))
+        if held is None:
+            held = self.validators[id(made)] = (made, Validator({**made, **self.written}))
+        return held[1].fits(value)
 
     def _object(self, node: Node, where: str) -> tuple[dict[str, Any], Back]:
         plain = self._plain(node)

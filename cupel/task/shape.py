@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 from cupel._memo import Kept
 from cupel.errors import TaskError
-from cupel.task.node import OFFERING, Node, allows_null, children, entries, is_null, may_be, members, merge
+from cupel.task.node import OFFERING, Node, allows_null, children, entries, is_null, may_be, members, merge, rebuild
+from cupel.task.validator import Validator, in_root
 
 _INDEX = re.compile(r"/\d+(?=/|$)")
 _LONGEST_CHAIN = 64
@@ -63,6 +64,7 @@ class Shape:
         self.root = root
         # by identity of a node, which is kept so that the identity stays its own
         self._opened: dict[int, tuple[Any, list[Node]]] = {}
+        self._validators: dict[int, tuple[Any, Validator]] = {}
         self._entries: dict[tuple[int, int], tuple[Any, list[Any]]] = {}
 
     # ---- one node
@@ -162,13 +164,10 @@ class Shape:
         return False
 
     def _fits(self, variant: Node, value: Any) -> bool:
-        return bool(self._validator.evolve(schema=variant).is_valid(value))
-
-    @cached_property
-    def _validator(self) -> Any:
-        from jsonschema import Draft202012Validator
-
-        return Draft202012Validator(dict(self.root))
+        held = self._validators.get(id(variant))
+        if held is None:
+            held = self._validators[id(variant)] = (variant, Validator(_within("", variant), root=self.root))
+        return held[1].fits(value)
 
     # ---- a record
 
@@ -242,6 +241,14 @@ _shapes = Kept[Shape]()
 def shape_of(schema: Node) -> Shape:
     """The same one for the same schema."""
     return _shapes.of((schema,), make=lambda: Shape(schema))
+
+
+def _within(_keyword: str, node: Any) -> Any:
+    """A node by itself, its references still leading into the whole."""
+    if not isinstance(node, Mapping):
+        return node
+    made = rebuild(node, _within)
+    return {**made, "$ref": in_root(made["$ref"])} if isinstance(made.get("$ref"), str) else made
 
 
 def holder_of(record: Any, pointer: str) -> tuple[Any, Any]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, field_validator
 
 from cupel.task.fit import check_by, fit_of, schema_problem
 from cupel.task.schema import strict_schema
-from cupel.task.schema_check import FORMATS
+from cupel.task.validator import FORMATS
 
 
 @pytest.mark.parametrize(
