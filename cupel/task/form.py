@@ -32,13 +32,15 @@ from cupel.task.validator import Validator
 Back = Callable[[Any], Any] | None
 """From a value in the form to the value as the schema has it; None where they are the same."""
 
-_UNSENT = (
-    "$schema", "$id", "$anchor", "$comment", "default", "examples", "discriminator", "not", "if", "then", "else",
-    "dependentRequired", "dependentSchemas", "propertyNames", "contains", "minContains", "maxContains", "uniqueItems",
-    "minProperties", "maxProperties", "unevaluatedProperties", "unevaluatedItems", "deprecated", "readOnly", "writeOnly",
-    "contentEncoding", "contentMediaType",
-)  # fmt: skip
-"""Keywords no strict mode takes."""
+_SENT = frozenset((
+    "type", "title", "description", "enum", "const", "properties", "required", "additionalProperties", "items", "anyOf",
+    "$ref", "$defs", "definitions", "pattern", "format", "minLength", "maxLength", "minItems", "maxItems",
+    "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
+))  # fmt: skip
+"""Keywords that strict modes take, or pass over: what is none of them, a note of some tool's or a bound, is left out."""
+
+_REWRITTEN = frozenset(("oneOf", "allOf", "prefixItems", "patternProperties", "unevaluatedProperties", "unevaluatedItems"))
+"""Keywords whose sense has another form."""
 
 _FORMATS = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"})
 _LOOK_AROUND = re.compile(r"\(\?[=!<]")
@@ -126,7 +128,7 @@ class _Writer:
 
     def write(self, node: Any, where: str) -> tuple[dict[str, Any], Back]:
         """A node in the form, and its way back."""
-        if not isinstance(node, Mapping) or not (set(node) - set(_NOTES) - set(_UNSENT)) - _marks(node):
+        if not isinstance(node, Mapping) or not (set(node) & (_SENT | _REWRITTEN)) - set(_NOTES) - _marks(node):
             notes = {k: v for k, v in node.items() if k in _NOTES} if isinstance(node, Mapping) else {}
             if node is False:
                 raise self._no_form(where, "no value is allowed here; leave the field out")
@@ -152,7 +154,7 @@ class _Writer:
         return {k: v for k, v in node.items() if self._is_sent(k, v)}
 
     def _is_sent(self, key: str, value: Any) -> bool:
-        if key in _UNSENT:
+        if key not in _SENT and not key.startswith("x-"):
             return False
         if key == "format":
             return value in _FORMATS

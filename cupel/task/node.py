@@ -64,6 +64,27 @@ def rebuild(node: Any, change: Any) -> Any:
     return made
 
 
+def nullable(node: Any) -> Any:
+    """A node that allows null besides."""
+    if not isinstance(node, Mapping):
+        return node
+    told = node.keys() & {*OFFERING, "$ref", "not"}
+    if node.get("const") is not None or (told and (told != {"anyOf"} or "type" in node or "enum" in node)):
+        return {"anyOf": [node, {"type": "null"}]}
+    if "enum" in node and None not in node["enum"]:
+        node = {**node, "enum": [*node["enum"], None]}
+    kind = node.get("type")
+    if isinstance(kind, str) and kind != "null":
+        return {**node, "type": [kind, "null"]}
+    if isinstance(kind, list):
+        return {**node, "type": [*kind, *([] if "null" in kind else ["null"])]}
+    if "anyOf" in node:
+        return {**node, "anyOf": [*node["anyOf"], {"type": "null"}]}
+    if "enum" in node or not set(node) - {"title", "description"}:
+        return node
+    return {"anyOf": [node, {"type": "null"}]}
+
+
 def unmark(_keyword: str, node: Any) -> Any:
     """A copy without keywords of ours (`x-…`); a property may be named like one, and stays."""
     if not isinstance(node, Mapping):

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from cupel.errors import TaskError
-from cupel.task.node import rebuild
+from cupel.task.dialect import modern
+from cupel.task.node import Node, apart, nullable, rebuild, types_of
 from cupel.task.shape import Shape, shape_of
 
 _NOT_KEPT = ("$schema", "default", "examples")
@@ -19,31 +20,26 @@ def strict_schema(schema: Mapping[str, Any], *, path: Path | str) -> dict[str, A
     Raises:
         TaskError: For what is not a JSON Schema of an object, or refers to what is not in it.
     """
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import SchemaError
-
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        where = "/".join(map(str, error.absolute_path)) or "top level"
-        raise TaskError(f"not a JSON Schema: {error.message} (at {where})", path=path) from error
-    shape = Shape(schema)
-    try:
-        shape.check()
-        if "$ref" in schema:
-            schema = {
-                **shape.resolve(schema),
-                **{k: schema[k] for k in ("$defs", "definitions") if k in schema},
-            }
-    except TaskError as error:
-        raise TaskError(str(error).removeprefix("schema: "), path=path) from error
-    if schema.get("type") != "object" or not schema.get("properties"):
+    whole = modern(schema, path=path)
+    record = _record_of(whole)
+    if record is None:
         raise TaskError(
             'the schema must describe an object: "type": "object" with "properties"; put a list or a choice into a field of it',
             path=path,
         )
-    strict: dict[str, Any] = _strict("", schema)
+    strict: dict[str, Any] = _strict("", record)
     return strict
+
+
+def _record_of(whole: Node) -> Node | None:
+    """The schema with an object at its root, whatever it says it by: a reference, parts that hold at once, its fields."""
+    root: Node = whole
+    if "$ref" in root or "allOf" in root:
+        variants = Shape(whole).variants(whole)
+        root = {**variants[0], **apart(whole)[1]} if len(variants) == 1 else root
+    if not root.get("properties") or "object" not in (types_of(root) or ["object"]):
+        return None
+    return {**root, "type": "object"}
 
 
 def _strict(_keyword: str, node: Any) -> Any:
@@ -53,7 +49,7 @@ def _strict(_keyword: str, node: Any) -> Any:
     if isinstance(node.get("properties"), Mapping):
         required = set(node.get("required", ()))
         made["properties"] = {
-            name: child if name in required else _nullable(child)
+            name: child if name in required or _is_its_default(node["properties"][name]) else nullable(child)
             for name, child in made["properties"].items()
         }
         made["required"] = list(made["properties"])
@@ -61,21 +57,9 @@ def _strict(_keyword: str, node: Any) -> Any:
     return made
 
 
-def _nullable(node: Any) -> Any:
-    if not isinstance(node, Mapping):
-        return node
-    if "enum" in node and None not in node["enum"]:
-        node = {**node, "enum": [*node["enum"], None]}
-    kind = node.get("type")
-    if isinstance(kind, str) and kind != "null":
-        return {**node, "type": [kind, "null"]}
-    if isinstance(kind, list):
-        return {**node, "type": [*kind, *([] if "null" in kind else ["null"])]}
-    if "anyOf" in node:
-        return {**node, "anyOf": [*node["anyOf"], {"type": "null"}]}
-    if "enum" in node or not set(node) - {"title", "description"}:
-        return node
-    return {"anyOf": [node, {"type": "null"}]}
+def _is_its_default(node: Any) -> bool:
+    """Whether a property has one value, which it has as well when it is left out: a discriminator is said, not null."""
+    return isinstance(node, Mapping) and "const" in node and node.get("default") == node["const"]
 
 
 def grounded_quotes(record: Any, schema: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -15,7 +15,18 @@ from typing import Any, NamedTuple
 
 from cupel._memo import Kept
 from cupel.errors import TaskError
-from cupel.task.node import OFFERING, Node, allows_null, children, entries, is_null, may_be, members, merge, rebuild
+from cupel.task.node import (
+    OFFERING,
+    Node,
+    allows_null,
+    children,
+    entries,
+    is_null,
+    may_be,
+    members,
+    merge,
+    rebuild,
+)
 from cupel.task.validator import Validator, in_root
 
 _INDEX = re.compile(r"/\d+(?=/|$)")
@@ -82,10 +93,15 @@ class Shape:
             if "$ref" not in node:
                 return merge(node, siblings) if siblings else node
             siblings = merge({name: value for name, value in node.items() if name != "$ref"}, siblings)
-            node = self._refer(node["$ref"])
+            node = self.look_up(node["$ref"])
         raise TaskError("the schema's references lead in a circle", path="schema")
 
-    def _refer(self, reference: Any) -> Any:
+    def look_up(self, reference: Any) -> Any:
+        """What a reference names, as it is written there.
+
+        Raises:
+            TaskError: For one that leads nowhere, or to an address.
+        """
         from referencing.exceptions import Unresolvable
 
         if not isinstance(reference, str) or not reference.startswith("#"):

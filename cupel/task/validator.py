@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, NamedTuple
+from urllib.parse import quote
 from uuid import UUID
 
 from cupel.errors import TaskError
-from cupel.task.node import Node
+from cupel.task.node import Node, rebuild
 
 _SHOWN = 300
 _ROOT = "cupel:schema"
+_SAFE = "#/:?&=%~!$'()*+,;@-._"
+"""What stands in an address as it is, a percent sign too: what is written so already stays."""
 
 
 def _parses(parse: Callable[[str], Any]) -> Callable[[Any], bool]:
@@ -78,11 +81,13 @@ class Validator:
 
         registry = None
         if root is not None:
-            whole = {name: value for name, value in root.items() if name not in ("$id", "$schema")}
+            whole = {
+                name: value for name, value in _addressed("", root).items() if name not in ("$id", "$schema")
+            }
             registry = Registry([(_ROOT, whole)], draft=Draft202012, retriever=_refuse)
         try:
             self._compiled = Draft202012Validator(
-                schema, formats=dict(FORMATS), validate_formats=True, retriever=_refuse, registry=registry
+                _addressed("", schema), formats=dict(FORMATS), validate_formats=True, retriever=_refuse, registry=registry
             )
         except ValueError as error:
             raise TaskError(f"not a JSON Schema: {str(error).splitlines()[0]}", path="schema") from error
@@ -97,10 +102,10 @@ class Validator:
     def faults(self, value: Any) -> list[SchemaFault]:
         """Everything about a value that does not fit, what is nearest the top first."""
         try:
-            errors = [_nearest(error) for error in self._compiled.iter_errors(value)]
+            faults = [_fault(error) for error in self._compiled.iter_errors(value)]
         except ValueError as error:  # half a character, or deeper than anything is nested
             return [SchemaFault("", str(error))]
-        return sorted(map(_fault, errors), key=lambda fault: fault.where.count("/") + bool(fault.where))
+        return sorted(dict.fromkeys(faults), key=lambda fault: fault.where.count("/") + bool(fault.where))
 
     def problem(self, value: Any) -> str | None:
         """The first thing about a value that does not fit, in words; None where it fits."""
@@ -108,6 +113,14 @@ class Validator:
             return None
         fault = self.faults(value)[0]
         return f"does not fit the schema at {fault.where or 'top level'}: {fault.words}"
+
+
+def _addressed(_keyword: str, node: Any) -> Any:
+    """A schema whose references are written as addresses are: a definition may have any name."""
+    if not isinstance(node, Mapping):
+        return node
+    made = rebuild(node, _addressed)
+    return {**made, "$ref": quote(made["$ref"], safe=_SAFE)} if isinstance(made.get("$ref"), str) else made
 
 
 def in_root(reference: str) -> str:
@@ -119,28 +132,52 @@ def _refuse(address: str) -> Any:
     raise ValueError(f"{address} is not fetched")
 
 
-def _nearest(error: Any) -> Any:
-    """Of a union, what keeps the value from the choice it is nearest to: the one it gets deepest into."""
-    while choices := [choice for choice in getattr(error.kind, "context", ()) if choice]:
-        inner = max(choices, key=lambda choice: (max(map(_depth, choice)), -len(choice)))
-        if max(map(_depth, inner)) <= _depth(error):
-            return error
-        error = max(inner, key=_depth)
-    return error
+def _fault(error: Any) -> SchemaFault:
+    choices = [list(choice) for choice in getattr(error.kind, "context", ()) if choice]
+    where, value = "/".join(map(str, error.instance_path)), error.instance
+    if choices:
+        return _of_union(choices, where, value)
+    labels = _labels(error)
+    words = error.message if labels is None else _no_label(value, labels)
+    return SchemaFault(where, _shortened(words, value), labels is not None)
+
+
+def _of_union(choices: list[list[Any]], where: str, value: Any) -> SchemaFault:
+    """What keeps a value from the choice it is nearest to: the one it gets deepest into, with the fewest faults."""
+    best = max(map(_nearness, choices))
+    nearest = [choice for choice in choices if _nearness(choice) == best]
+    faults = [_fault(max(choice, key=_depth)) for choice in nearest]
+    labels = [_labels(max(choice, key=_depth)) for choice in nearest]
+    first, places = faults[0], {fault.where for fault in faults}
+    if len(places) > 1 or len(faults) == 1:
+        return first
+    error = max(nearest[0], key=_depth)
+    if all(each is not None for each in labels):
+        known = [label for each in labels for label in each or ()]
+        return SchemaFault(first.where, _shortened(_no_label(error.instance, known), error.instance), True)
+    said = len(_json(error.instance))
+    others = dict.fromkeys(fault.words[said:].strip() for fault in faults[1:])
+    return SchemaFault(first.where, _shortened(", and ".join([first.words, *others]), error.instance))
+
+
+def _nearness(choice: list[Any]) -> tuple[int, int]:
+    return max(map(_depth, choice)), -len(choice)
 
 
 def _depth(error: Any) -> int:
     return len(error.instance_path)
 
 
-def _fault(error: Any) -> SchemaFault:
-    keyword = str(error.schema_path[-1]) if error.schema_path else ""
-    options: Iterable[Any] | None = getattr(error.kind, "options", None)
-    words = error.message
-    if options is not None:
-        words = f"{_json(error.instance)} is not one of {', '.join(map(_json, options))}"
-    where = "/".join(map(str, error.instance_path))
-    return SchemaFault(where, _shortened(words, error.instance), keyword in {"enum", "const"})
+def _labels(error: Any) -> list[Any] | None:
+    """The values that would fit, where the schema lists them."""
+    if error.schema_path and error.schema_path[-1] == "const":
+        return [error.kind.expected_value]
+    options: list[Any] | None = getattr(error.kind, "options", None)
+    return options
+
+
+def _no_label(value: Any, labels: list[Any]) -> str:
+    return f"{_json(value)} is not one of {', '.join(map(_json, labels))}"
 
 
 def _json(value: Any) -> str:
