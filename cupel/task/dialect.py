@@ -5,6 +5,7 @@
                 "items": [..], "additionalItems"     "prefixItems", "items"
     draft 7     "dependencies"                       "dependentRequired", "dependentSchemas"
     OpenAPI 3   "nullable": true                     null among the types
+    OpenAI      {"name": .., "schema": ..}           the schema in it
     everyone    a reference to any other place       a definition of its own, so that it can be sent
 """
 
@@ -18,7 +19,7 @@ from urllib.parse import unquote
 from cupel.errors import TaskError
 from cupel.task.node import NAMED, Node, nullable, rebuild
 from cupel.task.shape import Shape
-from cupel.task.validator import Validator
+from cupel.task.validator import Validator, addressed
 
 _META = "https://json-schema.org/draft/2020-12/schema"
 
@@ -37,14 +38,22 @@ def modern(schema: Any, *, path: Path | str) -> dict[str, Any]:
             f"a schema is a JSON object that describes the record, and this is {type(schema).__name__} ({str(schema)[:40]})",
             path=path,
         )
-    made: dict[str, Any] = _translate("", schema)
-    for fault in Validator({"$ref": _META}).faults(made):
+    made: dict[str, Any] = _translate("", _unwrap(schema))
+    for fault in Validator({"$ref": _META}).faults(addressed("", made)):
         raise TaskError(f"not a JSON Schema: {fault.words} (at {fault.where or 'top level'})", path=path)
     try:
         Shape(made).check()
         return _with_definitions(made)
     except TaskError as error:
         raise TaskError(str(error).removeprefix("schema: "), path=path) from error
+
+
+def _unwrap(schema: Node) -> Node:
+    """The schema inside what an API is given with it: `{"type": "json_schema", "json_schema": {"name", "schema"}}`."""
+    inner = schema.get("json_schema", schema)
+    if isinstance(inner, Mapping) and "properties" not in inner and isinstance(inner.get("schema"), Mapping):
+        return _unwrap(inner["schema"])
+    return schema
 
 
 def _translate(_keyword: str, node: Any) -> Any:

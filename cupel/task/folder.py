@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cupel.errors import TaskError
+from cupel.task.dialect import modern
 from cupel.task.field import field_of
 from cupel.task.fit import schema_faults
 from cupel.task.form import strict_form
@@ -102,15 +103,30 @@ def _load(name: str, prompts_folder: Path, _stamp: tuple[tuple[str, int, int], .
 
 
 def ad_hoc_task(
-    schema: Mapping[str, Any], instructions: str, prompts_folder: Path, *, check: RecordCheck | None = None
+    schema: Mapping[str, Any],
+    instructions: str,
+    prompts_folder: Path,
+    *,
+    check: RecordCheck | None = None,
+    source: Path | str = "output_schema",
 ) -> TaskSpec:
     """A task made from a JSON Schema and a sentence or two; its identity carries its hash.
 
     The schema is rewritten for strict structured output: every property required, optional ones
     nullable, nothing extra allowed. Fields marked `"x-grounded": true` are checked against the text.
+
+    Args:
+        schema: A JSON Schema of any draft.
+        instructions: What to extract.
+        prompts_folder: Where the generic prompts are.
+        check: What else a record must stand.
+        source: Where the schema came from, for whoever has to mend it.
+
+    Raises:
+        TaskError: For a schema that is none, or has no form that models can be held to.
     """
-    strict = strict_schema(dict(schema), path="output_schema")
-    strict_form(strict, path="output_schema")  # refused here, before anything is sent
+    strict = strict_schema(schema, path=source)
+    strict_form(strict, path=source)  # refused here, before anything is sent
     generic = prompts_folder / GENERIC
     spec = TaskSpec(
         name="ad-hoc",
@@ -130,7 +146,7 @@ def ad_hoc_task(
 
 def _plainly_required(schema: Mapping[str, Any]) -> tuple[str, ...]:
     """What the ad-hoc schema required as given and is neither a list nor may be null: it may not come back empty."""
-    record = field_of(schema)
+    record = field_of(modern(schema, path="schema"))
     return tuple(
         name
         for name, field in record.fields.items()

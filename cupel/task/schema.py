@@ -24,7 +24,8 @@ def strict_schema(schema: Mapping[str, Any], *, path: Path | str) -> dict[str, A
     record = _record_of(whole)
     if record is None:
         raise TaskError(
-            'the schema must describe an object: "type": "object" with "properties"; put a list or a choice into a field of it',
+            'the schema must describe an object: "type": "object" with "properties"; put a list or a choice into a field of it'
+            f" (this one has {', '.join(map(repr, whole)) or 'nothing'})",
             path=path,
         )
     strict: dict[str, Any] = _strict("", record)

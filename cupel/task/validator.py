@@ -82,12 +82,12 @@ class Validator:
         registry = None
         if root is not None:
             whole = {
-                name: value for name, value in _addressed("", root).items() if name not in ("$id", "$schema")
+                name: value for name, value in addressed("", root).items() if name not in ("$id", "$schema")
             }
             registry = Registry([(_ROOT, whole)], draft=Draft202012, retriever=_refuse)
         try:
             self._compiled = Draft202012Validator(
-                _addressed("", schema), formats=dict(FORMATS), validate_formats=True, retriever=_refuse, registry=registry
+                addressed("", schema), formats=dict(FORMATS), validate_formats=True, retriever=_refuse, registry=registry
             )
         except ValueError as error:
             raise TaskError(f"not a JSON Schema: {str(error).splitlines()[0]}", path="schema") from error
@@ -115,11 +115,11 @@ class Validator:
         return f"does not fit the schema at {fault.where or 'top level'}: {fault.words}"
 
 
-def _addressed(_keyword: str, node: Any) -> Any:
+def addressed(_keyword: str, node: Any) -> Any:
     """A schema whose references are written as addresses are: a definition may have any name."""
     if not isinstance(node, Mapping):
         return node
-    made = rebuild(node, _addressed)
+    made = rebuild(node, addressed)
     return {**made, "$ref": quote(made["$ref"], safe=_SAFE)} if isinstance(made.get("$ref"), str) else made
 
 
