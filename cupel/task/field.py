@@ -69,9 +69,15 @@ class Field:
         """What the place says by a keyword of ours, such as `x-grounded`; None where it says nothing."""
         return self._chosen.get(name)
 
-    def limit(self, name: str, default: Any) -> Any:
-        """What a keyword such as `minItems` or `maximum` says here, else the default."""
-        return self._chosen.get(name, default)
+    @property
+    def item_counts(self) -> tuple[int, int | None]:
+        """How many entries a list has at least, and at most; None where there is no such bound."""
+        return self._chosen.get("minItems", 0), self._chosen.get("maxItems")
+
+    @property
+    def bounds(self) -> tuple[float | None, float | None]:
+        """The smallest and the largest number; None where there is no such bound."""
+        return self._chosen.get("minimum"), self._chosen.get("maximum")
 
     @cached_property
     def fields(self) -> Mapping[str, Field]:

@@ -66,7 +66,7 @@ class _Filler:
         quoted = self._quoted
         made = self.fill(item, name, below)
         repeats = self._quoted > len(self._sentences) and self._quoted > quoted > 0
-        return [] if repeats and not field.limit("minItems", 0) else [made]
+        return [] if repeats and not field.item_counts[0] else [made]
 
     def _quote(self) -> str:
         sentence = self._sentences[min(self._quoted, len(self._sentences) - 1)]

@@ -199,8 +199,9 @@ class Filler:
         if place.is_nullable:
             return self._nearest_id(source) if name in _REFERENCES else None
         stated = re.search(r"\d+", source[0].text) if source else None
-        value = max(int(stated[0]) if stated else 0, place.limit("minimum", 0))
-        return min(value, place.limit("maximum", value))
+        least, most = place.bounds
+        value = max(int(stated[0]) if stated else 0, 0 if least is None else least)
+        return value if most is None else min(value, most)
 
     def _nearest_id(self, source: Sequence[Unit]) -> int | None:
         """The id of the item that stands nearest in the document."""

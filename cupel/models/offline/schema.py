@@ -32,5 +32,6 @@ def labels_of(place: Field) -> tuple[str, ...]:
 
 def within(place: Field, items: list[Any], spare: Callable[[], Any]) -> list[Any]:
     """No more items than allowed; as many as demanded, made up with `spare` ones."""
-    items = items[: place.limit("maxItems", MAX_ITEMS)]
-    return [*items, *(spare() for _ in range(place.limit("minItems", 0) - len(items)))]
+    least, most = place.item_counts
+    items = items[: MAX_ITEMS if most is None else most]
+    return [*items, *(spare() for _ in range(least - len(items)))]
