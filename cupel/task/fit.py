@@ -6,22 +6,15 @@ from the form first; what it is then must fit the schema as the task has it, its
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cupel._memo import Kept
-from cupel.state import Record
 from cupel.task.form import Form, strict_form
 from cupel.task.rendering import sent_schema
-from cupel.task.shape import Shape, shape_of
-from cupel.task.spec import RecordCheck
 from cupel.task.validator import SchemaFault, Validator
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
 
 
 @dataclass(frozen=True)
@@ -80,33 +73,3 @@ def schema_faults(record: Any, schema: Mapping[str, Any]) -> list[SchemaFault]:
 def schema_problem(record: Any, schema: Mapping[str, Any]) -> str | None:
     """The first thing about a record that does not fit its schema, in words; None when it fits."""
     return fit_of(schema).problem(record)
-
-
-def check_by(model: type[BaseModel]) -> RecordCheck:
-    """What a pydantic class says of a record: its types and validators, in its own words."""
-    from pydantic import ValidationError
-
-    shape = shape_of(model.model_json_schema())
-
-    def check(record: Record) -> str | None:
-        try:
-            model.model_validate(without_unsaid(record, shape))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = "/".join(map(str, first["loc"])) or "top level"
-            return f"{model.__name__} refuses it at {where}: {first['msg'][:300]}"
-        return None
-
-    return check
-
-
-def without_unsaid(record: Any, shape: Shape) -> Any:
-    """A record without the nulls that stand for a property left out, as the class that has a default wants it."""
-    copy = json.loads(json.dumps(record))
-    for part in shape.parts(copy):
-        if isinstance(part.value, dict):
-            # null stands for "left out" where a property is known, not required, and may not be null
-            for name in [name for name, value in part.value.items() if value is None]:
-                if shape.may_only_be_left_out(part.schemas, name):
-                    del part.value[name]
-    return copy

@@ -121,6 +121,8 @@ class TaskSpec:
             "window": [self.window.max_chars, self.window.overlap_chars], "merge": dict(self.merge),
             "must_fill": self.must_fill, "language": self.output_language, "inputs": self.inputs,
         }  # fmt: skip
+        if self.check is not None:  # the same schema, held to more
+            told["check"] = getattr(self.check, "identity", "")
         if self.exclusive or self.min_quote_words:  # else the tasks that declare neither would all be others
             told["wants"] = [self.exclusive, self.min_quote_words]
         canonical = json.dumps(told, sort_keys=True, ensure_ascii=False)
