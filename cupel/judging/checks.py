@@ -33,9 +33,7 @@ _NO_LETTER = re.compile(r"[\W_]+")
 _OPENERS = frozenset({"solution", "answer", "final answer", "explanation", "reasoning"})
 
 
-def certain_faults(
-    record: Record, task: TaskSpec, evidence: Sequence[Evidence]
-) -> Iterator[tuple[str, str]]:
+def certain_faults(record: Record, task: TaskSpec, evidence: Sequence[Evidence]) -> Iterator[tuple[str, str]]:
     """What is wrong with a record whatever anyone thinks of the rest, each as the check it fails and in words.
 
     Looked at before any judge, and outvoted by none: `id` (given twice in a list), `reference` (to an id that is not

@@ -108,9 +108,7 @@ class _Sheet:
 
     def references(self) -> list[_Leaf]:
         """Fields that refer to another item; lists of references are left alone."""
-        return [
-            leaf for leaf in self.leaves if leaf.mark("x-refers-to") and isinstance(leaf.holder, dict)
-        ]
+        return [leaf for leaf in self.leaves if leaf.mark("x-refers-to") and isinstance(leaf.holder, dict)]
 
     def quotes(self) -> list[_Leaf]:
         return [leaf for leaf in self.leaves if isinstance(leaf.value, str) and leaf.mark("x-grounded")]
@@ -134,9 +132,7 @@ def _drop_item(sheet: _Sheet) -> _Done:
 
 
 def _ids(sheet: _Sheet, path: str, item: Mapping[str, Any]) -> set[Any]:
-    named = {
-        leaf.key for leaf in sheet.leaves if leaf.mark("x-id") and leaf.path.startswith(f"{path}/")
-    }
+    named = {leaf.key for leaf in sheet.leaves if leaf.mark("x-id") and leaf.path.startswith(f"{path}/")}
     return {item[key] for key in named if key in item}
 
 

@@ -168,7 +168,11 @@ def _fill(value: Any) -> bool:
 
 def _other_place(ours: Any, theirs: Any, place: Field) -> bool:
     """Whether two quotes mark different items, whatever else about the items agrees."""
-    if not _choice(place, ours, theirs).mark("x-grounded") or not isinstance(ours, str) or not isinstance(theirs, str):
+    if (
+        not _choice(place, ours, theirs).mark("x-grounded")
+        or not isinstance(ours, str)
+        or not isinstance(theirs, str)
+    ):
         return False
     return not marks_same_place(ours, theirs)
 

@@ -1,12 +1,12 @@
 """A schema as 2020-12 has it, whatever draft, OpenAPI or habit it was written by; what says nothing there is refused.
 
-    draft 3     "required": true on a property       its name among the required ones
-    draft 4     "exclusiveMinimum": true             "exclusiveMinimum" with the bound
-                "items": [..], "additionalItems"     "prefixItems", "items"
-    draft 7     "dependencies"                       "dependentRequired", "dependentSchemas"
-    OpenAPI 3   "nullable": true                     null among the types
-    OpenAI      {"name": .., "schema": ..}           the schema in it
-    everyone    a reference to any other place       a definition of its own, so that it can be sent
+draft 3     "required": true on a property       its name among the required ones
+draft 4     "exclusiveMinimum": true             "exclusiveMinimum" with the bound
+            "items": [..], "additionalItems"     "prefixItems", "items"
+draft 7     "dependencies"                       "dependentRequired", "dependentSchemas"
+OpenAPI 3   "nullable": true                     null among the types
+OpenAI      {"name": .., "schema": ..}           the schema in it
+everyone    a reference to any other place       a definition of its own, so that it can be sent
 """
 
 from __future__ import annotations
@@ -162,7 +162,11 @@ def _with_definitions(schema: Node) -> dict[str, Any]:
 
 def _bare(target: Any, schema: Node) -> Any:
     """A target as a definition; of the whole schema, all but its definitions."""
-    if isinstance(target, Mapping) and target.keys() & {"$defs", "definitions"} and dict(target) == _without_id(schema):
+    if (
+        isinstance(target, Mapping)
+        and target.keys() & {"$defs", "definitions"}
+        and dict(target) == _without_id(schema)
+    ):
         return {word: value for word, value in target.items() if word not in ("$defs", "definitions")}
     return target
 

@@ -49,9 +49,7 @@ class Field:
     @property
     def kinds(self) -> set[str]:
         """Every kind of value that any choice takes, beside null; an empty one stands for anything."""
-        return {
-            kind for choice in self.choices for kind in kinds_of(choice) or [""] if kind != "null"
-        }
+        return {kind for choice in self.choices for kind in kinds_of(choice) or [""] if kind != "null"}
 
     @cached_property
     def labels(self) -> tuple[Any, ...]:

@@ -39,7 +39,9 @@ _SENT = frozenset((
 ))  # fmt: skip
 """Keywords that strict modes take, or pass over: what is none of them, a note of some tool's or a bound, is left out."""
 
-_REWRITTEN = frozenset(("oneOf", "allOf", "prefixItems", "patternProperties", "unevaluatedProperties", "unevaluatedItems"))
+_REWRITTEN = frozenset(
+    ("oneOf", "allOf", "prefixItems", "patternProperties", "unevaluatedProperties", "unevaluatedItems")
+)
 """Keywords whose sense has another form."""
 
 _FORMATS = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"})
@@ -128,7 +130,9 @@ class _Writer:
 
     def write(self, node: Any, where: str) -> tuple[dict[str, Any], Back]:
         """A node in the form, and its way back."""
-        if not isinstance(node, Mapping) or not (set(node) & (_SENT | _REWRITTEN)) - set(_NOTES) - _marks(node):
+        if not isinstance(node, Mapping) or not (set(node) & (_SENT | _REWRITTEN)) - set(_NOTES) - _marks(
+            node
+        ):
             notes = {k: v for k, v in node.items() if k in _NOTES} if isinstance(node, Mapping) else {}
             if node is False:
                 raise self._no_form(where, "no value is allowed here; leave the field out")
@@ -146,6 +150,11 @@ class _Writer:
     def _scalar(self, node: Node, _where: str) -> tuple[dict[str, Any], Back]:
         plain = self._plain(node)
         values = node.get("enum", [node["const"]] if "const" in node else [])
+        if not values and not types_of(
+            node
+        ):  # a bound, or what is not sent at all: any plain value, in words
+            marked = {k: v for k, v in plain.items() if k in _NOTES or k.startswith("x-")}
+            return {**marked, "anyOf": [{"type": kind} for kind in _SCALARS]}, None
         if values and not types_of(node):
             plain = {"type": _types_of_values(values), **plain}
         return plain, None

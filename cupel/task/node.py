@@ -24,7 +24,7 @@ NESTED = (
 _OF_ENTRIES = ("x-grounded", "x-refers-to")
 """Marks that hold for every entry of the list they stand on."""
 
-OFFERING = ("allOf", "anyOf", "oneOf", "if", "then", "else")
+OFFERING = ("allOf", "anyOf", "oneOf", "if", "then", "else", "dependentSchemas")
 
 
 def children(node: Node) -> Iterator[tuple[str, str, Any]]:
@@ -114,8 +114,11 @@ def entries(schema: Node, index: int) -> list[Any]:
     first = schema.get("prefixItems", ())
     entry = first[index] if index < len(first) else schema.get("items", schema.get("unevaluatedItems", {}))
     node = entry if isinstance(entry, Mapping) else {}
+    held = schema["contains"] if isinstance(schema.get("contains"), Mapping) else None
     inherited = {mark: schema[mark] for mark in _OF_ENTRIES if schema.get(mark)}
-    return [merge(node, inherited) if inherited else node]
+    node = merge(node, inherited) if inherited else node
+    # whichever entry it is that the list has to contain: it may be this one
+    return [node] if held is None else [node, {"anyOf": [held, {}]}]
 
 
 def _matches(pattern: str, name: str) -> bool:

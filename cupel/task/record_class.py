@@ -121,7 +121,9 @@ def _classes(model: type[BaseModel]) -> list[type[Any]]:
         if kind in seen:
             continue
         seen[kind] = None
-        waiting += [base for base in kind.__mro__[1:] if issubclass(base, BaseModel) and base is not BaseModel]
+        waiting += [
+            base for base in kind.__mro__[1:] if issubclass(base, BaseModel) and base is not BaseModel
+        ]
         for field in kind.model_fields.values():
             waiting += [each for each in _types_in(field.annotation) if issubclass(each, BaseModel)]
     return list(seen)

@@ -8,9 +8,10 @@ from typing import Any
 
 from cupel.errors import TaskError
 from cupel.task.dialect import modern
-from cupel.task.node import Node, apart, nullable, rebuild, types_of
+from cupel.task.node import OFFERING, Node, apart, nullable, rebuild, types_of
 from cupel.task.shape import Shape, shape_of
 
+_OPEN = ("additionalProperties", "unevaluatedProperties", "patternProperties")
 _NOT_KEPT = ("$schema", "default", "examples")
 
 
@@ -28,7 +29,7 @@ def strict_schema(schema: Mapping[str, Any], *, path: Path | str) -> dict[str, A
             f" (this one has {', '.join(map(repr, whole)) or 'nothing'})",
             path=path,
         )
-    strict: dict[str, Any] = _strict("", record)
+    strict: dict[str, Any] = _Strict(record).node("", record)
     return strict
 
 
@@ -43,19 +44,65 @@ def _record_of(whole: Node) -> Node | None:
     return {**root, "type": "object"}
 
 
-def _strict(_keyword: str, node: Any) -> Any:
-    if not isinstance(node, Mapping):
-        return node
-    made = {k: v for k, v in rebuild(node, _strict).items() if k not in _NOT_KEPT}
-    if isinstance(node.get("properties"), Mapping):
-        required = set(node.get("required", ()))
-        made["properties"] = {
-            name: child if name in required or _is_its_default(node["properties"][name]) else nullable(child)
-            for name, child in made["properties"].items()
+class _Strict:
+    """Makes everything required, and closes each object once: by the node that has all of its properties together."""
+
+    def __init__(self, whole: Node) -> None:
+        self._shape = Shape(whole)
+
+    def node(self, _keyword: str, node: Any) -> Any:
+        if not isinstance(node, Mapping):
+            return node
+        if _is_composed(node):
+            # no part knows the others' properties, so none may refuse them
+            return {**self._part("", node), "unevaluatedProperties": node.get("unevaluatedProperties", False)}
+        made = self._required(node, rebuild(node, self.node))
+        if "properties" in made and not _names_more(made):
+            made["additionalProperties"] = False
+        return made
+
+    def _part(self, keyword: str, node: Any) -> Any:
+        """A node that holds beside others: the same, open."""
+        if not isinstance(node, Mapping):
+            return node
+        if keyword in OFFERING:
+            node = self._shape.resolve(node)
+
+        def inner(word: str, child: Any) -> Any:
+            return self._part(word, child) if word in OFFERING else self.node(word, child)
+
+        made = self._required(node, rebuild(node, inner))
+        return {
+            word: value
+            for word, value in made.items()
+            if word != "additionalProperties" or isinstance(value, Mapping)
         }
-        made["required"] = list(made["properties"])
-        made["additionalProperties"] = False
-    return made
+
+    def _required(self, node: Node, made: dict[str, Any]) -> dict[str, Any]:
+        made = {word: value for word, value in made.items() if word not in _NOT_KEPT}
+        if isinstance(node.get("properties"), Mapping):
+            required = set(node.get("required", ()))
+            made["properties"] = {
+                name: child
+                if name in required or _is_its_default(node["properties"][name])
+                else nullable(child)
+                for name, child in made["properties"].items()
+            }
+            made["required"] = list(made["properties"])
+        return made
+
+
+def _is_composed(node: Node) -> bool:
+    """Whether an object has its properties from several nodes that hold at once."""
+    parts = node.keys() & set(OFFERING)
+    if len(node.get("allOf", ())) > 1:
+        return True
+    return bool(parts) and "properties" in node
+
+
+def _names_more(node: Node) -> bool:
+    """Whether an object has properties of any name beside those it names, and says what they are."""
+    return any(isinstance(node.get(word), Mapping) and node[word] for word in _OPEN)
 
 
 def _is_its_default(node: Any) -> bool:

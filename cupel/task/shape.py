@@ -51,7 +51,6 @@ class Part(NamedTuple):
                 return schema[name]
         return None
 
-
     @property
     def labels(self) -> Sequence[Any]:
         """The values that may stand here, where the schema lists them; null among them where it is one."""
@@ -145,6 +144,7 @@ class Shape:
         offers += [plain[word] for word in ("anyOf", "oneOf") if plain.get(word)]
         if "if" in plain:
             offers.append([plain.get("then", {}), plain.get("else", {})])
+        offers += [[child, {}] for child in plain.get("dependentSchemas", {}).values()]
         for choices in offers:
             inner = [variant for choice in choices for variant in self._variants(choice, depth + 1)]
             made = [merge(one, variant) for one in made for variant in inner]

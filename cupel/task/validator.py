@@ -87,7 +87,11 @@ class Validator:
             registry = Registry([(_ROOT, whole)], draft=Draft202012, retriever=_refuse)
         try:
             self._compiled = Draft202012Validator(
-                addressed("", schema), formats=dict(FORMATS), validate_formats=True, retriever=_refuse, registry=registry
+                addressed("", schema),
+                formats=dict(FORMATS),
+                validate_formats=True,
+                retriever=_refuse,
+                registry=registry,
             )
         except ValueError as error:
             raise TaskError(f"not a JSON Schema: {str(error).splitlines()[0]}", path="schema") from error

@@ -140,7 +140,9 @@ def _renumber(record: Record, shape: Shape, places: Sequence[_Places]) -> None:
 
 
 def _refers(part: Part) -> bool:
-    return bool(part.mark("x-refers-to")) and part.value is not None and not isinstance(part.value, list | dict)
+    return (
+        bool(part.mark("x-refers-to")) and part.value is not None and not isinstance(part.value, list | dict)
+    )
 
 
 def _new_id(old: Any, index: int) -> Any:

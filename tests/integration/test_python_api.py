@@ -86,7 +86,9 @@ def test_records_may_come_as_instances_of_the_class(project, frame):
     assert result["ad-hoc"].tolist()[1:] == [None, None]
 
 
-@pytest.mark.parametrize("asked", [{"task": "arguments"}, {"schema": {"properties": {"a": {"type": "string"}}}}])
+@pytest.mark.parametrize(
+    "asked", [{"task": "arguments"}, {"schema": {"properties": {"a": {"type": "string"}}}}]
+)
 def test_instances_need_a_class(project, frame, asked):
     """Said before anything is asked."""
     with pytest.raises(SettingError, match="instances=True makes instances of a pydantic class"):

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from cupel.errors import TaskError
 from cupel.task.dialect import modern
 from cupel.task.fit import fit_of
+from cupel.task.form import strict_form
 from cupel.task.node import nullable
 from cupel.task.rendering import sent_schema
 from cupel.task.schema import strict_schema
@@ -55,6 +56,13 @@ HABITS = {
     "an editor's keywords": record(a={"type": "string", "example": "hi", "markdownDescription": "**a**", "tsType": "A", "enumNames": ["a"]}),
     "what OpenAI is given": {"type": "json_schema", "json_schema": {"name": "x", "strict": True, "schema": record(a={"type": "string"})}},
     "what a tool is given": {"name": "x", "schema": record(a={"type": "string"})},
+    "inheritance": record(
+        dog={"allOf": [{"$ref": "#/$defs/Animal"}, record(owner={"type": "string"}, required=["owner"])]},
+        defs={"$defs": {"Animal": record(name={"type": "string"}, tail={"type": "boolean"}, required=["name"])}},
+    ),
+    "fields beside a choice of fields": record(
+        a=record(shared={"type": "string"}, defs={"anyOf": [record(left={"type": "string"}), record(right={"type": "integer"})]})
+    ),
     "true and {}": record(a=True, b={}),
 }  # fmt: skip
 
@@ -73,6 +81,7 @@ def test_a_schema_as_people_write_it_is_sent_in_the_form_and_its_record_is_taken
 @pytest.mark.parametrize(
     ("schema", "words"),
     [
+        (record(a=record(b=True, defs={"additionalProperties": {"type": "integer"}})), "a has no form.*any name"),
         ({"type": "array", "items": {"type": "string"}}, "put a list or a choice into a field"),
         (True, "this is bool"),
         ([{"type": "string"}], "this is list"),
@@ -95,7 +104,7 @@ def test_a_schema_as_people_write_it_is_sent_in_the_form_and_its_record_is_taken
 def test_what_says_nothing_is_refused_with_its_place(schema, words):
     """When it is read, before anything is paid; the sentence begins with the file."""
     with pytest.raises(TaskError, match=words) as refused:
-        strict_schema(schema, path="x.json")
+        strict_form(strict_schema(schema, path="x.json"), path="x.json")
 
     assert str(refused.value).startswith("x.json: ")
 

@@ -66,7 +66,12 @@ def test_a_class_of_the_same_schema_and_other_code_is_another_task(project):
 
     tasks = [
         ad_hoc_task(travelling.Stance.model_json_schema(), "", project.prompts, check=check)
-        for check in (None, RecordClass(travelling.Stance), RecordClass(Lenient), RecordClass(travelling.Stance))
+        for check in (
+            None,
+            RecordClass(travelling.Stance),
+            RecordClass(Lenient),
+            RecordClass(travelling.Stance),
+        )
     ]
     identities = [task.identity for task in tasks]
 
@@ -194,7 +199,9 @@ def test_every_correct_null_is_accepted_at_once(reply):
     assert isinstance(EVERYTHING.instance(record), Everything)
 
 
-@given(sent, st.lists(st.tuples(st.sampled_from(sorted(Everything.model_fields)), ODD), min_size=1, max_size=2))
+@given(
+    sent, st.lists(st.tuples(st.sampled_from(sorted(Everything.model_fields)), ODD), min_size=1, max_size=2)
+)
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 def test_nothing_the_class_refuses_is_accepted(reply, changes):
     """Whatever a reply has in any of its fields."""
@@ -214,4 +221,6 @@ def _said(tree: Any) -> Any:
     if not isinstance(tree, dict):
         return tree
     said = {key: value for key, value in tree.items() if key != "children"}
-    return said | ({} if tree.get("children") is None else {"children": [_said(each) for each in tree["children"]]})
+    return said | (
+        {} if tree.get("children") is None else {"children": [_said(each) for each in tree["children"]]}
+    )

@@ -68,11 +68,16 @@ def test_what_is_no_schema_is_said_when_it_is_compiled(schema):
             {"side": "for", "list": [{"kind": "b", "n": "x"}]}, "list/0/n", "integer", id="the choice meant"
         ),
         pytest.param(
-            {"side": "for", "list": [{"kind": "c", "n": 1}]}, "list/0/kind", 'one of "a", "b"', id="no such choice"
+            {"side": "for", "list": [{"kind": "c", "n": 1}]},
+            "list/0/kind",
+            'one of "a", "b"',
+            id="no such choice",
         ),
         pytest.param({}, "top level", '"side" is a required property', id="left out"),
         pytest.param({"side": "for", "sied": 1}, "top level", "'sied'", id="not known"),
-        pytest.param({"side": ["for"] * 500}, "side", 'is not one of "for", "against", null', id="a long value"),
+        pytest.param(
+            {"side": ["for"] * 500}, "side", 'is not one of "for", "against", null', id="a long value"
+        ),
         pytest.param({"side": "\ud800"}, "top level", "surrogates", id="half a character"),
     ],
 )

@@ -74,7 +74,9 @@ def faults(record: Record, schema: dict[str, Any] = SCHEMA) -> list[str]:
 
 def test_a_reference_to_nothing_still_refers_to_nothing():
     """Neither forgotten nor, by chance of the numbers, another window's claim: whoever checks the record sees it."""
-    record, _ = merge_windows(task(), [window(10, 20, premise_of="c7"), *[window(n) for n in range(50, 500, 50)]])
+    record, _ = merge_windows(
+        task(), [window(10, 20, premise_of="c7"), *[window(n) for n in range(50, 500, 50)]]
+    )
 
     assert len(record["claims"]) == 11
     assert faults(record) == ["reference"]
@@ -97,7 +99,10 @@ def test_a_list_with_ids_may_refer_to_one_that_comes_after_it():
         [window(10, 50, premise_of="c2"), window(50, 90, premise_of="c2")],
     )
 
-    assert [(premise["id"], premise["claim"]) for premise in record["premises"]] == [("p1", "c2"), ("p2", "c3")]
+    assert [(premise["id"], premise["claim"]) for premise in record["premises"]] == [
+        ("p1", "c2"),
+        ("p2", "c3"),
+    ]
 
 
 CLAIM = {
