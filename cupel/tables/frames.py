@@ -88,8 +88,8 @@ def attach_columns(
     if len(rows) != len(df):
         raise ValueError(f"{len(rows)} outcomes for {len(df)} rows")
     result = df.copy()
-    for values in rows if record_of is not None else ():
-        if values[task] is not None:
+    for values in rows:
+        if record_of is not None and values[task] is not None:
             values[task] = record_of(values[task])
     for column in task_columns(task):
         result[column] = _series([values[column] for values in rows], column, task, index=df.index)

@@ -73,16 +73,14 @@ def nullable(node: Any) -> Any:
         return {"anyOf": [node, {"type": "null"}]}
     if "enum" in node and None not in node["enum"]:
         node = {**node, "enum": [*node["enum"], None]}
-    kind = node.get("type")
-    if isinstance(kind, str) and kind != "null":
-        return {**node, "type": [kind, "null"]}
-    if isinstance(kind, list):
-        return {**node, "type": [*kind, *([] if "null" in kind else ["null"])]}
+    kinds = types_of(node)
+    if kinds:
+        several = [*kinds, *([] if "null" in kinds else ["null"])]
+        return {**node, "type": several[0] if len(several) == 1 else several}
     if "anyOf" in node:
         return {**node, "anyOf": [*node["anyOf"], {"type": "null"}]}
-    if "enum" in node or not set(node) - {"title", "description"}:
-        return node
-    return {"anyOf": [node, {"type": "null"}]}
+    says_nothing = "enum" in node or not set(node) - {"title", "description"}
+    return node if says_nothing else {"anyOf": [node, {"type": "null"}]}
 
 
 def unmark(_keyword: str, node: Any) -> Any:

@@ -205,7 +205,8 @@ def wire_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     >>> wire_schema({"properties": {"x-y": {"type": "string", "x-grounded": True}}})
     {'properties': {'x-y': {'type': 'string'}}}
     """
-    return unmark("", schema)
+    made: dict[str, Any] = unmark("", schema)
+    return made
 
 
 _sent = Kept[tuple[dict[str, Any], str]]()

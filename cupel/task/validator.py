@@ -132,21 +132,21 @@ def in_root(reference: str) -> str:
     return f"{_ROOT}{reference}"
 
 
-def _refuse(address: str) -> Any:
-    raise ValueError(f"{address} is not fetched")
+def _refuse(uri: str) -> Any:
+    raise ValueError(f"{uri} is not fetched")
 
 
 def _fault(error: Any) -> SchemaFault:
     choices = [list(choice) for choice in getattr(error.kind, "context", ()) if choice]
     where, value = "/".join(map(str, error.instance_path)), error.instance
     if choices:
-        return _of_union(choices, where, value)
+        return _of_union(choices)
     labels = _labels(error)
     words = error.message if labels is None else _no_label(value, labels)
     return SchemaFault(where, _shortened(words, value), labels is not None)
 
 
-def _of_union(choices: list[list[Any]], where: str, value: Any) -> SchemaFault:
+def _of_union(choices: list[list[Any]]) -> SchemaFault:
     """What keeps a value from the choice it is nearest to: the one it gets deepest into, with the fewest faults."""
     best = max(map(_nearness, choices))
     nearest = [choice for choice in choices if _nearness(choice) == best]

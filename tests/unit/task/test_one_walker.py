@@ -53,9 +53,9 @@ def keywords_read(source: str) -> Iterator[str]:
         for part in (*node.keys, *node.values)
     }
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in written:
-            if node.value in KEYWORDS:
-                yield node.value
+        is_word = isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if is_word and id(node) not in written and node.value in KEYWORDS:
+            yield node.value
 
 
 def test_what_reads_a_keyword_is_seen():
