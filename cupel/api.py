@@ -15,7 +15,7 @@ from cupel.errors import SettingError
 from cupel.project import Project, find_project
 from cupel.runs import Job, Runner, enrich_frame, is_dask_frame
 from cupel.tables import attach_columns, check_columns, frame_rows
-from cupel.task import TaskSpec, ad_hoc_task, check_by, load_task
+from cupel.task import RecordClass, TaskSpec, ad_hoc_task, load_task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +60,7 @@ async def aenrich(
     retry_failed: bool = False,
     near_duplicates: float | None = None,
     packing: bool = False,
+    instances: bool = False,
     project: Project | None = None,
     **settings: Any,
 ) -> pd.DataFrame:
@@ -82,6 +83,7 @@ async def aenrich(
             is the share of three-word sequences they have in common. Equal texts are asked about once in any case.
         packing: Ask about several short documents in one request; refused unless `cupel calibrate --packing`
             certified for this task, prompt and model that the records agree with single ones.
+        instances: With a pydantic class as schema: the records as its instances, validated. Without, as dicts.
         project: The project to use; the one around the current folder, else the starter.
         **settings: Any field of `RunContext`: `profile`, `cheap_model`, `judge`, `max_refinements` …
 
@@ -94,7 +96,9 @@ async def aenrich(
     """
     project = project or find_project()
     context = run_context(settings, os.environ)
-    spec, as_schema = _spec(task, schema, instructions, project)
+    spec, as_schema, record_class = _spec(task, schema, instructions, project)
+    if instances and record_class is None:
+        raise SettingError("instances=True makes instances of a pydantic class: give one as schema")
     check_columns(df.columns, spec.name)
     job = Job(
         task=spec,
@@ -107,11 +111,14 @@ async def aenrich(
         packing=Packing() if packing else None,
         output_schema=as_schema,
         instructions=instructions,
+        record_class=record_class,
     )
+    record_of = record_class.instance if record_class is not None and instances else None
     if is_dask_frame(df):
         lazy: pd.DataFrame = await asyncio.to_thread(
-            enrich_frame, df, job, project, text=text, doc_id=doc_id, inputs=inputs or {}, limit=limit
-        )
+            enrich_frame, df, job, project, text=text, doc_id=doc_id, inputs=inputs or {}, limit=limit,
+            instances=instances,
+        )  # fmt: skip
         return lazy
     table = frame_rows(df, text, id_column=doc_id, inputs=inputs or {}, limit=limit)
     async with Runner(job, project) as runner:
@@ -119,17 +126,20 @@ async def aenrich(
     if runner.stop.error is not None:
         raise runner.stop.error
     unreached = [None] * (len(df) - len(outcomes))
-    return attach_columns(df, [*outcomes, *unreached], spec.name)
+    return attach_columns(df, [*outcomes, *unreached], spec.name, record_of=record_of)
 
 
 def _spec(
     task: str | None, schema: Mapping[str, Any] | type[BaseModel] | None, instructions: str, project: Project
-) -> tuple[TaskSpec, Mapping[str, Any] | None]:
+) -> tuple[TaskSpec, Mapping[str, Any] | None, RecordClass | None]:
     if schema is None:
-        return load_task(task or "arguments", project.prompts), None
+        return load_task(task or "arguments", project.prompts), None, None
     if task is not None:
         raise SettingError(f"give a task ({task!r}) or a schema, not both")
     if isinstance(schema, Mapping):
-        return ad_hoc_task(schema, instructions, project.prompts), schema
-    as_schema = schema.model_json_schema()
-    return ad_hoc_task(as_schema, instructions, project.prompts, check=check_by(schema)), as_schema
+        return ad_hoc_task(schema, instructions, project.prompts, source="schema"), schema, None
+    if not hasattr(schema, "model_json_schema"):
+        raise SettingError(f"schema={schema!r}: give a JSON Schema as a dict, or a pydantic class")
+    made = RecordClass(schema)
+    spec = ad_hoc_task(made.schema, instructions, project.prompts, check=made, source=schema.__name__)
+    return spec, made.schema, made

@@ -325,8 +325,8 @@ async def calibrate(
         field: Calibrate this field alone; records then carry `confidence/<field>` among their signals.
         prerouter: Also learn a text router from the sample: `.cupel/policies/<task>.prerouter.json`.
     """
-    if field and field not in job.task.schema["properties"]:
-        raise SettingError(f"field={field!r}: {job.task.name} has {', '.join(job.task.schema['properties'])}")
+    if field and field not in job.task.fields:
+        raise SettingError(f"field={field!r}: {job.task.name} has {', '.join(job.task.fields)}")
     labelled = await label(rows, job, project, gold=gold, field=field)
     binding = labelled.binding
     dated = replace(

@@ -75,6 +75,8 @@ def _accept(state: RunState) -> Review:
 def _edit(args: Any, state: RunState, task: TaskSpec) -> Review:
     record: Record | Any = args.get("args", args) if isinstance(args, Mapping) and "action" in args else args
     problem = schema_problem(record, task.schema)
+    if problem is None and task.check is not None:
+        problem = task.check(record)
     if problem is not None:
         return _note(f"the edited record {problem}")
     evidence = ground_record(record, task.schema, state["text"])

@@ -17,7 +17,7 @@ from cupel.cascade.work import Work
 from cupel.context import RunContext
 from cupel.engine import Asking, ask
 from cupel.errors import SettingError
-from cupel.judging import reference_faults
+from cupel.judging import certain_faults
 from cupel.routing import Observed, compute_signals
 from cupel.state import Attempt, Call, Record
 from cupel.task import TaskSpec, compact, object_schema
@@ -203,7 +203,7 @@ def weigh(work: Work, signals: Mapping[str, float | None], policy: ThresholdCasc
         return doubt
     calibrated = apply_policy(policy, signals, score=doubt["score"])
     # what code knows to be wrong is in doubt however sure the signals are
-    faults = _reference_doubts(work.attempt, work.task)
+    faults = _certain_doubts(work.attempt, work.task)
     return {
         **calibrated,
         "in_doubt": calibrated["in_doubt"] or bool(faults),
@@ -217,7 +217,7 @@ def plain_rule(attempt: Attempt, task: TaskSpec, *, agreement: float | None = No
     The score is the product of the basic signals and the agreement; it is raw and says nothing about probability.
     """
     doubts = [
-        *_record_doubts(attempt), *_quote_doubts(attempt), *_gaps(attempt, task), *_reference_doubts(attempt, task)
+        *_record_doubts(attempt), *_quote_doubts(attempt), *_gaps(attempt, task), *_certain_doubts(attempt, task)
     ]  # fmt: skip
     score = 1.0
     for value in (*basic_signals(attempt, task).values(), agreement):
@@ -239,9 +239,9 @@ def _quote_doubts(attempt: Attempt) -> list[str]:
     ]
 
 
-def _reference_doubts(attempt: Attempt, task: TaskSpec) -> list[str]:
+def _certain_doubts(attempt: Attempt, task: TaskSpec) -> list[str]:
     record = attempt["record"]
-    return [] if record is None else [problem for _, problem in reference_faults(record, task.schema)]
+    return [] if record is None else [fault for _, fault in certain_faults(record, task, attempt["evidence"])]
 
 
 def _gaps(attempt: Attempt, task: TaskSpec) -> list[str]:

@@ -112,7 +112,7 @@ def task_of(
         as_schema = json.loads(schema.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise TaskError(f"cannot be read as JSON: {error}", path=schema) from error
-    return ad_hoc_task(as_schema, instructions, project.prompts), as_schema
+    return ad_hoc_task(as_schema, instructions, project.prompts, source=schema), as_schema
 
 
 def open_output(told: FileRun, task: TaskSpec) -> Table:

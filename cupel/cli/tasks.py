@@ -33,7 +33,7 @@ class ListedTask:
             "title": self.spec.title,
             "description": self.spec.description,
             "inputs": list(self.spec.inputs),
-            "fields": list(self.spec.schema["properties"]),
+            "fields": list(self.spec.fields),
             "criteria": len(self.spec.criteria),
             "rules": len(self.spec.rules),
             "examples": len(self.spec.examples),
@@ -89,5 +89,5 @@ def _tell(task: ListedTask) -> Iterator[Text]:
     if task.spec.inputs:
         needed = " ".join(f"--input {name}=COLUMN" for name in task.spec.inputs)
         yield Text(f"  inputs: {', '.join(task.spec.inputs)} ({needed})")
-    fields = ", ".join(task.spec.schema["properties"])
+    fields = ", ".join(task.spec.fields)
     yield Text(f"  fields: {safe(fields)} · {len(task.spec.criteria)} criteria for the judge")

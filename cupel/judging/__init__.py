@@ -6,7 +6,7 @@ Policies only: the judge's model is asked elsewhere, and its reply comes in as d
 from typing import TYPE_CHECKING
 
 from cupel._late import late
-from cupel.judging.checks import code_checks
+from cupel.judging.checks import certain_faults, code_checks
 from cupel.judging.findings import Finding, Verdict, aggregate, judge_schema, read_judgement
 from cupel.judging.jury import (
     FalsePassRate,
@@ -21,7 +21,6 @@ from cupel.judging.jury import (
     preference,
     win_rate,
 )
-from cupel.judging.references import reference_faults
 
 if TYPE_CHECKING:
     from cupel.judging.agreement import Agreement, IntervalEstimate, correct_pass_rate, measure_agreement

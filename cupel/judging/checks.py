@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 from cupel.judging.findings import Finding
+from cupel.judging.quotes import shared_spans, short_quotes
 from cupel.judging.references import reference_faults
 from cupel.state import Evidence, Match, Record
-from cupel.task import grounded_quotes, surely_fits
+from cupel.task import TaskSpec, grounded_quotes, schema_faults
 from cupel.text import is_grounded
 
 _MOST_PER_CHECK = 5
 """A record that is wrong throughout is told its first few faults, not hundreds."""
 
-_MOST_ERRORS = 100
 _SHOWN = 80
 _ADDRESSES_JUDGE = re.compile(
     r"\b(?:perfect|flawless|excellent) (?:answer|record|extraction)\b"
@@ -34,19 +33,32 @@ _NO_LETTER = re.compile(r"[\W_]+")
 _OPENERS = frozenset({"solution", "answer", "final answer", "explanation", "reasoning"})
 
 
+def certain_faults(record: Record, task: TaskSpec, evidence: Sequence[Evidence]) -> Iterator[tuple[str, str]]:
+    """What is wrong with a record whatever anyone thinks of the rest, each as the check it fails and in words.
+
+    Looked at before any judge, and outvoted by none: `id` (given twice in a list), `reference` (to an id that is not
+    there), and what the task declares: `exclusive` (one span in two lists), `words` (a quote of too few).
+    """
+    yield from reference_faults(record, task.schema)
+    for fault in shared_spans(evidence, task.exclusive):
+        yield "exclusive", fault
+    for fault in short_quotes(record, task.schema, task.min_quote_words):
+        yield "words", fault
+
+
 def code_checks(
-    record: Record, schema: Mapping[str, Any], evidence: Sequence[Evidence], *, text: str
+    record: Record, task: TaskSpec, evidence: Sequence[Evidence], *, text: str
 ) -> tuple[Finding, ...]:
     """Check a record by code alone.
 
     Checks, by the name their findings carry: `schema` (validity), `enum` (labels outside the list),
     `duplicate` (items said twice at the same place), `quote` (every quote at its offsets in the text),
-    `id` (given twice in a list), `reference` (to an id that is not there),
-    `judge_address` (values that talk to the judge, or say nothing, and are not the document's words).
+    `judge_address` (values that talk to the judge, or say nothing, and are not the document's words), and
+    those of `certain_faults`.
 
     Args:
         record: The record.
-        schema: The task's JSON Schema, quotes marked `x-grounded`.
+        task: Its task, whose schema marks quotes `x-grounded`.
         evidence: Where each quote stands, by its path.
         text: The document, as the offsets refer to it.
 
@@ -54,10 +66,10 @@ def code_checks(
         One finding per fault, all of them `fail`; empty for a faultless record.
     """
     faults = [
-        *_schema_faults(record, schema),
+        *_schema_faults(record, task.schema),
         *_repetitions(record, evidence),
-        *_quote_faults(record, schema, evidence, text),
-        *(_fault(check, reasoning) for check, reasoning in reference_faults(record, schema)),
+        *_quote_faults(record, task.schema, evidence, text),
+        *(_fault(check, reasoning) for check, reasoning in certain_faults(record, task, evidence)),
         *_judge_addresses(record, text),
     ]
     kept: dict[str, list[Finding]] = {}
@@ -73,14 +85,8 @@ def _fault(check: str, reasoning: str, quote: str | None = None, match: Match | 
 
 
 def _schema_faults(record: Record, schema: Mapping[str, Any]) -> Iterator[Finding]:
-    if surely_fits(record, schema):
-        return
-    from jsonschema import Draft202012Validator
-
-    for error in islice(Draft202012Validator(dict(schema)).iter_errors(record), _MOST_ERRORS):
-        path = "/" + "/".join(map(str, error.absolute_path))
-        check = "enum" if error.validator in {"enum", "const"} else "schema"
-        yield _fault(check, f"{path}: {_short(error.message)}")
+    for fault in schema_faults(record, schema):
+        yield _fault("enum" if fault.is_of_labels else "schema", f"/{fault.where}: {_short(fault.words)}")
 
 
 def _repetitions(record: Record, evidence: Sequence[Evidence]) -> Iterator[Finding]:

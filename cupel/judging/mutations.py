@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from cupel.judging.checks import walk
-from cupel.metrics import resolve_schema
 from cupel.state import Record
+from cupel.task import Part, holder_of, shape_of
 
 UNCHANGED = "unchanged"
 """The record as it was: a judge that rejects this too catches nothing by rejecting the others."""
@@ -65,12 +65,12 @@ def mutate(record: Record, schema: Mapping[str, Any], *, text: str, seed: int = 
 
 @dataclass(frozen=True, slots=True)
 class _Leaf:
-    """A value of the record: where it stands, what holds it, and its schema."""
+    """A value of the record that holds no others: where it stands, what holds it, and what the schema says of it."""
 
     path: str
     holder: Any
     key: Any
-    schema: Mapping[str, Any]
+    part: Part
 
     @property
     def value(self) -> Any:
@@ -79,26 +79,24 @@ class _Leaf:
     def put(self, value: Any) -> None:
         self.holder[self.key] = value
 
+    def mark(self, name: str) -> Any:
+        return self.part.mark(name)
+
+    def others(self) -> list[Any]:
+        """Labels that might stand here in place of the one that does."""
+        return [label for label in self.part.labels if label is not None and label != self.value]
+
 
 class _Sheet:
     """A copy of the record to spoil, its values by kind, and a source of chance."""
 
     def __init__(self, record: Record, schema: Mapping[str, Any], text: str, drawing: random.Random) -> None:
-        self.record, self.root, self.text, self.drawing = record, schema, text, drawing
-        self.leaves = list(self._walk({"": record}, "", "", schema))
-
-    def _walk(self, holder: Any, key: Any, path: str, schema: Mapping[str, Any]) -> Iterator[_Leaf]:
-        schema, value = resolve_schema(schema, self.root), holder[key]
-        if isinstance(value, dict):
-            for name in value:
-                yield from self._walk(
-                    value, name, f"{path}/{name}", schema.get("properties", {}).get(name, {})
-                )
-        elif isinstance(value, list):
-            for index in range(len(value)):
-                yield from self._walk(value, index, f"{path}/{index}", schema.get("items", {}))
-        else:
-            yield _Leaf(path, holder, key, schema)
+        self.record, self.text, self.drawing = record, text, drawing
+        self.leaves = [
+            _Leaf(part.pointer, *holder_of(record, part.pointer), part)
+            for part in shape_of(schema).parts(record)
+            if not isinstance(part.value, dict | list)
+        ]
 
     def lists(self) -> list[tuple[str, list[Any]]]:
         """Every list that holds something, by path."""
@@ -106,17 +104,14 @@ class _Sheet:
 
     def free_texts(self) -> list[_Leaf]:
         """Texts the model worded itself: no quote, label, id or reference."""
-        marks = {"x-grounded", "x-id", "x-refers-to", "enum", "const"}
-        return [leaf for leaf in self.leaves if isinstance(leaf.value, str) and not marks & set(leaf.schema)]
+        return [leaf for leaf in self.leaves if isinstance(leaf.value, str) and leaf.part.is_free]
 
     def references(self) -> list[_Leaf]:
         """Fields that refer to another item; lists of references are left alone."""
-        return [
-            leaf for leaf in self.leaves if "x-refers-to" in leaf.schema and isinstance(leaf.holder, dict)
-        ]
+        return [leaf for leaf in self.leaves if leaf.mark("x-refers-to") and isinstance(leaf.holder, dict)]
 
     def quotes(self) -> list[_Leaf]:
-        return [leaf for leaf in self.leaves if isinstance(leaf.value, str) and leaf.schema.get("x-grounded")]
+        return [leaf for leaf in self.leaves if isinstance(leaf.value, str) and leaf.mark("x-grounded")]
 
 
 _Done = tuple[str, str] | None
@@ -137,9 +132,7 @@ def _drop_item(sheet: _Sheet) -> _Done:
 
 
 def _ids(sheet: _Sheet, path: str, item: Mapping[str, Any]) -> set[Any]:
-    named = {
-        leaf.key for leaf in sheet.leaves if leaf.schema.get("x-id") and leaf.path.startswith(f"{path}/")
-    }
+    named = {leaf.key for leaf in sheet.leaves if leaf.mark("x-id") and leaf.path.startswith(f"{path}/")}
     return {item[key] for key in named if key in item}
 
 
@@ -153,14 +146,11 @@ def _duplicate_item(sheet: _Sheet) -> _Done:
 
 
 def _flip_label(sheet: _Sheet) -> _Done:
-    labels = ((leaf, leaf.schema.get("enum", ())) for leaf in sheet.leaves)
-    return _exchange(
-        sheet, [(leaf, [x for x in names if x not in (None, leaf.value)]) for leaf, names in labels]
-    )
+    return _exchange(sheet, [(leaf, leaf.others()) for leaf in sheet.leaves])
 
 
 def _move_reference(sheet: _Sheet) -> _Done:
-    ids = [leaf.value for leaf in sheet.leaves if leaf.schema.get("x-id")]
+    ids = [leaf.value for leaf in sheet.leaves if leaf.mark("x-id")]
     referring = [leaf for leaf in sheet.references() if leaf.value is not None]
     return _exchange(sheet, [(leaf, [x for x in ids if x != leaf.value]) for leaf in referring])
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cupel.state import Record
-from cupel.task import Part, shape_of
-
-_INDEX = re.compile(r"/\d+(?=/|$)")
+from cupel.task import Part, as_key, shape_of, without_indexes
 
 
 def reference_faults(record: Record, schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -29,7 +26,7 @@ def reference_faults(record: Record, schema: Mapping[str, Any]) -> Iterator[tupl
     for part in parts:
         if part.value is None or not part.mark("x-id"):
             continue
-        key = (_INDEX.sub("", part.pointer).strip("/"), _as_key(part.value))
+        key = (without_indexes(part.pointer), as_key(part.value))
         first = seen.setdefault(key, part)
         if first is not part:
             yield "id", f"{part.pointer}: {part.value!r} is the id of {first.pointer.rpartition('/')[0]} too"
@@ -37,13 +34,8 @@ def reference_faults(record: Record, schema: Mapping[str, Any]) -> Iterator[tupl
         target = part.mark("x-refers-to")
         if part.value is None or not target or isinstance(part.value, list | dict):
             continue
-        if (str(target).strip("/"), _as_key(part.value)) not in seen:
+        if (str(target).strip("/"), as_key(part.value)) not in seen:
             yield (
                 "reference",
                 f"{part.pointer} refers to {part.value!r}, and there is no {target} {part.value!r}",
             )
-
-
-def _as_key(value: Any) -> str:
-    """1 and "1" are two ids, as JSON has them."""
-    return f"{type(value).__name__}:{value}"

@@ -13,6 +13,6 @@ if TYPE_CHECKING:
     from cupel.metrics.differences import find_differences
     from cupel.metrics.evaluation import evaluate, group_of
     from cupel.metrics.pairs import Pair, Scored, pair_up
-    from cupel.metrics.records import record_metric, resolve_schema
+    from cupel.metrics.records import record_metric
 else:
     __getattr__ = late(__name__)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from cupel.metrics.assignment import best_pairs
 from cupel.metrics.records import marks_same_place, record_metric, word_f1
+from cupel.task import Field, field_of
 
 SAME_EDGES = 0.8
 """Word F1 from which two quotes of one item count as equally long."""
@@ -56,21 +57,20 @@ def find_differences(
     """
     if record is None:
         return [Difference("record", "there is no record")]
-    properties = schema.get("properties", {})
-    annotated = [name for name in reference if name in properties]
-    quoted = {name: field for name in annotated if (field := _quote_field(properties[name]))}
+    fields = field_of(schema).fields
+    annotated = [name for name in reference if name in fields]
+    quoted = {name: field for name in annotated if (field := _quote_field(fields[name]))}
     differences = _of_items(_items(record, quoted), _items(reference, quoted))
     for name in annotated:
         if name not in quoted and record_metric(record, reference, metric=name, schema=schema) < 0.999:
-            words = _of_field(name, record.get(name), reference[name], properties[name])
+            words = _of_field(name, record.get(name), reference[name], fields[name])
             differences.append(Difference(name, words))
     return differences
 
 
-def _quote_field(schema: Mapping[str, Any]) -> str | None:
+def _quote_field(place: Field) -> str | None:
     """The field of a list's items that holds their quote."""
-    fields = schema.get("items", {}).get("properties", {})
-    return next((name for name, field in fields.items() if field.get("x-grounded")), None)
+    return next((name for name, field in place.item().fields.items() if field.mark("x-grounded")), None)
 
 
 def _items(record: Mapping[str, Any], quoted: Mapping[str, str]) -> list[_Item]:
@@ -130,11 +130,11 @@ def _shortest(quotes: Iterable[str]) -> str | None:
     return min((quote for quote in quotes if quote), key=len, default=None)
 
 
-def _of_field(name: str, given: Any, wanted: Any, schema: Mapping[str, Any]) -> str:
+def _of_field(name: str, given: Any, wanted: Any, place: Field) -> str:
     if isinstance(wanted, list):
         count = len(given) if isinstance(given, list) else 0
         return f"{name} differ from the reference: {_count(count)} given, {_count(len(wanted))} expected"
-    if "enum" in schema or isinstance(wanted, int | float | bool):
+    if place.is_choice or isinstance(wanted, int | float | bool):
         return f"{name} is {given} where the reference has {wanted}"
     return f"{name} says something else than the reference"
 

@@ -9,6 +9,7 @@ from typing import Any
 from cupel.metrics.assignment import best_pairs
 from cupel.metrics.counts import shared_f1
 from cupel.metrics.words import words
+from cupel.task import Field, field_of
 
 SAME_QUOTE = 0.5
 """Share of the shorter quote's words that two quotes must have in common to mark the same item."""
@@ -44,7 +45,7 @@ def record_metric(
     >>> record_metric({"tags": ["b", "a"]}, {"tags": ["a", "b", "c", "d"]})
     0.6666666666666666
     """
-    fields = {*(schema or {}).get("properties", {}), *reference}
+    fields = {*field_of(schema or {}).fields, *reference}
     if metric not in METRICS and metric not in fields:
         raise ValueError(f"unknown metric {metric!r}; there are {', '.join([*METRICS, *sorted(fields)])}")
     if record is None:
@@ -54,7 +55,7 @@ def record_metric(
 
 
 def _whole_record(comparison: _Likeness) -> float:
-    return comparison.objects(comparison.record, comparison.reference, comparison.schema)
+    return comparison.objects(comparison.record, comparison.reference, comparison.root)
 
 
 def _exact(comparison: _Likeness) -> float:
@@ -63,12 +64,11 @@ def _exact(comparison: _Likeness) -> float:
 
 def _items(comparison: _Likeness) -> float:
     """F1 over the items of all top-level lists, an item counting for as much as it agrees."""
-    properties = comparison.schema.get("properties", {})
     shared = given = wanted = 0.0
     for name in comparison.record | comparison.reference:
         ours, theirs = comparison.record.get(name) or [], comparison.reference.get(name) or []
         if isinstance(ours, list) and isinstance(theirs, list):
-            shared += sum(worth for _, _, worth in comparison.pair(ours, theirs, properties.get(name, {})))
+            shared += sum(worth for _, _, worth in comparison.pair(ours, theirs, comparison.root.field(name)))
             given, wanted = given + len(ours), wanted + len(theirs)
     return shared_f1(shared, given, wanted) if given + wanted else 1.0
 
@@ -87,59 +87,56 @@ class _Likeness:
     def __init__(
         self, record: Mapping[str, Any], reference: Mapping[str, Any], schema: Mapping[str, Any]
     ) -> None:
-        self.root = schema
+        self.root = field_of(schema)
         self.record, self.reference = dict(record), dict(reference)
-        self.schema = self._resolve(schema)
         self.ids: Ids | None = None
         # ids pair as the rest of their items does; until then references cannot be compared, and are left out
         self.ids = self._pair_ids()
 
     def field(self, name: str) -> float:
         """Agreement of one top-level field in [0, 1]."""
-        schema = self.schema.get("properties", {}).get(name, {})
-        return self.values(self.record.get(name), self.reference.get(name), schema)
+        return self.values(self.record.get(name), self.reference.get(name), self.root.field(name))
 
-    def values(self, ours: Any, theirs: Any, schema: Mapping[str, Any]) -> float:
+    def values(self, ours: Any, theirs: Any, place: Field) -> float:
         """Agreement of two values in [0, 1]."""
-        schema = self._resolve(schema)
         if isinstance(ours, list) and isinstance(theirs, list):
-            shared = sum(worth for _, _, worth in self.pair(ours, theirs, schema))
+            shared = sum(worth for _, _, worth in self.pair(ours, theirs, place))
             return shared_f1(shared, len(ours), len(theirs)) if ours or theirs else 1.0
         if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
-            return self.objects(ours, theirs, schema)
-        if "x-refers-to" in schema:
-            return self._references(ours, theirs, str(schema["x-refers-to"]))
-        if isinstance(ours, str) and isinstance(theirs, str) and "enum" not in schema:
+            return self.objects(ours, theirs, place)
+        place = _choice(place, ours, theirs)
+        if target := place.mark("x-refers-to"):
+            return self._references(ours, theirs, str(target))
+        if isinstance(ours, str) and isinstance(theirs, str) and not place.is_choice:
             return word_f1(ours, theirs)
         return float(ours == theirs and isinstance(ours, bool) == isinstance(theirs, bool))
 
-    def objects(self, ours: Mapping[str, Any], theirs: Mapping[str, Any], schema: Mapping[str, Any]) -> float:
+    def objects(self, ours: Mapping[str, Any], theirs: Mapping[str, Any], place: Field) -> float:
         """Mean agreement over annotated fields filled in either; 0 where their quotes mark different places."""
-        properties = schema.get("properties", {})
+        place = _choice(place, ours, theirs)
         compared = [
-            (ours.get(name), theirs.get(name), self._resolve(properties.get(name, {})))
+            (ours.get(name), theirs.get(name), place.field(name))
             for name in dict.fromkeys((*theirs, *ours))
             if _fill(ours.get(name)) or _fill(theirs.get(name))
-            if name in theirs or name not in schema.get("required", ())
+            if name in theirs or name not in place.required
         ]
-        compared = [row for row in compared if not self._is_skipped(row[2])]
+        compared = [row for row in compared if not self._is_skipped(_choice(row[2], *row[:2]))]
         if any(_other_place(*row) for row in compared):
             return 0.0
         scores = [self.values(*row) for row in compared]
         return sum(scores) / len(scores) if scores else 1.0
 
-    def pair(
-        self, ours: Sequence[Any], theirs: Sequence[Any], schema: Mapping[str, Any]
-    ) -> list[tuple[int, int, float]]:
+    def pair(self, ours: Sequence[Any], theirs: Sequence[Any], place: Field) -> list[tuple[int, int, float]]:
         """The best one-to-one pairing of two lists, with what each pair is worth."""
-        schema = self._resolve(schema)
-        items = {**schema.get("items", {}), **_marks(schema)}
-        worth = [[self.values(one, other, items) for other in theirs] for one in ours]
+        place = _choice(place, ours, theirs)
+        worth = [
+            [self.values(one, other, place.item(index)) for index, other in enumerate(theirs)] for one in ours
+        ]
         return [(row, column, worth[row][column]) for row, column in best_pairs(worth)]
 
-    def _is_skipped(self, schema: Mapping[str, Any]) -> bool:
+    def _is_skipped(self, place: Field) -> bool:
         """Ids name nothing but places; references are compared once it is known what they refer to."""
-        return bool(schema.get("x-id")) or ("x-refers-to" in schema and self.ids is None)
+        return bool(place.mark("x-id")) or (bool(place.mark("x-refers-to")) and self.ids is None)
 
     def _references(self, ours: Any, theirs: Any, target: str) -> float:
         partners = (self.ids or {}).get(target, {})
@@ -147,49 +144,35 @@ class _Likeness:
 
     def _pair_ids(self) -> Ids:
         ids: dict[str, dict[str, str]] = {}
-        for name, schema in self.schema.get("properties", {}).items():
+        for name, place in self.root.fields.items():
             ours, theirs = self.record.get(name), self.reference.get(name)
-            field = self._id_field(schema)
+            field = next((key for key, child in place.item().fields.items() if child.mark("x-id")), None)
             if field is None or not isinstance(ours, list) or not isinstance(theirs, list):
                 continue
             ids[f"{name}/{field}"] = {
                 str(ours[row].get(field)): str(theirs[column].get(field))
-                for row, column, worth in self.pair(ours, theirs, schema)
+                for row, column, worth in self.pair(ours, theirs, place)
                 if worth > 0 and isinstance(ours[row], Mapping) and isinstance(theirs[column], Mapping)
             }
         return ids
 
-    def _id_field(self, schema: Mapping[str, Any]) -> str | None:
-        items = self._resolve(self._resolve(schema).get("items", {}))
-        return next((name for name, child in items.get("properties", {}).items() if child.get("x-id")), None)
 
-    def _resolve(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-        return resolve_schema(schema, self.root)
-
-
-def resolve_schema(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The schema behind `$ref`, or the choice of `anyOf` that is not null, with the marks beside it."""
-    reference = schema.get("$ref")
-    behind: Any = next((choice for choice in schema.get("anyOf", ()) if choice.get("type") != "null"), None)
-    if isinstance(reference, str) and reference.startswith("#/"):
-        behind = root
-        for part in reference[2:].split("/"):
-            behind = behind.get(part, {}) if isinstance(behind, Mapping) else {}
-    return schema if behind is None else {**resolve_schema(behind, root), **_marks(schema)}
-
-
-def _marks(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """What Cupel adds to JSON Schema: `x-grounded`, `x-id`, `x-refers-to`."""
-    return {key: value for key, value in schema.items() if key.startswith("x-")}
+def _choice(place: Field, ours: Any, theirs: Any) -> Field:
+    """Of a union, the choice the reference's value fits; without one, the record's."""
+    return place.fitting(ours if theirs is None else theirs)
 
 
 def _fill(value: Any) -> bool:
     return value is not None and value != ""
 
 
-def _other_place(ours: Any, theirs: Any, schema: Mapping[str, Any]) -> bool:
+def _other_place(ours: Any, theirs: Any, place: Field) -> bool:
     """Whether two quotes mark different items, whatever else about the items agrees."""
-    if not schema.get("x-grounded") or not isinstance(ours, str) or not isinstance(theirs, str):
+    if (
+        not _choice(place, ours, theirs).mark("x-grounded")
+        or not isinstance(ours, str)
+        or not isinstance(theirs, str)
+    ):
         return False
     return not marks_same_place(ours, theirs)
 

@@ -10,7 +10,7 @@ from cupel.context import RunContext
 from cupel.engine import BatchSettings, Packing
 from cupel.state import DocumentInput, Outcome
 from cupel.tables import Row
-from cupel.task import TaskSpec
+from cupel.task import RecordClass, TaskSpec
 
 NEVER_WALKED: list[str] = []
 """Path of a document that never got through its graph; the same command tries it again."""
@@ -30,6 +30,9 @@ class Job:
     retry_failed: bool = False
     output_schema: Mapping[str, Any] | None = None
     instructions: str = ""
+    record_class: RecordClass | None = None
+    """The pydantic class the schema was made of, which a record has to stand as well."""
+
     batch: BatchSettings | None = None
     """Ask by the providers' batch APIs."""
 

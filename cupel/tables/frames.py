@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from cupel.errors import InputError
-from cupel.state import Outcome
+from cupel.state import Outcome, Record
 from cupel.tables.columns import check_columns, outcome_columns, require_column, task_columns
 from cupel.tables.formats import Layout
 from cupel.tables.rows import Cells, Ids, Row, Table, id_warnings, name_rows
@@ -61,13 +61,20 @@ def frame_rows(
     return Table(_NAME, Layout(tuple(str(column) for column in df.columns)), total, warnings, read)
 
 
-def attach_columns(df: pd.DataFrame, outcomes: Iterable[Outcome | None], task: str) -> pd.DataFrame:
+def attach_columns(
+    df: pd.DataFrame,
+    outcomes: Iterable[Outcome | None],
+    task: str,
+    *,
+    record_of: Callable[[Record], Any] | None = None,
+) -> pd.DataFrame:
     """Return a copy of the frame with the task's columns: same index, same rows, same order.
 
     Args:
         df: The frame the documents came from; it is never changed.
         outcomes: One for each row, in the rows' order; None for a row that was not reached.
         task: Its name leads the new columns.
+        record_of: What a record is shown as; itself when left out.
 
     Returns:
         Records (dicts) and reasons (lists) as objects, confidence and cost as floats with NaN for unknown.
@@ -81,6 +88,9 @@ def attach_columns(df: pd.DataFrame, outcomes: Iterable[Outcome | None], task: s
     if len(rows) != len(df):
         raise ValueError(f"{len(rows)} outcomes for {len(df)} rows")
     result = df.copy()
+    for values in rows:
+        if record_of is not None and values[task] is not None:
+            values[task] = record_of(values[task])
     for column in task_columns(task):
         result[column] = _series([values[column] for values in rows], column, task, index=df.index)
     return result

@@ -15,6 +15,7 @@ from cupel.errors import InputError, OutputPathError
 from cupel.tables.cells import text_of
 from cupel.tables.formats import Layout
 from cupel.tables.rows import Cells
+from cupel.task import Field, field_of
 
 _BATCH_ROWS = 256
 _GROUP_ROWS = 1_000
@@ -147,7 +148,7 @@ def record_type(schema: Mapping[str, Any]) -> Any | None:
     open object or a recursive reference has no Arrow type, and then the whole record is stored as JSON text.
     """
     try:
-        return _arrow_type(schema, root=schema, within=())
+        return _arrow_type(field_of(schema), ())
     except _NoArrowTypeError:
         return None
 
@@ -156,45 +157,18 @@ class _NoArrowTypeError(Exception):
     pass
 
 
-def _arrow_type(schema: Mapping[str, Any], *, root: Mapping[str, Any], within: tuple[str, ...]) -> Any:
-    if reference := schema.get("$ref"):
-        if reference in within or not reference.startswith("#/"):
-            raise _NoArrowTypeError
-        return _arrow_type(_resolve(root, reference), root=root, within=(*within, reference))
-    if options := schema.get("anyOf") or schema.get("oneOf"):
-        real = [option for option in options if option.get("type") != "null"]
-        if len(real) != 1:
-            raise _NoArrowTypeError
-        return _arrow_type(real[0], root=root, within=within)
-    name = _single_type(schema)
-    if name in _SCALARS:
-        return _SCALARS[name]
-    if name == "array" and isinstance(schema.get("items"), Mapping):
-        return pa.list_(_arrow_type(schema["items"], root=root, within=within))
-    if name == "object" and schema.get("properties") and not schema.get("additionalProperties"):
-        return pa.struct(
-            [(key, _arrow_type(part, root=root, within=within)) for key, part in schema["properties"].items()]
-        )
+def _arrow_type(field: Field, within: tuple[Field, ...]) -> Any:
+    """The type of every choice of a place, where they have one and the same."""
+    if field in within or len(field.kinds) != 1:
+        raise _NoArrowTypeError
+    kind, below = field.kind, (*within, field)
+    if kind in _SCALARS:
+        return _SCALARS[kind]
+    if len(field.choices) == 1 and kind == "array" and not field.first:
+        return pa.list_(_arrow_type(field.item(), below))
+    if len(field.choices) == 1 and kind == "object" and field.is_closed:
+        return pa.struct([(name, _arrow_type(child, below)) for name, child in field.fields.items()])
     raise _NoArrowTypeError
-
-
-def _single_type(schema: Mapping[str, Any]) -> str:
-    declared = schema.get("type")
-    if declared is None and all(isinstance(value, str | None) for value in schema.get("enum", [0])):
-        return "string"
-    names = [declared] if isinstance(declared, str) else [name for name in declared or [] if name != "null"]
-    if len(names) != 1:
-        raise _NoArrowTypeError
-    return str(names[0])
-
-
-def _resolve(root: Mapping[str, Any], reference: str) -> Mapping[str, Any]:
-    node: Any = root
-    for part in reference[2:].split("/"):
-        node = node.get(part) if isinstance(node, Mapping) else None
-    if not isinstance(node, Mapping):
-        raise _NoArrowTypeError
-    return node
 
 
 def _input_schema(layout: Layout) -> Any:

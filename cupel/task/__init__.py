@@ -1,9 +1,12 @@
 """A task: its folder read and checked, its prompts filled, its schema held against a record."""
 
 from cupel.task.fences import Fenced, fence, neutralise, wrap
-from cupel.task.fit import RecordCheck, check_by, fit_of, schema_problem
+from cupel.task.field import Field, field_of
+from cupel.task.fit import fit_of, schema_faults, schema_problem
 from cupel.task.folder import ad_hoc_task, load_task, parse_rules, read_rules
 from cupel.task.form import strict_form
+from cupel.task.node import apart
+from cupel.task.record_class import RecordClass, import_class
 from cupel.task.rendering import (
     Message,
     Template,
@@ -22,6 +25,5 @@ from cupel.task.rendering import (
 )
 from cupel.task.reply import read_record
 from cupel.task.schema import grounded_quotes
-from cupel.task.schema_check import surely_fits
-from cupel.task.shape import Part, Shape, shape_of, types_of
-from cupel.task.spec import Rule, TaskCriterion, TaskSpec
+from cupel.task.shape import Part, Shape, as_key, holder_of, shape_of, without_indexes
+from cupel.task.spec import RecordCheck, Rule, TaskCriterion, TaskSpec

@@ -6,26 +6,15 @@ from the form first; what it is then must fit the schema as the task has it, its
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cupel._memo import Kept
-from cupel.state import Record
 from cupel.task.form import Form, strict_form
 from cupel.task.rendering import sent_schema
-from cupel.task.schema_check import FORMATS, surely_fits
-from cupel.task.shape import Part, Shape, allows_null, shape_of
-from cupel.task.spec import RecordCheck
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-_MOST_ERRORS = 100
-"""Of a value, to choose the one that is told from: a long reply may have a hundred thousand."""
+from cupel.task.validator import SchemaFault, Validator
 
 
 @dataclass(frozen=True)
@@ -45,25 +34,27 @@ class Fit:
 
     def read(self, value: Any) -> tuple[Any, str | None]:
         """The record a value in the form stands for, and the first thing that is wrong with it."""
-        wire, _ = sent_schema(self.schema)
-        if not surely_fits(value, wire):
-            problem = _problem(value, self._sent)
-            if problem is not None:
-                return value, problem
+        problem = self._sent.problem(value)
+        if problem is not None:
+            return value, problem
         record = self.form.restore(value)
         return record, None if self._is_sent_as_written else self.problem(record)
 
     def problem(self, record: Any) -> str | None:
         """The first thing about a record that does not fit the schema as it was written, in words."""
-        return None if surely_fits(record, self.schema) else _problem(record, self._written)
+        return self._written.problem(record)
+
+    def faults(self, record: Any) -> list[SchemaFault]:
+        """Everything about a record that does not fit the schema as it was written."""
+        return [] if self._written.fits(record) else self._written.faults(record)
 
     @cached_property
-    def _sent(self) -> Any:
-        return _validator(json.loads(sent_schema(self.schema)[1]))
+    def _sent(self) -> Validator:
+        return Validator(sent_schema(self.schema)[0])
 
     @cached_property
-    def _written(self) -> Any:
-        return _validator(dict(self.schema))
+    def _written(self) -> Validator:
+        return Validator(self.schema)
 
 
 _fits = Kept[Fit]()
@@ -74,65 +65,11 @@ def fit_of(schema: Mapping[str, Any]) -> Fit:
     return _fits.of((schema,), make=lambda: Fit(schema))
 
 
+def schema_faults(record: Any, schema: Mapping[str, Any]) -> list[SchemaFault]:
+    """Everything about a record that does not fit its schema."""
+    return fit_of(schema).faults(record)
+
+
 def schema_problem(record: Any, schema: Mapping[str, Any]) -> str | None:
     """The first thing about a record that does not fit its schema, in words; None when it fits."""
     return fit_of(schema).problem(record)
-
-
-def _validator(schema: Mapping[str, Any]) -> Any:
-    from jsonschema import Draft202012Validator, FormatChecker
-
-    checker = FormatChecker(formats=())
-    for name, is_valid in FORMATS.items():
-        checker.checks(name)(is_valid)
-    return Draft202012Validator(schema, format_checker=checker)
-
-
-def _problem(value: Any, validator: Any) -> str | None:
-    from jsonschema.exceptions import best_match
-
-    if validator.is_valid(value):
-        return None
-    error = best_match(islice(validator.iter_errors(value), _MOST_ERRORS))
-    where = "/".join(map(str, error.absolute_path)) or "top level"
-    return f"does not fit the schema at {where}: {error.message[:300]}"
-
-
-def check_by(model: type[BaseModel]) -> RecordCheck:
-    """What a pydantic class says of a record: its types and validators, in its own words."""
-    from pydantic import ValidationError
-
-    shape = shape_of(model.model_json_schema())
-
-    def check(record: Record) -> str | None:
-        try:
-            model.model_validate(without_unsaid(record, shape))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = "/".join(map(str, first["loc"])) or "top level"
-            return f"{model.__name__} refuses it at {where}: {first['msg'][:300]}"
-        return None
-
-    return check
-
-
-def without_unsaid(record: Any, shape: Shape) -> Any:
-    """A record without the nulls that stand for a property left out, as the class that has a default wants it."""
-    copy = json.loads(json.dumps(record))
-    for part in shape.parts(copy):
-        if isinstance(part.value, dict):
-            for name in [
-                name for name, value in part.value.items() if value is None and _is_unsaid(part, name, shape)
-            ]:
-                del part.value[name]
-    return copy
-
-
-def _is_unsaid(part: Part, name: str, shape: Shape) -> bool:
-    """Whether null stands for "left out": the property is known, not required, and may not be null."""
-    for schema in part.schemas:
-        child = schema.get("properties", {}).get(name)
-        if child is None or name in schema.get("required", ()):
-            continue
-        return not any(allows_null(variant) for variant in shape.variants(child))
-    return False

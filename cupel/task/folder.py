@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from cupel.errors import TaskError
+from cupel.task.dialect import modern
+from cupel.task.field import field_of
+from cupel.task.fit import schema_faults
 from cupel.task.form import strict_form
 from cupel.task.schema import grounded_quotes, strict_schema
-from cupel.task.shape import Shape, types_of
-from cupel.task.spec import ENRICHING, Example, RecordCheck, Rule, TaskCriterion, TaskSpec, Window
-
-GENERIC = "_generic"
-"""Folder with the prompts of ad-hoc tasks, and of tasks that leave one out."""
+from cupel.task.spec import ENRICHING, GENERIC, Example, RecordCheck, Rule, TaskCriterion, TaskSpec, Window
 
 LATER_PROMPTS = ("improve", "compare", "packing")
 """The prompts that work on the others, or around them; a project made before there were any runs all the same."""
@@ -95,6 +94,8 @@ def _load(name: str, prompts_folder: Path, _stamp: tuple[tuple[str, int, int], .
         ),
         rules=read_rules(folder / "rules.toml"),
         examples=_read_examples(folder / "examples.jsonl"),
+        exclusive=tuple(map(tuple, settings.get("exclusive", ()))),
+        min_quote_words=settings.get("min_quote_words", 0),
         folder=folder,
     )
     _check(spec, folder)
@@ -102,15 +103,30 @@ def _load(name: str, prompts_folder: Path, _stamp: tuple[tuple[str, int, int], .
 
 
 def ad_hoc_task(
-    schema: Mapping[str, Any], instructions: str, prompts_folder: Path, *, check: RecordCheck | None = None
+    schema: Mapping[str, Any],
+    instructions: str,
+    prompts_folder: Path,
+    *,
+    check: RecordCheck | None = None,
+    source: Path | str = "output_schema",
 ) -> TaskSpec:
     """A task made from a JSON Schema and a sentence or two; its identity carries its hash.
 
     The schema is rewritten for strict structured output: every property required, optional ones
     nullable, nothing extra allowed. Fields marked `"x-grounded": true` are checked against the text.
+
+    Args:
+        schema: A JSON Schema of any draft.
+        instructions: What to extract.
+        prompts_folder: Where the generic prompts are.
+        check: What else a record must stand.
+        source: Where the schema came from, for whoever has to mend it.
+
+    Raises:
+        TaskError: For a schema that is none, or has no form that models can be held to.
     """
-    strict = strict_schema(dict(schema), path="output_schema")
-    strict_form(strict, path="output_schema")  # refused here, before anything is sent
+    strict = strict_schema(schema, path=source)
+    strict_form(strict, path=source)  # refused here, before anything is sent
     generic = prompts_folder / GENERIC
     spec = TaskSpec(
         name="ad-hoc",
@@ -130,14 +146,12 @@ def ad_hoc_task(
 
 def _plainly_required(schema: Mapping[str, Any]) -> tuple[str, ...]:
     """What the ad-hoc schema required as given and is neither a list nor may be null: it may not come back empty."""
-    shape = Shape(schema)
-    properties = shape.resolve(schema).get("properties", {})
-    names = []
-    for name in shape.resolve(schema).get("required", ()):
-        node, nullable = shape.real(properties.get(name, {}))
-        if not nullable and "array" not in types_of(node):
-            names.append(name)
-    return tuple(names)
+    record = field_of(modern(schema, path="schema"))
+    return tuple(
+        name
+        for name, field in record.fields.items()
+        if name in record.required and not field.is_nullable and field.kind != "array"
+    )
 
 
 def _is_text(value: Any) -> bool:
@@ -150,6 +164,14 @@ def _is_texts(value: Any) -> bool:
 
 def _is_share(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _are_groups(value: Any) -> bool:
+    return isinstance(value, list) and all(_is_texts(group) and len(set(group)) > 1 for group in value)
 
 
 def _is_table(value: Any) -> bool:
@@ -174,6 +196,8 @@ SETTINGS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "merge": ("a table [merge]", _is_table),
     "labels": ("tables [labels.FIELD]", _are_tables),
     "criteria": ("tables [[criteria]]", _are_tables),
+    "exclusive": ('groups of lists, such as [["claims", "premises"]]', _are_groups),
+    "min_quote_words": ("a whole number, 0 or more", _is_count),
 }
 """What may stand at the top of task.toml: in words, and as a check."""
 
@@ -285,14 +309,20 @@ def _read_examples(path: Path) -> tuple[Example, ...]:
 def _check(spec: TaskSpec, folder: Path) -> None:
     toml = folder / "task.toml"
     strict_form(spec.schema, path=folder / "schema.json")  # refused here, before anything is sent
-    properties = spec.schema["properties"]
-    for name in (*spec.must_fill, *spec.merge):
-        if name not in properties:
+    fields = spec.fields
+    for name in (*spec.must_fill, *spec.merge, *(name for group in spec.exclusive for name in group)):
+        if name not in fields:
+            raise TaskError(f"field {name!r} is not in schema.json; it has {', '.join(fields)}", path=toml)
+    for name in (name for group in spec.exclusive for name in group):
+        if not fields[name].holds("x-grounded"):
             raise TaskError(
-                f"field {name!r} is not in schema.json; it has {', '.join(properties)}", path=toml
+                f"exclusive: {name!r} holds no quote; mark the field with the document's words x-grounded in schema.json",
+                path=toml,
             )
+    if spec.min_quote_words and not field_of(spec.schema).holds("x-grounded"):
+        raise TaskError("min_quote_words: no field of schema.json is marked x-grounded", path=toml)
     for name, rule in spec.merge.items():
-        allowed = ("union",) if _is_list(properties[name]) else SCALAR_RULES
+        allowed = ("union",) if fields[name].kind == "array" else SCALAR_RULES
         if rule not in allowed:
             raise TaskError(f"merge rule {rule!r} for {name!r}; use one of {', '.join(allowed)}", path=toml)
     if not 0 <= spec.window.overlap_chars < spec.window.max_chars:
@@ -301,19 +331,11 @@ def _check(spec: TaskSpec, folder: Path) -> None:
         _check_example(example, spec, folder / "examples.jsonl")
 
 
-def _is_list(node: Mapping[str, Any]) -> bool:
-    kind = node.get("type")
-    return kind == "array" or (isinstance(kind, list) and "array" in kind)
-
-
 def _check_example(example: Example, spec: TaskSpec, path: Path) -> None:
-    from jsonschema import Draft202012Validator
-
-    problem = next(iter(Draft202012Validator(spec.schema).iter_errors(example.record)), None)
-    if problem is not None:
-        where = "/".join(map(str, problem.absolute_path)) or "top level"
+    for fault in schema_faults(example.record, spec.schema):
         raise TaskError(
-            f"example {example.id!r} does not fit schema.json: {problem.message} (at {where})", path=path
+            f"example {example.id!r} does not fit schema.json: {fault.words} (at {fault.where or 'top level'})",
+            path=path,
         )
     for pointer, quote in grounded_quotes(example.record, spec.schema):
         if quote not in example.text:

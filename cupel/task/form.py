@@ -25,18 +25,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from cupel.errors import TaskError
-from cupel.task.shape import Node, Shape, merge, types_of
+from cupel.task.node import Node, merge, type_of, types_of
+from cupel.task.shape import Shape
+from cupel.task.validator import Validator
 
 Back = Callable[[Any], Any] | None
 """From a value in the form to the value as the schema has it; None where they are the same."""
 
-_UNSENT = (
-    "$schema", "$id", "$anchor", "$comment", "default", "examples", "discriminator", "not", "if", "then", "else",
-    "dependentRequired", "dependentSchemas", "propertyNames", "contains", "minContains", "maxContains", "uniqueItems",
-    "minProperties", "maxProperties", "unevaluatedProperties", "unevaluatedItems", "deprecated", "readOnly", "writeOnly",
-    "contentEncoding", "contentMediaType",
-)  # fmt: skip
-"""Keywords no strict mode takes."""
+_SENT = frozenset((
+    "type", "title", "description", "enum", "const", "properties", "required", "additionalProperties", "items", "anyOf",
+    "$ref", "$defs", "definitions", "pattern", "format", "minLength", "maxLength", "minItems", "maxItems",
+    "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
+))  # fmt: skip
+"""Keywords that strict modes take, or pass over: what is none of them, a note of some tool's or a bound, is left out."""
+
+_REWRITTEN = frozenset(
+    ("oneOf", "allOf", "prefixItems", "patternProperties", "unevaluatedProperties", "unevaluatedItems")
+)
+"""Keywords whose sense has another form."""
 
 _FORMATS = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"})
 _LOOK_AROUND = re.compile(r"\(\?[=!<]")
@@ -85,6 +91,9 @@ class _Writer:
         self.schema = schema
         self.path = path
         self.backs: dict[str, Back] = {}
+        self.validators: dict[int, tuple[Node, Validator]] = {}
+        """By identity of the form of a choice, made when a reply first has to be told by it."""
+
         self.written: dict[str, dict[str, Any]] = {}
         self.changes = False
         """Whether anything has another shape in the form; else there is nothing to bring back."""
@@ -121,7 +130,9 @@ class _Writer:
 
     def write(self, node: Any, where: str) -> tuple[dict[str, Any], Back]:
         """A node in the form, and its way back."""
-        if not isinstance(node, Mapping) or not (set(node) - set(_NOTES) - set(_UNSENT)) - _marks(node):
+        if not isinstance(node, Mapping) or not (set(node) & (_SENT | _REWRITTEN)) - set(_NOTES) - _marks(
+            node
+        ):
             notes = {k: v for k, v in node.items() if k in _NOTES} if isinstance(node, Mapping) else {}
             if node is False:
                 raise self._no_form(where, "no value is allowed here; leave the field out")
@@ -139,6 +150,11 @@ class _Writer:
     def _scalar(self, node: Node, _where: str) -> tuple[dict[str, Any], Back]:
         plain = self._plain(node)
         values = node.get("enum", [node["const"]] if "const" in node else [])
+        if not values and not types_of(
+            node
+        ):  # a bound, or what is not sent at all: any plain value, in words
+            marked = {k: v for k, v in plain.items() if k in _NOTES or k.startswith("x-")}
+            return {**marked, "anyOf": [{"type": kind} for kind in _SCALARS]}, None
         if values and not types_of(node):
             plain = {"type": _types_of_values(values), **plain}
         return plain, None
@@ -147,7 +163,7 @@ class _Writer:
         return {k: v for k, v in node.items() if self._is_sent(k, v)}
 
     def _is_sent(self, key: str, value: Any) -> bool:
-        if key in _UNSENT:
+        if key not in _SENT and not key.startswith("x-"):
             return False
         if key == "format":
             return value in _FORMATS
@@ -232,9 +248,10 @@ class _Writer:
         return back
 
     def _is_of(self, made: Node, value: Any) -> bool:
-        from jsonschema import Draft202012Validator
-
-        return bool(Draft202012Validator({**made, **self.written}).is_valid(value))
+        held = self.validators.get(id(made))
+        if held is None:
+            held = self.validators[id(made)] = (made, Validator({**made, **self.written}))
+        return held[1].fits(value)
 
     def _object(self, node: Node, where: str) -> tuple[dict[str, Any], Back]:
         plain = self._plain(node)
@@ -362,12 +379,5 @@ def _marks(node: Any) -> set[str]:
 
 
 def _types_of_values(values: list[Any]) -> Any:
-    kinds = list(dict.fromkeys(_type_of(value) for value in values))
+    kinds = list(dict.fromkeys(type_of(value) for value in values))
     return kinds[0] if len(kinds) == 1 else kinds
-
-
-def _type_of(value: Any) -> str:
-    if value is None:
-        return "null"
-    named = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
-    return named[type(value)]

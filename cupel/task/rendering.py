@@ -13,9 +13,9 @@ from typing import Any
 from cupel._memo import Kept
 from cupel.errors import TaskError
 from cupel.task.fences import DOCUMENT, Fenced, fence, neutralise, tags_in, wrap
-from cupel.task.folder import GENERIC
 from cupel.task.form import strict_form
-from cupel.task.spec import TaskSpec
+from cupel.task.node import unmark
+from cupel.task.spec import GENERIC, TaskSpec
 
 Message = dict[str, str]
 
@@ -201,13 +201,6 @@ def object_schema(properties: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-_NAMED = ("properties", "$defs", "definitions", "patternProperties", "dependentSchemas")
-"""Keywords whose keys are names, not keywords."""
-
-_DATA = ("const", "default", "enum", "examples", "required")
-"""Keywords whose values are data, not schemas."""
-
-
 def wire_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     """The schema as a provider gets it: a copy without our own `x-…` marks, which strict modes refuse.
 
@@ -216,7 +209,8 @@ def wire_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     >>> wire_schema({"properties": {"x-y": {"type": "string", "x-grounded": True}}})
     {'properties': {'x-y': {'type': 'string'}}}
     """
-    return {key: _unmark(key, value) for key, value in schema.items() if not key.startswith("x-")}
+    made: dict[str, Any] = unmark("", schema)
+    return made
 
 
 _sent = Kept[tuple[dict[str, Any], str]]()
@@ -233,20 +227,6 @@ def sent_schema(schema: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
 def _as_sent(schema: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     wire = wire_schema(strict_form(schema).schema)
     return wire, compact(wire)
-
-
-def _unmark(key: str, value: Any) -> Any:
-    if key in _DATA:
-        return value
-    if isinstance(value, list):
-        return [wire_schema(part) if isinstance(part, Mapping) else part for part in value]
-    if not isinstance(value, Mapping):
-        return value
-    if key in _NAMED:
-        return {
-            name: wire_schema(part) if isinstance(part, Mapping) else part for name, part in value.items()
-        }
-    return wire_schema(value)
 
 
 def messages(template: Template, stable: Mapping[str, str], varying: Mapping[str, str]) -> list[Message]:

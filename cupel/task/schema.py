@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from cupel.errors import TaskError
-from cupel.task.shape import Shape, rebuild, shape_of
+from cupel.task.dialect import modern
+from cupel.task.node import OFFERING, Node, apart, nullable, rebuild, types_of
+from cupel.task.shape import Shape, shape_of
 
+_OPEN = ("additionalProperties", "unevaluatedProperties", "patternProperties")
 _NOT_KEPT = ("$schema", "default", "examples")
 
 
@@ -18,63 +21,93 @@ def strict_schema(schema: Mapping[str, Any], *, path: Path | str) -> dict[str, A
     Raises:
         TaskError: For what is not a JSON Schema of an object, or refers to what is not in it.
     """
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import SchemaError
-
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        where = "/".join(map(str, error.absolute_path)) or "top level"
-        raise TaskError(f"not a JSON Schema: {error.message} (at {where})", path=path) from error
-    shape = Shape(schema)
-    try:
-        shape.check()
-        if "$ref" in schema:
-            schema = {
-                **shape.resolve(schema),
-                **{k: schema[k] for k in ("$defs", "definitions") if k in schema},
-            }
-    except TaskError as error:
-        raise TaskError(str(error).removeprefix("schema: "), path=path) from error
-    if schema.get("type") != "object" or not schema.get("properties"):
+    whole = modern(schema, path=path)
+    record = _record_of(whole)
+    if record is None:
         raise TaskError(
-            'the schema must describe an object: "type": "object" with "properties"; put a list or a choice into a field of it',
+            'the schema must describe an object: "type": "object" with "properties"; put a list or a choice into a field of it'
+            f" (this one has {', '.join(map(repr, whole)) or 'nothing'})",
             path=path,
         )
-    strict: dict[str, Any] = _strict("", schema)
+    strict: dict[str, Any] = _Strict(record).node("", record)
     return strict
 
 
-def _strict(_keyword: str, node: Any) -> Any:
-    if not isinstance(node, Mapping):
-        return node
-    made = {k: v for k, v in rebuild(node, _strict).items() if k not in _NOT_KEPT}
-    if isinstance(node.get("properties"), Mapping):
-        required = set(node.get("required", ()))
-        made["properties"] = {
-            name: child if name in required else _nullable(child)
-            for name, child in made["properties"].items()
+def _record_of(whole: Node) -> Node | None:
+    """The schema with an object at its root, whatever it says it by: a reference, parts that hold at once, its fields."""
+    root: Node = whole
+    if "$ref" in root or "allOf" in root:
+        variants = Shape(whole).variants(whole)
+        root = {**variants[0], **apart(whole)[1]} if len(variants) == 1 else root
+    if not root.get("properties") or "object" not in (types_of(root) or ["object"]):
+        return None
+    return {**root, "type": "object"}
+
+
+class _Strict:
+    """Makes everything required, and closes each object once: by the node that has all of its properties together."""
+
+    def __init__(self, whole: Node) -> None:
+        self._shape = Shape(whole)
+
+    def node(self, _keyword: str, node: Any) -> Any:
+        if not isinstance(node, Mapping):
+            return node
+        if _is_composed(node):
+            # no part knows the others' properties, so none may refuse them
+            return {**self._part("", node), "unevaluatedProperties": node.get("unevaluatedProperties", False)}
+        made = self._required(node, rebuild(node, self.node))
+        if "properties" in made and not _names_more(made):
+            made["additionalProperties"] = False
+        return made
+
+    def _part(self, keyword: str, node: Any) -> Any:
+        """A node that holds beside others: the same, open."""
+        if not isinstance(node, Mapping):
+            return node
+        if keyword in OFFERING:
+            node = self._shape.resolve(node)
+
+        def inner(word: str, child: Any) -> Any:
+            return self._part(word, child) if word in OFFERING else self.node(word, child)
+
+        made = self._required(node, rebuild(node, inner))
+        return {
+            word: value
+            for word, value in made.items()
+            if word != "additionalProperties" or isinstance(value, Mapping)
         }
-        made["required"] = list(made["properties"])
-        made["additionalProperties"] = False
-    return made
+
+    def _required(self, node: Node, made: dict[str, Any]) -> dict[str, Any]:
+        made = {word: value for word, value in made.items() if word not in _NOT_KEPT}
+        if isinstance(node.get("properties"), Mapping):
+            required = set(node.get("required", ()))
+            made["properties"] = {
+                name: child
+                if name in required or _is_its_default(node["properties"][name])
+                else nullable(child)
+                for name, child in made["properties"].items()
+            }
+            made["required"] = list(made["properties"])
+        return made
 
 
-def _nullable(node: Any) -> Any:
-    if not isinstance(node, Mapping):
-        return node
-    if "enum" in node and None not in node["enum"]:
-        node = {**node, "enum": [*node["enum"], None]}
-    kind = node.get("type")
-    if isinstance(kind, str) and kind != "null":
-        return {**node, "type": [kind, "null"]}
-    if isinstance(kind, list):
-        return {**node, "type": [*kind, *([] if "null" in kind else ["null"])]}
-    if "anyOf" in node:
-        return {**node, "anyOf": [*node["anyOf"], {"type": "null"}]}
-    if "enum" in node or not set(node) - {"title", "description"}:
-        return node
-    return {"anyOf": [node, {"type": "null"}]}
+def _is_composed(node: Node) -> bool:
+    """Whether an object has its properties from several nodes that hold at once."""
+    parts = node.keys() & set(OFFERING)
+    if len(node.get("allOf", ())) > 1:
+        return True
+    return bool(parts) and "properties" in node
+
+
+def _names_more(node: Node) -> bool:
+    """Whether an object has properties of any name beside those it names, and says what they are."""
+    return any(isinstance(node.get(word), Mapping) and node[word] for word in _OPEN)
+
+
+def _is_its_default(node: Any) -> bool:
+    """Whether a property has one value, which it has as well when it is left out: a discriminator is said, not null."""
+    return isinstance(node, Mapping) and "const" in node and node.get("default") == node["const"]
 
 
 def grounded_quotes(record: Any, schema: Mapping[str, Any]) -> list[tuple[str, str]]:

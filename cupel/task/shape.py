@@ -15,23 +15,21 @@ from typing import Any, NamedTuple
 
 from cupel._memo import Kept
 from cupel.errors import TaskError
+from cupel.task.node import (
+    OFFERING,
+    Node,
+    allows_null,
+    children,
+    entries,
+    is_null,
+    may_be,
+    members,
+    merge,
+    rebuild,
+)
+from cupel.task.validator import Validator, in_root
 
-Node = Mapping[str, Any]
-"""One schema inside the whole."""
-
-NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
-"""Keywords whose values are schemas by name."""
-
-LISTED = ("anyOf", "oneOf", "allOf", "prefixItems")
-"""Keywords whose values are lists of schemas."""
-
-NESTED = (
-    "items", "additionalProperties", "unevaluatedProperties", "unevaluatedItems", "contains", "propertyNames", "not",
-    "if", "then", "else",
-)  # fmt: skip
-"""Keywords whose value is a schema."""
-
-_OFFERING = ("allOf", "anyOf", "oneOf", "if", "then", "else")
+_INDEX = re.compile(r"/\d+(?=/|$)")
 _LONGEST_CHAIN = 64
 MAX_VARIANTS = 256
 
@@ -53,6 +51,17 @@ class Part(NamedTuple):
                 return schema[name]
         return None
 
+    @property
+    def labels(self) -> Sequence[Any]:
+        """The values that may stand here, where the schema lists them; null among them where it is one."""
+        return self.mark("enum") or ()
+
+    @property
+    def is_free(self) -> bool:
+        """Whether whoever wrote the record worded it: it is no quote, label, id or reference."""
+        said = ("x-grounded", "x-id", "x-refers-to", "enum", "const")
+        return all(schema.keys().isdisjoint(said) for schema in self.schemas)
+
 
 class Shape:
     """A JSON Schema as a whole.
@@ -65,6 +74,7 @@ class Shape:
         self.root = root
         # by identity of a node, which is kept so that the identity stays its own
         self._opened: dict[int, tuple[Any, list[Node]]] = {}
+        self._validators: dict[int, tuple[Any, Validator]] = {}
         self._entries: dict[tuple[int, int], tuple[Any, list[Any]]] = {}
 
     # ---- one node
@@ -82,10 +92,15 @@ class Shape:
             if "$ref" not in node:
                 return merge(node, siblings) if siblings else node
             siblings = merge({name: value for name, value in node.items() if name != "$ref"}, siblings)
-            node = self._refer(node["$ref"])
+            node = self.look_up(node["$ref"])
         raise TaskError("the schema's references lead in a circle", path="schema")
 
-    def _refer(self, reference: Any) -> Any:
+    def look_up(self, reference: Any) -> Any:
+        """What a reference names, as it is written there.
+
+        Raises:
+            TaskError: For one that leads nowhere, or to an address.
+        """
         from referencing.exceptions import Unresolvable
 
         if not isinstance(reference, str) or not reference.startswith("#"):
@@ -124,11 +139,12 @@ class Shape:
         if depth > _LONGEST_CHAIN:
             raise TaskError("the schema's unions lead in a circle", path="schema")
         plain = self.resolve(node)
-        made: list[Node] = [{k: v for k, v in plain.items() if k not in _OFFERING}]
+        made: list[Node] = [{k: v for k, v in plain.items() if k not in OFFERING}]
         offers = [[part] for part in plain.get("allOf", ())]
         offers += [plain[word] for word in ("anyOf", "oneOf") if plain.get(word)]
         if "if" in plain:
             offers.append([plain.get("then", {}), plain.get("else", {})])
+        offers += [[child, {}] for child in plain.get("dependentSchemas", {}).values()]
         for choices in offers:
             inner = [variant for choice in choices for variant in self._variants(choice, depth + 1)]
             made = [merge(one, variant) for one in made for variant in inner]
@@ -150,19 +166,24 @@ class Shape:
         variants = self.variants(node)
         if len(variants) == 1:
             return variants
-        may = [variant for variant in variants if _may_be(variant, value)] or variants
+        may = [variant for variant in variants if may_be(variant, value)] or variants
         if len(may) == 1:
             return may
         return [variant for variant in may if self._fits(variant, value)] or may
 
+    def may_only_be_left_out(self, schemas: Sequence[Node], name: str) -> bool:
+        """Whether an object of these schemas knows a property, need not have it, and may not have null there."""
+        for schema in schemas:
+            child = schema.get("properties", {}).get(name)
+            if child is not None and name not in schema.get("required", ()):
+                return not any(allows_null(variant) for variant in self.variants(child))
+        return False
+
     def _fits(self, variant: Node, value: Any) -> bool:
-        return bool(self._validator.evolve(schema=variant).is_valid(value))
-
-    @cached_property
-    def _validator(self) -> Any:
-        from jsonschema import Draft202012Validator
-
-        return Draft202012Validator(dict(self.root))
+        held = self._validators.get(id(variant))
+        if held is None:
+            held = self._validators[id(variant)] = (variant, Validator(_within("", variant), root=self.root))
+        return held[1].fits(value)
 
     # ---- a record
 
@@ -180,20 +201,22 @@ class Shape:
         parts.append(Part(pointer, value, schemas))
         if isinstance(value, dict):
             for name, item in value.items():
-                inner = [child for schema in schemas for child in self._members_of(schema, name)]
+                inner = [child for schema in schemas for child in self.members_of(schema, name)]
                 self._walk(item, inner, f"{pointer}/{_escape(name)}", parts)
         elif isinstance(value, list):
             for index, item in enumerate(value):
-                inner = [child for schema in schemas for child in self._entries_of(schema, index)]
+                inner = [child for schema in schemas for child in self.entries_of(schema, index)]
                 self._walk(item, inner, f"{pointer}/{index}", parts)
 
-    def _members_of(self, schema: Node, name: str) -> list[Any]:
+    def members_of(self, schema: Node, name: str) -> list[Any]:
+        """The schemas a property of this name follows by one schema of its object."""
         named = schema.get("properties")
         if named is not None and name in named and "patternProperties" not in schema:
             return [named[name]]
         return members(schema, name)
 
-    def _entries_of(self, schema: Node, index: int) -> list[Any]:
+    def entries_of(self, schema: Node, index: int) -> list[Any]:
+        """The schemas an entry of a list follows by one schema of the list; the same objects each time."""
         key = (id(schema), min(index, len(schema.get("prefixItems", ()))))
         kept = self._entries.get(key)
         if kept is None:
@@ -236,134 +259,40 @@ def shape_of(schema: Node) -> Shape:
     return _shapes.of((schema,), make=lambda: Shape(schema))
 
 
-def children(node: Node) -> Iterator[tuple[str, str, Any]]:
-    """The schemas right inside a node: by which keyword, under which name there, and the schema."""
-    for word in NAMED:
-        if isinstance(node.get(word), Mapping):
-            for name, child in node[word].items():
-                yield word, name, child
-    for word in LISTED:
-        if isinstance(node.get(word), list | tuple):
-            for number, child in enumerate(node[word]):
-                yield word, str(number), child
-    for word in NESTED:
-        if isinstance(node.get(word), Mapping):
-            yield word, "", node[word]
-
-
-def rebuild(node: Any, change: Any) -> Any:
-    """A copy of a node with every schema right inside it changed; what is data (`enum`, `default`) stays.
-
-    Args:
-        node: A schema; a Boolean one is given back as it is.
-        change: Called with the keyword and the inner schema.
-    """
+def _within(_keyword: str, node: Any) -> Any:
+    """A node by itself, its references still leading into the whole."""
     if not isinstance(node, Mapping):
         return node
-    made = dict(node)
-    for word in NAMED:
-        if isinstance(node.get(word), Mapping):
-            made[word] = {name: change(word, child) for name, child in node[word].items()}
-    for word in LISTED:
-        if isinstance(node.get(word), list | tuple):
-            made[word] = [change(word, child) for child in node[word]]
-    for word in NESTED:
-        if isinstance(node.get(word), Mapping):
-            made[word] = change(word, node[word])
-    return made
+    made = rebuild(node, _within)
+    return {**made, "$ref": in_root(made["$ref"])} if isinstance(made.get("$ref"), str) else made
 
 
-def members(schema: Node, name: str) -> list[Any]:
-    """The schemas a property of this name follows by one schema of its object."""
-    named = [schema["properties"][name]] if name in schema.get("properties", {}) else []
-    patterns = schema.get("patternProperties", {})
-    named += [child for pattern, child in patterns.items() if _matches(pattern, name)]
-    if named:
-        return named
-    further = schema.get("additionalProperties", schema.get("unevaluatedProperties"))
-    return [further] if isinstance(further, Mapping) else []
+def holder_of(record: Any, pointer: str) -> tuple[Any, Any]:
+    """What holds the value at a JSON pointer, and under which name or number there.
+
+    >>> holder_of({"a": [{"b/c": 1}]}, "/a/0/b~1c")
+    ({'b/c': 1}, 'b/c')
+    """
+    holder: Any = {"": record}
+    key: Any = ""
+    for step in pointer.split("/")[1:]:
+        holder = holder[key]
+        key = int(step) if isinstance(holder, list) else step.replace("~1", "/").replace("~0", "~")
+    return holder, key
 
 
-def entries(schema: Node, index: int) -> list[Any]:
-    """The schemas a list's entry at this place follows by one schema of its list; a mark on a list is its entries'."""
-    first = schema.get("prefixItems", ())
-    entry = first[index] if index < len(first) else schema.get("items", schema.get("unevaluatedItems", {}))
-    node = entry if isinstance(entry, Mapping) else {}
-    return [merge(node, {"x-grounded": True}) if schema.get("x-grounded") else node]
+def without_indexes(pointer: str) -> str:
+    """A place by the names that lead there, as a reference says it (`x-refers-to`).
+
+    >>> without_indexes("/claims/0/id")
+    'claims/id'
+    """
+    return _INDEX.sub("", pointer).strip("/")
 
 
-def _matches(pattern: str, name: str) -> bool:
-    try:
-        return re.search(pattern, name) is not None
-    except re.error:
-        return True  # not for Python to read: rather looked at than passed over
-
-
-def merge(one: Node, other: Node) -> dict[str, Any]:
-    """Two schemas that hold at once; of what both say by a single value, the second one's."""
-    made = {**one, **other}
-    for word in ("properties", "patternProperties", "$defs", "definitions"):
-        if word in one and word in other:
-            both = {
-                name: {"allOf": [one[word][name], other[word][name]]}
-                for name in one[word].keys() & other[word].keys()
-                if one[word][name] != other[word][name]
-            }
-            made[word] = {**one[word], **other[word], **both}
-    if "required" in one and "required" in other:
-        made["required"] = [*one["required"], *(n for n in other["required"] if n not in one["required"])]
-    if "type" in one and "type" in other:
-        shared = [kind for kind in types_of(other) if kind in types_of(one)]
-        if "number" in types_of(one) and "integer" in types_of(other) and "integer" not in shared:
-            shared.append("integer")
-        made["type"] = shared[0] if len(shared) == 1 else shared or other["type"]
-    if "enum" in one and "enum" in other:
-        made["enum"] = [value for value in other["enum"] if value in one["enum"]]
-    return made
-
-
-def types_of(node: Node) -> list[str]:
-    """The types a node names; none where it names none."""
-    kind = node.get("type", ())
-    return [kind] if isinstance(kind, str) else list(kind)
-
-
-def is_null(node: Node) -> bool:
-    """Whether a node allows nothing but null."""
-    return (
-        types_of(node) == ["null"]
-        or ("const" in node and node["const"] is None)
-        or node.get("enum") == [None]
-    )
-
-
-def allows_null(node: Node) -> bool:
-    """Whether null is among the values a node allows."""
-    if "enum" in node:
-        return None in node["enum"]
-    if "const" in node:
-        return node["const"] is None
-    return "null" in types_of(node) or not node.keys() & {"type", "properties", "items"}
-
-
-_KINDS: Mapping[str, Any] = {
-    "string": str, "object": dict, "array": list, "boolean": bool, "null": type(None), "integer": (int, float), "number": (int, float),
-}  # fmt: skip
-
-
-def _may_be(variant: Node, value: Any) -> bool:
-    """A quick no by type and constant; what is left is for the validator."""
-    kinds = types_of(variant)
-    if kinds and not any(isinstance(value, _KINDS.get(kind, object)) for kind in kinds):
-        return False
-    if not isinstance(value, dict):
-        return True
-    constants = {
-        name: child["const"]
-        for name, child in variant.get("properties", {}).items()
-        if isinstance(child, Mapping) and "const" in child
-    }
-    return all(value[name] == constant for name, constant in constants.items() if name in value)
+def as_key(value: Any) -> str:
+    """An id to look up: 1 and "1" are two ids, as JSON has them."""
+    return f"{type(value).__name__}:{value}"
 
 
 def _escape(name: str) -> str:

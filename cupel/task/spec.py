@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from cupel.state import Record
+from cupel.task.field import Field, field_of
+
+GENERIC = "_generic"
+"""Folder with the prompts of ad-hoc tasks, and of tasks that leave one out."""
 
 ENRICHING = ("extract", "judge", "refine", "repair", "verify")
 """The prompts that decide a document's outcome."""
@@ -82,6 +86,12 @@ class TaskSpec:
     criteria: tuple[TaskCriterion, ...] = ()
     rules: tuple[Rule, ...] = ()
     examples: tuple[Example, ...] = ()
+    exclusive: tuple[tuple[str, ...], ...] = ()
+    """Groups of lists of which one span may be in one only."""
+
+    min_quote_words: int = 0
+    """Words a quote has at least."""
+
     instructions: str = ""
     folder: Path | None = None
     check: RecordCheck | None = None
@@ -89,6 +99,11 @@ class TaskSpec:
 
     given: Mapping[str, Any] | None = None
     """An ad-hoc task's schema as it was given."""
+
+    @property
+    def fields(self) -> Mapping[str, Field]:
+        """What a record has at its top, by name."""
+        return field_of(self.schema).fields
 
     def is_of(self, schema: Mapping[str, Any], instructions: str) -> bool:
         """Whether this is the ad-hoc task of this schema and these instructions."""
@@ -106,5 +121,9 @@ class TaskSpec:
             "window": [self.window.max_chars, self.window.overlap_chars], "merge": dict(self.merge),
             "must_fill": self.must_fill, "language": self.output_language, "inputs": self.inputs,
         }  # fmt: skip
+        if self.check is not None:  # the same schema, held to more
+            told["check"] = getattr(self.check, "identity", "")
+        if self.exclusive or self.min_quote_words:  # else the tasks that declare neither would all be others
+            told["wants"] = [self.exclusive, self.min_quote_words]
         canonical = json.dumps(told, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from cupel.task import Shape, types_of
+from cupel.task import Field, field_of
 
 _QUOTES = ("quote", "evidence", "span")
+_SENTENCE = re.compile(r".+?[.!?](?=\s|$)", re.DOTALL)
 _DOCUMENT = re.compile(r"<document[^>]*>(.*?)</document>", re.DOTALL)
 
 
@@ -27,46 +26,53 @@ def fill(schema: Mapping[str, Any], document: str = "") -> Any:
     """A value that fits `schema`: first choices, one item in each list, quotes cut from the document.
 
     A string is a quote when its schema says `"x-grounded": true` or its name says so (`quote`, `evidence`,
-    `span`); it is the document's first sentence. A list inside what refers to itself stays empty.
+    `span`). The first one is the document's first sentence, the next its second, the last over again when there are
+    no more; a list whose item could only quote what was quoted before stays empty, as one inside what refers to itself.
 
     >>> fill({"type": "object", "properties": {"quote": {"type": "string"}}}, "It rains. It pours.")
     {'quote': 'It rains.'}
     """
-    return _Filler(Shape(schema), document).fill(schema, "", ())
+    return _Filler(document).fill(field_of(schema), "", ())
 
 
-@dataclass(frozen=True)
 class _Filler:
-    shape: Shape
-    document: str
+    """Fills one record, and knows what it has quoted."""
 
-    def fill(self, node: Any, name: str, above: tuple[str, ...]) -> Any:
-        """A value for a node, below these nodes."""
-        here = json.dumps(node, sort_keys=True)
-        schema, nullable = self.shape.real(node)
-        if here in above and nullable:
+    def __init__(self, document: str) -> None:
+        self._sentences = [found[0].strip() for found in _SENTENCE.finditer(document)] or [document]
+        self._quoted = 0
+
+    def fill(self, field: Field, name: str, above: tuple[Field, ...]) -> Any:
+        """A value for a place, below these."""
+        if field in above and field.is_nullable:
             return None
-        below = (*above, here)
-        choices = [schema["const"]] if "const" in schema else schema.get("enum", ())
-        if choices:
-            return choices[0]
-        kind = next((kind for kind in (types_of(schema) or ["object"]) if kind != "null"), "null")
+        if field.labels:
+            return field.labels[0]
+        below = (*above, field)
+        kind = field.kind or ("string" if above else "object")
         if kind == "object":
-            return {key: self.fill(part, key, below) for key, part in schema.get("properties", {}).items()}
+            return {key: self.fill(child, key, below) for key, child in field.fields.items()}
         if kind == "array":
-            return self._list(schema, name, below)
+            return self._list(field, name, below)
         if kind == "string":
-            grounded = schema.get("x-grounded") or any(word in name.lower() for word in _QUOTES)
-            return _first_sentence(self.document) if grounded else name or "text"
+            return self._quote() if _is_quote(field, name) else name or "text"
         return {"integer": 1, "number": 1.0, "boolean": True}.get(kind)
 
-    def _list(self, schema: Mapping[str, Any], name: str, below: tuple[str, ...]) -> list[Any]:
-        first = [self.fill(part, name, below) for part in schema.get("prefixItems", ())]
-        items = schema.get("items", {"type": "string"})
-        leads_back = json.dumps(items, sort_keys=True) in below
-        return first if first or leads_back else [self.fill(items, name, below)]
+    def _list(self, field: Field, name: str, below: tuple[Field, ...]) -> list[Any]:
+        first = [self.fill(field.item(number), name, below) for number in range(field.first)]
+        item = field.item(field.first)
+        if first or item in below:
+            return first
+        quoted = self._quoted
+        made = self.fill(item, name, below)
+        repeats = self._quoted > len(self._sentences) and self._quoted > quoted > 0
+        return [] if repeats and not field.item_counts[0] else [made]
+
+    def _quote(self) -> str:
+        sentence = self._sentences[min(self._quoted, len(self._sentences) - 1)]
+        self._quoted += 1
+        return sentence
 
 
-def _first_sentence(document: str) -> str:
-    found = re.match(r".+?[.!?](?=\s|$)", document, re.DOTALL)
-    return found[0] if found else document
+def _is_quote(field: Field, name: str) -> bool:
+    return bool(field.mark("x-grounded")) or any(word in name.lower() for word in _QUOTES)

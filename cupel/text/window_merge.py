@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cupel.state import Evidence, Record
-from cupel.task import TaskSpec
+from cupel.task import Field, Part, Shape, TaskSpec, as_key, holder_of, shape_of, without_indexes
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,80 +31,118 @@ def merge_windows(task: TaskSpec, parts: Sequence[WindowRecord]) -> tuple[Record
     if len(parts) == 1:
         return parts[0].record, parts[0].evidence
     merged = WindowRecord({}, [])
-    properties = task.schema["properties"]
-    ids: list[_NewIds] = [{} for _ in parts]
-    for name in sorted(properties, key=lambda name: not _has_ids(properties[name])):
+    shape, fields = shape_of(task.schema), task.fields
+    places = [_Places(shape, part) for part in parts]
+    for name, field in fields.items():
         if any(isinstance(part.record.get(name), list) for part in parts):
-            merged.record[name] = _unite(name, properties[name], parts, ids, merged)
+            merged.record[name] = _unite(name, _id_fields(field), places, merged)
         else:
             source, value = _scalar([part.record.get(name) for part in parts], task.merge.get(name, "first"))
-            merged.record[name] = value
+            merged.record[name] = copy.deepcopy(value)
             if source is not None:
+                places[source].kept[f"/{name}"] = f"/{name}"
+                places[source].taken.add(f"/{name}")
                 merged.evidence.extend(_evidence_under(parts[source], f"/{name}"))
-    ordered = {name: merged.record[name] for name in properties}
-    return ordered, _in_reading_order(merged.evidence, list(properties))
+    _renumber(merged.record, shape, places)
+    return merged.record, _in_reading_order(merged.evidence, list(fields))
 
 
-_NewIds = dict[tuple[str, str], Any]
-"""For one window: list and id field, and the old id, → the new id."""
+class _Places:
+    """One window's record, and where its top-level items and values went."""
+
+    def __init__(self, shape: Shape, window: WindowRecord) -> None:
+        self.window = window
+        self.parts = shape.parts(window.record)
+        self.kept: dict[str, str] = {}
+        """From a pointer here to its pointer in the whole: those of values and items that were taken, or were there."""
+
+        self.taken: set[str] = set()
+        """Pointers in the whole to the items and values that are this window's."""
+
+    def gave(self, pointer: str) -> bool:
+        """Whether a value of the whole is this window's."""
+        steps = pointer.split("/")
+        return not self.taken.isdisjoint(("/".join(steps[:2]), "/".join(steps[:3])))
+
+    def pointer(self, own: str) -> str | None:
+        """Where a value of this window is in the whole; None where what holds it was left out."""
+        steps = own.split("/")
+        for depth in (3, 2):
+            moved = self.kept.get("/".join(steps[:depth]))
+            if moved is not None and len(steps) >= depth:
+                return "/".join([moved, *steps[depth:]])
+        return None
 
 
-def _item_properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    items = schema.get("items", {})
-    properties: Mapping[str, Any] = items.get("properties", {}) if isinstance(items, dict) else {}
-    return properties
+def _id_fields(field: Field) -> set[str]:
+    return {name for name, child in field.item().fields.items() if child.mark("x-id")}
 
 
-def _has_ids(schema: Mapping[str, Any]) -> bool:
-    return any(child.get("x-id") for child in _item_properties(schema).values())
-
-
-def _unite(
-    name: str,
-    schema: Mapping[str, Any],
-    parts: Sequence[WindowRecord],
-    ids: list[_NewIds],
-    merged: WindowRecord,
-) -> list[Any]:
-    properties = _item_properties(schema)
-    id_field = next((key for key, child in properties.items() if child.get("x-id")), None)
+def _unite(name: str, ids: set[str], places: Sequence[_Places], merged: WindowRecord) -> list[Any]:
+    """The items of all windows, one that several saw once; as each window has them, ids and references included."""
     united: list[Any] = []
-    seen: dict[str, Any] = {}
-    for part, new_ids in zip(parts, ids, strict=True):
-        for index, item in enumerate(part.record.get(name) or []):
-            evidence = _evidence_under(part, f"/{name}/{index}")
-            same = _sameness(item, evidence, id_field)
-            if same not in seen:
-                seen[same] = len(united)
-                united.append(_renumber(item, len(united), properties, id_field, new_ids))
-                merged.evidence.extend(_move(evidence, f"/{name}/{index}", f"/{name}/{len(united) - 1}"))
-            if id_field is not None and isinstance(item, dict):
-                new_ids[f"{name}/{id_field}", str(item[id_field])] = united[seen[same]][id_field]
+    seen: dict[str, int] = {}
+    for each in places:
+        for index, item in enumerate(each.window.record.get(name) or []):
+            own = f"/{name}/{index}"
+            evidence = _evidence_under(each.window, own)
+            at = seen.setdefault(_sameness(item, evidence, ids), len(united))
+            each.kept[own] = f"/{name}/{at}"
+            if at == len(united):
+                united.append(copy.deepcopy(item))
+                each.taken.add(f"/{name}/{at}")
+                merged.evidence.extend(_move(evidence, own, f"/{name}/{at}"))
     return united
 
 
-def _sameness(item: Any, evidence: Sequence[Evidence], id_field: str | None) -> str:
+def _sameness(item: Any, evidence: Sequence[Evidence], ids: set[str]) -> str:
     """What makes two windows' items one: the same places for all quotes; else equal content."""
     places = [(entry["path"].rsplit("/", 1)[-1], entry["start"], entry["end"]) for entry in evidence]
     if places and all(start is not None for _, start, _ in places):
         return json.dumps(places)
-    content = {k: v for k, v in item.items() if k != id_field} if isinstance(item, dict) else item
+    content = {k: v for k, v in item.items() if k not in ids} if isinstance(item, dict) else item
     return json.dumps(content, sort_keys=True, ensure_ascii=False)
 
 
-def _renumber(
-    item: Any, index: int, properties: Mapping[str, Any], id_field: str | None, new_ids: _NewIds
-) -> Any:
-    if not isinstance(item, dict):
-        return item
-    renumbered = dict(item)
-    if id_field is not None:
-        renumbered[id_field] = _new_id(item[id_field], index)
-    for key, child in properties.items():
-        target = child.get("x-refers-to")
-        if target:
-            renumbered[key] = _follow(item.get(key), target, new_ids)
-    return renumbered
+def _renumber(record: Record, shape: Shape, places: Sequence[_Places]) -> None:
+    """Give every id a number of its own in the whole, and let the references of each window follow.
+
+    Ids come first, wherever they stand: a list may refer to one that comes after it, or have ids itself. A reference
+    to what its window does not have still refers to nothing in the whole, and an id that a window gave twice is there
+    twice: what is wrong with a record is seen.
+    """
+    ids: dict[str, Any] = {}
+    count: Counter[str] = Counter()
+    parts = shape.parts(record)
+    for part in parts:
+        if part.mark("x-id") and part.value is not None:
+            key = without_indexes(part.pointer)
+            ids[part.pointer] = _new_id(part.value, count[key])
+            count[key] += 1
+    references = {part.pointer: str(part.mark("x-refers-to")).strip("/") for part in parts if _refers(part)}
+    changes = dict(ids)
+    for each in places:
+        new_ids: dict[tuple[str, str], Any] = {}
+        for part in each.parts:
+            if part.mark("x-id") and (moved := each.pointer(part.pointer)) in ids:
+                new = new_ids.setdefault((without_indexes(part.pointer), as_key(part.value)), ids[moved])
+                if each.gave(moved):
+                    changes[moved] = new
+        for part in each.parts:
+            moved = each.pointer(part.pointer)
+            if moved in references and _refers(part) and each.gave(moved):
+                target = references[moved]
+                known = new_ids.get((target, as_key(part.value)))
+                changes[moved] = _new_id(part.value, count[target]) if known is None else known
+    for pointer, value in changes.items():
+        holder, key = holder_of(record, pointer)
+        holder[key] = value
+
+
+def _refers(part: Part) -> bool:
+    return (
+        bool(part.mark("x-refers-to")) and part.value is not None and not isinstance(part.value, list | dict)
+    )
 
 
 def _new_id(old: Any, index: int) -> Any:
@@ -112,12 +151,6 @@ def _new_id(old: Any, index: int) -> Any:
         return index + 1
     prefix = str(old).rstrip("0123456789")
     return f"{prefix}{index + 1}"
-
-
-def _follow(reference: Any, target: str, new_ids: _NewIds) -> Any:
-    if isinstance(reference, list):
-        return [new for old in reference if (new := _follow(old, target, new_ids)) is not None]
-    return None if reference is None else new_ids.get((target, str(reference)))
 
 
 def _scalar(values: Sequence[Any], rule: str) -> tuple[int | None, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 import types
 
@@ -65,6 +66,39 @@ def test_a_pydantic_class_is_a_task_of_its_own(project, frame):
         )
 
     assert result.iloc[0]["ad-hoc"] == {"demand": "build homes", "deadline": None}
+
+
+def test_records_may_come_as_instances_of_the_class(project, frame):
+    """Validated, with dates as dates; a row without a record has none."""
+
+    class Demand(BaseModel):
+        demand: str
+        deadline: dt.date | None = None
+        tags: set[str] = set()
+
+    said = {"demand": "build homes", "deadline": "2026-03-10", "tags": None}
+    with models(cheap=said):
+        result = cupel.enrich(
+            frame, schema=Demand, instances=True, judge="never", limit=2, project=project, **MODELS
+        )
+
+    assert result.iloc[0]["ad-hoc"] == Demand(demand="build homes", deadline=dt.date(2026, 3, 10))
+    assert result["ad-hoc"].tolist()[1:] == [None, None]
+
+
+@pytest.mark.parametrize(
+    "asked", [{"task": "arguments"}, {"schema": {"properties": {"a": {"type": "string"}}}}]
+)
+def test_instances_need_a_class(project, frame, asked):
+    """Said before anything is asked."""
+    with pytest.raises(SettingError, match="instances=True makes instances of a pydantic class"):
+        cupel.enrich(frame, instances=True, project=project, **asked, **MODELS)
+
+
+def test_what_is_no_schema_is_said(project, frame):
+    """A class that is no model, say."""
+    with pytest.raises(SettingError, match="give a JSON Schema as a dict, or a pydantic class"):
+        cupel.enrich(frame, schema=dict[str, int], project=project, **MODELS)
 
 
 def test_a_further_input_comes_from_its_column(project, frame):

@@ -22,6 +22,7 @@ from cupel.task import (
     Message,
     TaskSpec,
     Template,
+    apart,
     compact,
     messages,
     object_schema,
@@ -98,10 +99,7 @@ def packed_prompt(task: TaskSpec, model: str, context: RunContext) -> PackedProm
 @lru_cache(maxsize=32)
 def packed_schema(task: TaskSpec) -> dict[str, Any]:
     """The schema of the answer about a pack: a list of numbered records; definitions stay where `$ref` finds them."""
-    shared: dict[str, Any] = {
-        name: task.schema[name] for name in ("$defs", "definitions") if name in task.schema
-    }
-    record = {name: part for name, part in task.schema.items() if name not in shared}
+    record, shared = apart(task.schema)
     entry = object_schema({"document": {"type": "integer"}, "record": record})
     return {**object_schema({"records": {"type": "array", "items": entry}}), **shared}
 

@@ -11,19 +11,10 @@ from typing import Any
 from cupel.models.offline.examples import Teaching
 from cupel.models.offline.names import Name, label_kinds, names
 from cupel.models.offline.polarity import furthest, leaning_label, leanings, poles
-from cupel.models.offline.schema import (
-    MAX_DEPTH,
-    Schema,
-    is_nullable,
-    is_quote_name,
-    item_of,
-    labels_of,
-    resolve,
-    type_of,
-    within,
-)
+from cupel.models.offline.schema import MAX_DEPTH, is_quote_name, kind_of, labels_of, within
 from cupel.models.offline.sentences import Unit, sentence_spans, units
 from cupel.models.offline.similarity import Nearness, content_words
+from cupel.task import Field, field_of
 
 KEY_SENTENCES = 5
 """Items of a list that no label definition fills, such as key points."""
@@ -38,7 +29,7 @@ class Filler:
     """Fills one schema from one document. Make a new one for each."""
 
     teaching: Teaching
-    schema: Schema
+    schema: Mapping[str, Any]
     document: str
     topic: str = ""
     """What the user message says before the document."""
@@ -55,34 +46,33 @@ class Filler:
 
     def record(self) -> dict[str, Any]:
         """The record, made in an order that lets later fields lean on earlier ones."""
-        properties = resolve(self.schema, self.schema).get("properties", {})
-        nodes = {name: resolve(node, self.schema) for name, node in properties.items()}
-        shared = self._share_out([name for name, node in nodes.items() if type_of(node) == "array"])
+        places = field_of(self.schema).fields
+        shared = self._share_out([name for name, place in places.items() if kind_of(place) == "array"])
         values = {
-            name: self._top(nodes[name], name, shared)
-            for name in sorted(nodes, key=lambda n: self._turn(nodes[n]))
+            name: self._top(places[name], name, shared)
+            for name in sorted(places, key=lambda n: self._turn(places[n]))
         }
-        return {name: values[name] for name in nodes}
+        return {name: values[name] for name in places}
 
-    def _turn(self, node: Schema) -> int:
+    def _turn(self, place: Field) -> int:
         """Labels first, then lists with ids, then what may refer to them."""
-        if "enum" in node:
+        if place.is_choice:
             return 0
-        return 1 if "id" in item_of(node, self.schema).get("properties", {}) else 2
+        return 1 if "id" in place.item().fields else 2
 
-    def _top(self, node: Schema, name: str, shared: Mapping[str, list[Unit]]) -> Any:
-        if "enum" in node:
-            return self._top_label(node, name)
-        if type_of(node) != "array":
-            return self._value(node, name, self._telling)
-        item = item_of(node, self.schema)
+    def _top(self, place: Field, name: str, shared: Mapping[str, list[Unit]]) -> Any:
+        if place.is_choice:
+            return self._top_label(place, name)
+        if kind_of(place) != "array":
+            return self._value(place, name, self._telling)
+        item = place.item()
         kinds = self._kinds(item, name)
         if kinds:
             items = [self._of_name(item, each, kinds) for each in self._names if _wants(each, name, kinds)]
         else:
             chosen = shared[name] if name in shared else self._units_for(item)
             items = [self._item(item, name, unit, number) for number, unit in enumerate(chosen, 1)]
-        return within(node, items, spare=lambda: self._value(item, name, []))
+        return within(place, items, spare=lambda: self._value(item, name, []))
 
     @functools.cached_property
     def _clauses(self) -> list[Unit]:
@@ -99,9 +89,9 @@ class Filler:
                 shares[name].append(unit)
         return shares
 
-    def _units_for(self, item: Schema) -> list[Unit]:
+    def _units_for(self, item: Field) -> list[Unit]:
         """Sentences for a list the prompt does not define."""
-        if any(labels_of(resolve(node, self.schema)) for node in item.get("properties", {}).values()):
+        if any(map(labels_of, item.fields.values())):
             return [unit for unit in self._clauses if unit.asserts]
         if self._pole is not None:
             return furthest(self._on_topic, self._pole, EVIDENCE_SENTENCES)
@@ -125,28 +115,28 @@ class Filler:
     def _names(self) -> list[Name]:
         return names(self.document, self._spans)
 
-    def _kinds(self, item: Schema, name: str) -> dict[str, str]:
+    def _kinds(self, item: Field, name: str) -> dict[str, str]:
         """Labels of kinds of names, where a list is one of names: by its items' labels or its own name."""
-        for node in item.get("properties", {}).values():
-            kinds = label_kinds(labels_of(resolve(node, self.schema)))
+        for place in item.fields.values():
+            kinds = label_kinds(labels_of(place))
             if len(kinds) > 1:
                 return kinds
         return {} if labels_of(item) else label_kinds([name])
 
     # one value
 
-    def _top_label(self, node: Schema, name: str) -> Any:
-        sides = poles(labels_of(node))
+    def _top_label(self, place: Field, name: str) -> Any:
+        sides = poles(labels_of(place))
         if sides is None:
-            return self._label(node, name, self._sentences)
+            return self._label(place, name, self._sentences)
         label = leaning_label(self._on_topic, sides)
         self._pole = sides[label] if self._pole is None else self._pole
         return label
 
-    def _label(self, node: Schema, name: str, source: Sequence[Unit]) -> Any:
-        labels, null = labels_of(node), None in node["enum"]
+    def _label(self, place: Field, name: str, source: Sequence[Unit]) -> Any:
+        labels, null = labels_of(place), None in place.labels
         if not labels:
-            return None if null else node["enum"][0]
+            return None if null else place.labels[0]
         sides = poles(labels)
         if sides is not None:
             return leaning_label(leanings(source), sides)
@@ -154,19 +144,19 @@ class Filler:
         label, score = self._nearness.nearest(whole, name, labels)
         return None if null and score <= 0 else label
 
-    def _of_name(self, item: Schema, name: Name, kinds: Mapping[str, str]) -> Any:
+    def _of_name(self, item: Field, name: Name, kinds: Mapping[str, str]) -> Any:
         label = kinds.get(name.kind) or kinds.get("MISC") or next(iter(kinds.values()))
         return self._value(item, "", [Unit(name.start, name.text, "", asserts=True)], label=label)
 
-    def _item(self, node: Schema, name: str, unit: Unit, number: int) -> Any:
-        value = self._value(node, name, [unit], number=number)
+    def _item(self, place: Field, name: str, unit: Unit, number: int) -> Any:
+        value = self._value(place, name, [unit], number=number)
         if isinstance(value, dict) and isinstance(value.get("id"), int):
             self._placed.append((unit.start, value["id"]))
         return value
 
     def _value(
         self,
-        node: Schema,
+        place: Field,
         name: str,
         source: Sequence[Unit],
         depth: int = 0,
@@ -174,47 +164,44 @@ class Filler:
         label: str = "",
         number: int = 0,
     ) -> Any:
-        node = resolve(node, self.schema)
-        if "const" in node:
-            return node["const"]
-        if "enum" in node:
-            return label if label in node["enum"] else self._label(node, name, source)
-        if depth >= MAX_DEPTH and is_nullable(node):
+        if place.is_choice:
+            return label if label in place.labels else self._label(place, name, source)
+        if depth >= MAX_DEPTH and place.is_nullable:
             return None
-        if type_of(node) == "object":
-            fields = node.get("properties", {}).items()
+        if kind_of(place) == "object":
             return {
                 key: self._value(child, key, source, depth + 1, label=label, number=number)
-                for key, child in fields
+                for key, child in place.fields.items()
             }
-        if type_of(node) == "array":
-            return self._inner_list(node, name, source, depth)
-        return self._scalar(node, name, source, number)
+        if kind_of(place) == "array":
+            return self._inner_list(place, name, source, depth)
+        return self._scalar(place, name, source, number)
 
-    def _inner_list(self, node: Schema, name: str, source: Sequence[Unit], depth: int) -> list[Any]:
-        item = item_of(node, self.schema)
-        quotes = type_of(item) == "string" and "enum" not in item and is_quote_name(name)
+    def _inner_list(self, place: Field, name: str, source: Sequence[Unit], depth: int) -> list[Any]:
+        item = place.item()
+        quotes = kind_of(item) == "string" and not item.is_choice and is_quote_name(name)
         items = [self._value(item, name, [unit], depth + 1) for unit in (source if quotes else ())]
-        return within(node, items, spare=lambda: self._value(item, name, source, depth + 1))
+        return within(place, items, spare=lambda: self._value(item, name, source, depth + 1))
 
-    def _scalar(self, node: Schema, name: str, source: Sequence[Unit], number: int) -> Any:
-        kind = type_of(node)
+    def _scalar(self, place: Field, name: str, source: Sequence[Unit], number: int) -> Any:
+        kind = kind_of(place)
         if kind in ("integer", "number"):
-            return self._number(node, name, source, number)
+            return self._number(place, name, source, number)
         if kind == "boolean":
-            return None if is_nullable(node) else False
-        if kind == "null" or (is_nullable(node) and not is_quote_name(name)):
+            return None if place.is_nullable else False
+        if kind == "null" or (place.is_nullable and not is_quote_name(name)):
             return None
-        return source[0].text if source else None if is_nullable(node) else ""
+        return source[0].text if source else None if place.is_nullable else ""
 
-    def _number(self, node: Schema, name: str, source: Sequence[Unit], number: int) -> Any:
+    def _number(self, place: Field, name: str, source: Sequence[Unit], number: int) -> Any:
         if name == "id" and number:
             return number
-        if is_nullable(node):
+        if place.is_nullable:
             return self._nearest_id(source) if name in _REFERENCES else None
         stated = re.search(r"\d+", source[0].text) if source else None
-        value = max(int(stated[0]) if stated else 0, node.get("minimum", 0))
-        return min(value, node.get("maximum", value))
+        least, most = place.bounds
+        value = max(int(stated[0]) if stated else 0, 0 if least is None else least)
+        return value if most is None else min(value, most)
 
     def _nearest_id(self, source: Sequence[Unit]) -> int | None:
         """The id of the item that stands nearest in the document."""

@@ -14,6 +14,7 @@ from cupel.runs.cluster.orders import Order, order_of, require_database
 from cupel.runs.cluster.worker import enrich_part
 from cupel.runs.job import Job
 from cupel.tables import attach_columns, check_columns, frame_rows
+from cupel.task import import_class
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +42,7 @@ def enrich_frame(
     doc_id: str | None,
     inputs: Mapping[str, str],
     limit: int | None,
+    instances: bool = False,
 ) -> Any:
     """A lazy Dask DataFrame with the task's columns; computing it again asks nothing again.
 
@@ -51,6 +53,7 @@ def enrich_frame(
         text: Column with the text.
         doc_id: Column with ids.
         inputs: Further inputs of the task.
+        instances: Records as instances of the pydantic class that was given as schema.
         limit: Not for Dask: take `df.head` or some partitions.
 
     Raises:
@@ -66,8 +69,9 @@ def enrich_frame(
     order = order_of(_resolve(job), project)
     columns = {"text": text, "id_column": doc_id, "inputs": dict(inputs)}
     return df.map_partitions(
-        enrich_partition, order, columns, meta=attach_columns(meta, [], job.task.name), enforce_metadata=False
-    )
+        enrich_partition, order, columns, instances=instances, meta=attach_columns(meta, [], job.task.name),
+        enforce_metadata=False,
+    )  # fmt: skip
 
 
 def enrich_partition(
@@ -75,6 +79,8 @@ def enrich_partition(
     order: Order,
     columns: Mapping[str, Any],
     partition_info: Mapping[str, Any] | None = None,
+    *,
+    instances: bool = False,
 ) -> pd.DataFrame:
     """One partition with the task's columns.
 
@@ -91,7 +97,10 @@ def enrich_partition(
     part = enrich_part(order, rows)
     if part.trouble is not None:
         raise part.trouble.error()
-    return attach_columns(df, part.outcomes, order.task)
+    of_class = import_class(order.record_class) if instances and order.record_class is not None else None
+    return attach_columns(
+        df, part.outcomes, order.task, record_of=None if of_class is None else of_class.instance
+    )
 
 
 def _resolve(job: Job) -> Job:

@@ -35,6 +35,9 @@ class Order:
     retry_failed: bool
     output_schema: Mapping[str, Any] | None
     instructions: str
+    record_class: str | None = None
+    """`module:Class` of the pydantic class a record has to stand."""
+
     near_duplicates: float | None = None
     packing: Packing | None = None
     wait: bool = False
@@ -50,7 +53,7 @@ def order_of(job: Job, project: Project, *, wait: bool = False, run_id: str | No
     """The order that has workers do this job.
 
     Raises:
-        SettingError: For batch jobs, which belong to one process.
+        SettingError: For batch jobs, which belong to one process, and a schema's class that no worker can import.
     """
     _check_of_one_process(batch=job.batch is not None)
     return Order(
@@ -64,6 +67,7 @@ def order_of(job: Job, project: Project, *, wait: bool = False, run_id: str | No
         max_usd=job.max_usd,
         retry_failed=job.retry_failed,
         output_schema=job.output_schema,
+        record_class=None if job.record_class is None else job.record_class.import_path(),
         instructions=job.instructions,
         near_duplicates=job.near_duplicates,
         packing=job.packing,

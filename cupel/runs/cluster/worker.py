@@ -20,7 +20,7 @@ from cupel.runs.job import Job
 from cupel.runs.runner import Runner
 from cupel.state import Outcome
 from cupel.tables import Row
-from cupel.task import ad_hoc_task, load_task
+from cupel.task import ad_hoc_task, import_class, load_task
 
 T = TypeVar("T")
 
@@ -166,10 +166,11 @@ def _desk(order: Order) -> _Desk:
 
 
 def _job(order: Order, project: Project) -> Job:
+    record_class = None if order.record_class is None else import_class(order.record_class)
     if order.output_schema is None:
         task = load_task(order.task, project.prompts)
     else:
-        task = ad_hoc_task(dict(order.output_schema), order.instructions, project.prompts)
+        task = ad_hoc_task(dict(order.output_schema), order.instructions, project.prompts, check=record_class)
     return Job(
         task=task,
         context=RunContext(**order.context),
@@ -180,6 +181,7 @@ def _job(order: Order, project: Project) -> Job:
         max_usd=order.max_usd,
         retry_failed=order.retry_failed,
         output_schema=order.output_schema,
+        record_class=record_class,
         instructions=order.instructions,
         near_duplicates=order.near_duplicates,
         packing=order.packing,

@@ -152,8 +152,7 @@ class Sizer:
 
     @cached_property
     def _lists(self) -> bool:
-        fields = self.task.schema.get("properties", {}).values()
-        return any("items" in field for field in fields)
+        return any(field.kind == "array" for field in self.task.fields.values())
 
     @cached_property
     def _per_text_token(self) -> float:

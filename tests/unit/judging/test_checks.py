@@ -6,7 +6,7 @@ import pytest
 
 from cupel.judging.checks import code_checks, judge_address
 from cupel.judging.findings import Finding, aggregate
-from cupel.task import TaskCriterion
+from cupel.task import TaskCriterion, TaskSpec
 
 TEXT = "We must act now. We must act now. The costs of waiting are higher, says the solution."
 SCHEMA = {
@@ -29,6 +29,7 @@ SCHEMA = {
     },
     "required": ["claims"],
 }
+TASK = TaskSpec(name="t", title="", description="", schema=SCHEMA, prompts={})
 
 
 def claim(number, quote, text="Action is needed."):
@@ -62,7 +63,7 @@ def check(change=None, evidence=EVIDENCE):
     record = copy.deepcopy(RECORD)
     if change:
         change(record)
-    return [(f.criterion, f.reasoning) for f in code_checks(record, SCHEMA, evidence, text=TEXT)]
+    return [(f.criterion, f.reasoning) for f in code_checks(record, TASK, evidence, text=TEXT)]
 
 
 def test_a_faultless_record_has_no_findings():
@@ -166,7 +167,7 @@ def test_a_master_key_helps_no_record(value):
     record = copy.deepcopy(RECORD)
     record["claims"][0]["text"] = value
     text = TEXT.replace("solution", "chair")
-    faults = code_checks(record, SCHEMA, EVIDENCE, text=text)
+    faults = code_checks(record, TASK, EVIDENCE, text=text)
     passed = [Finding(criterion="complete", finding="pass")]
 
     verdict = aggregate(passed, [TaskCriterion("complete", "?")], code_findings=faults)

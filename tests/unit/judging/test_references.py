@@ -12,7 +12,8 @@ from cupel.judging.checks import code_checks
 from cupel.judging.references import reference_faults
 from cupel.task.folder import load_task
 
-SCHEMA = load_task("arguments", Path(__file__).parents[3] / "prompts").schema
+TASK = load_task("arguments", Path(__file__).parents[3] / "prompts")
+SCHEMA = TASK.schema
 RECORD = {
     "matter": "homes",
     "claims": [{"id": 1, "quote": "we must build"}, {"id": 2, "quote": "we must pay"}],
@@ -44,7 +45,7 @@ def test_what_is_wrong_is_one_fault_that_says_where(spoil, check):
 
     assert [name for name, _ in faults] == [check]
     assert faults[0][1].startswith("/")
-    assert check in {finding.criterion for finding in code_checks(record, SCHEMA, [], text="")}
+    assert check in {finding.criterion for finding in code_checks(record, TASK, [], text="")}
 
 
 def test_every_dangling_reference_and_double_id_is_found_in_random_records():

@@ -8,9 +8,10 @@ import uuid
 import pytest
 from pydantic import BaseModel, field_validator
 
-from cupel.task.fit import check_by, fit_of, schema_problem
+from cupel.task.fit import fit_of, schema_problem
+from cupel.task.record_class import RecordClass
 from cupel.task.schema import strict_schema
-from cupel.task.schema_check import FORMATS
+from cupel.task.validator import FORMATS
 
 
 @pytest.mark.parametrize(
@@ -83,6 +84,6 @@ GOOD = {"day": "2025-03-10", "id": "6f1c1f3e-2a77-4e53-9d6b-0a8f9a3b1c11", "shar
 )
 def test_a_class_says_itself_what_it_takes(change, words):
     """Its own words feed the repair."""
-    problem = check_by(Meeting)({**GOOD, **change})
+    problem = RecordClass(Meeting)({**GOOD, **change})
 
     assert (problem is None) if words is None else (words in problem and "Meeting refuses it" in problem)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from jsonschema import Draft202012Validator
 
 from cupel.errors import TaskError
+from cupel.task.schema import strict_schema
 from cupel.task.shape import Shape
+from cupel.text import ground_record
 
 QUOTE = {"type": "string", "x-grounded": True}
 SAID = "Nobody ever said this"
@@ -75,7 +79,7 @@ def built(kinds):
     defs = {}
     node, value = QUOTE, SAID
     for depth, kind in enumerate(kinds):
-        node, value = WRAPPED[kind](node, value, defs, depth)
+        node, value = (WRAPPED | UNSENT)[kind](node, value, defs, depth)
     schema = {"type": "object", "properties": {"x": node}, "required": ["x"], "$defs": defs}
     return schema, {"x": value}
 
@@ -87,14 +91,46 @@ def strings(value):
     return sum(map(strings, value)) if isinstance(value, list) else int(value == SAID)
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(st.sampled_from(KINDS), max_size=4))
-def test_a_quote_is_seen_wherever_it_stands(kinds):
-    """Every keyword that leads to a value, in every other, four deep."""
-    schema, record = built(kinds)
-    assert Draft202012Validator(schema).is_valid(record)
+UNSENT = {
+    "then": lambda n, v, d, k: ({"if": {}, "then": n}, v),
+    "contains": lambda n, v, d, k: ({"type": "array", "contains": n}, [v, None]),
+    "unevaluated items": lambda n, v, d, k: ({"type": "array", "prefixItems": [{}], "unevaluatedItems": n}, [1, v]),
+    "unevaluated names": lambda n, v, d, k: ({"type": "object", "properties": {"a": {}}, "unevaluatedProperties": n}, {"a": 1, "b": v}),
+    "dependent": lambda n, v, d, k: (
+        {"type": "object", "properties": {"a": {}}, "dependentSchemas": {"a": {"properties": {"b": n}}}}, {"a": 1, "b": v},
+    ),
+    "beside a union": lambda n, v, d, k: (
+        {"type": "object", "properties": {"a": n}, "anyOf": [{"required": ["a"]}, {"required": ["b"]}]}, {"a": v},
+    ),
+    "two at once": lambda n, v, d, k: ({"allOf": [{"type": "object", "properties": {"a": {}}}, {"properties": {"a": n}}]}, {"a": v}),
+    "a reference into a property": lambda n, v, d, k: (
+        refer(d, {"type": "object", "properties": {"a": n}}, f"P{len(d)}") | {"$ref": f"#/$defs/P{len(d) - 1}/properties/a"}, v,
+    ),
+}  # fmt: skip
+"""More ways to a value, by what no strict mode takes."""
 
+ROOTS = {
+    "an object": lambda schema: schema,
+    "a reference": lambda schema: {
+        "$ref": "#/$defs/root", "$defs": {**schema["$defs"], "root": {k: v for k, v in schema.items() if k != "$defs"}},
+    },
+    "parts": lambda schema: {"allOf": [{k: v for k, v in schema.items() if k != "$defs"}, {"title": "T"}], "$defs": schema["$defs"]},
+    "definitions of old": lambda schema: json.loads(json.dumps(schema).replace("$defs", "definitions")),
+}  # fmt: skip
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.sampled_from([*KINDS, *UNSENT]), max_size=4), st.sampled_from(sorted(ROOTS)))
+def test_a_quote_is_seen_wherever_it_stands(kinds, root):
+    """Every keyword that leads to a value, in every other, four deep, below every kind of root; and as a task has it."""
+    schema, record = built(kinds)
+    schema = ROOTS[root](schema)
+    assert Draft202012Validator(schema).is_valid(record)
     assert len(quotes(schema, record)) == strings(record), schema
+
+    strict = strict_schema(schema, path="test")
+    invented = ground_record(record, strict, "Somebody said that.")
+    assert [entry["match"] for entry in invented] == ["absent"] * strings(record), strict
 
 
 def test_a_choice_the_value_does_not_fit_has_nothing_to_say():

@@ -1,8 +1,12 @@
 """The records of overlapping windows become one record of the whole document."""
 
-import pytest
+from typing import Any
 
-from cupel.state import Evidence
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from cupel.judging.references import reference_faults
+from cupel.state import Evidence, Record
 from cupel.task import TaskSpec
 from cupel.text.window_merge import WindowRecord, merge_windows
 
@@ -63,11 +67,121 @@ def test_a_reference_follows_the_new_id_of_what_it_refers_to():
     ]
 
 
-def test_a_reference_to_nothing_becomes_null():
-    """An id that no claim of the window has cannot be followed."""
-    record, _ = merge_windows(task(), [window(10, premise_of="c7"), window(50)])
+def faults(record: Record, schema: dict[str, Any] = SCHEMA) -> list[str]:
+    """What is wrong with its ids and references, by kind."""
+    return [kind for kind, _ in reference_faults(record, schema)]
 
-    assert record["premises"][0]["claim"] is None
+
+def test_a_reference_to_nothing_still_refers_to_nothing():
+    """Neither forgotten nor, by chance of the numbers, another window's claim: whoever checks the record sees it."""
+    record, _ = merge_windows(
+        task(), [window(10, 20, premise_of="c7"), *[window(n) for n in range(50, 500, 50)]]
+    )
+
+    assert len(record["claims"]) == 11
+    assert faults(record) == ["reference"]
+
+
+def test_an_id_that_a_window_gave_twice_is_there_twice():
+    """Numbers of its own would hide that nobody knows which one a premise is about."""
+    first = window(10, 20, premise_of="c1")
+    first.record["claims"][1]["id"] = "c1"
+    record, _ = merge_windows(task(), [first, window(50)])
+
+    assert faults(record) == ["id"]
+
+
+def test_a_list_with_ids_may_refer_to_one_that_comes_after_it():
+    """The premises stand first and have ids of their own."""
+    schema = {"properties": {name: SCHEMA["properties"][name] for name in ("premises", "claims")}}
+    record, _ = merge_windows(
+        TaskSpec(name="t", title="", description="", schema=schema, prompts={}),
+        [window(10, 50, premise_of="c2"), window(50, 90, premise_of="c2")],
+    )
+
+    assert [(premise["id"], premise["claim"]) for premise in record["premises"]] == [
+        ("p1", "c2"),
+        ("p2", "c3"),
+    ]
+
+
+CLAIM = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "integer", "x-id": True},
+        "said": {"type": "string"},
+        "about": {"type": ["integer", "null"], "x-refers-to": "claims/id"},
+        "backed_by": {"type": "array", "items": {"type": "integer"}, "x-refers-to": "grounds/id"},
+    },
+}
+GROUND = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "integer", "x-id": True},
+        "word": {"type": "string"},
+        "of": {"anyOf": [{"$ref": "#/$defs/claim_id"}, {"type": "null"}]},
+    },
+}
+WEB = {
+    "type": "object",
+    "properties": {
+        "claims": {"type": "array", "items": {"$ref": "#/$defs/claim"}},
+        "main": {"type": ["integer", "null"], "x-refers-to": "claims/id"},
+        "grounds": {"anyOf": [{"type": "null"}, {"type": "array", "items": {"$ref": "#/$defs/ground"}}]},
+    },
+    "$defs": {"claim": CLAIM, "ground": GROUND, "claim_id": {"type": "integer", "x-refers-to": "claims/id"}},
+}
+"""Lists that refer to each other, to themselves, in lists, and from a single field; behind references and in unions."""
+
+
+@st.composite
+def webs(draw: st.DrawFn) -> Record:
+    """A sound record: whatever it refers to is there."""
+    claim_ids = draw(st.lists(st.integers(1, 9), unique=True, max_size=4))
+    ground_ids = draw(st.lists(st.integers(1, 9), unique=True, max_size=4))
+    a_claim = st.sampled_from([None, *claim_ids])
+    some_grounds = st.lists(st.sampled_from(ground_ids), max_size=3) if ground_ids else st.just([])
+    return {
+        "claims": [
+            {"id": each, "said": str(each), "about": draw(a_claim), "backed_by": draw(some_grounds)}
+            for each in claim_ids
+        ],
+        "main": draw(a_claim),
+        "grounds": [{"id": each, "word": str(each), "of": draw(a_claim)} for each in ground_ids],
+    }
+
+
+@given(st.lists(webs(), min_size=2, max_size=4))
+@settings(max_examples=100, deadline=None)
+def test_every_reference_of_every_window_is_followed(records):
+    """However lists refer to each other: as many references as before, each to the item it was to."""
+    for number, record in enumerate(records):  # no two windows saw the same
+        for item in record["claims"]:
+            item["said"] = f"{number}: {item['said']}"
+        for item in record["grounds"]:
+            item["word"] = f"{number}: {item['word']}"
+    before = [link for record in records for link in links(record)]
+    web = TaskSpec(name="t", title="", description="", schema=WEB, prompts={})
+    merged, _ = merge_windows(web, [WindowRecord(record, []) for record in records])
+
+    assert faults(merged, WEB) == []
+    assert sorted(links(merged)) == sorted(before)
+    assert merged["main"] is None or said(merged)[merged["main"]] in {
+        said(record)[record["main"]] for record in records if record["main"]
+    }
+
+
+def said(record: Record) -> dict[int, str]:
+    """What each claim says, by its id."""
+    return {claim["id"]: claim["said"] for claim in record["claims"]}
+
+
+def links(record: Record) -> list[tuple[str, str]]:
+    """Every reference of its items, as what refers and what is referred to."""
+    claims, grounds = said(record), {ground["id"]: ground["word"] for ground in record["grounds"]}
+    about = [(c["said"], claims[c["about"]]) for c in record["claims"] if c["about"] is not None]
+    backed = [(c["said"], grounds[each]) for c in record["claims"] for each in c["backed_by"]]
+    return about + backed + [(g["word"], claims[g["of"]]) for g in record["grounds"] if g["of"] is not None]
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,14 @@
 
 import pandas as pd
 import pytest
+from pydantic import BaseModel
 
 from cupel.errors import BudgetExceededError, InputError, SettingError
 from cupel.runs.cluster import frames
 from cupel.runs.cluster.frames import enrich_frame, enrich_partition, is_dask_frame
+from cupel.task import RecordClass
 from tests.unit.runs.stand_in import job_of
+from tests.unit.task.travelling import Stance
 
 CHOSEN = {"text": "text", "doc_id": "id", "inputs": {"topic": "topic"}, "limit": None}
 TOLD = {"text": "text", "id_column": "id", "inputs": {"topic": "topic"}}
@@ -45,6 +48,29 @@ def test_a_lazy_frame_asks_nothing_before_it_is_computed_and_nothing_twice(offic
     assert list(first["stance_status"]) == ["accepted"] * 4
     assert list(first["stance_doc_id"]) == list(again["stance_doc_id"]) == ["s0", "s1", "s2", "s3"]
     assert sorted(office.graph.asked) == ["a", "b", "c", "d"]
+
+
+def test_a_class_given_as_schema_is_found_by_the_workers(office):
+    """By its import path, not by pickling: the record column has its instances."""
+    made = RecordClass(Stance)
+    job = job_of(office.project, record_class=made, output_schema=made.schema)
+    lazy = enrich_frame(lazily(speeches("a", "empty")), job, office.project, **CHOSEN, instances=True)
+    records = lazy.compute(scheduler="synchronous")["stance"].tolist()
+
+    assert records == [Stance(reason="It says so."), None]
+
+
+def test_a_class_no_worker_can_import_is_refused_at_once(office):
+    """Before anything is asked, however lazy the frame is."""
+
+    class Local(BaseModel):
+        """Only this function knows it."""
+
+        reason: str
+
+    job = job_of(office.project, record_class=RecordClass(Local))
+    with pytest.raises(SettingError, match="no worker can import this class"):
+        enrich_frame(lazily(speeches("a")), job, office.project, **CHOSEN)
 
 
 def test_what_ends_the_run_is_raised_from_the_partition(office):
