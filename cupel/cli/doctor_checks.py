@@ -14,11 +14,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from cupel.cli._env import read_by_project
 from cupel.cli.tasks import list_tasks
 from cupel.context import RunContext
+from cupel.environment import read_by_project
 from cupel.errors import CupelError
 from cupel.project import CONFIG, Project, load_graph, starter_folder
+from cupel.redaction import redact
 from cupel.runlog import open_run_log, run_log_file
 
 Level = Literal["ok", "absent", "note", "trouble"]
@@ -50,6 +51,9 @@ class Check:
 
     what: str
     fix: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "what", redact(self.what))
 
     def to_json(self) -> dict[str, str]:
         """Plain JSON."""

@@ -16,6 +16,7 @@ from cupel.context import RunContext
 from cupel.engine.calls import Calls
 from cupel.engine.policies import Policies
 from cupel.engine.run import Asking
+from cupel.environment import note_variables
 from cupel.limits import Limiter, SharedGate, read_limits
 from cupel.models import TierModels, resolve_models, set_recordings_folder
 from cupel.project import Project, find_project
@@ -40,6 +41,7 @@ class Runtime:
     ) -> None:
         self.project = project
         self.env = os.environ if env is None else env
+        note_variables(project, self.env)
         self.limits = read_limits(self.env.get("CUPEL_LIMITS", ""))
         self.run_log = run_log or open_run_log(project.state, self.env)
         set_recordings_folder(project.recordings)

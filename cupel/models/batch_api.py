@@ -16,9 +16,15 @@ from typing import Any
 import aiohttp
 
 from cupel.models.connections import proxy_for, session_of_this_loop
-from cupel.models.endpoints import endpoint
-from cupel.models.errors import ProviderCallError, ProviderConnectionError, ProviderTimeoutError
+from cupel.models.endpoints import announce, endpoint
+from cupel.models.errors import (
+    ProviderCallError,
+    ProviderConnectionError,
+    ProviderTimeoutError,
+    check_no_redirect,
+)
 from cupel.models.ids import ModelId
+from cupel.redaction import mask_bytes
 
 BATCH_PROVIDERS = ("openai", "groq")
 BATCH_SHARE = 0.5
@@ -82,7 +88,9 @@ class BatchApi:
             SettingError: When its key is missing.
         """
         self._model = model_id
-        self._where = endpoint(ModelId.parse(model_id), env)
+        model = ModelId.parse(model_id)
+        self._where = endpoint(model, env)
+        announce(model.provider, self._where, env, proxy=proxy_for(self._where.url))
 
     async def upload(self, name: str, lines: str) -> str:
         """Upload a file of requests; returns its id."""
@@ -141,9 +149,12 @@ class BatchApi:
         try:
             async with (
                 asyncio.timeout(_TRANSFER_S),
-                session.request(method, url, headers=headers, proxy=proxy_for(url), **sent) as response,
+                session.request(
+                    method, url, headers=headers, proxy=proxy_for(url), allow_redirects=False, **sent
+                ) as response,
             ):
-                content = await response.read()
+                check_no_redirect(response.status, response.headers, model=self._model)
+                content = mask_bytes(await response.read())
         except TimeoutError as error:
             raise ProviderTimeoutError(
                 f"{path}: no answer within {_TRANSFER_S:g} s", model=self._model
@@ -151,7 +162,7 @@ class BatchApi:
         except (aiohttp.ClientError, OSError) as error:
             raise ProviderConnectionError(
                 f"connection to {url} failed: {error}", model=self._model
-            ) from error
+            ) from None  # a server's log would show it whole, with the credentials of a proxy
         if _ACCEPTED_FROM <= response.status < _REFUSED_FROM:
             return content
         raise ProviderCallError(

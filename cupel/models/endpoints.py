@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from cupel.environment import announce_destination
 from cupel.errors import SettingError
 from cupel.models.ids import ModelId
+from cupel.redaction import remember_secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,10 @@ SITES: Mapping[str, _Site] = {
         "LOCAL_API_KEY", ("CUPEL_LOCAL_BASE_URL", "LOCAL_BASE_URL"), "", path="/v1", needs_key=False
     ),
 }
+
+
+_RECORDER = _Site("CUPEL_RECORD_API_KEY", ("CUPEL_RECORD_BASE_URL",), "", needs_key=False)
+"""What records answers for `recorded:` models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,17 @@ def endpoint(model: ModelId, env: Mapping[str, str]) -> Endpoint:
         raise SettingError(f"{model}: {site.key_variable} is not set")
     url = url.rstrip("/")
     return Endpoint(url if url.endswith("/v1") else url + site.path, key)
+
+
+def announce(provider: str, where: Endpoint, env: Mapping[str, str], *, proxy: str | None = None) -> None:
+    """Note the key as a secret, and say in a line where it goes, if that is not where it usually goes."""
+    remember_secrets(env)
+    site = SITES.get(provider, _RECORDER)
+    remember_secrets({site.key_variable: where.key})
+    announce_destination(
+        where.url, env, names=site.url_variables, key=site.key_variable if where.key else "",
+        default_url=site.default_url, proxy=proxy,
+    )  # fmt: skip
 
 
 def has_key(provider: str, env: Mapping[str, str]) -> bool:

@@ -64,13 +64,12 @@ def parse(reply: Reply) -> Any:
         return None
 
 
-def to_message(reply: Reply, *, model: str, key: str = "") -> AIMessage:
+def to_message(reply: Reply, *, model: str) -> AIMessage:
     """Read an answer, good or poor; `response_metadata` has `finish_reason`, `headers` and the rest.
 
     Args:
         reply: The HTTP answer.
         model: Named in errors.
-        key: The API key, taken out of what the provider says.
 
     Raises:
         ProviderCallError: The provider sent an error, if need be behind status 200.
@@ -78,13 +77,13 @@ def to_message(reply: Reply, *, model: str, key: str = "") -> AIMessage:
     """
     data = _object(reply, model)
     if reply.status != OK or data.get("error"):
-        return _read_error(reply, data, model, key)
+        return _read_error(reply, data, model)
     choices = data.get("choices")
     choice = (
         choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else _NOTHING
     )
     if choice.get("error"):
-        return _read_error(reply, choice, model, key)
+        return _read_error(reply, choice, model)
     message = _dict(choice.get("message"))
     details: dict[str, Any] = {
         "finish_reason": str(choice.get("finish_reason") or ""),
@@ -117,7 +116,7 @@ def _object(reply: Reply, model: str) -> dict[str, Any]:
     return {"error": {"message": text or "no message"}}
 
 
-def _read_error(reply: Reply, data: dict[str, Any], model: str, key: str) -> AIMessage:
+def _read_error(reply: Reply, data: dict[str, Any], model: str) -> AIMessage:
     """The text Groq held back because it is not valid JSON; any other error is raised."""
     error = data.get("error")
     fields = error if isinstance(error, dict) else {"message": error or data}
@@ -131,8 +130,6 @@ def _read_error(reply: Reply, data: dict[str, Any], model: str, key: str) -> AIM
     body["message"] = body.get("message") or str(fields)
     if raw := _dict(fields.get("metadata")).get("raw"):
         body["message"] += f": {raw}"  # OpenRouter's own message says only that its provider failed
-    if key:
-        body["message"] = body["message"].replace(key, "***")
     raise ProviderCallError(
         body["message"],
         model=model,

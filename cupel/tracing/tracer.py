@@ -23,6 +23,8 @@ from urllib.parse import urlsplit
 from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.types import Command, TracePolicy
 
+from cupel.environment import announce_destination
+from cupel.redaction import mask_values, redact, remember_secrets
 from cupel.state import Outcome
 from cupel.tracing.transport import Sending
 
@@ -109,7 +111,7 @@ class Tracer:
 
     def _give_up(self, why: str) -> None:
         """Say so once, and let go of what is waiting."""
-        sys.stderr.write(f"LangSmith tracing is off for this run: {why}\n")
+        sys.stderr.write(f"LangSmith tracing is off for this run: {redact(why)}\n")
         queue = self._client.tracing_queue if self._client is not None else None
         with suppress(Empty):
             while queue is not None:
@@ -233,14 +235,18 @@ def langsmith_client(endpoint: str, env: Mapping[str, str], sending: Sending) ->
     logging.getLogger("langsmith").addHandler(logging.NullHandler())
     # it would be found by one more request, and runs carry their project already
     warnings.filterwarnings("ignore", message="Creating feedback for a run without session_id")
-    mask = _mask(env)
+    remember_secrets(env)
+    key = "LANGSMITH_API_KEY" if env.get("LANGSMITH_API_KEY") else "LANGCHAIN_API_KEY"
+    announce_destination(
+        endpoint, env, names=("LANGSMITH_ENDPOINT", "LANGCHAIN_ENDPOINT"), key=key if _key(env) else "",
+        default_url=DEFAULT_ENDPOINT,
+    )  # fmt: skip
     return Client(
         endpoint,
         api_key=_key(env),
         session=sending.session(),
         retry_config=Retry(total=0),
-        anonymizer=mask,
-        hide_inputs=_brief_state if mask is None else None,
+        anonymizer=_cleaned(env),
         omit_traced_runtime_info=True,
         info={  # pinned, so that no GET /info is sent
             "version": _SPEAKS,
@@ -262,15 +268,22 @@ def _brief_state(inputs: dict[str, Any]) -> dict[str, Any]:
     return dict(_brief(inputs)) if "text" in inputs and "attempts" in inputs else inputs
 
 
-def _mask(env: Mapping[str, str]) -> Callable[[dict[str, Any]], dict[str, Any]] | None:
-    """What replaces personal data in inputs and outputs; None without rules."""
+def _cleaned(env: Mapping[str, str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """What becomes of a run's inputs, outputs, metadata and error before they leave: no secret, and no personal data
+    where there are rules for it.
+    """  # noqa: D205
     from langsmith.anonymizer import create_anonymizer
 
     rules = masking_rules(env.get("CUPEL_TRACE_MASK", ""))
-    if not rules:
-        return None
-    replace = create_anonymizer(rules)  # type: ignore[arg-type]  # a list of rules
-    return lambda data: replace(_brief_state(data))
+    replace = create_anonymizer(rules) if rules else None  # type: ignore[arg-type]  # a list of rules
+
+    def clean(data: dict[str, Any]) -> dict[str, Any]:
+        shown = mask_values(_brief_state(data))
+        if isinstance(shown.get("error"), str):  # an exception with its traceback
+            shown["error"] = redact(shown["error"])
+        return shown if replace is None else replace(shown)
+
+    return clean
 
 
 def masking_rules(setting: str) -> list[dict[str, Any]]:
