@@ -39,7 +39,9 @@ def adopt_variables(project: Project, env: MutableMapping[str, str]) -> None:
         env[name] = value
         _from_project[name] = value
     if left_out:
-        _say(f"{', '.join(sorted(left_out))} in the project's .env is left out: set it in your own environment")
+        _say(
+            f"{', '.join(sorted(left_out))} in the project's .env is left out: set it in your own environment"
+        )
     remember_secrets(env)
 
 
@@ -48,9 +50,9 @@ def note_variables(project: Project, env: Mapping[str, str]) -> None:
     remember_secrets(env)
     if _from_project:
         return
-    for name, value in read_by_project(project).items():
-        if env.get(name) == value:
-            _from_project[name] = value
+    _from_project.update(
+        {name: value for name, value in read_by_project(project).items() if env.get(name) == value}
+    )
 
 
 def read_by_project(project: Project) -> dict[str, str]:
@@ -84,7 +86,13 @@ def _env_of(project: Project) -> str | Mapping[str, object]:
 
 
 def announce_destination(
-    url: str, env: Mapping[str, str], *, names: tuple[str, ...], key: str, default_url: str, proxy: str | None = None
+    url: str,
+    env: Mapping[str, str],
+    *,
+    names: tuple[str, ...],
+    key: str,
+    default_url: str,
+    proxy: str | None = None,
 ) -> None:
     """Say in a line, once, what is unusual about where documents and a key go; nothing where nothing is.
 
@@ -101,7 +109,9 @@ def announce_destination(
     if key and named and host != usual and (usual or not is_loopback(host)):
         _say(f"{key} goes to {host}, which the project's .env names ({named[0]})")
     if url.startswith("http://") and not is_nearby(host):
-        _say(f"what goes to {host} is not encrypted: its address begins with http://; use https:// where it has it")
+        _say(
+            f"what goes to {host} is not encrypted: its address begins with http://; use https:// where it has it"
+        )
     if is_loopback(host):
         return
     if proxy and any(_came_with_project(name, env) for name in _proxy_variables()):
@@ -115,9 +125,10 @@ def host_of(url: str) -> str:
     """An address's host with its port, without credentials; what is no address is its own name, redacted."""
     try:
         parts = urlsplit(url)
-        return f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
+        port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return redact(url)
+    return f"{parts.hostname or ''}{port}"
 
 
 def is_loopback(host: str) -> bool:

@@ -19,12 +19,23 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 HIDDEN = "***"
 
 _SECRET_NAME = re.compile(
-    r"SECRET|PASSWORD|PASSWD|PASSPHRASE|API_?KEY|(?:^|_)(?:KEY|TOKEN|PASS|PWD|PAT|CREDENTIALS?|AUTH)$", re.IGNORECASE
+    r"SECRET|PASSWORD|PASSWD|PASSPHRASE|API_?KEY|(?:^|_)(?:KEY|TOKEN|PASS|PWD|PAT|CREDENTIALS?|AUTH)$",
+    re.IGNORECASE,
 )
 _FOLDERS = frozenset({"PWD", "OLDPWD"})
 _STANDINS = frozenset(
     {
-        *("anything", "changeme", "dummy", "empty", "lm-studio", "no-key", "no-key-needed", "none", "not-needed"),
+        *(
+            "anything",
+            "changeme",
+            "dummy",
+            "empty",
+            "lm-studio",
+            "no-key",
+            "no-key-needed",
+            "none",
+            "not-needed",
+        ),
         *("ollama", "password", "placeholder", "postgres", "secret", "sk-no-key-required", "token-abc123"),
     }
 )
@@ -55,7 +66,12 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
         rf"\1{HIDDEN}",
     ),
     (re.compile(r"\b((?:bearer|basic)\s{1,3})(?=\S*\d)[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1{HIDDEN}"),
-    (re.compile(r"\b(?:sk|gsk|pk|rk|lsv2|hf|ghp|gho|ghs|github_pat|glpat|xox[abp])[-_](?=\S*\d)[\w*-]{12,}"), HIDDEN),
+    (
+        re.compile(
+            r"\b(?:sk|gsk|pk|rk|lsv2|hf|ghp|gho|ghs|github_pat|glpat|xox[abp])[-_](?=\S*\d)[\w*-]{12,}"
+        ),
+        HIDDEN,
+    ),
 )
 
 
@@ -73,7 +89,9 @@ class _Known:
         self.raw_pattern = re.compile(b"|".join(map(re.escape, self.raw)))
         words = sorted(weak, key=lambda word: (-len(word), word))
         self.words = (
-            re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(map(re.escape, words))})(?![A-Za-z0-9])") if words else None
+            re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(map(re.escape, words))})(?![A-Za-z0-9])")
+            if words
+            else None
         )
 
 
@@ -202,7 +220,12 @@ def _forms(secret: str) -> Iterable[str]:
     for written in (_quoted(secret), _quoted(secret, safe=""), _quoted(secret, safe="").replace("%20", "+")):
         yield from (written, re.sub(r"%..", lambda escape: escape[0].lower(), written))
     for core in _base64_cores(secret.encode("utf-8", "surrogateescape")):
-        yield from (core, core.replace("/", "\\/"), core.replace("+", "-").replace("/", "_"), quote(core, safe=""))
+        yield from (
+            core,
+            core.replace("/", "\\/"),
+            core.replace("+", "-").replace("/", "_"),
+            quote(core, safe=""),
+        )
 
 
 def _quoted(secret: str, safe: str = "/") -> str:

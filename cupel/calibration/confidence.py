@@ -31,6 +31,7 @@ from cupel.context import RunContext
 from cupel.engine import current_asking, policy_path
 from cupel.errors import InputError, NotEnoughDataError, SettingError
 from cupel.metrics import record_metric
+from cupel.private_files import make_folder, write_private
 from cupel.project import Project
 from cupel.routing import (
     Binding,
@@ -348,7 +349,7 @@ async def calibrate(
 
 def store(path: Path, text: str) -> None:
     """Write a file of policies whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     scratch = path.with_suffix(".part")
-    scratch.write_text(text, encoding="utf-8")
+    write_private(scratch, text)
     scratch.replace(path)

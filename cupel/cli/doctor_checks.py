@@ -177,7 +177,11 @@ def environment_file(project: Project, env: Mapping[str, str]) -> Iterator[Check
 
 def run_log_place(project: Project) -> Iterator[Check]:
     """Where the run log is, and whether it answers."""
-    path = run_log_file(project)
+    try:
+        path = run_log_file(project)
+    except CupelError as error:
+        yield Check("run log", "trouble", str(error))
+        return
     if path is not None and not path.is_file():
         if _writable(path.parent):
             yield Check("run log", "ok", f"will be made at {path}")

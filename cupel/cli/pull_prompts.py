@@ -23,6 +23,7 @@ from cupel.improvement import (
     version_diff,
     version_of,
 )
+from cupel.private_files import make_folder, write_private
 from cupel.project import Project, find_project
 from cupel.report import safe
 from cupel.runlog import now
@@ -138,8 +139,8 @@ def candidate(
     if version == parent:
         raise InputError(f"{where}: its prompt says what the folder's says already")
     path = project.state / "refinement" / "candidates" / f"{task.name}-{version}.md"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(extract, encoding="utf-8")
+    make_folder(path.parent)
+    write_private(path, extract)
     data = {
         "version": version, "parent": parent, "author": author, "rules": rule_rows(edited.rules), "extract": extract,
         "origin": dict(origin),

@@ -39,7 +39,9 @@ class ProviderCallError(ModelError):
         headers: Mapping[str, str] | None = None,
         body: Mapping[str, str] | None = None,
     ) -> None:
-        problem = redact(problem[:_READ])  # before it is cut to what is shown: half a key is not known for one
+        problem = redact(
+            problem[:_READ]
+        )  # before it is cut to what is shown: half a key is not known for one
         shown = problem if len(problem) <= _SHOWN else problem[:_SHOWN] + "…"
         super().__init__(f"{status}: {shown}" if status is not None else shown, model=model, status=status)
         self.status_code = status
@@ -61,7 +63,7 @@ def check_no_redirect(status: int, headers: Mapping[str, str], *, model: str) ->
     Raises:
         ProviderCallError: It does; nothing is sent on, and the run ends.
     """
-    if not 300 <= status < 400:  # noqa: PLR2004
+    if not 300 <= status < 400:
         return
     to = host_of(headers.get("Location", "")) or "another path of its own"
     raise ProviderCallError(

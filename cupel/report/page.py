@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from cupel.errors import OutputPathError
+from cupel.private_files import make_folder, open_private
 from cupel.report.compact import compact_outcome, listing
 from cupel.report.markup import Safe, tag
 from cupel.report.overview import overview
@@ -48,7 +49,7 @@ def write_report(path: Path | str, run: RunSummary, outcomes: Iterable[DocumentE
     """
     path = Path(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with tempfile.TemporaryFile(dir=path.parent) as blocks:
             data = _Blocks(blocks, run)
             for entry in outcomes:
@@ -149,7 +150,7 @@ def _asset(name: str) -> str:
 def _publish(path: Path, page: tuple[str, str], blocks: IO[bytes]) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("wb") as file:
+        with open_private(part, "wb") as file:
             file.write(_encode(page[0]))
             blocks.seek(0)
             shutil.copyfileobj(blocks, file)

@@ -281,7 +281,7 @@ def _cleaned(env: Mapping[str, str]) -> Callable[[dict[str, Any]], dict[str, Any
         shown = mask_values(_brief_state(data))
         if isinstance(shown.get("error"), str):  # an exception with its traceback
             shown["error"] = redact(shown["error"])
-        return shown if replace is None else replace(shown)
+        return shown if replace is None else dict(replace(shown))
 
     return clean
 

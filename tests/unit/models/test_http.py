@@ -8,7 +8,7 @@ from langchain_core.callbacks import AsyncCallbackHandler, get_usage_metadata_ca
 from langchain_groq import ChatGroq
 from langchain_openai import ChatOpenAI
 
-from cupel.limits import classify
+from cupel.limits.classify import classify
 from cupel.models.completion import Completion, complete
 from cupel.models.connections import proxy_for
 from cupel.models.errors import ProviderCallError
@@ -213,10 +213,14 @@ async def test_an_error_that_looks_like_an_answer_is_an_error(serve):
 async def test_a_redirect_is_not_followed(serve, model, status):
     """Neither the document nor the key goes elsewhere; the error names the host it pointed to, and ends the run."""
     with ScriptedProvider() as other:
-        there = {"Location": f"http://me:hidden@{other.url.removeprefix('http://')}/v1/chat/completions?key=x"}
+        there = {
+            "Location": f"http://me:hidden@{other.url.removeprefix('http://')}/v1/chat/completions?key=x"
+        }
         serve(lambda request: RawReply(body={}, status=status, headers=there))
 
-        with pytest.raises(ProviderCallError, match=f"redirect to {other.url.removeprefix('http://')}, ") as error:
+        with pytest.raises(
+            ProviderCallError, match=f"redirect to {other.url.removeprefix('http://')}, "
+        ) as error:
             await complete(model, HELLO)
 
     assert other.counts.requests == 0
