@@ -5,28 +5,42 @@ from __future__ import annotations
 import os
 import sys
 
-import typer
-
 from cupel.cli._app import app
 from cupel.cli._env import read_environment
+from cupel.cli._last_resort import Details, explain, finish_output, overheard, say
 from cupel.cli._start import starting_soon
 from cupel.errors import CupelError
 
 
 def main() -> None:
-    """Run a command; what is raised on purpose becomes one clear text and an exit code, never a traceback."""
+    """Run a command; whatever happens becomes one clear text and an exit code, never a traceback."""
     # Arrow's own pool keeps tens of megabytes that were read long ago; this one gives them back
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    for name in ("stdout", "stderr"):  # closed by whoever started this
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+    with overheard() as details:
+        code = _run(details)
+    sys.exit(finish_output() or code)
+
+
+def _run(details: Details) -> int | str | None:
+    """Run a command; its exit code."""
     try:
         read_environment()
         with starting_soon():
             app()
+    except SystemExit as end:
+        return end.code
     except CupelError as error:
-        typer.secho(f"{type(error).__name__.removesuffix('Error')}: {error}", fg="red", err=True)
-        sys.exit(error.exit_code)
+        say(f"{type(error).__name__.removesuffix('Error')}: {error}")
+        return error.exit_code
     except KeyboardInterrupt:
-        typer.secho("interrupted; the same command goes on where this one stopped", err=True)
-        sys.exit(130)
+        say("note: interrupted; the same command goes on where this one stopped")
+        return 130
+    except Exception as error:  # noqa: BLE001  # the last resort
+        return explain(error, details)
+    return 0
 
 
 __all__ = ["app", "main"]
