@@ -121,6 +121,31 @@ def announce_destination(
             _say(f"whom to trust as {host} is said by {name} in the project's .env")
 
 
+def address_problem(url: str) -> str | None:
+    """Why nothing can be asked at an address; None where it is one, whether or not anybody answers there.
+
+    >>> address_problem("http://127.0.0.1:8000/v1"), address_problem("http://host:port/v1")
+    (None, 'its port is no number from 1 to 65535')
+    """
+    if not url.isprintable() or " " in url:
+        return "it has a space, or a character that no address has, in it"
+    if not url.startswith(("http://", "https://")):
+        return "it must begin with http:// or https://"
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        ends_well = host.encode("idna") if _ip(host) is None else host
+    except (ValueError, UnicodeError):
+        return "its host cannot be read"
+    if not ends_well:
+        return "it names no host"
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    return "its port is no number from 1 to 65535" if port == 0 else None
+
+
 def host_of(url: str) -> str:
     """An address's host with its port, without credentials; what is no address is its own name, redacted."""
     try:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from cupel.cli.doctor_checks import Check
 from cupel.context import run_context
+from cupel.environment import address_problem, host_of
 from cupel.errors import CupelError, SettingError
 from cupel.models import (
     ROLES,
@@ -25,6 +26,7 @@ from cupel.models import (
     resolve_models,
 )
 from cupel.project import Project
+from cupel.tracing import masking_rules
 
 PROBE_TOKENS = 64
 PROBE_TIMEOUT_S = 30.0
@@ -47,16 +49,10 @@ def keys(project: Project, env: Mapping[str, str]) -> Iterator[Check]:
 
 def _address(url: str) -> str:
     """An address without a user name or password."""
-    parts = urlsplit(url.strip())
-    try:
-        host = f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
-    except ValueError:
-        return "not an address"
-    return (
-        f"{parts.scheme}://{host}{parts.path}"
-        if parts.scheme
-        else "not an address (it needs http:// or https://)"
-    )
+    url = url.strip()
+    if problem := address_problem(url):
+        return f"no address: {problem}"
+    return f"{url.partition('://')[0]}://{host_of(url)}{urlsplit(url).path}"
 
 
 def _dotenv(project: Project, env: Mapping[str, str]) -> Iterator[Check]:
@@ -178,6 +174,10 @@ def tracing(env: Mapping[str, str]) -> Iterator[Check]:
         yield Check(
             "tracing", "ok", f"on: runs go to {where}, project {env.get('LANGSMITH_PROJECT', 'default')}"
         )
+        try:
+            masking_rules(env.get("CUPEL_TRACE_MASK", ""))
+        except SettingError as error:
+            yield Check("tracing", "trouble", str(error))
         if not has_key:
             yield Check("tracing", "note", "no LANGSMITH_API_KEY", "set it, or LANGSMITH_TRACING=false")
         return

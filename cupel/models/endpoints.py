@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
-from cupel.environment import announce_destination
+from cupel.environment import address_problem, announce_destination
 from cupel.errors import SettingError
 from cupel.models.ids import ModelId
 from cupel.redaction import remember_secrets
@@ -60,9 +61,14 @@ def endpoint(model: ModelId, env: Mapping[str, str]) -> Endpoint:
             f"{model}: no address; set {site.url_variables[0]} to the server's OpenAI-compatible URL, "
             "such as http://127.0.0.1:11434/v1 (Ollama) or http://127.0.0.1:8000/v1 (vLLM)"
         )
-    if not url.startswith(("http://", "https://")):
-        raise SettingError(f"{model}: {url!r} is no address; it must begin with http:// or https://")
+    if problem := address_problem(url):
+        raise SettingError(f"{model}: {url!r} is no address; {problem}")
     key = env.get(site.key_variable, "").strip()
+    if key and "@" in urlsplit(url).netloc:
+        raise SettingError(
+            f"{model}: {url!r} has a name and password, and {site.key_variable} is set: a request carries one of them; "
+            "leave the other out"
+        )
     if site.needs_key and not key:
         raise SettingError(f"{model}: {site.key_variable} is not set")
     url = url.rstrip("/")

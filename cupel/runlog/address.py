@@ -30,19 +30,23 @@ def database_url(state: Path, env: Mapping[str, str]) -> str:
     if not url:
         return f"{SQLITE}{state / 'runlog.sqlite'}"
     remember_secrets(env)
+    given = url
     if url.startswith(("postgres://", "postgresql://")):
         url = _POSTGRES + url.split("://", 1)[1]
     if problem := _problem(url):
-        raise SettingError(f"{VARIABLE}: {show_address(url)!r} {problem}; {_FORMS}")
+        shown = given if given.startswith(SQLITE) else show_address(given)
+        raise SettingError(f"{VARIABLE}: {shown!r} {problem}; {_FORMS}")
     return url
 
 
 def _problem(url: str) -> str | None:
     """Why no run log can be at an address; None where one may be."""
-    if "\x00" in url or not url.isprintable():
+    if not url.isprintable():
         return "has characters that no address has"
     if url.startswith(SQLITE):
         return _file_problem(url.removeprefix(SQLITE))
+    if " " in url:
+        return "has a space in it"
     if url.startswith(_POSTGRES):
         return _server_problem(url)
     return "names a kind of database that is not supported" if "://" in url else "is no address"

@@ -23,7 +23,8 @@ from urllib.parse import urlsplit
 from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.types import Command, TracePolicy
 
-from cupel.environment import announce_destination
+from cupel.environment import address_problem, announce_destination
+from cupel.errors import SettingError
 from cupel.redaction import mask_values, redact, remember_secrets
 from cupel.state import Outcome
 from cupel.tracing.transport import Sending
@@ -86,6 +87,9 @@ class Tracer:
     Args:
         env: `LANGSMITH_TRACING=true` and `LANGSMITH_API_KEY` switch it on; `LANGSMITH_ENDPOINT`,
             `LANGSMITH_PROJECT` and `CUPEL_TRACE_MASK` shape it.
+
+    Raises:
+        SettingError: `CUPEL_TRACE_MASK` is no pattern.
     """
 
     def __init__(self, env: Mapping[str, str]) -> None:
@@ -102,6 +106,7 @@ class Tracer:
         return self._client is not None and not self._sending.closed
 
     def _open(self) -> None:
+        masking_rules(self._env.get("CUPEL_TRACE_MASK", ""))  # a person who asked for one must not go without
         endpoint = where(self._env)
         problem = reachable(endpoint)
         if problem is not None:
@@ -218,11 +223,13 @@ def where(env: Mapping[str, str]) -> str:
 
 def reachable(endpoint: str) -> str | None:
     """Why an endpoint cannot be reached within `TIMEOUT_S`; None when it can. One TCP connection, no request."""
+    if problem := address_problem(endpoint):
+        return problem
     parts = urlsplit(endpoint)
     port = parts.port or (80 if parts.scheme == "http" else 443)
     try:
         socket.create_connection((parts.hostname or "", port), timeout=TIMEOUT_S).close()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         return str(error)
     return None
 
@@ -293,8 +300,17 @@ def masking_rules(setting: str) -> list[dict[str, Any]]:
     []
     >>> [rule["replace"] for rule in masking_rules("personal")]
     ['<email>', '<iban>', '<phone>']
+
+    Raises:
+        SettingError: It is no pattern.
     """
     if not setting:
         return []
     patterns = PERSONAL if setting == "personal" else ((setting, "<masked>"),)
+    try:
+        re.compile(patterns[0][0])
+    except (re.error, OverflowError, RecursionError) as error:
+        raise SettingError(
+            f"CUPEL_TRACE_MASK: {setting!r} is no pattern ({error}); give `personal`, or a regular expression of Python"
+        ) from error
     return [{"pattern": re.compile(pattern), "replace": shown} for pattern, shown in patterns]
