@@ -9,7 +9,7 @@ from cupel.cli._app import app
 from cupel.cli._env import read_environment
 from cupel.cli._last_resort import Details, explain, finish_output, overheard, say
 from cupel.cli._start import starting_soon
-from cupel.errors import CupelError
+from cupel.errors import CupelError, UsageError
 
 
 def main() -> None:
@@ -27,6 +27,7 @@ def main() -> None:
 def _run(details: Details) -> int | str | None:
     """Run a command; its exit code."""
     try:
+        _check_arguments(sys.argv[1:])
         read_environment()
         with starting_soon():
             app()
@@ -41,6 +42,17 @@ def _run(details: Details) -> int | str | None:
     except Exception as error:  # noqa: BLE001  # the last resort
         return explain(error, details)
     return 0
+
+
+def _check_arguments(arguments: list[str]) -> None:
+    """See that what was typed can be written down: in the run log, a report, JSON.
+
+    Raises:
+        UsageError: Part of it is not UTF-8, as a file's name may be.
+    """
+    for argument in arguments:
+        if any("\ud800" <= char <= "\udfff" for char in argument):
+            raise UsageError(f"{ascii(argument)} is not UTF-8; rename that file, or give it by another name")
 
 
 __all__ = ["app", "main"]

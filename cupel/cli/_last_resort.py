@@ -125,6 +125,10 @@ def explain(error: BaseException, details: Details) -> int:
     if isinstance(error, OSError) and error.filename is not None:
         say(f"Usage: {_short(error.filename)}: {error.strerror}; choose another path, or change this one")
         return USAGE
+    if isinstance(error, RecursionError):
+        path = details.add("".join(traceback.format_exception(error, limit=-20)))
+        say(f"Input: something is nested deeper than can be followed; where, is in {path}. {_GOES_ON.capitalize()}.")
+        return USAGE
     path = details.add(f"{' '.join(sys.argv)}\n{''.join(traceback.format_exception(error))}")
     kept = f"the details are in {path}" if path is not None else "the details could not be written anywhere"
     said = _short(str(error).strip() or "no reason given")

@@ -125,7 +125,7 @@ def _folder(project: Project) -> Iterator[Check]:
 
 def _writable(folder: Path) -> bool:
     """Whether a file could be made there, without making any."""
-    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    nearest = next(path for path in (folder, *folder.parents) if path.exists() or path.is_symlink())
     return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
 
 
@@ -183,7 +183,7 @@ def run_log_place(project: Project) -> Iterator[Check]:
         yield Check("run log", "trouble", str(error))
         return
     if path is not None and not path.is_file():
-        if _writable(path.parent):
+        if _writable(path.parent) and not path.exists() and not path.is_symlink():
             yield Check("run log", "ok", f"will be made at {path}")
         else:
             yield Check(

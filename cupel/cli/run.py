@@ -108,8 +108,10 @@ def task_of(
         return load_task(name or "arguments", project.prompts), None
     try:
         as_schema = json.loads(schema.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise TaskError(f"cannot be read as JSON: {error}", path=schema) from error
+    if not isinstance(as_schema, dict):
+        raise TaskError("a JSON Schema is a JSON object", path=schema)
     return ad_hoc_task(as_schema, instructions, project.prompts), as_schema
 
 

@@ -136,7 +136,7 @@ class BatchApi:
         content = await self._ask(method, path, **sent)
         try:
             data = json.loads(content)
-        except ValueError:
+        except (ValueError, RecursionError):
             data = None
         if not isinstance(data, dict):
             raise ProviderConnectionError(f"{path}: the answer is no JSON object", model=self._model)
@@ -180,7 +180,7 @@ async def _objects(content: bytes) -> AsyncIterator[dict[str, Any]]:
             await asyncio.sleep(0)
         try:
             data = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(data, dict):
             yield data
@@ -189,5 +189,5 @@ async def _objects(content: bytes) -> AsyncIterator[dict[str, Any]]:
 def _message_of(content: bytes) -> str:
     try:
         return str(json.loads(content)["error"]["message"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return content.decode("utf-8", "replace")[:300] or "no message"

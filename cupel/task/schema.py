@@ -9,6 +9,9 @@ from typing import Any
 from cupel.errors import TaskError
 from cupel.task.shape import Shape, rebuild, shape_of
 
+MAX_LEVELS = 100
+"""Of a schema as it is written: a record nests no deeper than that either."""
+
 _NOT_KEPT = ("$schema", "default", "examples")
 
 
@@ -21,6 +24,8 @@ def strict_schema(schema: Mapping[str, Any], *, path: Path | str) -> dict[str, A
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError
 
+    if nests_deeper(schema, MAX_LEVELS):
+        raise TaskError(f"the schema nests deeper than {MAX_LEVELS} levels; name its parts in $defs", path=path)
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
@@ -43,6 +48,16 @@ def strict_schema(schema: Mapping[str, Any], *, path: Path | str) -> dict[str, A
         )
     strict: dict[str, Any] = _strict("", schema)
     return strict
+
+
+def nests_deeper(value: Any, levels: int) -> bool:
+    """Whether JSON has more levels than that; it is not followed any further.
+
+    >>> nests_deeper({"a": [1]}, 2), nests_deeper({"a": [[1]]}, 2)
+    (False, True)
+    """
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return any(levels <= 1 or nests_deeper(each, levels - 1) for each in inner if isinstance(each, Mapping | list))
 
 
 def _strict(_keyword: str, node: Any) -> Any:
