@@ -33,6 +33,9 @@ def adopt_variables(project: Project, env: MutableMapping[str, str]) -> None:
     for name, value in read_by_project(project).items():
         if name in env:
             continue
+        if not name or "=" in name or "\0" in name + value:
+            _say(f"{name!r} in the project's .env is no variable that can be set, and is left out")
+            continue
         if name.upper().startswith(_NOT_FROM_A_PROJECT) or name.upper() in _NEVER:
             left_out.append(name)
             continue
@@ -66,11 +69,11 @@ def read_by_project(project: Project) -> dict[str, str]:
     if isinstance(env, Mapping):
         return {str(name): str(value) for name, value in env.items()}
     path = project.folder / env
-    if not env or not path.is_file():
-        return {}
-    from dotenv import dotenv_values
-
     try:
+        if not env or not path.is_file():
+            return {}
+        from dotenv import dotenv_values
+
         return {name: value for name, value in dotenv_values(path).items() if value is not None}
     except (OSError, ValueError) as error:  # not UTF-8, say
         _say(f"{path}: cannot be read, so nothing of it is set ({error})")

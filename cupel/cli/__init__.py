@@ -52,7 +52,7 @@ def _check_arguments(arguments: list[str]) -> None:
     """
     for argument in arguments:
         if any("\ud800" <= char <= "\udfff" for char in argument):
-            raise UsageError(f"{ascii(argument)} is not UTF-8; rename that file, or give it by another name")
+            raise UsageError(f"{argument!a} is not UTF-8; rename that file, or give it by another name")
 
 
 __all__ = ["app", "main"]

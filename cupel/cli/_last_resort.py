@@ -127,12 +127,16 @@ def explain(error: BaseException, details: Details) -> int:
         return USAGE
     if isinstance(error, RecursionError):
         path = details.add("".join(traceback.format_exception(error, limit=-20)))
-        say(f"Input: something is nested deeper than can be followed; where, is in {path}. {_GOES_ON.capitalize()}.")
+        say(
+            f"Input: something is nested deeper than can be followed; where, is in {path}. {_GOES_ON.capitalize()}."
+        )
         return USAGE
     path = details.add(f"{' '.join(sys.argv)}\n{''.join(traceback.format_exception(error))}")
     kept = f"the details are in {path}" if path is not None else "the details could not be written anywhere"
     said = _short(str(error).strip() or "no reason given")
-    say(f"Unforeseen: {type(error).__name__}: {said}\n{kept}; please report them. What was paid is in the run log, and {_GOES_ON}.")
+    say(
+        f"Unforeseen: {type(error).__name__}: {said}\n{kept}; please report them. What was paid is in the run log, and {_GOES_ON}."
+    )
     return UNFORESEEN
 
 
@@ -141,7 +145,9 @@ def say(text: str) -> None:
     import typer
 
     remember_secrets(os.environ)
-    shown = "".join(char if char.isprintable() or char == "\n" else "·" for char in redact(text).replace("\t", " "))
+    shown = "".join(
+        char if char.isprintable() or char == "\n" else "·" for char in redact(text).replace("\t", " ")
+    )
     shown = _ENDLESS.sub(lambda word: f"{word[0][:200]}…{word[0][-40:]}", shown)
     with suppress(OSError, ValueError):
         typer.secho(shown, fg="red" if not text.startswith("note") else None, err=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shutil
@@ -18,7 +17,7 @@ from cupel.cli.tasks import list_tasks
 from cupel.context import RunContext
 from cupel.environment import read_by_project
 from cupel.errors import CupelError
-from cupel.project import CONFIG, Project, load_graph, starter_folder
+from cupel.project import Project, graph_entries, load_graph, starter_folder
 from cupel.redaction import redact
 from cupel.runlog import open_run_log, run_log_file
 
@@ -146,11 +145,9 @@ def _tasks(project: Project) -> Iterator[Check]:
 
 def _graphs(project: Project) -> Iterator[Check]:
     try:
-        names = list(json.loads((project.folder / CONFIG).read_text(encoding="utf-8"))["graphs"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        yield Check(
-            "graphs", "trouble", f"{project.folder / CONFIG}: needs a JSON object with graphs ({error})"
-        )
+        names = list(graph_entries(project))
+    except CupelError as error:
+        yield Check("graphs", "trouble", str(error), "mend that file")
         return
     for name in names:
         try:

@@ -25,7 +25,9 @@ def strict_schema(schema: Mapping[str, Any], *, path: Path | str) -> dict[str, A
     from jsonschema.exceptions import SchemaError
 
     if nests_deeper(schema, MAX_LEVELS):
-        raise TaskError(f"the schema nests deeper than {MAX_LEVELS} levels; name its parts in $defs", path=path)
+        raise TaskError(
+            f"the schema nests deeper than {MAX_LEVELS} levels; name its parts in $defs", path=path
+        )
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
@@ -57,7 +59,9 @@ def nests_deeper(value: Any, levels: int) -> bool:
     (False, True)
     """
     inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-    return any(levels <= 1 or nests_deeper(each, levels - 1) for each in inner if isinstance(each, Mapping | list))
+    return any(
+        levels <= 1 or nests_deeper(each, levels - 1) for each in inner if isinstance(each, Mapping | list)
+    )
 
 
 def _strict(_keyword: str, node: Any) -> Any:
