@@ -65,10 +65,10 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         rf"\1{HIDDEN}",
     ),
-    (re.compile(r"\b((?:bearer|basic)\s{1,3})(?=\S*\d)[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1{HIDDEN}"),
+    (re.compile(r"\b((?:bearer|basic)\s{1,3})(?=\S{0,100}\d)[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1{HIDDEN}"),
     (
         re.compile(
-            r"\b(?:sk|gsk|pk|rk|lsv2|hf|ghp|gho|ghs|github_pat|glpat|xox[abp])[-_](?=\S*\d)[\w*-]{12,}"
+            r"\b(?:sk|gsk|pk|rk|lsv2|hf|ghp|gho|ghs|github_pat|glpat|xox[abp])[-_](?=\S{0,100}\d)[\w*-]{12,}"
         ),
         HIDDEN,
     ),

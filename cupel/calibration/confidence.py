@@ -31,7 +31,6 @@ from cupel.context import RunContext
 from cupel.engine import current_asking, policy_path
 from cupel.errors import InputError, NotEnoughDataError, SettingError
 from cupel.metrics import record_metric
-from cupel.private_files import make_folder, write_private
 from cupel.project import Project
 from cupel.routing import (
     Binding,
@@ -51,6 +50,7 @@ from cupel.state import Outcome, Record
 from cupel.stats import auroc, expected_calibration_error
 from cupel.tables import Row, Table
 from cupel.task import TaskSpec
+from cupel.trust import make_folder, write_private
 
 BASIC = ("schema_valid", "quotes_grounded", "fields_filled")
 

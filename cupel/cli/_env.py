@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import MutableMapping
 
-from cupel.environment import adopt_variables
 from cupel.project import find_project
+from cupel.trust import adopt_variables
 
 
 def read_environment(env: MutableMapping[str, str] = os.environ) -> None:

@@ -15,11 +15,11 @@ from typing import Any, Literal
 
 from cupel.cli.tasks import list_tasks
 from cupel.context import RunContext
-from cupel.environment import read_by_project
 from cupel.errors import CupelError
 from cupel.project import Project, graph_entries, load_graph, starter_folder
 from cupel.redaction import redact
 from cupel.runlog import open_run_log, run_log_file
+from cupel.trust import read_by_project, readable_by_others
 
 Level = Literal["ok", "absent", "note", "trouble"]
 
@@ -119,6 +119,11 @@ def _folder(project: Project) -> Iterator[Check]:
         yield Check(
             "project", "trouble", f"{project.state} cannot be written: no run log, no report",
             "go to a folder of yours, or change its permissions",
+        )  # fmt: skip
+    elif readable_by_others(project.state):
+        yield Check(
+            "project", "note", f"{project.state}, with documents and answers, can be read by others on this machine",
+            f"chmod -R go-rwx {project.state}",
         )  # fmt: skip
 
 

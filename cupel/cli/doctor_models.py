@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from cupel.cli.doctor_checks import Check
 from cupel.context import run_context
-from cupel.environment import address_problem, host_of
 from cupel.errors import CupelError, SettingError
 from cupel.models import (
     ROLES,
@@ -27,6 +26,7 @@ from cupel.models import (
 )
 from cupel.project import Project
 from cupel.tracing import masking_rules
+from cupel.trust import address_problem, host_of
 
 PROBE_TOKENS = 64
 PROBE_TIMEOUT_S = 30.0

@@ -23,12 +23,12 @@ from cupel.improvement import (
     version_diff,
     version_of,
 )
-from cupel.private_files import make_folder, write_private
 from cupel.project import Project, find_project
 from cupel.report import safe
 from cupel.runlog import now
 from cupel.task import Rule, TaskSpec, load_task
 from cupel.tracing import reachable
+from cupel.trust import make_folder, write_private
 
 OTHERS = ("judge_prompt", "refine_prompt")
 """Prompts an assistant may carry that are no candidates: the gate weighs what extracts."""

@@ -16,13 +16,13 @@ from cupel.context import RunContext
 from cupel.engine.calls import Calls
 from cupel.engine.policies import Policies
 from cupel.engine.run import Asking
-from cupel.environment import note_variables
 from cupel.limits import Limiter, SharedGate, read_limits
 from cupel.models import TierModels, resolve_models, set_recordings_folder
 from cupel.project import Project, find_project
 from cupel.runlog import RunLog, open_run_log
 from cupel.task import TaskSpec, ad_hoc_task, check_prompts, compact, load_task
 from cupel.tracing import Tracer
+from cupel.trust import note_variables
 
 DEFAULT_TASK = "arguments"
 TASK_FRESH_S = 1.0

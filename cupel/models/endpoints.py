@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from cupel.environment import address_problem, announce_destination
 from cupel.errors import SettingError
 from cupel.models.ids import ModelId
 from cupel.redaction import remember_secrets
+from cupel.trust import address_problem, announce_destination
 
 
 @dataclass(frozen=True, slots=True)

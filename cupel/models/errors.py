@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cupel.environment import host_of
 from cupel.errors import ModelError
 from cupel.redaction import redact
+from cupel.trust import host_of
 
 _SHOWN, _READ = 300, 20_000
 

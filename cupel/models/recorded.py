@@ -15,13 +15,13 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from cupel.environment import address_problem
 from cupel.errors import RecordingMissingError, SettingError
 from cupel.models.capabilities import Capabilities
 from cupel.models.endpoints import Endpoint
 from cupel.models.messages import to_wire
 from cupel.models.recordings import Recorder, Recording, recorder, request_digest, request_key
 from cupel.models.settings import CallSettings
+from cupel.trust import address_problem
 
 _PATIENCE_S = 86_400.0
 """Who answers while recording may be a person."""

@@ -9,8 +9,8 @@ from typing import Any
 
 from cupel._format import seconds, usd
 from cupel.errors import OutputPathError
-from cupel.private_files import make_folder, write_private
 from cupel.report.markup import Safe, join, tag
+from cupel.trust import make_folder, write_private
 
 _STYLE = """body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:76rem;padding:0 1rem;color:#1d2733}
 table{border-collapse:collapse}td,th{padding:.3rem .8rem;border-bottom:1px solid #d7dde4;text-align:left}

@@ -23,11 +23,11 @@ from urllib.parse import urlsplit
 from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.types import Command, TracePolicy
 
-from cupel.environment import address_problem, announce_destination
 from cupel.errors import SettingError
 from cupel.redaction import mask_values, redact, remember_secrets
 from cupel.state import Outcome
 from cupel.tracing.transport import Sending
+from cupel.trust import address_problem, announce_destination
 
 if TYPE_CHECKING:
     from langsmith import Client

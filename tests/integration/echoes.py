@@ -19,7 +19,11 @@ Reply = tuple[int, dict[str, str], bytes]
 def said(content: Any, **more: Any) -> Reply:
     """A good answer with this content."""
     message = {"role": "assistant", "content": content, **more.pop("message", {})}
-    choice = {"message": message, "finish_reason": more.pop("finish_reason", "stop"), **more.pop("choice", {})}
+    choice = {
+        "message": message,
+        "finish_reason": more.pop("finish_reason", "stop"),
+        **more.pop("choice", {}),
+    }
     return 200, {}, json.dumps({"choices": [choice], "usage": USAGE, "model": "x", **more}).encode()
 
 
@@ -74,7 +78,11 @@ ENDING: dict[str, Callable[[str], Reply]] = {
     "refused": lambda key: refused(401, f"Incorrect API key provided: {key}"),
     "forbidden": lambda key: plain(403, f"<html>{html.escape(key)}"),
     "unknown": lambda key: plain(404, f"no route for key {key}"),
-    "redirected": lambda key: (307, {"Location": f"http://me:{quote(key, safe='')}@127.0.0.1:9/?api_key={quote(key)}"}, b""),
+    "redirected": lambda key: (
+        307,
+        {"Location": f"http://me:{quote(key, safe='')}@127.0.0.1:9/?api_key={quote(key)}"},
+        b"",
+    ),
 }
 """Of the whole run."""
 

@@ -15,8 +15,11 @@ from tests.integration.echoes import ENDING, ODD, EchoServer
 from tests.integration.test_run_cli import environment
 from tests.integration.test_tracing import StandIn, settings
 
-KEYS = {"plain": "sk-proj-S3ntinelAbCdEf0123456789", "nasty": "S3nt\"in'el/47+11=<&>\\x%41 {0}é".encode("ascii", "ignore").decode()}
-PASSWORD = "pr0xy/S3ntinel+77"  # noqa: S105
+KEYS = {
+    "plain": "sk-proj-S3ntinelAbCdEf0123456789",
+    "nasty": "S3nt\"in'el/47+11=<&>\\x%41 {0}é".encode("ascii", "ignore").decode(),
+}
+PASSWORD = "pr0xy/S3ntinel+77"
 SCHEMA = {"type": "object", "properties": {"label": {"type": "string"}}, "required": ["label"]}
 
 
@@ -25,7 +28,13 @@ def written(secret: str) -> set[bytes]:
     middle = secret[len(secret) // 4 : -len(secret) // 4]
     forms = set()
     for part in (secret, middle):
-        forms |= {part, json.dumps(part)[1:-1], json.dumps(json.dumps(part))[1:-1], html.escape(part), repr(part)[1:-1]}
+        forms |= {
+            part,
+            json.dumps(part)[1:-1],
+            json.dumps(json.dumps(part))[1:-1],
+            html.escape(part),
+            repr(part)[1:-1],
+        }
         forms |= {quote(part), quote(part, safe=""), quote_plus(part)}
     for before in ("", "u:", "me:"):
         encoded = base64.b64encode((before + secret).encode()).decode()
@@ -53,7 +62,11 @@ def artefacts(folder: Path) -> dict[str, bytes]:
 def cupel(folder: Path, *args: str, **env: str) -> dict[str, bytes]:
     """A command's two streams and its exit code."""
     done = forked.run(["cupel", *args], cwd=folder, env=environment(None, **env))
-    return {f"{args[0]} stdout": done.stdout.encode(), f"{args[0]} stderr": done.stderr.encode(), "code": str(done.returncode).encode()}
+    return {
+        f"{args[0]} stdout": done.stdout.encode(),
+        f"{args[0]} stderr": done.stderr.encode(),
+        "code": str(done.returncode).encode(),
+    }
 
 
 @pytest.fixture
@@ -79,8 +92,23 @@ def study(folder: Path, ways: list[str]) -> list[str]:
     rows = [{"id": str(n), "text": f"<<{way}>> is how it fails."} for n, way in enumerate(ways)]
     (folder / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "schema.json").write_text(json.dumps(SCHEMA))
-    models = [part for role in ("cheap", "strong", "judge", "refiner") for part in (f"--{role}-model", f"openai:{role}")]
-    return ["in.jsonl", "--schema", "schema.json", "--out", "out.jsonl", "--max-retries", "0", "--judge", "always", *models]
+    models = [
+        part
+        for role in ("cheap", "strong", "judge", "refiner")
+        for part in (f"--{role}-model", f"openai:{role}")
+    ]
+    return [
+        "in.jsonl",
+        "--schema",
+        "schema.json",
+        "--out",
+        "out.jsonl",
+        "--max-retries",
+        "0",
+        "--judge",
+        "always",
+        *models,
+    ]
 
 
 def keys(key: str, url: str) -> dict[str, str]:
@@ -92,14 +120,25 @@ def keys(key: str, url: str) -> dict[str, str]:
     }  # fmt: skip
 
 
-OUTAGES = [way for way in ODD if ODD[way]("k")[0] in (429, 500) or way in ("echoed headers", "a list of headers", "a page", "a page cut off", "python's repr")]
-GROUPS = {"answers and errors": [way for way in ODD if way not in OUTAGES], "outages": OUTAGES[:4], "more outages": OUTAGES[4:]}
+OUTAGES = [
+    way
+    for way in ODD
+    if ODD[way]("k")[0] in (429, 500)
+    or way in ("echoed headers", "a list of headers", "a page", "a page cut off", "python's repr")
+]
+GROUPS = {
+    "answers and errors": [way for way in ODD if way not in OUTAGES],
+    "outages": OUTAGES[:4],
+    "more outages": OUTAGES[4:],
+}
 """So many outages in a row as open no circuit."""
 
 
 @pytest.mark.parametrize("group", GROUPS)
 @pytest.mark.parametrize("kind", KEYS)
-def test_no_odd_reply_brings_a_key_into_rows_report_log_traces_or_terminal(tmp_path, echo, langsmith, kind, group):
+def test_no_odd_reply_brings_a_key_into_rows_report_log_traces_or_terminal(
+    tmp_path, echo, langsmith, kind, group
+):
     """Thirty ways to echo a key, each to a document of its own, with tracing on; then all that reads the log."""
     key = KEYS[kind]
     env = {**keys(key, echo.url), **settings(langsmith.url, LANGSMITH_API_KEY=f"lsv2_{key}")}

@@ -30,8 +30,8 @@ from cupel.improvement.guards import propose
 from cupel.improvement.splits import group_hash
 from cupel.improvement.versions import replace_prompt, rule_rows, rules_of, version_of
 from cupel.models import resolve_models
-from cupel.private_files import make_folder
 from cupel.task import Rule, compact
+from cupel.trust import make_folder
 
 GEPA = "0.1.4"
 """The release whose behaviour the guards were measured against."""

@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 from cupel.improvement.dev_trials import Tried
 from cupel.improvement.failure_clusters import Failure
-from cupel.private_files import open_private
+from cupel.trust import open_private
 
 T = TypeVar("T")
 

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import IO, Any
 
-FOLDER, FILE = 0o700, 0o600
+FOLDER = 0o700
+FILE = 0o600
 
 
 def make_folder(path: Path) -> Path:
