@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -90,9 +91,10 @@ class _Handler(logging.Handler):
 def overheard() -> Iterator[Details]:
     """Inside, what libraries warn of or fail with beside the work is written down, not sent to the terminal."""
     details = Details()
-    handler, hooks = logging.lastResort, (threading.excepthook, sys.unraisablehook)
-    logging.lastResort = _Handler(details)
-    logging.captureWarnings(capture=True)
+    before = logging.lastResort, warnings.showwarning, threading.excepthook, sys.unraisablehook
+
+    def warned(message: Any, category: Any, filename: str, lineno: int, *_: Any) -> None:
+        details.note(warnings.formatwarning(message, category, filename, lineno), serious=False)
 
     def unraisable(failed: Any) -> None:
         said = "".join(traceback.format_exception(failed.exc_type, failed.exc_value, failed.exc_traceback))
@@ -102,15 +104,14 @@ def overheard() -> Iterator[Details]:
         said = "".join(traceback.format_exception(failed.exc_type, failed.exc_value, failed.exc_traceback))
         details.note(f"in the thread {failed.thread}\n{said}", serious=True)
 
+    logging.lastResort, warnings.showwarning = _Handler(details), warned
     threading.excepthook, sys.unraisablehook = in_thread, unraisable
     try:
         yield details
     finally:
         if details.serious and details.path is not None:
             say(f"note: something beside the work went wrong; the details are in {details.path}")
-        logging.captureWarnings(capture=False)
-        logging.lastResort = handler
-        threading.excepthook, sys.unraisablehook = hooks
+        logging.lastResort, warnings.showwarning, threading.excepthook, sys.unraisablehook = before
 
 
 def explain(error: BaseException, details: Details) -> int:
