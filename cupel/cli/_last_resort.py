@@ -93,7 +93,7 @@ def overheard() -> Iterator[Details]:
     details = Details()
     before = logging.lastResort, warnings.showwarning, threading.excepthook, sys.unraisablehook
 
-    def warned(message: Any, category: Any, filename: str, lineno: int, *_: Any) -> None:
+    def warned(message: Any, category: Any, filename: str, lineno: int, *_: Any, **__: Any) -> None:
         details.note(warnings.formatwarning(message, category, filename, lineno), serious=False)
 
     def unraisable(failed: Any) -> None:

@@ -156,7 +156,8 @@ def host_of(url: str) -> str:
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return redact(url)
-    return f"{parts.hostname or ''}{port}"
+    host = parts.hostname or ""
+    return f"[{host}]{port}" if ":" in host else host + port
 
 
 def is_loopback(host: str) -> bool:

@@ -17,6 +17,9 @@ def make_folder(path: Path) -> Path:
         OSError: It cannot be made; `strerror` says why, of a link that leads nowhere or a file in its place, too.
     """
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    above = missing[-1].parent if missing else path
+    if not above.is_dir():
+        raise NotADirectoryError(20, f"{above} is a file, where a folder is needed", str(above))
     for folder in reversed(missing):
         if folder.is_symlink():
             raise FileNotFoundError(2, f"{folder} is a link that leads nowhere", str(folder))
@@ -25,8 +28,6 @@ def make_folder(path: Path) -> Path:
         except FileExistsError:
             if not folder.is_dir():  # else another process was quicker
                 raise
-    if not path.is_dir():
-        raise NotADirectoryError(20, f"{path} is a file, where a folder is needed", str(path))
     return path
 
 
