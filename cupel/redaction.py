@@ -46,8 +46,8 @@ _STRONG, _LONG, _WEAK = 8, 20, 6
 """Characters from which a value with letters and digits, or any value, is looked for everywhere; and a word in errors."""
 
 _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
-    # an address with a name and password, or with a token in place of a name
-    (re.compile(r"(://[^\s:/@'\"<>]{0,200}:)[^\s/'\"<>]{1,300}@"), rf"\1{HIDDEN}@"),
+    # an address with a name and password, be it as it should not be written, or with a token in place of a name
+    (re.compile(r"(://[^\s:/@'\"<>]{0,200}:)(?!\d{1,5}/)[^\s'\"<>]{1,300}@"), rf"\1{HIDDEN}@"),
     (re.compile(r"(://)[^\s:/@'\"<>]{12,300}@"), rf"\1{HIDDEN}@"),
     (
         re.compile(

@@ -127,6 +127,8 @@ def test_a_short_password_goes_from_errors_and_where_it_stands_as_one():
     ("said", "shown"),
     [
         ("http://me:pw@host:1/x", "http://me:***@host:1/x"),
+        ("http://me:p/w@x@host:1/x", "http://me:***@host:1/x"),
+        ("http://host:8000/users/@me", "http://host:8000/users/@me"),
         ("https://ghp_0123456789abcdef@host/x", "https://***@host/x"),
         ("postgresql+psycopg://me:secret@db/cupel", "postgresql+psycopg://me:***@db/cupel"),
         ("GET /?api_key=abc&n=1", "GET /?api_key=***&n=1"),
