@@ -34,11 +34,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cupel.redaction import redact
+
 
 class CupelError(Exception):
-    """Base of everything raised on purpose; `exit_code` is what the command line returns."""
+    """Base of everything raised on purpose; `exit_code` is what the command line returns.
+
+    What it says is redacted as it is made: whatever it quotes, of a provider, a library or an address, it is
+    read in rows, reports, traces and terminals.
+    """
 
     exit_code = 2
+
+    def __init__(self, *said: object) -> None:
+        super().__init__(*(redact(part) if isinstance(part, str) else part for part in said))
 
 
 class UsageError(CupelError):
@@ -94,7 +103,7 @@ class ModelError(CupelError):
     """A provider call failed.
 
     Args:
-        problem: What the provider said, shortened, without secrets.
+        problem: What the provider said, shortened.
         model: The model id that was asked.
         status: The HTTP status, where there was one.
     """

@@ -50,6 +50,7 @@ from cupel.state import Outcome, Record
 from cupel.stats import auroc, expected_calibration_error
 from cupel.tables import Row, Table
 from cupel.task import TaskSpec
+from cupel.trust import make_folder, write_private
 
 BASIC = ("schema_valid", "quotes_grounded", "fields_filled")
 
@@ -348,7 +349,7 @@ async def calibrate(
 
 def store(path: Path, text: str) -> None:
     """Write a file of policies whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     scratch = path.with_suffix(".part")
-    scratch.write_text(text, encoding="utf-8")
+    write_private(scratch, text)
     scratch.replace(path)

@@ -5,34 +5,55 @@ from __future__ import annotations
 import os
 import sys
 
-import typer
-
 from cupel.cli._app import app
 from cupel.cli._env import read_environment
+from cupel.cli._last_resort import Details, explain, finish_output, overheard, say
 from cupel.cli._start import starting_soon
 from cupel.cli._streams import show_only
-from cupel.errors import CupelError
+from cupel.errors import CupelError, UsageError
 
 
 def main() -> None:
-    """Run a command; what is raised on purpose becomes one clear text and an exit code, never a traceback."""
+    """Run a command; whatever happens becomes one clear text and an exit code, never a traceback."""
     # Arrow's own pool keeps tens of megabytes that were read long ago; this one gives them back
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    with show_only():
-        _run()
+    for name in ("stdout", "stderr"):  # closed by whoever started this
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+    with show_only(), overheard() as details:
+        code = _run(details)
+    sys.exit(finish_output() or code)
 
 
-def _run() -> None:
+def _run(details: Details) -> int | str | None:
+    """Run a command; its exit code."""
     try:
+        _check_arguments(sys.argv[1:])
         read_environment()
         with starting_soon():
             app()
+    except SystemExit as end:
+        return end.code
     except CupelError as error:
-        typer.secho(f"{type(error).__name__.removesuffix('Error')}: {error}", fg="red", err=True)
-        sys.exit(error.exit_code)
+        say(f"{type(error).__name__.removesuffix('Error')}: {error}")
+        return error.exit_code
     except KeyboardInterrupt:
-        typer.secho("interrupted; the same command goes on where this one stopped", err=True)
-        sys.exit(130)
+        say("note: interrupted; the same command goes on where this one stopped")
+        return 130
+    except Exception as error:  # noqa: BLE001  # the last resort
+        return explain(error, details)
+    return 0
+
+
+def _check_arguments(arguments: list[str]) -> None:
+    """See that what was typed can be written down: in the run log, a report, JSON.
+
+    Raises:
+        UsageError: Part of it is not UTF-8, as a file's name may be.
+    """
+    for argument in arguments:
+        if any("\ud800" <= char <= "\udfff" for char in argument):
+            raise UsageError(f"{argument!a} is not UTF-8; rename that file, or give it by another name")
 
 
 __all__ = ["app", "main"]

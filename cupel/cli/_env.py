@@ -2,43 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping, MutableMapping
-from pathlib import Path
+from collections.abc import MutableMapping
 
-from cupel.project import CONFIG, TRUST_VARIABLES, Project, find_project
+from cupel.project import find_project
+from cupel.trust import adopt_variables
 
 
 def read_environment(env: MutableMapping[str, str] = os.environ) -> None:
     """Set what the project's `.env` says and nothing has set; outside a project nothing is read."""
-    for name, value in read_by_project(find_project()).items():
-        if name in TRUST_VARIABLES:  # a folder does not say of itself whether it is trusted
-            continue
-        env.setdefault(name, value)
-
-
-def read_by_project(project: Project) -> dict[str, str]:
-    """The variables that `env` of the project's langgraph.json names: a file's, or its own.
-
-    Only of the folder the command is given in or one above it, never of the starter.
-    """
-    if project.state.parent != project.folder:
-        return {}
-    env = _env_of(project.folder / CONFIG)
-    if isinstance(env, Mapping):
-        return {str(name): str(value) for name, value in env.items()}
-    path = project.folder / env
-    if not env or not path.is_file():
-        return {}
-    from dotenv import dotenv_values
-
-    return {name: value for name, value in dotenv_values(path).items() if value is not None}
-
-
-def _env_of(config: Path) -> str | Mapping[str, object]:
-    try:
-        env = json.loads(config.read_text(encoding="utf-8")).get("env", "")
-    except (OSError, ValueError, AttributeError):
-        return ""  # whatever needs that file says what is wrong with it
-    return env if isinstance(env, str | Mapping) else ""
+    adopt_variables(find_project(), env)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shutil
@@ -14,12 +13,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from cupel.cli._env import read_by_project
 from cupel.cli.tasks import list_tasks
 from cupel.context import RunContext
 from cupel.errors import CupelError, UntrustedError
-from cupel.project import CONFIG, Project, load_graph, starter_folder
+from cupel.project import Project, graph_entries, load_graph, starter_folder
+from cupel.redaction import redact
 from cupel.runlog import open_run_log, run_log_file
+from cupel.trust import read_by_project, readable_by_others
 
 Level = Literal["ok", "absent", "note", "trouble"]
 
@@ -50,6 +50,9 @@ class Check:
 
     what: str
     fix: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "what", redact(self.what))
 
     def to_json(self) -> dict[str, str]:
         """Plain JSON."""
@@ -117,11 +120,16 @@ def _folder(project: Project) -> Iterator[Check]:
             "project", "trouble", f"{project.state} cannot be written: no run log, no report",
             "go to a folder of yours, or change its permissions",
         )  # fmt: skip
+    elif readable_by_others(project.state):
+        yield Check(
+            "project", "note", f"{project.state}, with documents and answers, can be read by others on this machine",
+            f"chmod -R go-rwx {project.state}",
+        )  # fmt: skip
 
 
 def _writable(folder: Path) -> bool:
     """Whether a file could be made there, without making any."""
-    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    nearest = next(path for path in (folder, *folder.parents) if path.exists() or path.is_symlink())
     return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
 
 
@@ -142,11 +150,9 @@ def _tasks(project: Project) -> Iterator[Check]:
 
 def _graphs(project: Project) -> Iterator[Check]:
     try:
-        names = list(json.loads((project.folder / CONFIG).read_text(encoding="utf-8"))["graphs"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        yield Check(
-            "graphs", "trouble", f"{project.folder / CONFIG}: needs a JSON object with graphs ({error})"
-        )
+        names = list(graph_entries(project))
+    except CupelError as error:
+        yield Check("graphs", "trouble", str(error), "mend that file")
         return
     for name in names:
         try:
@@ -176,9 +182,13 @@ def environment_file(project: Project, env: Mapping[str, str]) -> Iterator[Check
 
 def run_log_place(project: Project) -> Iterator[Check]:
     """Where the run log is, and whether it answers."""
-    path = run_log_file(project)
+    try:
+        path = run_log_file(project)
+    except CupelError as error:
+        yield Check("run log", "trouble", str(error))
+        return
     if path is not None and not path.is_file():
-        if _writable(path.parent):
+        if _writable(path.parent) and not path.exists() and not path.is_symlink():
             yield Check("run log", "ok", f"will be made at {path}")
         else:
             yield Check(

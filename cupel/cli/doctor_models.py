@@ -25,6 +25,8 @@ from cupel.models import (
     resolve_models,
 )
 from cupel.project import Project
+from cupel.tracing import masking_rules
+from cupel.trust import address_problem, host_of
 
 PROBE_TOKENS = 64
 PROBE_TIMEOUT_S = 30.0
@@ -47,16 +49,10 @@ def keys(project: Project, env: Mapping[str, str]) -> Iterator[Check]:
 
 def _address(url: str) -> str:
     """An address without a user name or password."""
-    parts = urlsplit(url.strip())
-    try:
-        host = f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
-    except ValueError:
-        return "not an address"
-    return (
-        f"{parts.scheme}://{host}{parts.path}"
-        if parts.scheme
-        else "not an address (it needs http:// or https://)"
-    )
+    url = url.strip()
+    if problem := address_problem(url):
+        return f"no address: {problem}"
+    return f"{url.partition('://')[0]}://{host_of(url)}{urlsplit(url).path}"
 
 
 def _dotenv(project: Project, env: Mapping[str, str]) -> Iterator[Check]:
@@ -180,6 +176,10 @@ def tracing(env: Mapping[str, str]) -> Iterator[Check]:
         yield Check(
             "tracing", "ok", f"on: runs go to {where}, project {env.get('LANGSMITH_PROJECT', 'default')}"
         )
+        try:
+            masking_rules(env.get("CUPEL_TRACE_MASK", ""))
+        except SettingError as error:
+            yield Check("tracing", "trouble", str(error))
         if not has_key:
             yield Check("tracing", "note", "no LANGSMITH_API_KEY", "set it, or LANGSMITH_TRACING=false")
         return

@@ -28,6 +28,7 @@ from cupel.report import safe
 from cupel.runlog import now
 from cupel.task import Rule, TaskSpec, load_task
 from cupel.tracing import reachable
+from cupel.trust import make_folder, write_private
 
 OTHERS = ("judge_prompt", "refine_prompt")
 """Prompts an assistant may carry that are no candidates: the gate weighs what extracts."""
@@ -138,8 +139,8 @@ def candidate(
     if version == parent:
         raise InputError(f"{where}: its prompt says what the folder's says already")
     path = project.state / "refinement" / "candidates" / f"{task.name}-{version}.md"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(extract, encoding="utf-8")
+    make_folder(path.parent)
+    write_private(path, extract)
     data = {
         "version": version, "parent": parent, "author": author, "rules": rule_rows(edited.rules), "extract": extract,
         "origin": dict(origin),

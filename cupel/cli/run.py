@@ -110,7 +110,7 @@ def task_of(
         return load_task(name or "arguments", project.prompts), None
     try:
         as_schema = json.loads(schema.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise TaskError(f"cannot be read as JSON: {error}", path=schema) from error
     return ad_hoc_task(as_schema, instructions, project.prompts, source=schema), as_schema
 

@@ -58,9 +58,13 @@ class Policies:
         """What was read under this name no longer than so many seconds ago, or is read now."""
         held = self._held.get(name)
         if held is None or time.monotonic() - held[0] > for_s:
-            held = self._held[name] = (time.monotonic(), await asyncio.to_thread(read))
-        value: T = held[1]
-        return value
+            try:
+                value = await asyncio.to_thread(read)
+            except (OSError, UnicodeDecodeError) as error:
+                raise SettingError(f"{name} cannot be read ({error})") from error
+            held = self._held[name] = (time.monotonic(), value)
+        kept: T = held[1]
+        return kept
 
 
 def policy_path(state: Path, task: str, field: str = "") -> Path:

@@ -22,6 +22,7 @@ from cupel.project import Project, find_project
 from cupel.runlog import RunLog, open_run_log
 from cupel.task import TaskSpec, ad_hoc_task, check_prompts, compact, load_task
 from cupel.tracing import Tracer
+from cupel.trust import note_variables
 
 DEFAULT_TASK = "arguments"
 TASK_FRESH_S = 1.0
@@ -40,6 +41,7 @@ class Runtime:
     ) -> None:
         self.project = project
         self.env = os.environ if env is None else env
+        note_variables(project, self.env)
         self.limits = read_limits(self.env.get("CUPEL_LIMITS", ""))
         self.run_log = run_log or open_run_log(project.state, self.env)
         set_recordings_folder(project.recordings)

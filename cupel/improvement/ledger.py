@@ -19,6 +19,7 @@ from typing import IO, Any, Literal
 
 from cupel.errors import RunLogError, UsageError
 from cupel.improvement.gate import ALPHA, look_alpha
+from cupel.trust import make_folder, open_private
 
 if sys.platform == "win32":  # pragma: no cover - the same promise by other means
     import msvcrt
@@ -228,7 +229,7 @@ class Ledger:
     def _write(self, entry: Entry) -> Entry:
         """Append one line, after removing what a kill left of another; callers hold the lock."""
         line = (entry.line() + "\n").encode()
-        with self.path.open("ab") as file:
+        with open_private(self.path, "ab") as file:
             whole = sum(len(kept) + 1 for kept in _whole_lines(self._bytes()))
             if file.tell() != whole:
                 file.truncate(whole)
@@ -268,8 +269,8 @@ def _whole_lines(content: bytes) -> list[bytes]:
 @contextlib.contextmanager
 def _hold(path: Path, what: str, *, wait_s: float) -> Iterator[None]:
     """Hold a lock that the operating system drops when its holder dies; the file stays, with the holder's id."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as file:
+    make_folder(path.parent)
+    with open_private(path, "a+", encoding="utf-8") as file:
         deadline = time.monotonic() + wait_s
         while not _lock(file, hold=True):
             if time.monotonic() >= deadline:

@@ -131,6 +131,8 @@ def _classify_429(text: str) -> Failure:
 
 
 def _classify_status(status: int, error: BaseException) -> Failure:
+    if 300 <= status < 400:  # a redirect: every other call would be pointed elsewhere too
+        return "refused"
     if status in _REFUSED_STATUS:
         return "bad_request" if status == 403 and _is_moderation(error) else "refused"
     if status == 400 and any(code in text_of(error) for code in _PASSING_CODES):
@@ -170,6 +172,8 @@ def _is_moderation(error: BaseException) -> bool:
 
 
 def _remedy(status: int | None) -> str:
+    if status is not None and status < 400:
+        return "check the base URL"
     if status == 404:
         return "check the model's name"
     return "add credit or choose another model" if status == 402 else "check the key and what it may use"

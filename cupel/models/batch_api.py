@@ -18,10 +18,16 @@ from typing import Any
 import aiohttp
 
 from cupel.models.connections import proxy_for, session_of_this_loop
-from cupel.models.endpoints import endpoint
-from cupel.models.errors import ProviderCallError, ProviderConnectionError, ProviderTimeoutError
+from cupel.models.endpoints import announce, endpoint
+from cupel.models.errors import (
+    ProviderCallError,
+    ProviderConnectionError,
+    ProviderTimeoutError,
+    check_no_redirect,
+)
 from cupel.models.http import MAX_REPLY_BYTES, has_too_many_parts, read_whole
 from cupel.models.ids import ModelId
+from cupel.redaction import mask_bytes
 
 BATCH_PROVIDERS = ("openai", "groq")
 BATCH_SHARE = 0.5
@@ -91,7 +97,9 @@ class BatchApi:
             SettingError: When its key is missing.
         """
         self._model = model_id
-        self._where = endpoint(ModelId.parse(model_id), env)
+        model = ModelId.parse(model_id)
+        self._where = endpoint(model, env)
+        announce(model.provider, self._where, env, proxy=proxy_for(self._where.url))
 
     async def upload(self, name: str, lines: str) -> str:
         """Upload a file of requests; returns its id."""
@@ -137,7 +145,8 @@ class BatchApi:
         Of a line longer than any reply there is only whose it is: `custom_id` and `CUT_OFF`.
         """
         async with self._asked("GET", f"/files/{file_id}/content") as response:
-            async for line in _lines(response):
+            async for written in _lines(response):
+                line = mask_bytes(written)
                 is_readable = len(line) <= MAX_REPLY_BYTES and not has_too_many_parts(line)
                 data = _object(line) if is_readable else _cut_line(line)
                 if data is not None:
@@ -145,7 +154,7 @@ class BatchApi:
 
     async def _json(self, method: str, path: str, **sent: Any) -> dict[str, Any]:
         async with self._asked(method, path, **sent) as response:
-            data = _object(await read_whole(response, self._model))
+            data = _object(mask_bytes(await read_whole(response, self._model)))
         if data is None:
             raise ProviderConnectionError(f"{path}: the answer is no JSON object", model=self._model)
         return data
@@ -159,11 +168,14 @@ class BatchApi:
         try:
             async with (
                 asyncio.timeout(_TRANSFER_S),
-                session.request(method, url, headers=headers, proxy=proxy_for(url), **sent) as response,
+                session.request(
+                    method, url, headers=headers, proxy=proxy_for(url), allow_redirects=False, **sent
+                ) as response,
             ):
+                check_no_redirect(response.status, response.headers, model=self._model)
                 if not _ACCEPTED_FROM <= response.status < _REFUSED_FROM:
                     raise ProviderCallError(
-                        f"{path}: {_message_of(await read_whole(response, self._model))}",
+                        f"{path}: {_message_of(mask_bytes(await read_whole(response, self._model)))}",
                         model=self._model,
                         status=response.status,
                         headers={name.lower(): value for name, value in response.headers.items()},
@@ -176,7 +188,7 @@ class BatchApi:
         except (aiohttp.ClientError, OSError) as error:
             raise ProviderConnectionError(
                 f"connection to {url} failed: {error}", model=self._model
-            ) from error
+            ) from None  # a server's log would show it whole, with the credentials of a proxy
 
 
 async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

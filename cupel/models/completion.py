@@ -15,6 +15,7 @@ from cupel.models.errors import ReplyCutOffError
 from cupel.models.factory import find_model, open_model
 from cupel.models.prices import estimate_tokens, reported_tokens
 from cupel.models.settings import DEFAULT_SETTINGS, CallSettings
+from cupel.redaction import mask
 from cupel.text import storable
 
 if TYPE_CHECKING:
@@ -140,8 +141,8 @@ def completion_of(
         usage = {"input_tokens": asked, "output_tokens": estimate_tokens(text, json=True)}
     asked = reported_tokens(usage["input_tokens"])
     return Completion(
-        text=storable(text),
-        refusal=storable(details["refusal"]) if details.get("refusal") else None,
+        text=mask(storable(text)),
+        refusal=mask(storable(details["refusal"])) if details.get("refusal") else None,
         finish_reason=details.get("finish_reason") or "stop",
         input_tokens=asked,
         cached_tokens=min(reported_tokens((usage.get("input_token_details") or {}).get("cache_read")), asked),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from cupel.errors import SettingError
 from cupel.models.ids import ModelId
+from cupel.redaction import remember_secrets
+from cupel.trust import address_problem, announce_destination
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,10 @@ SITES: Mapping[str, _Site] = {
         "LOCAL_API_KEY", ("CUPEL_LOCAL_BASE_URL", "LOCAL_BASE_URL"), "", path="/v1", needs_key=False
     ),
 }
+
+
+_RECORDER = _Site("CUPEL_RECORD_API_KEY", ("CUPEL_RECORD_BASE_URL",), "", needs_key=False)
+"""What records answers for `recorded:` models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +61,29 @@ def endpoint(model: ModelId, env: Mapping[str, str]) -> Endpoint:
             f"{model}: no address; set {site.url_variables[0]} to the server's OpenAI-compatible URL, "
             "such as http://127.0.0.1:11434/v1 (Ollama) or http://127.0.0.1:8000/v1 (vLLM)"
         )
-    if not url.startswith(("http://", "https://")):
-        raise SettingError(f"{model}: {url!r} is no address; it must begin with http:// or https://")
+    if problem := address_problem(url):
+        raise SettingError(f"{model}: {url!r} is no address; {problem}")
     key = env.get(site.key_variable, "").strip()
+    if key and "@" in urlsplit(url).netloc:
+        raise SettingError(
+            f"{model}: {url!r} has a name and password, and {site.key_variable} is set: a request carries one of them; "
+            "leave the other out"
+        )
     if site.needs_key and not key:
         raise SettingError(f"{model}: {site.key_variable} is not set")
     url = url.rstrip("/")
     return Endpoint(url if url.endswith("/v1") else url + site.path, key)
+
+
+def announce(provider: str, where: Endpoint, env: Mapping[str, str], *, proxy: str | None = None) -> None:
+    """Note the key as a secret, and say in a line where it goes, if that is not where it usually goes."""
+    remember_secrets(env)
+    site = SITES.get(provider, _RECORDER)
+    remember_secrets({site.key_variable: where.key})
+    announce_destination(
+        where.url, env, names=site.url_variables, key=site.key_variable if where.key else "",
+        default_url=site.default_url, proxy=proxy,
+    )  # fmt: skip
 
 
 def has_key(provider: str, env: Mapping[str, str]) -> bool:

@@ -15,8 +15,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cupel.errors import ModelError
+from cupel.redaction import redact
+from cupel.trust import host_of
 
-_SHOWN = 300
+_SHOWN, _READ = 300, 20_000
 
 
 class ProviderCallError(ModelError):
@@ -39,11 +41,14 @@ class ProviderCallError(ModelError):
         headers: Mapping[str, str] | None = None,
         body: Mapping[str, str] | None = None,
     ) -> None:
+        problem = redact(
+            problem[:_READ]
+        )  # before it is cut to what is shown: half a key is not known for one
         shown = problem if len(problem) <= _SHOWN else problem[:_SHOWN] + "…"
         super().__init__(f"{status}: {shown}" if status is not None else shown, model=model, status=status)
         self.status_code = status
         self.headers = dict(headers or {})
-        self.body = dict(body or {"message": problem})
+        self.body = {name: redact(said[:_READ]) for name, said in (body or {"message": problem}).items()}
 
 
 class ProviderTimeoutError(ProviderCallError, TimeoutError):
@@ -56,3 +61,20 @@ class ProviderConnectionError(ProviderCallError, ConnectionError):
 
 class ReplyCutOffError(ProviderCallError):
     """A reply that was too large, or still coming when its time was up. Asking again would be paid again."""
+
+
+def check_no_redirect(status: int, headers: Mapping[str, str], *, model: str) -> None:
+    """See that an answer does not point elsewhere: followed, it would carry documents and a key there.
+
+    Raises:
+        ProviderCallError: It does; nothing is sent on, and the run ends.
+    """
+    if not 300 <= status < 400:
+        return
+    to = host_of(headers.get("Location", "")) or "another path of its own"
+    raise ProviderCallError(
+        f"the address answers with a redirect to {to}, which is not followed: documents and key would go there; "
+        "if that is where you mean to ask, name it as the base URL",
+        model=model,
+        status=status,
+    )

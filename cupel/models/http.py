@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,10 +19,16 @@ import orjson
 
 from cupel.models.capabilities import Capabilities
 from cupel.models.connections import AGENT, CONNECT_S, proxy_for, session_of_this_loop, tls
-from cupel.models.endpoints import Endpoint
-from cupel.models.errors import ProviderConnectionError, ProviderTimeoutError, ReplyCutOffError
+from cupel.models.endpoints import Endpoint, announce
+from cupel.models.errors import (
+    ProviderConnectionError,
+    ProviderTimeoutError,
+    ReplyCutOffError,
+    check_no_redirect,
+)
 from cupel.models.replies import OK, Reply, keep_headers
 from cupel.models.settings import CallSettings
+from cupel.redaction import mask_bytes
 
 MAX_REPLY_BYTES = 8_000_000
 """Of a reply as it is read, unpacked; a hundred times what the longest record takes."""
@@ -81,7 +88,9 @@ class Line:
         ours = {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": AGENT}
         key = {"Authorization": f"Bearer {terms.where.key}"} if terms.where.key else {}
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=min(terms.settings.timeout_s, CONNECT_S))
-        return cls(url, proxy_for(url), {**ours, **key, **headers}, timeout, terms)
+        proxy = proxy_for(url)
+        announce(terms.provider, terms.where, os.environ, proxy=proxy)
+        return cls(url, proxy, {**ours, **key, **headers}, timeout, terms)
 
     async def post(self, body: bytes, more_headers: Mapping[str, str] | None = None) -> Reply:
         """Send one request.
@@ -98,11 +107,13 @@ class Line:
             async with (
                 asyncio.timeout(self.terms.settings.timeout_s),
                 session.post(
-                    self.url, data=body, headers=headers, proxy=self.proxy, timeout=self.timeout
+                    self.url, data=body, headers=headers, proxy=self.proxy, timeout=self.timeout,
+                    allow_redirects=False,
                 ) as response,
-            ):
+            ):  # fmt: skip
+                check_no_redirect(response.status, response.headers, model=self.terms.model_id)
                 answered = response.status == OK
-                content = await read_whole(response, self.terms.model_id)
+                content = mask_bytes(await read_whole(response, self.terms.model_id))
                 return Reply(response.status, keep_headers(response.raw_headers), content)
         except TimeoutError as error:
             if answered:
@@ -118,7 +129,7 @@ class Line:
             said = str(error) or type(error).__name__
             raise ProviderConnectionError(
                 f"connection to {self.terms.where.url} failed: {said}", model=self.terms.model_id
-            ) from error
+            ) from None  # a server's log would show it whole, with the credentials of a proxy
 
 
 async def read_whole(response: aiohttp.ClientResponse, model: str) -> bytes:

@@ -125,7 +125,7 @@ class HttpChat(BaseChatModel):
                 }
                 good.usage_metadata = usage_of(answer.get("usage"))
                 return result
-        message = to_message(reply, model=self._terms.model_id, key=self._terms.where.key, answer=answer)
+        message = to_message(reply, model=self._terms.model_id, answer=answer)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _generate(

@@ -15,12 +15,13 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from cupel.errors import RecordingMissingError
+from cupel.errors import RecordingMissingError, SettingError
 from cupel.models.capabilities import Capabilities
 from cupel.models.endpoints import Endpoint
 from cupel.models.messages import to_wire
 from cupel.models.recordings import Recorder, Recording, recorder, request_digest, request_key
 from cupel.models.settings import CallSettings
+from cupel.trust import address_problem
 
 _PATIENCE_S = 86_400.0
 """Who answers while recording may be a person."""
@@ -60,6 +61,8 @@ class RecordedModel(BaseChatModel):
         url = os.environ.get("CUPEL_RECORD_BASE_URL", "").strip()
         if not url:
             raise await asyncio.to_thread(_missing, self.recording, answers, key, asked)
+        if problem := address_problem(url):
+            raise SettingError(f"CUPEL_RECORD_BASE_URL: {url!r} is no address; {problem}")
         where = Endpoint(url.rstrip("/"), os.environ.get("CUPEL_RECORD_API_KEY", "").strip())
         live = await asyncio.to_thread(_live, where, self.recording, self.max_output_tokens)
         message = await live.ainvoke(messages, **kwargs)

@@ -138,14 +138,13 @@ def _number(digits: str) -> float:
     return int(digits) if len(digits) <= _DIGITS else math.inf
 
 
-def to_message(reply: Reply, *, model: str, key: str = "", answer: Any = None) -> AIMessage:
+def to_message(reply: Reply, *, model: str, answer: Any = None) -> AIMessage:
     """Read an answer, good or poor; `response_metadata` has `finish_reason`, `headers` and the rest.
 
     Args:
         reply: The HTTP answer.
         answer: Its JSON where it was read already.
         model: Named in errors.
-        key: The API key, taken out of what the provider says.
 
     Raises:
         ProviderCallError: The provider sent an error, if need be behind status 200.
@@ -153,17 +152,17 @@ def to_message(reply: Reply, *, model: str, key: str = "", answer: Any = None) -
         ReplyCutOffError: Status 200, but nested beyond reading.
     """
     try:
-        return _message(reply, answer if isinstance(answer, dict) else _object(reply, model), model, key)
+        return _message(reply, answer if isinstance(answer, dict) else _object(reply, model), model)
     except RecursionError:  # wherever in it that stands
         raise ReplyCutOffError(_TOO_DEEP, model=model) from None
 
 
-def _message(reply: Reply, data: dict[str, Any], model: str, key: str) -> AIMessage:
+def _message(reply: Reply, data: dict[str, Any], model: str) -> AIMessage:
     if reply.status != OK or data.get("error"):
-        return _read_error(reply, data, model, key)
+        return _read_error(reply, data, model)
     choice = _choice(data)
     if choice.get("error"):
-        return _read_error(reply, choice, model, key)
+        return _read_error(reply, choice, model)
     message = _dict(choice.get("message")) or _dict(choice.get("delta")) or {"content": choice.get("text")}
     ended = str(choice.get("finish_reason") or choice.get("done_reason") or "")
     if ended.lower() in _BROKEN_OFF:
@@ -221,7 +220,7 @@ def _nests_too_deep(content: bytes) -> bool:
     return False
 
 
-def _read_error(reply: Reply, data: dict[str, Any], model: str, key: str) -> AIMessage:
+def _read_error(reply: Reply, data: dict[str, Any], model: str) -> AIMessage:
     """The text Groq held back because it is not valid JSON; any other error is raised."""
     error = data.get("error") or data.get("message") or data.get("detail")
     fields = error if isinstance(error, dict) else {"message": error or data}
@@ -235,8 +234,6 @@ def _read_error(reply: Reply, data: dict[str, Any], model: str, key: str) -> AIM
     body["message"] = body.get("message") or str(fields)
     if raw := _dict(fields.get("metadata")).get("raw"):
         body["message"] += f": {raw}"  # OpenRouter's own message says only that its provider failed
-    if key:
-        body["message"] = body["message"].replace(key, "***")
     raise ProviderCallError(
         body["message"],
         model=model,

@@ -106,10 +106,14 @@ def load_graph(project: Project, name: str = "enrich") -> Any:
     check_trusted(project.folder, path)
     with _LOADING, _application_on_path(project.folder):
         module = _execute(path, name)
-    try:
-        return getattr(module, variable)
-    except AttributeError as error:
-        raise ProjectError(f"{path}: has no {variable!r}, which {project.folder / CONFIG} names") from error
+    graph = getattr(module, variable, None)
+    if graph is None:
+        raise ProjectError(f"{path}: has no {variable!r}, which {project.folder / CONFIG} names")
+    if not callable(getattr(graph, "ainvoke", None)):
+        raise ProjectError(
+            f"{path}: {variable} is no compiled graph, but {type(graph).__name__}; name what `compile()` returns"
+        )
+    return graph
 
 
 def _is_as_installed(project: Project) -> bool:
@@ -120,18 +124,33 @@ def _is_as_installed(project: Project) -> bool:
     ) == code_identity(starter)
 
 
-def _entry(project: Project, name: str) -> tuple[Path, str]:
+def graph_entries(project: Project) -> dict[str, str]:
+    """What langgraph.json names: by a graph's name, `PATH:VARIABLE`.
+
+    Raises:
+        ProjectError: If there is none, or what stands there is of another shape.
+    """
     config = project.folder / CONFIG
     try:
         graphs = json.loads(config.read_text(encoding="utf-8"))["graphs"]
+        named = {name: entry if isinstance(entry, str) else entry["path"] for name, entry in graphs.items()}
     except FileNotFoundError as error:
         raise ProjectError(f"{config}: missing; `cupel init NAME` makes a project") from error
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ProjectError(f"{config}: needs a JSON object with graphs ({error})") from error
+    for name, entry in named.items():
+        if not isinstance(entry, str) or ":" not in entry or not entry.isprintable():
+            raise ProjectError(f'{config}: graph {name}: {entry!r} is not of the form "./FILE.py:VARIABLE"')
+    return named
+
+
+def _entry(project: Project, name: str) -> tuple[Path, str]:
+    graphs = graph_entries(project)
     if name not in graphs:
-        raise ProjectError(f"{config}: no graph {name!r}; it has {', '.join(graphs)}")
-    entry = graphs[name]
-    path, _, variable = (entry if isinstance(entry, str) else entry["path"]).rpartition(":")
+        raise ProjectError(
+            f"{project.folder / CONFIG}: no graph {name!r}; it has {', '.join(graphs) or 'none'}"
+        )
+    path, _, variable = graphs[name].rpartition(":")
     return (project.folder / path).resolve(), variable
 
 
@@ -142,7 +161,7 @@ def _execute(path: Path, name: str) -> Any:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ProjectError(f"{path}: fails to load: {type(error).__name__}: {error}") from error
     return module
 

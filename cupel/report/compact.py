@@ -12,6 +12,11 @@ from cupel.state import Attempt, Outcome
 MAX_TEXT_CHARS = 300_000
 """Of one document; the page says when a text is cut there."""
 
+MAX_LEVELS = 120
+"""Of an outcome: a model's record has up to a hundred, a graph of one's own may make more."""
+
+DEEPER = "… nested deeper than this page shows; it is whole in the output"
+
 _SNIPPET = 110
 
 
@@ -79,13 +84,15 @@ def _attempt(attempt: Attempt, outcome: Outcome) -> dict[str, Any]:
     return kept
 
 
-def _plain(value: Any) -> Any:
-    """Return the value without NaN and infinities, which JSON does not have."""
+def _plain(value: Any, levels: int = MAX_LEVELS) -> Any:
+    """Return the value without NaN and infinities, which JSON does not have, and no deeper than a page can show."""
     match value:
         case float():
             return value if math.isfinite(value) else None
+        case Mapping() | list() | tuple() if not levels:
+            return DEEPER
         case Mapping():
-            return {str(key): _plain(item) for key, item in value.items()}
+            return {str(key): _plain(item, levels - 1) for key, item in value.items()}
         case list() | tuple():
-            return [_plain(item) for item in value]
+            return [_plain(item, levels - 1) for item in value]
     return value

@@ -21,6 +21,7 @@ from cupel.report.compact import compact_outcome, listing
 from cupel.report.markup import Safe, policy, tag
 from cupel.report.overview import overview
 from cupel.report.summary import DocumentEntry, RunSummary, Totals
+from cupel.trust import make_folder, open_private
 
 MAX_DOCUMENTS = 5_000
 MAX_CHARS = 100_000_000
@@ -46,7 +47,7 @@ def write_report(path: Path | str, run: RunSummary, outcomes: Iterable[DocumentE
     """
     path = Path(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with tempfile.TemporaryFile(dir=path.parent) as blocks:
             data = _Blocks(blocks, run)
             for entry in outcomes:
@@ -136,7 +137,7 @@ def _asset(name: str) -> str:
 def _publish(path: Path, page: tuple[str, str], blocks: IO[bytes]) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("wb") as file:
+        with open_private(part, "wb") as file:
             file.write(_encode(page[0]))
             blocks.seek(0)
             shutil.copyfileobj(blocks, file)

@@ -1,8 +1,8 @@
 """The run log: what was asked, answered, paid and decided; SQLite by default, PostgreSQL by setting."""
 
 from cupel.runlog import tables
+from cupel.runlog.address import database_url
 from cupel.runlog.batches import BatchJob, BatchLog, BatchRequest
-from cupel.runlog.database import database_url
 from cupel.runlog.forget import Forgotten, Selection, is_forgotten, tombstone_key
 from cupel.runlog.leases import Lease
 from cupel.runlog.lookup import existing_run_log, find_document_id, find_run, run_log_file

@@ -76,7 +76,7 @@ class Claims:
     def _number(self, path: Path) -> int:
         if self._file is None:
             if path not in _open_files:
-                _open_files[path] = _OpenFile(os.open(path, os.O_RDWR | os.O_CREAT, 0o644))
+                _open_files[path] = _OpenFile(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             self._file = _open_files[path]
             self._file.users += 1
         return self._file.number

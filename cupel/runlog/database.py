@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from cupel.errors import RunLogError
+from cupel.runlog.address import SQLITE, show_address, sqlalchemy_address
 from cupel.runlog.tables import metadata
+from cupel.trust import FILE, make_folder
 
 HEAD = "0005"
 """The newest migration; a log at another revision is upgraded when opened."""
 
 BUSY_TIMEOUT_S = 30.0
-
-
-def database_url(state: Path, env: Mapping[str, str]) -> str:
-    """`CUPEL_DATABASE_URL`, else an SQLite file in the project's state folder."""
-    url = env.get("CUPEL_DATABASE_URL", "")
-    if url.startswith(("postgres://", "postgresql://")):
-        return "postgresql+psycopg://" + url.split("://", 1)[1]
-    return url or f"sqlite:///{state / 'runlog.sqlite'}"
 
 
 def open_engine(url: str) -> Engine:
@@ -33,9 +28,9 @@ def open_engine(url: str) -> Engine:
     Raises:
         RunLogError: If the database cannot be opened, is corrupt, or belongs to something else.
     """
-    if url.startswith("sqlite:///"):
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     try:
+        if url.startswith(SQLITE):
+            _make_file(Path(url.removeprefix(SQLITE)))
         engine = _engine(url)
         with engine.begin() as connection:
             _migrate(connection)
@@ -43,16 +38,28 @@ def open_engine(url: str) -> Engine:
         raise RunLogError(
             f'{show_address(url)} needs a driver: pip install "cupel[postgres]" ({error})'
         ) from error
-    except DatabaseError as error:
+    except OSError as error:
+        raise RunLogError(f"{show_address(url)} cannot be made: {error.strerror or error}") from error
+    except (SQLAlchemyError, ValueError) as error:
         raise RunLogError(explain(error, url)) from error
     return engine
 
 
+def _make_file(path: Path) -> None:
+    """Make the file that SQLite would make, for its owner alone; those beside it (-wal, -shm) follow it in that."""
+    make_folder(path.parent)
+    if path.is_symlink() and not path.exists():
+        raise FileNotFoundError(2, "it is a link that leads nowhere", str(path))
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE))
+
+
 def _engine(url: str) -> Engine:
-    if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True, pool_size=4)
+    address = sqlalchemy_address(url)
+    if not url.startswith(SQLITE):
+        return create_engine(address, pool_pre_ping=True, pool_size=4)
     engine = create_engine(
-        url, poolclass=NullPool, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
+        address, poolclass=NullPool, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
     )
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
@@ -122,15 +129,3 @@ def explain(error: Exception, url: str) -> str:
     if "full" in said:
         return f"{where}: the disk is full ({said}); free some space and run the same command again"
     return f"{where} cannot be used: {said}"
-
-
-def show_address(url: str) -> str:
-    """The address without a password.
-
-    >>> show_address("postgresql+psycopg://me:secret@db/cupel")
-    'postgresql+psycopg://me:***@db/cupel'
-    """
-    from sqlalchemy.engine import make_url
-
-    parsed = make_url(url)
-    return str(parsed.database) if parsed.drivername.startswith("sqlite") else parsed.render_as_string()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cupel.errors import InputError, RunLogError
 from cupel.project import Project
-from cupel.runlog.database import database_url
+from cupel.runlog.address import SQLITE, database_url
 from cupel.runlog.store import RunLog, open_run_log
 from cupel.runlog.worker import Row
 
@@ -17,9 +17,13 @@ SHOWN = 8
 
 
 def run_log_file(project: Project) -> Path | None:
-    """The SQLite file a project's run log is in; None where it is a database of its own."""
+    """The SQLite file a project's run log is in; None where it is a database of its own.
+
+    Raises:
+        SettingError: `CUPEL_DATABASE_URL` is no address.
+    """
     url = database_url(project.state, os.environ)
-    return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
+    return Path(url.removeprefix(SQLITE)) if url.startswith(SQLITE) else None
 
 
 @contextmanager

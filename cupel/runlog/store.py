@@ -21,8 +21,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cupel.errors import RunLogError
 from cupel.runlog import tables
+from cupel.runlog.address import database_url, show_address
 from cupel.runlog.claims import Claims
-from cupel.runlog.database import database_url, explain, open_engine, show_address
+from cupel.runlog.database import explain, open_engine
 from cupel.runlog.forget import Forgotten, Selection, forget_for_good
 from cupel.runlog.rows import attempt_rows, failure_rows, verdict_rows
 from cupel.runlog.worker import Forget, Insert, Row, T, Worker, Write, insert_of

@@ -8,6 +8,7 @@ from typing import Any
 
 from cupel.context import RunContext
 from cupel.engine import BatchSettings, Packing
+from cupel.redaction import redact
 from cupel.state import DocumentInput, Outcome
 from cupel.tables import Row
 from cupel.task import RecordClass, TaskSpec
@@ -56,10 +57,10 @@ class Job:
 
 
 def failed_outcome(task: str, document: Row, reason: str) -> Outcome:
-    """The outcome of a document that never got through its graph."""
+    """The outcome of a document that never got through its graph; the reason may quote any exception."""
     return Outcome(
         doc_id=document.doc_id or f"row-{document.position}", task=task, status="failed", record=None, evidence=[],
-        confidence=None, score=None, calibrated=False, model=None, tier=None, prompt_version="", reasons=[reason],
+        confidence=None, score=None, calibrated=False, model=None, tier=None, prompt_version="", reasons=[redact(reason)],
         cost_usd=0.0, latency_s=0.0, language=None, attempts=[], verdicts=[], addenda=[], review=None,
         path=NEVER_WALKED,
     )  # fmt: skip

@@ -216,10 +216,19 @@ def _read_settings(path: Path) -> dict[str, Any]:
     return settings
 
 
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise  # what it is for, whoever needs it says
+    except (OSError, UnicodeDecodeError) as error:
+        raise TaskError(f"cannot be read as UTF-8: {error}", path=path) from error
+
+
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(_read_text(path))
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise TaskError(f"not valid TOML: {error}", path=path) from error
 
 
@@ -235,10 +244,10 @@ def _table(kind: Any, row: Mapping[str, Any], path: Path) -> Any:
 
 def _read_schema(path: Path) -> dict[str, Any]:
     try:
-        schema = json.loads(path.read_text(encoding="utf-8"))
+        schema = json.loads(_read_text(path))
     except FileNotFoundError as error:
         raise TaskError("missing; a task needs the JSON Schema of its record", path=path) from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise TaskError(f"not valid JSON: {error}", path=path) from error
     if not isinstance(schema, dict):
         raise TaskError("the schema must be a JSON object", path=path)
@@ -254,7 +263,7 @@ def _read_prompts(folder: Path, generic: Path) -> dict[str, str]:
             continue
         if found is None:
             raise TaskError("missing, and so is the generic one", path=candidates[0])
-        texts[name] = found.read_text(encoding="utf-8")
+        texts[name] = _read_text(found)
     return texts
 
 
@@ -293,13 +302,13 @@ def _read_examples(path: Path) -> tuple[Example, ...]:
     if not path.is_file():
         return ()
     examples = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(_read_text(path).splitlines(), start=1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
             examples.append(Example(id=str(row.get("id", number)), text=row["text"], record=row["record"]))
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except (json.JSONDecodeError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise TaskError(
                 f"line {number}: needs a JSON object with text and record ({error})", path=path
             ) from error

@@ -12,6 +12,9 @@ from cupel.task.node import OFFERING, Node, apart, nullable, rebuild, types_of
 from cupel.task.shape import Shape, shape_of
 
 _OPEN = ("additionalProperties", "unevaluatedProperties", "patternProperties")
+MAX_LEVELS = 100
+"""Of a schema as it is written: a record nests no deeper than that either."""
+
 _NOT_KEPT = ("$schema", "default", "examples")
 
 
@@ -21,6 +24,10 @@ def strict_schema(schema: Mapping[str, Any], *, path: Path | str) -> dict[str, A
     Raises:
         TaskError: For what is not a JSON Schema of an object, or refers to what is not in it.
     """
+    if nests_deeper(schema, MAX_LEVELS):
+        raise TaskError(
+            f"the schema nests deeper than {MAX_LEVELS} levels; name its parts in $defs", path=path
+        )
     whole = modern(schema, path=path)
     record = _record_of(whole)
     if record is None:
@@ -31,6 +38,18 @@ def strict_schema(schema: Mapping[str, Any], *, path: Path | str) -> dict[str, A
         )
     strict: dict[str, Any] = _Strict(record).node("", record)
     return strict
+
+
+def nests_deeper(value: Any, levels: int) -> bool:
+    """Whether JSON has more levels than that; it is not followed any further.
+
+    >>> nests_deeper({"a": [1]}, 2), nests_deeper({"a": [[1]]}, 2)
+    (False, True)
+    """
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return any(
+        levels <= 1 or nests_deeper(each, levels - 1) for each in inner if isinstance(each, Mapping | list)
+    )
 
 
 def _record_of(whole: Node) -> Node | None:

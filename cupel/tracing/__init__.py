@@ -3,7 +3,15 @@
 from typing import TYPE_CHECKING
 
 from cupel._late import late
-from cupel.tracing.tracer import NODE_TRACE, Tracer, call_context, langsmith_client, reachable, where
+from cupel.tracing.tracer import (
+    NODE_TRACE,
+    Tracer,
+    call_context,
+    langsmith_client,
+    masking_rules,
+    reachable,
+    where,
+)
 from cupel.tracing.transport import Sending
 
 if TYPE_CHECKING:

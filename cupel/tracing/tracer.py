@@ -23,9 +23,12 @@ from urllib.parse import urlsplit
 from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.types import Command, TracePolicy
 
+from cupel.errors import SettingError
+from cupel.redaction import mask_values, redact, remember_secrets
 from cupel.state import Outcome
 from cupel.tracing.mask import Mask
 from cupel.tracing.transport import Sending
+from cupel.trust import address_problem, announce_destination
 
 if TYPE_CHECKING:
     from langsmith import Client
@@ -85,6 +88,9 @@ class Tracer:
     Args:
         env: `LANGSMITH_TRACING=true` and `LANGSMITH_API_KEY` switch it on; `LANGSMITH_ENDPOINT`,
             `LANGSMITH_PROJECT` and `CUPEL_TRACE_MASK` shape it.
+
+    Raises:
+        SettingError: `CUPEL_TRACE_MASK` is no pattern.
     """
 
     def __init__(self, env: Mapping[str, str]) -> None:
@@ -101,6 +107,7 @@ class Tracer:
         return self._client is not None and not self._sending.closed
 
     def _open(self) -> None:
+        masking_rules(self._env.get("CUPEL_TRACE_MASK", ""))  # a person who asked for one must not go without
         endpoint = where(self._env)
         problem = reachable(endpoint)
         if problem is not None:
@@ -110,7 +117,7 @@ class Tracer:
 
     def _give_up(self, why: str) -> None:
         """Say so once, and let go of what is waiting."""
-        sys.stderr.write(f"LangSmith tracing is off for this run: {why}\n")
+        sys.stderr.write(f"LangSmith tracing is off for this run: {redact(why)}\n")
         queue = self._client.tracing_queue if self._client is not None else None
         with suppress(Empty):
             while queue is not None:
@@ -217,11 +224,13 @@ def where(env: Mapping[str, str]) -> str:
 
 def reachable(endpoint: str) -> str | None:
     """Why an endpoint cannot be reached within `TIMEOUT_S`; None when it can. One TCP connection, no request."""
+    if problem := address_problem(endpoint):
+        return problem
     parts = urlsplit(endpoint)
     port = parts.port or (80 if parts.scheme == "http" else 443)
     try:
         socket.create_connection((parts.hostname or "", port), timeout=TIMEOUT_S).close()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         return str(error)
     return None
 
@@ -234,14 +243,18 @@ def langsmith_client(endpoint: str, env: Mapping[str, str], sending: Sending) ->
     logging.getLogger("langsmith").addHandler(logging.NullHandler())
     # it would be found by one more request, and runs carry their project already
     warnings.filterwarnings("ignore", message="Creating feedback for a run without session_id")
-    mask = _mask(env)
+    remember_secrets(env)
+    key = "LANGSMITH_API_KEY" if env.get("LANGSMITH_API_KEY") else "LANGCHAIN_API_KEY"
+    announce_destination(
+        endpoint, env, names=("LANGSMITH_ENDPOINT", "LANGCHAIN_ENDPOINT"), key=key if _key(env) else "",
+        default_url=DEFAULT_ENDPOINT,
+    )  # fmt: skip
     return Client(
         endpoint,
         api_key=_key(env),
         session=sending.session(),
         retry_config=Retry(total=0),
-        anonymizer=mask,
-        hide_inputs=_brief_state if mask is None else None,
+        anonymizer=_cleaned(env),
         omit_traced_runtime_info=True,
         info={  # pinned, so that no GET /info is sent
             "version": _SPEAKS,
@@ -263,15 +276,22 @@ def _brief_state(inputs: dict[str, Any]) -> dict[str, Any]:
     return dict(_brief(inputs)) if "text" in inputs and "attempts" in inputs else inputs
 
 
-def _mask(env: Mapping[str, str]) -> Callable[[dict[str, Any]], dict[str, Any]] | None:
-    """What replaces personal data in inputs and outputs; None without rules."""
+def _cleaned(env: Mapping[str, str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """What becomes of a run's inputs, outputs, metadata and error before they leave: no secret, and no personal data
+    where there are rules for it.
+    """  # noqa: D205
     from langsmith.anonymizer import create_anonymizer
 
     rules = masking_rules(env.get("CUPEL_TRACE_MASK", ""))
-    if not rules:
-        return None
-    replace = create_anonymizer(Mask(rules))  # type: ignore[arg-type]  # a function of the text alone
-    return lambda data: replace(_brief_state(data))
+    replace = create_anonymizer(Mask(rules)) if rules else None  # type: ignore[arg-type]  # a function of the text alone
+
+    def clean(data: dict[str, Any]) -> dict[str, Any]:
+        shown = mask_values(_brief_state(data))
+        if isinstance(shown.get("error"), str):  # an exception with its traceback
+            shown["error"] = redact(shown["error"])
+        return shown if replace is None else dict(replace(shown))
+
+    return clean
 
 
 def masking_rules(setting: str) -> list[dict[str, Any]]:
@@ -281,8 +301,17 @@ def masking_rules(setting: str) -> list[dict[str, Any]]:
     []
     >>> [rule["replace"] for rule in masking_rules("personal")]
     ['<email>', '<iban>', '<phone>']
+
+    Raises:
+        SettingError: It is no pattern.
     """
     if not setting:
         return []
     patterns = PERSONAL if setting == "personal" else ((setting, "<masked>"),)
+    try:
+        re.compile(patterns[0][0])
+    except (re.error, OverflowError, RecursionError) as error:
+        raise SettingError(
+            f"CUPEL_TRACE_MASK: {setting!r} is no pattern ({error}); give `personal`, or a regular expression of Python"
+        ) from error
     return [{"pattern": re.compile(pattern), "replace": shown} for pattern, shown in patterns]

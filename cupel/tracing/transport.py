@@ -7,6 +7,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from cupel.redaction import redact
+from cupel.trust import host_of
+
 if TYPE_CHECKING:
     import requests
 
@@ -70,12 +73,17 @@ class Sending:
                 left = sending.left_s()
                 if not left:
                     raise requests.ConnectionError("nothing more is sent to LangSmith in this process")
-                kwargs["timeout"] = left
+                kwargs |= {"timeout": left, "allow_redirects": False}
                 try:
                     answer = super().request(method, url, *args, **kwargs)
                 except requests.RequestException as error:
-                    sending.note_failure(f"{type(error).__name__}: {str(error)[:120]}")
+                    sending.note_failure(f"{type(error).__name__}: {redact(str(error))[:120]}")
                     raise
+                if 300 <= answer.status_code < 400:
+                    to = host_of(answer.headers.get("Location", "")) or "another path of its own"
+                    redirected = f"HTTP {answer.status_code}, a redirect to {to}, which is not followed"
+                    sending.note_failure(redirected, for_good=True)
+                    raise requests.ConnectionError(redirected)
                 _judge(sending, answer.status_code)
                 return answer
 

@@ -31,6 +31,7 @@ from cupel.improvement.splits import group_hash
 from cupel.improvement.versions import replace_prompt, rule_rows, rules_of, version_of
 from cupel.models import resolve_models
 from cupel.task import Rule, compact
+from cupel.trust import make_folder
 
 GEPA = "0.1.4"
 """The release whose behaviour the guards were measured against."""
@@ -125,7 +126,7 @@ class Gepa:
 def _from_scratch(search: Search, folder: Path) -> str | None:
     """Run in an empty folder: a state or stop file left there would be obeyed without a word."""
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    make_folder(folder)
     return search.run(folder)
 
 

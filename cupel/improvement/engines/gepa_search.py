@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 from cupel.improvement.dev_trials import Tried
 from cupel.improvement.failure_clusters import Failure
+from cupel.trust import open_private
 
 T = TypeVar("T")
 
@@ -147,7 +148,7 @@ class Search:
 
         optimize: Any = gepa.api.optimize  # its own annotations ask for subclasses; the protocols are met
 
-        with (folder / "search.log").open("w", encoding="utf-8") as log:
+        with open_private(folder / "search.log", "w", encoding="utf-8") as log:
             result = optimize(
                 seed_candidate={COMPONENT: self.rules}, trainset=Loader("learn", self.learn),
                 valset=Loader("choose", self.choose), adapter=self, custom_candidate_proposer=self.propose_rules,

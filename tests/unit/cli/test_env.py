@@ -8,9 +8,10 @@ import sys
 import pytest
 
 from cupel.cli import main
-from cupel.cli._env import read_by_project, read_environment
+from cupel.cli._env import read_environment
 from cupel.cli.doctor_checks import environment_file
 from cupel.project import Project, find_project
+from cupel.trust import read_by_project
 
 
 @pytest.fixture

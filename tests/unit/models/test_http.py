@@ -209,18 +209,23 @@ async def test_an_error_that_looks_like_an_answer_is_an_error(serve):
     assert error.value.status_code == 503
 
 
-async def test_a_redirect_elsewhere_is_not_told_the_key(serve, monkeypatch):
-    """It was given to one provider."""
-    with ScriptedProvider(lambda body: "from elsewhere") as other:
-        there = {"Location": f"{other.url}/v1/chat/completions"}
-        first = serve(lambda request: RawReply(body={}, status=307, headers=there))
-        monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("model", MODELS)
+async def test_a_redirect_is_not_followed(serve, model, status):
+    """Neither the document nor the key goes elsewhere; the error names the host it pointed to, and ends the run."""
+    with ScriptedProvider() as other:
+        there = {
+            "Location": f"http://me:hidden@{other.url.removeprefix('http://')}/v1/chat/completions?key=x"
+        }
+        serve(lambda request: RawReply(body={}, status=status, headers=there))
 
-        answer = await complete("openai:x", HELLO)
+        with pytest.raises(
+            ProviderCallError, match=f"redirect to {other.url.removeprefix('http://')}, "
+        ) as error:
+            await complete(model, HELLO)
 
-    assert answer.text == "from elsewhere"
-    assert first.sent_headers[0]["authorization"] == "Bearer sk-secret"
-    assert "sk-secret" not in str(other.sent_headers)
+    assert other.counts.requests == 0
+    assert classify(error.value) == "refused"
 
 
 async def test_a_local_server_without_a_key_gets_none(serve, monkeypatch):

@@ -1,0 +1,214 @@
+"""What a project's `.env` sets, and what is said before a key or a document follows it to another place.
+
+A project may come from anywhere, and its `.env` with it. What it sets counts, but not in silence where it decides
+who gets a key; and what would run code, or write down what is encrypted, only a person's own environment sets.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import sys
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+from cupel.project import CONFIG, TRUST_VARIABLES, Project
+from cupel.redaction import redact, remember_secrets
+
+_NOT_FROM_A_PROJECT = ("LD_", "DYLD_", "PYTHON")
+_NEVER = frozenset({"PATH", "SSLKEYLOGFILE", "NETRC"}) | TRUST_VARIABLES
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_AT_HOME = (".local", ".internal", ".lan", ".home.arpa", ".localhost", ".svc", ".test")
+
+_from_project: dict[str, str] = {}
+"""What a project's `.env` set in this process's environment."""
+
+_said: set[str] = set()
+
+
+def adopt_variables(project: Project, env: MutableMapping[str, str]) -> None:
+    """Set what the project's `.env` says and nothing has set; and say what of it is left out."""
+    left_out = []
+    for name, value in read_by_project(project).items():
+        if name in env:
+            continue
+        if not name or "=" in name or "\0" in name + value:
+            _say(f"{name!r} in the project's .env is no variable that can be set, and is left out")
+            continue
+        if name.upper().startswith(_NOT_FROM_A_PROJECT) or name.upper() in _NEVER:
+            left_out.append(name)
+            continue
+        env[name] = value
+        _from_project[name] = value
+    if left_out:
+        _say(
+            f"{', '.join(sorted(left_out))} in the project's .env is left out: set it in your own environment"
+        )
+    remember_secrets(env)
+
+
+def note_variables(project: Project, env: Mapping[str, str]) -> None:
+    """Note what an environment has of the project's `.env` where somebody else read it, as `langgraph dev` does."""
+    remember_secrets(env)
+    if _from_project:
+        return
+    _from_project.update(
+        {name: value for name, value in read_by_project(project).items() if env.get(name) == value}
+    )
+
+
+def read_by_project(project: Project) -> dict[str, str]:
+    """The variables that `env` of the project's langgraph.json names: a file's, or its own.
+
+    Only of the folder the command is given in or one above it, never of the starter.
+    """
+    if project.state.parent != project.folder:
+        return {}
+    env = _env_of(project)
+    if isinstance(env, Mapping):
+        return {str(name): str(value) for name, value in env.items()}
+    path = project.folder / env
+    try:
+        if not env or not path.is_file():
+            return {}
+        from dotenv import dotenv_values
+
+        return {name: value for name, value in dotenv_values(path).items() if value is not None}
+    except (OSError, ValueError) as error:  # not UTF-8, say
+        _say(f"{path}: cannot be read, so nothing of it is set ({error})")
+        return {}
+
+
+def _env_of(project: Project) -> str | Mapping[str, object]:
+    try:
+        env = json.loads((project.folder / CONFIG).read_text(encoding="utf-8")).get("env", "")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return ""  # whatever needs that file says what is wrong with it
+    return env if isinstance(env, str | Mapping) else ""
+
+
+def announce_destination(
+    url: str,
+    env: Mapping[str, str],
+    *,
+    names: tuple[str, ...],
+    key: str,
+    default_url: str,
+    proxy: str | None = None,
+) -> None:
+    """Say in a line, once, what is unusual about where documents and a key go; nothing where nothing is.
+
+    Args:
+        url: The address.
+        env: The environment it was read from.
+        names: Variables that may have named it.
+        key: The variable of the key that goes there; empty for none.
+        default_url: Where the provider is unless told otherwise; empty for none.
+        proxy: The proxy on the way.
+    """
+    host, usual = host_of(url), host_of(default_url)
+    named = [name for name in names if _came_with_project(name, env)]
+    if key and named and host != usual and (usual or not is_loopback(host)):
+        _say(f"{key} goes to {host}, which the project's .env names ({named[0]})")
+    if url.startswith("http://") and not is_nearby(host):
+        _say(
+            f"what goes to {host} is not encrypted: its address begins with http://; use https:// where it has it"
+        )
+    if is_loopback(host):
+        return
+    if proxy and any(_came_with_project(name, env) for name in _proxy_variables()):
+        _say(f"requests go through the proxy {host_of(proxy)}, which the project's .env names")
+    for name in _CERTIFICATES:
+        if _came_with_project(name, env):
+            _say(f"whom to trust as {host} is said by {name} in the project's .env")
+
+
+def address_problem(url: str) -> str | None:
+    """Why nothing can be asked at an address; None where it is one, whether or not anybody answers there.
+
+    >>> address_problem("http://127.0.0.1:8000/v1"), address_problem("http://host:port/v1")
+    (None, 'its port is no number from 1 to 65535')
+    """
+    if not url.isprintable() or " " in url:
+        return "it has a space, or a character that no address has, in it"
+    if not url.startswith(("http://", "https://")):
+        return "it must begin with http:// or https://"
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        ends_well = host.encode("idna") if _ip(host) is None else host
+    except (ValueError, UnicodeError):
+        return "its host cannot be read"
+    if not ends_well:
+        return "it names no host"
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    return "its port is no number from 1 to 65535" if port == 0 else None
+
+
+def host_of(url: str) -> str:
+    """An address's host with its port, without credentials; what is no address is its own name, redacted."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return redact(url)
+    host = parts.hostname or ""
+    return f"[{host}]{port}" if ":" in host else host + port
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, with or without a port, is this machine.
+
+    >>> is_loopback("127.0.0.1:8000"), is_loopback("localhost"), is_loopback("10.0.0.1")
+    (True, True, False)
+    """
+    address = _ip(host)
+    return address.is_loopback if address is not None else _name(host) == "localhost"
+
+
+def is_nearby(host: str) -> bool:
+    """Whether a host is this machine or in a private network, by its number or by its name; nothing is looked up.
+
+    >>> is_nearby("192.168.0.7:8000"), is_nearby("vllm"), is_nearby("gpu.lan"), is_nearby("api.example.com")
+    (True, True, True, False)
+    """
+    address = _ip(host)
+    if address is not None:
+        return address.is_private or address.is_loopback or address.is_link_local
+    name = _name(host)
+    return "." not in name or name.endswith(_AT_HOME)
+
+
+def _name(host: str) -> str:
+    return (host.rpartition(":")[0] if host.count(":") == 1 else host).lower().rstrip(".")
+
+
+def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    for text in (host, _name(host), host.rpartition(":")[0]):
+        try:
+            return ipaddress.ip_address(text.strip("[]"))
+        except ValueError:
+            continue
+    return None
+
+
+def _proxy_variables() -> Iterator[str]:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        yield from (name, name.lower())
+
+
+def _came_with_project(name: str, env: Mapping[str, str]) -> bool:
+    return bool(env.get(name)) and _from_project.get(name) == env[name]
+
+
+def _say(what: str) -> None:
+    if what in _said:
+        return
+    _said.add(what)
+    shown = "".join(char if char.isprintable() else "·" for char in what)
+    with suppress(OSError, ValueError):  # nobody reads it any more
+        sys.stderr.write(f"note: {shown}\n")
