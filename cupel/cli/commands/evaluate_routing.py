@@ -106,6 +106,8 @@ def _print_tables(every: Sequence[Any]) -> None:
     from cupel.report import COLUMNS, number
 
     console = open_console()
+    if not console.is_terminal:
+        console.width = 200
     for each in every:
         gap = "" if each.has_gap else "  no gap: the strong model is not better"
         table = Table(
