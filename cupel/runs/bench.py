@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import functools
 import json
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -177,9 +178,17 @@ async def detach(work: Coroutine[Any, Any, T]) -> T:
     return await asyncio.get_running_loop().create_task(work, context=context)
 
 
-@functools.lru_cache(maxsize=4)
+_LOADING = threading.Lock()  # a cache alone lets every thread that comes early load it too
+
+
 def enrich_graph(project: Project) -> Any:
     """The project's enrich graph, loaded once."""
+    with _LOADING:
+        return _enrich_graph(project)
+
+
+@functools.lru_cache(maxsize=4)
+def _enrich_graph(project: Project) -> Any:
     return load_graph(project, "enrich")
 
 
