@@ -72,6 +72,10 @@ NearDuplicates = Annotated[
 RunId = Annotated[
     str | None, typer.Option("--run", metavar="RUN_ID", help="A run's id, or enough of its beginning.")
 ]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace an output that another run wrote, or that has more rows."),
+]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")
 ]

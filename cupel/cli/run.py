@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import signal
@@ -20,8 +21,20 @@ from cupel.errors import CupelError, SettingError, TaskError
 from cupel.project import Project, find_project
 from cupel.runs import Job, Runner
 from cupel.state import Outcome
-from cupel.tables import Row, Table, check_writable, open_table, open_writer, outcome_columns
+from cupel.tables import (
+    Output,
+    Row,
+    Table,
+    check_writable,
+    default_output,
+    open_table,
+    open_writer,
+    outcome_columns,
+)
 from cupel.task import TaskSpec, ad_hoc_task, load_task
+
+DEFAULT_TASK = "arguments"
+"""What is done where neither a task nor a schema is named."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +65,7 @@ class FileRun:
     batch_documents: int = 2000
     report: bool = True
     graph: str = "enrich"
+    overwrite: bool = False
     as_json: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -60,9 +74,22 @@ class FileRun:
         """`--out`, else the input's name with the task's in it, in the current folder."""
         if self.out is not None:
             return self.out
-        name = self.file.name.removesuffix(".gz")
-        stem, suffix = Path(name).stem, Path(name).suffix
-        return Path(f"{stem}.{self.task or 'record'}{suffix or '.jsonl'}")
+        if self.schema is None:
+            return default_output(self.file, self.task or DEFAULT_TASK)
+        return default_output(self.file, "record", one_off=_hash_file(self.schema, self.instructions))
+
+    @property
+    def columns(self) -> str:
+        """Where text, ids and inputs are read, in words."""
+        inputs = [f"{name} in {column!r}" for name, column in sorted(self.inputs.items())]
+        ids = [f"ids in {self.id_column!r}"] if self.id_column else []
+        return ", ".join([f"text in {self.text_column!r}", *ids, *inputs])
+
+
+def _hash_file(schema: Path, instructions: str) -> str:
+    """Tells one one-off task from another."""
+    read = schema.read_bytes() if schema.is_file() else b""  # that it cannot be read is said where it is read
+    return hashlib.sha256(read + b"\x1f" + instructions.encode()).hexdigest()
 
 
 def run_file(told: FileRun) -> int:
@@ -105,7 +132,7 @@ def task_of(
 ) -> tuple[TaskSpec, dict[str, Any] | None]:
     """The task named, or the one a schema file makes."""
     if schema is None:
-        return load_task(name or "arguments", project.prompts), None
+        return load_task(name or DEFAULT_TASK, project.prompts), None
     try:
         as_schema = json.loads(schema.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -123,6 +150,14 @@ async def _run(told: FileRun, job: Job, table: Table, project: Project) -> int:
     env = {**os.environ, "CUPEL_LIMITS": told.limits} if told.limits else None
     async with Runner(job, project, env=env, wait_for_limits=told.wait) as runner:
         runner.progress.total = table.total
+        output = Output(
+            path=told.output,
+            state=project.state,
+            run_id=runner.run_id,
+            task=job.task.name,
+            columns=told.columns,
+        )
+        output.check(table.total, overwrite=told.overwrite)
         with (
             _planning(told, runner, table) as planned,
             _stopping(runner),
@@ -131,6 +166,12 @@ async def _run(told: FileRun, job: Job, table: Table, project: Project) -> int:
         ):
             async for row, outcome in _outcomes(told, runner, table):
                 writer.write(row.values, outcome_columns(outcome, job.task.name))
+            if is_kept := output.is_fuller(
+                runner.progress.done
+            ):  # stopped before it came as far as the last time
+                writer.abandon()
+        if not is_kept:
+            output.note(table.total, runner.progress.done)
         runner.runtime.calls.begun.set()  # if nothing had to be asked, the plan is made now
         summary = await runner.summary(str(told.output)) | {"planned": await planned}
     return _tell(told, runner, summary, project)

@@ -36,7 +36,7 @@ def check_writable(path: Path | str, *, reading: Path | str | None = None) -> No
     """Make sure that a result can be written there, before anything is paid; nothing is left behind.
 
     Args:
-        path: Where the result shall go; an existing file there is replaced when the run ends.
+        path: Where the result shall go; whether a file that is there may be replaced, `Output` says.
         reading: The input file, which is never replaced.
 
     Raises:
@@ -79,7 +79,8 @@ def open_writer(
 class RowWriter:
     """Takes rows in order; the target is replaced at `close`, or not at all.
 
-    As a context manager it closes at the end, and leaves the target alone if an error passes through.
+    As a context manager it closes at the end, and leaves the target alone if it was abandoned or an error passes
+    through.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class RowWriter:
         format_ = _format(path)
         self.path = path
         self.rows = 0
+        self.is_abandoned = False
         self._part = PartFile(path)
         self._file = self._part.file
         if format_.gzipped:
@@ -116,6 +118,7 @@ class RowWriter:
 
     def abandon(self) -> None:
         """Remove what was written; the target stays as it was."""
+        self.is_abandoned = True
         with contextlib.suppress(OSError):
             self._sink.abandon()
         self._part.discard()
@@ -126,10 +129,10 @@ class RowWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None
     ) -> None:
-        if kind is None:
-            self.close()
-        else:
+        if kind is not None:
             self.abandon()
+        elif not self.is_abandoned:
+            self.close()
 
     def _open_sink(
         self, format_: Format, layout: Layout, added: Sequence[str], record_schema: Mapping[str, Any] | None
