@@ -9,13 +9,12 @@ from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cupel.context import run_context
-from cupel.engine import Packing
-from cupel.errors import SettingError
+from cupel.engine import DEFAULT_TASK, Packing
+from cupel.models import settle_settings
 from cupel.project import Project, find_project
 from cupel.runs import Job, Runner, enrich_frame, is_dask_frame
 from cupel.tables import attach_columns, check_columns, frame_rows
-from cupel.task import TaskSpec, ad_hoc_task, check_by, load_task
+from cupel.task import TaskSpec, check_by, choose_task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,8 +92,8 @@ async def aenrich(
         CupelError: What stops a run, before or after money is spent; call again to resume where it stopped.
     """
     project = project or find_project()
-    context = run_context(settings, os.environ)
-    spec, as_schema = _spec(task, schema, instructions, project)
+    spec, as_schema = _spec(task, schema, instructions, project, inputs or {})
+    context = settle_settings(settings, os.environ, task=spec)
     check_columns(df.columns, spec.name)
     job = Job(
         task=spec,
@@ -123,13 +122,15 @@ async def aenrich(
 
 
 def _spec(
-    task: str | None, schema: Mapping[str, Any] | type[BaseModel] | None, instructions: str, project: Project
+    task: str | None,
+    schema: Mapping[str, Any] | type[BaseModel] | None,
+    instructions: str,
+    project: Project,
+    inputs: Mapping[str, str],
 ) -> tuple[TaskSpec, Mapping[str, Any] | None]:
-    if schema is None:
-        return load_task(task or "arguments", project.prompts), None
-    if task is not None:
-        raise SettingError(f"give a task ({task!r}) or a schema, not both")
-    if isinstance(schema, Mapping):
-        return ad_hoc_task(schema, instructions, project.prompts), schema
-    as_schema = schema.model_json_schema()
-    return ad_hoc_task(as_schema, instructions, project.prompts, check=check_by(schema)), as_schema
+    name = task or ("" if schema is not None else DEFAULT_TASK)
+    if schema is None or isinstance(schema, Mapping):
+        return choose_task(name, schema, instructions, project.prompts, inputs=inputs), schema
+    as_schema, check = schema.model_json_schema(), check_by(schema)
+    spec = choose_task(name, as_schema, instructions, project.prompts, inputs=inputs, check=check)
+    return spec, as_schema

@@ -11,7 +11,17 @@ from cupel.context import RunContext
 from cupel.engine import Question, QuestionKind, current
 from cupel.models import capabilities
 from cupel.runlog import PromptVersion
-from cupel.task import TaskSpec, Template, messages, prompt_version, sent_schema, stable_values, template_of
+from cupel.task import (
+    TaskSpec,
+    Template,
+    fill_instructions,
+    input_values,
+    messages,
+    prompt_version,
+    sent_schema,
+    stable_values,
+    template_of,
+)
 from cupel.text import wrap
 
 _SCHEMA_NAMES: Mapping[QuestionKind, str] = {
@@ -61,8 +71,9 @@ class Prompt:
         check = self.task.check if self.kind == "extract" and text == document["text"] else None
         meta = document.get("meta") or {}
         inputs = {name: str(meta.get(name, "")) for name in self.task.inputs}
-        filled = self.filled({**inputs, "document": wrap(text, doc_id), **varying}, doc_id, text, usd_left)
-        return replace(filled, check=check)
+        values = {**input_values(inputs), "document": wrap(text, doc_id), **varying}
+        prompt = replace(self, stable=fill_instructions(self.stable, inputs)) if inputs else self
+        return replace(prompt.filled(values, doc_id, text, usd_left), check=check)
 
     def filled(
         self, varying: Mapping[str, str], doc_id: str, text: str = "", usd_left: float | None = None

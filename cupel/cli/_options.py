@@ -9,6 +9,8 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from cupel.errors import SettingError
+
 T = TypeVar("T")
 
 File = Annotated[Path, typer.Argument(help="Documents: CSV, TSV, JSON, JSONL (also .gz) or Parquet.")]
@@ -82,9 +84,21 @@ AsJson = Annotated[
 
 
 def read_inputs(pairs: list[str] | None) -> dict[str, str]:
-    """`["topic=debate"]` as `{"topic": "debate"}`; a bare name stands for the column of that name."""
-    read = (pair.partition("=") for pair in pairs or [])
-    return {name: column or name for name, _, column in read}
+    """`["topic=debate"]` as `{"topic": "debate"}`; a bare name stands for the column of that name.
+
+    Raises:
+        SettingError: For a pair without a name, or two columns for one input.
+    """
+    read: dict[str, str] = {}
+    for pair in pairs or []:
+        name, _, column = (part.strip() for part in pair.partition("="))
+        if not name:
+            raise SettingError(f"--input {pair!r}: write NAME=COLUMN, such as topic=debate")
+        if read.setdefault(name, column or name) != (column or name):
+            raise SettingError(
+                f"--input {name}: two columns, {read[name]!r} and {column or name!r}; leave one out"
+            )
+    return read
 
 
 def settings(options: Mapping[str, Any]) -> dict[str, Any]:

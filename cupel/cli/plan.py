@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 from cupel._format import seconds, usd
 from cupel.cli._console import open_console, print_json, table
 from cupel.cli.run import FileRun, open_output, task_of
-from cupel.context import run_context
 from cupel.errors import SettingError
-from cupel.models import check_models, resolve_models
+from cupel.models import check_models, resolve_models, settle_settings
 from cupel.project import Project, find_project
 from cupel.report import safe
 from cupel.runlog import RunLog, existing_run_log, run_log_file
@@ -35,9 +34,9 @@ class FilePlan(FileRun):
 def plan_file(told: FilePlan) -> None:
     """Plan a run over a file and print what it will take."""
     project = find_project()
-    task, _ = task_of(told.task, told.schema, told.instructions, project)
+    task, _ = task_of(told.task, told.schema, told.instructions, project, told.inputs)
     rows = open_output(told, task)
-    context = run_context(told.settings, os.environ)
+    context = settle_settings(told.settings, os.environ, task=task)
     with _history(project) as run_log:
         plan = asyncio.run(
             plan_run(

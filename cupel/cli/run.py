@@ -8,16 +8,16 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cupel.cli._progress import live_progress
-from cupel.context import run_context
-from cupel.engine import BatchSettings, Packing
+from cupel.engine import DEFAULT_TASK, BatchSettings, Packing
 from cupel.errors import CupelError, SettingError, TaskError
+from cupel.models import settle_settings
 from cupel.project import Project, find_project
 from cupel.runs import Job, Runner
 from cupel.state import Outcome
@@ -31,10 +31,7 @@ from cupel.tables import (
     open_writer,
     outcome_columns,
 )
-from cupel.task import TaskSpec, ad_hoc_task, load_task
-
-DEFAULT_TASK = "arguments"
-"""What is done where neither a task nor a schema is named."""
+from cupel.task import TaskSpec, choose_task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,12 +93,12 @@ def run_file(told: FileRun) -> int:
     """Run a file through a graph; returns the exit code."""
     _check_engine(told)
     project = find_project()
-    task, as_schema = task_of(told.task, told.schema, told.instructions, project)
+    task, as_schema = task_of(told.task, told.schema, told.instructions, project, told.inputs)
     table = open_output(told, task)
     check_writable(told.output, reading=told.file)
     job = Job(
         task=task,
-        context=run_context(told.settings, os.environ),
+        context=settle_settings(told.settings, os.environ, task=task),
         graph=told.graph,
         input_name=str(told.file),
         output_name=str(told.output),
@@ -128,16 +125,22 @@ def _batch_of(told: FileRun) -> BatchSettings | None:
 
 
 def task_of(
-    name: str, schema: Path | None, instructions: str, project: Project
+    name: str, schema: Path | None, instructions: str, project: Project, inputs: Iterable[str] = ()
 ) -> tuple[TaskSpec, dict[str, Any] | None]:
     """The task named, or the one a schema file makes."""
-    if schema is None:
-        return load_task(name or DEFAULT_TASK, project.prompts), None
+    as_schema = None if schema is None else _read_schema(schema)
+    named = name or ("" if schema is not None else DEFAULT_TASK)
+    return choose_task(named, as_schema, instructions, project.prompts, inputs=inputs), as_schema
+
+
+def _read_schema(path: Path) -> dict[str, Any]:
     try:
-        as_schema = json.loads(schema.read_text(encoding="utf-8"))
+        schema = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise TaskError(f"cannot be read as JSON: {error}", path=schema) from error
-    return ad_hoc_task(as_schema, instructions, project.prompts), as_schema
+        raise TaskError(f"cannot be read as JSON: {error}", path=path) from error
+    if not isinstance(schema, dict):
+        raise TaskError("the schema of a record is a JSON object", path=path)
+    return schema
 
 
 def open_output(told: FileRun, task: TaskSpec) -> Table:

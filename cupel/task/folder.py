@@ -6,7 +6,7 @@ import functools
 import json
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from cupel.task.form import strict_form
 from cupel.task.schema import grounded_quotes, strict_schema
 from cupel.task.shape import Shape, types_of
 from cupel.task.spec import ENRICHING, Example, RecordCheck, Rule, TaskCriterion, TaskSpec, Window
+from cupel.task.tags import tags_of
 
 GENERIC = "_generic"
 """Folder with the prompts of ad-hoc tasks, and of tasks that leave one out."""
@@ -102,12 +103,18 @@ def _load(name: str, prompts_folder: Path, _stamp: tuple[tuple[str, int, int], .
 
 
 def ad_hoc_task(
-    schema: Mapping[str, Any], instructions: str, prompts_folder: Path, *, check: RecordCheck | None = None
+    schema: Mapping[str, Any],
+    instructions: str,
+    prompts_folder: Path,
+    *,
+    inputs: Iterable[str] = (),
+    check: RecordCheck | None = None,
 ) -> TaskSpec:
     """A task made from a JSON Schema and a sentence or two; its identity carries its hash.
 
     The schema is rewritten for strict structured output: every property required, optional ones
     nullable, nothing extra allowed. Fields marked `"x-grounded": true` are checked against the text.
+    Its inputs are those named, and the `{{placeholders}}` of its instructions.
     """
     strict = strict_schema(dict(schema), path="output_schema")
     strict_form(strict, path="output_schema")  # refused here, before anything is sent
@@ -120,6 +127,7 @@ def ad_hoc_task(
         prompts=_read_prompts(generic, generic),
         criteria=GENERIC_CRITERIA,
         instructions=instructions,
+        inputs=tuple(sorted({*inputs, *tags_of(instructions)})),
         must_fill=_plainly_required(schema),
         check=check,
         given=schema,
@@ -297,6 +305,15 @@ def _check(spec: TaskSpec, folder: Path) -> None:
             raise TaskError(f"merge rule {rule!r} for {name!r}; use one of {', '.join(allowed)}", path=toml)
     if not 0 <= spec.window.overlap_chars < spec.window.max_chars:
         raise TaskError("window.overlap_chars must be at least 0 and below max_chars", path=toml)
+    shown = frozenset[str]().union(*(tags_of(spec.prompts.get(kind, "")) for kind in ENRICHING))
+    if "inputs" in tags_of(spec.prompts["extract"]):
+        shown |= set(spec.inputs)
+    if unseen := [name for name in spec.inputs if name not in shown]:
+        raise TaskError(
+            f"the input {unseen[0]!r} is shown by no prompt of the task: put {{{{{unseen[0]}}}}} beside {{{{document}}}} "
+            "in extract.md, or leave it out of inputs",
+            path=toml,
+        )
     for example in spec.examples:
         _check_example(example, spec, folder / "examples.jsonl")
 

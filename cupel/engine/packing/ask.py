@@ -22,6 +22,8 @@ from cupel.task import (
     TaskSpec,
     Template,
     compact,
+    fill_instructions,
+    input_values,
     messages,
     object_schema,
     prompt_version,
@@ -52,7 +54,7 @@ class PackedPrompt:
                 self.document.user,
                 {
                     **self.stable,
-                    **{name: row.inputs.get(name, "") for name in inputs},
+                    **input_values({name: row.inputs.get(name, "") for name in inputs}),
                     "document": wrap(str(row.text), str(number)),
                     "addendum": "",
                 },
@@ -60,12 +62,14 @@ class PackedPrompt:
             for number, row in enumerate(pack.members, start=1)
         ]
         shown = {"count": str(len(blocks)), "documents": "\n\n".join(blocks)}
-        return messages(self.around, {"contract": self._contract()}, shown)
+        return messages(self.around, {"contract": self._contract(inputs)}, shown)
 
-    def _contract(self) -> str:
+    def _contract(self, inputs: Sequence[str]) -> str:
+        """What holds for all of them; an input in the instructions, which each has its own of, by its name."""
         if not self.document.system:
             return ""
-        return messages(self.document, self.stable, {})[0]["content"]
+        stable = fill_instructions(self.stable, {name: f"the document's own {name}" for name in inputs})
+        return messages(self.document, stable, {})[0]["content"]
 
 
 def packed_prompt(task: TaskSpec, model: str, context: RunContext) -> PackedPrompt:

@@ -35,6 +35,9 @@ class Order:
     retry_failed: bool
     output_schema: Mapping[str, Any] | None
     instructions: str
+    inputs: tuple[str, ...] = ()
+    """Of a one-off task."""
+
     near_duplicates: float | None = None
     packing: Packing | None = None
     wait: bool = False
@@ -65,6 +68,7 @@ def order_of(job: Job, project: Project, *, wait: bool = False, run_id: str | No
         retry_failed=job.retry_failed,
         output_schema=job.output_schema,
         instructions=job.instructions,
+        inputs=job.task.inputs,
         near_duplicates=job.near_duplicates,
         packing=job.packing,
         wait=wait,

@@ -169,7 +169,9 @@ def _job(order: Order, project: Project) -> Job:
     if order.output_schema is None:
         task = load_task(order.task, project.prompts)
     else:
-        task = ad_hoc_task(dict(order.output_schema), order.instructions, project.prompts)
+        task = ad_hoc_task(
+            dict(order.output_schema), order.instructions, project.prompts, inputs=order.inputs
+        )
     return Job(
         task=task,
         context=RunContext(**order.context),

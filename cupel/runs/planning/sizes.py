@@ -12,7 +12,15 @@ from cupel.context import RunContext
 from cupel.engine import Request
 from cupel.judging import judge_schema
 from cupel.models import CallSettings, TierModels, capabilities, estimate_tokens
-from cupel.task import TaskSpec, compact, messages, stable_values, template_of
+from cupel.task import (
+    TaskSpec,
+    compact,
+    fill_instructions,
+    input_values,
+    messages,
+    stable_values,
+    template_of,
+)
 from cupel.text import document_id, split_windows, usable_text, wrap
 
 Role = Literal["cheap", "verify", "strong", "judge", "refine"]
@@ -115,15 +123,18 @@ class Sizer:
             schema=None if can.structured == "json_schema" else schema,
             output_language=context.output_language,
         )
+        inputs = {name: document.inputs.get(name, "") for name in self.task.inputs}
         varying = {
-            **{name: document.inputs.get(name, "") for name in self.task.inputs},
+            **input_values(inputs),
             "document": wrap(document.text, document.doc_id),
             "addendum": "",
         }
         return Request(
             kind=kind,
             model=model,
-            messages=messages(template_of(self.task, kind, override), stable, varying),
+            messages=messages(
+                template_of(self.task, kind, override), fill_instructions(stable, inputs), varying
+            ),
             schema=schema,
             schema_name="record",
             doc_id=document.doc_id,
