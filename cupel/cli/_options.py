@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -99,6 +99,40 @@ def read_inputs(pairs: list[str] | None) -> dict[str, str]:
                 f"--input {name}: two columns, {read[name]!r} and {column or name!r}; leave one out"
             )
     return read
+
+
+def refuse_beside(command: typer.Context, what: str, *names: str) -> None:
+    """Refuse options of a command that have no effect beside what was chosen.
+
+    Args:
+        command: The command under way.
+        what: What was chosen, such as `--rerun`.
+        names: The parameters that would then be ignored; those left at their default are none.
+
+    Raises:
+        SettingError: Naming the first that was given.
+    """
+    for flag in _given(command, names):
+        raise SettingError(f"{flag} would have no effect with {what}: leave one of the two out")
+
+
+def refuse_without(command: typer.Context, what: str, *names: str) -> None:
+    """Refuse options of a command that have an effect only beside another one.
+
+    Raises:
+        SettingError: Naming the first that was given.
+    """
+    for flag in _given(command, names):
+        raise SettingError(f"{flag} would have no effect without {what}: give that too, or leave {flag} out")
+
+
+def _given(command: typer.Context, names: tuple[str, ...]) -> Iterator[str]:
+    """The flags of those parameters that somebody typed."""
+    flags = {each.name: each.opts[0] for each in command.command.params}
+    for name in names:
+        source = command.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            yield flags[name]
 
 
 def settings(options: Mapping[str, Any]) -> dict[str, Any]:

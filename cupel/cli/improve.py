@@ -58,7 +58,7 @@ def run_improve(told: ImproveRun) -> int:
 
 async def improve_task(project: Project, told: ImproveRun) -> dict[str, Any]:
     """Invoke the improve graph as Studio would, with no person attached."""
-    context = settle_settings(told.settings, os.environ)
+    context = settle_settings(told.settings, os.environ, used=("refiner_model",))
     graph = await asyncio.to_thread(load_graph, project, "improve")
     install(await asyncio.to_thread(Runtime, project))
     try:

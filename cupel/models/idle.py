@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from cupel.context import RunContext, run_context
@@ -28,7 +28,11 @@ class Situation(NamedTuple):
 
 
 def settle_settings(
-    options: Mapping[str, Any], env: Mapping[str, str], *, task: TaskSpec | None = None
+    options: Mapping[str, Any],
+    env: Mapping[str, str],
+    *,
+    task: TaskSpec | None = None,
+    used: Collection[str] = (),
 ) -> RunContext:
     """The context of a run, as `run_context` makes it, in which every option that was given has an effect.
 
@@ -36,6 +40,7 @@ def settle_settings(
         options: What was set for this run; None counts as not given.
         env: Environment variables; their settings are never refused for being idle.
         task: The run's task, where it is known.
+        used: Settings that have an effect whatever the others say, such as the model that rewrites prompts.
 
     Raises:
         SettingError: For an unknown or impossible setting, or one without effect beside the others.
@@ -44,6 +49,8 @@ def settle_settings(
     given = {name: value for name, value in options.items() if value not in (None, (), [])}
     situation = Situation(given, context, resolve_models(context, env), task)
     for name, why in _idle(situation):
+        if name in used:
+            continue
         raise SettingError(f"{name}={given[name]!r} would have no effect: {why}")
     if context.human_review and "human_review" not in given:  # a variable of a server that has people
         return context.model_copy(update={"human_review": False})

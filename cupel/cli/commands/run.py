@@ -11,6 +11,7 @@ from cupel.cli import _options as options
 
 
 def run(
+    command: typer.Context,
     file: options.File,
     task: options.Task = "",
     out: Annotated[
@@ -86,6 +87,10 @@ def run(
     as_json: options.AsJson = False,
 ) -> None:
     """Enrich a file. The same command again resumes: nothing finished is asked or paid twice."""
+    if not packing:
+        options.refuse_without(command, "--packing", "packing_min")
+    if not batch:
+        options.refuse_without(command, "--batch", "batch_poll_s", "batch_documents")
     from cupel.cli.run import FileRun, run_file
 
     raise typer.Exit(run_file(options.of(FileRun, locals(), inputs=options.read_inputs(inputs))))
