@@ -11,7 +11,7 @@ from typing import IO, Any, Protocol, Self, cast
 
 from cupel.errors import OutputPathError
 from cupel.tables.cells import cell_text, json_text
-from cupel.tables.columns import check_columns, task_columns
+from cupel.tables.columns import Kind, check_new, new_columns
 from cupel.tables.formats import KNOWN, Format, Layout, format_of, require_pyarrow
 from cupel.tables.part_file import PartFile
 
@@ -53,9 +53,10 @@ def check_writable(path: Path | str, *, reading: Path | str | None = None) -> No
 def open_writer(
     path: Path | str,
     columns: Layout | Sequence[str],
-    task: str,
+    task: str | Sequence[str],
     *,
     record_schema: Mapping[str, Any] | None = None,
+    more: Mapping[str, Kind] | None = None,
 ) -> RowWriter:
     """Open a result file: the input's columns in their order, then the task's.
 
@@ -64,16 +65,19 @@ def open_writer(
     Args:
         path: Its suffix says the format: .csv, .tsv, .json, .jsonl (these also with .gz) or .parquet.
         columns: The input's `layout` (Parquet then keeps its types), or the names alone.
-        task: Its name leads the new columns.
+        task: Its name leads the new columns; several names make several sets of them.
         record_schema: The records' JSON Schema: gives a Parquet record column its type.
+        more: Columns after those, and what they hold.
 
     Raises:
         OutputPathError: If it cannot be written, or another run is writing it.
         InputError: If the input has one of the new columns already.
     """
     layout = columns if isinstance(columns, Layout) else Layout(tuple(columns))
-    check_columns(layout.columns, task)
-    return RowWriter(Path(path), layout, task, record_schema)
+    tasks = [task] if isinstance(task, str) else list(task)
+    added = new_columns(tasks, more)
+    check_new(layout.columns, added, tasks[0])
+    return RowWriter(Path(path), layout, added, record_schema)
 
 
 class RowWriter:
@@ -84,7 +88,7 @@ class RowWriter:
     """
 
     def __init__(
-        self, path: Path, layout: Layout, task: str, record_schema: Mapping[str, Any] | None
+        self, path: Path, layout: Layout, added: Mapping[str, Kind], record_schema: Mapping[str, Any] | None
     ) -> None:
         format_ = _format(path)
         self.path = path
@@ -95,7 +99,7 @@ class RowWriter:
         if format_.gzipped:
             # Neither name nor time in the header: the same rows, the same bytes.
             self._file = cast("IO[bytes]", gzip.GzipFile("", "wb", fileobj=self._part.file, mtime=0))
-        self._sink = self._open_sink(format_, layout, task_columns(task), record_schema)
+        self._sink = self._open_sink(format_, layout, added, record_schema)
 
     def write(self, row_values: Mapping[str, Any], outcome_columns: Mapping[str, Any]) -> None:
         """Write one row: the input's cells, then `outcome_columns(outcome, task)`."""
@@ -135,7 +139,11 @@ class RowWriter:
             self.close()
 
     def _open_sink(
-        self, format_: Format, layout: Layout, added: Sequence[str], record_schema: Mapping[str, Any] | None
+        self,
+        format_: Format,
+        layout: Layout,
+        added: Mapping[str, Kind],
+        record_schema: Mapping[str, Any] | None,
     ) -> Sink:
         match format_.name:
             case "csv":
