@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import os
+import warnings
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cupel.engine import DEFAULT_TASK, Packing
-from cupel.models import settle_settings
-from cupel.project import Project, find_project
+from cupel.errors import OfflineWarning
+from cupel.models import OFFLINE, is_offline, resolve_models, settle_settings
+from cupel.project import Project, find_project, read_variables
 from cupel.runs import Job, Runner, enrich_frame, is_dask_frame
 from cupel.tables import attach_columns, check_columns, frame_rows
 from cupel.task import TaskSpec, check_by, choose_task
@@ -64,6 +67,9 @@ async def aenrich(
 ) -> pd.DataFrame:
     """Enrich every row of a frame; the frame itself is never changed.
 
+    A `.env` in the project's folder, or in the one the notebook or script runs in, is read and named on stderr, as the
+    command line does; variables that are set already stand.
+
     Args:
         df: The documents, one a row; any index. A Dask DataFrame comes back lazy: each partition is enriched on
             a worker when it is computed (`cupel[dask]`, one PostgreSQL run log for all).
@@ -88,12 +94,19 @@ async def aenrich(
         The same rows, order and index, with the columns `<task>` (the record), `<task>_status`,
         `_confidence`, `_model`, `_cost_usd`, `_reasons` and `_doc_id`.
 
+    Warns:
+        OfflineWarning: If no language model was asked, for want of a key or by choice.
+
     Raises:
         CupelError: What stops a run, before or after money is spent; call again to resume where it stopped.
     """
     project = project or find_project()
+    for folder in dict.fromkeys((project.state.parent, Path.cwd())):
+        read_variables(folder / ".env")
     spec, as_schema = _spec(task, schema, instructions, project, inputs or {})
     context = settle_settings(settings, os.environ, task=spec)
+    if is_offline(resolve_models(context, os.environ)):
+        warnings.warn(OFFLINE, OfflineWarning, stacklevel=2)
     check_columns(df.columns, spec.name)
     job = Job(
         task=spec,

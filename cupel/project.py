@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,37 @@ class Project:
     def recordings(self) -> Path:
         """Recorded answers for `recorded:` models."""
         return self.folder / "evals" / "recordings"
+
+
+def read_variables(path: Path, env: MutableMapping[str, str] = os.environ) -> list[str]:
+    """Set what a `.env` file says and nothing has set, and name it on stderr: the variables, never their values.
+
+    Returns:
+        The names that were set from it; none where there is no such file.
+
+    Raises:
+        ProjectError: If it is no text.
+    """
+    if not path.is_file():
+        return []
+    from dotenv import dotenv_values
+
+    try:
+        values = dotenv_values(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProjectError(
+            f"{path}: cannot be read: {error}; save it as UTF-8, a line NAME=VALUE each"
+        ) from None
+    fresh = {name: value for name, value in values.items() if value is not None and name not in env}
+    env.update(fresh)
+    tell_variables(path, fresh)
+    return list(fresh)
+
+
+def tell_variables(source: Path, names: Iterable[str]) -> None:
+    """Say on stderr which variables came from a file."""
+    if told := ", ".join(names):
+        sys.stderr.write(f"note: read {source} ({told})\n")
 
 
 def starter_folder() -> Path:

@@ -7,13 +7,21 @@ import os
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
-from cupel.project import CONFIG, Project, find_project
+from cupel.project import CONFIG, Project, find_project, read_variables, tell_variables
 
 
 def read_environment(env: MutableMapping[str, str] = os.environ) -> None:
     """Set what the project's `.env` says and nothing has set; outside a project nothing is read."""
-    for name, value in read_by_project(find_project()).items():
-        env.setdefault(name, value)
+    project = find_project()
+    fresh = {name: value for name, value in read_by_project(project).items() if name not in env}
+    env.update(fresh)
+    tell_variables(project.folder / ".env", fresh)
+
+
+def read_beside(file: Path) -> Path:
+    """Set what a `.env` beside a file of documents says and nothing has set; returns the file."""
+    read_variables(file.parent / ".env")
+    return file
 
 
 def read_by_project(project: Project) -> dict[str, str]:

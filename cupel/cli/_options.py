@@ -9,11 +9,15 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from cupel.cli._env import read_beside
 from cupel.errors import SettingError
 
 T = TypeVar("T")
 
-File = Annotated[Path, typer.Argument(help="Documents: CSV, TSV, JSON, JSONL (also .gz) or Parquet.")]
+File = Annotated[
+    Path,
+    typer.Argument(help="Documents: CSV, TSV, JSON, JSONL (also .gz) or Parquet.", callback=read_beside),
+]
 Task = Annotated[str, typer.Option("--task", "-t", help="A task of prompts/; `cupel tasks` lists them.")]
 TextColumn = Annotated[str, typer.Option(help="Column with the text.")]
 IdColumn = Annotated[

@@ -161,6 +161,8 @@ async def _run(told: FileRun, job: Job, table: Table, project: Project) -> int:
             columns=told.columns,
         )
         output.check(table.total, overwrite=told.overwrite)
+        if not told.task and told.schema is None:
+            await _tell_choice(runner, table)
         with (
             _planning(told, runner, table) as planned,
             _stopping(runner),
@@ -191,10 +193,30 @@ def _planning(told: FileRun, runner: Runner, table: Table) -> Iterator[asyncio.T
         raise
 
 
+async def _tell_choice(runner: Runner, table: Table) -> None:
+    """Where nobody named a task: which one it is, and what it will about cost, before anything is paid."""
+    from cupel._format import usd
+
+    task, planned = runner.job.task, await _note(runner, table)
+    cost = "at a cost that cannot be told yet"
+    if planned is not None and not planned["unknown_price"]:
+        low, high = (usd(planned["cost_usd"][end]) for end in ("low", "high"))
+        cost = f"about {planned['calls']['expected']:,.0f} calls, {low} to {high}"
+    print(
+        f"note: no --task was named, so it is {task.name!r} ({task.title}) on {table.total:,} documents, {cost}. "
+        "`cupel tasks` lists the others; Ctrl-C stops",
+        file=sys.stderr,
+    )
+
+
 async def _plan(told: FileRun, runner: Runner, table: Table) -> dict[str, Any] | None:
-    job, runtime = runner.job, runner.runtime
     if told.engine == "local" and not told.batch:  # else the calls are made elsewhere, or much later
-        await runtime.calls.begun.wait()
+        await runner.runtime.calls.begun.wait()
+    return await _note(runner, table)
+
+
+async def _note(runner: Runner, table: Table) -> dict[str, Any] | None:
+    job, runtime = runner.job, runner.runtime
     note = await asyncio.to_thread(_note_plan)
     return await note(
         runtime.run_log, runner.run_id, table, job.task, job.context,

@@ -50,12 +50,24 @@ def plan(
     packing_min: Annotated[float, typer.Option(hidden=True)] = 0.95,
     wait: Annotated[bool, typer.Option("--wait", hidden=True)] = False,
     report: Annotated[bool, typer.Option(hidden=True)] = True,
+    overwrite: Annotated[bool, typer.Option("--overwrite", hidden=True)] = False,
 ) -> None:
     """Estimate calls, tokens, cost and time of a run.
 
     From a uniform sample of the rows and the run log's own history. No model is called, nothing is paid.
     """
-    del out, timeout_s, max_retries, retry_failed, near_duplicates, packing, packing_min, wait, report
+    del (
+        out,
+        timeout_s,
+        max_retries,
+        retry_failed,
+        near_duplicates,
+        packing,
+        packing_min,
+        wait,
+        report,
+        overwrite,
+    )
     from cupel.cli.plan import FilePlan, plan_file
 
     plan_file(options.of(FilePlan, locals(), inputs=options.read_inputs(inputs)))
