@@ -203,7 +203,7 @@ async def _tell_choice(runner: Runner, table: Table) -> None:
         low, high = (usd(planned["cost_usd"][end]) for end in ("low", "high"))
         cost = f"about {planned['calls']['expected']:,.0f} calls, {low} to {high}"
     print(
-        f"note: no --task was named, so it is {task.name!r} ({task.title}) on {table.total:,} documents, {cost}. "
+        f"note: no --task was named, so it is {task.name!r} ({task.title}) on {table.total:,} rows, {cost}. "
         "`cupel tasks` lists the others; Ctrl-C stops",
         file=sys.stderr,
     )
@@ -221,6 +221,7 @@ async def _note(runner: Runner, table: Table) -> dict[str, Any] | None:
     return await note(
         runtime.run_log, runner.run_id, table, job.task, job.context,
         env=runtime.env, concurrency=job.concurrency, graph=job.graph,
+        near_duplicates=job.near_duplicates,
     )  # fmt: skip
 
 

@@ -34,6 +34,7 @@ def plan(
     policy: Annotated[
         str | None, typer.Option(help="Calibrated policy: `auto`, `none`, or a file of `cupel calibrate`.")
     ] = None,
+    near_duplicates: options.NearDuplicates = None,
     schema: options.Schema = None,
     instructions: options.Instructions = "",
     graph: Annotated[str, typer.Option(help="Graph of langgraph.json to plan for.")] = "enrich",
@@ -45,7 +46,6 @@ def plan(
     timeout_s: Annotated[float | None, typer.Option(hidden=True)] = None,
     max_retries: Annotated[int | None, typer.Option(hidden=True)] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", hidden=True)] = False,
-    near_duplicates: Annotated[float | None, typer.Option(hidden=True)] = None,
     packing: Annotated[bool, typer.Option("--packing", hidden=True)] = False,
     packing_min: Annotated[float, typer.Option(hidden=True)] = 0.95,
     wait: Annotated[bool, typer.Option("--wait", hidden=True)] = False,
@@ -61,8 +61,6 @@ def plan(
         timeout_s,
         max_retries,
         retry_failed,
-        near_duplicates,
-        packing,
         packing_min,
         wait,
         report,
