@@ -78,7 +78,7 @@ def tier(made, name):
 def drawn(table, size, seed):
     """Which rows of a table are looked at closely, by their numbers."""
     seen = look_through(table, Look(None, size, seed))
-    return [int(document.doc_id.lstrip("s")) for document in seen.documents]
+    return [int(document.text.rpartition("number ")[2].rstrip(".")) for document in seen.documents]
 
 
 def test_the_sample_is_drawn_from_the_whole_file_and_the_same_each_time(tmp_path):

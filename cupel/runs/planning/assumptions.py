@@ -9,6 +9,7 @@ import numpy as np
 from cupel.context import RunContext
 from cupel.models import ModelId, TierModels
 from cupel.runs.planning.estimates import (
+    DRAWS,
     Drawn,
     Guess,
     certain,
@@ -25,7 +26,7 @@ from cupel.runs.planning.sizes import ROLES, Role
 ESCALATED = Guess(0.0, 0.30, 0.60)
 """Share of documents the strong model is asked about."""
 
-ESCALATED_OFFLINE = Guess(0.40, 0.85, 1.0)
+ESCALATED_OFFLINE = Guess(0.20, 0.85, 1.0)
 """The same where the cheap records are the offline baseline's."""
 
 ROUNDS = Guess(0.0, 0.25, 0.80)
@@ -63,7 +64,8 @@ class Steps:
         if self._walks:
             self._fates = draw_fates([float(walk.total()) for walk in self._walks], documents, rng)
             self._worth = worth_of(len(self._walks), rng)
-        luck = draw_luck(rng)
+        # what was seen on a few documents says that this is no extreme case
+        luck = draw_luck(rng) * (rng.uniform(size=DRAWS) < 1 / (1 + len(self._walks)))
         nothing = certain(0.0)
         tiers = 2 if models.strong else 1
         refines = bool(models.judge and models.refiner and context.max_refinements)
@@ -72,13 +74,8 @@ class Steps:
         self._escalated = draw_to(escalated_of(models), 1.0, luck, rng) if models.strong else nothing
         late = self._rounds * (0.5 if models.strong else 0.0)
         early = self._rounds * (0.5 if models.strong else 1.0)
-        # a document that escalates in doubt is judged once, one that was rejected first is judged on both tiers
-        again = self._escalated * draw(Guess(0.0, 0.0, 1.0), rng) if models.judge else nothing
-        again = (
-            Drawn(again.point, np.where(luck > 0, self._escalated.draws * luck, again.draws))
-            if models.judge
-            else again
-        )
+        # a document that escalates in doubt is judged once, one that was rejected first on both tiers
+        again = self._escalated * draw_to(Guess(0.0, 0.0, 1.0), 1.0, luck, rng) if models.judge else nothing
         defaults: dict[Role, Drawn] = {
             "cheap": certain(1.0) + early,
             "verify": certain(1.0) + early if models.agreement else nothing,

@@ -27,8 +27,11 @@ DRAWS = 400
 HARD = 0.2
 """Chance that a run nothing is known of is a hard one: beyond the defaults, towards the worst case."""
 
-WORST_CASE = 0.25
-"""How much more likely than any other place beyond the defaults the worst case itself is."""
+EASY = 0.2
+"""Chance that it is an easy one."""
+
+EXTREME = 0.25
+"""Weight of the worst case itself, and the best, beside all that is on the way to it."""
 
 UNLIKE = 0.25
 """How unlike the documents to come are to the earlier ones; see `draw_fates`."""
@@ -96,19 +99,22 @@ def draw(guess: Guess, rng: np.random.Generator) -> Drawn:
 
 
 def draw_luck(rng: np.random.Generator) -> Floats:
-    """How far each draw is into the worst case: mostly not at all, sometimes all the way; shape (DRAWS,).
+    """How far each draw is into the worst case (up to 1) or the best (down to -1), mostly neither; shape (DRAWS,).
 
-    A judge that rejects everything, or a cheap model that cannot do the task at all, is rare but no surprise.
+    A judge that rejects everything, a cheap model that cannot do the task at all, or a file without any difficulty is
+    rare but no surprise, and then all steps are many, or few, at once.
     """
-    into = rng.uniform(0, 1 + WORST_CASE, size=DRAWS)
-    return np.where(rng.uniform(size=DRAWS) < HARD, np.minimum(into, 1.0), 0.0)
+    into = np.minimum(rng.uniform(0, 1 + EXTREME, size=DRAWS), 1.0)
+    kind = rng.uniform(size=DRAWS)
+    return np.where(kind < HARD, into, np.where(kind > 1 - EASY, -into, 0.0))
 
 
 def draw_to(guess: Guess, most: float, luck: Floats, rng: np.random.Generator) -> Drawn:
-    """A default whose draws reach `most` as far as `luck` says."""
+    """A default whose draws reach `most`, or its low end, as far as `luck` says."""
     usual = draw(guess, rng)
-    reached = guess.high + (max(most, guess.high) - guess.high) * luck
-    return Drawn(usual.point, np.where(luck > 0, reached, usual.draws))
+    above = guess.high + (max(most, guess.high) - guess.high) * luck
+    below = guess.low + (usual.draws - guess.low) * (1 + luck)
+    return Drawn(usual.point, np.where(luck > 0, above, below))
 
 
 def worth_of(n: int, rng: np.random.Generator) -> Drawn:
