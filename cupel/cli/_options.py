@@ -18,7 +18,9 @@ File = Annotated[
     Path,
     typer.Argument(help="Documents: CSV, TSV, JSON, JSONL (also .gz) or Parquet.", callback=read_beside),
 ]
-Task = Annotated[str, typer.Option("--task", "-t", help="A task of prompts/; `cupel tasks` lists them.")]
+Task = Annotated[
+    str, typer.Option("--task", "-t", help="A task of prompts/; `cupel tasks` lists them; default arguments.")
+]
 TextColumn = Annotated[str, typer.Option(help="Column with the text.")]
 IdColumn = Annotated[
     str | None,
@@ -28,35 +30,56 @@ Inputs = Annotated[
     list[str] | None,
     typer.Option("--input", metavar="NAME=COLUMN", help="A further input of the task; may be repeated."),
 ]
-Limit = Annotated[int | None, typer.Option(min=1, help="Only the first so many rows.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Only the first so many rows; default all.")]
 Concurrency = Annotated[int, typer.Option(min=1, max=4096, help="Documents worked on at once.")]
 Profile = Annotated[
     str | None,
-    typer.Option(help="Models to use: auto, groq, openai, openrouter, local, offline or demo."),
+    typer.Option(
+        help="Models to use: auto, groq, openai, openrouter, local, offline or demo; default auto, the first whose key is "
+        "set, else offline, which asks no language model."
+    ),
 ]
 Schema = Annotated[
     Path | None, typer.Option(help="A JSON Schema file for a one-off task, instead of --task.")
 ]
 Instructions = Annotated[str, typer.Option(help="What to extract, for a one-off task.")]
-CheapModel = Annotated[str | None, typer.Option(help="provider:model tried first.")]
-StrongModel = Annotated[str | None, typer.Option(help="provider:model asked in doubt.")]
-JudgeModel = Annotated[str | None, typer.Option(help="provider:model that judges.")]
+CheapModel = Annotated[
+    str | None, typer.Option(help="provider:model tried first, on every document; default the profile's.")
+]
+StrongModel = Annotated[
+    str | None, typer.Option(help="provider:model asked in doubt; `none` for none; default the profile's.")
+]
+JudgeModel = Annotated[
+    str | None, typer.Option(help="provider:model that judges; `none` for none; default the profile's.")
+]
 Jury = Annotated[
     list[str] | None,
     typer.Option(
         "--jury",
         metavar="MODEL",
-        help="provider:model of a further judge, of another family; may be repeated.",
+        help="provider:model of a further judge, of another family; may be repeated; default none.",
     ),
 ]
 RefinerModel = Annotated[
-    str | None, typer.Option(help="provider:model that turns critique into instructions.")
+    str | None,
+    typer.Option(
+        help="provider:model that turns critique into instructions; `none` for none; default the profile's."
+    ),
 ]
-AgreementModel = Annotated[str | None, typer.Option(help="A second cheap model whose agreement is a signal.")]
-FallbackModel = Annotated[str | None, typer.Option(help="Stands in while a provider is down.")]
-Judge = Annotated[str | None, typer.Option(help="What is judged: auto, always or never.")]
+AgreementModel = Annotated[
+    str | None, typer.Option(help="A second cheap model whose agreement is a signal; default none.")
+]
+FallbackModel = Annotated[str | None, typer.Option(help="Stands in while a provider is down; default none.")]
+Judge = Annotated[
+    str | None,
+    typer.Option(help="What is judged: auto, always or never; default auto, all that is not calibrated."),
+]
 MaxUsd = Annotated[
-    float | None, typer.Option(min=0, help="Hard cap on what the run may cost, in US dollars.")
+    float | None, typer.Option(min=0, help="Hard cap on what the run may cost, in US dollars; default none.")
+]
+MaxUsdPerDocument = Annotated[
+    float | None,
+    typer.Option(min=0, help="Stop spending on one document at this many US dollars; default none."),
 ]
 PackingMin = Annotated[
     float,

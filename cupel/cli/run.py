@@ -171,9 +171,8 @@ async def _run(told: FileRun, job: Job, table: Table, project: Project) -> int:
         ):
             async for row, outcome in _outcomes(told, runner, table):
                 writer.write(row.values, outcome_columns(outcome, job.task.name))
-            if is_kept := output.is_fuller(
-                runner.progress.done
-            ):  # stopped before it came as far as the last time
+            # one that is stopped may not have come as far as the last time
+            if is_kept := runner.stop.requested and output.is_fuller(runner.progress.done):
                 writer.abandon()
         if not is_kept:
             output.note(table.total, runner.progress.done)

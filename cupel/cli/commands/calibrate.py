@@ -36,7 +36,9 @@ def calibrate(
     ] = None,
     signals: Annotated[
         str | None,
-        typer.Option(help="Further signals that cost calls: agreement, self_verified, self_consistency."),
+        typer.Option(
+            help="Further signals that cost calls: agreement, self_verified, self_consistency; default none."
+        ),
     ] = None,
     field: Annotated[str, typer.Option(help="Calibrate this field alone, beside the whole record.")] = "",
     prerouter: Annotated[

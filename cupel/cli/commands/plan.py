@@ -20,7 +20,7 @@ def plan(
     limit: options.Limit = None,
     concurrency: options.Concurrency = 16,
     max_usd: Annotated[float | None, typer.Option(min=0, help="Say whether this cap would do.")] = None,
-    max_usd_per_document: options.MaxUsd = None,
+    max_usd_per_document: options.MaxUsdPerDocument = None,
     cheap_model: options.CheapModel = None,
     strong_model: options.StrongModel = None,
     judge_model: options.JudgeModel = None,
@@ -29,10 +29,17 @@ def plan(
     agreement_model: options.AgreementModel = None,
     fallback_model: options.FallbackModel = None,
     judge: options.Judge = None,
-    max_refinements: Annotated[int | None, typer.Option(help="Refinement rounds per tier.")] = None,
-    output_language: Annotated[str | None, typer.Option(help="Language of free-text fields.")] = None,
+    max_refinements: Annotated[
+        int | None, typer.Option(help="Refinement rounds per tier, 0 for none; default 2.")
+    ] = None,
+    output_language: Annotated[
+        str | None, typer.Option(help="Language of free-text fields; default the task's own.")
+    ] = None,
     policy: Annotated[
-        str | None, typer.Option(help="Calibrated policy: `auto`, `none`, or a file of `cupel calibrate`.")
+        str | None,
+        typer.Option(
+            help="Calibrated policy: `auto` (default, the newest), `none`, or a file of `cupel calibrate`."
+        ),
     ] = None,
     near_duplicates: options.NearDuplicates = None,
     schema: options.Schema = None,
