@@ -66,7 +66,7 @@ def test_help_tells_the_default_of_every_setting(name):
     options = [
         each
         for each in typer.main.get_command(app).commands[name].params
-        if not getattr(each, "is_flag", False)
+        if not (getattr(each, "is_flag", False) or getattr(each, "hidden", False))
     ]
     told = {each.name: " ".join((each.help or "").split()) for each in options if hasattr(each, "help")}
     for setting in told.keys() & RunContext.model_fields.keys():
