@@ -11,7 +11,7 @@ DEMO := .cupel/demo
 
 demo: .venv/.ready  ## twelve speeches end to end, with no key: a baseline run live, a language model's answers replayed
 	@mkdir -p $(DEMO)
-	@$(BIN)/cupel run evals/datasets/speeches-demo.jsonl --profile demo --task arguments --out $(DEMO)/speeches.jsonl
+	@$(BIN)/cupel run evals/datasets/speeches-demo.jsonl --profile demo --task arguments --out $(DEMO)/speeches.jsonl --overwrite
 	@$(BIN)/python evals/demo.py $(DEMO)/speeches.jsonl
 
 test: .venv/.ready-test  ## everything that opens no door: units, graphs, the command line

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import os
+import warnings
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cupel.context import run_context
-from cupel.engine import Packing
-from cupel.errors import SettingError
+from cupel.engine import DEFAULT_TASK, Packing
+from cupel.errors import OfflineWarning, SettingError
+from cupel.models import OFFLINE, is_offline, resolve_models, settle_settings
 from cupel.project import Project, find_project
 from cupel.runs import Job, Runner, enrich_frame, is_dask_frame
 from cupel.tables import attach_columns, check_columns, frame_rows
-from cupel.task import RecordClass, TaskSpec, ad_hoc_task, load_task
+from cupel.task import RecordClass, TaskSpec, choose_task
+from cupel.trust import read_variables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,6 +69,9 @@ async def aenrich(
 ) -> pd.DataFrame:
     """Enrich every row of a frame; the frame itself is never changed.
 
+    A `.env` in the project's folder, or in the one the notebook or script runs in, is read and named on stderr, as the
+    command line does; variables that are set already stand.
+
     Args:
         df: The documents, one a row; any index. A Dask DataFrame comes back lazy: each partition is enriched on
             a worker when it is computed (`cupel[dask]`, one PostgreSQL run log for all).
@@ -91,14 +97,21 @@ async def aenrich(
         The same rows, order and index, with the columns `<task>` (the record), `<task>_status`,
         `_confidence`, `_model`, `_cost_usd`, `_reasons` and `_doc_id`.
 
+    Warns:
+        OfflineWarning: If no language model was asked, for want of a key or by choice.
+
     Raises:
         CupelError: What stops a run, before or after money is spent; call again to resume where it stopped.
     """
     project = project or find_project()
-    context = run_context(settings, os.environ)
-    spec, as_schema, record_class = _spec(task, schema, instructions, project)
+    for folder in dict.fromkeys((project.state.parent, Path.cwd())):
+        read_variables(folder / ".env")
+    spec, as_schema, record_class = _spec(task, schema, instructions, project, inputs or {})
     if instances and record_class is None:
         raise SettingError("instances=True makes instances of a pydantic class: give one as schema")
+    context = settle_settings(settings, os.environ, task=spec)
+    if is_offline(resolve_models(context, os.environ)):
+        warnings.warn(OFFLINE, OfflineWarning, stacklevel=2)
     check_columns(df.columns, spec.name)
     job = Job(
         task=spec,
@@ -130,16 +143,20 @@ async def aenrich(
 
 
 def _spec(
-    task: str | None, schema: Mapping[str, Any] | type[BaseModel] | None, instructions: str, project: Project
+    task: str | None,
+    schema: Mapping[str, Any] | type[BaseModel] | None,
+    instructions: str,
+    project: Project,
+    inputs: Mapping[str, str],
 ) -> tuple[TaskSpec, Mapping[str, Any] | None, RecordClass | None]:
-    if schema is None:
-        return load_task(task or "arguments", project.prompts), None, None
-    if task is not None:
-        raise SettingError(f"give a task ({task!r}) or a schema, not both")
-    if isinstance(schema, Mapping):
-        return ad_hoc_task(schema, instructions, project.prompts, source="schema"), schema, None
+    name = task or ("" if schema is not None else DEFAULT_TASK)
+    if schema is None or isinstance(schema, Mapping):
+        spec = choose_task(name, schema, instructions, project.prompts, inputs=inputs, source="schema")
+        return spec, schema, None
     if not hasattr(schema, "model_json_schema"):
         raise SettingError(f"schema={schema!r}: give a JSON Schema as a dict, or a pydantic class")
     made = RecordClass(schema)
-    spec = ad_hoc_task(made.schema, instructions, project.prompts, check=made, source=schema.__name__)
+    spec = choose_task(
+        name, made.schema, instructions, project.prompts, inputs=inputs, check=made, source=schema.__name__
+    )
     return spec, made.schema, made

@@ -87,6 +87,10 @@ class TaskError(UsageError):
         self.path = path
 
 
+class OfflineWarning(UserWarning):
+    """No language model was asked: the offline baseline filled the records."""
+
+
 class NotEnoughDataError(CupelError):
     """Too few documents or labels to conclude anything."""
 

@@ -14,6 +14,7 @@ from cupel.runlog import PromptVersion
 from cupel.task import (
     TaskSpec,
     Template,
+    fill_instructions,
     messages,
     of_document,
     prompt_version,
@@ -67,10 +68,10 @@ class Prompt:
         text = document["text"] if text is None else text
         # a class speaks of the whole record: what is wrong with several windows' shows when they are merged
         check = self.task.check if self.kind == "extract" and text == document["text"] else None
-        meta = document.get("meta") or {}
-        shown = of_document(self.template, meta, self.task.inputs, text=text, doc_id=doc_id)
-        filled = self.filled({**shown, **varying}, doc_id, text, usd_left)
-        return replace(filled, check=check)
+        shown = of_document(
+            self.template, document.get("meta") or {}, self.task.inputs, text=text, doc_id=doc_id
+        )
+        return replace(self.filled({**shown, **varying}, doc_id, text, usd_left), check=check)
 
     def filled(
         self, varying: Mapping[str, str], doc_id: str, text: str = "", usd_left: float | None = None
@@ -114,7 +115,8 @@ def _prompt(
     }
     template = template_of(task, kind, override.get(kind, ""))
     in_text = capabilities(model).structured != "json_schema"
-    stable = stable_values(task, schema=schema if in_text else None, output_language=context.output_language)
+    values = stable_values(task, schema=schema if in_text else None, output_language=context.output_language)
+    stable = fill_instructions(values, task.inputs)
     noted = PromptVersion(
         version=prompt_version(template, stable, schema),
         task=task.name,

@@ -27,7 +27,7 @@ from cupel.cli.commands import (
 app = typer.Typer(
     name="cupel",
     help="Documents in; structured, grounded records out: cheap first, strong when in doubt, judged, refined.",
-    epilog="In a project its .env is read, as `langgraph dev` reads it; variables that are set already stand.",
+    epilog="A .env of the project, and one beside the file of documents, is read and named; variables that are set already stand.",
     no_args_is_help=True,
     rich_markup_mode=None,  # rich would double the time `cupel --help` takes
     add_completion=False,

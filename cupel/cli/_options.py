@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 
+from cupel.cli._env import read_beside
+from cupel.errors import SettingError
+
 T = TypeVar("T")
 
-File = Annotated[Path, typer.Argument(help="Documents: CSV, TSV, JSON, JSONL (also .gz) or Parquet.")]
-Task = Annotated[str, typer.Option("--task", "-t", help="A task of prompts/; `cupel tasks` lists them.")]
+File = Annotated[
+    Path,
+    typer.Argument(help="Documents: CSV, TSV, JSON, JSONL (also .gz) or Parquet.", callback=read_beside),
+]
+Task = Annotated[
+    str, typer.Option("--task", "-t", help="A task of prompts/; `cupel tasks` lists them; default arguments.")
+]
 TextColumn = Annotated[str, typer.Option(help="Column with the text.")]
 IdColumn = Annotated[
     str | None,
@@ -22,35 +30,56 @@ Inputs = Annotated[
     list[str] | None,
     typer.Option("--input", metavar="NAME=COLUMN", help="A further input of the task; may be repeated."),
 ]
-Limit = Annotated[int | None, typer.Option(min=1, help="Only the first so many rows.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Only the first so many rows; default all.")]
 Concurrency = Annotated[int, typer.Option(min=1, max=4096, help="Documents worked on at once.")]
 Profile = Annotated[
     str | None,
-    typer.Option(help="Models to use: auto, groq, openai, openrouter, local, offline or demo."),
+    typer.Option(
+        help="Models to use: auto, groq, openai, openrouter, local, offline or demo; default auto, the first whose key is "
+        "set, else offline, which asks no language model."
+    ),
 ]
 Schema = Annotated[
     Path | None, typer.Option(help="A JSON Schema file for a one-off task, instead of --task.")
 ]
 Instructions = Annotated[str, typer.Option(help="What to extract, for a one-off task.")]
-CheapModel = Annotated[str | None, typer.Option(help="provider:model tried first.")]
-StrongModel = Annotated[str | None, typer.Option(help="provider:model asked in doubt.")]
-JudgeModel = Annotated[str | None, typer.Option(help="provider:model that judges.")]
+CheapModel = Annotated[
+    str | None, typer.Option(help="provider:model tried first, on every document; default the profile's.")
+]
+StrongModel = Annotated[
+    str | None, typer.Option(help="provider:model asked in doubt; `none` for none; default the profile's.")
+]
+JudgeModel = Annotated[
+    str | None, typer.Option(help="provider:model that judges; `none` for none; default the profile's.")
+]
 Jury = Annotated[
     list[str] | None,
     typer.Option(
         "--jury",
         metavar="MODEL",
-        help="provider:model of a further judge, of another family; may be repeated.",
+        help="provider:model of a further judge, of another family; may be repeated; default none.",
     ),
 ]
 RefinerModel = Annotated[
-    str | None, typer.Option(help="provider:model that turns critique into instructions.")
+    str | None,
+    typer.Option(
+        help="provider:model that turns critique into instructions; `none` for none; default the profile's."
+    ),
 ]
-AgreementModel = Annotated[str | None, typer.Option(help="A second cheap model whose agreement is a signal.")]
-FallbackModel = Annotated[str | None, typer.Option(help="Stands in while a provider is down.")]
-Judge = Annotated[str | None, typer.Option(help="What is judged: auto, always or never.")]
+AgreementModel = Annotated[
+    str | None, typer.Option(help="A second cheap model whose agreement is a signal; default none.")
+]
+FallbackModel = Annotated[str | None, typer.Option(help="Stands in while a provider is down; default none.")]
+Judge = Annotated[
+    str | None,
+    typer.Option(help="What is judged: auto, always or never; default auto, all that is not calibrated."),
+]
 MaxUsd = Annotated[
-    float | None, typer.Option(min=0, help="Hard cap on what the run may cost, in US dollars.")
+    float | None, typer.Option(min=0, help="Hard cap on what the run may cost, in US dollars; default none.")
+]
+MaxUsdPerDocument = Annotated[
+    float | None,
+    typer.Option(min=0, help="Stop spending on one document at this many US dollars; default none."),
 ]
 PackingMin = Annotated[
     float,
@@ -72,15 +101,65 @@ NearDuplicates = Annotated[
 RunId = Annotated[
     str | None, typer.Option("--run", metavar="RUN_ID", help="A run's id, or enough of its beginning.")
 ]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace an output that another run wrote, or that has more rows."),
+]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")
 ]
 
 
 def read_inputs(pairs: list[str] | None) -> dict[str, str]:
-    """`["topic=debate"]` as `{"topic": "debate"}`; a bare name stands for the column of that name."""
-    read = (pair.partition("=") for pair in pairs or [])
-    return {name: column or name for name, _, column in read}
+    """`["topic=debate"]` as `{"topic": "debate"}`; a bare name stands for the column of that name.
+
+    Raises:
+        SettingError: For a pair without a name, or two columns for one input.
+    """
+    read: dict[str, str] = {}
+    for pair in pairs or []:
+        name, _, column = (part.strip() for part in pair.partition("="))
+        if not name:
+            raise SettingError(f"--input {pair!r}: write NAME=COLUMN, such as topic=debate")
+        if read.setdefault(name, column or name) != (column or name):
+            raise SettingError(
+                f"--input {name}: two columns, {read[name]!r} and {column or name!r}; leave one out"
+            )
+    return read
+
+
+def refuse_beside(command: typer.Context, what: str, *names: str) -> None:
+    """Refuse options of a command that have no effect beside what was chosen.
+
+    Args:
+        command: The command under way.
+        what: What was chosen, such as `--rerun`.
+        names: The parameters that would then be ignored; those left at their default are none.
+
+    Raises:
+        SettingError: Naming the first that was given.
+    """
+    for flag in _given(command, names):
+        raise SettingError(f"{flag} would have no effect with {what}: leave one of the two out")
+
+
+def refuse_without(command: typer.Context, what: str, *names: str) -> None:
+    """Refuse options of a command that have an effect only beside another one.
+
+    Raises:
+        SettingError: Naming the first that was given.
+    """
+    for flag in _given(command, names):
+        raise SettingError(f"{flag} would have no effect without {what}: give that too, or leave {flag} out")
+
+
+def _given(command: typer.Context, names: tuple[str, ...]) -> Iterator[str]:
+    """The flags of those parameters that somebody typed."""
+    flags = {each.name: each.opts[0] for each in command.command.params}
+    for name in names:
+        source = command.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            yield flags[name]
 
 
 def settings(options: Mapping[str, Any]) -> dict[str, Any]:

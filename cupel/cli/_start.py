@@ -79,10 +79,10 @@ class _Later(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name != "__all__":  # the import system's own questions
             raise AttributeError(name)
-        with _loading:
+        with _loading:  # another thread that asks meanwhile waits for the whole of it
             spec = self.__spec__
             if spec is not None and isinstance(spec.loader, _LaterLoader):
                 spec.loader = spec.loader.loader
-                self.__class__ = ModuleType  # type: ignore[assignment]  # a module may
                 spec.loader.exec_module(self)
-        return getattr(self, name)
+                self.__class__ = ModuleType  # type: ignore[assignment]  # a module may
+        return ModuleType.__getattribute__(self, name)

@@ -27,10 +27,10 @@ from cupel.calibration import (
 from cupel.cascade import read_signals
 from cupel.cli._console import open_console, print_json
 from cupel.cli.run import FileRun, open_output, task_of
-from cupel.context import RunContext, run_context
+from cupel.context import RunContext
 from cupel.engine import PackTerms
 from cupel.errors import SettingError
-from cupel.models import check_models, resolve_models
+from cupel.models import check_models, resolve_models, settle_settings
 from cupel.project import Project, find_project
 from cupel.routing import Promise, RiskKind
 from cupel.runs import Job
@@ -71,8 +71,8 @@ def run_calibration(told: CalibrationRun) -> None:
     if told.kind not in get_args(RiskKind):
         raise SettingError(f"--kind {told.kind!r}: one of {', '.join(get_args(RiskKind))}")
     project = find_project()
-    task, _ = task_of(told.task, None, "", project)
-    context = run_context({**told.settings, "judge": "never"}, os.environ)
+    task, _ = task_of(told.task, None, "", project, told.inputs)
+    context = settle_settings({**told.settings, "judge": "never"}, os.environ, task=task)
     check_models(resolve_models(context, os.environ), os.environ)
     read_signals(context)
     same = FileRun(file=told.file, text_column=told.text_column, id_column=told.id_column, inputs=told.inputs)

@@ -1,9 +1,8 @@
-"""What `cupel compare` does: read the sides, run the compare graph, print the figures, write the page."""
+"""What `cupel compare` does: read the sides, say the cost, run the compare graph, print the figures, write table and page."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import sys
 from collections.abc import Mapping
@@ -13,10 +12,13 @@ from typing import Any
 
 from cupel._format import seconds, usd
 from cupel.cli._console import open_console, print_json, table
-from cupel.context import run_context
-from cupel.evaluation import Comparison, compare_file
-from cupel.project import find_project
+from cupel.errors import StopRunError
+from cupel.evaluation import Comparison, ComparisonPlan, plan_comparison
+from cupel.models import settle_settings
+from cupel.project import Project, find_project
 from cupel.report import safe, write_comparison
+from cupel.runs import Columns
+from cupel.tables import Output, check_writable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,28 +29,81 @@ class CompareRun:
     a: str
     b: str
     task: str
+    columns: Columns = field(default_factory=Columns)
     out: Path | None = None
     limit: int | None = None
+    concurrency: int = 8
     max_usd: float | None = None
+    overwrite: bool = False
     as_json: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-def run_compare(told: CompareRun) -> None:
-    """Compare, print and write."""
-    project, context = find_project(), run_context(told.settings, os.environ)
-    names = (told.a, told.b)
-    comparison = asyncio.run(
-        compare_file(project, told.file, told.task, names, context, limit=told.limit, max_usd=told.max_usd)
+def run_compare(told: CompareRun) -> int:
+    """Compare, print and write; returns the exit code."""
+    project = find_project()
+    context = settle_settings(told.settings, os.environ)
+    plan = asyncio.run(
+        plan_comparison(
+            project, told.file, told.task, (told.a, told.b), context, columns=told.columns, limit=told.limit
+        )
     )
-    name = hashlib.sha256(f"{told.file}{told.a}{told.b}".encode()).hexdigest()[:8]
-    page = told.out or project.state / "reports" / f"compare-{told.task}-{name}.html"
-    write_comparison(page, comparison.to_json(), comparison.page_rows())
+    rows, page = _outputs(told, plan, project)
+    for output in (rows, page):
+        output.check(plan.table.total, overwrite=told.overwrite)
+    check_writable(rows.path, reading=told.file)
+    tell_plan(plan)
+    try:
+        comparison = asyncio.run(plan.run(max_usd=told.max_usd, concurrency=told.concurrency))
+    except StopRunError as error:
+        print(f"stopped: {error}\nThe same command goes on from here.", file=sys.stderr)
+        return error.exit_code
+    comparison.write_table(rows.path, plan.table, plan.task)
+    write_comparison(page.path, comparison.to_json(), comparison.page_rows())
+    for output in (rows, page):
+        output.note(plan.table.total, plan.table.total)
     if told.as_json:
-        print_json(comparison.to_json() | {"page": str(page)})
-        return
+        print_json(comparison.to_json() | {"table": str(rows.path), "page": str(page.path)})
+        return 0
     tell_comparison(comparison)
-    print(f"page: {page}", file=sys.stderr)
+    print(f"table: {rows.path}\npage: {page.path}", file=sys.stderr)
+    return 0
+
+
+def _outputs(told: CompareRun, plan: ComparisonPlan, project: Project) -> tuple[Output, Output]:
+    """Where the table and the page go: what `--out` does not name lies in the project's reports."""
+    stem = project.state / "reports" / f"compare-{told.task}-{plan.name.removeprefix('compare-')}"
+    suffix = "".join(
+        told.file.suffixes[-2:] if told.file.suffix.lower() == ".gz" else told.file.suffixes[-1:]
+    )
+    rows, page = stem.with_name(f"{stem.name}{suffix}"), stem.with_name(f"{stem.name}.html")
+    if told.out is not None and told.out.suffix.lower() in (".html", ".htm"):
+        page = told.out
+    elif told.out is not None:
+        rows = told.out
+    rows.parent.mkdir(parents=True, exist_ok=True) if rows != told.out else None
+    columns = str(told.columns)
+    return tuple(  # type: ignore[return-value]  # two of them
+        Output(path=path, state=project.state, run_id=plan.name, task=told.task, columns=columns)
+        for path in (rows, page)
+    )
+
+
+def tell_plan(plan: ComparisonPlan) -> None:
+    """Say on stderr what is about to be asked, and what it will about cost."""
+    for warning in plan.table.warnings:
+        print(f"note: {warning}", file=sys.stderr)
+    a, b = (side["name"] for side in plan.sides)
+    least, most = plan.calls
+    cost = "at a price not known" if plan.usd is None else f"{usd(plan.usd[0])} to {usd(plan.usd[1])}"
+    beside = [f"{len(plan.repeats)} rows repeat another's text"] if plan.repeats else []
+    beside += [f"{len(plan.left_out)} cannot be asked about"] if plan.left_out else []
+    more = f" ({', '.join(beside)})" if beside else ""
+    print(
+        f"comparing {a} and {b} on {len(plan.documents)} documents{more}, judged by {plan.judge}: {least:,} to {most:,} "
+        f"calls, {cost}; answers in the run log are not paid again",
+        file=sys.stderr,
+    )
 
 
 def tell_comparison(comparison: Comparison) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 
 from cupel._format import usd
 from cupel.cli._console import open_console, print_json
-from cupel.context import run_context
 from cupel.engine import Runtime, close_current, install
 from cupel.errors import InputError, StopRunError
 from cupel.improvement import ledger_of, promote
+from cupel.models import settle_settings
 from cupel.project import Project, find_project, load_graph
 from cupel.report import safe
 
@@ -58,7 +58,7 @@ def run_improve(told: ImproveRun) -> int:
 
 async def improve_task(project: Project, told: ImproveRun) -> dict[str, Any]:
     """Invoke the improve graph as Studio would, with no person attached."""
-    context = run_context(told.settings, os.environ)
+    context = settle_settings(told.settings, os.environ, used=("refiner_model",))
     graph = await asyncio.to_thread(load_graph, project, "improve")
     install(await asyncio.to_thread(Runtime, project))
     try:

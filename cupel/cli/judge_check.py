@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from cupel.cli._console import open_console, print_json, table
-from cupel.context import run_context
 from cupel.errors import SettingError
 from cupel.evaluation import JudgeReport, SpoiledReport, compare_with_labels, spoil_run
 from cupel.judging import UNCHANGED, IntervalEstimate
-from cupel.models import resolve_models
+from cupel.models import resolve_models, settle_settings
 from cupel.project import find_project
 from cupel.report import safe
 from cupel.task import load_task
@@ -31,7 +30,7 @@ def check_judge(
 ) -> None:
     """Run the check and print it."""
     project = find_project()
-    task, context = load_task(task_name, project.prompts), run_context(settings, os.environ)
+    task, context = load_task(task_name, project.prompts), settle_settings(settings, os.environ)
     judge = resolve_models(context, os.environ).judge
     if not judge:
         raise SettingError("no judge is attached; name one with --judge-model, or use --profile demo")

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 from cupel._format import seconds, usd
 from cupel.cli._console import open_console, print_json, table
 from cupel.cli.run import FileRun, open_output, task_of
-from cupel.context import run_context
 from cupel.errors import SettingError
-from cupel.models import check_models, resolve_models
+from cupel.models import check_models, resolve_models, settle_settings
 from cupel.project import Project, find_project
 from cupel.report import safe
 from cupel.runlog import RunLog, existing_run_log, run_log_file
@@ -35,9 +34,9 @@ class FilePlan(FileRun):
 def plan_file(told: FilePlan) -> None:
     """Plan a run over a file and print what it will take."""
     project = find_project()
-    task, _ = task_of(told.task, told.schema, told.instructions, project)
+    task, _ = task_of(told.task, told.schema, told.instructions, project, told.inputs)
     rows = open_output(told, task)
-    context = run_context(told.settings, os.environ)
+    context = settle_settings(told.settings, os.environ, task=task)
     with _history(project) as run_log:
         plan = asyncio.run(
             plan_run(
@@ -47,6 +46,7 @@ def plan_file(told: FilePlan) -> None:
                 run_log=run_log,
                 concurrency=told.concurrency,
                 graph=told.graph,
+                near_duplicates=told.near_duplicates,
                 sample=told.sample,
                 seed=told.seed,
             )
@@ -56,6 +56,10 @@ def plan_file(told: FilePlan) -> None:
         check_models(resolve_models(context), os.environ)
     except SettingError as error:
         warnings.append(f"`cupel run` would stop at once: {error}")
+    if told.packing:
+        warnings.append(
+            "--packing is not counted: the figures are for one request a document, packed ones take fewer"
+        )
     if told.as_json:
         print_json(plan.to_json() | {"max_usd": told.max_usd, "warnings": warnings})
         return
@@ -79,6 +83,7 @@ def tell_plan(plan: Plan, max_usd: float | None, warnings: list[str]) -> None:
     console.print(f"{safe(plan.input_name)} · task {plan.task} · nothing was asked, nothing was paid")
     console.print(_documents(plan))
     console.print(_tiers(plan))
+    console.print(_cheap_only(plan))
     console.print(f"time: {_time(plan)}")
     console.print(f"shares of documents: {_shares(plan)}")
     _tell_cap(console, plan, max_usd)
@@ -91,7 +96,8 @@ def tell_plan(plan: Plan, max_usd: float | None, warnings: list[str]) -> None:
 
 def _documents(plan: Plan) -> str:
     windows = f" in {_whole(plan.windows)} windows" if plan.windows.expected > plan.documents else ""
-    unusable = f", {plan.unusable} of {plan.sampled} looked at without a usable text" if plan.unusable else ""
+    unusable = f", {plan.unusable:,} without a usable text" if plan.unusable else ""
+    unusable += f", {plan.repeats:,} repeating an earlier one" if plan.repeats else ""
     answered = ""
     if plan.answered:
         answered = (
@@ -125,6 +131,13 @@ def _tiers(plan: Plan) -> object:
         style="bold",
     )
     return shown
+
+
+def _cheap_only(plan: Plan) -> str:
+    """What it would be without a strong model and a judge, and how to ask for that."""
+    alone = plan.cheap_only
+    cost = "price unknown" if alone.cost_usd is None else _money(alone.cost_usd)
+    return f"the cheap model alone: {_range(alone.calls)} calls, {cost} (--strong-model none --judge never)"
 
 
 def _time(plan: Plan) -> str:

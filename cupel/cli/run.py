@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,14 +16,23 @@ from typing import Any
 
 from cupel.cli._console import print_json
 from cupel.cli._progress import live_progress
-from cupel.context import run_context
-from cupel.engine import BatchSettings, Packing
+from cupel.engine import DEFAULT_TASK, BatchSettings, Packing
 from cupel.errors import CupelError, SettingError, TaskError
+from cupel.models import settle_settings
 from cupel.project import Project, find_project
 from cupel.runs import Job, Runner
 from cupel.state import Outcome
-from cupel.tables import Row, Table, check_writable, open_table, open_writer, outcome_columns
-from cupel.task import TaskSpec, ad_hoc_task, load_task
+from cupel.tables import (
+    Output,
+    Row,
+    Table,
+    check_writable,
+    default_output,
+    open_table,
+    open_writer,
+    outcome_columns,
+)
+from cupel.task import TaskSpec, choose_task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +64,7 @@ class FileRun:
     report: bool = True
     safe_csv: bool = False
     graph: str = "enrich"
+    overwrite: bool = False
     as_json: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -62,21 +73,34 @@ class FileRun:
         """`--out`, else the input's name with the task's in it, in the current folder."""
         if self.out is not None:
             return self.out
-        name = self.file.name.removesuffix(".gz")
-        stem, suffix = Path(name).stem, Path(name).suffix
-        return Path(f"{stem}.{self.task or 'record'}{suffix or '.jsonl'}")
+        if self.schema is None:
+            return default_output(self.file, self.task or DEFAULT_TASK)
+        return default_output(self.file, "record", one_off=_hash_file(self.schema, self.instructions))
+
+    @property
+    def columns(self) -> str:
+        """Where text, ids and inputs are read, in words."""
+        inputs = [f"{name} in {column!r}" for name, column in sorted(self.inputs.items())]
+        ids = [f"ids in {self.id_column!r}"] if self.id_column else []
+        return ", ".join([f"text in {self.text_column!r}", *ids, *inputs])
+
+
+def _hash_file(schema: Path, instructions: str) -> str:
+    """Tells one one-off task from another."""
+    read = schema.read_bytes() if schema.is_file() else b""  # that it cannot be read is said where it is read
+    return hashlib.sha256(read + b"\x1f" + instructions.encode()).hexdigest()
 
 
 def run_file(told: FileRun) -> int:
     """Run a file through a graph; returns the exit code."""
     _check_engine(told)
     project = find_project()
-    task, as_schema = task_of(told.task, told.schema, told.instructions, project)
+    task, as_schema = task_of(told.task, told.schema, told.instructions, project, told.inputs)
     table = open_output(told, task)
     check_writable(told.output, reading=told.file, safe_csv=told.safe_csv)
     job = Job(
         task=task,
-        context=run_context(told.settings, os.environ),
+        context=settle_settings(told.settings, os.environ, task=task),
         graph=told.graph,
         input_name=str(told.file),
         output_name=str(told.output),
@@ -103,16 +127,24 @@ def _batch_of(told: FileRun) -> BatchSettings | None:
 
 
 def task_of(
-    name: str, schema: Path | None, instructions: str, project: Project
+    name: str, schema: Path | None, instructions: str, project: Project, inputs: Iterable[str] = ()
 ) -> tuple[TaskSpec, dict[str, Any] | None]:
     """The task named, or the one a schema file makes."""
-    if schema is None:
-        return load_task(name or "arguments", project.prompts), None
+    as_schema = None if schema is None else _read_schema(schema)
+    named = name or ("" if schema is not None else DEFAULT_TASK)
+    source = schema or "output_schema"
+    task = choose_task(named, as_schema, instructions, project.prompts, inputs=inputs, source=source)
+    return task, as_schema
+
+
+def _read_schema(path: Path) -> dict[str, Any]:
     try:
-        as_schema = json.loads(schema.read_text(encoding="utf-8"))
+        schema = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise TaskError(f"cannot be read as JSON: {error}", path=schema) from error
-    return ad_hoc_task(as_schema, instructions, project.prompts, source=schema), as_schema
+        raise TaskError(f"cannot be read as JSON: {error}", path=path) from error
+    if not isinstance(schema, dict):
+        raise TaskError("the schema of a record is a JSON object", path=path)
+    return schema
 
 
 def open_output(told: FileRun, task: TaskSpec) -> Table:
@@ -125,6 +157,16 @@ async def _run(told: FileRun, job: Job, table: Table, project: Project) -> int:
     env = {**os.environ, "CUPEL_LIMITS": told.limits} if told.limits else None
     async with Runner(job, project, env=env, wait_for_limits=told.wait) as runner:
         runner.progress.total = table.total
+        output = Output(
+            path=told.output,
+            state=project.state,
+            run_id=runner.run_id,
+            task=job.task.name,
+            columns=told.columns,
+        )
+        output.check(table.total, overwrite=told.overwrite)
+        if not told.task and told.schema is None:
+            await _tell_choice(runner, table)
         with (
             _planning(told, runner, table) as planned,
             _stopping(runner),
@@ -144,6 +186,11 @@ async def _run(told: FileRun, job: Job, table: Table, project: Project) -> int:
                     f"{writer.formulas:,} cells begin with = + - or @, which a spreadsheet may run as a formula; "
                     "--safe-csv writes them as text"
                 )
+            # one that is stopped may not have come as far as the last time
+            if is_kept := runner.stop.requested and output.is_fuller(runner.progress.done):
+                writer.abandon()
+        if not is_kept:
+            output.note(table.total, runner.progress.done)
         runner.runtime.calls.begun.set()  # if nothing had to be asked, the plan is made now
         summary = await runner.summary(str(told.output)) | {"planned": await planned}
     return _tell(told, runner, summary, project)
@@ -160,14 +207,35 @@ def _planning(told: FileRun, runner: Runner, table: Table) -> Iterator[asyncio.T
         raise
 
 
+async def _tell_choice(runner: Runner, table: Table) -> None:
+    """Where nobody named a task: which one it is, and what it will about cost, before anything is paid."""
+    from cupel._format import usd
+
+    task, planned = runner.job.task, await _note(runner, table)
+    cost = "at a cost that cannot be told yet"
+    if planned is not None and not planned["unknown_price"]:
+        low, high = (usd(planned["cost_usd"][end]) for end in ("low", "high"))
+        cost = f"about {planned['calls']['expected']:,.0f} calls, {low} to {high}"
+    print(
+        f"note: no --task was named, so it is {task.name!r} ({task.title}) on {table.total:,} rows, {cost}. "
+        "`cupel tasks` lists the others; Ctrl-C stops",
+        file=sys.stderr,
+    )
+
+
 async def _plan(told: FileRun, runner: Runner, table: Table) -> dict[str, Any] | None:
-    job, runtime = runner.job, runner.runtime
     if told.engine == "local" and not told.batch:  # else the calls are made elsewhere, or much later
-        await runtime.calls.begun.wait()
+        await runner.runtime.calls.begun.wait()
+    return await _note(runner, table)
+
+
+async def _note(runner: Runner, table: Table) -> dict[str, Any] | None:
+    job, runtime = runner.job, runner.runtime
     note = await asyncio.to_thread(_note_plan)
     return await note(
         runtime.run_log, runner.run_id, table, job.task, job.context,
         env=runtime.env, concurrency=job.concurrency, graph=job.graph,
+        near_duplicates=job.near_duplicates,
     )  # fmt: skip
 
 

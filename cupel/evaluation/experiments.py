@@ -19,7 +19,7 @@ from cupel.metrics import SpanLabels, evaluate, labelled_spans
 from cupel.project import Project
 from cupel.runs import Bench, Document, agreement_with_gold, open_bench, read_documents
 from cupel.state import Outcome
-from cupel.stats import Interval, bootstrap_mean
+from cupel.stats import Interval, bounded_mean, wilson
 from cupel.task import TaskSpec, load_task
 from cupel.text import is_grounded
 from cupel.tracing import upload_experiment
@@ -73,7 +73,7 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A mean over documents and its 95 % interval, groups resampled."""
+    """A mean over documents and its 95 % interval, groups resampled; it is never certain."""
 
     value: float
     interval: Interval
@@ -170,7 +170,7 @@ async def score_variant(
         )
     groups = [document.group for document in documents]
     figures = {
-        name: Figure(sum(values) / len(values), bootstrap_mean(values, groups), len(values))
+        name: Figure(sum(values) / len(values), bounded_mean(values, groups), len(values))
         for name, values in _values(variant.task, outcomes, documents).items()
     }
     if spans is not None:
@@ -199,6 +199,8 @@ def _span_figures(
     for name in ("exact", "iou50"):
         micro = evaluate(gold, answers, kinds=["spans"], headline=f"spans.{name}.micro_f1")
         interval = micro.interval or Interval(0.0, 1.0)
+        if interval.low == interval.high:  # every resample came to the same: that is not certainty
+            interval = wilson(micro.value * len(documents), len(documents))
         figures[f"span_f1_{name}"] = Figure(micro.value, interval, len(documents))
     return figures
 

@@ -20,7 +20,7 @@ from cupel.project import Project
 from cupel.runlog import existing_run_log, find_run, now, tables
 from cupel.runs import Document, open_bench, read_documents, scores_of
 from cupel.state import Outcome
-from cupel.stats import bootstrap_mean, documents_needed, mcnemar_unconditional
+from cupel.stats import bounded_mean, documents_needed, mcnemar_unconditional
 from cupel.tables import open_table
 from cupel.task import TaskSpec, load_task
 from cupel.tracing import upload_examples
@@ -246,7 +246,7 @@ def pair_scores(
     changes = [after[d] - before[d] for d in both]
     groups = {document.doc_id: document.group for document in documents}
     fixes, breaks = [d for d in both if after[d] > before[d]], [d for d in both if after[d] < before[d]]
-    interval = bootstrap_mean(changes, [groups[d] for d in both])
+    interval = bounded_mean(changes, [groups[d] for d in both], low=-1.0)
     n = len(both)
     return {
         "documents": n, "unscored": len(documents) - n, "fixes": fixes, "breaks": breaks, "gain": sum(changes) / n,

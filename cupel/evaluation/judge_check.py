@@ -341,7 +341,12 @@ def _run_rows(project: Project, task: str, run: str | None) -> list[tuple[int, O
                     f"no run of task {task!r} in {log.name}; `cupel run FILE --task {task}` makes one"
                 )
             run = of_task[0]
-        return list(log.run_outcomes(find_run(log, run)["run_id"]))
+        found = find_run(log, run)
+        if found["task"] != task:
+            raise InputError(
+                f"run {found['run_id']} is of task {found['task']!r}, not of {task!r}: name it with --task {found['task']}"
+            )
+        return list(log.run_outcomes(found["run_id"]))
 
 
 async def spoil_run(

@@ -122,6 +122,7 @@ async def open_campaign(
     golden = [document for document in documents if document.gold is not None]
     used = golden or documents
     models = resolve_models(context, runtime.env)
+    _check_gate(state, by_gold=bool(golden))
     gate_judge = state.get("gate_judge") or next(iter(models.jury), "")
     jury = tuple(model for model in models.jury if model != gate_judge)
     check_models(replace(models, jury=jury), runtime.env)
@@ -141,6 +142,22 @@ async def open_campaign(
             context=context.model_copy(update={"jury_models": ()}), gate_judge=gate_judge, by_gold=bool(golden),
             graded=bool(golden) and _grade(state), jury=() if golden else jury, warnings=warnings,
         )  # fmt: skip
+
+
+def _check_gate(state: ImproveState, *, by_gold: bool) -> None:
+    """Refuse what says how the gate decides where it decides otherwise.
+
+    Raises:
+        SettingError: For a judge where gold decides, or a metric against gold where there is none.
+    """
+    if by_gold and state.get("gate_judge"):
+        raise SettingError(
+            f"gate_judge={state['gate_judge']!r} would have no effect: the documents have gold, which decides. Leave it out"
+        )
+    if not by_gold and _grade(state) is False:
+        raise SettingError(
+            "gate_metric='right' would have no effect: no document has gold, so a judge decides. Leave it out"
+        )
 
 
 def _grade(state: ImproveState) -> bool:

@@ -20,7 +20,7 @@ from cupel.metrics import Pair
 from cupel.stats import (
     Interval,
     bootstrap_gain,
-    bootstrap_mean,
+    bounded_mean,
     detectable_gain,
     documents_needed,
     group_sums,
@@ -121,7 +121,7 @@ def gate(pairs: Sequence[Pair], *, look: int, settings: GateSettings | None = No
         decision=decision, reasons=(*reasons, *_outlook(decision, seen, needed, alpha)),
         notes=(*guards.notes, *stale), n=len(pairs), groups=len(set(seen.groups)),
         before=float(np.mean([pair.before for pair in pairs])), after=float(np.mean([pair.after for pair in pairs])),
-        gain=seen.gain, interval=bootstrap_mean(seen.differences, seen.groups), fixes=seen.fixes, breaks=seen.breaks,
+        gain=seen.gain, interval=bounded_mean(seen.differences, seen.groups, low=-1.0), fixes=seen.fixes, breaks=seen.breaks,
         test=seen.test, p=seen.p, look=look, alpha=alpha, documents_needed=needed,
         detectable=detectable_gain(len(pairs), alpha=alpha), slices=slices,
     )  # fmt: skip

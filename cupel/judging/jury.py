@@ -117,7 +117,7 @@ def win_rate(preferences: Sequence[Preference], groups: Sequence[Hashable] | Non
     >>> win_rate(["a", "a", "tie", "b", "unknown"]).rate
     0.625
     """
-    from cupel.stats import Interval, bootstrap_mean
+    from cupel.stats import bounded_mean
 
     names = list(groups) if groups is not None else list(range(len(preferences)))
     worth = {"a": 1.0, "tie": 0.5, "b": 0.0}
@@ -126,7 +126,7 @@ def win_rate(preferences: Sequence[Preference], groups: Sequence[Hashable] | Non
     count = Counter(preferences)
     return WinRate(
         rate=sum(points) / len(points) if points else None,
-        interval=bootstrap_mean(points, [group for _, group in compared]) if points else Interval(0.0, 1.0),
+        interval=bounded_mean(points, [group for _, group in compared]),
         wins=count["a"],
         ties=count["tie"],
         losses=count["b"],

@@ -9,9 +9,18 @@ from cupel.models.endpoints import SITES
 from cupel.models.errors import ProviderCallError, ReplyCutOffError
 from cupel.models.factory import aclose_models, attach_model, detach_model
 from cupel.models.families import eligible, family, same_family
+from cupel.models.idle import settle_settings
 from cupel.models.ids import ModelId
 from cupel.models.prices import cost, estimate_tokens, price
-from cupel.models.profiles import ROLES, TierModels, check_model, check_models, resolve_models
+from cupel.models.profiles import (
+    OFFLINE,
+    ROLES,
+    TierModels,
+    check_model,
+    check_models,
+    is_offline,
+    resolve_models,
+)
 from cupel.models.recordings import set_recordings_folder
 from cupel.models.settings import CallSettings
 

@@ -92,6 +92,18 @@ def resolve_models(context: RunContext, env: Mapping[str, str] = os.environ) -> 
     return TierModels(**chosen, jury=jury, profile=profile)
 
 
+OFFLINE = (
+    "no language model was asked: offline:baseline fills records by rules, to try things out. Set a key such as "
+    "GROQ_API_KEY or OPENAI_API_KEY, or name a model with --cheap-model (cheap_model=)"
+)
+"""What is said of records no language model had a part in."""
+
+
+def is_offline(models: TierModels) -> bool:
+    """Whether no language model has any part in a run."""
+    return all(ModelId.parse(model).provider == "offline" for model in models.all().values())
+
+
 def check_models(models: TierModels, env: Mapping[str, str] = os.environ) -> None:
     """Refuse what would fail at the first document: a missing key or recording, a judge that judges itself.
 

@@ -168,15 +168,21 @@ def _execute(path: Path, name: str) -> Any:
 
 @contextmanager
 def _application_on_path(folder: Path) -> Iterator[None]:
-    mine = {name: sys.modules.pop(name) for name in list(sys.modules) if name.split(".")[0] in _APPLICATION}
+    mine = _take_application()
     sys.path.insert(0, str(folder))
     try:
         yield
     finally:
         sys.path.remove(str(folder))
-        for name in [name for name in sys.modules if name.split(".")[0] in _APPLICATION]:
-            del sys.modules[name]
+        _take_application()
         sys.modules.update(mine)
+
+
+def _take_application() -> dict[str, Any]:
+    """The modules of `graphs` and `nodes`, no longer known to the import system."""
+    names = list(sys.modules)  # one step of the interpreter: other threads import while this goes on
+    taken = {name: sys.modules.pop(name, None) for name in names if name.split(".")[0] in _APPLICATION}
+    return {name: module for name, module in taken.items() if module is not None}
 
 
 def code_identity(project: Project) -> str:

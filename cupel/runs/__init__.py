@@ -9,11 +9,14 @@ from cupel.runs.runner import Runner
 if TYPE_CHECKING:
     from cupel.runs.bench import (
         Bench,
+        Columns,
         Document,
         agreement_with_gold,
         detach,
+        document_of,
         enrich_graph,
         open_bench,
+        open_documents,
         read_documents,
         scores_of,
         slices_of,

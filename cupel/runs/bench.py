@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import functools
 import json
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -25,7 +26,7 @@ from cupel.runlog import cost_of
 from cupel.runs.job import Job
 from cupel.runs.runner import Runner
 from cupel.state import Outcome, Record
-from cupel.tables import Row, open_table
+from cupel.tables import Row, Table, open_table
 from cupel.task import TaskSpec
 from cupel.text import document_id, usable_text
 
@@ -69,6 +70,36 @@ def read_documents(
     return [document for document in documents if usable_text(document.text)[1] is None]
 
 
+def open_documents(path: Path, task: TaskSpec, columns: Columns, limit: int | None = None) -> Table:
+    """A file as `cupel run` opens it; a further input may also stand in `meta`, as in `evals/datasets/`.
+
+    Raises:
+        InputError: For a column that is not there.
+    """
+    told = open_table(path, columns.text, columns.doc_id, {}, limit, default_id="id")
+    named = {
+        name: columns.inputs.get(name, name)
+        for name in task.inputs
+        if name in columns.inputs or name in told.columns or "meta" not in told.columns
+    }
+    return open_table(path, columns.text, columns.doc_id, named, limit, default_id="id") if named else told
+
+
+def document_of(row: Row, task: TaskSpec) -> Document | str:
+    """What a row asks for; or why nothing can be asked about it."""
+    text, problem = usable_text(row.text)
+    if row.problem or problem:
+        return row.problem or problem or ""
+    meta = _mapping(row.values.get("meta"))
+    inputs = {**{name: str(meta[name]) for name in task.inputs if meta.get(name)}, **row.inputs}
+    if missing := [name for name in task.inputs if name not in inputs]:
+        return f"no {missing[0]}: it is neither in a column nor in meta"
+    doc_id = row.doc_id or document_id(text, inputs)
+    return Document(
+        doc_id=doc_id, text=text, group=_group(doc_id, meta), inputs=inputs, meta=meta, position=row.position
+    )
+
+
 def _document(row: Row, task: TaskSpec, group: str, path: Path) -> Document:
     text = row.text if isinstance(row.text, str) else ""
     meta = _mapping(row.values.get("meta"))
@@ -106,6 +137,15 @@ def _mapping(value: Any) -> dict[str, Any]:
         except ValueError:
             return {}
     return dict(value) if isinstance(value, Mapping) else {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """Where a file's texts, ids and further inputs stand."""
+
+    text: str = "text"
+    doc_id: str | None = None
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,9 +217,17 @@ async def detach(work: Coroutine[Any, Any, T]) -> T:
     return await asyncio.get_running_loop().create_task(work, context=context)
 
 
-@functools.lru_cache(maxsize=4)
+_LOADING = threading.Lock()  # a cache alone lets every thread that comes early load it too
+
+
 def enrich_graph(project: Project) -> Any:
     """The project's enrich graph, loaded once."""
+    with _LOADING:
+        return _enrich_graph(project)
+
+
+@functools.lru_cache(maxsize=4)
+def _enrich_graph(project: Project) -> Any:
     return load_graph(project, "enrich")
 
 

@@ -31,7 +31,7 @@ from cupel.engine import (
 )
 from cupel.errors import SettingError
 from cupel.limits import Budget
-from cupel.models import check_models, resolve_models
+from cupel.models import OFFLINE, check_models, is_offline, resolve_models
 from cupel.project import Project, code_identity, find_project, load_graph
 from cupel.runlog import Lease, text_hash
 from cupel.runs.job import Job
@@ -257,7 +257,8 @@ class Runner:
             "cost_usd_total": round(await self.runtime.run_log.spent_usd(self.run_id), 8),
             "unknown_price": sorted(self.tally.unknown_price),
             "cache_hits": self.tally.cache_hits,
-            "notes": sorted(self.tally.notes),
+            "notes": [*([OFFLINE] if is_offline(self.models) else []), *sorted(self.tally.notes)],
+            "language_model": not is_offline(self.models),
             "used": self.progress.usage.to_json(self.job.concurrency),
             "wall_s": round(time.perf_counter() - self._started, 3),
             "output": output,

@@ -6,7 +6,7 @@ from cupel.stats.intervals import (
     Interval,
     binomial_tail,
     bootstrap_gain,
-    bootstrap_mean,
+    bounded_mean,
     clopper_pearson,
     group_sums,
     mean_lower_bound,

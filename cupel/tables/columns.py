@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from cupel.errors import InputError
 from cupel.state import Outcome
 
 _SHOWN = 30
+
+
+Kind = Literal["record", "text", "number", "texts"]
+"""What a new column holds."""
 
 
 def task_columns(task: str) -> list[str]:
@@ -19,6 +23,16 @@ def task_columns(task: str) -> list[str]:
     ['stance', 'stance_status', 'stance_confidence']
     """
     return [task, *(f"{task}_{part}" for part in _PARTS)]
+
+
+def new_columns(tasks: Sequence[str], more: Mapping[str, Kind] | None = None) -> dict[str, Kind]:
+    """Every column that is added, in order, and what it holds.
+
+    >>> list(new_columns(["stance"]).values())
+    ['record', 'text', 'number', 'text', 'number', 'texts', 'text']
+    """
+    named = {name: kind for task in tasks for name, kind in zip(task_columns(task), _KINDS, strict=True)}
+    return {**named, **(more or {})}
 
 
 def outcome_columns(outcome: Outcome | None, task: str) -> dict[str, Any]:
@@ -35,7 +49,18 @@ def check_columns(columns: Iterable[Hashable], task: str, *, source: str = "the 
     Raises:
         InputError: Naming the columns; an earlier output read as input is the usual cause.
     """
-    if taken := sorted(set(columns) & set(task_columns(task)), key=str):
+    check_new(columns, task_columns(task), task, source=source)
+
+
+def check_new(
+    columns: Iterable[Hashable], new: Iterable[str], task: str, *, source: str = "the input"
+) -> None:
+    """Refuse an input that already has a column that would be added.
+
+    Raises:
+        InputError: Naming the columns.
+    """
+    if taken := sorted(set(columns) & set(new), key=str):
         names = ", ".join(repr(name) for name in taken)
         raise InputError(
             f"{source}: has the columns {names} already, which the task {task!r} would write. "
@@ -62,6 +87,7 @@ def require_column(name: Hashable, columns: Sequence[Hashable], *, source: str, 
 
 
 _PARTS = ("status", "confidence", "model", "cost_usd", "reasons", "doc_id")
+_KINDS: tuple[Kind, ...] = ("record", "text", "number", "text", "number", "texts", "text")
 
 
 def _near_miss(name: str, columns: Sequence[str]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from cupel.errors import InputError, OutputPathError
 from cupel.tables.cells import text_of
+from cupel.tables.columns import Kind
 from cupel.tables.formats import Layout
 from cupel.tables.rows import Cells
 from cupel.task import Field, field_of
@@ -82,7 +83,7 @@ class ParquetSink:
         self,
         target: Any,
         layout: Layout,
-        added: Sequence[str],
+        added: Mapping[str, Kind],
         record_schema: Mapping[str, Any] | None,
         *,
         path: Path,
@@ -179,7 +180,7 @@ def _input_schema(layout: Layout) -> Any:
     )
 
 
-def _new_fields(added: Sequence[str], record: Any | None) -> list[Any]:
-    text, number = pa.string(), pa.float64()
-    kinds = [record or text, text, number, text, number, pa.list_(text), text]
-    return [pa.field(name, kind) for name, kind in zip(added, kinds, strict=True)]
+def _new_fields(added: Mapping[str, Kind], record: Any | None) -> list[Any]:
+    text = pa.string()
+    types = {"record": record or text, "text": text, "number": pa.float64(), "texts": pa.list_(text)}
+    return [pa.field(name, types[kind]) for name, kind in added.items()]

@@ -11,7 +11,7 @@ from typing import IO, Any, Protocol, Self, cast
 
 from cupel.errors import OutputPathError, SettingError
 from cupel.tables.cells import cell_text, is_formula, json_text
-from cupel.tables.columns import check_columns, task_columns
+from cupel.tables.columns import Kind, check_new, new_columns
 from cupel.tables.formats import KNOWN, Format, Layout, format_of, require_pyarrow
 from cupel.tables.part_file import PartFile
 
@@ -36,7 +36,7 @@ def check_writable(path: Path | str, *, reading: Path | str | None = None, safe_
     """Make sure that a result can be written there, before anything is paid; nothing is left behind.
 
     Args:
-        path: Where the result shall go; an existing file there is replaced when the run ends.
+        path: Where the result shall go; whether a file that is there may be replaced, `Output` says.
         reading: The input file, which is never replaced.
         safe_csv: What `open_writer` will be told.
 
@@ -55,10 +55,11 @@ def check_writable(path: Path | str, *, reading: Path | str | None = None, safe_
 def open_writer(
     path: Path | str,
     columns: Layout | Sequence[str],
-    task: str,
+    task: str | Sequence[str],
     *,
     record_schema: Mapping[str, Any] | None = None,
     safe_csv: bool = False,
+    more: Mapping[str, Kind] | None = None,
 ) -> RowWriter:
     """Open a result file: the input's columns in their order, then the task's.
 
@@ -67,30 +68,34 @@ def open_writer(
     Args:
         path: Its suffix says the format: .csv, .tsv, .json, .jsonl (these also with .gz) or .parquet.
         columns: The input's `layout` (Parquet then keeps its types), or the names alone.
-        task: Its name leads the new columns.
+        task: Its name leads the new columns; several names make several sets of them.
         record_schema: The records' JSON Schema: gives a Parquet record column its type.
         safe_csv: Put `'` before a cell of CSV or TSV that a spreadsheet would run as a formula.
+        more: Columns after those, and what they hold.
 
     Raises:
         OutputPathError: If it cannot be written, or another run is writing it.
         InputError: If the input has one of the new columns already.
     """
     layout = columns if isinstance(columns, Layout) else Layout(tuple(columns))
-    check_columns(layout.columns, task)
-    return RowWriter(Path(path), layout, task, record_schema, safe_csv=safe_csv)
+    tasks = [task] if isinstance(task, str) else list(task)
+    added = new_columns(tasks, more)
+    check_new(layout.columns, added, tasks[0])
+    return RowWriter(Path(path), layout, added, record_schema, safe_csv=safe_csv)
 
 
 class RowWriter:
     """Takes rows in order; the target is replaced at `close`, or not at all.
 
-    As a context manager it closes at the end, and leaves the target alone if an error passes through.
+    As a context manager it closes at the end, and leaves the target alone if it was abandoned or an error passes
+    through.
     """
 
     def __init__(
         self,
         path: Path,
         layout: Layout,
-        task: str,
+        added: Mapping[str, Kind],
         record_schema: Mapping[str, Any] | None,
         *,
         safe_csv: bool = False,
@@ -99,12 +104,13 @@ class RowWriter:
         self.path = path
         self.rows = 0
         self._safe_csv = safe_csv
+        self.is_abandoned = False
         self._part = PartFile(path)
         self._file = self._part.file
         if format_.gzipped:
             # Neither name nor time in the header: the same rows, the same bytes.
             self._file = cast("IO[bytes]", gzip.GzipFile("", "wb", fileobj=self._part.file, mtime=0))
-        self._sink = self._open_sink(format_, layout, task_columns(task), record_schema)
+        self._sink = self._open_sink(format_, layout, added, record_schema)
 
     def write(self, row_values: Mapping[str, Any], outcome_columns: Mapping[str, Any]) -> None:
         """Write one row: the input's cells, then `outcome_columns(outcome, task)`."""
@@ -132,6 +138,7 @@ class RowWriter:
 
     def abandon(self) -> None:
         """Remove what was written; the target stays as it was."""
+        self.is_abandoned = True
         with contextlib.suppress(OSError):
             self._sink.abandon()
         self._part.discard()
@@ -142,13 +149,17 @@ class RowWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None
     ) -> None:
-        if kind is None:
-            self.close()
-        else:
+        if kind is not None:
             self.abandon()
+        elif not self.is_abandoned:
+            self.close()
 
     def _open_sink(
-        self, format_: Format, layout: Layout, added: Sequence[str], record_schema: Mapping[str, Any] | None
+        self,
+        format_: Format,
+        layout: Layout,
+        added: Mapping[str, Kind],
+        record_schema: Mapping[str, Any] | None,
     ) -> Sink:
         match format_.name:
             case "csv":

@@ -1,5 +1,6 @@
 """A task: its folder read and checked, its prompts filled, its schema held against a record."""
 
+from cupel.task.choose import choose_task
 from cupel.task.fences import Fenced, fence, neutralise, wrap
 from cupel.task.field import Field, field_of
 from cupel.task.fit import fit_of, schema_faults, schema_problem
@@ -10,8 +11,10 @@ from cupel.task.record_class import RecordClass, import_class
 from cupel.task.rendering import (
     Message,
     Template,
+    asks_for,
     check_prompts,
     compact,
+    fill_instructions,
     messages,
     object_schema,
     of_document,

@@ -6,7 +6,7 @@ import functools
 import json
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from cupel.task.fit import schema_faults
 from cupel.task.form import strict_form
 from cupel.task.schema import grounded_quotes, strict_schema
 from cupel.task.spec import ENRICHING, GENERIC, Example, RecordCheck, Rule, TaskCriterion, TaskSpec, Window
+from cupel.task.tags import tags_of
 
 LATER_PROMPTS = ("improve", "compare", "packing")
 """The prompts that work on the others, or around them; a project made before there were any runs all the same."""
@@ -107,6 +108,7 @@ def ad_hoc_task(
     instructions: str,
     prompts_folder: Path,
     *,
+    inputs: Iterable[str] = (),
     check: RecordCheck | None = None,
     source: Path | str = "output_schema",
 ) -> TaskSpec:
@@ -114,11 +116,13 @@ def ad_hoc_task(
 
     The schema is rewritten for strict structured output: every property required, optional ones
     nullable, nothing extra allowed. Fields marked `"x-grounded": true` are checked against the text.
+    Its inputs are those named, and the `{{placeholders}}` of its instructions.
 
     Args:
         schema: A JSON Schema of any draft.
         instructions: What to extract.
         prompts_folder: Where the generic prompts are.
+        inputs: Further columns it is given.
         check: What else a record must stand.
         source: Where the schema came from, for whoever has to mend it.
 
@@ -136,6 +140,7 @@ def ad_hoc_task(
         prompts=_read_prompts(generic, generic),
         criteria=GENERIC_CRITERIA,
         instructions=instructions,
+        inputs=tuple(sorted({*inputs, *tags_of(instructions)})),
         must_fill=_plainly_required(schema),
         check=check,
         given=schema,
@@ -336,8 +341,21 @@ def _check(spec: TaskSpec, folder: Path) -> None:
             raise TaskError(f"merge rule {rule!r} for {name!r}; use one of {', '.join(allowed)}", path=toml)
     if not 0 <= spec.window.overlap_chars < spec.window.max_chars:
         raise TaskError("window.overlap_chars must be at least 0 and below max_chars", path=toml)
+    _check_inputs(spec, toml)
     for example in spec.examples:
         _check_example(example, spec, folder / "examples.jsonl")
+
+
+def _check_inputs(spec: TaskSpec, toml: Path) -> None:
+    shown = frozenset[str]().union(*(tags_of(spec.prompts.get(kind, "")) for kind in ENRICHING))
+    if "inputs" in tags_of(spec.prompts["extract"]):
+        shown |= set(spec.inputs)
+    if unseen := [name for name in spec.inputs if name not in shown]:
+        raise TaskError(
+            f"the input {unseen[0]!r} is shown by no prompt of the task: put {{{{{unseen[0]}}}}} beside {{{{document}}}} "
+            "in extract.md, or leave it out of inputs",
+            path=toml,
+        )
 
 
 def _check_example(example: Example, spec: TaskSpec, path: Path) -> None:

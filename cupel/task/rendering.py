@@ -15,7 +15,8 @@ from cupel.errors import TaskError
 from cupel.task.fences import DOCUMENT, Fenced, fence, neutralise, tags_in, wrap
 from cupel.task.form import strict_form
 from cupel.task.node import unmark
-from cupel.task.spec import GENERIC, TaskSpec
+from cupel.task.spec import ENRICHING, GENERIC, TaskSpec
+from cupel.task.tags import TAG, tags_of
 
 Message = dict[str, str]
 
@@ -29,16 +30,19 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
             "schema",
             "instructions",
             "title",
+            "inputs",
             "document",
             "addendum",
         }
     ),
-    "verify": frozenset({"labels", "instructions", "title", "document", "record", "output_language"}),
+    "verify": frozenset(
+        {"labels", "instructions", "title", "inputs", "document", "record", "output_language"}
+    ),
     "judge": frozenset(
-        {"criteria", "labels", "instructions", "title", "document", "record", "output_language"}
+        {"criteria", "labels", "instructions", "title", "inputs", "document", "record", "output_language"}
     ),
     "refine": frozenset(
-        {"criteria", "labels", "instructions", "title", "document", "record", "critique", "rules"}
+        {"criteria", "labels", "instructions", "title", "inputs", "document", "record", "critique", "rules"}
     ),
     "repair": frozenset({"error"}),
     "improve": frozenset(
@@ -46,15 +50,23 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
     ),
     "packing": frozenset({"contract", "count", "documents"}),
     "compare": frozenset(
-        {"title", "instructions", "labels", "criteria", "output_language", "document", "first", "second"}
+        {
+            "title",
+            "instructions",
+            "labels",
+            "criteria",
+            "output_language",
+            "inputs",
+            "document",
+            "first",
+            "second",
+        }
     ),
 }
 """What each prompt file may ask for, besides the task's own inputs."""
 
 WITHOUT_DOCUMENT = ("repair", "improve", "packing")
 """Prompts that are not told of one document: the one that rewrites rules sees none, the packed one several."""
-
-_TAG = re.compile(r"\{\{([#^/]?)\s*([\w-]+)\s*\}\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +98,7 @@ def read_template(text: str, kind: str, *, inputs: tuple[str, ...] = (), path: s
 
 
 def _check_placeholders(text: str, known: frozenset[str] | set[str], path: str) -> None:
-    for _, name in _TAG.findall(text):
+    for _, name in TAG.findall(text):
         if name not in known:
             choices = ", ".join(f"{{{{{item}}}}}" for item in sorted(known))
             raise TaskError(f"unknown placeholder {{{{{name}}}}}; this prompt is given {choices}", path=path)
@@ -109,7 +121,7 @@ def _tokens(template: str) -> tuple[tuple[str, str], ...]:
     kinds = {"": "value", "#": "open", "^": "open-not", "/": "close"}
     tokens: list[tuple[str, str]] = []
     position = 0
-    for tag in _TAG.finditer(template):
+    for tag in TAG.finditer(template):
         tokens.append(("text", template[position : tag.start()]))
         tokens.append((kinds[tag[1]], tag[2]))
         position = tag.end()
@@ -140,7 +152,26 @@ def template_of(task: TaskSpec, kind: str, override: str = "") -> Template:
     text = override or task.prompts.get(kind, "")
     if not text:
         raise TaskError(f"missing, and so is the generic one in prompts/{GENERIC}/", path=where)
+    if override and kind == "extract":
+        _check_inputs(override, task, where)
     return _template(text, kind, task.inputs, where)
+
+
+def _check_inputs(text: str, task: TaskSpec, where: str) -> None:
+    """A text in place of a task's own prompt shows the inputs that one shows; else they would be asked for and not sent."""
+    shown = tags_of(text)
+    own = tags_of(task.prompts.get("extract", ""))
+    lost = [] if "inputs" in shown else [name for name in task.inputs if name in own and name not in shown]
+    if lost:
+        raise TaskError(
+            f"shows no {{{{{lost[0]}}}}}, an input of task {task.name!r}: put it beside {{{{document}}}}",
+            path=where,
+        )
+
+
+def asks_for(task: TaskSpec, name: str) -> bool:
+    """Whether any prompt that decides a document's outcome shows this placeholder."""
+    return any(name in tags_of(task.prompts.get(kind, "")) for kind in ENRICHING)
 
 
 def check_prompts(task: TaskSpec) -> None:
@@ -148,6 +179,21 @@ def check_prompts(task: TaskSpec) -> None:
     for kind in PLACEHOLDERS:
         if kind in task.prompts:
             template_of(task, kind)
+
+
+def fill_instructions(stable: Mapping[str, str], inputs: Sequence[str]) -> Mapping[str, str]:
+    """The stable values, the instructions of a one-off task with where each input stands in their `{{placeholders}}`.
+
+    The cell itself is foreign, and the instructions stand in the system message: they name its tags.
+
+    >>> fill_instructions({"instructions": "For or against {{topic}}?"}, ["topic"])["instructions"]
+    'For or against what stands between the topic tags?'
+    """
+    instructions = stable.get("instructions", "")
+    if not inputs or not tags_of(instructions):
+        return stable
+    named = {name: f"what stands between the {name} tags" for name in inputs}
+    return {**stable, "instructions": render(instructions, named)}
 
 
 def stable_values(
@@ -251,7 +297,7 @@ def messages(template: Template, stable: Mapping[str, str], varying: Mapping[str
 def of_document(
     template: Template, inputs: Mapping[str, Any], names: Sequence[str], *, text: str, doc_id: str
 ) -> dict[str, str]:
-    """What a prompt shows of a document: its text and each of its inputs, between tags of their own.
+    """What a prompt shows of a document: its text and each of its inputs, between tags of their own; all in `{{inputs}}`.
 
     Args:
         template: The prompt, whose tags none of them may hold.
@@ -262,7 +308,8 @@ def of_document(
     """
     shown = {name: str(inputs.get(name, "")) for name in names}
     cells = {name: fence(cell, name, template.tags) for name, cell in shown.items()}
-    return {**cells, "document": wrap(text, doc_id, template.tags)}
+    every = Fenced("\n".join(cell for cell in cells.values() if cell))
+    return {**cells, "inputs": every, "document": wrap(text, doc_id, template.tags)}
 
 
 @functools.lru_cache(maxsize=128)

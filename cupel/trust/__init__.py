@@ -7,5 +7,6 @@ from cupel.trust.environment import (
     host_of,
     note_variables,
     read_by_project,
+    read_variables,
 )
 from cupel.trust.private_files import FILE, make_folder, open_private, readable_by_others, write_private

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import suppress
+from pathlib import Path
 from urllib.parse import urlsplit
 
+from cupel.errors import ProjectError
 from cupel.project import CONFIG, TRUST_VARIABLES, Project
 from cupel.redaction import redact, remember_secrets
 
@@ -28,9 +31,33 @@ _said: set[str] = set()
 
 
 def adopt_variables(project: Project, env: MutableMapping[str, str]) -> None:
-    """Set what the project's `.env` says and nothing has set; and say what of it is left out."""
-    left_out = []
-    for name, value in read_by_project(project).items():
+    """Set what the project's `.env` says and nothing has set; and say what of it is set, and what is left out."""
+    _adopt(read_by_project(project), project.folder / ".env", env)
+
+
+def read_variables(path: Path, env: MutableMapping[str, str] = os.environ) -> None:
+    """The same for a `.env` beside a file of documents or a notebook; nothing where there is none.
+
+    Raises:
+        ProjectError: If it is no text.
+    """
+    if not path.is_file():
+        remember_secrets(env)
+        return
+    from dotenv import dotenv_values
+
+    try:
+        values = dotenv_values(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProjectError(
+            f"{path}: cannot be read: {error}; save it as UTF-8, a line NAME=VALUE each"
+        ) from None
+    _adopt({name: value for name, value in values.items() if value is not None}, path, env)
+
+
+def _adopt(values: Mapping[str, str], source: Path, env: MutableMapping[str, str]) -> None:
+    adopted, left_out = [], []
+    for name, value in values.items():
         if name in env:
             continue
         if not name or "=" in name or "\0" in name + value:
@@ -41,6 +68,9 @@ def adopt_variables(project: Project, env: MutableMapping[str, str]) -> None:
             continue
         env[name] = value
         _from_project[name] = value
+        adopted.append(name)
+    if adopted:
+        _say(f"read {source} ({', '.join(adopted)})")
     if left_out:
         _say(
             f"{', '.join(sorted(left_out))} in the project's .env is left out: set it in your own environment"

@@ -24,6 +24,7 @@ CLAIM, PREMISE = "we must build more homes", "Rents rose by 40 % in ten years"
 INVENTED = "we must never build homes in the countryside"
 
 MODELS = {f"{role}_model": f"scripted:{role}" for role in ("cheap", "strong", "judge", "refiner")}
+UNJUDGED = {"cheap_model": "scripted:cheap", "strong_model": "scripted:strong", "judge": "never"}
 
 
 def record(claim: str = CLAIM, stance: str | None = "support", matter: str = "housing") -> dict[str, Any]:

@@ -8,9 +8,7 @@ import json
 from cupel.testing.provider import ScriptedProvider
 from cupel.testing.replies import RawReply, completion
 from tests.integration.cascade import record
-from tests.integration.test_run_cli import MODELS, answer, run
-
-CHEAP_ONLY = [*MODELS, "--judge", "never"]
+from tests.integration.test_run_cli import UNJUDGED, answer, run
 
 ODD_HEADERS = [
     {},
@@ -44,7 +42,7 @@ def test_nonsense_in_replies_loses_nothing_and_holds_nobody_up(folder):
 
     faults = {"html": 0.1, "truncated_body": 0.1, "close": 0.1}
     with ScriptedProvider(nonsense, faults=faults) as provider:
-        done = run(folder, "in.jsonl", "--json", *CHEAP_ONLY, provider=provider)
+        done = run(folder, "in.jsonl", "--json", *UNJUDGED, provider=provider)
         counts = provider.counts
 
     assert done.returncode == 0, done.stderr
@@ -59,7 +57,7 @@ def test_a_corrupt_run_log_is_said_before_anything_is_paid(folder):
     path = folder / ".cupel" / "runlog.sqlite"
     path.write_bytes(b"no database " * 500)
     with ScriptedProvider(answer) as provider:
-        done = run(folder, "in.jsonl", *CHEAP_ONLY, provider=provider)
+        done = run(folder, "in.jsonl", *UNJUDGED, provider=provider)
         asked = provider.counts.requests
 
     assert done.returncode == 2

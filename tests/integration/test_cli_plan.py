@@ -13,7 +13,7 @@ from cupel.context import RunContext
 from cupel.errors import InputError
 from cupel.runlog import tables
 from cupel.runlog.store import RunLog, open_run_log
-from cupel.runs.planning.planner import plan_run, uniform_sample
+from cupel.runs.planning.planner import Look, look_through, plan_run
 from cupel.tables.reading import open_table
 from cupel.task.folder import load_task
 from cupel.testing.models import reply
@@ -75,17 +75,22 @@ def tier(made, name):
     return next(tier for tier in made.tiers if tier.tier == name)
 
 
+def drawn(table, size, seed):
+    """Which rows of a table are looked at closely, by their numbers."""
+    seen = look_through(table, Look(None, size, seed))
+    return [int(document.text.rpartition("number ")[2].rstrip(".")) for document in seen.documents]
+
+
 def test_the_sample_is_drawn_from_the_whole_file_and_the_same_each_time(tmp_path):
     """It is never the first rows, as a file is often sorted."""
     table = open_table(write(tmp_path, speeches(1000)), id_column="id")
-    first, again = uniform_sample(table, 50, 7), uniform_sample(table, 50, 7)
-    positions = [row.position for row in first]
+    positions = drawn(table, 50, 7)
 
-    assert positions == [row.position for row in again]
+    assert positions == drawn(table, 50, 7)
     assert len(positions) == 50
     assert max(positions) > 800
     assert 350 < sum(positions) / 50 < 650
-    assert positions != [row.position for row in uniform_sample(table, 50, 8)]
+    assert positions != drawn(table, 50, 8)
 
 
 def test_a_plan_is_made_from_the_very_requests_a_run_sends(project, run_log, tmp_path):

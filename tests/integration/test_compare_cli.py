@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from cupel.cli._app import app
+from cupel.tables import open_table
 from cupel.testing.models import scripted
+from cupel.testing.provider import ScriptedProvider
 from tests.integration.improvement import GOOD_RULE, extractor, made_project, speeches, write
 
 
@@ -39,7 +46,7 @@ def lazy(_messages, _schema):
     return {"reasoning": "It came first.", "better": "first"}
 
 
-def compare(*args, **scripts):
+def compare(*args, file="speeches.jsonl", **scripts):
     """The command with scripted models."""
     made = {
         "scripted:one": record("favor"),
@@ -49,7 +56,7 @@ def compare(*args, **scripts):
     }
     with scripted(made):
         return CliRunner().invoke(
-            app, ["compare", "speeches.jsonl", "--task", "stance", "--judge", "scripted:judge", *args]
+            app, ["compare", file, "--task", "stance", "--judge", "scripted:judge", *args]
         )
 
 
@@ -116,3 +123,89 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_asked(study, side
     result = compare("--a", sides[0], "--b", sides[1])
 
     assert why in str(result.exception)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_the_table_has_every_row_with_both_records_and_the_verdict(study, suffix):
+    """Other columns' names, a repeated id, a repeated text, an empty one and a missing input are borne, and told."""
+    rows = [
+        {"key": "one", "speech": "I welcome proposal 1.", "motion": "it"},
+        {"key": "one", "speech": "I welcome proposal 2.", "motion": "it"},
+        {"key": "three", "speech": "I welcome proposal 1.", "motion": "it"},
+        {"key": "four", "speech": "", "motion": "it"},
+        {"key": "five", "speech": "I welcome proposal 5.", "motion": ""},
+    ]
+    write(study.folder / "mine.jsonl", rows)
+    told = [
+        "--text-column",
+        "speech",
+        "--id-column",
+        "key",
+        "--input",
+        "topic=motion",
+        "--out",
+        f"both.{suffix}",
+        "--json",
+    ]
+
+    result = compare("--a", "scripted:one", "--b", "scripted:two", *told, file="mine.jsonl")
+
+    figures = json.loads(result.stdout)
+    both = list(open_table(study.folder / f"both.{suffix}", "speech"))
+    assert result.exit_code == 0, result.exception
+    assert (figures["documents"], figures["repeats"], figures["left_out"]) == (2, 1, 2)
+    assert [row.values["key"] for row in both] == ["one", "one", "three", "four", "five"]
+    assert [row.values["stance_preferred"] or None for row in both] == ["a", "a", "a", None, None]
+    assert {row.values["stance_a_model"] for row in both[:3]} == {"scripted:one"}
+    assert {row.values["stance_b_model"] for row in both[:3]} == {"scripted:two"}
+    assert "favor" in str(both[0].values["stance_a"])
+    assert "topic" in str(both[4].values["stance_preferred_reasons"])
+
+
+def test_its_cost_is_said_before_anything_is_asked(study):
+    """Calls and dollars as an interval, on stderr; stdout stays one JSON object."""
+    asked = []
+
+    def counted(messages, schema):
+        asked.append(1)
+        return record("favor")(messages, schema)
+
+    result = compare("--a", "scripted:one", "--b", "scripted:two", "--json", **{"scripted:one": counted})
+
+    said = result.stderr.splitlines()[0]
+    assert "comparing scripted:one and scripted:two on 8 documents, judged by scripted:judge: 16 to" in said
+    assert len(asked) == 8
+    assert json.loads(result.stdout)["interval"][0] < 1
+
+
+def test_what_it_wrote_before_is_not_replaced_by_another_comparison(study):
+    """The same comparison writes it again; another one is refused before anything is asked, unless it is told to."""
+    told = ["--a", "scripted:one", "--b", "scripted:two", "--out", "both.csv"]
+    first, again = compare(*told), compare(*told)
+    shorter = compare(*told, "--limit", "2")
+    other = compare("--a", "scripted:two", "--b", "scripted:one", "--out", "both.csv")
+    meant = compare("--a", "scripted:two", "--b", "scripted:one", "--out", "both.csv", "--overwrite")
+
+    assert (first.exit_code, again.exit_code, meant.exit_code) == (0, 0, 0)
+    assert "has 8 rows" in str(shorter.exception)
+    assert "--overwrite" in str(other.exception)
+
+
+@pytest.mark.soak
+def test_started_from_nothing_it_never_crashes(study):
+    """Graphs load in threads while others import: many cold starts, as many as `CUPEL_COLD_STARTS` says."""
+    starts, sides = (
+        int(os.environ.get("CUPEL_COLD_STARTS", "200")),
+        ["--a", "openai:one", "--b", "openai:two"],
+    )
+    told = ["compare", "speeches.jsonl", "--task", "stance", "--judge", "openai:judge", *sides]
+    answer = {"evidence": [], "reason": "So it is said.", "stance": "none"}
+    with ScriptedProvider(lambda _body: answer) as provider:
+        for number in range(starts):
+            shutil.rmtree(study.folder / ".cupel", ignore_errors=True)
+            done = subprocess.run(
+                [str(Path(sys.executable).with_name("cupel")), *told], cwd=study.folder, capture_output=True, text=True,
+                env={**os.environ, **provider.environment()}, timeout=120, check=False,
+            )  # fmt: skip
+
+            assert done.returncode == 0, f"start {number}: {done.stderr}"

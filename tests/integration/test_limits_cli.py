@@ -8,19 +8,15 @@ import pytest
 
 from cupel.testing.provider import ScriptedProvider
 from tests.integration import forked
-from tests.integration.test_run_cli import MODELS, answer, environment, run, started
-
-CHEAP_ONLY = [*MODELS, "--judge", "never"]
+from tests.integration.test_run_cli import MODELS, UNJUDGED, answer, environment, run, started
 
 
 def test_a_daily_limit_of_ones_own_stops_the_run_and_counts_what_an_earlier_run_sent(folder):
     """Of five calls a day five are made, exit code 4; the same command again makes none, and waits for nobody."""
     with ScriptedProvider(answer) as provider:
-        first = run(
-            folder, "in.jsonl", "--json", "--limits", "openai:*=rpd:5", *CHEAP_ONLY, provider=provider
-        )
+        first = run(folder, "in.jsonl", "--json", "--limits", "openai:*=rpd:5", *UNJUDGED, provider=provider)
         asked = provider.counts.requests
-        again = run(folder, "in.jsonl", "--json", *CHEAP_ONLY, provider=provider, CUPEL_LIMITS="openai=rpd:5")
+        again = run(folder, "in.jsonl", "--json", *UNJUDGED, provider=provider, CUPEL_LIMITS="openai=rpd:5")
         more = provider.counts.requests - asked
 
     assert (first.returncode, again.returncode) == (4, 4), first.stderr
@@ -32,7 +28,7 @@ def test_a_daily_limit_of_ones_own_stops_the_run_and_counts_what_an_earlier_run_
 def test_no_more_requests_are_in_flight_than_a_person_allows(folder):
     """Sixteen documents are walked at once with two requests in flight."""
     with ScriptedProvider(answer, latency_s=0.02) as provider:
-        done = run(folder, "in.jsonl", "--limits", "*=concurrency:2", *CHEAP_ONLY, provider=provider)
+        done = run(folder, "in.jsonl", "--limits", "*=concurrency:2", *UNJUDGED, provider=provider)
         most = provider.counts.max_in_flight
 
     assert done.returncode == 0, done.stderr
@@ -53,7 +49,7 @@ def test_no_more_requests_are_in_flight_than_a_person_allows(folder):
 def test_an_impossible_limit_is_said_before_anything_is_paid(folder, limits, says):
     """Exit code 2, one line with the value and what is valid."""
     with ScriptedProvider(answer) as provider:
-        done = run(folder, "in.jsonl", "--limits", limits, *CHEAP_ONLY, provider=provider)
+        done = run(folder, "in.jsonl", "--limits", limits, *UNJUDGED, provider=provider)
         asked = provider.counts.requests
 
     assert done.returncode == 2
@@ -66,7 +62,7 @@ def test_two_runs_on_one_run_log_lose_nothing_and_pay_nothing_twice(folder):
     """Two processes take the same file at once: both end with every row, and one waits for what the other asks."""
     with ScriptedProvider(answer, latency_s=0.02) as provider:
         both = [
-            started(folder, "in.jsonl", "--out", name, "--json", *CHEAP_ONLY, provider=provider)
+            started(folder, "in.jsonl", "--out", name, "--json", *UNJUDGED, provider=provider)
             for name in ("one.jsonl", "other.jsonl")
         ]
         said = [process.communicate(timeout=60) for process in both]
@@ -100,12 +96,12 @@ def test_every_fault_at_once_leaves_every_row_an_outcome_and_nothing_wrong_accep
 
 def test_a_full_disk_stops_the_run_with_what_to_do(folder, tmp_path):
     """A run log that may not grow: the run ends with a clear line; what was stored is used by the next run."""
-    asked = ["in.jsonl", "--out", str(tmp_path / "out.jsonl"), *CHEAP_ONLY]
+    asked = ["in.jsonl", "--out", str(tmp_path / "out.jsonl"), *UNJUDGED]
     with ScriptedProvider(answer) as provider:
         done = forked.run(
             ["cupel", "run", *asked], cwd=folder, env=environment(provider), max_file_bytes=300_000
         )
-        resumed = run(folder, "in.jsonl", "--out", "out.jsonl", "--json", *CHEAP_ONLY, provider=provider)
+        resumed = run(folder, "in.jsonl", "--out", "out.jsonl", "--json", *UNJUDGED, provider=provider)
 
     assert done.returncode != 0
     assert "Traceback" not in done.stderr, done.stderr[-800:]

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 import cupel
 from cupel.errors import CupelError, InputError, SettingError
-from tests.integration.cascade import ACCEPTS, CLAIM, MODELS, TEXT, models, record
+from tests.integration.cascade import ACCEPTS, CLAIM, MODELS, TEXT, UNJUDGED, models, record
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_a_frame_comes_back_with_the_tasks_columns_and_the_input_untouched(proje
 async def test_it_works_inside_a_running_loop_as_in_a_notebook(project, frame):
     """The plain call blocks the cell and needs no await."""
     with models(cheap=record()):
-        result = cupel.enrich(frame, task="arguments", judge="never", project=project, **MODELS)
+        result = cupel.enrich(frame, task="arguments", project=project, **UNJUDGED)
 
     assert result["arguments_status"].tolist() == ["accepted", "failed", "accepted"]
 
@@ -45,9 +45,7 @@ async def test_it_works_inside_a_running_loop_as_in_a_notebook(project, frame):
 async def test_the_async_twin_awaits(project, frame):
     """`aenrich` is for code that is async already."""
     with models(cheap=record()):
-        result = await cupel.aenrich(
-            frame, task="arguments", judge="never", project=project, limit=1, **MODELS
-        )
+        result = await cupel.aenrich(frame, task="arguments", project=project, limit=1, **UNJUDGED)
 
     assert result["arguments_status"].tolist()[0] == "accepted"
     assert result["arguments_status"].isna().tolist() == [False, True, True]
@@ -62,7 +60,7 @@ def test_a_pydantic_class_is_a_task_of_its_own(project, frame):
 
     with models(cheap={"demand": "build homes", "deadline": None}):
         result = cupel.enrich(
-            frame, schema=Demand, instructions="What is demanded?", judge="never", project=project, **MODELS
+            frame, schema=Demand, instructions="What is demanded?", project=project, **UNJUDGED
         )
 
     assert result.iloc[0]["ad-hoc"] == {"demand": "build homes", "deadline": None}
@@ -106,9 +104,7 @@ def test_a_further_input_comes_from_its_column(project, frame):
     answer = {"evidence": [CLAIM], "reason": "calls for homes", "stance": "favor"}
     frame["about"] = ["building homes", "building homes", ""]
     with models(cheap=answer) as made:
-        result = cupel.enrich(
-            frame, task="stance", inputs={"topic": "about"}, judge="never", project=project, **MODELS
-        )
+        result = cupel.enrich(frame, task="stance", inputs={"topic": "about"}, project=project, **UNJUDGED)
 
     assert "building homes" in made["cheap"].requests[0].messages[-1]["content"]
     assert result["stance_status"].tolist() == ["accepted", "failed", "failed"]
@@ -130,7 +126,7 @@ def test_a_refused_key_is_raised_and_nothing_finished_is_lost(project, frame):
     """What stops a run is an exception in Python; the same call resumes."""
     refused = type("Refused", (Exception,), {"status_code": 401})("bad key")
     with models(cheap=refused), pytest.raises(CupelError, match="key"):
-        cupel.enrich(frame, task="arguments", judge="never", project=project, **MODELS)
+        cupel.enrich(frame, task="arguments", project=project, **UNJUDGED)
 
 
 def test_modules_named_nodes_or_graphs_of_the_caller_stay_the_callers(project, frame, monkeypatch):
@@ -138,7 +134,7 @@ def test_modules_named_nodes_or_graphs_of_the_caller_stay_the_callers(project, f
     mine = types.ModuleType("nodes")
     monkeypatch.setitem(sys.modules, "nodes", mine)
     with models(cheap=record()):
-        cupel.enrich(frame, task="arguments", judge="never", project=project, **MODELS)
+        cupel.enrich(frame, task="arguments", project=project, **UNJUDGED)
 
     assert sys.modules["nodes"] is mine
     assert "graphs" not in sys.modules

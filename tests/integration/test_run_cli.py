@@ -27,6 +27,8 @@ MODELS = [
     part for role in ("cheap", "strong", "judge", "refiner") for part in (f"--{role}-model", f"openai:{role}")
 ]
 
+UNJUDGED = [*MODELS[:4], "--judge", "never"]
+
 
 def answer(body):
     """Records for extraction, acceptance from the judge."""
@@ -206,7 +208,7 @@ def test_every_ugly_row_ends_as_a_row_with_its_reason(folder):
     ]  # fmt: skip
     (folder / "ugly.jsonl").write_text("\n".join(json.dumps(row) for row in rows) + "\n")
     with ScriptedProvider(answer) as provider:
-        asked = ["ugly.jsonl", "--out", "out.jsonl", "--json", "--judge", "never", *MODELS]
+        asked = ["ugly.jsonl", "--out", "out.jsonl", "--json", *UNJUDGED]
         done = run(folder, *asked, provider=provider)
 
     out = [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]

@@ -11,6 +11,7 @@ from cupel.cli import _options as options
 
 
 def calibrate(
+    command: typer.Context,
     file: options.File,
     task: options.Task = "",
     risk: Annotated[
@@ -35,7 +36,9 @@ def calibrate(
     ] = None,
     signals: Annotated[
         str | None,
-        typer.Option(help="Further signals that cost calls: agreement, self_verified, self_consistency."),
+        typer.Option(
+            help="Further signals that cost calls: agreement, self_verified, self_consistency; default none."
+        ),
     ] = None,
     field: Annotated[str, typer.Option(help="Calibrate this field alone, beside the whole record.")] = "",
     prerouter: Annotated[
@@ -71,6 +74,13 @@ def calibrate(
     Both tiers are run on a uniform sample; the score is fitted on one part of it, certified on the other.
     With --packing the cheap model is asked about a sample alone and in packs, and their agreement is certified.
     """
+    if packing:
+        options.refuse_beside(
+            command, "--packing", "risk", "delta", "kind", "gold", "signals", "field", "prerouter"
+        )
+        options.refuse_beside(command, "--packing", "strong_model", "agreement_model")
+    else:
+        options.refuse_without(command, "--packing", "pack_size", "pack_chars", "packing_min")
     from cupel.cli.calibrate import CalibrationRun, run_calibration
     from cupel.engine import PackTerms
 

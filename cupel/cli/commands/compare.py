@@ -11,6 +11,7 @@ from cupel.cli import _options as options
 
 
 def compare(
+    command: typer.Context,
     file: options.File,
     a: Annotated[
         str,
@@ -23,18 +24,36 @@ def compare(
     judge_model: Annotated[
         str | None, typer.Option("--judge", help="provider:model that compares; neither of the two.")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Where the page goes.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Where the table of both sides and the verdict goes (.csv, .jsonl, .parquet …), or with .html the page. "
+            "What is not named goes to .cupel/reports.",
+        ),
+    ] = None,
     profile: options.Profile = None,
     cheap_model: options.CheapModel = None,
+    text_column: options.TextColumn = "text",
+    id_column: options.IdColumn = None,
+    inputs: options.Inputs = None,
     limit: options.Limit = None,
+    concurrency: options.Concurrency = 8,
     max_usd: options.MaxUsd = None,
+    overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Compare two models or prompts, judged in both orders.
 
-    A third model says which record is better, each shown first once. Where the orders disagree it is a tie. The win rate has an interval; cost and time stand beside it; a page
-    shows the records side by side with the reasons.
+    A third model says which record is better, each shown first once. Where the orders disagree it is a tie. What it
+    will about cost is said first; then the win rate has an interval, and cost and time stand beside it. A table has
+    every row with both records and the verdict; a page shows them side by side with the reasons.
     """
     from cupel.cli.compare import CompareRun, run_compare
+    from cupel.runs import Columns
 
-    run_compare(options.of(CompareRun, locals()))
+    if ":" in a and ":" in b:
+        options.refuse_beside(command, f"--a {a} --b {b}", "cheap_model")
+    columns = Columns(text=text_column, doc_id=id_column, inputs=options.read_inputs(inputs))
+    raise typer.Exit(run_compare(options.of(CompareRun, locals())))

@@ -51,6 +51,10 @@ def evaluate_routing(
     wanted = _Wanted(seeds=seeds, only=only, policy=policy, learn=learn, intervals=intervals)
     found = [_evaluated(path, data, wanted) for path in sources]
     every = [each for evaluations in found for each in evaluations]
+    if not any(each.lines for each in every):
+        raise SettingError(
+            f"no set is named like {only!r} with a policy named like {policy!r}; leave --only or --policy out"
+        )
     if as_json:
         print(json.dumps(_as_json(every), sort_keys=True))
     else:

@@ -11,6 +11,7 @@ from cupel.cli import _options as options
 
 
 def failures(
+    command: typer.Context,
     task: Annotated[str | None, typer.Option("--task", "-t", help="Only this task's.")] = None,
     run: options.RunId = None,
     limit: Annotated[int, typer.Option(min=1, help="Show at most so many groups.")] = 20,
@@ -35,6 +36,14 @@ def failures(
 
     By criterion, cause and prompt version: how many, fixed by what, at what cost, with one example each.
     """
+    spending = ("prompt", "against", "profile", "max_usd", "yes")
+    if freeze is not None:
+        options.refuse_beside(command, "--freeze", "rerun", "limit", *spending)
+    elif rerun is not None:
+        options.refuse_beside(command, "--rerun", "run", "limit", "criterion", "langsmith")
+    else:
+        options.refuse_without(command, "--freeze NAME", "criterion", "langsmith")
+        options.refuse_without(command, "--rerun DATASET", *spending)
     if freeze is not None:
         from cupel.cli.failures import freeze_failures
 

@@ -11,6 +11,7 @@ from cupel.cli import _options as options
 
 
 def improve(
+    command: typer.Context,
     file: options.File,
     task: options.Task = "arguments",
     max_usd: options.MaxUsd = None,
@@ -49,6 +50,8 @@ def improve(
     Failures on development documents become edits of its rules; only what is better on held-out documents
     becomes a nominee, and only a person promotes it. The same command again resumes and pays nothing twice.
     """
+    if candidate is not None:
+        options.refuse_beside(command, "--candidate", "engine", "rounds")
     from cupel.cli.improve import ImproveRun, run_improve
 
     told = ImproveRun(

@@ -20,7 +20,7 @@ def plan(
     limit: options.Limit = None,
     concurrency: options.Concurrency = 16,
     max_usd: Annotated[float | None, typer.Option(min=0, help="Say whether this cap would do.")] = None,
-    max_usd_per_document: options.MaxUsd = None,
+    max_usd_per_document: options.MaxUsdPerDocument = None,
     cheap_model: options.CheapModel = None,
     strong_model: options.StrongModel = None,
     judge_model: options.JudgeModel = None,
@@ -29,11 +29,19 @@ def plan(
     agreement_model: options.AgreementModel = None,
     fallback_model: options.FallbackModel = None,
     judge: options.Judge = None,
-    max_refinements: Annotated[int | None, typer.Option(help="Refinement rounds per tier.")] = None,
-    output_language: Annotated[str | None, typer.Option(help="Language of free-text fields.")] = None,
-    policy: Annotated[
-        str | None, typer.Option(help="Calibrated policy: `auto`, `none`, or a file of `cupel calibrate`.")
+    max_refinements: Annotated[
+        int | None, typer.Option(help="Refinement rounds per tier, 0 for none; default 2.")
     ] = None,
+    output_language: Annotated[
+        str | None, typer.Option(help="Language of free-text fields; default the task's own.")
+    ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            help="Calibrated policy: `auto` (default, the newest), `none`, or a file of `cupel calibrate`."
+        ),
+    ] = None,
+    near_duplicates: options.NearDuplicates = None,
     schema: options.Schema = None,
     instructions: options.Instructions = "",
     graph: Annotated[str, typer.Option(help="Graph of langgraph.json to plan for.")] = "enrich",
@@ -45,17 +53,26 @@ def plan(
     timeout_s: Annotated[float | None, typer.Option(hidden=True)] = None,
     max_retries: Annotated[int | None, typer.Option(hidden=True)] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", hidden=True)] = False,
-    near_duplicates: Annotated[float | None, typer.Option(hidden=True)] = None,
     packing: Annotated[bool, typer.Option("--packing", hidden=True)] = False,
     packing_min: Annotated[float, typer.Option(hidden=True)] = 0.95,
     wait: Annotated[bool, typer.Option("--wait", hidden=True)] = False,
     report: Annotated[bool, typer.Option(hidden=True)] = True,
+    overwrite: Annotated[bool, typer.Option("--overwrite", hidden=True)] = False,
 ) -> None:
     """Estimate calls, tokens, cost and time of a run.
 
     From a uniform sample of the rows and the run log's own history. No model is called, nothing is paid.
     """
-    del out, timeout_s, max_retries, retry_failed, near_duplicates, packing, packing_min, wait, report
+    del (
+        out,
+        timeout_s,
+        max_retries,
+        retry_failed,
+        packing_min,
+        wait,
+        report,
+        overwrite,
+    )
     from cupel.cli.plan import FilePlan, plan_file
 
     plan_file(options.of(FilePlan, locals(), inputs=options.read_inputs(inputs)))

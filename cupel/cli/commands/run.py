@@ -11,6 +11,7 @@ from cupel.cli import _options as options
 
 
 def run(
+    command: typer.Context,
     file: options.File,
     task: options.Task = "",
     out: Annotated[
@@ -23,7 +24,7 @@ def run(
     limit: options.Limit = None,
     concurrency: options.Concurrency = 16,
     max_usd: options.MaxUsd = None,
-    max_usd_per_document: options.MaxUsd = None,
+    max_usd_per_document: options.MaxUsdPerDocument = None,
     cheap_model: options.CheapModel = None,
     strong_model: options.StrongModel = None,
     judge_model: options.JudgeModel = None,
@@ -32,21 +33,34 @@ def run(
     agreement_model: options.AgreementModel = None,
     fallback_model: options.FallbackModel = None,
     judge: options.Judge = None,
-    max_refinements: Annotated[int | None, typer.Option(help="Refinement rounds per tier.")] = None,
-    output_language: Annotated[str | None, typer.Option(help="Language of free-text fields.")] = None,
+    max_refinements: Annotated[
+        int | None, typer.Option(help="Refinement rounds per tier, 0 for none; default 2.")
+    ] = None,
+    output_language: Annotated[
+        str | None, typer.Option(help="Language of free-text fields; default the task's own.")
+    ] = None,
     policy: Annotated[
-        str | None, typer.Option(help="Calibrated policy: `auto`, `none`, or a file of `cupel calibrate`.")
+        str | None,
+        typer.Option(
+            help="Calibrated policy: `auto` (default, the newest), `none`, or a file of `cupel calibrate`."
+        ),
     ] = None,
     signals: Annotated[
-        str | None, typer.Option(help="Signals that cost calls: agreement, self_verified, self_consistency.")
+        str | None,
+        typer.Option(
+            help="Signals that cost calls: agreement, self_verified, self_consistency; default none."
+        ),
     ] = None,
     prerouter: Annotated[
-        str | None, typer.Option(help="A learnt text router (a file) that may skip the cheap model.")
+        str | None,
+        typer.Option(help="A learnt text router (a file) that may skip the cheap model; default none."),
     ] = None,
     timeout_s: Annotated[
-        float | None, typer.Option(help="Give up on one call after so many seconds.")
+        float | None, typer.Option(help="Give up on one call after so many seconds; default 120.")
     ] = None,
-    max_retries: Annotated[int | None, typer.Option(help="Repeats of a call after passing failures.")] = None,
+    max_retries: Annotated[
+        int | None, typer.Option(help="Repeats of a call after passing failures; default 6.")
+    ] = None,
     schema: options.Schema = None,
     instructions: options.Instructions = "",
     retry_failed: Annotated[
@@ -86,9 +100,18 @@ def run(
         typer.Option("--safe-csv", help="In CSV and TSV, write cells that a spreadsheet would run as text."),
     ] = False,
     graph: Annotated[str, typer.Option(help="Graph of langgraph.json to run.")] = "enrich",
+    overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Enrich a file. The same command again resumes: nothing finished is asked or paid twice."""
+    """Enrich a file. The same command again resumes: nothing finished is asked or paid twice.
+
+    To stay cheap: `cupel plan` first, `--limit 20` to look at a few rows, `--max-usd` as a hard cap, and `--strong-model
+    none --judge never` for the cheap model alone.
+    """
+    if not packing:
+        options.refuse_without(command, "--packing", "packing_min")
+    if not batch:
+        options.refuse_without(command, "--batch", "batch_poll_s", "batch_documents")
     from cupel.cli.run import FileRun, run_file
 
     raise typer.Exit(run_file(options.of(FileRun, locals(), inputs=options.read_inputs(inputs))))

@@ -10,6 +10,7 @@ from cupel.cli import _options as options
 
 
 def show(
+    command: typer.Context,
     doc_id: Annotated[
         str, typer.Argument(help="The document's id, or enough of its beginning; a whole run when left out.")
     ] = "",
@@ -26,6 +27,7 @@ def show(
     named, took so far, tier by tier, beside what was planned when it started.
     """
     if not doc_id:
+        options.refuse_without(command, "a document's id", "prompts")
         from cupel.cli.show_plan import show_run
 
         show_run(run, as_json=as_json)

@@ -24,6 +24,7 @@ from cupel.task import (
     Template,
     apart,
     compact,
+    fill_instructions,
     messages,
     object_schema,
     of_document,
@@ -62,17 +63,19 @@ class PackedPrompt:
             for number, row in enumerate(pack.members, start=1)
         ]
         shown = {"count": str(len(blocks)), "documents": Fenced("\n\n".join(blocks))}
-        return messages(self.around, {"contract": self._contract()}, shown)
+        return messages(self.around, {"contract": self._contract(inputs)}, shown)
 
     @property
     def _both(self) -> Template:
         """The task's prompt, with the tags of the one around it too."""
         return replace(self.document, tags=self.document.tags | self.around.tags)
 
-    def _contract(self) -> str:
+    def _contract(self, inputs: Sequence[str]) -> str:
+        """What holds for all of them; an input in the instructions, which each has its own of, by its tags."""
         if not self.document.system:
             return ""
-        return messages(self.document, self.stable, {})[0]["content"]
+        stable = fill_instructions(self.stable, inputs)
+        return messages(self.document, stable, {})[0]["content"]
 
 
 def packed_prompt(task: TaskSpec, model: str, context: RunContext) -> PackedPrompt:

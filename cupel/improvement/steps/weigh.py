@@ -16,7 +16,7 @@ from cupel.models import resolve_models
 from cupel.runlog import now
 from cupel.runs import slices_of
 from cupel.state import Candidate, ImproveState, Outcome
-from cupel.stats import bootstrap_mean
+from cupel.stats import bounded_mean
 
 MOST_UNDECIDED = 0.1
 """Share of held-out documents without a score beyond which nothing is promoted."""
@@ -90,7 +90,7 @@ def _levels(pairs: Sequence[Pair]) -> dict[str, Any]:
     levels: dict[str, list[float]] = {}
     cost: dict[str, float | None] = {}
     for name, runs in (("before", [pair.old for pair in pairs]), ("after", [pair.new for pair in pairs])):
-        interval = bootstrap_mean([run.score for run in runs], groups)
+        interval = bounded_mean([run.score for run in runs], groups)
         levels[f"{name}_interval"] = [interval.low, interval.high]
         prices = [run.usd for run in runs if run.usd is not None]
         cost[f"usd_{name}"] = sum(prices) / len(runs) if len(prices) == len(runs) else None

@@ -37,6 +37,8 @@ class Order:
     instructions: str
     record_class: str | None = None
     """`module:Class` of the pydantic class a record has to stand."""
+    inputs: tuple[str, ...] = ()
+    """Of a one-off task."""
 
     near_duplicates: float | None = None
     packing: Packing | None = None
@@ -69,6 +71,7 @@ def order_of(job: Job, project: Project, *, wait: bool = False, run_id: str | No
         output_schema=job.output_schema,
         record_class=None if job.record_class is None else job.record_class.import_path(),
         instructions=job.instructions,
+        inputs=job.task.inputs,
         near_duplicates=job.near_duplicates,
         packing=job.packing,
         wait=wait,

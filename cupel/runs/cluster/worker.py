@@ -170,7 +170,13 @@ def _job(order: Order, project: Project) -> Job:
     if order.output_schema is None:
         task = load_task(order.task, project.prompts)
     else:
-        task = ad_hoc_task(dict(order.output_schema), order.instructions, project.prompts, check=record_class)
+        task = ad_hoc_task(
+            dict(order.output_schema),
+            order.instructions,
+            project.prompts,
+            inputs=order.inputs,
+            check=record_class,
+        )
     return Job(
         task=task,
         context=RunContext(**order.context),

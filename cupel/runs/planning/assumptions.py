@@ -7,13 +7,27 @@ from collections.abc import Sequence
 import numpy as np
 
 from cupel.context import RunContext
-from cupel.models import TierModels
-from cupel.runs.planning.estimates import Drawn, Guess, blend, certain, draw, mean_of
+from cupel.models import ModelId, TierModels
+from cupel.runs.planning.estimates import (
+    DRAWS,
+    Drawn,
+    Guess,
+    certain,
+    draw,
+    draw_fates,
+    draw_luck,
+    draw_to,
+    weigh,
+    worth_of,
+)
 from cupel.runs.planning.history import History
 from cupel.runs.planning.sizes import ROLES, Role
 
-ESCALATED = Guess(0.10, 0.30, 0.60)
+ESCALATED = Guess(0.0, 0.30, 0.60)
 """Share of documents the strong model is asked about."""
+
+ESCALATED_OFFLINE = Guess(0.20, 0.85, 1.0)
+"""The same where the cheap records are the offline baseline's."""
 
 ROUNDS = Guess(0.0, 0.25, 0.80)
 """Refinement rounds per document, half of them on each tier."""
@@ -46,26 +60,37 @@ class Steps:
     def __init__(
         self, history: History, context: RunContext, models: TierModels, documents: int, rng: np.random.Generator
     ) -> None:  # fmt: skip
-        self._walks, self._documents, self._rng = history.walks, documents, rng
-        self._judged = certain(1.0 if models.judge else 0.0)
+        self._walks = history.walks
+        if self._walks:
+            self._fates = draw_fates([float(walk.total()) for walk in self._walks], documents, rng)
+            self._worth = worth_of(len(self._walks), rng)
+        # what was seen on a few documents says that this is no extreme case
+        luck = draw_luck(rng) * (rng.uniform(size=DRAWS) < 1 / (1 + len(self._walks)))
+        nothing = certain(0.0)
+        tiers = 2 if models.strong else 1
         refines = bool(models.judge and models.refiner and context.max_refinements)
-        self._rounds = draw(ROUNDS, rng) if refines else certain(0.0)
-        self._escalated = draw(ESCALATED, rng) if models.strong else certain(0.0)
-        late = self._rounds * 0.5 if models.strong else certain(0.0)
-        early = self._rounds * 0.5 if models.strong else self._rounds
+        self._judged = certain(1.0 if models.judge else 0.0)
+        self._rounds = draw_to(ROUNDS, context.max_refinements * tiers, luck, rng) if refines else nothing
+        self._escalated = draw_to(escalated_of(models), 1.0, luck, rng) if models.strong else nothing
+        late = self._rounds * (0.5 if models.strong else 0.0)
+        early = self._rounds * (0.5 if models.strong else 1.0)
+        # a document that escalates in doubt is judged once, one that was rejected first on both tiers
+        again = self._escalated * draw_to(Guess(0.0, 0.0, 1.0), 1.0, luck, rng) if models.judge else nothing
         defaults: dict[Role, Drawn] = {
             "cheap": certain(1.0) + early,
-            "verify": certain(1.0) + early if models.agreement else certain(0.0),
+            "verify": certain(1.0) + early if models.agreement else nothing,
             "strong": self._escalated + late,
-            "judge": (self._judged + self._rounds) * _judges(context, len(models.jury), rng),
+            "judge": (self._judged + self._rounds + again) * _judges(context, len(models.jury), rng),
             "refine": self._rounds,
         }
         self.of = {role: self._blend([walk[role] for walk in self._walks], defaults[role]) for role in ROLES}
 
     def _blend(self, seen: Sequence[float], default: Drawn) -> Drawn:
+        """What the earlier documents took of a role, all roles of the same ones in the same draw."""
         if not seen:
             return default
-        return blend(mean_of(seen, self._documents, self._rng), default, len(seen), self._rng)
+        counts = np.asarray(seen, dtype=np.float64)
+        return weigh(Drawn(float(counts.mean()), self._fates @ counts), default, self._worth)
 
     def shares(self) -> dict[str, Drawn]:
         """Share of documents that are escalated, judged and refined at all."""
@@ -73,8 +98,14 @@ class Steps:
         def share(role: Role, default: Drawn) -> Drawn:
             return self._blend([float(walk[role] > 0) for walk in self._walks], default)
 
+        refined = Drawn(self._rounds.point * 0.8, np.minimum(self._rounds.draws * 0.8, 1.0))
         return {
             "escalated": share("strong", self._escalated),
             "judged": share("judge", self._judged),
-            "refined": share("refine", self._rounds * 0.8),  # a document refined twice counts once
+            "refined": share("refine", refined),  # a document refined twice counts once
         }
+
+
+def escalated_of(models: TierModels) -> Guess:
+    """The default for how many documents escalate: nearly all where rules fill the cheap records."""
+    return ESCALATED_OFFLINE if ModelId.parse(models.cheap).provider == "offline" else ESCALATED

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from cupel.runlog import RunLog, tables
 from cupel.runs.planning.sizes import ROLES, Role, Size, SizedDocument, Sizer, model_of
 from cupel.state import Call, Outcome
+from cupel.text import is_taken_over
 
 MAX_DOCUMENTS = 500
 """Read from the run log; of each run in the order of its hashed keys, so that they are a uniform sample."""
@@ -41,24 +42,22 @@ class History:
     """Earlier documents of a task, as far as they say something about a plan."""
 
     walks: list[Counter[Role]] = field(default_factory=list)
-    """How often each role was asked about a document, of documents that went through the same models under the same settings."""
+    """How often each role was asked about a document, of documents that went through the same prompts and models under
+    the same settings."""
 
     steps: dict[Role, list[Step]] = field(default_factory=lambda: {role: [] for role in ROLES})
     """Of the models planned with, whatever the other settings were."""
 
-    same_prompt: int = 0
-    """How many of the walks were made with the task exactly as it is now."""
-
 
 def read_history(run_log: RunLog | None, sizer: Sizer, graph: str) -> History:
-    """Earlier documents of the task; runs with the same models and prompts first, then newer ones."""
+    """Earlier documents of the task: how far they went from runs like the one planned, tokens and times from all."""
     history = History()
     if run_log is None:
         return history
     task = sizer.task
     runs = [_PastRun.of(row, sizer, graph) for row in run_log.runs(trials=True) if row["task"] == task.name]
     left = MAX_DOCUMENTS
-    for run in sorted(runs, key=lambda run: (not run.same_setup, not run.same_prompt)):
+    for run in sorted(runs, key=lambda run: not run.is_alike):
         for outcome, text in _outcomes(run_log, run.run_id, left):
             left -= 1
             _learn(history, outcome, text, run, sizer)
@@ -68,21 +67,20 @@ def read_history(run_log: RunLog | None, sizer: Sizer, graph: str) -> History:
 @dataclass(frozen=True, slots=True)
 class _PastRun:
     run_id: str
-    same_setup: bool
-    """Whether its documents took the way those of the plan will take."""
-
-    same_prompt: bool
+    is_alike: bool
+    """Whether its documents took the way those of the plan will take: the same graph, prompts, models and settings."""
 
     @classmethod
     def of(cls, row: Mapping[str, Any], sizer: Sizer, graph: str) -> _PastRun:
         settings = json.loads(row["settings"])
         context, wanted = settings.get("context", {}), sizer.context.model_dump(mode="json")
-        same_setup = (
-            settings.get("graph") == graph
+        is_alike = (
+            row["task_identity"] == sizer.task.identity
+            and settings.get("graph") == graph
             and settings.get("models") == sizer.models.all()
             and all(context.get(name) == wanted[name] for name in _DECIDING)
         )
-        return cls(row["run_id"], same_setup, row["task_identity"] == sizer.task.identity)
+        return cls(row["run_id"], is_alike)
 
 
 def _outcomes(run_log: RunLog, run_id: str, limit: int) -> Iterator[tuple[Outcome, str]]:
@@ -97,12 +95,11 @@ def _outcomes(run_log: RunLog, run_id: str, limit: int) -> Iterator[tuple[Outcom
 
 def _learn(history: History, outcome: Outcome, text: str, run: _PastRun, sizer: Sizer) -> None:
     document = SizedDocument.of(text, outcome["doc_id"], {})
-    if document is None or not outcome["attempts"]:
+    if document is None or not outcome["attempts"] or is_taken_over(outcome):  # a repeated row asked nothing
         return
     steps = list(_steps(outcome))
-    if run.same_setup:
+    if run.is_alike:
         history.walks.append(Counter(role for role, _, _ in steps))
-        history.same_prompt += run.same_prompt
     guessed = sizer.sizes(document)
     for role, model, calls in steps:
         if role in guessed and model == model_of(role, sizer.models):

@@ -32,6 +32,22 @@ class TierPlan:
         return _to_json(self)
 
 
+@dataclass(frozen=True, slots=True)
+class CheapOnly:
+    """What the cheap model alone would take: no strong model, no judge."""
+
+    calls: Estimate
+    cost_usd: Estimate | None
+    """None where its price is unknown."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {
+            "calls": self.calls.to_json(_DIGITS["calls"]),
+            "cost_usd": None if self.cost_usd is None else self.cost_usd.to_json(_DIGITS["cost_usd"]),
+        }
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What a whole run will take, starting from nothing."""
@@ -41,7 +57,10 @@ class Plan:
     documents: int
     sampled: int
     unusable: int
-    """Rows of the sample whose text cannot be used; they cost nothing."""
+    """Rows whose text cannot be used; they cost nothing."""
+
+    repeats: int
+    """Rows whose text an earlier one has; they cost nothing either."""
 
     windows: Estimate
     document_tokens: Estimate
@@ -54,6 +73,7 @@ class Plan:
     cost_usd: Estimate
     """Of the tiers whose price is known."""
 
+    cheap_only: CheapOnly
     unpriced: tuple[str, ...]
     """Models nobody has said the price of."""
 
@@ -91,7 +111,7 @@ def _plain(value: object, digits: int) -> Any:
     match value:
         case Estimate():
             return value.to_json(digits)
-        case TierPlan():
+        case TierPlan() | CheapOnly():
             return value.to_json()
         case tuple():
             return [_plain(each, digits) for each in value]

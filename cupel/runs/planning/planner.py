@@ -6,7 +6,8 @@ import asyncio
 import os
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,11 +17,12 @@ from cupel.runlog import RunLog
 from cupel.runs.planning.assumptions import CALLS_RATIO, INPUT_RATIO, OUTPUT_RATIO, Steps
 from cupel.runs.planning.estimates import Drawn, Population, certain, mean_of, ratio_of
 from cupel.runs.planning.history import Step, read_history
-from cupel.runs.planning.plan import Plan, TierPlan
+from cupel.runs.planning.plan import CheapOnly, Plan, TierPlan
 from cupel.runs.planning.sizes import ROLES, Role, Size, SizedDocument, Sizer, model_of
 from cupel.runs.planning.wording import assumptions_of
-from cupel.tables import Row, Table
+from cupel.tables import Table
 from cupel.task import TaskSpec
+from cupel.text import TextIndex, usable_text
 
 SAMPLE = 200
 SEED = 7
@@ -40,6 +42,7 @@ async def plan_run(
     env: Mapping[str, str] = os.environ,
     concurrency: int = 16,
     graph: str = "enrich",
+    near_duplicates: float | None = None,
     sample: int = SAMPLE,
     seed: int = SEED,
 ) -> Plan:
@@ -57,6 +60,7 @@ async def plan_run(
         env: Variables that name models and prices.
         concurrency: Documents worked on at once, for the time.
         graph: The graph the run will go through; only its own history counts.
+        near_duplicates: Similarity from which a row takes over an earlier one's record; None for equal texts only.
         sample: How many rows to render, at most.
         seed: Of the sample and of the intervals.
 
@@ -66,13 +70,54 @@ async def plan_run(
     """
     sizer = Sizer(task, context, resolve_models(context, env))
     planner = _Planner(sizer, run_log, env, concurrency, np.random.default_rng(seed))
-    return await asyncio.to_thread(planner.plan, table, graph, sample, seed)
+    look = Look(near_duplicates=near_duplicates, size=sample, seed=seed)
+    return await asyncio.to_thread(planner.plan, table, graph, look)
 
 
-def uniform_sample(table: Table, size: int, seed: int) -> list[Row]:
-    """Rows drawn with equal chance from the whole table, in its order; all of a short one."""
-    wanted = set(random.Random(seed).sample(range(table.total), min(size, table.total)))
-    return [row for number, row in enumerate(table) if number in wanted]
+class Look(NamedTuple):
+    """How a table is looked at."""
+
+    near_duplicates: float | None
+    size: int
+    seed: int
+
+
+@dataclass(slots=True)
+class Seen:
+    """A table looked through: which of its rows will be asked about."""
+
+    documents: list[SizedDocument] = field(default_factory=list)
+    """Of a uniform sample of the rows, those that can be asked about."""
+
+    sampled: int = 0
+    asked: int = 0
+    """Rows of the whole table that will be asked about."""
+
+    unusable: int = 0
+    repeats: int = 0
+
+
+def look_through(table: Table, look: Look) -> Seen:
+    """Count the rows that cannot be asked about or repeat an earlier one, and keep a sample of the texts.
+
+    The sample is drawn with equal chance from the whole table, in its order; all of a short one.
+    """
+    wanted = set(random.Random(look.seed).sample(range(table.total), min(look.size, table.total)))
+    seen, texts, first = Seen(sampled=len(wanted)), TextIndex(look.near_duplicates), None
+    for number, row in enumerate(table):
+        if row.problem or usable_text(row.text)[1] is not None:
+            seen.unusable += 1
+            continue
+        if texts.twin_of(row) is not None:
+            seen.repeats += 1
+            continue
+        seen.asked += 1
+        first = first or SizedDocument.of(row.text, row.doc_id, row.inputs)
+        if number in wanted and (document := SizedDocument.of(row.text, row.doc_id, row.inputs)):
+            seen.documents.append(document)
+    if first and not seen.documents:  # all that were drawn repeat another or cannot be asked about
+        seen.documents.append(first)
+    return seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,17 +157,12 @@ class _Planner:
     concurrency: int
     rng: np.random.Generator
 
-    def plan(self, table: Table, graph: str, sample: int, seed: int) -> Plan:
-        sizer = self.sizer
-        rows = uniform_sample(table, sample, seed)
-        documents = [
-            None if row.problem else SizedDocument.of(row.text, row.doc_id, row.inputs) for row in rows
-        ]
-        usable = [document for document in documents if document is not None]
+    def plan(self, table: Table, graph: str, look: Look) -> Plan:
+        sizer, seen = self.sizer, look_through(table, look)
         history = read_history(self.run_log, sizer, graph)
-        steps = Steps(history, sizer.context, sizer.models, table.total, self.rng)
-        population = Population(len(rows), table.total, self.rng)
-        sizes = [sizer.sizes(document) if document else {} for document in documents]
+        steps = Steps(history, sizer.context, sizer.models, seen.asked, self.rng)
+        population = Population(len(seen.documents), seen.asked, self.rng)
+        sizes = [sizer.sizes(document) for document in seen.documents]
         tiers = [
             self._tier(role, population, sizes, steps.of[role], history.steps[role])
             for role in ROLES
@@ -130,14 +170,15 @@ class _Planner:
         ]
         plans = tuple(tier.plan() for tier in tiers)
         waiting = [tier.waiting for tier in tiers if tier.waiting is not None]
-        windows = [len(sizer.windows(each.text)) if each else 0 for each in documents]
-        tokens = [estimate_tokens(each.text) if each else 0 for each in documents]
+        windows = [len(sizer.windows(each.text)) for each in seen.documents]
+        tokens = [estimate_tokens(each.text) for each in seen.documents]
         return Plan(
             task=sizer.task.name,
             input_name=table.name,
             documents=table.total,
-            sampled=len(rows),
-            unusable=len(rows) - len(usable),
+            sampled=seen.sampled,
+            unusable=seen.unusable,
+            repeats=seen.repeats,
             windows=population.total(windows).estimate(),
             document_tokens=population.total(tokens).estimate(),
             tiers=plans,
@@ -145,16 +186,17 @@ class _Planner:
             input_tokens=_sum([tier.input_tokens for tier in tiers]).estimate(),
             output_tokens=_sum([tier.output_tokens for tier in tiers]).estimate(),
             cost_usd=_sum([tier.cost for tier in tiers if tier.cost is not None]).estimate(),
+            cheap_only=self._cheap_only(population, sizes, history.steps["cheap"]),
             unpriced=tuple(dict.fromkeys(tier.model for tier in tiers if tier.cost is None)),
             seconds=_sum(waiting).estimate() if len(waiting) == len(tiers) else None,
             concurrency=self.concurrency,
             shares={name: share.estimate() for name, share in steps.shares().items()},
             history=len(history.walks),
-            answered=self._answered(usable),
+            answered=self._answered(seen.documents),
             assumptions=assumptions_of(
-                plans, history, sizer.models, sampled=len(rows), documents=table.total
+                plans, history, sizer.models, sampled=seen.sampled, documents=table.total
             ),
-            seed=seed,
+            seed=look.seed,
         )
 
     def _tier(
@@ -185,6 +227,13 @@ class _Planner:
             seen=len(seen),
             **totals,
         )
+
+    def _cheap_only(
+        self, population: Population, sizes: list[dict[Role, Size]], seen: list[Step]
+    ) -> CheapOnly:
+        alone = self._tier("cheap", population, sizes, certain(1.0), seen)
+        cost = None if alone.cost is None else alone.cost.estimate()
+        return CheapOnly(alone.calls.estimate().outwards(), cost)
 
     def _cost(self, model: str, sent: Drawn, said: Drawn, cached: float) -> Drawn | None:
         usd = price(model, self.env)

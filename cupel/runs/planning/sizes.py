@@ -12,7 +12,15 @@ from cupel.context import RunContext
 from cupel.engine import Request
 from cupel.judging import judge_schema
 from cupel.models import CallSettings, TierModels, capabilities, estimate_tokens
-from cupel.task import TaskSpec, compact, messages, of_document, stable_values, template_of
+from cupel.task import (
+    TaskSpec,
+    compact,
+    fill_instructions,
+    messages,
+    of_document,
+    stable_values,
+    template_of,
+)
 from cupel.text import document_id, split_windows, usable_text
 
 Role = Literal["cheap", "verify", "strong", "judge", "refine"]
@@ -116,16 +124,14 @@ class Sizer:
             output_language=context.output_language,
         )
         template = template_of(self.task, kind, override)
-        varying = {
-            **of_document(
-                template, document.inputs, self.task.inputs, text=document.text, doc_id=document.doc_id
-            ),
-            "addendum": "",
-        }
+        shown = of_document(
+            template, document.inputs, self.task.inputs, text=document.text, doc_id=document.doc_id
+        )
+        varying = {**shown, "addendum": ""}
         return Request(
             kind=kind,
             model=model,
-            messages=messages(template, stable, varying),
+            messages=messages(template, fill_instructions(stable, self.task.inputs), varying),
             schema=schema,
             schema_name="record",
             doc_id=document.doc_id,

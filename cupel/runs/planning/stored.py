@@ -26,6 +26,7 @@ async def note_plan(
     env: Mapping[str, str],
     concurrency: int,
     graph: str,
+    near_duplicates: float | None = None,
 ) -> dict[str, Any] | None:
     """The plan of a run as JSON: the one of its first invocation, or made now; None where none can be made.
 
@@ -36,7 +37,8 @@ async def note_plan(
         return earlier
     try:
         plan = await plan_run(
-            table, task, context, run_log=run_log, env=env, concurrency=concurrency, graph=graph, sample=SAMPLE
+            table, task, context, run_log=run_log, env=env, concurrency=concurrency, graph=graph,
+            near_duplicates=near_duplicates, sample=SAMPLE
         )  # fmt: skip
     except (CupelError, ValueError, OSError):
         return (

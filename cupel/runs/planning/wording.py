@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cupel.models import TierModels
-from cupel.runs.planning.assumptions import ESCALATED, ROUNDS
+from cupel.runs.planning.assumptions import ROUNDS, escalated_of
 from cupel.runs.planning.estimates import PRIOR_DOCUMENTS
 from cupel.runs.planning.history import History
 from cupel.runs.planning.plan import TierPlan
@@ -38,16 +38,20 @@ def _shares(history: History, models: TierModels) -> str:
     seen = len(history.walks)
     steps = []
     if models.strong:
-        steps.append(f"{ESCALATED.likely:.0%} escalated ({ESCALATED.low:.0%}–{ESCALATED.high:.0%})")
+        escalated = escalated_of(models)
+        steps.append(f"{escalated.likely:.0%} escalated ({escalated.low:.0%}–{escalated.high:.0%})")
     steps.append("every record judged" if models.judge else "none judged")
     if models.judge and models.refiner:
         steps.append(f"{ROUNDS.likely:g} refinement rounds a document ({ROUNDS.low:g}–{ROUNDS.high:g})")
     default = ", ".join(steps)
     if not seen:
-        return f"how far documents go is assumed, for lack of history: {default}"
-    versions = "" if history.same_prompt == seen else f" ({history.same_prompt} of them with today's prompts)"
+        return (
+            f"how far documents go is assumed, for lack of history: {default}; the intervals reach to a run in which "
+            "everything is refined and escalated"
+        )
     return (
-        f"how far documents go: {seen} earlier documents of this task and these models in the run log{versions}, "
+        f"how far documents go: {seen} earlier documents of this task, these prompts and models in the run log, which "
+        "may have been easier or harder, "
         f"and the defaults with the weight of {PRIOR_DOCUMENTS} more ({default})"
     )
 

@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from cupel.cli import main
-from cupel.cli._env import read_environment
+from cupel.cli._env import read_beside, read_environment
 from cupel.cli.doctor_checks import environment_file
+from cupel.errors import ProjectError
 from cupel.project import Project, find_project
 from cupel.trust import read_by_project
 
@@ -46,6 +47,29 @@ def test_a_folder_below_reads_the_projects_file_and_one_outside_reads_none(
     (outside / ".env").write_text("CUPEL_JUDGE=always\n")
     monkeypatch.chdir(outside)
     assert read_by_project(find_project()) == {}
+
+
+def test_one_beside_the_documents_is_read_and_named(tmp_path, monkeypatch, capsys):
+    """The names are told on stderr, never a value; what is set stands and is not named."""
+    (tmp_path / ".env").write_text("CUPEL_JUDGE=never\nOTHER_KEY=secret\n")
+    monkeypatch.setenv("CUPEL_JUDGE", "always")
+    monkeypatch.setenv("OTHER_KEY", "to be put back")
+    del os.environ["OTHER_KEY"]
+
+    read_beside(tmp_path / "speeches.csv")
+
+    said = capsys.readouterr()
+    assert (os.environ["OTHER_KEY"], os.environ["CUPEL_JUDGE"]) == ("secret", "always")
+    assert said.err == f"note: read {tmp_path / '.env'} (OTHER_KEY)\n"
+    assert said.out == ""
+
+
+def test_one_that_is_no_text_is_an_error_that_names_it(tmp_path):
+    """The file and what it should be are told."""
+    (tmp_path / ".env").write_bytes(b"\xff\xfe\x00K")
+
+    with pytest.raises(ProjectError, match=r"\.env: cannot be read"):
+        read_beside(tmp_path / "speeches.csv")
 
 
 @pytest.mark.parametrize(("told", "read"), [('{"env": {"A": 1}}', {"A": "1"}), ("{", {}), ('{"env": 3}', {})])

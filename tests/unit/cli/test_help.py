@@ -56,3 +56,30 @@ def test_without_a_command_the_help_is_shown():
 
     assert "Commands:" in result.output
     assert all(f"  {command} " in result.output for command in COMMANDS)
+
+
+@pytest.mark.parametrize("name", ["run", "plan", "doctor", "calibrate", "improve"])
+def test_help_tells_the_default_of_every_setting(name):
+    """What a run does where an option is left out stands beside the option, as the settings have it."""
+    from cupel.context import RunContext
+
+    options = [
+        each
+        for each in typer.main.get_command(app).commands[name].params
+        if not (getattr(each, "is_flag", False) or getattr(each, "hidden", False))
+    ]
+    told = {each.name: " ".join((each.help or "").split()) for each in options if hasattr(each, "help")}
+    for setting in told.keys() & RunContext.model_fields.keys():
+        default = RunContext.model_fields[setting].default
+        assert "default" in told[setting], setting
+        if isinstance(default, int | float):
+            assert f"default {default:g}" in told[setting], setting
+
+
+def test_help_says_how_to_stay_cheap_and_what_none_is():
+    """A newcomer finds the plan, the cap and the cheap model alone where the run is explained."""
+    told = " ".join(CliRunner().invoke(app, ["run", "--help"]).stdout.split())
+
+    assert "To stay cheap: `cupel plan` first" in told
+    assert "--strong-model none --judge never" in told
+    assert told.count("`none` for none") >= 3

@@ -4,6 +4,7 @@ import gc
 import importlib
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -104,3 +105,18 @@ def test_the_real_packages_bear_it():
     told = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
 
     assert told.returncode == 0, told.stderr
+
+
+def test_threads_that_ask_at_once_all_get_what_is_there(tmp_path, monkeypatch):
+    """One loads the package, the others wait for the whole of it."""
+    (tmp_path / "put_off_slowly.py").write_text("import time\nEARLY = 1\ntime.sleep(0.05)\nLATE = 2\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(starting, "LATER", frozenset({"put_off_slowly"}))
+    with starting_soon():
+        module = importlib.import_module("put_off_slowly")
+
+    with ThreadPoolExecutor(4) as pool:
+        values = list(pool.map(lambda _: module.LATE, range(8)))
+
+    sys.modules.pop("put_off_slowly")
+    assert values == [2] * 8

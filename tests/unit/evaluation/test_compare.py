@@ -6,12 +6,8 @@ import pytest
 from langgraph.runtime import Runtime
 
 from cupel.errors import SettingError, UsageError
-from cupel.evaluation.compare import (
-    Comparison,
-    check_sides,
-    compare_documents,
-    read_side,
-)
+from cupel.evaluation.compare import check_sides, read_side
+from cupel.evaluation.comparison import Comparison, compare_documents
 from cupel.improvement.ledger import ledger_of
 from cupel.improvement.versions import version_of
 from cupel.runs.bench import Document

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 
 from cupel.stats.intervals import (
     binomial_tail,
     bootstrap_gain,
-    bootstrap_mean,
+    bounded_mean,
     clopper_pearson,
     percentile_interval,
     permutation_gain,
@@ -52,6 +53,35 @@ def test_the_tail_of_a_coin_is_exact():
     assert binomial_tail(2, 3, 0.25) == pytest.approx(10 / 64)
 
 
+@given(
+    values=st.lists(st.sampled_from([0.0, 0.5, 1.0, 0.3]), min_size=1, max_size=40),
+    size=st.integers(1, 5),
+    low=st.sampled_from([0.0, -1.0]),
+)
+def test_no_interval_of_a_mean_claims_certainty(values, size, low):
+    """However alike the values are, the interval has width, holds the mean and stays within what is possible."""
+    interval = bounded_mean(values, [n // size for n in range(len(values))], low=low, draws=400)
+
+    assert low <= interval.low <= np.mean(values) + 1e-9
+    assert np.mean(values) - 1e-9 <= interval.high <= 1.0
+    assert interval.high - interval.low > 0.5 / len(values)
+
+
+@pytest.mark.parametrize(
+    ("chances", "n"), [((0.9, 0.05, 0.05), 20), ((0.2, 0.6, 0.2), 12), ((0.0, 0.8, 0.2), 30)]
+)
+def test_the_interval_of_a_win_rate_holds_the_true_one(chances, n):
+    """Wins, ties and losses: of many samples the interval holds the true rate about as often as it says."""
+    rng, true = np.random.default_rng(3), chances[0] + 0.5 * chances[1]
+    held = 0
+    for _ in range(300):
+        values = rng.choice([1.0, 0.5, 0.0], size=n, p=chances)
+        low, high = bounded_mean(values, range(n), draws=300)
+        held += low <= true <= high
+
+    assert held / 300 >= 0.92
+
+
 def clustered_differences(rng, groups=30, size=5, gain=0.0):
     """Differences in which the documents of a group move together."""
     shift = np.repeat(rng.normal(0, 0.3, groups), size)
@@ -61,8 +91,8 @@ def clustered_differences(rng, groups=30, size=5, gain=0.0):
 def test_an_interval_by_group_is_wider_than_one_that_ignores_groups():
     """Documents of one debate say less than as many unrelated ones."""
     values, groups = clustered_differences(np.random.default_rng(2))
-    by_group = bootstrap_mean(values, groups)
-    by_document = bootstrap_mean(values, list(range(len(values))))
+    by_group = bounded_mean(values, groups, low=-3.0, high=3.0)
+    by_document = bounded_mean(values, list(range(len(values))), low=-3.0, high=3.0)
 
     assert by_group.high - by_group.low > 1.3 * (by_document.high - by_document.low)
 
@@ -96,7 +126,9 @@ def test_the_same_call_gives_the_same_answer():
     """Resampling is seeded."""
     values, groups = clustered_differences(np.random.default_rng(5))
 
-    assert bootstrap_mean(values, groups) == bootstrap_mean(values, groups)
+    assert bounded_mean(values, groups, low=-3.0, high=3.0) == bounded_mean(
+        values, groups, low=-3.0, high=3.0
+    )
     assert permutation_gain(values, groups) == permutation_gain(values, groups)
 
 

@@ -13,6 +13,9 @@ from cupel.runs.planning.estimates import (
     blend,
     certain,
     draw,
+    draw_fates,
+    draw_luck,
+    draw_to,
     mean_of,
     ratio_of,
 )
@@ -109,3 +112,27 @@ def test_the_interval_holds_what_was_seen_as_well_as_what_is_expected(rng):
 def test_a_guess_without_a_range_is_certain(rng):
     """Nothing is drawn where low and high are one."""
     assert set(draw(Guess(1.0, 1.0, 1.0), rng).draws) == {1.0}
+
+
+def test_a_documents_steps_are_drawn_together():
+    """What is refined is judged again: of 200 files at least 90 % end inside the interval of all steps together."""
+    world, inside = np.random.default_rng(5), 0
+    for trial in range(200):
+        refined = world.binomial(1, 0.3, 90)
+        seen, to_come = refined[:40], refined[40:]
+        fates = draw_fates(1 + 5.0 * seen, 50, np.random.default_rng(trial), unlike=0.0)
+        total = Drawn(1 + 5 * float(seen.mean()), fates @ (1 + 2.0 * seen) + fates @ (3.0 * seen)).estimate()
+        inside += total.low <= (1 + 5.0 * to_come).mean() <= total.high
+
+    assert inside >= 180
+
+
+def test_a_run_nothing_is_known_of_may_be_the_easiest_or_the_hardest(rng):
+    """All steps reach their ends in the same draws."""
+    luck = draw_luck(rng)
+    one, other = (draw_to(Guess(0.0, 0.3, 0.6), most, luck, rng) for most in (1.0, 4.0))
+    both = (one + other).estimate()
+
+    assert both.low < 0.05
+    assert both.high == pytest.approx(5.0)
+    assert both.expected == pytest.approx(0.6)

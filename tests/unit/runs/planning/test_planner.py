@@ -10,7 +10,7 @@ from cupel.context import RunContext
 from cupel.errors import SettingError
 from cupel.models import resolve_models
 from cupel.runlog.store import StoredResponse, open_run_log
-from cupel.runs.planning.planner import plan_run, uniform_sample
+from cupel.runs.planning.planner import Look, look_through, plan_run
 from cupel.runs.planning.sizes import SizedDocument, Sizer
 from cupel.runs.planning.stored import note_plan
 from cupel.tables.reading import open_table
@@ -90,15 +90,15 @@ async def remember(run_log, small, outcomes, **more):
         await run_log.save_outcome(f"k{n}", "past", each, SPEECH.format(n), position=n, tries=1)
 
 
-def test_the_sample_is_drawn_from_the_whole_table_and_the_same_each_time(table):
-    """It is never the first rows, as a file is often sorted."""
-    rows = table(*speeches(300))
-    positions = [row.position for row in uniform_sample(rows, 20, 7)]
+def test_rows_that_ask_nothing_are_counted_in_the_whole_table_and_never_sampled(table):
+    """A repeated text, an empty one: the sample is of those that will be asked about, however few they are."""
+    rows = table(*[SPEECH.format(n % 30) for n in range(300)], "", " ")
+    seen = look_through(rows, Look(None, 20, 7))
+    few = look_through(table(*["the very same"] * 500), Look(None, 5, 7))
 
-    assert positions == [row.position for row in uniform_sample(rows, 20, 7)] == sorted(positions)
-    assert len(positions) == 20
-    assert max(positions) > 200
-    assert len(uniform_sample(rows, 500, 7)) == 300
+    assert (seen.asked, seen.repeats, seen.unusable) == (30, 270, 2)
+    assert len({each.text for each in seen.documents}) == len(seen.documents) > 0
+    assert (few.asked, len(few.documents)) == (1, 1)
 
 
 async def test_without_history_the_defaults_are_used_and_called_assumed(small, table):

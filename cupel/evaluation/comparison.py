@@ -1,0 +1,276 @@
+"""A comparison of a file: planned before anything is asked, every row of it told, in a table and on a page."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from cupel.context import RunContext
+from cupel.engine import current
+from cupel.evaluation.compare import check_sides, read_side, settings_of, task_of
+from cupel.improvement import ledger_of
+from cupel.judging import Preference, WinRate, win_rate
+from cupel.models import estimate_tokens, price, resolve_models
+from cupel.project import Project, load_graph
+from cupel.runs import (
+    Columns,
+    Document,
+    document_of,
+    open_bench,
+    open_documents,
+    plan_run,
+)
+from cupel.state import CompareInput, CompareResult, Opinion, Side
+from cupel.tables import Kind, Table, open_writer, outcome_columns
+from cupel.task import (
+    TaskSpec,
+    choose_task,
+    compact,
+    messages,
+    stable_values,
+    template_of,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """All documents compared."""
+
+    a: Side
+    b: Side
+    judge: str
+    rows: Sequence[tuple[Document, CompareResult]]
+    """Each text once."""
+
+    rate: WinRate
+    swayed: int
+    """Documents on which the judge followed the order."""
+
+    left_out: Mapping[int, str] = field(default_factory=dict)
+    """Why nothing could be asked about a row, by its position."""
+
+    repeats: Mapping[int, int] = field(default_factory=dict)
+    """The row whose text and inputs a later one has, by the later one's position."""
+
+    def cost_usd(self, side: str) -> float | None:
+        """Mean cost of a document on a side; None where a price is unknown."""
+        costs = [result["outcomes"][side]["cost_usd"] for _, result in self.rows]
+        priced = [cost for cost in costs if cost is not None]
+        return sum(priced) / len(priced) if priced and len(priced) == len(costs) else None
+
+    def latency_s(self, side: str) -> float:
+        """Median waiting time of a document on a side."""
+        return median([result["outcomes"][side]["latency_s"] for _, result in self.rows] or [0.0])
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON of the figures."""
+        rate = self.rate
+        sides = {
+            side: {
+                "name": one["name"],
+                "cost_usd_per_document": self.cost_usd(side),
+                "median_latency_s": self.latency_s(side),
+            }
+            for side, one in (("a", self.a), ("b", self.b))
+        }
+        return {
+            **sides, "judge": self.judge, "documents": len(self.rows), "win_rate": rate.rate,
+            "interval": [rate.interval.low, rate.interval.high], "a_better": rate.wins, "b_better": rate.losses,
+            "ties": rate.ties, "unknown": rate.unknown, "judge_followed_the_order": self.swayed,
+            "left_out": len(self.left_out), "repeats": len(self.repeats),
+        }  # fmt: skip
+
+    def page_rows(self) -> list[dict[str, Any]]:
+        """Both records of every document, with the reasons, as the page shows them."""
+        return [
+            {
+                "doc_id": document.doc_id, "text": document.text, "a": result["outcomes"]["a"]["record"],
+                "b": result["outcomes"]["b"]["record"], "preferred": result["preferred"],
+                "reasons": reasons_of(result),
+            }
+            for document, result in self.rows
+        ]  # fmt: skip
+
+    def write_table(self, path: Path, table: Table, task: TaskSpec) -> None:
+        """Write the input's rows with both sides' columns and the verdict; every row is there.
+
+        Raises:
+            OutputPathError: If it cannot be written.
+        """
+        names = {side: f"{task.name}_{side}" for side in ("a", "b")}
+        more = verdict_columns(task.name)
+        results = {document.position: result for document, result in self.rows}
+        with open_writer(
+            path, table.layout, list(names.values()), record_schema=task.schema, more=more
+        ) as writer:
+            for row in table:
+                result = results.get(self.repeats.get(row.position, row.position))
+                cells: dict[str, Any] = {}
+                for side, name in names.items():
+                    cells |= outcome_columns(result and result["outcomes"][side], name)
+                reasons = [self.left_out[row.position]] if result is None else reasons_of(result)
+                verdict = None if result is None else result["preferred"]
+                writer.write(row.values, cells | dict(zip(more, (verdict, reasons), strict=True)))
+
+
+def verdict_columns(task: str) -> dict[str, Kind]:
+    """The columns a comparison adds beside both sides': the verdict, and why."""
+    return {f"{task}_preferred": "text", f"{task}_preferred_reasons": "texts"}
+
+
+def reasons_of(result: CompareResult) -> list[str]:
+    """What the judge said in each order, in words."""
+    return [
+        f"{item['first']} shown first, {item['better'] or 'nothing'}: {item['reasoning']}"
+        for item in result["opinions"]
+    ]
+
+
+async def compare_documents(
+    graph: Any, documents: Sequence[Document], task: TaskSpec, sides: tuple[Side, Side], context: RunContext,
+    *, concurrency: int = 8,
+) -> Comparison:  # fmt: skip
+    """Every document through the compare graph, a few at a time; finished answers come from the run log."""
+    gate = asyncio.Semaphore(concurrency)
+
+    async def one(document: Document) -> CompareResult:
+        both = CompareInput(
+            text=document.text, task=task.name, a=sides[0], b=sides[1], doc_id=document.doc_id,
+            meta=dict(document.inputs),
+        )  # fmt: skip
+        async with gate:
+            result: CompareResult = await graph.ainvoke(both, context=context)
+        return result
+
+    results = await asyncio.gather(*(one(document) for document in documents))
+    preferred: list[Preference] = [result["preferred"] for result in results]
+    models = resolve_models(context.model_copy(update={"judge": "always"}), (await current()).env)
+    return Comparison(
+        a=sides[0],
+        b=sides[1],
+        judge=models.judge,
+        rows=list(zip(documents, results, strict=True)),
+        rate=win_rate(preferred, [document.group for document in documents]),
+        swayed=sum(_is_swayed(result["opinions"]) for result in results),
+    )
+
+
+def _is_swayed(opinions: Sequence[Opinion]) -> bool:
+    said = [opinion["better"] for opinion in opinions]
+    return said in (["first", "first"], ["second", "second"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonPlan:
+    """A comparison before anything is asked: which rows, and what it will about take."""
+
+    name: str
+    """What its money is booked under, and its files are called after."""
+
+    project: Project
+    task: TaskSpec
+    table: Table
+    sides: tuple[Side, Side]
+    judge: str
+    context: RunContext
+    documents: Sequence[Document]
+    left_out: Mapping[int, str]
+    repeats: Mapping[int, int]
+    calls: tuple[int, int]
+    """At least, where all records are alike, and about at most."""
+
+    usd: tuple[float, float] | None
+    """In US dollars; None where a price is unknown."""
+
+    async def run(self, *, max_usd: float | None, concurrency: int) -> Comparison:
+        """Ask both sides and the judge.
+
+        Raises:
+            StopRunError: When the budget or a daily limit was reached; the same call goes on from there.
+        """
+        graph = await asyncio.to_thread(load_graph, self.project, "compare")
+        async with open_bench(self.project, self.name, max_usd=max_usd):
+            compared = await compare_documents(
+                graph, self.documents, self.task, self.sides, self.context, concurrency=concurrency
+            )
+        return replace(compared, left_out=self.left_out, repeats=self.repeats)
+
+
+async def plan_comparison(
+    project: Project, file: Path, task_name: str, names: tuple[str, str], context: RunContext,
+    *, columns: Columns, limit: int | None = None,
+) -> ComparisonPlan:  # fmt: skip
+    """Two models or versions, as they are named on the command line, on the documents of a file.
+
+    Raises:
+        UsageError: For a side or column there is not, or an input the task does not take.
+        SettingError: Where no judge can tell these two apart.
+    """
+    task = choose_task(task_name, None, "", project.prompts, inputs=columns.inputs)
+    folder = await asyncio.to_thread(Path.cwd)
+    a, b = (read_side(name, task, ledger_of(project.state), folder) for name in names)
+    judge, sides = check_sides(a, b, context, os.environ), (a, b)
+    table = await asyncio.to_thread(open_documents, file, task, columns, limit)
+    documents, left_out, repeats = _sort_rows(table, task)
+    calls, usd = await _estimate(table, len(documents), task, sides, context=context, judge=judge)
+    told = f"{file}{sides}{task.identity}" + (f"{columns}" if columns != Columns() else "")
+    return ComparisonPlan(
+        name="compare-" + hashlib.sha256(told.encode()).hexdigest()[:12],
+        project=project, task=task, table=table, sides=sides, judge=judge, context=context, documents=documents,
+        left_out=left_out, repeats=repeats, calls=calls, usd=usd,
+    )  # fmt: skip
+
+
+def _sort_rows(table: Table, task: TaskSpec) -> tuple[list[Document], dict[int, str], dict[int, int]]:
+    """Documents to compare, each text once; the rows that cannot be, and why; the rows that repeat another."""
+    documents: list[Document] = []
+    left_out: dict[int, str] = {}
+    repeats: dict[int, int] = {}
+    first: dict[tuple[str, str], int] = {}
+    for row in table:
+        document = document_of(row, task)
+        if isinstance(document, str):
+            left_out[row.position] = document
+            continue
+        asked = (document.text, compact(document.inputs))
+        if asked in first:
+            repeats[row.position] = first[asked]
+            continue
+        first[asked] = row.position
+        documents.append(document)
+    return documents, left_out, repeats
+
+
+_PREFERENCE_TOKENS = 150
+"""Guess for a judge's preference: two to four sentences and a word."""
+
+
+async def _estimate(
+    table: Table, documents: int, task: TaskSpec, sides: tuple[Side, Side], *, context: RunContext, judge: str
+) -> tuple[tuple[int, int], tuple[float, float] | None]:
+    """Calls and dollars, from the plans of both sides and what the judge is shown of them."""
+    share = documents / (table.total or 1)  # a repeated row is asked once
+    plans = [
+        await plan_run(table, task_of(side, task), settings_of(side, context), graph="compare")
+        for side in sides
+    ]
+    low, high = (sum(getattr(plan.calls, end) for plan in plans) * share for end in ("low", "high"))
+    calls = (round(low), round(high) + 2 * documents)
+    prices = price(judge, os.environ)
+    if prices is None or any(plan.unpriced for plan in plans):
+        return calls, None
+    prompt = messages(template_of(task, "compare"), stable_values(task), {})
+    around = sum(estimate_tokens(message["content"]) for message in prompt)
+    shown = sum(plan.document_tokens.high / 2 + plan.output_tokens.high for plan in plans) * share
+    asked, said = 2 * (around * documents + shown), 2 * _PREFERENCE_TOKENS * documents
+    judged = asked * prices.input + said * prices.output
+    cheapest, dearest = (
+        sum(getattr(plan.cost_usd, end) for plan in plans) * share for end in ("low", "high")
+    )
+    return calls, (cheapest, dearest + judged)

@@ -1,0 +1,142 @@
+"""Which run wrote an output, and what stands in it: an output is continued by its own run, or left alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cupel.errors import OutputPathError
+
+FOLDER = "outputs"
+"""In the project's state folder: a small file for each output."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What a run wrote, as it is noted beside the run log."""
+
+    path: str
+    run_id: str
+    task: str
+    columns: str
+    """Where text, ids and inputs were read."""
+
+    rows: int
+    done: int
+    """Rows that had an outcome; the others were not reached."""
+
+    size: int
+    changed_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """A file a run is about to write.
+
+    Args:
+        path: Where.
+        state: The project's state folder, where what was written is noted.
+        run_id: The run that writes.
+        task: Its task.
+        columns: Where text, ids and inputs are read, in words.
+    """
+
+    path: Path
+    state: Path
+    run_id: str
+    task: str
+    columns: str = ""
+
+    def check(self, rows: int, *, overwrite: bool = False) -> None:
+        """Make sure that nothing is lost by writing so many rows there.
+
+        Raises:
+            OutputPathError: If the file is another run's, was changed by somebody, or has more rows.
+        """
+        if overwrite or not self.path.exists():
+            return
+        written = self.written()
+        if written is None:
+            why = "exists, and nothing is noted here of the run that wrote it"
+        elif written.run_id != self.run_id:
+            why = (
+                f"was written by run {written.run_id} of task {written.task!r}, and this is another run "
+                f"({self.run_id} of task {self.task!r}): other documents, models, settings or prompts"
+            )
+        elif (written.size, written.changed_ns) != _stamp(self.path):
+            why = "was changed after this run had written it"
+        elif written.columns != self.columns:
+            why = f"was written from other columns ({written.columns}; now {self.columns})"
+        elif rows < written.rows:
+            why = f"has {written.rows:,} rows, and this command would leave {rows:,} of them (--limit?)"
+        else:
+            return
+        raise OutputPathError(
+            f"{self.path}: {why}. Name another file with --out, or replace it with --overwrite"
+        )
+
+    def is_fuller(self, done: int) -> bool:
+        """Whether the file, of this very run, has more outcomes than these."""
+        written = self.written() if self.path.exists() else None
+        return written is not None and written.run_id == self.run_id and written.done > done
+
+    def written(self) -> Written | None:
+        """What is noted of the file that is there; None where nothing is, or nothing readable."""
+        try:
+            return Written(**json.loads(self._note.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def note(self, rows: int, done: int) -> None:
+        """Note what this run has just written.
+
+        Raises:
+            OutputPathError: If the note cannot be written.
+        """
+        size, changed_ns = _stamp(self.path)
+        noted = Written(
+            path=str(self.path.resolve()), run_id=self.run_id, task=self.task, columns=self.columns,
+            rows=rows, done=done, size=size, changed_ns=changed_ns,
+        )  # fmt: skip
+        try:
+            self._note.parent.mkdir(parents=True, exist_ok=True)
+            self._note.write_text(json.dumps(asdict(noted), ensure_ascii=False) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise OutputPathError(f"{self._note}: cannot be written: {error.strerror or error}") from None
+
+    @property
+    def _note(self) -> Path:
+        name = hashlib.sha256(str(self.path.resolve()).encode("utf-8", "surrogateescape")).hexdigest()
+        return self.state / FOLDER / f"{name[:16]}.json"
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    seen = path.stat()
+    return seen.st_size, seen.st_mtime_ns
+
+
+def default_output(file: Path, task: str, *, one_off: str = "") -> Path:
+    """Where a run writes when nobody says where: in the current folder, by a name no other run would get.
+
+    Args:
+        file: The input; its suffix is kept, `.gz` with it.
+        task: The task's name.
+        one_off: What tells a one-off task from others, such as its identity.
+
+    >>> default_output(Path("debates.csv"), "stance").name
+    'debates.stance.csv'
+    >>> default_output(Path("debates.csv.gz"), "record", one_off="1f2e3d4c5b6a").name
+    'debates.record-1f2e3d.csv.gz'
+    """
+    zipped = file.name[-3:] if file.name.lower().endswith(".gz") else ""
+    name = Path(file.name[: len(file.name) - len(zipped)])
+    folder = file.resolve().parent
+    elsewhere = "" if folder == Path.cwd().resolve() else f"-{_short(str(folder))}"
+    told_apart = f"-{one_off[:6]}" if one_off else ""
+    return Path(f"{name.stem}{elsewhere}.{task}{told_apart}{name.suffix or '.jsonl'}{zipped}")
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:6]
