@@ -12,6 +12,7 @@ from rich.text import Text
 from cupel.cli._console import open_console, print_json
 from cupel.errors import CupelError, ProjectError
 from cupel.project import find_project
+from cupel.redaction import redact
 from cupel.report import safe
 from cupel.task import TaskSpec, check_prompts, load_task
 
@@ -63,7 +64,7 @@ def _list(folder: Path, prompts: Path) -> ListedTask:
     except CupelError as error:
         return ListedTask(folder.name, None, str(error))
     except Exception as error:  # noqa: BLE001 - one folder's fault may not hide the other tasks
-        return ListedTask(folder.name, None, f"{folder}: {type(error).__name__}: {error}")
+        return ListedTask(folder.name, None, redact(f"{folder}: {type(error).__name__}: {error}"))
     return ListedTask(folder.name, spec)
 
 

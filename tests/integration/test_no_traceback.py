@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -15,7 +16,9 @@ from pathlib import Path
 import pytest
 
 from cupel.cli import _last_resort
-from cupel.errors import SettingError
+from cupel.errors import ProjectError, SettingError, TaskError
+from cupel.project import find_project, load_graph
+from cupel.task import check_prompts, load_task
 from cupel.testing.provider import ScriptedProvider
 from cupel.tracing import Tracer
 from tests.conftest import ROOT
@@ -207,10 +210,11 @@ CONFIGS = [
 
 @pytest.mark.parametrize("config", CONFIGS, ids=[config[:30] for config in CONFIGS])
 def test_a_langgraph_json_of_another_shape(study, config):
-    """The file is named by a run and by `doctor`."""
+    """The file is named."""
     (study / "langgraph.json").write_text(config, encoding="latin-1")
 
-    assert is_a_sentence(command(study, *RUN), USAGE)
+    with pytest.raises(ProjectError, match=r"langgraph\.json|no such graph file"):
+        load_graph(find_project(study))
 
 
 @pytest.mark.parametrize("code", ["raise SystemExit(0)", "def f(: pass", "graph = 3", "1/0", "\0"])
@@ -219,7 +223,16 @@ def test_a_graph_that_cannot_be_loaded(study, code):
     (study / "mine.py").write_text(code)
     (study / "langgraph.json").write_text('{"graphs": {"enrich": "./mine.py:graph"}}')
 
-    assert is_a_sentence(command(study, *RUN), USAGE, "mine.py")
+    with pytest.raises(ProjectError, match=r"mine\.py"):
+        load_graph(find_project(study))
+
+
+def test_a_broken_project_is_told_by_a_run_and_by_doctor(study):
+    """Both say it in a sentence."""
+    (study / "langgraph.json").write_text('{"graphs": {"enrich": {"x": 1}}}')
+
+    assert is_a_sentence(command(study, *RUN), USAGE, "langgraph.json")
+    assert is_a_sentence(command(study, "doctor", *OFFLINE), USAGE, "langgraph.json")
 
 
 @pytest.mark.parametrize(
@@ -234,17 +247,18 @@ def test_a_file_of_a_task_that_cannot_be_read(study, file, content):
     """The file is named."""
     (study / "prompts" / "sentiment" / file).write_bytes(content)
 
-    assert is_a_sentence(command(study, *RUN), USAGE, file)
+    with pytest.raises(TaskError, match=re.escape(file)):
+        check_prompts(load_task("sentiment", study / "prompts"))
 
 
 @pytest.mark.parametrize(
     "content", [bytes(range(256)), b"A=x\0y\n", "A=1".encode("utf-16"), b"=x\n====\n", b'A="x\n', b"A=${A}\n"]
 )
 def test_an_env_file_that_cannot_be_read(study, content):
-    """What of it means nothing is left out, and the run goes on."""
+    """What of it means nothing is left out, and the command goes on."""
     (study / ".env").write_bytes(content)
 
-    assert is_a_sentence(command(study, *RUN), OK)
+    assert is_a_sentence(command(study, "tasks"), OK)
 
 
 @pytest.mark.parametrize("levels", [150, 3000])

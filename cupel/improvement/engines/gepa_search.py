@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 from cupel.improvement.dev_trials import Tried
 from cupel.improvement.failure_clusters import Failure
+from cupel.redaction import redact
 from cupel.trust import open_private
 
 T = TypeVar("T")
@@ -140,7 +141,7 @@ class Search:
             return self._run(folder)
         except Exception as error:  # noqa: BLE001 - a fault of gepa itself costs the candidate, not the campaign
             if self.fault is None:
-                self.stopped = f"gepa failed: {type(error).__name__}: {error}"
+                self.stopped = redact(f"gepa failed: {type(error).__name__}: {error}")
             return None
 
     def _run(self, folder: Path) -> str | None:

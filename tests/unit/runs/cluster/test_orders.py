@@ -4,8 +4,9 @@ import pickle
 
 import pytest
 
+from cupel import redaction
 from cupel.engine import BatchSettings
-from cupel.errors import BudgetExceededError, CupelError, SettingError, TaskError
+from cupel.errors import BudgetExceededError, CupelError, ProviderRefusedError, SettingError, TaskError
 from cupel.runs.cluster.orders import Trouble, check_cluster, order_of
 from tests.unit.runs.stand_in import job_of
 
@@ -71,3 +72,12 @@ def test_an_error_of_another_version_is_still_an_error():
 
     assert (type(home), str(home), home.exit_code) == (CupelError, "something new", 4)
     assert Trouble.of(BudgetExceededError("spent")).error().exit_code == 3
+
+
+def test_an_error_on_its_way_home_carries_no_key(monkeypatch):
+    """A worker knows its own secrets, the driver may not: they are gone before anything is sent."""
+    monkeypatch.setattr(redaction, "_known", redaction._Known())
+    redaction.remember_secrets({"OPENAI_API_KEY": "sk-s3ntinel4711"})
+    trouble = Trouble.of(ProviderRefusedError("401: sk-s3ntinel4711", model="openai:x", status=401))
+
+    assert trouble.text == str(trouble.error()) == "openai:x: 401: ***"
