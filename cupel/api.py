@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cupel.context import run_context
 from cupel.engine import Packing
 from cupel.errors import SettingError
+from cupel.limits import DEFAULT_WAIT_S
 from cupel.project import Project, find_project
 from cupel.runs import Job, Runner, enrich_frame, is_dask_frame
 from cupel.tables import attach_columns, check_columns, frame_rows
@@ -60,6 +61,7 @@ async def aenrich(
     retry_failed: bool = False,
     near_duplicates: float | None = None,
     packing: bool = False,
+    wait_s: float = DEFAULT_WAIT_S,
     project: Project | None = None,
     **settings: Any,
 ) -> pd.DataFrame:
@@ -82,6 +84,8 @@ async def aenrich(
             is the share of three-word sequences they have in common. Equal texts are asked about once in any case.
         packing: Ask about several short documents in one request; refused unless `cupel calibrate --packing`
             certified for this task, prompt and model that the records agree with single ones.
+        wait_s: Seconds to wait for a provider that is down, its fallback too, or for a daily limit; `math.inf` waits
+            till it answers. What is away is said by the logger `cupel`.
         project: The project to use; the one around the current folder, else the starter.
         **settings: Any field of `RunContext`: `profile`, `cheap_model`, `judge`, `max_refinements` …
 
@@ -90,7 +94,8 @@ async def aenrich(
         `_confidence`, `_model`, `_cost_usd`, `_reasons` and `_doc_id`.
 
     Raises:
-        CupelError: What stops a run, before or after money is spent; call again to resume where it stopped.
+        CupelError: What stops a run, before or after money is spent; call again to resume where it stopped. Such as
+            `ProviderDownError` after `wait_s`, or `MachineError` where this machine is short of something.
     """
     project = project or find_project()
     context = run_context(settings, os.environ)
@@ -110,11 +115,19 @@ async def aenrich(
     )
     if is_dask_frame(df):
         lazy: pd.DataFrame = await asyncio.to_thread(
-            enrich_frame, df, job, project, text=text, doc_id=doc_id, inputs=inputs or {}, limit=limit
+            enrich_frame,
+            df,
+            job,
+            project,
+            text=text,
+            doc_id=doc_id,
+            inputs=inputs or {},
+            limit=limit,
+            wait_s=wait_s,
         )
         return lazy
     table = frame_rows(df, text, id_column=doc_id, inputs=inputs or {}, limit=limit)
-    async with Runner(job, project) as runner:
+    async with Runner(job, project, wait_s=wait_s) as runner:
         outcomes = [outcome async for _, outcome in runner.outcomes(table)]
     if runner.stop.error is not None:
         raise runner.stop.error

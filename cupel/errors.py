@@ -5,6 +5,7 @@
     │   ├── InputError           a file, column or row cannot be read       (fix the input)
     │   ├── OutputPathError      the result could not be written there      (choose another path)
     │   ├── SettingError         a setting is unknown or impossible         (fix the setting)
+    │   │   └── SetupError       a key or address here that cannot be used  (mend the variable it names)
     │   ├── ProjectError         langgraph.json or a graph cannot be loaded (fix the project, or `cupel init`)
     │   └── TaskError            a task folder or prompt file is wrong      (fix the file)
     ├── NotEnoughDataError       too few documents or labels to conclude    (collect more; it says how many)
@@ -54,6 +55,12 @@ class OutputPathError(UsageError):
 
 class SettingError(UsageError):
     """A setting is unknown or impossible."""
+
+
+class SetupError(SettingError):
+    """A key or an address in this machine's environment is none that could ever be sent."""
+
+    exit_code = 6
 
 
 class ProjectError(UsageError):

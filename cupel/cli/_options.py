@@ -52,6 +52,15 @@ Judge = Annotated[str | None, typer.Option(help="What is judged: auto, always or
 MaxUsd = Annotated[
     float | None, typer.Option(min=0, help="Hard cap on what the run may cost, in US dollars.")
 ]
+Wait = Annotated[
+    str,
+    typer.Option(
+        "--wait",
+        metavar="SECONDS",
+        help="How long to wait for a provider that is down, its fallback too, or for a daily limit, before the run "
+        "ends with exit code 4; `forever` waits till it answers.",
+    ),
+]
 PackingMin = Annotated[
     float,
     typer.Option(

@@ -15,6 +15,7 @@ from cupel._format import seconds, usd
 from cupel.cli._console import open_console, print_json, table
 from cupel.context import run_context
 from cupel.evaluation import Comparison, compare_file
+from cupel.limits import read_wait_s
 from cupel.project import find_project
 from cupel.report import safe, write_comparison
 
@@ -30,6 +31,7 @@ class CompareRun:
     out: Path | None = None
     limit: int | None = None
     max_usd: float | None = None
+    wait: str = "120"
     as_json: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -39,7 +41,16 @@ def run_compare(told: CompareRun) -> None:
     project, context = find_project(), run_context(told.settings, os.environ)
     names = (told.a, told.b)
     comparison = asyncio.run(
-        compare_file(project, told.file, told.task, names, context, limit=told.limit, max_usd=told.max_usd)
+        compare_file(
+            project,
+            told.file,
+            told.task,
+            names,
+            context,
+            limit=told.limit,
+            max_usd=told.max_usd,
+            wait_s=read_wait_s(told.wait),
+        )
     )
     name = hashlib.sha256(f"{told.file}{told.a}{told.b}".encode()).hexdigest()[:8]
     page = told.out or project.state / "reports" / f"compare-{told.task}-{name}.html"

@@ -18,6 +18,7 @@ from cupel.errors import SettingError
 from cupel.evaluation.experiments import named_prompt
 from cupel.improvement import Ledger, ledger_of, replace_prompt, rule_rows, rules_of, version_of
 from cupel.judging import Preference, WinRate, pairwise_schema, win_rate
+from cupel.limits import DEFAULT_WAIT_S
 from cupel.models import ModelId, resolve_models
 from cupel.project import Project, load_graph
 from cupel.runs import Document, detach, enrich_graph, open_bench, read_documents
@@ -209,7 +210,7 @@ def _is_swayed(opinions: Sequence[Opinion]) -> bool:
 
 async def compare_file(
     project: Project, file: Path, task_name: str, names: tuple[str, str], context: RunContext,
-    *, limit: int | None, max_usd: float | None,
+    *, limit: int | None, max_usd: float | None, wait_s: float = DEFAULT_WAIT_S,
 ) -> Comparison:  # fmt: skip
     """Two models or versions, as they are named on the command line, on the documents of a file.
 
@@ -225,5 +226,5 @@ async def compare_file(
     documents = read_documents(file, task, limit=limit)
     name = "compare-" + hashlib.sha256(f"{file}{sides}{task.identity}".encode()).hexdigest()[:12]
     graph = await asyncio.to_thread(load_graph, project, "compare")
-    async with open_bench(project, name, max_usd=max_usd):
+    async with open_bench(project, name, max_usd=max_usd, wait_s=wait_s):
         return await compare_documents(graph, documents, task, sides, context)

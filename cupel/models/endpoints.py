@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
-from cupel.errors import SettingError
+from cupel.errors import SettingError, SetupError
 from cupel.models.ids import ModelId
 
 
@@ -19,6 +21,9 @@ class _Site:
 
     needs_key: bool = True
 
+
+LAST_IN_A_HEADER = 0xFF
+"""The last sign of Latin-1, which is what a header can hold."""
 
 SITES: Mapping[str, _Site] = {
     # Groq's own client takes the address without the path, so both forms are seen
@@ -44,23 +49,52 @@ def endpoint(model: ModelId, env: Mapping[str, str]) -> Endpoint:
 
     Raises:
         SettingError: When the variable with its key, or a local server's address, is not set.
+        SetupError: When a key or an address is set that could never be sent.
     """
     site = SITES[model.provider]
-    url = next(
-        (env[name].strip() for name in site.url_variables if env.get(name, "").strip()), site.default_url
-    )
+    variable = next((name for name in site.url_variables if env.get(name, "").strip()), "")
+    url = env[variable].strip() if variable else site.default_url
     if not url:
         raise SettingError(
             f"{model}: no address; set {site.url_variables[0]} to the server's OpenAI-compatible URL, "
             "such as http://127.0.0.1:11434/v1 (Ollama) or http://127.0.0.1:8000/v1 (vLLM)"
         )
     if not url.startswith(("http://", "https://")):
-        raise SettingError(f"{model}: {url!r} is no address; it must begin with http:// or https://")
+        shown = url.rpartition("@")[2]  # before it may stand a password
+        raise SettingError(f"{model}: {shown!r} is no address; it must begin with http:// or https://")
     key = env.get(site.key_variable, "").strip()
     if site.needs_key and not key:
         raise SettingError(f"{model}: {site.key_variable} is not set")
+    _check_sendable(model, variable, url, site.key_variable, key)
     url = url.rstrip("/")
     return Endpoint(url if url.endswith("/v1") else url + site.path, key)
+
+
+def _check_sendable(model: ModelId, url_variable: str, url: str, key_variable: str, key: str) -> None:
+    """Refuse what would fail at every single document; neither the key nor a password is shown."""
+    unsendable = next((sign for sign in key if not sign.isprintable() or ord(sign) > LAST_IN_A_HEADER), None)
+    if unsendable is not None:
+        raise SetupError(
+            f"{model}: {key_variable} holds {_name_of(unsendable)}, which no key has; set it anew, in one line"
+        )
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise SetupError(
+            f"{model}: {url_variable} is no address ({error}); it is like http://HOST:PORT/v1"
+        ) from None
+    if parts.username is not None or parts.password is not None:
+        raise SetupError(
+            f"{model}: {url_variable} holds a user name or password, which is not sent with a key; take it out of the "
+            f"address, and give the key in {key_variable}"
+        )
+    if not host or any(sign.isspace() or not sign.isprintable() for sign in url):
+        raise SetupError(f"{model}: {url_variable} is no address: {url!r}; it is like http://HOST:PORT/v1")
+
+
+def _name_of(sign: str) -> str:
+    return "a line break" if sign in "\r\n" else unicodedata.name(sign, f"the sign U+{ord(sign):04X}").lower()
 
 
 def has_key(provider: str, env: Mapping[str, str]) -> bool:

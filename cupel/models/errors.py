@@ -50,3 +50,6 @@ class ProviderTimeoutError(ProviderCallError, TimeoutError):
 
 class ProviderConnectionError(ProviderCallError, ConnectionError):
     """The connection failed, or broke before a readable answer was complete."""
+
+    was_sent = True
+    """False where no connection was made at all, so that nothing can be billed."""

@@ -99,9 +99,11 @@ class Line:
             ) from error
         except (aiohttp.ClientError, OSError) as error:
             said = str(error) or type(error).__name__
-            raise ProviderConnectionError(
+            failed = ProviderConnectionError(
                 f"connection to {self.terms.where.url} failed: {said}", model=self.terms.model_id
-            ) from error
+            )
+            failed.was_sent = not isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL)
+            raise failed from error
 
 
 async def _read(response: aiohttp.ClientResponse, model: str) -> bytes:

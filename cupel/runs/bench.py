@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import functools
 import json
+import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -18,7 +19,7 @@ from langchain_core.runnables.config import var_child_runnable_config
 from cupel.context import RunContext
 from cupel.engine import Asking, Run, Runtime, ask_as, close_current, install
 from cupel.errors import InputError
-from cupel.limits import Budget
+from cupel.limits import DEFAULT_WAIT_S, Budget
 from cupel.metrics import Scored, group_of, record_metric
 from cupel.project import Project, load_graph
 from cupel.runlog import cost_of
@@ -147,7 +148,12 @@ class Bench:
 
 @asynccontextmanager
 async def open_bench(
-    project: Project, name: str, *, max_usd: float | None = None, env: Mapping[str, str] | None = None
+    project: Project,
+    name: str,
+    *,
+    max_usd: float | None = None,
+    env: Mapping[str, str] | None = None,
+    wait_s: float = DEFAULT_WAIT_S,
 ) -> AsyncIterator[Bench]:
     """A bench with a runtime of its own, closed at the end; what is asked inside is paid from its budget.
 
@@ -156,9 +162,13 @@ async def open_bench(
         name: What the money is booked under: with the same name a cap holds over several invocations.
         max_usd: Hard cap, in US dollars.
         env: Environment variables; those of the process when left out.
+        wait_s: Seconds to wait for a provider that is down, or for a daily limit, before it ends.
     """
-    runtime = await asyncio.to_thread(Runtime, project, env)
+    runtime = await asyncio.to_thread(Runtime, project, env, wait_s=wait_s)
     install(runtime)
+    watch = asyncio.create_task(
+        runtime.patience.watch(logging.getLogger("cupel").warning), name="cupel-watch"
+    )
     run = Run(run_id=name, stops=True)
     try:
         if max_usd is not None:
@@ -167,6 +177,7 @@ async def open_bench(
             yield Bench(project=project, runtime=runtime, run=run, name=name)
         await runtime.calls.drain()
     finally:
+        watch.cancel()
         await close_current()
 
 
@@ -212,7 +223,7 @@ def score_outcome(
 def _score(outcome: Outcome, document: Document, task: TaskSpec, *, graded: bool) -> float | None:
     kinds = {attempt["error_kind"] for attempt in outcome["attempts"]}
     if outcome["record"] is None:
-        return None if "provider" in kinds or not kinds else 0.0
+        return None if kinds & {"provider", "outage"} or not kinds else 0.0
     if document.gold is not None:
         agreement = agreement_with_gold(outcome, document, task)
         return agreement if graded else float(agreement >= task.wrong_below)

@@ -28,6 +28,7 @@ def compare(
     cheap_model: options.CheapModel = None,
     limit: options.Limit = None,
     max_usd: options.MaxUsd = None,
+    wait: options.Wait = "120",
     as_json: options.AsJson = False,
 ) -> None:
     """Compare two models or prompts, judged in both orders.

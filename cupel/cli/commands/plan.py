@@ -48,7 +48,7 @@ def plan(
     near_duplicates: Annotated[float | None, typer.Option(hidden=True)] = None,
     packing: Annotated[bool, typer.Option("--packing", hidden=True)] = False,
     packing_min: Annotated[float, typer.Option(hidden=True)] = 0.95,
-    wait: Annotated[bool, typer.Option("--wait", hidden=True)] = False,
+    wait: Annotated[str, typer.Option("--wait", hidden=True)] = "120",
     report: Annotated[bool, typer.Option(hidden=True)] = True,
 ) -> None:
     """Estimate calls, tokens, cost and time of a run.

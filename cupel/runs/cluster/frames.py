@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cupel.errors import InputError, SettingError
+from cupel.limits import DEFAULT_WAIT_S
 from cupel.models import check_models, resolve_models
 from cupel.project import Project
 from cupel.runs.cluster.orders import Order, order_of, require_database
@@ -41,6 +42,7 @@ def enrich_frame(
     doc_id: str | None,
     inputs: Mapping[str, str],
     limit: int | None,
+    wait_s: float = DEFAULT_WAIT_S,
 ) -> Any:
     """A lazy Dask DataFrame with the task's columns; computing it again asks nothing again.
 
@@ -52,6 +54,7 @@ def enrich_frame(
         doc_id: Column with ids.
         inputs: Further inputs of the task.
         limit: Not for Dask: take `df.head` or some partitions.
+        wait_s: Seconds a worker waits for a provider that is down, or for a daily limit.
 
     Raises:
         SettingError: Without a PostgreSQL run log, or for a setting that one process has to keep.
@@ -63,7 +66,7 @@ def enrich_frame(
     check_columns(df.columns, job.task.name)
     meta = df._meta  # noqa: SLF001 - Dask's word for the empty frame that says its columns
     frame_rows(meta, text, id_column=doc_id, inputs=inputs)
-    order = order_of(_resolve(job), project)
+    order = order_of(_resolve(job), project, wait_s=wait_s)
     columns = {"text": text, "id_column": doc_id, "inputs": dict(inputs)}
     return df.map_partitions(
         enrich_partition, order, columns, meta=attach_columns(meta, [], job.task.name), enforce_metadata=False

@@ -12,6 +12,7 @@ import cupel.errors
 from cupel import __version__
 from cupel.engine import Packing
 from cupel.errors import CupelError, SettingError
+from cupel.limits import DEFAULT_WAIT_S
 from cupel.project import Project
 from cupel.runs.cluster.parcels import Parcel, pack
 from cupel.runs.job import Job
@@ -37,7 +38,7 @@ class Order:
     instructions: str
     near_duplicates: float | None = None
     packing: Packing | None = None
-    wait: bool = False
+    wait_s: float = DEFAULT_WAIT_S
     run_id: str | None = None
     """What the worker's run has to be called; None to leave it to the workers."""
 
@@ -46,7 +47,9 @@ class Order:
     """Of this invocation."""
 
 
-def order_of(job: Job, project: Project, *, wait: bool = False, run_id: str | None = None) -> Order:
+def order_of(
+    job: Job, project: Project, *, wait_s: float = DEFAULT_WAIT_S, run_id: str | None = None
+) -> Order:
     """The order that has workers do this job.
 
     Raises:
@@ -67,7 +70,7 @@ def order_of(job: Job, project: Project, *, wait: bool = False, run_id: str | No
         instructions=job.instructions,
         near_duplicates=job.near_duplicates,
         packing=job.packing,
-        wait=wait,
+        wait_s=wait_s,
         run_id=run_id,
     )
 

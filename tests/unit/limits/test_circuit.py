@@ -42,7 +42,7 @@ def test_it_opens_after_several_failures_in_a_row(circuit, failure):
 
     assert circuit.state == "open"
     with pytest.raises(
-        CircuitOpenError, match=r"failed 3 times in a row, last with 'down'; tried again in 10 s"
+        CircuitOpenError, match=r"failed 3 times in a row, last with '503: down'; tried again in 10 s"
     ) as e:
         circuit.check()
     assert e.value.retry_in_s == 10.0
