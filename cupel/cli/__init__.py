@@ -10,7 +10,8 @@ import typer
 from cupel.cli._app import app
 from cupel.cli._env import read_environment
 from cupel.cli._start import starting_soon
-from cupel.errors import CupelError
+from cupel.errors import CupelError, MachineError
+from cupel.machine import shortage
 
 
 def main() -> None:
@@ -20,10 +21,22 @@ def main() -> None:
     try:
         read_environment()
         with starting_soon():
-            app()
+            try:
+                app()
+            finally:
+                sys.stdout.flush()  # a full disk says so here, and not when the interpreter ends
     except CupelError as error:
         typer.secho(f"{type(error).__name__.removesuffix('Error')}: {error}", fg="red", err=True)
         sys.exit(error.exit_code)
+    except Exception as error:
+        short = shortage(error)
+        if short is None:
+            raise
+        typer.secho(f"Machine: {short}", fg="red", err=True)
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), 1
+        )  # what could not be written is not tried again at the end
+        sys.exit(MachineError.exit_code)
     except KeyboardInterrupt:
         typer.secho("interrupted; the same command goes on where this one stopped", err=True)
         sys.exit(130)

@@ -13,6 +13,7 @@ from cupel.engine.run import Asking
 from cupel.engine.runtime import current
 from cupel.errors import (
     BadRequestError,
+    CircuitOpenError,
     CupelError,
     DocumentBudgetError,
     ProviderLimitError,
@@ -73,16 +74,16 @@ async def ask(question: Question, asking: Asking) -> Answer:
     """
     runtime = await current()
     models = list(dict.fromkeys(filter(None, (question.model, question.fallback_model))))
+    circuits = [runtime.calls.circuits.of(model) for model in models]
     while True:
         asked_at = runtime.calls.circuits.now()
         answer = await _ask_or_stand_in(question, asking)
         if answer.away is None or not asking.run.stops:
             return answer
-        circuits = map(runtime.calls.circuits.of, models)
-        if isinstance(answer.away, ProviderOutageError) and any(
-            c.has_answered_since(asked_at) for c in circuits
-        ):
-            return answer  # others were answered meanwhile: it is about this document
+        # a call that was sent and failed, while others were answered, says something about its document
+        was_sent = not isinstance(answer.away, ProviderLimitError | CircuitOpenError)
+        if was_sent and any(circuit.has_answered_since(asked_at) for circuit in circuits):
+            return answer
         async with asking.seat.up() if asking.seat else nullcontext():
             await runtime.patience.outlast(models, answer.away, stopping=asking.run.stopping)
 

@@ -12,6 +12,7 @@ A circuit also knows since when its provider has answered nothing at all, 429s i
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import time
@@ -58,6 +59,7 @@ class Circuit:
         self._probing = False
         self._last = ""
         self._down_since: float | None = None
+        self._answered_at = -math.inf
         self.asked_s = 0.0
         """Seconds the provider asked to be left alone in its last failure; 0 where it named none."""
 
@@ -101,7 +103,7 @@ class Circuit:
 
     def has_answered_since(self, at: float) -> bool:
         """Whether any call was answered since a time of this circuit's clock, whatever the answer was."""
-        return self._down_since is None or self._down_since > at
+        return self._answered_at > at
 
     def check(self) -> None:
         """Let a call pass; follow it by exactly one `record`.
@@ -133,6 +135,7 @@ class Circuit:
             self._note_failure()
         if error is None or (status_of(error) is not None and not is_transient(error)):
             self._down_since, self.asked_s = None, 0.0
+            self._answered_at = self._monotonic()
         elif is_transient(error):
             self._last, self.asked_s = _few_words(error), asked_wait_s(error) or 0.0
             if self._down_since is None:
