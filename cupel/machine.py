@@ -16,7 +16,9 @@ LEAST_CONNECTIONS = 4
 """With room for fewer connections than this nothing is begun."""
 
 _FILES = "too many files are open ({said}); allow more (`ulimit -n 4096`) or work on fewer documents at once (--concurrency)"
-_DISK = "no room is left to write ({said}); free some, or write elsewhere"
+_DISK = (
+    "no room is left to write ({said}); free some, also where temporary files go (TMPDIR), or write elsewhere"
+)
 _MEMORY = "no memory is left ({said}); work on fewer documents at once (--concurrency), or end other programs"
 _SHORT = {
     errno.EMFILE: _FILES,
@@ -33,8 +35,8 @@ _NUMBERED = re.compile(r"\[Errno (\d+)\]")
 def shortage(error: BaseException) -> str | None:
     """What this machine is short of, and what helps, if that is what an exception or anything behind it means.
 
-    >>> shortage(OSError(28, "No space left on device"))
-    'no room is left to write (No space left on device); free some, or write elsewhere'
+    >>> shortage(OSError(5, "Input/output error", "/data/in.csv"))
+    "a disk or device cannot be read or written (/data/in.csv: Input/output error); look at the system's log"
     >>> shortage(ConnectionRefusedError(111, "Connection refused")) is None
     True
     """
@@ -70,7 +72,10 @@ def _shortage(error: BaseException) -> str | None:
         return None
     numbers = [error.errno] if error.errno else [int(one) for one in _NUMBERED.findall(str(error))]
     short = next((number for number in numbers if number in _SHORT), None)
-    return None if short is None else _SHORT[short].format(said=os.strerror(short))
+    if short is None:
+        return None
+    where = f"{error.filename}: " if error.filename else ""
+    return _SHORT[short].format(said=f"{where}{os.strerror(short)}")
 
 
 def _is_numbered_otherwise(error: OSError) -> bool:

@@ -13,6 +13,9 @@ Anything else that was raised is told apart by `blame`, which looks at all that 
 
 from __future__ import annotations
 
+import errno
+import socket
+import ssl
 import time
 from collections.abc import Mapping
 from typing import Literal
@@ -38,6 +41,7 @@ Blame = Literal["run", "machine", "run_log", "provider", "row", "bug"]
 """Whose an exception is: `run` is an error of ours that ends the run, `bug` a fault of the graph or of Cupel."""
 
 _TRANSIENT_STATUS = frozenset({408, 409, 424, 425, 498, 499})
+_UNREACHABLE = frozenset({errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH})
 _PASSING_CODES = ("tool_use_failed", "output_parse_failed")
 """Groq's words for a reply of the model's that it would not pass on, with status 400: the next one may do."""
 
@@ -223,7 +227,9 @@ def _classify_own(error: BaseException) -> Failure | None:
 
 
 def _is_connection_failure(error: BaseException) -> bool:
-    if isinstance(error, TimeoutError | ConnectionError):
+    if isinstance(error, TimeoutError | ConnectionError | ssl.SSLError | socket.gaierror):
+        return True
+    if isinstance(error, OSError) and error.errno in _UNREACHABLE:
         return True
     return any(base.__name__ in _TRANSIENT_NAMES for base in type(error).__mro__)
 
