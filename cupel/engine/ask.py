@@ -26,7 +26,7 @@ from cupel.models import CallSettings
 from cupel.state import Call, Record
 from cupel.task import Message, RecordCheck, Template, fit_of, read_record, render
 
-ErrorKind = Literal["schema", "refusal", "provider", "outage"]
+ErrorKind = Literal["schema", "refusal", "provider"]
 QuestionKind = Literal["extract", "verify", "judge", "refine", "improve", "compare"]
 LONGEST_SHOWN = 4_000
 
@@ -75,17 +75,26 @@ async def ask(question: Question, asking: Asking) -> Answer:
     runtime = await current()
     models = list(dict.fromkeys(filter(None, (question.model, question.fallback_model))))
     circuits = [runtime.calls.circuits.of(model) for model in models]
+    others_answered = 0
     while True:
         asked_at = runtime.calls.circuits.now()
         answer = await _ask_or_stand_in(question, asking)
         if answer.away is None or not asking.run.stops:
             return answer
-        # a call that was sent and failed, while others were answered, says something about its document
+        # a call that was sent and failed while others were answered says something about its document; but once may be
+        # the moment in which the provider went away
         was_sent = not isinstance(answer.away, ProviderLimitError | CircuitOpenError)
         if was_sent and any(circuit.has_answered_since(asked_at) for circuit in circuits):
-            return answer
+            others_answered += 1
+            if others_answered > 1:
+                return answer
+            continue
         async with asking.seat.up() if asking.seat else nullcontext():
-            await runtime.patience.outlast(models, answer.away, stopping=asking.run.stopping)
+            again = await runtime.patience.outlast(
+                models, answer.away, document=question.doc_id, stopping=asking.run.stopping
+            )
+        if not again:
+            return answer
 
 
 async def _ask_or_stand_in(question: Question, asking: Asking) -> Answer:
@@ -102,8 +111,7 @@ async def _ask_one(question: Question, asking: Asking) -> Answer:
     try:
         return await _recall(question, asking) or await _ask(question, asking)
     except (ProviderOutageError, ProviderLimitError) as away:
-        kind: ErrorKind = "outage" if isinstance(away, ProviderOutageError) else "provider"
-        return Answer(model=question.model, error=str(away), error_kind=kind, away=away)
+        return Answer(model=question.model, error=str(away), error_kind="provider", away=away)
     except (BadRequestError, DocumentBudgetError, RecordingMissingError) as error:
         return Answer(model=question.model, error=str(error), error_kind="provider")
     except (ProviderRefusedError, StopRunError) as error:
@@ -120,7 +128,7 @@ async def _ask(question: Question, asking: Asking) -> Answer:
         try:
             last = await _send(question, asking, _repair_messages(question, first, problem), "repair")
         except (ProviderOutageError, ProviderLimitError) as error:
-            problem, kind, away = f"{problem}; the repair failed: {error}", "outage", error
+            problem, away = f"{problem}; the repair failed: {error}", error
         except (BadRequestError, DocumentBudgetError, RecordingMissingError) as error:
             problem = f"{problem}; the repair failed: {error}"
         else:

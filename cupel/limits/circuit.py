@@ -23,6 +23,9 @@ from cupel.errors import CircuitOpenError, SettingError
 from cupel.limits.classify import asked_wait_s, is_transient, status_of, text_of
 from cupel.machine import chain
 
+_ITS_OWN = frozenset({429, 498, 502, 503, 529})
+"""Statuses by which a provider speaks of itself: too much to do, not there, behind a gateway that finds nobody."""
+
 CircuitState = Literal["closed", "open", "half-open"]
 
 
@@ -60,6 +63,12 @@ class Circuit:
         self._last = ""
         self._down_since: float | None = None
         self._answered_at = -math.inf
+        self.failing: set[str] = set()
+        """Documents that have used up their tries since its last answer, as far as anybody noted them."""
+
+        self.may_be_the_calls = False
+        """Whether its last failure may be about what was asked: an internal error, or no answer in time."""
+
         self.asked_s = 0.0
         """Seconds the provider asked to be left alone in its last failure; 0 where it named none."""
 
@@ -101,7 +110,7 @@ class Circuit:
         """Whether a call is just trying, so that nothing but its end can tell more."""
         return self._probing
 
-    def has_answered_since(self, at: float) -> bool:
+    def has_answered_since(self, at: float = -math.inf) -> bool:
         """Whether any call was answered since a time of this circuit's clock, whatever the answer was."""
         return self._answered_at > at
 
@@ -136,8 +145,13 @@ class Circuit:
         if error is None or (status_of(error) is not None and not is_transient(error)):
             self._down_since, self.asked_s = None, 0.0
             self._answered_at = self._monotonic()
+            self.failing.clear()
         elif is_transient(error):
             self._last, self.asked_s = _few_words(error), asked_wait_s(error) or 0.0
+            status = status_of(error)
+            self.may_be_the_calls = (
+                isinstance(error, TimeoutError) if status is None else status not in _ITS_OWN
+            )
             if self._down_since is None:
                 self._down_since = self._monotonic()
 
@@ -175,6 +189,10 @@ class Circuits:
     def now(self) -> float:
         """The time by their clock."""
         return self._monotonic()
+
+    def has_answered(self) -> bool:
+        """Whether any model has answered anything."""
+        return any(circuit.has_answered_since() for circuit in self._circuits.values())
 
     def down(self) -> list[Circuit]:
         """Those whose provider answers nothing now, in the order of first use."""

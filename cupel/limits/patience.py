@@ -54,14 +54,24 @@ class Patience:
         """By model, when its daily limit opens, while anybody waits for that."""
 
     async def outlast(
-        self, models: Sequence[str], trouble: CupelError, *, stopping: Callable[[], bool] = lambda: False
-    ) -> None:
+        self,
+        models: Sequence[str],
+        trouble: CupelError,
+        *,
+        document: str = "",
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> bool:
         """Return when it is worth asking one of these models again, of which none could be asked just now.
 
         Args:
             models: The model, and its stand-in where it has one.
             trouble: What the last of them failed with.
+            document: Whose call it was.
             stopping: Whether the run is to start nothing more.
+
+        Returns:
+            Whether to ask again: False where waiting is over and all speaks for the document's own trouble, since it
+            alone got errors from a provider that answered others before.
 
         Raises:
             ProviderDownError: When none of them has answered anything for `wait_s`, or will before that.
@@ -73,19 +83,24 @@ class Patience:
         opens_at = self._opens_at(trouble)
         due_at = [now() + circuit.retry_in_s for circuit in known] if opens_at is None else [opens_at]
         line = tuple(models)
+        for circuit in known:
+            circuit.failing.add(document)
         with self._noted(models[-1], opens_at):
             async with self._lines.setdefault(line, asyncio.Lock()):
                 while True:
                     if stopping():
                         raise StopRunError("stopped while it waited for a provider")
-                    self._check(known, trouble)
+                    if self._is_over(known):
+                        if opens_at is None and self._is_one_documents(known):
+                            return False
+                        raise self._end(known, trouble)
                     if opens_at is None and any(circuit.down_s is None for circuit in known):
-                        return
+                        return True
                     apart = now() - self._tried_at.get(line, -math.inf) >= _APART_S
                     ready = opens_at is not None or any(c.opens_in_s <= 0 and not c.is_probed for c in known)
                     if ready and apart and now() >= min(due_at):
                         self._tried_at[line] = now()
-                        return
+                        return True
                     await asyncio.sleep(_LOOK_S)
 
     def _opens_at(self, trouble: CupelError) -> float | None:
@@ -97,15 +112,22 @@ class Patience:
             raise trouble
         return self.circuits.now() + wait
 
-    def _check(self, known: Sequence[Circuit], trouble: CupelError) -> None:
-        """Raise where waiting is over for all of them, since one that answers is enough."""
-        down = [circuit.down_s for circuit in known]
-        asked = min(circuit.asked_s for circuit in known)
-        if any(down_s is None or down_s < self.wait_s for down_s in down) and asked <= self.wait_s:
-            return
+    def _is_over(self, known: Sequence[Circuit]) -> bool:
+        """Whether there is no more waiting for any of them; one that answers is enough."""
+        if min(circuit.asked_s for circuit in known) > self.wait_s:
+            return True
+        return all(circuit.down_s is not None and circuit.down_s >= self.wait_s for circuit in known)
+
+    def _is_one_documents(self, known: Sequence[Circuit]) -> bool:
+        alone = all(circuit.may_be_the_calls and len(circuit.failing) == 1 for circuit in known)
+        return alone and self.circuits.has_answered()
+
+    def _end(self, known: Sequence[Circuit], trouble: CupelError) -> CupelError:
+        """What ends the run."""
         if isinstance(trouble, ProviderLimitError):
-            raise trouble
-        raise ProviderDownError(_say_down(known, asked if asked > self.wait_s else None)) from trouble
+            return trouble
+        asked_s = min(circuit.asked_s for circuit in known)
+        return ProviderDownError(_say_down(known, asked_s if asked_s > self.wait_s else None))
 
     @contextmanager
     def _noted(self, model: str, opens_at: float | None) -> Iterator[None]:

@@ -65,7 +65,7 @@ def _failures_of(
     attempt: Attempt, verdicts: list[VerdictRecord]
 ) -> Iterator[tuple[str, str, str, str | None]]:
     if attempt["error"] is not None:
-        cause = "provider" if attempt["error_kind"] in ("provider", "outage") else "code"
+        cause = "provider" if attempt["error_kind"] == "provider" else "code"
         yield cause, attempt["error_kind"] or "schema", attempt["error"], None
     elif attempt["in_doubt"]:
         for doubt in attempt["doubts"]:

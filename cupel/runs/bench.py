@@ -223,7 +223,7 @@ def score_outcome(
 def _score(outcome: Outcome, document: Document, task: TaskSpec, *, graded: bool) -> float | None:
     kinds = {attempt["error_kind"] for attempt in outcome["attempts"]}
     if outcome["record"] is None:
-        return None if kinds & {"provider", "outage"} or not kinds else 0.0
+        return None if "provider" in kinds or not kinds else 0.0
     if document.gold is not None:
         agreement = agreement_with_gold(outcome, document, task)
         return agreement if graded else float(agreement >= task.wrong_below)

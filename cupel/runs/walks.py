@@ -21,7 +21,7 @@ from cupel.text import TextIndex, Twin, take_over
 if TYPE_CHECKING:
     from cupel.runs.runner import Runner
 
-_LOOK_S = 1.0
+_LOOK_S = 0.25
 
 LOOKAHEAD = 8
 """Rows read ahead, as a multiple of the concurrency: how far a slow document may hold back the output."""
@@ -162,14 +162,11 @@ class Walks:
         return outcome
 
     def _stands(self, stored: Outcome) -> bool:
-        """Whether a stored outcome is used again: not one that an outage or a fault of the graph itself left behind."""
-        if stored["status"] != "failed":
-            return True
-        was_away = any(attempt["error_kind"] == "outage" for attempt in stored["attempts"])
-        return not (self._runner.job.retry_failed or was_away or stored["path"] == NEVER_WALKED)
+        """Whether a stored outcome is used again: not one that a fault of the graph itself left behind."""
+        return stored["path"] != NEVER_WALKED and not self._is_asked_anew(stored)
 
     def _is_asked_anew(self, stored: Outcome) -> bool:
-        """Whether what the models said is to be asked for once more, as far as it was of no use."""
+        """Whether a person wants it tried once more, with new replies where those there are were of no use."""
         return (
             self._runner.job.retry_failed and stored["status"] == "failed" and stored["path"] != NEVER_WALKED
         )

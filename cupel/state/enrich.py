@@ -128,8 +128,8 @@ class Attempt(TypedDict):
     error: str | None
     """Why there is no record; None when there is one."""
 
-    error_kind: Literal["schema", "refusal", "provider", "outage"] | None
-    """What kind of failure: a reply that does not fit, a refusal, no reply at all, or none while it was down."""
+    error_kind: Literal["schema", "refusal", "provider"] | None
+    """What kind of failure: a reply that does not fit, a refusal, or no reply at all."""
 
     evidence: list[Evidence]
     logprobs: list[float] | None
