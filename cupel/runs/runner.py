@@ -169,6 +169,7 @@ class Runner:
             live=self.concurrency,
             stopping=lambda: self.stop.requested,
             env=self.runtime.env,
+            patience=self.runtime.patience,
         )
         await self.batcher.open()
         self.runtime.calls.batching = self.batcher
