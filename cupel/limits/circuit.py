@@ -35,7 +35,7 @@ class Circuit:
     Args:
         model: The model id, for messages.
         failures: So many transient failures in a row open it; at least 1.
-        rest_s: Seconds before one call tries again; doubles while that fails, up to eight times.
+        rest_s: Seconds before one call tries again; doubles while that fails, up to four times.
         monotonic: The clock.
 
     Raises:
@@ -84,7 +84,7 @@ class Circuit:
         """Seconds until a call is let through to try again; 0 where one may go."""
         if not self._opened:
             return 0.0
-        rest = self._rest_s * 2.0 ** min(self._opened - 1, 3)
+        rest = self._rest_s * 2.0 ** min(self._opened - 1, 2)
         # never longer than at first, should the clock have gone back
         return max(0.0, min(rest, self._opened_at + rest - self._monotonic()))
 
@@ -168,7 +168,7 @@ class Circuits:
     """The circuits of a process, made on first use, all alike.
 
     Args:
-        rest_s: Seconds before one call tries again; doubles while that fails, up to eight times.
+        rest_s: Seconds before one call tries again; doubles while that fails, up to four times.
         monotonic: The clock.
     """
 

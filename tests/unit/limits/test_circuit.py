@@ -97,8 +97,8 @@ def test_a_try_that_succeeds_closes_it(circuit, clock, failure):
     assert circuit.state == "closed"
 
 
-def test_a_try_that_fails_rests_twice_as_long_up_to_eight_times(circuit, clock, failure):
-    """The rests are 10, 20, 40, 80 and 80 seconds."""
+def test_a_try_that_fails_rests_twice_as_long_up_to_four_times(circuit, clock, failure):
+    """The rests are 10, 20, 40, 40 and 40 seconds."""
     fail(circuit, failure("down", 503), 3)
     rests = []
     for _ in range(5):
@@ -106,7 +106,7 @@ def test_a_try_that_fails_rests_twice_as_long_up_to_eight_times(circuit, clock, 
         clock.now += circuit.opens_in_s
         fail(circuit, failure("down", 503))
 
-    assert rests == [10, 20, 40, 80, 80]
+    assert rests == [10, 20, 40, 40, 40]
 
 
 def test_a_clock_that_goes_back_does_not_prolong_the_rest(circuit, clock, failure):
