@@ -72,12 +72,12 @@ class Seat:
         room: As many places as documents are worked on at once.
     """
 
-    __slots__ = ("_away", "_is_taken", "_room")
+    __slots__ = ("_away", "_is_done", "_is_taken", "_is_wanted", "_room")
 
     def __init__(self, room: asyncio.Semaphore) -> None:
         self._room = room
         self._away = 0
-        self._is_taken = False
+        self._is_taken = self._is_wanted = self._is_done = False
 
     async def __aenter__(self) -> Self:
         await self._room.acquire()
@@ -85,6 +85,7 @@ class Seat:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._is_done = True
         self._leave()
 
     @asynccontextmanager
@@ -96,9 +97,19 @@ class Seat:
             yield
         finally:
             self._away -= 1
-        if not (self._away or self._is_taken):
+        if not (self._away or self._is_taken or self._is_wanted):
+            await self._come_back()
+
+    async def _come_back(self) -> None:
+        # one of the document's calls waits for the place, however many go on
+        self._is_wanted = True
+        try:
             await self._room.acquire()
-            self._is_taken = True
+        finally:
+            self._is_wanted = False
+        self._is_taken = True
+        if self._is_done:  # it ended by another call's error meanwhile
+            self._leave()
 
     def _leave(self) -> None:
         if self._is_taken:
