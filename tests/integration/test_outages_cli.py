@@ -13,6 +13,7 @@ import pytest
 from cupel.testing.provider import ScriptedProvider
 from cupel.testing.replies import RawReply
 from tests.integration import forked
+from tests.integration.cascade import TEXT
 from tests.integration.test_run_cli import MODELS, answer, environment, run, started
 
 CHEAP_ONLY = ["--judge", "never", "--no-report", *MODELS]
@@ -52,7 +53,7 @@ def test_closed_from_the_start_it_is_said_waited_for_and_done(folder):
     """One command; the lines go to stderr, beside `--json` too."""
     port = free_port()
     forked.run(["cupel", "--version"], cwd=folder, env=closed(port))  # what is imported once is imported now
-    with reopened(port, after_s=5) as provider:
+    with reopened(port, after_s=4) as provider:
         asked = ["cupel", "run", "in.jsonl", "--out", "out.jsonl", "--json", "--wait", "60", *CHEAP_ONLY]
         done = forked.run(asked, cwd=folder, env=closed(port))
         counts = provider.counts
@@ -106,7 +107,7 @@ def test_an_outage_under_a_cap_spends_nothing_of_it(folder):
     """A connection that was refused cannot be billed: what was set aside for it is free again."""
     port = free_port()
     prices = {"CUPEL_PRICES": "openai:cheap=100/100"}
-    with reopened(port, after_s=3):
+    with reopened(port, after_s=2):
         asked = ["cupel", "run", "in.jsonl", "--json", "--wait", "60", "--max-usd", "30", *CHEAP_ONLY]
         done = forked.run(asked, cwd=folder, env=closed(port) | prices)
 
@@ -172,3 +173,22 @@ def test_a_full_disk_under_the_output_ends_with_6_and_asks_nothing_again(folder)
     assert "Traceback" not in full.stderr
     assert json.loads(again.stdout)["statuses"] == {"accepted": 40}
     assert billed == 40
+
+
+@pytest.mark.soak
+def test_closed_for_a_minute_and_a_half_in_the_middle_of_two_hundred(tmp_path):
+    """One command, with the default wait: every row has its record, and nothing is paid twice."""
+    speeches = [{"id": f"s{n}", "text": f"{TEXT} This is speech number {n}."} for n in range(200)]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(speech) + "\n" for speech in speeches))
+    with ScriptedProvider(answer, latency_s=0.3) as provider:
+        process = started(tmp_path, "in.jsonl", "--json", "--no-report", *MODELS, provider=provider)
+        while provider.counts.billed < 60 and process.poll() is None:
+            time.sleep(0.01)
+        port = provider.port
+    with reopened(port, after_s=90) as again:
+        stdout, stderr = process.communicate(timeout=300)
+        repeats = again.counts.billed_repeats
+
+    assert process.returncode == 0, stderr
+    assert json.loads(stdout)["statuses"] == {"accepted": 200}
+    assert repeats == 0
