@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cupel.engine import DEFAULT_TASK, Packing
 from cupel.errors import OfflineWarning, SettingError
+from cupel.limits import DEFAULT_WAIT_S
 from cupel.models import OFFLINE, is_offline, resolve_models, settle_settings
 from cupel.project import Project, find_project
 from cupel.runs import Job, Runner, enrich_frame, is_dask_frame
@@ -64,6 +65,7 @@ async def aenrich(
     near_duplicates: float | None = None,
     packing: bool = False,
     instances: bool = False,
+    wait_s: float = DEFAULT_WAIT_S,
     project: Project | None = None,
     **settings: Any,
 ) -> pd.DataFrame:
@@ -90,6 +92,8 @@ async def aenrich(
         packing: Ask about several short documents in one request; refused unless `cupel calibrate --packing`
             certified for this task, prompt and model that the records agree with single ones.
         instances: With a pydantic class as schema: the records as its instances, validated. Without, as dicts.
+        wait_s: Seconds to wait for a provider that is down, its fallback too, or for a daily limit; `math.inf` waits
+            till it answers. What is away is said by the logger `cupel`.
         project: The project to use; the one around the current folder, else the starter.
         **settings: Any field of `RunContext`: `profile`, `cheap_model`, `judge`, `max_refinements` …
 
@@ -101,7 +105,8 @@ async def aenrich(
         OfflineWarning: If no language model was asked, for want of a key or by choice.
 
     Raises:
-        CupelError: What stops a run, before or after money is spent; call again to resume where it stopped.
+        CupelError: What stops a run, before or after money is spent; call again to resume where it stopped. Such as
+            `ProviderDownError` after `wait_s`, or `MachineError` where this machine is short of something.
     """
     project = project or find_project()
     for folder in dict.fromkeys((project.state.parent, Path.cwd())):
@@ -130,11 +135,11 @@ async def aenrich(
     if is_dask_frame(df):
         lazy: pd.DataFrame = await asyncio.to_thread(
             enrich_frame, df, job, project, text=text, doc_id=doc_id, inputs=inputs or {}, limit=limit,
-            instances=instances,
+            instances=instances, wait_s=wait_s,
         )  # fmt: skip
         return lazy
     table = frame_rows(df, text, id_column=doc_id, inputs=inputs or {}, limit=limit)
-    async with Runner(job, project) as runner:
+    async with Runner(job, project, wait_s=wait_s) as runner:
         outcomes = [outcome async for _, outcome in runner.outcomes(table)]
     if runner.stop.error is not None:
         raise runner.stop.error

@@ -85,6 +85,9 @@ async def ask_windows(work: Work, draft: Draft, asking: Asking) -> Replies:
         packed = await ask_packed(draft.questions[0], work.task, asking)
     if packed is not None and packed[0].record is not None:
         return Replies([packed[0]], packed[1])
+    if len(draft.questions) > 1 and work.task.check is not None:
+        # each window may have been of use, and their merged record not
+        asking = replace(asking, recalls=False)
     answers = await asyncio.gather(*(ask(question, asking) for question in draft.questions))
     return Replies(answers, draft.version, packed[0].calls if packed else ())
 

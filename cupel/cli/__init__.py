@@ -10,7 +10,7 @@ from cupel.cli._env import read_environment
 from cupel.cli._last_resort import Details, explain, finish_output, overheard, say
 from cupel.cli._start import starting_soon
 from cupel.cli._streams import show_only
-from cupel.errors import CupelError, UsageError
+from cupel.errors import CupelError, MachineError, UsageError, shortage
 
 
 def main() -> None:
@@ -41,7 +41,11 @@ def _run(details: Details) -> int | str | None:
         say("note: interrupted; the same command goes on where this one stopped")
         return 130
     except Exception as error:  # noqa: BLE001  # the last resort
-        return explain(error, details)
+        short = shortage(error)
+        if short is None:
+            return explain(error, details)
+        say(f"Machine: {short}")
+        return MachineError.exit_code
     return 0
 
 

@@ -81,6 +81,15 @@ MaxUsdPerDocument = Annotated[
     float | None,
     typer.Option(min=0, help="Stop spending on one document at this many US dollars; default none."),
 ]
+Wait = Annotated[
+    str,
+    typer.Option(
+        "--wait",
+        metavar="SECONDS",
+        help="How long to wait for a provider that is down, its fallback too, or for a daily limit, before the run "
+        "ends with exit code 4; `forever` waits till it answers.",
+    ),
+]
 PackingMin = Annotated[
     float,
     typer.Option(

@@ -12,7 +12,7 @@ from cupel.cli._console import open_console
 from cupel.runs import Runner
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import RenderableType
 
 
 def status_line(runner: Runner) -> str:
@@ -49,7 +49,14 @@ def live_progress(runner: Runner, *, quiet: bool) -> Iterator[None]:
         yield
 
 
-def _bar(runner: Runner) -> Table:
+def tell_trouble(line: str) -> None:
+    """Say what is away, where no live line does: in a file of output, a schedule's mail, beside `--json`."""
+    if not sys.stderr.isatty():
+        print(line, file=sys.stderr, flush=True)
+
+
+def _bar(runner: Runner) -> RenderableType:
+    from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
@@ -63,7 +70,8 @@ def _bar(runner: Runner) -> Table:
         Text(status_line(runner)),
         Text(_time_left(runner), style="dim"),
     )
-    return line
+    away = [Text(line, style="yellow") for line in runner.runtime.patience.troubles().values()]
+    return Group(line, *away)
 
 
 def _time_left(runner: Runner) -> str:

@@ -14,6 +14,7 @@ from cupel._format import seconds, usd
 from cupel.cli._console import open_console, print_json, table
 from cupel.errors import StopRunError
 from cupel.evaluation import Comparison, ComparisonPlan, plan_comparison
+from cupel.limits import read_wait_s
 from cupel.models import settle_settings
 from cupel.project import Project, find_project
 from cupel.report import safe, write_comparison
@@ -35,6 +36,7 @@ class CompareRun:
     concurrency: int = 8
     max_usd: float | None = None
     overwrite: bool = False
+    wait: str = "120"
     as_json: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -54,7 +56,9 @@ def run_compare(told: CompareRun) -> int:
     check_writable(rows.path, reading=told.file)
     tell_plan(plan)
     try:
-        comparison = asyncio.run(plan.run(max_usd=told.max_usd, concurrency=told.concurrency))
+        comparison = asyncio.run(
+            plan.run(max_usd=told.max_usd, concurrency=told.concurrency, wait_s=read_wait_s(told.wait))
+        )
     except StopRunError as error:
         print(f"stopped: {error}\nThe same command goes on from here.", file=sys.stderr)
         return error.exit_code

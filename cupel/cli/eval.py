@@ -12,12 +12,20 @@ from cupel._format import usd
 from cupel.cli._console import open_console, print_json, table
 from cupel.errors import SettingError
 from cupel.evaluation import ExperimentResult, read_experiment, run_experiment
+from cupel.limits import read_wait_s
 from cupel.project import find_project
 from cupel.report import safe
 
 
 def run_and_tell(
-    path: Path, *, limit: int | None, max_usd: float | None, save: bool, langsmith: bool, as_json: bool
+    path: Path,
+    *,
+    limit: int | None,
+    max_usd: float | None,
+    wait: str,
+    save: bool,
+    langsmith: bool,
+    as_json: bool,
 ) -> int:
     """Run, tell, compare; 1 when a baseline is broken."""
     project, experiment = find_project(), read_experiment(path)
@@ -27,7 +35,7 @@ def run_and_tell(
         raise SettingError(f"{path}: --save-baseline needs `baseline = …` in the experiment, and no --limit")
     if langsmith and not os.environ.get("LANGSMITH_API_KEY"):
         raise SettingError("--langsmith needs LANGSMITH_API_KEY")
-    result = asyncio.run(run_experiment(project, experiment, max_usd=max_usd))
+    result = asyncio.run(run_experiment(project, experiment, max_usd=max_usd, wait_s=read_wait_s(wait)))
     problems = [] if save else [str(one) for one in result.broken()]
     if as_json:
         print_json(result.to_json() | {"broken": problems})

@@ -16,6 +16,7 @@ from cupel.cli._console import open_console, print_json
 from cupel.engine import Runtime, close_current, install
 from cupel.errors import InputError, StopRunError
 from cupel.improvement import ledger_of, promote
+from cupel.limits import read_wait_s
 from cupel.models import settle_settings
 from cupel.project import Project, find_project, load_graph
 from cupel.report import safe
@@ -33,6 +34,7 @@ class ImproveRun:
 
     given: Mapping[str, Any]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    wait: str = "120"
     ask: bool = False
     as_json: bool = False
 
@@ -60,7 +62,9 @@ async def improve_task(project: Project, told: ImproveRun) -> dict[str, Any]:
     """Invoke the improve graph as Studio would, with no person attached."""
     context = settle_settings(told.settings, os.environ, used=("refiner_model",))
     graph = await asyncio.to_thread(load_graph, project, "improve")
-    install(await asyncio.to_thread(Runtime, project))
+    runtime = await asyncio.to_thread(Runtime, project, wait_s=read_wait_s(told.wait))
+    install(runtime)
+    watch = asyncio.create_task(runtime.patience.watch(lambda line: print(line, file=sys.stderr, flush=True)))
     try:
         result: dict[str, Any] = await graph.ainvoke(
             dict(told.given),
@@ -68,6 +72,7 @@ async def improve_task(project: Project, told: ImproveRun) -> dict[str, Any]:
             context=context.model_copy(update={"human_review": False}),
         )
     finally:
+        watch.cancel()
         await close_current()
     return result
 

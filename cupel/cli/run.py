@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from cupel.cli._console import print_json
-from cupel.cli._progress import live_progress
+from cupel.cli._progress import live_progress, tell_trouble
 from cupel.engine import DEFAULT_TASK, BatchSettings, Packing
 from cupel.errors import CupelError, SettingError, TaskError
+from cupel.limits import read_wait_s
 from cupel.models import settle_settings
 from cupel.project import Project, find_project
 from cupel.runs import Job, Runner
@@ -55,7 +56,7 @@ class FileRun:
     packing_min: float = 0.95
     near_duplicates: float | None = None
     limits: str = ""
-    wait: bool = False
+    wait: str = "120"
     engine: str = "local"
     scheduler: str | None = None
     batch: bool = False
@@ -94,6 +95,7 @@ def _hash_file(schema: Path, instructions: str) -> str:
 def run_file(told: FileRun) -> int:
     """Run a file through a graph; returns the exit code."""
     _check_engine(told)
+    wait_s = read_wait_s(told.wait)
     project = find_project()
     task, as_schema = task_of(told.task, told.schema, told.instructions, project, told.inputs)
     table = open_output(told, task)
@@ -119,7 +121,7 @@ def run_file(told: FileRun) -> int:
         from cupel.tables import do_without_pandas
 
         do_without_pandas()
-    return asyncio.run(_run(told, job, table, project))
+    return asyncio.run(_run(told, job, table, project, wait_s))
 
 
 def _batch_of(told: FileRun) -> BatchSettings | None:
@@ -153,9 +155,9 @@ def open_output(told: FileRun, task: TaskSpec) -> Table:
     return open_table(told.file, told.text_column, told.id_column, inputs, told.limit, default_id="id")
 
 
-async def _run(told: FileRun, job: Job, table: Table, project: Project) -> int:
+async def _run(told: FileRun, job: Job, table: Table, project: Project, wait_s: float) -> int:
     env = {**os.environ, "CUPEL_LIMITS": told.limits} if told.limits else None
-    async with Runner(job, project, env=env, wait_for_limits=told.wait) as runner:
+    async with Runner(job, project, env=env, wait_s=wait_s, tell=tell_trouble) as runner:
         runner.progress.total = table.total
         output = Output(
             path=told.output,
@@ -179,7 +181,7 @@ async def _run(told: FileRun, job: Job, table: Table, project: Project) -> int:
                 safe_csv=told.safe_csv,
             ) as writer,
         ):
-            async for row, outcome in _outcomes(told, runner, table):
+            async for row, outcome in _outcomes(told, runner, table, wait_s):
                 writer.write(row.values, outcome_columns(outcome, job.task.name))
             if writer.formulas:
                 runner.tally.notes.add(
@@ -245,12 +247,14 @@ def _note_plan() -> Callable[..., Awaitable[dict[str, Any] | None]]:
     return note_plan
 
 
-def _outcomes(told: FileRun, runner: Runner, table: Table) -> AsyncIterator[tuple[Row, Outcome | None]]:
+def _outcomes(
+    told: FileRun, runner: Runner, table: Table, wait_s: float
+) -> AsyncIterator[tuple[Row, Outcome | None]]:
     if told.engine == "local":
         return runner.outcomes(table)
     from cupel.runs import cluster_outcomes
 
-    return cluster_outcomes(runner, table, scheduler=told.scheduler, wait=told.wait)
+    return cluster_outcomes(runner, table, scheduler=told.scheduler, wait_s=wait_s)
 
 
 def _check_engine(told: FileRun) -> None:

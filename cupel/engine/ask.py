@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -12,7 +13,10 @@ from cupel.engine.run import Asking
 from cupel.engine.runtime import current
 from cupel.errors import (
     BadRequestError,
+    CircuitOpenError,
+    CupelError,
     DocumentBudgetError,
+    ProviderLimitError,
     ProviderOutageError,
     ProviderRefusedError,
     RecordingMissingError,
@@ -58,22 +62,56 @@ class Answer:
     calls: list[Call] = field(default_factory=list)
     logprobs: list[float] | None = None
     fallback_for: str | None = None
+    away: CupelError | None = None
+    """What kept the provider from answering at all, where that may pass: an outage, or a daily limit."""
 
 
 async def ask(question: Question, asking: Asking) -> Answer:
     """A record from one model, with one repair; an outage may be bridged by the fallback model.
 
     Failures of this document come back as data. Only what must end the run is raised: a refused key, a
-    reached budget or daily limit, a broken run log.
+    reached budget, a provider that stays away, a machine that is short of something, a broken run log.
     """
+    runtime = await current()
+    models = list(dict.fromkeys(filter(None, (question.model, question.fallback_model))))
+    circuits = [runtime.calls.circuits.of(model) for model in models]
+    others_answered = 0
+    while True:
+        asked_at = runtime.calls.circuits.now()
+        answer = await _ask_or_stand_in(question, asking)
+        if answer.away is None or not asking.run.stops:
+            return answer
+        # a call that was sent and failed while others were answered says something about its document; but once may be
+        # the moment in which the provider went away
+        was_sent = not isinstance(answer.away, ProviderLimitError | CircuitOpenError)
+        if was_sent and any(circuit.has_answered_since(asked_at) for circuit in circuits):
+            others_answered += 1
+            if others_answered > 1:
+                return answer
+            continue
+        async with asking.seat.up() if asking.seat else nullcontext():
+            again = await runtime.patience.outlast(
+                models, answer.away, document=question.doc_id, stopping=asking.run.stopping
+            )
+        if not again:
+            return answer
+
+
+async def _ask_or_stand_in(question: Question, asking: Asking) -> Answer:
+    answer = await _ask_one(question, asking)
+    stands_by = question.fallback_model and question.fallback_model != question.model
+    if not (stands_by and isinstance(answer.away, ProviderOutageError)):
+        return answer
+    bridged = await _ask_one(replace(question, model=question.fallback_model, fallback_model=""), asking)
+    return replace(bridged, fallback_for=question.model, calls=[*answer.calls, *bridged.calls])
+
+
+async def _ask_one(question: Question, asking: Asking) -> Answer:
+    """What one model makes of it; of the errors those that are no document's are raised."""
     try:
-        return await _ask(question, asking)
-    except ProviderOutageError as outage:
-        if question.fallback_model and question.fallback_model != question.model:
-            stand_in = replace(question, model=question.fallback_model, fallback_model="")
-            answer = await ask(stand_in, asking)
-            return replace(answer, fallback_for=question.model)
-        return Answer(model=question.model, error=str(outage), error_kind="provider")
+        return await _recall(question, asking) or await _ask(question, asking)
+    except (ProviderOutageError, ProviderLimitError) as away:
+        return Answer(model=question.model, error=str(away), error_kind="provider", away=away)
     except (BadRequestError, DocumentBudgetError, RecordingMissingError) as error:
         return Answer(model=question.model, error=str(error), error_kind="provider")
     except (ProviderRefusedError, StopRunError) as error:
@@ -85,23 +123,58 @@ async def ask(question: Question, asking: Asking) -> Answer:
 async def _ask(question: Question, asking: Asking) -> Answer:
     first = await _send(question, asking, question.messages, question.kind)
     record, problem, kind = _read(first, question)
-    calls, last = [first.call()], first
+    calls, last, away = [first.call()], first, None
     if problem is not None and kind == "schema":
         try:
             last = await _send(question, asking, _repair_messages(question, first, problem), "repair")
-        except (BadRequestError, ProviderOutageError, DocumentBudgetError, RecordingMissingError) as error:
+        except (ProviderOutageError, ProviderLimitError) as error:
+            problem, away = f"{problem}; the repair failed: {error}", error
+        except (BadRequestError, DocumentBudgetError, RecordingMissingError) as error:
             problem = f"{problem}; the repair failed: {error}"
         else:
             calls.append(last.call())
             record, problem, kind = _read(last, question)
+    return _answer(question, last, calls, (record, problem, kind), away=away)
+
+
+async def _recall(question: Question, asking: Asking) -> Answer | None:
+    """What an earlier try of this document has paid for, where it is of use; None where it has to be asked."""
+    if not asking.recalls:
+        return None
+    calls = (await current()).calls
+    for retry in range(asking.retry):
+        earlier = replace(asking, retry=retry)
+        first = await calls.recall(_request(question, earlier, question.messages, question.kind))
+        if first is None:
+            continue
+        read = _read(first, question)
+        if read[0] is not None:
+            return _answer(question, first, [first.call()], read)
+        if read[1] is not None and read[2] == "schema":
+            again = _repair_messages(question, first, read[1])
+            repaired = await calls.recall(_request(question, earlier, again, "repair"))
+            if repaired is not None and (read := _read(repaired, question))[0] is not None:
+                return _answer(question, repaired, [first.call(), repaired.call()], read)
+    return None
+
+
+def _answer(
+    question: Question,
+    last: Response,
+    calls: list[Call],
+    read: tuple[Record | None, str | None, ErrorKind | None],
+    *,
+    away: CupelError | None = None,
+) -> Answer:
     logprobs = last.stored.logprobs
     return Answer(
-        record=record,
-        error=problem,
-        error_kind=kind,
+        record=read[0],
+        error=read[1],
+        error_kind=read[2],
         calls=calls,
         logprobs=None if logprobs is None else list(logprobs),
         model=question.model,
+        away=away,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 from contextlib import nullcontext
 from functools import lru_cache
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cupel.engine.money import Hold
 from cupel.engine.requests import Request, Response, paid_for
 from cupel.errors import DocumentBudgetError, UnknownPriceError
-from cupel.limits import Circuits, Limiter, RetryPolicy, Slot, with_retries
+from cupel.limits import Circuits, Limiter, Patience, RetryPolicy, Slot, with_retries
 from cupel.models import Completion, complete, open_connection, price
 from cupel.runlog import RunLog, StoredResponse
 from cupel.tracing import call_context
@@ -30,13 +31,17 @@ class Calls:
         run_log: Where responses are looked up and kept.
         limiter: Whom to ask before sending.
         env: Environment variables, for prices.
+        patience: For how long a run waits for a provider that is down.
     """
 
-    def __init__(self, run_log: RunLog, limiter: Limiter, env: Mapping[str, str]) -> None:
+    def __init__(
+        self, run_log: RunLog, limiter: Limiter, env: Mapping[str, str], patience: Patience | None = None
+    ) -> None:
         self.run_log = run_log
         self.limiter = limiter
         self.env = env
-        self.circuits = Circuits()
+        self.patience = patience or Patience(Circuits())
+        self.circuits = self.patience.circuits
         self.batching: Batcher | None = None
         self.begun = asyncio.Event()
         """Set as the first call goes out: what may wait for it begins then."""
@@ -56,6 +61,14 @@ class Calls:
         """
         with self.batching.call(request) if self.batching else nullcontext():
             return await self._complete(request)
+
+    async def recall(self, request: Request) -> Response | None:
+        """The response to a request that was asked earlier; None where it never was. Nothing is sent."""
+        stored = await self.run_log.response(request.key)
+        if stored is None:
+            return None
+        request.asking.run.tally.cache_hits += 1
+        return Response(stored, cached=True)
 
     async def _complete(self, request: Request) -> Response:
         tally = request.asking.run.tally
@@ -120,7 +133,11 @@ class Calls:
             completion, held = await with_retries(
                 lambda slot: self._send(request, config, worst_usd, slot),
                 policy=_policy(
-                    request.max_retries, settings.timeout_s, waits_for_circuit=not request.has_fallback
+                    request.max_retries,
+                    settings.timeout_s,
+                    # a run waits elsewhere, for model and fallback together
+                    waits_for_circuit=not (request.has_fallback or run.stops),
+                    max_down_s=self.patience.wait_s if run.stops else math.inf,
                 ),
                 model=request.model,
                 slot=lambda: self.limiter.slot(
@@ -175,7 +192,8 @@ class Calls:
                 config=config,
             )
         except BaseException as error:
-            await held.lost(surely_free=getattr(error, "status_code", None) is not None)
+            refused = getattr(error, "status_code", None) is not None
+            await held.lost(surely_free=refused or getattr(error, "was_sent", True) is False)
             raise
         if slot is not None:
             slot.learn(completion.headers, 200, completion.input_tokens + completion.output_tokens)
@@ -183,7 +201,7 @@ class Calls:
 
 
 @lru_cache(maxsize=32)
-def _policy(max_retries: int, timeout_s: float, *, waits_for_circuit: bool) -> RetryPolicy:
+def _policy(max_retries: int, timeout_s: float, *, waits_for_circuit: bool, max_down_s: float) -> RetryPolicy:
     # the client's own limit comes first: it knows whether a reply had begun
     attempt_s = timeout_s + _GRACE_S
     return RetryPolicy(
@@ -191,6 +209,7 @@ def _policy(max_retries: int, timeout_s: float, *, waits_for_circuit: bool) -> R
         attempt_timeout_s=attempt_s,
         total_timeout_s=attempt_s * (max_retries + 1),
         waits_for_circuit=waits_for_circuit,
+        max_down_s=max_down_s,
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from cupel.engine.money import SharedBudget
 from cupel.limits import Budget
@@ -56,9 +57,64 @@ class Run:
     task: TaskSpec | None = None
     """Stands in for the folder of that name: a version of its prompt that is only being tried."""
 
+    stopping: Callable[[], bool] = lambda: False
+    """Whether it is to start nothing more; asked while a provider is waited for."""
+
 
 _SERVED = Run()
 """Whose the documents are that are served one by one: no cap, and a count of all of them."""
+
+
+class Seat:
+    """One document's place among those at work; it gets up while it waits for a provider, so that another may work.
+
+    Args:
+        room: As many places as documents are worked on at once.
+    """
+
+    __slots__ = ("_away", "_is_done", "_is_taken", "_is_wanted", "_room")
+
+    def __init__(self, room: asyncio.Semaphore) -> None:
+        self._room = room
+        self._away = 0
+        self._is_taken = self._is_wanted = self._is_done = False
+
+    async def __aenter__(self) -> Self:
+        await self._room.acquire()
+        self._is_taken = True
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._is_done = True
+        self._leave()
+
+    @asynccontextmanager
+    async def up(self) -> AsyncIterator[None]:
+        """Away from the seat inside; it is taken again, once there is one, when the document's last wait is over."""
+        self._leave()
+        self._away += 1
+        try:
+            yield
+        finally:
+            self._away -= 1
+        if not (self._away or self._is_taken or self._is_wanted):
+            await self._come_back()
+
+    async def _come_back(self) -> None:
+        # one of the document's calls waits for the place, however many go on
+        self._is_wanted = True
+        try:
+            await self._room.acquire()
+        finally:
+            self._is_wanted = False
+        self._is_taken = True
+        if self._is_done:  # it ended by another call's error meanwhile
+            self._leave()
+
+    def _leave(self) -> None:
+        if self._is_taken:
+            self._is_taken = False
+            self._room.release()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -67,7 +123,10 @@ class Asking:
 
     run: Run = field(default_factory=lambda: _SERVED)
     retry: int = 0
-    """Above 0 while a document is asked about anew: old replies are passed over, the new ones kept under it."""
+    """Above 0 while a document is asked about anew: replies of no use are passed over, the new ones kept under it."""
+
+    recalls: bool = True
+    """While a document is asked about anew: whether what earlier tries paid for is used where it is of use."""
 
     sample: int = 0
     """Above 0 for a further sample of the same question: every number is a reply of its own."""
@@ -77,6 +136,9 @@ class Asking:
 
     row: int | None = None
     """The input's row this is asked for: a batch is sent when every row that is walked waits."""
+
+    seat: Seat | None = None
+    """The document's place among those at work; None where nobody counts."""
 
 
 _asking: ContextVar[Asking] = ContextVar("cupel_asking")

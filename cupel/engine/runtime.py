@@ -16,7 +16,7 @@ from cupel.context import RunContext
 from cupel.engine.calls import Calls
 from cupel.engine.policies import Policies
 from cupel.engine.run import Asking
-from cupel.limits import Limiter, SharedGate, read_limits
+from cupel.limits import DEFAULT_WAIT_S, PATIENCE_S, Circuits, Limiter, Patience, SharedGate, read_limits
 from cupel.models import TierModels, resolve_models, set_recordings_folder
 from cupel.project import Project, find_project
 from cupel.runlog import RunLog, open_run_log
@@ -29,7 +29,14 @@ TASK_FRESH_S = 1.0
 
 
 class Runtime:
-    """The shared resources of one event loop."""
+    """The shared resources of one event loop.
+
+    Args:
+        project: Whose run log, prompts and policies they are.
+        env: Environment variables; those of the process when left out.
+        run_log: An open run log; the project's when left out.
+        wait_s: Seconds a run waits for a provider that is down or at a daily limit; `math.inf` for ever.
+    """
 
     def __init__(
         self,
@@ -37,7 +44,7 @@ class Runtime:
         env: Mapping[str, str] | None = None,
         run_log: RunLog | None = None,
         *,
-        wait_for_limits: bool = False,
+        wait_s: float = DEFAULT_WAIT_S,
     ) -> None:
         self.project = project
         self.env = os.environ if env is None else env
@@ -46,10 +53,12 @@ class Runtime:
         self.run_log = run_log or open_run_log(project.state, self.env)
         set_recordings_folder(project.recordings)
         self._gate = _shared_gate(self.run_log)
-        self.limiter = Limiter(limits=self.limits, wait=wait_for_limits, shared=self._gate)
+        self.limiter = Limiter(limits=self.limits, longest_pause_s=min(wait_s, PATIENCE_S), shared=self._gate)
         self.tracer = Tracer(self.env)
         self.policies = Policies(project.state)
-        self.calls = Calls(self.run_log, self.limiter, self.env)
+        # tried again several times within whatever time anybody waits
+        self.patience = Patience(Circuits(rest_s=min(4.0, max(0.25, wait_s / 16))), wait_s=wait_s)
+        self.calls = Calls(self.run_log, self.limiter, self.env, self.patience)
         self._models = Kept[TierModels]()
         self._tasks: dict[str, tuple[float, TaskSpec]] = {}
 

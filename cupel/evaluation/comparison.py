@@ -16,6 +16,7 @@ from cupel.engine import current
 from cupel.evaluation.compare import check_sides, read_side, settings_of, task_of
 from cupel.improvement import ledger_of
 from cupel.judging import Preference, WinRate, win_rate
+from cupel.limits import DEFAULT_WAIT_S
 from cupel.models import estimate_tokens, price, resolve_models
 from cupel.project import Project, load_graph
 from cupel.runs import (
@@ -188,14 +189,16 @@ class ComparisonPlan:
     usd: tuple[float, float] | None
     """In US dollars; None where a price is unknown."""
 
-    async def run(self, *, max_usd: float | None, concurrency: int) -> Comparison:
+    async def run(
+        self, *, max_usd: float | None, concurrency: int, wait_s: float = DEFAULT_WAIT_S
+    ) -> Comparison:
         """Ask both sides and the judge.
 
         Raises:
             StopRunError: When the budget or a daily limit was reached; the same call goes on from there.
         """
         graph = await asyncio.to_thread(load_graph, self.project, "compare")
-        async with open_bench(self.project, self.name, max_usd=max_usd):
+        async with open_bench(self.project, self.name, max_usd=max_usd, wait_s=wait_s):
             compared = await compare_documents(
                 graph, self.documents, self.task, self.sides, self.context, concurrency=concurrency
             )

@@ -15,6 +15,7 @@ from typing import Any
 from cupel.context import RunContext, run_context
 from cupel.errors import InputError, SettingError
 from cupel.improvement import Ledger, as_version, known_version, ledger_of, read_candidate, version_of
+from cupel.limits import DEFAULT_WAIT_S
 from cupel.metrics import SpanLabels, evaluate, labelled_spans
 from cupel.project import Project
 from cupel.runs import Bench, Document, agreement_with_gold, open_bench, read_documents
@@ -362,7 +363,7 @@ class ExperimentResult:
 
 
 async def run_experiment(
-    project: Project, experiment: Experiment, *, max_usd: float | None
+    project: Project, experiment: Experiment, *, max_usd: float | None, wait_s: float = DEFAULT_WAIT_S
 ) -> ExperimentResult:
     """Run every variant on the experiment's documents.
 
@@ -375,6 +376,6 @@ async def run_experiment(
         raise InputError(f"{experiment.path}: its data set {experiment.dataset} does not exist")
     documents = read_documents(experiment.dataset, task, group=experiment.group, limit=experiment.limit)
     every = variants(experiment, task, ledger_of(project.state), os.environ)
-    async with open_bench(project, experiment_id(experiment, task), max_usd=max_usd) as bench:
+    async with open_bench(project, experiment_id(experiment, task), max_usd=max_usd, wait_s=wait_s) as bench:
         scores = [await score_variant(bench, variant, documents, experiment.spans) for variant in every]
     return ExperimentResult(experiment=experiment, documents=documents, scores=scores)

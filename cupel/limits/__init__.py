@@ -24,6 +24,7 @@ The words, each for one thing:
       charge         what one call takes from one bucket
       turn           how long until a call may be sent
     retry        another try of a failed call; the circuit says whether a model is worth one
+    patience     how long a run waits for a provider that answers nobody, or for a daily limit
     budget       what a run may spend; a reservation is what is set aside of it for one call
 """
 
@@ -32,8 +33,10 @@ from typing import TYPE_CHECKING
 from cupel._late import late
 from cupel.limits.budget import PICO, RAISE_IT, Budget, Reservation, pico_cap, pico_of
 from cupel.limits.circuit import Circuits
-from cupel.limits.classify import is_transient
+from cupel.limits.classify import blame, ending_of, is_transient
+from cupel.limits.gauge import PATIENCE_S
 from cupel.limits.limiter import Limiter
+from cupel.limits.patience import DEFAULT_WAIT_S, Patience, read_wait_s
 from cupel.limits.retries import RetryPolicy, with_retries
 from cupel.limits.settings import read_limits
 from cupel.limits.shared_gate import SharedGate

@@ -6,16 +6,24 @@
 
 A 429 is no failure here: a provider that counts is up. While a circuit is open, its calls raise `CircuitOpenError`
 at once, and whoever configured an outage fallback uses that.
+
+A circuit also knows since when its provider has answered nothing at all, 429s included: for how long to wait for it.
 """
 
 from __future__ import annotations
 
+import math
+import os
+import socket
 import time
 from collections.abc import Callable
 from typing import Literal
 
-from cupel.errors import CircuitOpenError, SettingError
-from cupel.limits.classify import is_transient, status_of, text_of
+from cupel.errors import CircuitOpenError, SettingError, chain
+from cupel.limits.classify import asked_wait_s, is_transient, status_of, text_of
+
+_ITS_OWN = frozenset({429, 498, 502, 503, 529})
+"""Statuses by which a provider speaks of itself: too much to do, not there, behind a gateway that finds nobody."""
 
 CircuitState = Literal["closed", "open", "half-open"]
 
@@ -26,7 +34,7 @@ class Circuit:
     Args:
         model: The model id, for messages.
         failures: So many transient failures in a row open it; at least 1.
-        rest_s: Seconds before one call tries again; doubles while that fails, up to eight times.
+        rest_s: Seconds before one call tries again; doubles while that fails, up to four times.
         monotonic: The clock.
 
     Raises:
@@ -38,7 +46,7 @@ class Circuit:
         model: str,
         *,
         failures: int = 8,
-        rest_s: float = 15.0,
+        rest_s: float = 4.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         if failures < 1 or rest_s <= 0:
@@ -52,6 +60,16 @@ class Circuit:
         self._opened_at = 0.0
         self._probing = False
         self._last = ""
+        self._down_since: float | None = None
+        self._answered_at = -math.inf
+        self.failing: set[str] = set()
+        """Documents that have used up their tries since its last answer, as far as anybody noted them."""
+
+        self.may_be_the_calls = False
+        """Whether its last failure may be about what was asked: an internal error, or no answer in time."""
+
+        self.asked_s = 0.0
+        """Seconds the provider asked to be left alone in its last failure; 0 where it named none."""
 
     @property
     def state(self) -> CircuitState:
@@ -65,9 +83,35 @@ class Circuit:
         """Seconds until a call is let through to try again; 0 where one may go."""
         if not self._opened:
             return 0.0
-        rest = self._rest_s * 2.0 ** min(self._opened - 1, 3)
+        rest = self._rest_s * 2.0 ** min(self._opened - 1, 2)
         # never longer than at first, should the clock have gone back
         return max(0.0, min(rest, self._opened_at + rest - self._monotonic()))
+
+    @property
+    def down_s(self) -> float | None:
+        """Seconds since the first failure after the last answer; None while it answers."""
+        return None if self._down_since is None else max(0.0, self._monotonic() - self._down_since)
+
+    @property
+    def trouble(self) -> str:
+        """What the last failure was, in a few words."""
+        return self._last
+
+    @property
+    def retry_in_s(self) -> float:
+        """Seconds to leave it alone, for a call that has used up its tries; 0 where it answers."""
+        if self._down_since is None:
+            return 0.0
+        return max(self.asked_s, self.opens_in_s if self._opened else self._rest_s)
+
+    @property
+    def is_probed(self) -> bool:
+        """Whether a call is just trying, so that nothing but its end can tell more."""
+        return self._probing
+
+    def has_answered_since(self, at: float = -math.inf) -> bool:
+        """Whether any call was answered since a time of this circuit's clock, whatever the answer was."""
+        return self._answered_at > at
 
     def check(self) -> None:
         """Let a call pass; follow it by exactly one `record`.
@@ -96,11 +140,22 @@ class Circuit:
         if error is None or (status_of(error) is not None and not _is_down(error)):
             self._in_a_row = self._opened = 0
         elif _is_down(error):
-            self._note_failure(error)
+            self._note_failure()
+        if error is None or (status_of(error) is not None and not is_transient(error)):
+            self._down_since, self.asked_s = None, 0.0
+            self._answered_at = self._monotonic()
+            self.failing.clear()
+        elif is_transient(error):
+            self._last, self.asked_s = _few_words(error), asked_wait_s(error) or 0.0
+            status = status_of(error)
+            self.may_be_the_calls = (
+                isinstance(error, TimeoutError) if status is None else status not in _ITS_OWN
+            )
+            if self._down_since is None:
+                self._down_since = self._monotonic()
 
-    def _note_failure(self, error: BaseException) -> None:
+    def _note_failure(self) -> None:
         self._in_a_row += 1
-        self._last = text_of(error)[:120]
         # while it is open, calls that were sent before still come back with failures: only the probe's counts
         due = self._opened and self.opens_in_s <= 0
         if due or (not self._opened and self._in_a_row >= self._most):
@@ -109,18 +164,59 @@ class Circuit:
 
 
 class Circuits:
-    """The circuits of a process, made on first use, all alike."""
+    """The circuits of a process, made on first use, all alike.
 
-    def __init__(self) -> None:
+    Args:
+        rest_s: Seconds before one call tries again; doubles while that fails, up to four times.
+        monotonic: The clock.
+    """
+
+    def __init__(self, *, rest_s: float = 4.0, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._rest_s = rest_s
+        self._monotonic = monotonic
         self._circuits: dict[str, Circuit] = {}
 
     def of(self, model_id: str) -> Circuit:
         """The circuit of one `provider:model`."""
         circuit = self._circuits.get(model_id)
         if circuit is None:
-            circuit = self._circuits[model_id] = Circuit(model_id)
+            circuit = self._circuits[model_id] = Circuit(
+                model_id, rest_s=self._rest_s, monotonic=self._monotonic
+            )
         return circuit
+
+    def now(self) -> float:
+        """The time by their clock."""
+        return self._monotonic()
+
+    def has_answered(self) -> bool:
+        """Whether any model has answered anything."""
+        return any(circuit.has_answered_since() for circuit in self._circuits.values())
+
+    def down(self) -> list[Circuit]:
+        """Those whose provider answers nothing now, in the order of first use."""
+        return [circuit for circuit in self._circuits.values() if circuit.down_s is not None]
 
 
 def _is_down(error: BaseException) -> bool:
     return is_transient(error) and status_of(error) != 429
+
+
+def _few_words(error: BaseException) -> str:
+    """The failure in a few words for a line that is read in passing: `connection refused`, `503: overloaded`."""
+    status = status_of(error)
+    if status is None:
+        said = next(filter(None, map(_system_word, chain(error))), "")
+        if said:
+            return said
+    text = " ".join(text_of(error).split())[:120]
+    return f"{status}: {text}" if status is not None and not text.startswith(str(status)) else text
+
+
+def _system_word(error: BaseException) -> str:
+    """The system's own word for a connection that failed; empty where it has none."""
+    if isinstance(error, socket.gaierror):
+        return f"its name cannot be resolved ({error.strerror})"
+    if type(error).__module__ != "builtins" or not isinstance(error, OSError) or not error.errno:
+        return ""
+    return os.strerror(error.errno).lower()

@@ -1,4 +1,4 @@
-"""What a failed provider call means: try again, stop the run, give this document up, or wait for tomorrow.
+"""What an exception means: for a provider call whether to try again, for a document whose fault it is.
 
 Clients are recognised by the names of their exception classes and by `status_code`, so that none is imported:
 
@@ -6,10 +6,17 @@ Clients are recognised by the names of their exception classes and by `status_co
     limit         a 429 that names a day, or spent credit                                the run ends, resumable
     refused       401 402 403 404                                                        the run ends
     bad_request   any other 4xx, a 429 larger than the limit, moderation, a reply cut off by us      this document ends
+    bad_request   any other 4xx, a 429 larger than the limit, moderation                 this document ends
+    machine       open files, memory, room on a disk                                     the run ends, resumable
+
+Anything else that was raised is told apart by `blame`, which looks at all that lies behind an exception.
 """
 
 from __future__ import annotations
 
+import errno
+import socket
+import ssl
 import time
 from collections.abc import Mapping
 from typing import Literal
@@ -18,17 +25,33 @@ from cupel.errors import (
     BadRequestError,
     CircuitOpenError,
     CupelError,
+    DocumentBudgetError,
+    MachineError,
     ProviderLimitError,
     ProviderOutageError,
     ProviderRefusedError,
+    RecordingMissingError,
+    RunLogError,
+    chain,
+    shortage,
 )
 from cupel.limits.headers import rejection, retry_after_s, says_daily
 
-Failure = Literal["transient", "refused", "bad_request", "limit"]
+Failure = Literal["transient", "refused", "bad_request", "limit", "machine"]
+
+Blame = Literal["run", "machine", "run_log", "provider", "row", "bug"]
+"""Whose an exception is: `run` is an error of ours that ends the run, `bug` a fault of the graph or of Cupel."""
 
 _TRANSIENT_STATUS = frozenset({408, 409, 424, 425, 498, 499})
+_UNREACHABLE = frozenset({errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH})
 _PASSING_CODES = ("tool_use_failed", "output_parse_failed")
 """Groq's words for a reply of the model's that it would not pass on, with status 400: the next one may do."""
+
+_DATABASE_NAMES = frozenset({"OperationalError", "InterfaceError"})
+"""SQLAlchemy's and the drivers' words for a database that is gone, locked or full."""
+
+_ROWS_OWN = (BadRequestError, ProviderOutageError, DocumentBudgetError, RecordingMissingError)
+"""Errors of ours that are recorded on a document."""
 
 _REFUSED_STATUS = frozenset({401, 402, 403, 404})
 # openai, groq, httpx, httpx2, httpcore, aiohttp, json; found anywhere among a class's bases
@@ -96,6 +119,8 @@ def classify(error: BaseException) -> Failure | None:
     if _is_named(error, _DOCUMENTS_NAMES):
         return "bad_request"
     if status is None:
+        if shortage(error) is not None:
+            return "machine"
         return "transient" if _is_connection_failure(error) else None
     return _classify_429(text_of(error)) if status == 429 else _classify_status(status, error)
 
@@ -121,7 +146,59 @@ def translate(error: BaseException, *, model: str) -> CupelError | None:
         return BadRequestError(problem, model=model, status=status)
     if kind == "limit":
         return ProviderLimitError(f"{model}: {problem}", resets_in_s=asked_wait_s(error))
+    if kind == "machine":
+        return MachineError(shortage(error) or problem)
     return ProviderOutageError(problem, model=model, status=status) if kind == "transient" else None
+
+
+def blame(error: BaseException) -> Blame:
+    """Whose an exception is; where several lie behind it, the gravest of them decides.
+
+    >>> blame(RecursionError()), blame(KeyError("a")), blame(TimeoutError()), blame(MemoryError())
+    ('row', 'bug', 'provider', 'machine')
+    >>> blame(ExceptionGroup("two", [ValueError(), OSError(24, "Too many open files")]))
+    'machine'
+    """
+    return min((_blame(one) for one in chain(error)), key=_GRAVITY.index)
+
+
+def ending_of(error: BaseException) -> CupelError | None:
+    """The error that ends the run because of this one; None where it is a document's, or its graph's, own."""
+    match blame(error):
+        case "run":
+            return next(one for one in chain(error) if isinstance(one, CupelError) and _blame(one) == "run")
+        case "machine":
+            return MachineError(shortage(error) or str(error))
+        case "run_log":
+            ours = (one for one in chain(error) if isinstance(one, RunLogError))
+            return next(ours, None) or RunLogError(f"a database cannot be used: {_short(str(error))}")
+        case _:
+            return None
+
+
+_GRAVITY: list[Blame] = ["run", "machine", "run_log", "provider", "row", "bug"]
+
+
+def _blame(error: BaseException) -> Blame:
+    """Whose one exception is, whatever lies behind it."""
+    if isinstance(error, CupelError) and _is_settled(error):
+        if isinstance(error, MachineError | RunLogError):
+            return "machine" if isinstance(error, MachineError) else "run_log"
+        return _blame_own(error)
+    if shortage(error) is not None:
+        return "machine"
+    if any(base.__name__ in _DATABASE_NAMES for base in type(error).__mro__):
+        return "run_log"
+    kind = classify(error)
+    if kind is not None:
+        return "row" if kind == "bad_request" else "provider"
+    return "row" if isinstance(error, RecursionError | UnicodeError) else "bug"
+
+
+def _blame_own(error: CupelError) -> Blame:
+    if isinstance(error, _ROWS_OWN):
+        return "provider" if isinstance(error, ProviderOutageError) else "row"
+    return "run"
 
 
 def _classify_429(text: str) -> Failure:
@@ -153,11 +230,15 @@ def _classify_own(error: BaseException) -> Failure | None:
         return "refused"
     if isinstance(error, ProviderOutageError) and not isinstance(error, CircuitOpenError):
         return "transient"
+    if isinstance(error, MachineError):
+        return "machine"
     return "bad_request" if isinstance(error, BadRequestError) else None
 
 
 def _is_connection_failure(error: BaseException) -> bool:
-    if isinstance(error, TimeoutError | ConnectionError):
+    if isinstance(error, TimeoutError | ConnectionError | ssl.SSLError | socket.gaierror):
+        return True
+    if isinstance(error, OSError) and error.errno in _UNREACHABLE:
         return True
     return _is_named(error, _TRANSIENT_NAMES)
 

@@ -30,7 +30,7 @@ from cupel.limits.shared_gate import Charge, Turn
 from cupel.limits.slot import Slot
 
 PATIENCE_S = 300.0
-"""A longer wait than this, asked for by a provider, is treated as a daily limit."""
+"""A longer wait than this, asked for by a provider, is treated as a daily limit, unless told otherwise."""
 
 GUESSED_RPM = 30.0
 """Requests per minute supposed where only the daily ones are shown: Groq's free tier. Doubled while it holds."""
@@ -51,19 +51,26 @@ class Gauge:
     Args:
         model: The model id, for messages.
         limits: What a person set.
-        patient: A daily limit is waited for instead of raised.
+        longest_pause_s: A longer wait than this, asked for by a provider, is treated as a daily limit.
         pilot: The first call goes alone, to learn the limits before the others collide with them.
         shared: The buckets are only watched; the waiting for them is decided by a `SharedGate`.
         now: The monotonic clock.
     """
 
     def __init__(
-        self, model: str, *, limits: Limits, patient: bool, pilot: bool, shared: bool = False, now: float
+        self,
+        model: str,
+        *,
+        limits: Limits,
+        pilot: bool,
+        now: float,
+        shared: bool = False,
+        longest_pause_s: float = PATIENCE_S,
     ) -> None:
         self.model = model
         self.shared = shared
         self.provider = model.partition(":")[0]
-        self.patient = patient
+        self.longest_pause_s = longest_pause_s
         self.buckets: dict[Kind, Bucket] = {}
         self.own: dict[Kind, Bucket] = {
             kind: Bucket(limit, KINDS[kind][1], now=now)
@@ -90,7 +97,7 @@ class Gauge:
         """Seconds until this call may go; infinite where only another call's end can tell.
 
         Raises:
-            ProviderLimitError: If a daily limit is in the way and nobody wants to wait for it.
+            ProviderLimitError: If a daily limit is in the way.
         """
         if not self.concurrency.fits(self.in_flight):
             return math.inf
@@ -109,7 +116,7 @@ class Gauge:
             # one call at a time may exceed a limit that is only supposed: its answer disproves it
             if bucket.guess and self._trying is None:
                 continue
-            if wait > PACED_S and bucket.daily and not self.patient:
+            if wait > PACED_S and bucket.daily:
                 raise self.daily_limit(wait, wall, kind, bucket.limit)
             delay = max(delay, wait)
         return delay
@@ -155,10 +162,10 @@ class Gauge:
         """Seconds a 429 still holds every call back.
 
         Raises:
-            ProviderLimitError: If it was a daily one and nobody wants to wait for it.
+            ProviderLimitError: If it was a daily one.
         """
         left = self.pause.left_s(now)
-        if left > EARLY_S and self.pause.daily and not self.patient:
+        if left > EARLY_S and self.pause.daily:
             raise self.daily_limit(left, wall)
         return left
 
@@ -166,11 +173,11 @@ class Gauge:
         self, left: float, wall: float, kind: Kind | None = None, limit: float = 0.0
     ) -> ProviderLimitError:
         """The error that says which daily limit is reached and when it opens."""
-        what = f"the limit of {limit:,.0f} {KINDS[kind][2]}" if kind else "a daily limit"
+        what = f"the limit of {limit:,.0f} {KINDS[kind][2]}" if kind else "its limit"
         at = datetime.fromtimestamp(wall, UTC) + timedelta(seconds=left)
         return ProviderLimitError(
             f"{self.model}: {what} is reached; the next request fits in {timedelta(seconds=round(left))}, "
-            f"at {at:%Y-%m-%d %H:%M} UTC. The same command goes on then; --wait waits here",
+            f"at {at:%Y-%m-%d %H:%M} UTC. The same command goes on then; `--wait SECONDS` or `--wait forever` waits here",
             resets_in_s=left,
         )
 
@@ -200,9 +207,9 @@ class Gauge:
         """Seconds until a turn in the line of all processes.
 
         Raises:
-            ProviderLimitError: If a daily limit makes it wait and nobody wants to.
+            ProviderLimitError: If a daily limit makes it wait.
         """
-        if turn.kind in {"rpd", "tpd"} and turn.wait_s > PACED_S and not self.patient:
+        if turn.kind in {"rpd", "tpd"} and turn.wait_s > PACED_S:
             raise self.daily_limit(turn.wait_s, wall, turn.kind, self.limits().get(turn.kind, 0.0))
         return turn.wait_s
 
@@ -295,7 +302,7 @@ class Gauge:
         # no limit that is counted explains it: too many at once, then
         if not named and not any(reading.level + 1.0 >= reading.limit for reading in shown):
             self.concurrency.shrink(self.in_flight, sent_at=slot.sent_at, now=now)
-        daily = says_daily(text) or (wait or 0.0) > PATIENCE_S
+        daily = says_daily(text) or (wait or 0.0) > self.longest_pause_s
         own = HOUR_S if daily else self.pause.own_s(sent_at=slot.sent_at)
         self.pause.hold(wait or own, daily=daily, now=now)
 

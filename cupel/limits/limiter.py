@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from cupel.errors import SettingError
 from cupel.limits.buckets import Limits
-from cupel.limits.gauge import Gauge
+from cupel.limits.gauge import PATIENCE_S, Gauge
 from cupel.limits.lane import Lane
 from cupel.limits.shared_gate import SharedGate
 from cupel.limits.slot import Slot
@@ -20,7 +20,7 @@ class Limiter:
 
     Args:
         limits: What a person allows, by model id, by provider (`groq`) or for all (`*`); the closest name wins.
-        wait: Wait for a daily limit to open instead of raising `ProviderLimitError`.
+        longest_pause_s: A longer wait than this, asked for by a provider, raises `ProviderLimitError` as a daily limit does.
         pilot: Let the first call of each model go alone until its reply, or two seconds, have passed: the limits
             it shows spare the others a collision. Never for `local:`, `offline:` and `recorded:` models.
         shared: The gate that several processes share, where they do.
@@ -35,7 +35,7 @@ class Limiter:
         self,
         *,
         limits: Mapping[str, Limits] | None = None,
-        wait: bool = False,
+        longest_pause_s: float = PATIENCE_S,
         pilot: bool = True,
         shared: SharedGate | None = None,
         monotonic: Callable[[], float] = time.monotonic,
@@ -47,7 +47,7 @@ class Limiter:
                 raise SettingError(
                     f"limits of {name}: {value!r} is not a Limits; build it with Limits.of(...)"
                 )
-        self._wait = wait
+        self._longest_pause_s = longest_pause_s
         self._pilot = pilot
         self._shared = shared
         self._monotonic = monotonic
@@ -65,7 +65,7 @@ class Limiter:
             key: The fingerprint of the API key, where a process uses several.
 
         Raises:
-            ProviderLimitError: On entering, if a daily limit is reached and nobody wants to wait for it.
+            ProviderLimitError: On entering, if a daily limit is reached.
         """
         lane = self._lanes.get((model_id, key))
         return Slot(lane if lane is not None else self._open(model_id, key), tokens, most)
@@ -76,7 +76,7 @@ class Limiter:
         gauge = Gauge(
             model_id,
             limits=named[0] if named else Limits(),
-            patient=self._wait,
+            longest_pause_s=self._longest_pause_s,
             pilot=self._pilot and provider not in _UNLIMITED,
             shared=self._shared is not None,
             now=self._monotonic(),

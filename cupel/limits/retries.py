@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
@@ -29,6 +30,7 @@ class RetryPolicy:
         base_s: The first wait is drawn from 0 to this, the next from 0 to twice it, and so on.
         cap_s: The longest wait drawn.
         waits_for_circuit: Wait for an open circuit within the total, instead of raising for a fallback to take over.
+        max_down_s: Try no longer than this once the model's circuit knows of no answer, whoever asked.
 
     Raises:
         SettingError: If a number is impossible.
@@ -41,6 +43,7 @@ class RetryPolicy:
     base_s: float = 0.5
     cap_s: float = 30.0
     waits_for_circuit: bool = True
+    max_down_s: float = math.inf
 
     def __post_init__(self) -> None:
         for name in ("max_attempts", "max_rejections"):
@@ -89,7 +92,8 @@ async def with_retries(
 
     Raises:
         ProviderRefusedError: If the key, the model or the credit is wrong.
-        ProviderLimitError: If a daily limit is reached and the limiter does not wait for it.
+        ProviderLimitError: If a daily limit is reached.
+        MachineError: If this machine is short of something.
         BadRequestError: If this request will never be answered.
         CircuitOpenError: If the circuit is open and the policy does not wait for it.
         ProviderOutageError: If every try failed.
@@ -103,7 +107,7 @@ async def with_retries(
                 return await tries.once(call, own_slot, circuit)
         except Exception as error:  # noqa: BLE001 (raised again below unless it is worth another try)
             failure = error
-        wait = tries.wait_after(failure, own_slot)
+        wait = tries.wait_after(failure, own_slot, circuit)
         if on_retry is not None:
             on_retry(Retry(tries.count, failure, wait))
         if wait > 0:
@@ -155,19 +159,12 @@ class _Tries:
     def _left_s(self) -> float:
         return self._policy.total_timeout_s - self._spent_s
 
-    def wait_after(self, error: Exception, slot: Slot | None) -> float:
+    def wait_after(self, error: Exception, slot: Slot | None, circuit: Circuit | None) -> float:
         """Seconds to wait before the next try; raises where there is none."""
         if isinstance(error, CircuitOpenError):
             wait = self._wait_for_circuit(error)
         elif classify(error) == "transient":
-            wait = self._wait_for_provider(error, slot)
-        elif (
-            classify(error) == "limit"
-            and status_of(error)
-            and slot is not None
-            and slot.waits_for_daily_limits
-        ):
-            wait = 0.0
+            wait = self._wait_for_provider(error, slot, circuit)
         else:
             own = translate(error, model=self._model)
             if own is None or own is error:
@@ -182,20 +179,23 @@ class _Tries:
             raise error
         return wait
 
-    def _wait_for_provider(self, error: Exception, slot: Slot | None) -> float:
+    def _wait_for_provider(self, error: Exception, slot: Slot | None, circuit: Circuit | None) -> float:
         rejected = status_of(error) == 429
         self._rejections += rejected
         self._failures += not rejected
         count = self._rejections if rejected else max(self._failures, 1)
         wait = self._uniform(0.0, min(self._policy.cap_s, self._policy.base_s * 2.0 ** min(count - 1, 20)))
         wait = max(wait, asked_wait_s(error) or 0.0)
+        down_s = None if circuit is None else circuit.down_s
+        left_s = self._policy.max_down_s - (down_s or 0.0)
+        too_long = not rejected and (asked_wait_s(error) or 0.0) > self._policy.max_down_s
         if rejected and slot is not None:
             # the limiter holds everyone on this model back, this call among them
             wait = 0.0
         spent = self._failures >= self._policy.max_attempts or self._rejections >= self._policy.max_rejections
-        if spent or wait >= self._left_s:
+        if spent or too_long or left_s <= 0 or wait >= self._left_s:
             raise self._outage(error) from error
-        return wait
+        return min(wait, left_s)
 
     def _outage(self, error: Exception) -> ProviderOutageError:
         status = status_of(error)

@@ -36,11 +36,6 @@ class Slot:
         self.sent_at = 0.0
         self.mark: tuple[int, float] = (0, 0.0)
 
-    @property
-    def waits_for_daily_limits(self) -> bool:
-        """Whether a daily limit is waited for instead of ending the run."""
-        return self._lane.gauge.patient
-
     async def __aenter__(self) -> Self:
         await self._lane.enter(self)
         return self

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from cupel import __version__
+from cupel.errors import LEAST_CONNECTIONS, connections_at_once
 
 CONNECT_S = 30.0
 AGENT = f"cupel/{__version__}"
@@ -53,8 +54,10 @@ async def close_sessions() -> None:
 
 
 async def _open() -> _Session:
-    # no limit here: how many calls are in flight is decided by the limiter, for each model
-    connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, keepalive_timeout=30, ssl=tls())
+    # how many calls are in flight is decided by the limiter, for each model; here only what this process may open
+    at_once = connections_at_once()
+    limit = 0 if at_once is None else max(at_once, LEAST_CONNECTIONS)
+    connector = aiohttp.TCPConnector(limit=limit, ttl_dns_cache=300, keepalive_timeout=30, ssl=tls())
     client = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
     keeper = _close_with_the_loop(client)
     held = _sessions[asyncio.get_running_loop()] = _Session(client, keeper)

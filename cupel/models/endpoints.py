@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from cupel.errors import SettingError
+from cupel.errors import SettingError, SetupError
 from cupel.models.ids import ModelId
 from cupel.redaction import remember_secrets
 from cupel.trust import address_problem, announce_destination
@@ -22,6 +23,9 @@ class _Site:
 
     needs_key: bool = True
 
+
+LAST_IN_A_HEADER = 0xFF
+"""The last sign of Latin-1, which is what a header can hold."""
 
 SITES: Mapping[str, _Site] = {
     # Groq's own client takes the address without the path, so both forms are seen
@@ -51,11 +55,11 @@ def endpoint(model: ModelId, env: Mapping[str, str]) -> Endpoint:
 
     Raises:
         SettingError: When the variable with its key, or a local server's address, is not set.
+        SetupError: When a key or an address is set that could never be sent.
     """
     site = SITES[model.provider]
-    url = next(
-        (env[name].strip() for name in site.url_variables if env.get(name, "").strip()), site.default_url
-    )
+    variable = next((name for name in site.url_variables if env.get(name, "").strip()), "")
+    url = env[variable].strip() if variable else site.default_url
     if not url:
         raise SettingError(
             f"{model}: no address; set {site.url_variables[0]} to the server's OpenAI-compatible URL, "
@@ -64,13 +68,9 @@ def endpoint(model: ModelId, env: Mapping[str, str]) -> Endpoint:
     if problem := address_problem(url):
         raise SettingError(f"{model}: {url!r} is no address; {problem}")
     key = env.get(site.key_variable, "").strip()
-    if key and "@" in urlsplit(url).netloc:
-        raise SettingError(
-            f"{model}: {url!r} has a name and password, and {site.key_variable} is set: a request carries one of them; "
-            "leave the other out"
-        )
     if site.needs_key and not key:
         raise SettingError(f"{model}: {site.key_variable} is not set")
+    _check_sendable(model, variable, url, site.key_variable, key)
     url = url.rstrip("/")
     return Endpoint(url if url.endswith("/v1") else url + site.path, key)
 
@@ -84,6 +84,25 @@ def announce(provider: str, where: Endpoint, env: Mapping[str, str], *, proxy: s
         where.url, env, names=site.url_variables, key=site.key_variable if where.key else "",
         default_url=site.default_url, proxy=proxy,
     )  # fmt: skip
+
+
+def _check_sendable(model: ModelId, url_variable: str, url: str, key_variable: str, key: str) -> None:
+    """Refuse what would fail at every single document; neither the key nor a password is shown."""
+    unsendable = next((sign for sign in key if not sign.isprintable() or ord(sign) > LAST_IN_A_HEADER), None)
+    if unsendable is not None:
+        raise SetupError(
+            f"{model}: {key_variable} holds {_name_of(unsendable)}, which no key has; set it anew, in one line"
+        )
+    parts = urlsplit(url)
+    if parts.username is not None or parts.password is not None:
+        raise SetupError(
+            f"{model}: {url_variable} holds a user name or password, which is not sent with a key; take it out of the "
+            f"address, and give the key in {key_variable}"
+        )
+
+
+def _name_of(sign: str) -> str:
+    return "a line break" if sign in "\r\n" else unicodedata.name(sign, f"the sign U+{ord(sign):04X}").lower()
 
 
 def has_key(provider: str, env: Mapping[str, str]) -> bool:

@@ -58,6 +58,9 @@ class ProviderTimeoutError(ProviderCallError, TimeoutError):
 class ProviderConnectionError(ProviderCallError, ConnectionError):
     """The connection failed, or broke before a readable answer was complete."""
 
+    was_sent = True
+    """False where no connection was made at all, so that nothing can be billed."""
+
 
 class ReplyCutOffError(ProviderCallError):
     """A reply that was too large, or still coming when its time was up. Asking again would be paid again."""

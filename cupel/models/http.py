@@ -127,9 +127,11 @@ class Line:
             ) from error
         except (aiohttp.ClientError, OSError) as error:
             said = str(error) or type(error).__name__
-            raise ProviderConnectionError(
+            failed = ProviderConnectionError(
                 f"connection to {self.terms.where.url} failed: {said}", model=self.terms.model_id
-            ) from None  # a server's log would show it whole, with the credentials of a proxy
+            )
+            failed.was_sent = not isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL)
+            raise failed from None  # a server's log would show it whole, with the credentials of a proxy
 
 
 async def read_whole(response: aiohttp.ClientResponse, model: str) -> bytes:

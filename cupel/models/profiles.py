@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from cupel.context import Profile, RunContext
-from cupel.errors import SettingError
+from cupel.errors import SettingError, SetupError
 from cupel.models.endpoints import SITES, endpoint, has_key, needed_variable
 from cupel.models.factory import is_attached
 from cupel.models.families import family
@@ -176,6 +176,8 @@ def _check_reachable(role: str, model: ModelId, env: Mapping[str, str]) -> None:
     if model.provider in SITES:
         try:
             endpoint(model, env)
+        except SetupError as error:
+            raise SetupError(f"{role} model {error}") from None
         except SettingError as error:
             raise SettingError(f"{role} model {error}. {_alternatives(model.provider, env)}") from None
     elif model.provider == "recorded":

@@ -7,7 +7,15 @@ from cupel.runlog.forget import Forgotten, Selection, is_forgotten, tombstone_ke
 from cupel.runlog.leases import Lease
 from cupel.runlog.lookup import existing_run_log, find_document_id, find_run, run_log_file
 from cupel.runlog.rows import cost_of, failure_rows
-from cupel.runlog.store import PromptVersion, RunLog, StoredResponse, now, open_run_log, text_hash
+from cupel.runlog.store import (
+    PromptVersion,
+    RunLog,
+    StoredOutcome,
+    StoredResponse,
+    now,
+    open_run_log,
+    text_hash,
+)
 from cupel.runlog.tables import FORGOTTEN
 from cupel.runlog.usage import RoleUsage, Usage
 from cupel.runlog.worker import Row

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import functools
 import json
+import logging
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
@@ -19,7 +20,7 @@ from langchain_core.runnables.config import var_child_runnable_config
 from cupel.context import RunContext
 from cupel.engine import Asking, Run, Runtime, ask_as, close_current, install
 from cupel.errors import InputError
-from cupel.limits import Budget
+from cupel.limits import DEFAULT_WAIT_S, Budget
 from cupel.metrics import Scored, group_of, record_metric
 from cupel.project import Project, load_graph
 from cupel.runlog import cost_of
@@ -187,7 +188,12 @@ class Bench:
 
 @asynccontextmanager
 async def open_bench(
-    project: Project, name: str, *, max_usd: float | None = None, env: Mapping[str, str] | None = None
+    project: Project,
+    name: str,
+    *,
+    max_usd: float | None = None,
+    env: Mapping[str, str] | None = None,
+    wait_s: float = DEFAULT_WAIT_S,
 ) -> AsyncIterator[Bench]:
     """A bench with a runtime of its own, closed at the end; what is asked inside is paid from its budget.
 
@@ -196,9 +202,13 @@ async def open_bench(
         name: What the money is booked under: with the same name a cap holds over several invocations.
         max_usd: Hard cap, in US dollars.
         env: Environment variables; those of the process when left out.
+        wait_s: Seconds to wait for a provider that is down, or for a daily limit, before it ends.
     """
-    runtime = await asyncio.to_thread(Runtime, project, env)
+    runtime = await asyncio.to_thread(Runtime, project, env, wait_s=wait_s)
     install(runtime)
+    watch = asyncio.create_task(
+        runtime.patience.watch(logging.getLogger("cupel").warning), name="cupel-watch"
+    )
     run = Run(run_id=name, stops=True)
     try:
         if max_usd is not None:
@@ -207,6 +217,7 @@ async def open_bench(
             yield Bench(project=project, runtime=runtime, run=run, name=name)
         await runtime.calls.drain()
     finally:
+        watch.cancel()
         await close_current()
 
 

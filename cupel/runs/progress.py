@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from cupel.errors import CupelError
+from cupel.errors import CupelError, StopRunError
 from cupel.judging import audits_in, false_pass_rate
 from cupel.runlog import FORGOTTEN, Usage, is_forgotten
 from cupel.state import Outcome, VerdictName
@@ -59,7 +59,9 @@ class Stop:
         self.interrupted = False
 
     def because_of(self, error: CupelError) -> None:
-        """Remember the first error that ended the run."""
+        """Remember the first error that ended the run; what only says that it was told to stop is none."""
+        if self.requested and type(error) is StopRunError:
+            return
         self.requested = True
         self.error = self.error or error
 

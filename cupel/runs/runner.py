@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import logging
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, Self
@@ -29,8 +30,8 @@ from cupel.engine import (
     packed_prompt,
     read_certificate,
 )
-from cupel.errors import SettingError
-from cupel.limits import Budget
+from cupel.errors import LEAST_CONNECTIONS, MachineError, SettingError, connections_at_once
+from cupel.limits import DEFAULT_WAIT_S, Budget
 from cupel.models import OFFLINE, check_models, is_offline, resolve_models
 from cupel.project import Project, code_identity, find_project, load_graph
 from cupel.runlog import Lease, text_hash
@@ -42,6 +43,7 @@ from cupel.tables import Row
 from cupel.task import check_prompts, compact
 from cupel.text import check_similarity
 
+_LOGGER = logging.getLogger("cupel")
 _NOT_DECIDING = {"timeout_s", "max_retries"}
 """Settings that do not change a result."""
 
@@ -59,7 +61,8 @@ class Runner:
         *,
         env: Mapping[str, str] | None = None,
         graph: Any = None,
-        wait_for_limits: bool = False,
+        wait_s: float = DEFAULT_WAIT_S,
+        tell: Callable[[str], None] = _LOGGER.warning,
         within: tuple[Runtime, Run] | None = None,
     ) -> None:
         """Take what is needed; nothing is opened yet.
@@ -69,7 +72,9 @@ class Runner:
             project: Where; the one around the current folder when left out.
             env: Environment variables; those of the process when left out.
             graph: A compiled graph to use in place of the project's.
-            wait_for_limits: Wait for a daily limit instead of stopping at it.
+            wait_s: Seconds to wait for a provider that is down, its fallback too, or for a daily limit; then the run
+                ends and can be resumed. `math.inf` waits for ever.
+            tell: Is given a line for each outage, within seconds, once a minute while it lasts and when it is over.
             within: An open runtime and a larger undertaking's run. Its money, counts and name in the log are
                 then used, and `job.task` stands in for the folder of that name: so a candidate prompt is tried.
         """
@@ -78,7 +83,12 @@ class Runner:
         self.stop = Stop()
         self.progress = Progress()
         self.tally = Tally()
-        self._env, self._given_graph, self._wait, self._within = env, graph, wait_for_limits, within
+        self.concurrency = job.concurrency
+        """Documents worked on at once: what was asked for, or fewer where this machine allows no more connections."""
+
+        self._env, self._given_graph, self._wait_s, self._within = env, graph, wait_s, within
+        self._tell = tell
+        self._watch: asyncio.Task[None] | None = None
         self._started = time.perf_counter()
         self._open = ExitStack()
         self.batcher: Batcher | None = None
@@ -90,7 +100,7 @@ class Runner:
             self.runtime = self._within[0]
             await self._prepare()
             return self
-        self.runtime = await asyncio.to_thread(Runtime, self.project, self._env, wait_for_limits=self._wait)
+        self.runtime = await asyncio.to_thread(Runtime, self.project, self._env, wait_s=self._wait_s)
         try:
             await self._prepare()
         except BaseException:
@@ -98,9 +108,25 @@ class Runner:
             await self.runtime.aclose()
             raise
         self._open.enter_context(collect_seldom())
+        self._watch = asyncio.create_task(self.runtime.patience.watch(self._tell), name="cupel-watch")
         return self
 
+    def _fit_to_machine(self) -> None:
+        room = connections_at_once()
+        if room is None or room >= self.concurrency:
+            return
+        if room < LEAST_CONNECTIONS:
+            raise MachineError(
+                f"this process may open {room} connections beside its other files: allow more with `ulimit -n 1024`"
+            )
+        self.tally.notes.add(
+            f"{room} documents were worked on at once in place of {self.concurrency}: this process may open no more "
+            "files (`ulimit -n`)"
+        )
+        self.concurrency = room
+
     async def _prepare(self) -> None:
+        self._fit_to_machine()
         self.models = resolve_models(self.job.context, self.runtime.env)
         check_models(self.models, self.runtime.env)
         read_signals(self.job.context)
@@ -127,8 +153,9 @@ class Runner:
             )
         await self.runtime.count_earlier(self.models.all().values())
         self.run = Run(
-            run_id=self.run_id, tally=self.tally, budget=await self._budget(), stops=True, task=self.job.task
-        )
+            run_id=self.run_id, tally=self.tally, budget=await self._budget(), stops=True, task=self.job.task,
+            stopping=lambda: self.stop.requested,
+        )  # fmt: skip
         install(self.runtime)
         if self.job.batch is not None:
             await self._open_batcher(self.job.batch)
@@ -139,9 +166,10 @@ class Runner:
             self.runtime.run_log,
             self.run,
             settings,
-            live=self.job.concurrency,
+            live=self.concurrency,
             stopping=lambda: self.stop.requested,
             env=self.runtime.env,
+            patience=self.runtime.patience,
         )
         await self.batcher.open()
         self.runtime.calls.batching = self.batcher
@@ -208,6 +236,8 @@ class Runner:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: object
     ) -> None:
         """Let what is in flight land, note how the run ended, and close everything."""
+        if self._watch is not None:
+            self._watch.cancel()
         if self.batcher is not None:
             await self.batcher.aclose()
         await self.runtime.calls.drain()
@@ -259,7 +289,7 @@ class Runner:
             "cache_hits": self.tally.cache_hits,
             "notes": [*([OFFLINE] if is_offline(self.models) else []), *sorted(self.tally.notes)],
             "language_model": not is_offline(self.models),
-            "used": self.progress.usage.to_json(self.job.concurrency),
+            "used": self.progress.usage.to_json(self.concurrency),
             "wall_s": round(time.perf_counter() - self._started, 3),
             "output": output,
         }

@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from cupel.engine import Asking, Place, arrange, ask_as
-from cupel.errors import CupelError, ProviderRefusedError, RunLogError, StopRunError, UsageError
-from cupel.runlog import is_forgotten, tombstone_key
+from cupel.engine import Asking, Place, Seat, arrange, ask_as
+from cupel.errors import RunLogError
+from cupel.limits import ending_of
+from cupel.runlog import StoredOutcome, is_forgotten, tombstone_key
 from cupel.runs.job import NEVER_WALKED, failed_outcome
 from cupel.state import Outcome
 from cupel.tables import Row
@@ -21,8 +22,13 @@ from cupel.text import TextIndex, Twin, document_id, take_over
 if TYPE_CHECKING:
     from cupel.runs.runner import Runner
 
+_LOOK_S = 0.25
+
 LOOKAHEAD = 8
 """Rows read ahead, as a multiple of the concurrency: how far a slow document may hold back the output."""
+
+LONGEST_LOOKAHEAD = 4096
+"""Rows held while documents wait for a provider: those that do not need it go on, as far as memory is no worry."""
 
 
 class Walks:
@@ -34,10 +40,11 @@ class Walks:
     async def outcomes(self, documents: Iterable[Row]) -> AsyncIterator[tuple[Row, Outcome | None]]:
         """Every document with its outcome, in the input's order; None for those a stopped run did not reach.
 
-        Memory does not grow with the input: at most `LOOKAHEAD` × concurrency rows are held.
+        Memory does not grow with the input: at most `LOOKAHEAD` × concurrency rows are held, and
+        `LONGEST_LOOKAHEAD` while a provider is waited for.
         """
         at_once, held = self._at_once()
-        gate = asyncio.Semaphore(at_once)
+        room = asyncio.Semaphore(at_once)
         waiting: deque[tuple[Row, asyncio.Task[Outcome | None]]] = deque()
         flying: weakref.WeakValueDictionary[int, asyncio.Task[Outcome | None]] = weakref.WeakValueDictionary()
         job = self._runner.job
@@ -48,12 +55,12 @@ class Walks:
         try:
             for document, twin, place in arranged:
                 if twin is None:
-                    work = self._guarded(document, place, gate)
+                    work = self._guarded(document, place, room)
                 else:
-                    work = self._repeated(document, twin, flying.get(twin.position), gate)
+                    work = self._repeated(document, twin, flying.get(twin.position), room)
                 task = flying[document.position] = asyncio.create_task(work)
                 waiting.append((document, task))
-                while len(waiting) >= held:
+                while await self._is_full(waiting, held):
                     yield await _next(waiting)
             while waiting:
                 yield await _next(waiting)
@@ -66,17 +73,35 @@ class Walks:
         job = self._runner.job
         if job.batch is not None:
             return job.batch.documents, job.batch.documents
-        return job.concurrency, job.concurrency * LOOKAHEAD
+        return self._runner.concurrency, self._runner.concurrency * LOOKAHEAD
 
-    async def _guarded(self, document: Row, place: Place | None, gate: asyncio.Semaphore) -> Outcome | None:
-        async with gate:
+    async def _is_full(self, waiting: deque[tuple[Row, asyncio.Task[Outcome | None]]], held: int) -> bool:
+        """Whether the first row has to be handed out before another is read."""
+        while len(waiting) >= held:
+            first = waiting[0][1]
+            if first.done() or len(waiting) >= max(held, LONGEST_LOOKAHEAD):
+                return True
+            under_way = [first]
+            if self._runner.runtime.patience.waiting:
+                # what is done waits here for the first row: only what is under way counts
+                under_way = [task for _, task in waiting if not task.done()]
+                if len(under_way) < held:
+                    return False
+            await asyncio.wait(under_way, timeout=_LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+        return False
+
+    async def _guarded(self, document: Row, place: Place | None, room: asyncio.Semaphore) -> Outcome | None:
+        async with Seat(room) as seat:
             if self._runner.stop.requested:
                 return None
             try:
                 with self._runner.batcher.document() if self._runner.batcher else nullcontext():
-                    return await self._one(document, place)
-            except (StopRunError, ProviderRefusedError, RunLogError, UsageError) as error:
-                self._runner.stop.because_of(error)
+                    return await self._one(document, place, seat)
+            except Exception as error:
+                ends = ending_of(error)
+                if ends is None:
+                    raise
+                self._runner.stop.because_of(ends)
                 return None
 
     async def _repeated(
@@ -84,7 +109,7 @@ class Walks:
         document: Row,
         twin: Twin,
         original: asyncio.Task[Outcome | None] | None,
-        gate: asyncio.Semaphore,
+        room: asyncio.Semaphore,
     ) -> Outcome | None:
         """A row whose text an earlier one has: by that row's outcome, or else asked itself."""
         try:
@@ -101,7 +126,7 @@ class Walks:
         except RunLogError as error:
             self._runner.stop.because_of(error)
             return None
-        return await self._guarded(document, None, gate)
+        return await self._guarded(document, None, room)
 
     async def _kept(self, document: Row) -> Outcome | None:
         """What this row took over before, where this run forgot documents: the earlier row may be one of them."""
@@ -128,24 +153,23 @@ class Walks:
         self._runner.progress.duplicates += 1
         self._runner.progress.note(taken, reused=is_kept)
 
-    async def _one(self, document: Row, place: Place | None) -> Outcome:
+    async def _one(self, document: Row, place: Place | None, seat: Seat) -> Outcome:
         key = self._runner.outcome_key(document)
         log = self._runner.runtime.run_log
         stored = await log.outcome(key)
-        tries = stored.tries if stored else 0
         buried = tombstone_key(self._runner.run_id, _name(document)) if self._runner.forgotten else ""
         if buried in self._runner.forgotten and (mark := await log.outcome(buried)) is not None:
             return await self._reused(document, buried, mark.outcome)
-        if stored is not None and self._stands(stored.outcome):
-            if stored.code == self._runner.code or is_forgotten(stored.outcome):
-                return await self._reused(document, key, stored.outcome)
-            tries -= 1  # other code walks it anew, by the answers that are there
-        asking = Asking(run=self._runner.run, retry=tries, place=place, row=document.position)
+        if stored is not None and (self._stands(stored) or is_forgotten(stored.outcome)):
+            return await self._reused(document, key, stored.outcome)
+        # a further try asks for replies of its own; whatever else makes a document be walked again goes by those there are
+        retry = 0 if stored is None else stored.tries - (not self._is_asked_anew(stored.outcome))
+        asking = Asking(run=self._runner.run, retry=retry, place=place, row=document.position, seat=seat)
         with ask_as(asking):
             outcome = await self._invoked(document)
         text = document.text if isinstance(document.text, str) else ""
         await log.save_outcome(
-            key, self._runner.run_id, outcome, text, position=document.position, tries=tries + 1,
+            key, self._runner.run_id, outcome, text, position=document.position, tries=retry + 1,
             code=self._runner.code, again=stored is not None,
         )  # fmt: skip
         self._runner.progress.note(outcome, reused=False)
@@ -156,10 +180,19 @@ class Walks:
         self._runner.progress.note(outcome, reused=True)
         return {**outcome, "doc_id": _name(document)} if is_forgotten(outcome) else outcome
 
-    def _stands(self, stored: Outcome) -> bool:
-        """Whether a stored outcome is used again: not one that a fault of the graph itself left behind."""
-        asked_anew = self._runner.job.retry_failed and stored["status"] == "failed"
-        return stored["path"] != NEVER_WALKED and not asked_anew
+    def _stands(self, stored: StoredOutcome) -> bool:
+        """Whether it is used again: not what a fault of the graph itself left behind, nor what other code made."""
+        return (
+            stored.code == self._runner.code
+            and stored.outcome["path"] != NEVER_WALKED
+            and not self._is_asked_anew(stored.outcome)
+        )
+
+    def _is_asked_anew(self, stored: Outcome) -> bool:
+        """Whether a person wants it tried once more, with new replies where those there are were of no use."""
+        return (
+            self._runner.job.retry_failed and stored["status"] == "failed" and stored["path"] != NEVER_WALKED
+        )
 
     async def _invoked(self, document: Row) -> Outcome:
         task, tracer = self._runner.job.task, self._runner.runtime.tracer
@@ -172,9 +205,10 @@ class Walks:
                 outcome: Outcome = await self._runner.graph.ainvoke(
                     self._runner.job.document_input(document), config, context=self._runner.job.context
                 )
-        except CupelError:
-            raise
         except Exception as error:  # noqa: BLE001 - a fault in one document's walk is that document's outcome
+            ends = ending_of(error)
+            if ends is not None:
+                raise ends from (None if ends is error else error)
             return failed_outcome(task.name, document, f"the graph failed: {type(error).__name__}: {error}")
         tracer.feedback(config, outcome)
         return outcome

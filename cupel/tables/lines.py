@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NamedTuple, NoReturn, cast
 
-from cupel.errors import InputError
+from cupel.errors import InputError, MachineError, shortage
 
 _CHUNK = 1 << 20
 _LONGEST_VALUE = 64 << 20
@@ -45,6 +45,8 @@ def open_text(path: Path, *, gzipped: bool) -> Iterator[IO[bytes]]:
         msg = f"{path}: damaged gzip file ({error}); compress it again, or pass the plain file"
         raise InputError(msg) from None
     except OSError as error:
+        if (short := shortage(error)) is not None:
+            raise MachineError(f"{path}: {short}") from None
         msg = f"{path}: cannot be read: {error.strerror or error}"
         raise InputError(msg) from None
 

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import IO, cast
 
-from cupel.errors import OutputPathError
+from cupel.errors import MachineError, OutputPathError, shortage
 
 try:
     import fcntl
@@ -35,6 +35,8 @@ class PartFile:
             self.file = _lock(self.path, target)
             self.file.truncate(0)
         except OSError as error:
+            if (short := shortage(error)) is not None:
+                raise MachineError(f"{target}: {short}") from None
             raise OutputPathError(
                 f"{target}: cannot be written: {error.strerror or error}; choose another --out"
             ) from None

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol, Self, cast
 
-from cupel.errors import OutputPathError, SettingError
+from cupel.errors import MachineError, OutputPathError, SettingError, shortage
 from cupel.tables.cells import cell_text, is_formula, json_text
 from cupel.tables.columns import Kind, check_new, new_columns
 from cupel.tables.formats import KNOWN, Format, Layout, format_of, require_pyarrow
@@ -252,7 +252,10 @@ def _name_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        again = "the same command again asks nothing that was answered"
+        short = shortage(error)
+        if short is not None:
+            raise MachineError(f"{path}: {short}; {again}") from None
         raise OutputPathError(
-            f"{path}: could not be written: {error.strerror or error}. Make room or choose another --out: "
-            "the same command again asks nothing that was answered"
+            f"{path}: could not be written: {error.strerror or error}. Choose another --out: {again}"
         ) from None

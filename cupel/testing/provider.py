@@ -77,6 +77,7 @@ class ScriptedProvider:
         batches: How the files and batches endpoints of OpenAI and Groq behave.
         key: The only API key accepted; None accepts any.
         seed: Changes which requests the faults hit.
+        port: The loopback port; a free one for 0. One that was closed may be opened again: so an outage is played.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class ScriptedProvider:
         batches: BatchScript | None = None,
         key: str | None = None,
         seed: int = 0,
+        port: int = 0,
     ) -> None:
         self.answer = answer or answer_by_schema
         self.latency_s = latency_s
@@ -115,7 +117,12 @@ class ScriptedProvider:
         self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
         self._thread: threading.Thread | None = None
-        self._port = 0
+        self._port = port
+
+    @property
+    def port(self) -> int:
+        """The loopback port."""
+        return self._port
 
     @property
     def url(self) -> str:
@@ -137,7 +144,7 @@ class ScriptedProvider:
 
     def __enter__(self) -> Self:
         # bound here and served in the thread: nothing to wait for, in an event loop neither
-        listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        listening = socket.create_server(("127.0.0.1", self._port), backlog=1024)
         self._port = listening.getsockname()[1]
         self._thread = threading.Thread(
             target=self._run, args=(listening,), name="scripted-provider", daemon=True

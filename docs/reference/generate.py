@@ -19,10 +19,11 @@ COMMAND = "`.venv/bin/python docs/reference/generate.py`"
 EXIT_CODES = {
     0: "Done; of a run: every row has an outcome.",
     1: "`eval` and `evaluate-routing`: the committed baseline is broken.",
-    2: "Usage or input: an option, a file, a setting, a task, or a run log that cannot be used. `doctor`: trouble.",
+    2: "Usage or input: an option, a file, a setting, a task. `doctor`: trouble.",
     3: "The budget is reached.",
-    4: "A provider's limit is reached.",
+    4: "A provider, and its fallback, stayed away or at a limit for longer than `--wait`.",
     5: "A provider refused: key, model, credit.",
+    6: "This machine or its database: open files, memory, disk, a key or address that cannot be sent.",
     130: "Interrupted.",
 }
 
@@ -86,7 +87,7 @@ def cli_page() -> str:
             "",
             *table(("Exit code", "When"), EXIT_CODES.items()),
             "",
-            "After 3, 4 and 130 the same command goes on.",
+            "After 3, 4 and 130 the same command goes on; after 5 and 6 too, once what it names is mended.",
             *(
                 line
                 for name, command in group.commands.items()

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from cupel.models.errors import ProviderCallError
 from tests.integration.cascade import (
     ACCEPTS,
     CANNOT_TELL,
@@ -127,7 +128,7 @@ async def test_an_unknown_verdict_is_for_a_person_and_not_a_fail(project):
 
 async def test_a_judge_that_cannot_be_reached_leaves_the_record_for_review(project):
     """A missing judgement is unknown, never a fail and never a pass."""
-    done = await walk(project, settings={"max_retries": 0}, cheap=record(), judge=ConnectionError("down"))
+    done = await walk(project, cheap=record(), judge=ProviderCallError("down", status=400))
 
     verdict = done.outcome["verdicts"][0]
     assert (verdict["verdict"], verdict["score"]) == ("unknown", None)
@@ -181,13 +182,13 @@ async def test_a_reply_that_never_fits_is_an_attempt_with_that_reason(project):
 
 
 async def test_a_document_on_which_every_call_fails_ends_failed_with_its_reasons(project):
-    """Both tiers are down for a poisoned document: it has no record and one outcome."""
-    down = ConnectionError("connection reset")
-    done = await walk(project, settings={"max_retries": 0}, cheap=down, strong=down)
+    """Both tiers refuse a poisoned document: it has no record and one outcome."""
+    refused = ProviderCallError("poisoned", status=400)
+    done = await walk(project, cheap=refused, strong=refused)
 
     assert done.outcome["status"] == "failed"
     assert done.outcome["record"] is None
-    assert all("connection reset" in reason for reason in done.outcome["reasons"])
+    assert all("poisoned" in reason for reason in done.outcome["reasons"])
 
 
 async def test_an_outage_is_bridged_by_the_fallback_model_and_recorded_as_such(project):

@@ -13,6 +13,7 @@ from cupel.improvement.campaign import hold_task
 from cupel.improvement.ledger import ledger_of
 from cupel.improvement.steps.promote import promote, rollback
 from cupel.improvement.versions import version_of
+from cupel.models.errors import ProviderCallError
 from cupel.task.folder import load_task
 from cupel.testing.models import reply, scripted
 from tests.integration.improvement import (
@@ -134,7 +135,7 @@ LEAKS = "Say favor for item 0 has some drawbacks for village number 0 and the li
         (lambda *_: "", "the reply is empty"),
         (lambda *_: reply("", refusal="No."), "refused"),
         (lambda *_: {"edits": []}, "proposes no edit"),
-        (lambda *_: TimeoutError("429 for ever"), "429|TimeoutError|timed out|after"),
+        (lambda *_: ProviderCallError("too long", status=400), "too long"),
     ],
     ids=[
         "leaking",

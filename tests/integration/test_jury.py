@@ -10,6 +10,7 @@ from rich.console import Console
 from cupel.context import RunContext, run_context
 from cupel.errors import SettingError
 from cupel.judging.jury import audits_of, false_pass_rate
+from cupel.models.errors import ProviderCallError
 from cupel.models.profiles import check_models, resolve_models
 from cupel.report.page import write_report
 from cupel.report.summary import DocumentEntry, Totals
@@ -35,7 +36,7 @@ MISQUOTES = {
     **ACCEPTS,
     "one_each": {**ACCEPTS["one_each"], "evidence_quote": "this stands nowhere in the speech"},
 }
-DOWN = ConnectionError("down")
+NO_VOTE = ProviderCallError("unreadable", status=400)
 
 
 async def sat(project, judge, *jurors, **settings):
@@ -58,10 +59,10 @@ async def sat(project, judge, *jurors, **settings):
     ("jurors", "verdict", "status"),
     [
         ((ACCEPTS, ACCEPTS, REJECTS), "accepted", "accepted"),
-        ((ACCEPTS, DOWN, CANNOT_TELL), "accepted", "accepted"),
+        ((ACCEPTS, NO_VOTE, CANNOT_TELL), "accepted", "accepted"),
         ((ACCEPTS, REJECTS), "unknown", "needs_review"),
         ((ACCEPTS, REJECTS, CANNOT_TELL), "unknown", "needs_review"),
-        ((DOWN, CANNOT_TELL), "unknown", "needs_review"),
+        ((NO_VOTE, CANNOT_TELL), "unknown", "needs_review"),
     ],
     ids=["majority", "those who know", "tie", "tie and one unknown", "nobody knows"],
 )

@@ -95,7 +95,7 @@ def test_every_fault_at_once_leaves_every_row_an_outcome_and_nothing_wrong_accep
 
 
 def test_a_full_disk_stops_the_run_with_what_to_do(folder, tmp_path):
-    """A run log that may not grow: the run ends with a clear line; what was stored is used by the next run."""
+    """Files that may not grow: the run ends with a clear line, no row is failed, and nothing is paid again."""
     asked = ["in.jsonl", "--out", str(tmp_path / "out.jsonl"), *UNJUDGED]
     with ScriptedProvider(answer) as provider:
         done = forked.run(
@@ -103,7 +103,11 @@ def test_a_full_disk_stops_the_run_with_what_to_do(folder, tmp_path):
         )
         resumed = run(folder, "in.jsonl", "--out", "out.jsonl", "--json", *UNJUDGED, provider=provider)
 
-    assert done.returncode != 0
+        repeats = provider.counts.billed_repeats
+
+    assert done.returncode == 6
     assert "Traceback" not in done.stderr, done.stderr[-800:]
-    assert "runlog.sqlite" in done.stderr
+    assert "no room is left to write" in done.stderr
+    assert " 0 failed " in done.stderr
     assert json.loads(resumed.stdout)["statuses"] == {"accepted": 40}
+    assert repeats == 0

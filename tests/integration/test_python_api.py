@@ -76,9 +76,7 @@ def test_records_may_come_as_instances_of_the_class(project, frame):
 
     said = {"demand": "build homes", "deadline": "2026-03-10", "tags": None}
     with models(cheap=said):
-        result = cupel.enrich(
-            frame, schema=Demand, instances=True, limit=2, project=project, **UNJUDGED
-        )
+        result = cupel.enrich(frame, schema=Demand, instances=True, limit=2, project=project, **UNJUDGED)
 
     assert result.iloc[0]["ad-hoc"] == Demand(demand="build homes", deadline=dt.date(2026, 3, 10))
     assert result["ad-hoc"].tolist()[1:] == [None, None]

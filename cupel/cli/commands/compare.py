@@ -42,6 +42,7 @@ def compare(
     concurrency: options.Concurrency = 8,
     max_usd: options.MaxUsd = None,
     overwrite: options.Overwrite = False,
+    wait: options.Wait = "120",
     as_json: options.AsJson = False,
 ) -> None:
     """Compare two models or prompts, judged in both orders.

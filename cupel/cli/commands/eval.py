@@ -14,6 +14,7 @@ def evaluate(
     experiment: Annotated[Path, typer.Argument(help="A TOML of evals/experiments/.")],
     limit: options.Limit = None,
     max_usd: options.MaxUsd = None,
+    wait: options.Wait = "120",
     save_baseline: Annotated[
         bool, typer.Option("--save-baseline", help="Write the figures as the baseline instead of comparing.")
     ] = False,
@@ -30,6 +31,7 @@ def evaluate(
 
     raise typer.Exit(
         run_and_tell(
-            experiment, limit=limit, max_usd=max_usd, save=save_baseline, langsmith=langsmith, as_json=as_json
+            experiment, limit=limit, max_usd=max_usd, wait=wait, save=save_baseline, langsmith=langsmith,
+            as_json=as_json,
         )
-    )
+    )  # fmt: skip

@@ -15,6 +15,7 @@ def improve(
     file: options.File,
     task: options.Task = "arguments",
     max_usd: options.MaxUsd = None,
+    wait: options.Wait = "120",
     engine: Annotated[
         str, typer.Option(help="What proposes edits: reflect, or gepa (the extra `cupel[gepa]`).")
     ] = "reflect",
@@ -61,6 +62,7 @@ def improve(
             "candidate": str(candidate.resolve() if candidate and candidate.is_file() else candidate or ""),
         },
         settings=options.settings(locals()),
+        wait=wait,
         ask=not yes,
         as_json=as_json,
     )  # fmt: skip

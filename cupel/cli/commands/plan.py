@@ -55,7 +55,7 @@ def plan(
     retry_failed: Annotated[bool, typer.Option("--retry-failed", hidden=True)] = False,
     packing: Annotated[bool, typer.Option("--packing", hidden=True)] = False,
     packing_min: Annotated[float, typer.Option(hidden=True)] = 0.95,
-    wait: Annotated[bool, typer.Option("--wait", hidden=True)] = False,
+    wait: Annotated[str, typer.Option("--wait", hidden=True)] = "120",
     report: Annotated[bool, typer.Option(hidden=True)] = True,
     overwrite: Annotated[bool, typer.Option("--overwrite", hidden=True)] = False,
 ) -> None:

@@ -78,9 +78,7 @@ def run(
     limits: Annotated[
         str, typer.Option(help='Your own limits, such as "groq:*=rpm:30,tpm:6000"; also CUPEL_LIMITS.')
     ] = "",
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Wait for a daily limit instead of stopping at it.")
-    ] = False,
+    wait: options.Wait = "120",
     batch: Annotated[
         bool, typer.Option("--batch", help="By the providers' batch APIs (openai, groq): half price, slow.")
     ] = False,

@@ -14,7 +14,7 @@ from cupel.engine.money import SharedBudget
 from cupel.engine.requests import Request
 from cupel.engine.run import Run
 from cupel.errors import BatchPendingError, CupelError, SettingError
-from cupel.limits import Budget, Reservation
+from cupel.limits import Budget, Patience, Reservation
 from cupel.models import BATCH_SHARE, MAX_BYTES, MAX_REQUESTS, request_body, takes_batches
 from cupel.runlog import BatchLog, BatchRequest, RunLog, StoredResponse
 
@@ -67,6 +67,7 @@ class Batcher:
         live: Calls at once, for models without a batch API and requests no batch answered.
         stopping: Whether the run is to start nothing more.
         env: Where addresses, keys and prices are.
+        patience: For how long a provider that is down is waited for.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Batcher:
         live: int,
         stopping: Callable[[], bool],
         env: Mapping[str, str],
+        patience: Patience,
     ) -> None:
         self._log = BatchLog(run_log)
         self._run_log, self._run, self._env, self._stopping = run_log, run, env, stopping
@@ -89,7 +91,9 @@ class Batcher:
         self._parked: dict[str, _Caller] = {}
         self._held: dict[str, Reservation] = {}
         self._wave = _Wave()
-        self._jobs = Jobs(self._log, run.run_id, env, poll_s=settings.poll_s, landed=self._land)
+        self._jobs = Jobs(
+            self._log, run.run_id, env, poll_s=settings.poll_s, landed=self._land, patience=patience, stopping=stopping
+        )  # fmt: skip
         self._keeper: asyncio.Task[None] | None = None
 
     async def open(self) -> None:

@@ -17,12 +17,13 @@ from cupel.errors import (
     BadRequestError,
     BatchPendingError,
     CupelError,
+    ProviderOutageError,
     ProviderRefusedError,
     RunLogError,
     StopRunError,
     UsageError,
 )
-from cupel.limits import RetryPolicy, is_transient, with_retries
+from cupel.limits import Patience, RetryPolicy, is_transient, with_retries
 from cupel.models import (
     BATCH_SHARE,
     BatchApi,
@@ -75,6 +76,8 @@ class Jobs:
         env: Where addresses, keys and prices are.
         poll_s: Before the first look at a job.
         landed: Is given the results of each job, to commit and pass on.
+        patience: For how long a provider that is down is waited for.
+        stopping: Whether the run is to start nothing more.
     """
 
     def __init__(
@@ -85,7 +88,10 @@ class Jobs:
         *,
         poll_s: float,
         landed: Callable[[Results], Awaitable[None]],
+        patience: Patience,
+        stopping: Callable[[], bool],
     ) -> None:
+        self._patience, self._stopping = patience, stopping
         self._log, self._run_id, self._env, self._poll_s, self._on_landing = log, run_id, env, poll_s, landed
         self._following: set[asyncio.Task[None]] = set()
         self.open: dict[str, BatchJob] = {}
@@ -155,7 +161,7 @@ class Jobs:
         file_id = job.file_id
         if file_id is None:
             lines = [request_line(each.key, each.body) for each in await self._log.of_job(job.job_id)]
-            file_id = await _persevere(
+            file_id = await self._persevere(
                 lambda: api.upload(f"cupel-{job.job_id}", "\n".join(lines) + "\n"), job
             )
             await self._log.change_job(job.job_id, state="uploaded", file_id=file_id)
@@ -169,7 +175,7 @@ class Jobs:
             doubtful = True
             return earlier or await api.create(file_id, job.job_id)
 
-        state = await _persevere(submit, job)
+        state = await self._persevere(submit, job)
         await self._log.change_job(job.job_id, state="submitted", batch_id=state.batch_id)
         return replace(job, file_id=file_id, batch_id=state.batch_id, state="submitted")
 
@@ -180,7 +186,7 @@ class Jobs:
         while True:
             await asyncio.sleep(wait)
             try:
-                state = await _persevere(lambda: _unless_gone(api, batch_id), job)
+                state = await self._persevere(lambda: _unless_gone(api, batch_id), job)
             except _GoneError:
                 return None
             if state.ended:
@@ -192,7 +198,7 @@ class Jobs:
         results = Results()
         files = (state.output_file_id, state.error_file_id) if state else ()
         for file_id in filter(None, files):
-            await _persevere(partial(self._read_file, api, file_id, owed, job, results), job)
+            await self._persevere(partial(self._read_file, api, file_id, owed, job, results), job)
         for request in owed.values():
             results.miss(request, hopeless=False)
         return results
@@ -225,6 +231,22 @@ class Jobs:
             paid_for(request, completion, run_id=request.run_id, env=self._env, share=BATCH_SHARE)
         )
 
+    async def _persevere(self, step: Callable[[], Awaitable[T]], job: BatchJob) -> T:
+        """One step of a job, again after what passes, for as long as the run waits for a provider."""
+        while True:
+            try:
+                return await with_retries(
+                    lambda _slot: step(),
+                    policy=replace(_POLICY, waits_for_circuit=False, max_down_s=self._patience.wait_s),
+                    model=job.model,
+                    circuit=self._patience.circuits.of(job.model),
+                )
+            except ProviderOutageError as away:
+                if not await self._patience.outlast(
+                    [job.model], away, document=job.job_id, stopping=self._stopping
+                ):
+                    raise
+
 
 class _GoneError(Exception):
     """The provider does not know the job any more."""
@@ -237,11 +259,6 @@ async def _unless_gone(api: BatchApi, batch_id: str) -> BatchState:
         if error.status_code == _GONE:
             raise _GoneError from error
         raise
-
-
-async def _persevere(step: Callable[[], Awaitable[T]], job: BatchJob) -> T:
-    """One step of a job, again after what passes."""
-    return await with_retries(lambda _slot: step(), policy=_POLICY, model=job.model)
 
 
 def _problem(state: BatchState | None) -> str:

@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Any
 
 from cupel.errors import CupelError, SettingError
+from cupel.limits import DEFAULT_WAIT_S
 from cupel.runs.cluster.orders import Order, Part, order_of
 from cupel.runs.cluster.worker import clear, enrich_part, halt
 from cupel.runs.runner import Runner
@@ -29,7 +30,7 @@ _CLEAR_S = 10.0
 
 
 async def cluster_outcomes(
-    runner: Runner, documents: Iterable[Row], *, scheduler: str | None = None, wait: bool = False
+    runner: Runner, documents: Iterable[Row], *, scheduler: str | None = None, wait_s: float = DEFAULT_WAIT_S
 ) -> AsyncIterator[tuple[Row, Outcome | None]]:
     """Every document with its outcome, in the input's order, as `Runner.outcomes` gives them.
 
@@ -37,12 +38,12 @@ async def cluster_outcomes(
         runner: An open runner: it names the run, keeps the counts, and says when to stop.
         documents: The rows; only text, id and inputs travel.
         scheduler: A Dask scheduler's address; a cluster on this machine when left out.
-        wait: Wait for a daily limit instead of stopping at it.
+        wait_s: Seconds to wait for a provider that is down, or for a daily limit, before the run ends.
 
     Raises:
         SettingError: If Dask is not installed, or no scheduler answers.
     """
-    order = order_of(runner.job, runner.project, wait=wait, run_id=runner.run_id)
+    order = order_of(runner.job, runner.project, wait_s=wait_s, run_id=runner.run_id)
     async with _client(scheduler) as client:
         workers = _Workers(client, order.name)
         sent: deque[tuple[list[Row], Any]] = deque()

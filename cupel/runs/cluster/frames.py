@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cupel.errors import InputError, SettingError
+from cupel.limits import DEFAULT_WAIT_S
 from cupel.models import check_models, resolve_models
 from cupel.project import Project
 from cupel.runs.cluster.orders import Order, order_of, require_database
@@ -43,6 +44,7 @@ def enrich_frame(
     inputs: Mapping[str, str],
     limit: int | None,
     instances: bool = False,
+    wait_s: float = DEFAULT_WAIT_S,
 ) -> Any:
     """A lazy Dask DataFrame with the task's columns; computing it again asks nothing again.
 
@@ -55,6 +57,7 @@ def enrich_frame(
         inputs: Further inputs of the task.
         instances: Records as instances of the pydantic class that was given as schema.
         limit: Not for Dask: take `df.head` or some partitions.
+        wait_s: Seconds a worker waits for a provider that is down, or for a daily limit.
 
     Raises:
         SettingError: Without a PostgreSQL run log, or for a setting that one process has to keep.
@@ -66,7 +69,7 @@ def enrich_frame(
     check_columns(df.columns, job.task.name)
     meta = df._meta  # noqa: SLF001 - Dask's word for the empty frame that says its columns
     frame_rows(meta, text, id_column=doc_id, inputs=inputs)
-    order = order_of(_resolve(job), project)
+    order = order_of(_resolve(job), project, wait_s=wait_s)
     columns = {"text": text, "id_column": doc_id, "inputs": dict(inputs)}
     return df.map_partitions(
         enrich_partition, order, columns, instances=instances, meta=attach_columns(meta, [], job.task.name),

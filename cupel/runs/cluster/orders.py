@@ -12,6 +12,7 @@ import cupel.errors
 from cupel import __version__
 from cupel.engine import Packing
 from cupel.errors import CupelError, SettingError
+from cupel.limits import DEFAULT_WAIT_S
 from cupel.project import Project
 from cupel.runs.cluster.parcels import Parcel, pack
 from cupel.runs.job import Job
@@ -42,7 +43,7 @@ class Order:
 
     near_duplicates: float | None = None
     packing: Packing | None = None
-    wait: bool = False
+    wait_s: float = DEFAULT_WAIT_S
     run_id: str | None = None
     """What the worker's run has to be called; None to leave it to the workers."""
 
@@ -51,7 +52,9 @@ class Order:
     """Of this invocation."""
 
 
-def order_of(job: Job, project: Project, *, wait: bool = False, run_id: str | None = None) -> Order:
+def order_of(
+    job: Job, project: Project, *, wait_s: float = DEFAULT_WAIT_S, run_id: str | None = None
+) -> Order:
     """The order that has workers do this job.
 
     Raises:
@@ -74,7 +77,7 @@ def order_of(job: Job, project: Project, *, wait: bool = False, run_id: str | No
         inputs=job.task.inputs,
         near_duplicates=job.near_duplicates,
         packing=job.packing,
-        wait=wait,
+        wait_s=wait_s,
         run_id=run_id,
     )
 

@@ -98,7 +98,7 @@ class _Desk:
                 f"a worker has Cupel {__version__}, the driver {order.version}; install the same"
             )
         project = unpack(order.parcel, self._scratch)
-        runner = Runner(_job(order, project), project, wait_for_limits=order.wait)
+        runner = Runner(_job(order, project), project, wait_s=order.wait_s)
         await runner.__aenter__()
         if order.run_id not in {None, runner.run_id}:
             await close_current()

@@ -34,7 +34,10 @@ class Aligner:
     def _codes(self) -> dict[str, str]:
         """One character per distinct token, so that rapidfuzz aligns whole tokens as fast as letters."""
         # beyond as many as there are characters, different words may look alike: it is only a first guess
-        return {word: chr(256 + number % _MOST_CODES) for number, word in enumerate(dict.fromkeys(self._text.folded))}
+        return {
+            word: chr(256 + number % _MOST_CODES)
+            for number, word in enumerate(dict.fromkeys(self._text.folded))
+        }
 
     @cached_property
     def _encoded(self) -> str:
@@ -70,15 +73,19 @@ class Aligner:
         if len(quote) * len(self._text) > _WORK:
             # rapidfuzz tries every place that has a word in common: where all have, only the likeliest is looked at
             first, stop = self._likeliest(words)
-            near = Aligner(self._text.part(first, stop))._window(words)
-            return None if near is None else (first + near[0], first + near[1])
+            part = Aligner(self._text.part(first, stop)).look_everywhere(words)
+            return None if part is None else (first + part[0], first + part[1])
+        return self.look_everywhere(words)
+
+    def look_everywhere(self, words: Sequence[str]) -> TokenRange | None:
+        """The window that rapidfuzz finds most like the quote, whatever it costs."""
+        quote = " ".join(words)
         if len(quote) > _LONG:
             encoded = "".join(self._codes.get(word, "\0") for word in words)
             near = fuzz.partial_ratio_alignment(encoded, self._encoded, score_cutoff=_CUTOFF)
             return None if near is None else (near.dest_start, near.dest_end)
         near = fuzz.partial_ratio_alignment(quote, self._text.joined, score_cutoff=_CUTOFF)
         return None if near is None else self._text.tokens_at(near.dest_start, near.dest_end)
-
 
     def _likeliest(self, words: Sequence[str]) -> TokenRange:
         """The stretch three times as long as the quote that has most of its words around its middle."""

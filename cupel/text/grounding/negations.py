@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import regex
 
 from cupel.text.grounding.scripts import SOLID
-from cupel.text.grounding.tokens import Tokens
+from cupel.text.grounding.tokens import Tokens, tokenise
 
 _WORDS = frozenset(
-    """not no never nor neither without cannot hardly barely scarcely nothing nobody none nowhere
+    tokenise("""not no never nor neither without cannot hardly barely scarcely nothing nobody none nowhere
     ne n pas jamais non ni sans aucun aucune aucunement nullement rien personne guère nicht nie niemals kein keine
     keinen keinem keiner keines weder ohne nichts niemand niemanden niemandem nirgends keinesfalls keineswegs
     nunca jamás sin ningún ninguno ninguna nada nadie tampoco mai né senza nessun nessuno nessuna niente nulla
@@ -19,15 +19,16 @@ _WORDS = frozenset(
     inte ej icke aldrig utan ingen inget inga ingenting ikke intet hverken
     ei emme ette eivät eikä en et älä älkää ilman soha nélkül sincs sincsenek nincs nincsenek nem ne sem sohasem
     nikdy není nejsou nebyl nebude nemá nesmí nikdo žádný žádná žádné nie nikdy nič nikto
-    nikoli nihče ni niso nima nisem nismo brez nije nisu nikad nikada nema nitko ništa
+    nikoli nihče ni niso nima nisem nismo brez nije nisu nisam nismo niste neće nećemo nemamo nemaju nikad nikada nema nitko ništa
+    nimamo nimajo nisem intet uden hverken
     δεν δε μη μην όχι ποτέ χωρίς ούτε κανείς κανένας καμία κανένα τίποτα
-    не без никога никой никоя нито няма ни нет нельзя никогда никто ничто ничего никак немає ніколи ніхто нічого
+    не без никога никой никоя нищо никакъв никаква никакво никакви нито няма нямам нямаме нямат ни нет нельзя никогда никто ничто ничего никак немає ніколи ніхто нічого
     нема није нису nėra ne niekada niekas be nav nekad neviens nekas ní níl
     لا لم لن ليس ليست ليسوا لسنا لست غير بدون دون بلا ولا ولم ولن وليس وليست فلا فلم فلن أبدا كلا عدم بعدم وعدم لعدم
     نه نیست نیستند هیچ بدون نمی
     לא ולא שלא אין ואין שאין בלי ללא אינו אינה אינם אינן איננו אינני איננה מבלי לעולם מעולם
     नहीं न ना मत बिना कभी नहि नाही
-    không chưa chẳng đừng tidak bukan tanpa jangan belum değil yok hayır asla""".split()  # noqa: SIM905  hundreds of quoted strings hide the words
+    không chưa chẳng đừng tidak bukan tanpa jangan niekam nieko belum değil yok hayır asla""").folded
 )
 _FEW = 6  # tokens: "on non-binding targets" and no more
 
@@ -35,7 +36,7 @@ _FEW = 6  # tokens: "on non-binding targets" and no more
 _HARMLESS_IN = {
     "mai": ["ro"], "ani": ["ro"], "ei": ["ro", "de"], "sin": ["sv", "da"], "nu": ["sv", "da", "nl"], "ni": ["sv"],
     "en": ["fr", "es", "nl", "da", "sv"], "et": ["fr", "da", "sv"], "be": ["en"], "no": ["pt", "lv"], "sem": ["sl"],
-    "ne": ["it"], "ни": ["bg"],
+    "ne": ["it"], "noch": ["de"], "ни": ["bg"],
 }  # fmt: skip
 # there a verb is negated by a prefix
 _PREFIXING = ("cs", "sk", "lt", "lv")
@@ -43,9 +44,9 @@ _NO_PREFIX = regex.compile(r"nej.*|nebo\w?|než\w*|net|nes|nek\w{1,2}|neděl\w*|
 _COMMONEST = {
     language: frozenset(words.split())
     for language, words in {
-        "bg": "са ще че към", "cs": "že jsme který která se", "da": "og af til jeg", "de": "der die und das",
-        "en": "the of and to", "es": "los las una por con", "fr": "les des est dans une", "it": "che della sono gli di",
-        "lt": "kad yra mes bet ir", "lv": "ka par arī un kas", "nl": "het van een voor", "pt": "não uma para os com",
+        "bg": "са ще че към се най", "cs": "že jsme který která se", "da": "og af til jeg", "de": "der die und das",
+        "en": "the of and to", "es": "los las una por con el que y", "fr": "les des est dans une", "it": "che della sono gli di",
+        "lt": "kad yra mes bet ir jog iki už taip mūsų", "lv": "ka par arī un kas", "nl": "het van een voor", "pt": "não uma para os com",
         "ro": "și să pentru din", "sk": "že sme ktoré sa aby", "sl": "ki tudi smo pa", "sv": "och att är för",
     }.items()
 }  # fmt: skip
@@ -66,12 +67,14 @@ _IN_SOLID = regex.compile(rf"[{SOLID}]")
 
 _ENDS = frozenset(".!?؟۔।॥。．｡፧።")
 _CLOSING = "'\"’”»)]}›」』"
-_AFTER_END = regex.compile(rf"[{regex.escape(_CLOSING, special_only=False)}]*+(?:\s++[\p{{P}}\s]*+(?![\p{{Ll}}])|$)")
+_AFTER_END = regex.compile(
+    rf"[{regex.escape(_CLOSING, special_only=False)}]*+(?:\s++[\p{{P}}\s]*+(?![\p{{Ll}}])|$)"
+)
 _ABBREVIATIONS = frozenset(
     """mr mrs ms dr prof st no nr art para vol fig cf vs etc eg ie mme mlle sr sra srta hr fr ing mgr gen col hon rev
     bzw usw ca abs ziff vgl evtl ggf inkl zb dh al op cit pp esq messrs ст г гг см им т тыс млн млрд κ κκ αρ π χ""".split()  # noqa: SIM905
 )
-_BLANK_LINE = regex.compile(r"\n\s*+\n|\u2029")
+_BLANK_LINE = regex.compile(r"\n[^\S\n]*+\n|\u2029")
 
 
 def hides_negation(text: Tokens, first: int, stop: int) -> bool:
@@ -94,9 +97,9 @@ def _negates(text: Tokens, first: int, stop: int) -> bool:
     """Whether one of these tokens is a negation."""
     words = text.folded[first:stop]
     for place, word in enumerate(words):
-        if (word in _WORDS or word[:2] == "ne" or word[-3:] == "n't") and _is_negation(word, text):
-            if not _is_prefix(words, place):
-                return True
+        may_be = word in _WORDS or word[:2] == "ne" or word[-3:] == "n't"
+        if may_be and _is_negation(word, text) and not _is_prefix(words, place):
+            return True
     passage = text.passage(first, stop) if words else ""
     return bool(_IN_SOLID.search(passage) and _SOLID.search(_HARMLESS.sub(" ", passage)))
 
@@ -123,14 +126,16 @@ def _ends_sentence(text: Tokens, place: int) -> bool:
     """Whether a sentence certainly ends with a token: in doubt it does not, and a negation counts."""
     if _is_blank(text, place):
         return True
-    token = text.folded[place]
-    if token not in _ENDS:
+    mark = text.folded[place]
+    if mark not in _ENDS:
         return False
     plain, end = text.reading.plain, text.ends[place]
     if plain[text.starts[place]] in "。．｡！？":
         return True
     before = text.folded[place - 1] if place else ""
-    if token == "." and (len(before) < 2 or before in _ABBREVIATIONS or (before.isdecimal() and len(before) < 3)):
+    if mark == "." and (
+        len(before) < 2 or before in _ABBREVIATIONS or (before.isdecimal() and len(before) < 3)
+    ):
         return False
     return _AFTER_END.match(plain, end, min(len(plain), end + 20)) is not None
 

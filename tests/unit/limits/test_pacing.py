@@ -289,20 +289,6 @@ def test_a_daily_limit_ends_the_run_and_says_when_it_opens(virtual, provider, wo
     assert 4_300 < resets <= 4_320
 
 
-def test_a_daily_limit_is_waited_for_when_asked(virtual, provider, work):
-    """With `wait`, hours pass and every document is answered."""
-
-    async def main(clock):
-        server = provider(clock, {"rpd": 20}, "groq")
-        answers, wall = await work(limiter_of(clock, wait=True), server, "groq:m", 24)
-        return len(answers), wall
-
-    answered, wall = virtual(main)
-
-    assert answered == 24
-    assert wall == pytest.approx(4 * 86_400 / 20, rel=0.01)
-
-
 def test_a_daily_limit_known_only_from_a_refusal_ends_the_run_too(virtual, failure):
     """Tokens per day are in no header; the 429's text names them."""
 

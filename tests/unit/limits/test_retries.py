@@ -231,20 +231,6 @@ def test_an_error_inside_a_reply_is_learnt_from_although_the_reply_said_200(virt
     assert virtual(main) == [0.0, pytest.approx(4.0)]
 
 
-def test_a_daily_limit_is_waited_for_where_the_limiter_does(virtual, failure):
-    """`--wait`: hours later, the answer comes."""
-    text = "on requests per day (RPD): Limit 5, Used 5, Requested 1. Please try again in 4h0m0s."
-
-    async def main(clock):
-        limiter = Limiter(monotonic=clock, wait=True)
-        await with_retries(
-            Script(failure(text, 429), "ok"), policy=RetryPolicy(), slot=lambda: limiter.slot("groq:m")
-        )
-        return clock() - 1_000
-
-    assert virtual(main) == pytest.approx(4 * 3_600, abs=1)
-
-
 def test_an_open_circuit_is_waited_for_within_the_total(virtual, failure):
     """Without a fallback, a short outage costs time and no document."""
 

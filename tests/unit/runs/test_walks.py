@@ -2,7 +2,8 @@
 
 import asyncio
 
-from cupel.errors import BudgetExceededError, RunLogError
+from cupel.engine.run import current_asking
+from cupel.errors import BudgetExceededError, MachineError, RunLogError
 from cupel.runs.runner import Runner
 from tests.unit.runs.stand_in import OneStep, job_of, row, rows
 
@@ -140,3 +141,46 @@ async def test_documents_given_up_half_way_leave_nothing_under_way(small):
 
     assert first[0].doc_id == "d0"
     assert len(graph.asked) < 30
+
+
+async def test_what_the_machine_is_short_of_ends_the_run_wherever_it_was_met(small):
+    """In a node of the graph, wrapped as a library wrapped it: no row is failed for it."""
+
+    class Short(OneStep):
+        async def ainvoke(self, given, config, *, context):
+            if given["text"] == "b":
+                raise ValueError("the node failed") from OSError(24, "Too many open files")
+            return await super().ainvoke(given, config, context=context)
+
+    outcomes, runner, _ = await walk(small, rows("a", "b", "c"), graph=Short(), concurrency=1)
+
+    assert ids(outcomes) == ["d0", None, None]
+    assert isinstance(runner.stop.error, MachineError)
+
+
+async def test_fewer_documents_are_worked_on_where_fewer_connections_are_allowed(small, monkeypatch):
+    """The run says so, and goes on."""
+    monkeypatch.setattr("cupel.runs.runner.connections_at_once", lambda: 5)
+
+    outcomes, runner, _ = await walk(small, rows(*"abcdefgh"), concurrency=64)
+
+    assert len(outcomes) == 8
+    assert runner.concurrency == 5
+    assert [
+        note for note in runner.tally.notes if "5 documents were worked on at once in place of 64" in note
+    ]
+
+
+async def test_a_row_that_is_asked_anew_gets_replies_of_its_own_and_one_the_graph_lost_does_not(small):
+    """A fault of the graph is no reason to pay again: the same replies are found."""
+    seen = []
+
+    class Watching(OneStep):
+        async def ainvoke(self, given, config, *, context):
+            seen.append((given["text"], current_asking().retry))
+            return await super().ainvoke(given, config, context=context)
+
+    for _ in range(3):
+        await walk(small, rows("fails", "empty"), graph=Watching(), concurrency=1, retry_failed=True)
+
+    assert seen == [("fails", 0), ("empty", 0), ("fails", 0), ("empty", 1), ("fails", 0), ("empty", 2)]

@@ -5,6 +5,7 @@
     │   ├── InputError           a file, column or row cannot be read       (fix the input)
     │   ├── OutputPathError      the result could not be written there      (choose another path)
     │   ├── SettingError         a setting is unknown or impossible         (fix the setting)
+    │   │   └── SetupError       a key or address here that cannot be used  (mend the variable it names)
     │   ├── ProjectError         langgraph.json or a graph cannot be loaded (fix the project, or `cupel init`)
     │   │   └── UntrustedError   its code would run, and nobody allowed it  (look at it, then `cupel trust`)
     │   └── TaskError            a task folder or prompt file is wrong      (fix the file)
@@ -34,6 +35,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cupel.errors.machine import LEAST_CONNECTIONS, SPARE_FILES, chain, connections_at_once, shortage
 from cupel.redaction import redact
 
 
@@ -64,6 +66,12 @@ class OutputPathError(UsageError):
 
 class SettingError(UsageError):
     """A setting is unknown or impossible."""
+
+
+class SetupError(SettingError):
+    """A key or an address in this machine's environment is none that could ever be sent."""
+
+    exit_code = 6
 
 
 class ProjectError(UsageError):
