@@ -3,7 +3,8 @@
     CUPEL_BENCH_DATA=… python benchmarks/grounding.py [--each 400] [--seed 7]
 
 Reads `eu_debates_2025/dev.jsonl` (English) and `other_languages.jsonl` (20 languages). Quotes are cut at spaces, and
-changed by code that knows nothing of how grounding works. The cost is CPU time per quote in a document of 10,000
+changed by code that knows nothing of how grounding works. Then the same in seven scripts with layout and markup, on
+the text or on the quote, and with gaps; what time the longest texts take is `grounding_growth.py`'s. The cost is CPU time per quote in a document of 10,000
 tokens made of the same speeches. Exits with 1 if a bar is missed.
 """
 
@@ -24,6 +25,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import regex
+from grounding_marks import ENDINGS, GUARDS, MARKS, NEGATED, SENTENCES, inner_span, negates
+
 from cupel.text.grounding.grounder import Grounder, ground
 from cupel.text.grounding.matches import STRENGTH, Grounding, is_grounded
 
@@ -32,6 +36,7 @@ NOT = {
     **dict.fromkeys(["en"], "not"), "fr": "pas", "de": "nicht", "es": "no", "it": "non", "pl": "nie", "el": "δεν",
     "nl": "niet", "ro": "nu", "pt": "não", "sv": "inte", "hr": "ne", "hu": "nem", "fi": "ei", "sk": "nie",
     "cs": "ne", "lt": "ne", "bg": "не", "lv": "nav", "sl": "ne", "da": "ikke",
+    **{language: NEGATED[language] for language in SENTENCES},
 }  # fmt: skip
 INVENTED = (
     "the minister of {0} has promised {1} new {2} for every {3} in the {4} before {5} comes to an end",
@@ -72,7 +77,9 @@ class Passage:
 
 @lru_cache(maxsize=1024)
 def word_spans(text: str) -> list[Span]:
-    """What stands between spaces and has a letter or digit, with any marks beside it."""
+    """What stands between spaces and has a letter or digit, with any marks beside it; two letters without spaces."""
+    if regex.search(r"[\p{Han}\p{Thai}]", text):
+        return [match.span() for match in regex.finditer(r"\d+|(?:(?=[\p{L}])\X){1,2}", text)]
     return [
         match.span()
         for match in re.finditer(r"(?:\d{1,3}(?:\s\d{3})+(?!\d)\S*|\S)+", text)
@@ -142,13 +149,39 @@ def normalised(rng: random.Random, found: Passage) -> Case | None:
 
 def elided(rng: random.Random, found: Passage) -> Case | None:
     """Beginning and end of a passage, the gap marked; ends of four words or more."""
+    case = _elide(rng, found, "elided")
+    return case if case and not _hides(case, found.language) else None
+
+
+def concealed(rng: random.Random, found: Passage) -> Case | None:
+    """The same where the gap takes a negation out of a sentence that is quoted in part."""
+    case = _elide(rng, found, "not left out")
+    return case if case and _hides(case, found.language) else None
+
+
+def _elide(rng: random.Random, found: Passage, kind: str) -> Case | None:
     count = len(found.words)
     first = rng.randint(4, count - 8)
     second = rng.randint(first + 4, count - 4)
     head, tail = (found.words[0][0], found.words[first - 1][1]), (found.words[second][0], found.words[-1][1])
     gap = rng.choice(["...", " ... ", "… ", " … ", " [...] ", " (...) ", " […] ", " (…) "])
     quote = found.text[slice(*head)] + gap + found.text[slice(*tail)]
-    return None if quote in found.text else Case("elided", quote, found.text, (head, tail))
+    return None if quote in found.text else Case(kind, quote, found.text, (head, tail))
+
+
+def _hides(case: Case, language: str) -> bool:
+    """Whether a negation is left out of the sentence of either end."""
+    (_, start), (end, _) = case.spans
+    gap = case.text[start:end]
+    # what ends the first part may be its last character
+    ends = [
+        match.span() for match in ENDINGS.finditer(case.text, max(0, start - 2), end) if match.end() >= start
+    ]
+    if not ends:
+        return negates(gap, language)
+    return negates(case.text[start : max(start, ends[0][0])], language) or negates(
+        case.text[max(start, ends[-1][1]) : end], language
+    )
 
 
 # ---------------------------------------------------------------- unfaithful ones
@@ -261,6 +294,116 @@ def _nowhere(kind: str, quote: str, found: Passage) -> Case | None:
     return None if quote in found.text else Case(kind, quote, found.text)
 
 
+# ---------------------------------------------------------------- layout and markup
+
+
+def marked(name: str, *, is_quote: bool) -> Callable[[random.Random, Passage], Case | None]:
+    """A maker of quotes where one side has this layout or markup and the other has not."""
+
+    def make(rng: random.Random, found: Passage) -> Case | None:
+        written = MARKS[name](rng, found.quote)
+        if written == found.quote:
+            return None
+        start, end = found.span
+        if is_quote:
+            return Case(name, written, found.text, (found.span,))
+        text = found.text[:start] + written + found.text[end:]
+        first, stop = inner_span(written)
+        return Case(name, found.quote, text, ((start + first, start + stop),))
+
+    return make
+
+
+def changed(rng: random.Random, found: Passage) -> Case | None:
+    """A negation or number changed, and layout or markup on the text or the quote besides."""
+    case = rng.choice([negated, affirmed, renumbered])(rng, found)
+    if case is None:
+        return None
+    mark = MARKS[rng.choice(sorted(MARKS))]
+    start, end = found.span
+    if rng.random() < 0.5:
+        return Case("changed and marked", mark(rng, case.quote), case.text)
+    text = found.text[:start] + mark(rng, found.quote) + found.text[end:]
+    return Case("changed and marked", case.quote, text)
+
+
+def guarded(rng: random.Random, found: Passage) -> Case | None:
+    """Marks that may not be passed over, between the words of a passage."""
+    place = rng.randrange(1, len(found.words))
+    (start, end), middle = found.span, found.words[place][0]
+    written, quoted = rng.choice(GUARDS)
+    head, tail = found.text[start:middle].rstrip(), found.text[middle:end]
+    text = f"{found.text[:start]}{head} {written} {tail}{found.text[end:]}"
+    quote = f"{head} {quoted} {tail}" if quoted else f"{head} {tail}"
+    return None if quote in text else Case("guard", quote, text)
+
+
+SCRIPTS = {
+    "Latin": "", "Cyrillic": "bg", "Greek": "el", "Arabic": "ar", "Hebrew": "he", "Devanagari": "hi", "Thai": "th",
+    "Chinese": "zh",
+}  # fmt: skip
+MARKED_KINDS: dict[str, tuple[Callable[..., Case | None], int, int]] = {
+    **{f"{name}, text": (marked(name, is_quote=False), 4, 30) for name in MARKS},
+    **{f"{name}, quote": (marked(name, is_quote=True), 4, 30) for name in MARKS},
+    "elided": (elided, 14, 60),
+    "not left out": (concealed, 14, 60),
+    "changed and marked": (changed, 4, 30),
+    "guard": (guarded, 4, 30),
+}
+UNFAITHFUL = ("not left out", "changed and marked", "guard")
+
+
+def speeches_of(script: str, english: Sequence[dict], other: Sequence[dict]) -> list[dict]:
+    """Texts in a script: of the data set, or our own sentences in any order."""
+    language = SCRIPTS[script]
+    if not language:
+        return [*english, *(speech for speech in other if speech["meta"]["language"] not in ("bg", "el"))]
+    if language not in SENTENCES:
+        return [speech for speech in other if speech["meta"]["language"] == language]
+    sentences = regex.findall(r"\S.*?(?:[.।。]|$)", re.sub(r"\n\s+", " ", SENTENCES[language]))
+    rng = random.Random(language)
+    joint = "" if language == "zh" else " "
+    return [
+        {"text": joint.join(rng.sample(sentences, len(sentences))), "meta": {"language": language}}
+        for _ in range(60)
+    ]
+
+
+def compare_scripts(english: Sequence[dict], other: Sequence[dict], each: int, seed: int) -> list[str]:
+    """Print, for each script and kind, how many faithful quotes are found and how many others pass; return misses."""
+    print(
+        f"\nLayout, markup and gaps: found at their place, and unfaithful ones better than altered\n{'':28}",
+        end="",
+    )
+    print("".join(f"{script:>12}" for script in SCRIPTS))
+    found: Counter[str] = Counter()
+    count: Counter[str] = Counter()
+    passed = 0
+    for kind, recipe in MARKED_KINDS.items():
+        cells = []
+        for script in SCRIPTS:
+            quotes = cases(kind, speeches_of(script, english, other), (), each, seed, recipe)
+            matches = [ground(case.quote, case.text) for case in quotes]
+            if kind in UNFAITHFUL:
+                wrong = sum(STRENGTH[match.match] > STRENGTH["altered"] for match in matches)
+                passed += wrong
+                cells.append(f"{wrong} of {len(quotes)}" if quotes else "–")
+                continue
+            wanted = ("elided",) if kind == "elided" else ("normalised", "verbatim")
+            right = sum(
+                match.match in wanted and is_at(case, match)
+                for case, match in zip(quotes, matches, strict=True)
+            )
+            found[script] += right
+            count[script] += len(quotes)
+            cells.append(f"{right / len(quotes):.1%}" if quotes else "–")
+        print(f"{kind:28}{''.join(f'{cell:>12}' for cell in cells)}", flush=True)
+    shares = {script: found[script] / count[script] for script in SCRIPTS}
+    print(f"{'all faithful':28}{''.join(f'{share:>12.1%}' for share in shares.values())}")
+    missed = [f"{script}: faithful quotes found >= 98 %" for script, share in shares.items() if share < 0.98]
+    return missed + (["unfaithful quotes better than altered: 0"] if passed else [])
+
+
 FAITHFUL = ("verbatim", "normalised", "elided")
 ELSEWHERE = ("invented", "foreign")
 KINDS: dict[str, tuple[Callable[..., Case | None], int, int]] = {
@@ -272,6 +415,7 @@ KINDS: dict[str, tuple[Callable[..., Case | None], int, int]] = {
     "not dropped": (affirmed, 4, 45),
     "n't dropped": (contracted, 4, 45),
     "not elided": (hidden, 9, 60),
+    "not left out": (concealed, 14, 90),
     "number changed": (renumbered, 4, 45),
     "word replaced": (reworded, 4, 45),
     "invented": (invented, 4, 45),
@@ -280,9 +424,16 @@ KINDS: dict[str, tuple[Callable[..., Case | None], int, int]] = {
 }
 
 
-def cases(kind: str, speeches: Sequence[dict], others: Sequence[dict], each: int, seed: int) -> list[Case]:
+def cases(
+    kind: str,
+    speeches: Sequence[dict],
+    others: Sequence[dict],
+    each: int,
+    seed: int,
+    recipe: tuple[Callable[..., Case | None], int, int] | None = None,
+) -> list[Case]:
     """That many cases of one kind, or as many as 60 tries for each give."""
-    make, shortest, longest = KINDS[kind]
+    make, shortest, longest = recipe or KINDS[kind]
     rng = random.Random(f"{seed} {kind}")
     made: list[Case] = []
     for _ in range(60 * each):
@@ -447,6 +598,7 @@ def main() -> int:
             print(row, "" if len(quotes) >= 200 else "  (fewer than 200)")
             missed += [f"{title}: {bar}" for bar in misses(row)]
         missed += [f"{title}: {bar}" for bar in costs(speeches, others, options.seed)]
+    missed += compare_scripts(english, other, max(20, options.each // 4), options.seed)
     print("\nevery bar met" if not missed else "\nmissed:\n  " + "\n  ".join(missed))
     return 1 if missed else 0
 

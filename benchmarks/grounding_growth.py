@@ -70,7 +70,9 @@ def measure(case: Callable[[int], Pair], size: int) -> float:
 
 def slope(sizes: list[int], times: list[float]) -> float:
     """The exponent of growth, from the sizes whose time can be measured."""
-    points = [(math.log(size), math.log(took)) for size, took in zip(sizes, times, strict=True) if took > 0.002]
+    points = [
+        (math.log(size), math.log(took)) for size, took in zip(sizes, times, strict=True) if took > 0.002
+    ]
     if len(points) < 2:
         return 0.0
     return statistics.linear_regression(*zip(*points, strict=True)).slope

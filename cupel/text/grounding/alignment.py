@@ -34,7 +34,10 @@ class Aligner:
     def _codes(self) -> dict[str, str]:
         """One character per distinct token, so that rapidfuzz aligns whole tokens as fast as letters."""
         # beyond as many as there are characters, different words may look alike: it is only a first guess
-        return {word: chr(256 + number % _MOST_CODES) for number, word in enumerate(dict.fromkeys(self._text.folded))}
+        return {
+            word: chr(256 + number % _MOST_CODES)
+            for number, word in enumerate(dict.fromkeys(self._text.folded))
+        }
 
     @cached_property
     def _encoded(self) -> str:
@@ -78,7 +81,6 @@ class Aligner:
             return None if near is None else (near.dest_start, near.dest_end)
         near = fuzz.partial_ratio_alignment(quote, self._text.joined, score_cutoff=_CUTOFF)
         return None if near is None else self._text.tokens_at(near.dest_start, near.dest_end)
-
 
     def _likeliest(self, words: Sequence[str]) -> TokenRange:
         """The stretch three times as long as the quote that has most of its words around its middle."""

@@ -102,7 +102,9 @@ def _spell(words: Tokens, text: Tokens) -> Wording:
     wordings = list(word(words, 0, len(words), text))
     if len(wordings) == 1:
         return wordings[0]
-    return next((wording for wording in wordings if next(wording.find_in(text), None) is not None), wordings[0])
+    return next(
+        (wording for wording in wordings if next(wording.find_in(text), None) is not None), wordings[0]
+    )
 
 
 def _bare(part: str) -> Tokens:

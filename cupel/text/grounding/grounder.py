@@ -165,7 +165,9 @@ class Grounder:
         if first is None or stop is None:
             return False
         origin = max(0, first - _PIECE)
-        return tokenise(reading.plain[origin : stop + _PIECE]).between(first - origin, stop - origin) is not None
+        return (
+            tokenise(reading.plain[origin : stop + _PIECE]).between(first - origin, stop - origin) is not None
+        )
 
     def _equal(self, words: Tokens, text: Tokens) -> Iterator[Span]:
         """Where the same tokens stand, with as much of the punctuation around the quote as is there too."""
@@ -176,7 +178,9 @@ class Grounder:
                 end = start + len(wording.folded)
                 if is_acronym and text.wording(start, end).islower():
                     continue
-                lead = _count_equal(text.folded[max(0, start - first) : start][::-1], words.folded[:first][::-1])
+                lead = _count_equal(
+                    text.folded[max(0, start - first) : start][::-1], words.folded[:first][::-1]
+                )
                 tail = _count_equal(text.folded[end : end + len(words) - stop], words.folded[stop:])
                 yield text.span(start - lead, end + tail)
 

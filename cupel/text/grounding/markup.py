@@ -58,7 +58,9 @@ _MARK = regex.compile(
     """,
     regex.VERBOSE,
 )
-_MOST_MARKS = 40_000  # a third of a second; a page has thousands. What comes after them reads as it is written
+_MOST_MARKS = (
+    40_000  # a third of a second; a page has thousands. What comes after them reads as it is written
+)
 _ENTITY = re.compile(r"&[#\w]+;")
 _FIRST = re.compile(r"[&<\\*_~\[\]>]|\n(?=[ \t]*\r?\n)")
 _SPACES = " \t\u00a0\u2009\u202f"
@@ -145,7 +147,9 @@ class _Scan:
     def _has_end(self, name: str) -> bool:
         """Whether `<b>` is a tag rather than part of "a<b>c": it is closed somewhere."""
         if name not in self._closed:
-            self._closed[name] = name == "p" or f"</{name}>" in self._text or f"</{name.upper()}>" in self._text
+            self._closed[name] = (
+                name == "p" or f"</{name}>" in self._text or f"</{name.upper()}>" in self._text
+            )
         return self._closed[name]
 
     def _read_raised(self, mark: regex.Match[str]) -> None:
@@ -191,7 +195,9 @@ class _Scan:
             before = self._text.rfind("\n", 0, max(0, start - 1)) + 1
             after = self._text.find("\n", end) + 1
             beside = [self._text[before : before + 9], self._text[after : after + 9] if after else ""]
-            if not (start and beside[0].lstrip(" \t").startswith(">")) and not beside[1].lstrip(" \t").startswith(">"):
+            if not (start and beside[0].lstrip(" \t").startswith(">")) and not beside[1].lstrip(
+                " \t"
+            ).startswith(">"):
                 return
         self._put(mark, "")
 
@@ -233,7 +239,11 @@ def _keep_numbers_apart(text: str, edits: Sequence[Edit]) -> Iterator[Edit]:
     while first < len(edits):
         stop = first + 1
         if not edits[first][2].strip():
-            while stop < len(edits) and not edits[stop][2].strip() and _is_gap(text, edits[stop - 1], edits[stop]):
+            while (
+                stop < len(edits)
+                and not edits[stop][2].strip()
+                and _is_gap(text, edits[stop - 1], edits[stop])
+            ):
                 stop += 1
         group = edits[first:stop]
         if any(put.strip(" ") for _, _, put in group) or not (

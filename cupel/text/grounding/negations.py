@@ -19,9 +19,10 @@ _WORDS = frozenset(
     inte ej icke aldrig utan ingen inget inga ingenting ikke intet hverken
     ei emme ette eivät eikä en et älä älkää ilman soha nélkül sincs sincsenek nincs nincsenek nem ne sem sohasem
     nikdy není nejsou nebyl nebude nemá nesmí nikdo žádný žádná žádné nie nikdy nič nikto
-    nikoli nihče ni niso nima nisem nismo brez nije nisu nikad nikada nema nitko ništa
+    nikoli nihče ni niso nima nisem nismo brez nije nisu nisam nismo niste neće nećemo nemamo nemaju nikad nikada nema nitko ništa
+    nimamo nimajo nisem intet uden hverken
     δεν δε μη μην όχι ποτέ χωρίς ούτε κανείς κανένας καμία κανένα τίποτα
-    не без никога никой никоя нито няма ни нет нельзя никогда никто ничто ничего никак немає ніколи ніхто нічого
+    не без никога никой никоя нищо никакъв никаква никакво никакви нито няма нямам нямаме нямат ни нет нельзя никогда никто ничто ничего никак немає ніколи ніхто нічого
     нема није нису nėra ne niekada niekas be nav nekad neviens nekas ní níl
     لا لم لن ليس ليست ليسوا لسنا لست غير بدون دون بلا ولا ولم ولن وليس وليست فلا فلم فلن أبدا كلا عدم بعدم وعدم لعدم
     نه نیست نیستند هیچ بدون نمی
@@ -66,12 +67,14 @@ _IN_SOLID = regex.compile(rf"[{SOLID}]")
 
 _ENDS = frozenset(".!?؟۔।॥。．｡፧።")
 _CLOSING = "'\"’”»)]}›」』"
-_AFTER_END = regex.compile(rf"[{regex.escape(_CLOSING, special_only=False)}]*+(?:\s++[\p{{P}}\s]*+(?![\p{{Ll}}])|$)")
+_AFTER_END = regex.compile(
+    rf"[{regex.escape(_CLOSING, special_only=False)}]*+(?:\s++[\p{{P}}\s]*+(?![\p{{Ll}}])|$)"
+)
 _ABBREVIATIONS = frozenset(
     """mr mrs ms dr prof st no nr art para vol fig cf vs etc eg ie mme mlle sr sra srta hr fr ing mgr gen col hon rev
     bzw usw ca abs ziff vgl evtl ggf inkl zb dh al op cit pp esq messrs ст г гг см им т тыс млн млрд κ κκ αρ π χ""".split()  # noqa: SIM905
 )
-_BLANK_LINE = regex.compile(r"\n\s*+\n|\u2029")
+_BLANK_LINE = regex.compile(r"\n[^\S\n]*+\n|\u2029")
 
 
 def hides_negation(text: Tokens, first: int, stop: int) -> bool:
@@ -130,7 +133,9 @@ def _ends_sentence(text: Tokens, place: int) -> bool:
     if plain[text.starts[place]] in "。．｡！？":
         return True
     before = text.folded[place - 1] if place else ""
-    if token == "." and (len(before) < 2 or before in _ABBREVIATIONS or (before.isdecimal() and len(before) < 3)):
+    if token == "." and (
+        len(before) < 2 or before in _ABBREVIATIONS or (before.isdecimal() and len(before) < 3)
+    ):
         return False
     return _AFTER_END.match(plain, end, min(len(plain), end + 20)) is not None
 

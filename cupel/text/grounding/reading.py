@@ -3,7 +3,7 @@
 What may be there or not, in the text as in a quote, and is still the same words. This is the whole of it:
 
     a word broken at a line's end        `prac-⏎tices`, also with `‐`, `¬` or a soft hyphen, the next line indented
-    the same with its line break lost    `prac- tices`, where the other side has `practices` (`hyphens.py`)
+    the same with its line break lost    `prac- tices`, where the other side has `practices` (`wording.py`)
     HTML                                 entities; tags that only format; `<br>`, `<p>`, `<td>` … as space (`markup.py`)
     Markdown                             emphasis, links, `> ` before lines, backslashes (`markup.py`)
     characters                           soft hyphens, ZWNJ, ZWJ, tatweel, CJK radicals (`_fold` of `tokens.py`)
@@ -33,19 +33,19 @@ _AND = "and|or|to|und|oder|bzw|bis|sowie|et|ou|en|of|och|eller|og|ja|tai|és|vag
 _SAME_CASE = r"(?: (?!\p{Lu}|\p{Lt}) | (?<=\p{Lu}\p{Lu}[^\p{L}]+) (?=\p{Lu}\p{Lu}) )"
 
 
-def _break(space: str) -> regex.Pattern[str]:
-    """A hyphen inside a word with white space after it."""
+def _break(space: str, after: str = "") -> regex.Pattern[str]:
+    """A hyphen inside a word with white space after it, and a condition on what comes then."""
     return regex.compile(
         rf"""(?V1)(?i:(?P<non>\b(?<=\bnon)))? (?<={_ALPHA})
         [-‐¬֊\u00ad] [\u00ad\u200b]*+ {space}
-        (?: (?<={_ALPHA}{{2}}[^\p{{L}}\p{{M}}]+) (?={_ALPHA}{{2}}) | (?={_ALPHA}{{3}}) ) {_SAME_CASE} (?! (?:{_AND})\b )""",
+        (?: (?<={_ALPHA}{{2}}[^\p{{L}}\p{{M}}]+) (?={_ALPHA}{{2}}) | (?={_ALPHA}{{3}}) ) {_SAME_CASE} {after}""",
         regex.VERBOSE,
     )
 
 
 _NEW_LINE = r"(?:\r\n|[\n\r\v\f\x85\u2028])"
-_AT_LINE_END = _break(rf"(?:[ \t]*+{_NEW_LINE}){{1,2}}[ \t\u00a0\u3000]*+")
-_IN_LINE = _break(r"[ \t\u00a0]++")
+_AT_LINE_END = _break(rf"(?:[ \t]*+{_NEW_LINE}){{1,2}}[ \t\u00a0\u3000]*+", rf"(?! (?:{_AND})\b )")
+_ANYWHERE = _break(rf"[ \t\u00a0]*+{_NEW_LINE}?+[ \t\u00a0]*+(?<=\s)")
 _RARE_HYPHENS = "‐¬֊\u00ad"
 _RARE_LINE_ENDS = "\v\f\x85\u2028"
 _SHORT = 1_000  # characters: one search is faster than one for each sign in turn
@@ -137,14 +137,17 @@ def find_breaks(text: str) -> list[Edit]:
     """
     if not _has_hyphen(text, ("-\n", "-\r", "- "), _RARE_HYPHENS + _RARE_LINE_ENDS):
         return []
-    return [(*found.span(), "-" if found["non"] is not None else "\u00ad") for found in _AT_LINE_END.finditer(text)]
+    return [
+        (*found.span(), "-" if found["non"] is not None else "\u00ad")
+        for found in _AT_LINE_END.finditer(text)
+    ]
 
 
 def find_lost_breaks(text: str) -> list[Edit]:
-    """What may be words broken at the end of a line that is no longer there: `prac- tices`."""
-    if not _has_hyphen(text, ("- ", "-\t", "-\u00a0"), _RARE_HYPHENS):
+    """What may be broken words or not: `prac- tices`, whose line is no longer broken, or `Br-⏎and`."""
+    if not _has_hyphen(text, ("- ", "-\t", "-\u00a0", "-\n", "-\r"), _RARE_HYPHENS):
         return []
-    return [(*found.span(), "\u00ad") for found in _IN_LINE.finditer(text) if found["non"] is None]
+    return [(*found.span(), "\u00ad") for found in _ANYWHERE.finditer(text) if found["non"] is None]
 
 
 def _has_hyphen(text: str, common: Iterable[str], rare: str) -> bool:

@@ -72,7 +72,9 @@ _SPELT = str.maketrans({"œ": "oe", "æ": "ae", **dict.fromkeys(_APOSTROPHES, "'
 # an occurrence of a needle costs its length: 4,000 of a needle of a thousand characters, then no more
 _WORK = 4_000_000
 _FEWEST_TRIES = 16
-_LONGEST = 500  # characters of one token that are folded: to normalise a million accents on a letter takes hours
+_LONGEST = (
+    500  # characters of one token that are folded: to normalise a million accents on a letter takes hours
+)
 
 
 @dataclass(frozen=True)
@@ -210,7 +212,9 @@ class Tokens:
         if before == "non":
             return word.startswith("-")
         if "^" in (before, word):  # 10^2 is no 10
-            return before[-1].isnumeric() or (before == "^" and place > 1 and self.folded[place - 2][-1].isnumeric())
+            return before[-1].isnumeric() or (
+                before == "^" and place > 1 and self.folded[place - 2][-1].isnumeric()
+            )
         return before == "-" and self._is_glued(place - 1)
 
 
