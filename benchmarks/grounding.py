@@ -382,7 +382,7 @@ def compare_scripts(english: Sequence[dict], other: Sequence[dict], each: int, s
     for kind, recipe in MARKED_KINDS.items():
         cells = []
         for script in SCRIPTS:
-            quotes = cases(kind, speeches_of(script, english, other), (), each, seed, recipe)
+            quotes = cases(kind, speeches_of(script, english, other), (), each, seed, recipe=recipe)
             matches = [ground(case.quote, case.text) for case in quotes]
             if kind in UNFAITHFUL:
                 wrong = sum(STRENGTH[match.match] > STRENGTH["altered"] for match in matches)
@@ -430,6 +430,7 @@ def cases(
     others: Sequence[dict],
     each: int,
     seed: int,
+    *,
     recipe: tuple[Callable[..., Case | None], int, int] | None = None,
 ) -> list[Case]:
     """That many cases of one kind, or as many as 60 tries for each give."""

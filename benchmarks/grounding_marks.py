@@ -51,7 +51,23 @@ NEGATED = {
 PREFIXED = {"cs", "sk", "lt", "lv"}
 """There a verb is negated by `ne-`."""
 HARMLESS = frozenset(
-    "nes net nei nebo neboť než nech nejen nejprve nedeľu neděli nekā nes nepaisant neseniai".split()
+    [
+        "nes",
+        "net",
+        "nei",
+        "nebo",
+        "neboť",
+        "než",
+        "nech",
+        "nejen",
+        "nejprve",
+        "nedeľu",
+        "neděli",
+        "nekā",
+        "nes",
+        "nepaisant",
+        "neseniai",
+    ]
 )
 _SOLID = regex.compile(r"[\p{Han}\p{Thai}]")
 

@@ -2,9 +2,9 @@
 
     verbatim     the text's own characters
     normalised   the same words, numbers and inner punctuation; only case, whitespace, quote and dash style,
-                 Unicode form or the punctuation around the quote differ
+                 Unicode form, layout, markup or the punctuation around the quote differ (`reading.py` has the list)
     elided       every part found so, in order and close together, and the quote marks the gap
-    altered      close, but a word, number or mark differs; `diff` shows it
+    altered      close, but a word, number or mark differs, or a gap hides a negation; `diff` shows it
     absent       not in the text
 
 Only verbatim and normalised count as grounded. Offsets are `[start, end)` in code points of the text as given.

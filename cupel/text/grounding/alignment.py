@@ -73,8 +73,13 @@ class Aligner:
         if len(quote) * len(self._text) > _WORK:
             # rapidfuzz tries every place that has a word in common: where all have, only the likeliest is looked at
             first, stop = self._likeliest(words)
-            near = Aligner(self._text.part(first, stop))._window(words)
-            return None if near is None else (first + near[0], first + near[1])
+            part = Aligner(self._text.part(first, stop)).look_everywhere(words)
+            return None if part is None else (first + part[0], first + part[1])
+        return self.look_everywhere(words)
+
+    def look_everywhere(self, words: Sequence[str]) -> TokenRange | None:
+        """The window that rapidfuzz finds most like the quote, whatever it costs."""
+        quote = " ".join(words)
         if len(quote) > _LONG:
             encoded = "".join(self._codes.get(word, "\0") for word in words)
             near = fuzz.partial_ratio_alignment(encoded, self._encoded, score_cutoff=_CUTOFF)

@@ -21,15 +21,82 @@ STRUCK = "\ufffc"
 # a tag's name and what it reads as
 _TAGS = {
     **dict.fromkeys(
-        """a abbr acronym b bdi bdo big cite code dfn em font i ins kbd label mark nobr samp small span strong time
-        tt u var wbr""".split(),
+        [
+            "a",
+            "abbr",
+            "acronym",
+            "b",
+            "bdi",
+            "bdo",
+            "big",
+            "cite",
+            "code",
+            "dfn",
+            "em",
+            "font",
+            "i",
+            "ins",
+            "kbd",
+            "label",
+            "mark",
+            "nobr",
+            "samp",
+            "small",
+            "span",
+            "strong",
+            "time",
+            "tt",
+            "u",
+            "var",
+            "wbr",
+        ],
         "",
     ),
     "q": '"',
     **dict.fromkeys(
-        """address article aside blockquote body br caption center dd details div dl dt figcaption figure footer
-        h1 h2 h3 h4 h5 h6 head header hr html legend li main nav ol p pre section summary table tbody tfoot thead tr
-        ul""".split(),
+        [
+            "address",
+            "article",
+            "aside",
+            "blockquote",
+            "body",
+            "br",
+            "caption",
+            "center",
+            "dd",
+            "details",
+            "div",
+            "dl",
+            "dt",
+            "figcaption",
+            "figure",
+            "footer",
+            "h1",
+            "h2",
+            "h3",
+            "h4",
+            "h5",
+            "h6",
+            "head",
+            "header",
+            "hr",
+            "html",
+            "legend",
+            "li",
+            "main",
+            "nav",
+            "ol",
+            "p",
+            "pre",
+            "section",
+            "summary",
+            "table",
+            "tbody",
+            "tfoot",
+            "thead",
+            "tr",
+            "ul",
+        ],
         "\n",
     ),
     **dict.fromkeys(["td", "th"], " "),
@@ -168,7 +235,7 @@ class _Scan:
         """Emphasis opens before and closes after what it stresses; inside a word only asterisks do."""
         run, (start, end) = mark.group(), mark.span()
         before, after = self._around(start, end)
-        if len(run) > 3 or before.isdigit() and after.isalnum():
+        if len(run) > 3 or (before.isdigit() and after.isalnum()):
             return
         may_join = run[0] == "*" and before.isalpha() and after.isalpha()
         opened = self._runs[run]

@@ -97,9 +97,9 @@ def _negates(text: Tokens, first: int, stop: int) -> bool:
     """Whether one of these tokens is a negation."""
     words = text.folded[first:stop]
     for place, word in enumerate(words):
-        if (word in _WORDS or word[:2] == "ne" or word[-3:] == "n't") and _is_negation(word, text):
-            if not _is_prefix(words, place):
-                return True
+        may_be = word in _WORDS or word[:2] == "ne" or word[-3:] == "n't"
+        if may_be and _is_negation(word, text) and not _is_prefix(words, place):
+            return True
     passage = text.passage(first, stop) if words else ""
     return bool(_IN_SOLID.search(passage) and _SOLID.search(_HARMLESS.sub(" ", passage)))
 
@@ -126,14 +126,14 @@ def _ends_sentence(text: Tokens, place: int) -> bool:
     """Whether a sentence certainly ends with a token: in doubt it does not, and a negation counts."""
     if _is_blank(text, place):
         return True
-    token = text.folded[place]
-    if token not in _ENDS:
+    mark = text.folded[place]
+    if mark not in _ENDS:
         return False
     plain, end = text.reading.plain, text.ends[place]
     if plain[text.starts[place]] in "。．｡！？":
         return True
     before = text.folded[place - 1] if place else ""
-    if token == "." and (
+    if mark == "." and (
         len(before) < 2 or before in _ABBREVIATIONS or (before.isdecimal() and len(before) < 3)
     ):
         return False

@@ -105,14 +105,14 @@ class Reading:
 
 
 def read(text: str, *, is_quote: bool = False) -> Reading:
-    """A text without its layout and markup.
+    r"""A text without its layout and markup.
 
     Args:
         text: The text as given.
         is_quote: Keep what is struck out as it is written; in a document it becomes one character that no quote
             can reach into or pass over.
 
-    >>> read("such **rules** and prac-\\n  tices &amp; so on").plain.replace("\\u00ad", "|")
+    >>> read("such **rules** and prac-\n  tices &amp; so on").plain.replace("\u00ad", "|")
     'such rules and prac|tices & so on'
     """
     reading = Reading(text, text)

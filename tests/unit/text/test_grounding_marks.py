@@ -31,12 +31,12 @@ def match(quote: str, text: str) -> str:
 MARKS = {
     "tag": "<b>{}</b>",
     "tag with attributes": "<a href='https://a.example/not?x=1'>{}</a>",
-    "tag in capitals": "<SPAN class=\"no\">{}</SPAN>",
+    "tag in capitals": '<SPAN class="no">{}</SPAN>',
     "emphasis": "*{}*",
     "strong": "**{}**",
     "both": "***{}***",
     "underscores": "_{}_",
-    "link": "[{}](https://a.example/b_(c) \"Title\")",
+    "link": '[{}](https://a.example/b_(c) "Title")',
     "nothing": "{}",
 }  # fmt: skip
 GAPS = [" ", "\n", "&nbsp;", "<br>", "<br />\n", "</p>\n<p>", "\n> ", "\\\n", " \u200b"]
