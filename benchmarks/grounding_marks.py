@@ -76,7 +76,9 @@ def negates(text: str, language: str) -> bool:
     """Whether a reader of the language would find a negation in these words."""
     if language in ("th", "zh"):
         return NEGATED[language] in text
-    words = regex.findall(r"[\p{L}\p{M}]+", text.lower().replace("n't", " not").replace("n’t", " not"))
+    words = regex.findall(
+        r"[\p{L}\p{M}]+", text.lower().replace("non-", "").replace("n't", " not").replace("n’t", " not")
+    )
     if any(word in NEGATED[language].split() for word in words):
         return True
     return language in PREFIXED and any(word.startswith("ne") and word not in HARMLESS for word in words)

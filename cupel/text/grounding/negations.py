@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import regex
 
 from cupel.text.grounding.scripts import SOLID
-from cupel.text.grounding.tokens import Tokens
+from cupel.text.grounding.tokens import Tokens, tokenise
 
 _WORDS = frozenset(
-    """not no never nor neither without cannot hardly barely scarcely nothing nobody none nowhere
+    tokenise("""not no never nor neither without cannot hardly barely scarcely nothing nobody none nowhere
     ne n pas jamais non ni sans aucun aucune aucunement nullement rien personne guère nicht nie niemals kein keine
     keinen keinem keiner keines weder ohne nichts niemand niemanden niemandem nirgends keinesfalls keineswegs
     nunca jamás sin ningún ninguno ninguna nada nadie tampoco mai né senza nessun nessuno nessuna niente nulla
@@ -28,7 +28,7 @@ _WORDS = frozenset(
     نه نیست نیستند هیچ بدون نمی
     לא ולא שלא אין ואין שאין בלי ללא אינו אינה אינם אינן איננו אינני איננה מבלי לעולם מעולם
     नहीं न ना मत बिना कभी नहि नाही
-    không chưa chẳng đừng tidak bukan tanpa jangan belum değil yok hayır asla""".split()  # noqa: SIM905  hundreds of quoted strings hide the words
+    không chưa chẳng đừng tidak bukan tanpa jangan niekam nieko belum değil yok hayır asla""").folded
 )
 _FEW = 6  # tokens: "on non-binding targets" and no more
 
@@ -36,7 +36,7 @@ _FEW = 6  # tokens: "on non-binding targets" and no more
 _HARMLESS_IN = {
     "mai": ["ro"], "ani": ["ro"], "ei": ["ro", "de"], "sin": ["sv", "da"], "nu": ["sv", "da", "nl"], "ni": ["sv"],
     "en": ["fr", "es", "nl", "da", "sv"], "et": ["fr", "da", "sv"], "be": ["en"], "no": ["pt", "lv"], "sem": ["sl"],
-    "ne": ["it"], "ни": ["bg"],
+    "ne": ["it"], "noch": ["de"], "ни": ["bg"],
 }  # fmt: skip
 # there a verb is negated by a prefix
 _PREFIXING = ("cs", "sk", "lt", "lv")
@@ -44,9 +44,9 @@ _NO_PREFIX = regex.compile(r"nej.*|nebo\w?|než\w*|net|nes|nek\w{1,2}|neděl\w*|
 _COMMONEST = {
     language: frozenset(words.split())
     for language, words in {
-        "bg": "са ще че към", "cs": "že jsme který která se", "da": "og af til jeg", "de": "der die und das",
-        "en": "the of and to", "es": "los las una por con", "fr": "les des est dans une", "it": "che della sono gli di",
-        "lt": "kad yra mes bet ir", "lv": "ka par arī un kas", "nl": "het van een voor", "pt": "não uma para os com",
+        "bg": "са ще че към се най", "cs": "že jsme který která se", "da": "og af til jeg", "de": "der die und das",
+        "en": "the of and to", "es": "los las una por con el que y", "fr": "les des est dans une", "it": "che della sono gli di",
+        "lt": "kad yra mes bet ir jog iki už taip mūsų", "lv": "ka par arī un kas", "nl": "het van een voor", "pt": "não uma para os com",
         "ro": "și să pentru din", "sk": "že sme ktoré sa aby", "sl": "ki tudi smo pa", "sv": "och att är för",
     }.items()
 }  # fmt: skip

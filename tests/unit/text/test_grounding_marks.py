@@ -61,7 +61,7 @@ def marked(draw):
 
 
 @given(marked(), st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_property_marks_on_either_side_are_passed_over(pair, is_on_quote):
     """The same words are found with the marks on the text or on the quote, at their place in the text as given."""
     plain, written = pair
@@ -177,7 +177,7 @@ def test_no_quote_cuts_what_belongs_together(quote, text):
     st.booleans(),
     st.data(),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_property_a_word_more_is_altered_at_best(pair, added, is_in_quote, data):
     """A negation or number put in or left out shows through any layout and markup."""
     plain, written = pair
