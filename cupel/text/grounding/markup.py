@@ -125,9 +125,8 @@ _MARK = regex.compile(
     """,
     regex.VERBOSE,
 )
-_MOST_MARKS = (
-    40_000  # a third of a second; a page has thousands. What comes after them reads as it is written
-)
+# a sixth of a second; a page has thousands. What comes after them reads as it is written
+_MOST_MARKS = 20_000
 _ENTITY = re.compile(r"&[#\w]+;")
 _FIRST = re.compile(r"[&<\\*_~\[\]>]|\n(?=[ \t]*\r?\n)")
 _SPACES = " \t\u00a0\u2009\u202f"
