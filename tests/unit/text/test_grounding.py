@@ -462,7 +462,10 @@ def test_no_quote_takes_long(quote):
 
 WORDS = SPEECH.split()
 ANY_TEXT = st.text(
-    st.one_of(st.sampled_from("ab 12.,-−–'’\"“…()%½²\u00a0\u00ad\u200b\u0301欧한ไήσς ﬁ℃İß"), st.characters()),
+    st.one_of(
+        st.sampled_from("ab 12.,-−–<>&;*_~[]\n'’\"“…()%½²\u00a0\u00ad\u200b\u0301欧한ไήσς ﬁ℃İß"),
+        st.characters(),
+    ),
     max_size=40,
 )
 
