@@ -69,13 +69,23 @@ def test_the_only_level_is_document(prompts, level):
         ),
         pytest.param("title =", "min_quote_words = -1\ntitle =", "0 or more", id="fewer words than none"),
         pytest.param("title =", "min_quote_words = true\ntitle =", "0 or more", id="a number that is none"),
-        pytest.param("title =", 'exclusive = ["evidence"]\ntitle =', "groups of lists", id="names for groups"),
-        pytest.param("title =", 'exclusive = [["evidence"]]\ntitle =', "groups of lists", id="a group of one"),
         pytest.param(
-            "title =", 'exclusive = [["evidence", "claims"]]\ntitle =', "field 'claims' is not", id="no such list"
+            "title =", 'exclusive = ["evidence"]\ntitle =', "groups of lists", id="names for groups"
         ),
         pytest.param(
-            "title =", 'exclusive = [["evidence", "sentiment"]]\ntitle =', "'sentiment' holds no quote", id="no quotes"
+            "title =", 'exclusive = [["evidence"]]\ntitle =', "groups of lists", id="a group of one"
+        ),
+        pytest.param(
+            "title =",
+            'exclusive = [["evidence", "claims"]]\ntitle =',
+            "field 'claims' is not",
+            id="no such list",
+        ),
+        pytest.param(
+            "title =",
+            'exclusive = [["evidence", "sentiment"]]\ntitle =',
+            "'sentiment' holds no quote",
+            id="no quotes",
         ),
         pytest.param("title =", "merge = 3\ntitle =", "a table", id="a table that is a number"),
     ],
