@@ -76,7 +76,10 @@ def test_a_faultless_record_has_no_findings():
     [
         pytest.param(lambda r: r["claims"][0].pop("text"), "schema", "/claims/0", id="a field is missing"),
         pytest.param(
-            lambda r: r["claims"][0].update(stance="maybe"), "enum", "'maybe'", id="a label outside the list"
+            lambda r: r["claims"][0].update(stance="maybe"),
+            "enum",
+            '"maybe" is not one of "for", "against"',
+            id="a label outside the list",
         ),
         pytest.param(lambda r: r["claims"][0].update(more=1), "schema", "more", id="a field too many"),
         pytest.param(

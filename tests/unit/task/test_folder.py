@@ -67,6 +67,26 @@ def test_the_only_level_is_document(prompts, level):
         pytest.param(
             "wrong_below = 0.5", 'wrong_below = "0.5"', "a number from 0 to 1", id="a share as a text"
         ),
+        pytest.param("title =", "min_quote_words = -1\ntitle =", "0 or more", id="fewer words than none"),
+        pytest.param("title =", "min_quote_words = true\ntitle =", "0 or more", id="a number that is none"),
+        pytest.param(
+            "title =", 'exclusive = ["evidence"]\ntitle =', "groups of lists", id="names for groups"
+        ),
+        pytest.param(
+            "title =", 'exclusive = [["evidence"]]\ntitle =', "groups of lists", id="a group of one"
+        ),
+        pytest.param(
+            "title =",
+            'exclusive = [["evidence", "claims"]]\ntitle =',
+            "field 'claims' is not",
+            id="no such list",
+        ),
+        pytest.param(
+            "title =",
+            'exclusive = [["evidence", "sentiment"]]\ntitle =',
+            "'sentiment' holds no quote",
+            id="no quotes",
+        ),
         pytest.param("title =", "merge = 3\ntitle =", "a table", id="a table that is a number"),
     ],
 )
@@ -81,6 +101,17 @@ def test_a_value_of_another_kind_is_an_error_that_says_which_is_meant(prompts, o
 
     with pytest.raises(TaskError, match=words):
         load_task("sentiment", prompts)
+
+
+def test_arguments_declares_what_its_prompt_asks_for(prompts):
+    """A span is a claim or a premise, and a statement has its verb; who declares neither is the task it was."""
+    task, other = load_task("arguments", PROMPTS), load_task("sentiment", prompts)
+    before = other.identity
+    settings(prompts, "title =", "min_quote_words = 2\ntitle =")
+
+    assert (task.exclusive, task.min_quote_words) == ((("claims", "premises"),), 2)
+    assert (other.exclusive, other.min_quote_words) == ((), 0)
+    assert load_task("sentiment", prompts).identity != before
 
 
 def test_every_shipped_task_has_only_keys_that_are_read():
