@@ -26,8 +26,9 @@ browser:  # the test that needs it says so where it cannot be had
 		{ apt-get install -qqy chromium || { apt-get update -qq && apt-get install -qqy chromium; }; }; } >/dev/null 2>&1 || \
 		echo "no Chromium here, and Debian's could not be installed"
 
-soak: .venv/.ready-doors  ## large fault, load and kill runs
+soak: .venv/.ready-doors  ## large fault, load and kill runs, and a hundred thousand generated replies
 	$(PYTEST) -m soak
+	CUPEL_REPLY_EXAMPLES=100000 $(PYTEST) tests/unit/task/test_reply.py
 
 coverage: .venv/.ready-test  ## how much of each room its unit tests run, without a graph
 	$(BIN)/python benchmarks/unit_coverage.py
