@@ -41,7 +41,7 @@ class Calls:
         """Set as the first call goes out: what may wait for it begins then."""
 
         self._beyond: dict[str, float] = {}
-        """By model, how many times its highest cost a call was billed, where it was more than once."""
+        """By model and address, how many times its highest cost a call was billed, where it was more than once."""
 
         self._in_flight: dict[str, asyncio.Task[StoredResponse]] = {}
 
@@ -126,8 +126,9 @@ class Calls:
                     request.model,
                     tokens=request.input_tokens + EXPECTED_REPLY_TOKENS,
                     most=request.input_tokens + settings.max_output_tokens,
+                    key=request.place,
                 ),
-                circuit=self.circuits.of(request.model),
+                circuit=self.circuits.of(request.asked_of),
             )
         finally:
             run.tally.in_flight -= 1
@@ -136,7 +137,7 @@ class Calls:
         if worst_usd > 0 and (stored.cost_usd or 0.0) > worst_usd:
             # some bill beyond the output limit (reasoning beside it): later calls of the model set as much more aside
             beyond = stored.cost_usd / worst_usd if stored.cost_usd else 1.0
-            self._beyond[request.model] = self._beyond.get(request.model, 1.0) * beyond
+            self._beyond[request.asked_of] = self._beyond.get(request.asked_of, 1.0) * beyond
         run.tally.count(request.model, stored.cost_usd)
         return stored
 
@@ -150,7 +151,7 @@ class Calls:
                 f'CUPEL_PRICES="{request.model}=IN/OUT" (USD per million tokens), or run without a cap'
             )
         worst = request.input_tokens * rates.input + request.settings.max_output_tokens * rates.output
-        worst *= self._beyond.get(request.model, 1.0)
+        worst *= self._beyond.get(request.asked_of, 1.0)
         if request.usd_left is not None and worst > request.usd_left:
             raise DocumentBudgetError(
                 f"{request.doc_id}: a {request.kind} call may cost ${worst:.4f}, the document has ${request.usd_left:.4f} left"

@@ -11,7 +11,7 @@ from typing import Any
 
 from cupel._memo import Kept
 from cupel.engine.run import Asking
-from cupel.models import CallSettings, Completion, cost, estimate_tokens, price
+from cupel.models import CallSettings, Completion, cost, estimate_tokens, place_of, price
 from cupel.runlog import BatchRequest, StoredResponse
 from cupel.state import Call
 from cupel.task import Message, sent_schema
@@ -46,7 +46,7 @@ class Request:
     def key(self) -> str:
         """Hash of all that decides the reply: the response's name in the run log."""
         settings = self.settings
-        opening = json.dumps([self.model, self.messages], sort_keys=True)
+        opening = json.dumps([self.asked_of, self.messages], sort_keys=True)
         sampled = [
             settings.temperature,
             settings.max_output_tokens,
@@ -57,6 +57,16 @@ class Request:
         # spelt as one JSON list: a key stands for what was paid for under it, for ever
         decides = f"{opening[:-1]}, {_sorted_json(self.wire)}, {json.dumps(sampled)[1:]}"
         return hashlib.sha256(decides.encode()).hexdigest()
+
+    @cached_property
+    def place(self) -> str:
+        """The name of the address the model is asked at; empty for the provider's own, which old keys stand for."""
+        return place_of(self.model)
+
+    @property
+    def asked_of(self) -> str:
+        """The model, with its address where that is not the provider's own: another address is another model."""
+        return f"{self.model}@{self.place}" if self.place else self.model
 
     @cached_property
     def wire(self) -> dict[str, Any] | None:

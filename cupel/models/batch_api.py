@@ -150,7 +150,7 @@ class BatchApi:
             ) from error
         except (aiohttp.ClientError, OSError) as error:
             raise ProviderConnectionError(
-                f"connection to {url} failed: {error}", model=self._model
+                f"connection to {self._where.place} failed: {error}", model=self._model
             ) from error
         if _ACCEPTED_FROM <= response.status < _REFUSED_FROM:
             return content

@@ -1,9 +1,14 @@
-"""Where each HTTP provider is, and which variables hold its key and address."""
+"""Where each HTTP provider is, and which variables hold its key and address.
+
+Another address is another model: what answers there, and what is learnt of it, does not hold for the provider's own.
+"""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import SplitResult, urlsplit
 
 from cupel.errors import SettingError
 from cupel.models.ids import ModelId
@@ -31,12 +36,25 @@ SITES: Mapping[str, _Site] = {
 }
 
 
+OWN_ADDRESS = "default"
+"""In `CUPEL_ENDPOINT_NAME`: the provider itself answers there, through a proxy, say."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An OpenAI-compatible API: its address up to `/v1`, and the key. The key is never printed."""
+    """An OpenAI-compatible API: its address up to `/v1`, and the key. Neither is printed: both may hold a secret."""
 
-    url: str
+    url: str = field(repr=False)
     key: str = field(default="", repr=False)
+
+    @property
+    def place(self) -> str:
+        """Host, port and path, for messages and names; nothing secret stands in them.
+
+        >>> Endpoint("https://me:secret@Gateway.example/team/v1?key=x").place
+        'gateway.example:443/team/v1'
+        """
+        return _place(self.url, "")
 
 
 def endpoint(model: ModelId, env: Mapping[str, str]) -> Endpoint:
@@ -46,21 +64,103 @@ def endpoint(model: ModelId, env: Mapping[str, str]) -> Endpoint:
         SettingError: When the variable with its key, or a local server's address, is not set.
     """
     site = SITES[model.provider]
-    url = next(
-        (env[name].strip() for name in site.url_variables if env.get(name, "").strip()), site.default_url
-    )
+    url = _named_url(site, env) or site.default_url
     if not url:
         raise SettingError(
             f"{model}: no address; set {site.url_variables[0]} to the server's OpenAI-compatible URL, "
             "such as http://127.0.0.1:11434/v1 (Ollama) or http://127.0.0.1:8000/v1 (vLLM)"
         )
-    if not url.startswith(("http://", "https://")):
-        raise SettingError(f"{model}: {url!r} is no address; it must begin with http:// or https://")
+    if not url.startswith(("http://", "https://")) or not _place(url, ""):
+        raise SettingError(
+            f"{model}: {_without_secrets(url)!r} is no address; it must begin with http:// or https://"
+        )
     key = env.get(site.key_variable, "").strip()
     if site.needs_key and not key:
         raise SettingError(f"{model}: {site.key_variable} is not set")
     url = url.rstrip("/")
     return Endpoint(url if url.endswith("/v1") else url + site.path, key)
+
+
+def find_other_place(provider: str, env: Mapping[str, str]) -> str:
+    """What tells the address a provider is asked at from its own; empty where it is its own, or none is needed.
+
+    Host, port and path, or the name `CUPEL_ENDPOINT_NAME` gives it.
+
+    Raises:
+        SettingError: For `CUPEL_ENDPOINT_NAME` that cannot be read.
+
+    >>> find_other_place("openai", {}), find_other_place("openai", {"OPENAI_BASE_URL": "http://127.0.0.1:8000/v1/"})
+    ('', '127.0.0.1:8000/v1')
+    >>> find_other_place("openai", {"OPENAI_BASE_URL": "http://10.0.0.7/v1", "CUPEL_ENDPOINT_NAME": "lab"})
+    'lab'
+    """
+    site = SITES.get(provider)
+    url = None if site is None else _named_url(site, env)
+    return "" if not url else _other_place(provider, url, env.get("CUPEL_ENDPOINT_NAME", ""))
+
+
+@functools.lru_cache(maxsize=64)
+def _other_place(provider: str, url: str, names: str) -> str:
+    site = SITES[provider]
+    place = _place(url, site.path)
+    if place == _place(site.default_url, site.path):
+        return ""
+    named = _name_of(provider, names)
+    return "" if named == OWN_ADDRESS else named or place
+
+
+def _name_of(provider: str, names: str) -> str:
+    """The name given to this provider's address: one for all, or `provider=name`, with commas between.
+
+    >>> _name_of("openai", "lab"), _name_of("openai", "local=den, openai=lab"), _name_of("groq", "openai=lab")
+    ('lab', 'lab', '')
+    """
+    named = ""
+    for entry in filter(None, (part.strip() for part in names.split(","))):
+        whose, is_pair, name = (part.strip() for part in entry.rpartition("="))
+        if is_pair and (whose not in SITES or not name):
+            raise SettingError(
+                f"CUPEL_ENDPOINT_NAME: {entry!r} is neither a name nor `provider=name`; "
+                f"the providers with an address are {', '.join(SITES)}"
+            )
+        if whose in ("", provider):
+            named = name
+    return named
+
+
+def _named_url(site: _Site, env: Mapping[str, str]) -> str:
+    return next((env[name].strip() for name in site.url_variables if env.get(name, "").strip()), "")
+
+
+def _place(url: str, path: str) -> str:
+    """Host, port and path of an address, completed as a request completes it; empty where there is no host."""
+    parts = _split(url)
+    if parts is None or not parts.hostname:
+        return ""
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    given = parts.path.rstrip("/")
+    return f"{host}:{port}{given if given.endswith('/v1') else given + path}"
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        has_port = parts.port != 0
+    except ValueError:  # a port that is no number, half a bracket
+        return None
+    return parts if has_port else None
+
+
+def _without_secrets(url: str) -> str:
+    """An address for a message: without a query, and without what stands before an @.
+
+    >>> _without_secrets("htp://me:pass@word@host/v1?key=secret")
+    'htp://…@host/v1'
+    """
+    shown = url.partition("?")[0].partition("#")[0]
+    scheme, mark, rest = shown.rpartition("://")
+    return scheme + mark + (f"…@{rest.rpartition('@')[2]}" if "@" in rest else rest)
 
 
 def has_key(provider: str, env: Mapping[str, str]) -> bool:

@@ -100,7 +100,7 @@ class Line:
         except (aiohttp.ClientError, OSError) as error:
             said = str(error) or type(error).__name__
             raise ProviderConnectionError(
-                f"connection to {self.terms.where.url} failed: {said}", model=self.terms.model_id
+                f"connection to {self.terms.where.place} failed: {said}", model=self.terms.model_id
             ) from error
 
 

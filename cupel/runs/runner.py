@@ -31,7 +31,7 @@ from cupel.engine import (
 )
 from cupel.errors import SettingError
 from cupel.limits import Budget
-from cupel.models import check_models, resolve_models
+from cupel.models import check_models, name_at_address, resolve_models
 from cupel.project import Project, code_identity, find_project, load_graph
 from cupel.runlog import Lease, text_hash
 from cupel.runs.job import Job
@@ -151,7 +151,7 @@ class Runner:
         Not the code of graphs and nodes: an edit or an upgrade would make another run, with a purse of its own.
         """
         context = self.job.context.model_dump(exclude=_NOT_DECIDING)
-        models = self.models.all()
+        models = self.models.at_addresses(self.runtime.env)
         decides = [self.job.graph, self.job.task.identity, context, models]
         if self.job.near_duplicates is not None:
             decides.append({"near_duplicates": self.job.near_duplicates})
@@ -169,7 +169,7 @@ class Runner:
             return packing.trial
         certificate = read_certificate(self.project.state, self.job.task.name)
         certificate.check(
-            model=self.models.cheap,
+            model=name_at_address(self.models.cheap, self.runtime.env),
             prompt_version=self._packed_version(),
             min_agreement=packing.min_agreement,
         )
@@ -181,6 +181,8 @@ class Runner:
     def _run_row(self) -> dict[str, Any]:
         context, models = self.job.context.model_dump(), self.models.all()
         settings = {"context": context, "models": models, "graph": self.job.graph}
+        if places := self.models.places(self.runtime.env):
+            settings["addresses"] = places
         return {
             "run_id": self.run_id,
             "task": self.job.task.name,

@@ -37,6 +37,11 @@ VARIABLES = {
         "OPENROUTER_BASE_URL": "Another address than OpenRouter's own.",
         "CUPEL_LOCAL_BASE_URL": "Address of a server of one's own (Ollama, vLLM, llama.cpp), for `local:…` models.",
         "LOCAL_BASE_URL": "The same, where `CUPEL_LOCAL_BASE_URL` is not set.",
+        "CUPEL_ENDPOINT_NAME": (
+            "Another address is another model: its answers, limits and calibrations are its own, told apart by host, port and "
+            "path. A name here stands for the address instead, so that it may move: `lab`, or `local=den, openai=lab`; "
+            "`default` is the provider itself, behind a proxy. List prices and what a model can do go by the model's name."
+        ),
         "OPENAI_PROJECT_ID": "Sent to OpenAI, and to nobody else.",
         "OPENAI_CUSTOM_HEADERS": "Further headers for OpenAI, `Name: value`, one a line.",
         "SSL_CERT_FILE": "Certificates to trust in place of the usual ones.",
