@@ -112,12 +112,13 @@ class Calls:
 
     async def _pay(self, request: Request, config: Any) -> StoredResponse:
         run = request.asking.run
-        worst_usd = self._worst_cost(request)
+        most_usd = self._most_by_price(request)
+        self._check_document(request, most_usd)
         settings = request.settings
         run.tally.in_flight += 1
         try:
             completion, held = await with_retries(
-                lambda slot: self._send(request, config, worst_usd, slot),
+                lambda slot: self._send(request, config, most_usd, slot),
                 policy=_policy(
                     request.max_retries, settings.timeout_s, waits_for_circuit=not request.has_fallback
                 ),
@@ -134,14 +135,23 @@ class Calls:
             run.tally.in_flight -= 1
         stored = paid_for(request, completion, run_id=run.run_id, env=self.env)
         await held.settle(stored)
-        if worst_usd > 0 and (stored.cost_usd or 0.0) > worst_usd:
+        if most_usd > 0:
             # some bill beyond the output limit (reasoning beside it): later calls of the model set as much more aside
-            beyond = stored.cost_usd / worst_usd if stored.cost_usd else 1.0
-            self._beyond[request.asked_of] = self._beyond.get(request.asked_of, 1.0) * beyond
+            seen = (stored.cost_usd or 0.0) / most_usd
+            self._beyond[request.asked_of] = max(seen, self._beyond_of(request))
         run.tally.count(request.model, stored.cost_usd)
         return stored
 
+    def _beyond_of(self, request: Request) -> float:
+        return self._beyond.get(request.asked_of, 1.0)
+
     def _worst_cost(self, request: Request) -> float:
+        """The most a call can cost, by its price and by what the model was seen to bill beyond it."""
+        most_usd = self._most_by_price(request)
+        self._check_document(request, most_usd)
+        return most_usd * self._beyond_of(request)
+
+    def _most_by_price(self, request: Request) -> float:
         if request.asking.run.budget is None and request.usd_left is None:
             return 0.0  # nothing to keep within; the table of prices is read when the answer is there
         rates = price(request.model, self.env)
@@ -150,18 +160,30 @@ class Calls:
                 f"the price of {request.model} is unknown, so a cap cannot be kept; set "
                 f'CUPEL_PRICES="{request.model}=IN/OUT" (USD per million tokens), or run without a cap'
             )
-        worst = request.input_tokens * rates.input + request.settings.max_output_tokens * rates.output
-        worst *= self._beyond.get(request.asked_of, 1.0)
-        if request.usd_left is not None and worst > request.usd_left:
+        return request.input_tokens * rates.input + request.settings.max_output_tokens * rates.output
+
+    def _check_document(self, request: Request, most_usd: float) -> None:
+        worst_usd = most_usd * self._beyond_of(request)
+        if request.usd_left is not None and worst_usd > request.usd_left:
             raise DocumentBudgetError(
-                f"{request.doc_id}: a {request.kind} call may cost ${worst:.4f}, the document has ${request.usd_left:.4f} left"
+                f"{request.doc_id}: a {request.kind} call may cost ${worst_usd:.4f}, the document has "
+                f"${request.usd_left:.4f} left"
             )
-        return worst
+
+    async def _hold(self, request: Request, most_usd: float) -> Hold:
+        """Set aside what the call may cost; more where a model was seen to bill more while it waited for room."""
+        run = request.asking.run
+        while True:
+            beyond = self._beyond_of(request)
+            held = await Hold.take(self.run_log, run, most_usd * beyond)
+            if self._beyond_of(request) <= beyond:
+                return held
+            await held.lost(surely_free=True)
 
     async def _send(
-        self, request: Request, config: Any, worst_usd: float, slot: Slot | None
+        self, request: Request, config: Any, most_usd: float, slot: Slot | None
     ) -> tuple[Completion, Hold]:
-        held = await Hold.take(self.run_log, request.asking.run, worst_usd)
+        held = await self._hold(request, most_usd)
         try:
             if not self.begun.is_set():
                 await open_connection(request.model, request.settings)

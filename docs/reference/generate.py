@@ -47,7 +47,11 @@ VARIABLES = {
         "SSL_CERT_FILE": "Certificates to trust in place of the usual ones.",
         "SSL_CERT_DIR": "The same, as a folder.",
         "CUPEL_CAPABILITIES": "What a model can do, where Cupel does not know: `local:*=json_object+logprobs;…`.",
-        "CUPEL_PRICES": "Prices of one's own, US dollars per million tokens: `provider:model=IN/OUT`, with commas between.",
+        "CUPEL_PRICES": (
+            "Prices of one's own, US dollars per million tokens: `provider:model=IN/OUT`, with commas between. `/CACHED` and then "
+            "`/WRITTEN` behind it are for prompt tokens read from a provider's cache (without it: as fresh ones) and written to it "
+            "(without it: 1.25 times a fresh one). What a provider says it billed goes before any price."
+        ),
         "CUPEL_LIMITS": "Limits of one's own: `groq:*=rpm:30,tpm:6000; openai:gpt-4o-mini=rpd:10000`.",
     },
     "State": {
