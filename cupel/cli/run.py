@@ -211,7 +211,7 @@ def _stopping(runner: Runner) -> Iterator[None]:
 def _tell(told: FileRun, runner: Runner, summary: dict[str, Any], project: Project) -> int:
     from cupel.cli.run_summary import tell_run
 
-    error = runner.stop.error
+    error, fault = runner.stop.error, runner.common_fault()
     summary["report"] = None
     if told.report:
         summary["report"] = _report(project, summary)
@@ -220,8 +220,12 @@ def _tell(told: FileRun, runner: Runner, summary: dict[str, Any], project: Proje
     else:
         tell_run(summary)
     if error is not None:
-        print(f"stopped: {error}\nThe same command goes on from here.", file=sys.stderr)
+        done = f"{runner.progress.done:,} of {summary['documents']:,} rows are done"
+        print(f"stopped: {error}\n{done}; the same command goes on from here.", file=sys.stderr)
         return error.exit_code
+    if fault is not None:
+        print(f"{fault}\nMend it, and give the same command with --retry-failed.", file=sys.stderr)
+        return fault.exit_code
     if runner.stop.interrupted:
         print("stopped; the same command goes on from here.", file=sys.stderr)
         return 130

@@ -12,6 +12,7 @@ from cupel.engine.run import Asking
 from cupel.engine.runtime import current
 from cupel.errors import (
     BadRequestError,
+    CupelError,
     DocumentBudgetError,
     ProviderOutageError,
     ProviderRefusedError,
@@ -58,6 +59,8 @@ class Answer:
     calls: list[Call] = field(default_factory=list)
     logprobs: list[float] | None = None
     fallback_for: str | None = None
+    provider_cause: str | None = None
+    """Why there is no record, where that is the provider's doing and not the document's."""
 
 
 async def ask(question: Question, asking: Asking) -> Answer:
@@ -73,13 +76,20 @@ async def ask(question: Question, asking: Asking) -> Answer:
             stand_in = replace(question, model=question.fallback_model, fallback_model="")
             answer = await ask(stand_in, asking)
             return replace(answer, fallback_for=question.model)
-        return Answer(model=question.model, error=str(outage), error_kind="provider")
+        return _unanswered(question, outage)
     except (BadRequestError, DocumentBudgetError, RecordingMissingError) as error:
-        return Answer(model=question.model, error=str(error), error_kind="provider")
+        return _unanswered(question, error)
     except (ProviderRefusedError, StopRunError) as error:
         if asking.run.stops:
             raise
-        return Answer(model=question.model, error=str(error), error_kind="provider")
+        return _unanswered(question, error)
+
+
+def _unanswered(question: Question, error: CupelError) -> Answer:
+    """No record, and whose doing that is: the document's where it is too long, filtered, or has no money left."""
+    own = error.of_document if isinstance(error, BadRequestError) else isinstance(error, DocumentBudgetError)
+    cause = None if own else str(error)
+    return Answer(model=question.model, error=str(error), error_kind="provider", provider_cause=cause)
 
 
 async def _ask(question: Question, asking: Asking) -> Answer:

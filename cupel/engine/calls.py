@@ -8,9 +8,10 @@ from contextlib import nullcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from cupel.engine.first_answers import FirstAnswers
 from cupel.engine.money import Hold
 from cupel.engine.requests import Request, Response, paid_for
-from cupel.errors import DocumentBudgetError, UnknownPriceError
+from cupel.errors import DocumentBudgetError, ModelError, SchemaRefusedError, UnknownPriceError
 from cupel.limits import Circuits, Limiter, RetryPolicy, Slot, with_retries
 from cupel.models import Completion, complete, open_connection, price
 from cupel.runlog import RunLog, StoredResponse
@@ -36,6 +37,7 @@ class Calls:
         self.limiter = limiter
         self.env = env
         self.circuits = Circuits()
+        self.first_answers = FirstAnswers()
         self.batching: Batcher | None = None
         self.begun = asyncio.Event()
         """Set as the first call goes out: what may wait for it begins then."""
@@ -53,8 +55,17 @@ class Calls:
             StopRunError: When the budget or a daily limit does not allow it.
             DocumentBudgetError: When this document's own budget does not.
         """
-        with self.batching.call(request) if self.batching else nullcontext():
-            return await self._complete(request)
+        ledger = request.asking.ledger
+        try:
+            with self.batching.call(request) if self.batching else nullcontext():
+                response = await self._complete(request)
+        except SchemaRefusedError:
+            if ledger is not None:
+                ledger.refused.append(request)
+            raise
+        if ledger is not None:
+            ledger.calls.append(response.call())
+        return response
 
     async def _complete(self, request: Request) -> Response:
         tally = request.asking.run.tally
@@ -64,11 +75,11 @@ class Calls:
         if stored is not None:
             self.run_log.claims.give_back(request.key)
             tally.cache_hits += 1
-            return Response(stored, cached=True)
+            return _found(request, stored)
         pending = self._in_flight.get(request.key)
         if pending is not None:
             tally.cache_hits += 1
-            return Response(await asyncio.shield(pending), cached=True)
+            return _found(request, await asyncio.shield(pending))
         return Response(await self._start(request), cached=False)
 
     async def _wait_for_another(self, request: Request) -> None:
@@ -131,8 +142,14 @@ class Calls:
                 ),
                 circuit=self.circuits.of(request.asked_of),
             )
+        except ModelError as error:
+            judged = self.first_answers.judge(request, error)
+            if judged is error:
+                raise
+            raise judged from error
         finally:
             run.tally.in_flight -= 1
+        self.first_answers.note_answer(request)
         stored = paid_for(request, completion, run_id=run.run_id, env=self.env)
         await held.settle(stored)
         if most_usd > 0:
@@ -202,6 +219,12 @@ class Calls:
         if slot is not None:
             slot.learn(completion.headers, 200, completion.input_tokens + completion.output_tokens)
         return completion, held
+
+
+def _found(request: Request, stored: StoredResponse) -> Response:
+    """An answer that was there, or under way, already."""
+    elsewhere = (stored.run_id, stored.doc_id) != (request.asking.run.run_id, request.doc_id)
+    return Response(stored, cached=True, elsewhere=elsewhere)
 
 
 @lru_cache(maxsize=32)

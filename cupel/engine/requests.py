@@ -104,11 +104,13 @@ class Response:
 
     stored: StoredResponse
     cached: bool
+    elsewhere: bool = False
+    """Paid by another run, or for another row of this one."""
 
     def call(self) -> Call:
         """As an attempt or verdict lists it."""
         stored = self.stored
-        return Call(
+        call = Call(
             key=stored.key,
             kind=stored.kind,  # type: ignore[typeddict-item]  # the run log keeps it as text
             model=stored.model,
@@ -119,6 +121,9 @@ class Response:
             latency_s=stored.latency_s,
             cached=self.cached,
         )
+        if self.elsewhere:
+            call["elsewhere"] = True
+        return call
 
 
 def paid_for(

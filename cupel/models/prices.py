@@ -160,9 +160,9 @@ def _read_entry(entry: str) -> tuple[str, Price]:
             f"CUPEL_PRICES: {entry!r} is not `provider:model=INPUT/OUTPUT`, with `/CACHED` and then `/WRITTEN` behind it "
             "for prompt tokens read from a cache and written to one, in US dollars per million tokens"
         )
-    fresh, output, *more = (number * _PER_MILLION for number in numbers)
-    cached, written = (*more, *(fresh, None)[len(more) :])
-    return str(ModelId.parse(name)), Price(fresh, fresh if cached is None else cached, output, written)
+    fresh, output, *more = [number * _PER_MILLION for number in numbers]
+    cached = more[0] if more else fresh
+    return str(ModelId.parse(name)), Price(fresh, cached, output, more[1] if len(more) > 1 else None)
 
 
 def _amount(text: str) -> float:

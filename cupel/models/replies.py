@@ -105,6 +105,8 @@ def to_message(reply: Reply, *, model: str, key: str = "") -> AIMessage:
 
 def _object(reply: Reply, model: str) -> dict[str, Any]:
     data = parse(reply)
+    if reply.status != OK and isinstance(data, list) and data:
+        data = data[0]  # Gemini's errors come in a list
     if isinstance(data, dict):
         return data
     text = reply.content.decode("utf-8", "replace").strip()
@@ -127,7 +129,7 @@ def _read_error(reply: Reply, data: dict[str, Any], model: str, key: str) -> AIM
             content=_arguments(held_back),
             response_metadata={"finish_reason": code, "headers": reply.headers},
         )
-    body = {name: str(fields[name]) for name in ("message", "code", "type") if fields.get(name)}
+    body = {name: str(fields[name]) for name in ("message", "code", "type", "param") if fields.get(name)}
     body["message"] = body.get("message") or str(fields)
     if raw := _dict(fields.get("metadata")).get("raw"):
         body["message"] += f": {raw}"  # OpenRouter's own message says only that its provider failed

@@ -245,6 +245,12 @@ class RunLog:
         """Which outcome a row of this run's input has."""
         await self._worker.write(_row_of_run(run_id, position, outcome_key))
 
+    async def rows_done(self, run_id: str) -> int:
+        """How many rows of a run's input have an outcome."""
+        rows = tables.run_rows
+        query = select(func.count()).where(rows.c.run_id == run_id)
+        return int(await self.transact(lambda connection: connection.execute(query).scalar_one()))
+
     # ---- reading, for reports and commands
 
     @contextmanager

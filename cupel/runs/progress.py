@@ -10,6 +10,7 @@ from typing import Any
 from cupel.errors import CupelError
 from cupel.judging import audits_in, false_pass_rate
 from cupel.runlog import Usage
+from cupel.runs.causes import Causes
 from cupel.state import Outcome, VerdictName
 from cupel.text import is_taken_over
 
@@ -34,6 +35,9 @@ class Progress:
     usage: Usage = field(default_factory=Usage)
     """Of all outcomes so far, those that were in the run log included."""
 
+    causes: Causes = field(default_factory=Causes)
+    """Why rows failed."""
+
     started: float = field(default_factory=time.monotonic)
 
     def note(self, outcome: Outcome, *, reused: bool) -> None:
@@ -45,6 +49,7 @@ class Progress:
             self.audits.update(audits_in(outcome))
         self.reused += reused
         self.usage.add(outcome)
+        self.causes.note(outcome)
 
 
 class Stop:

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 from cupel._gc import collect_seldom
@@ -29,11 +30,11 @@ from cupel.engine import (
     packed_prompt,
     read_certificate,
 )
-from cupel.errors import SettingError
+from cupel.errors import ProviderRefusedError, SettingError
 from cupel.limits import Budget
 from cupel.models import check_models, name_at_address, resolve_models
 from cupel.project import Project, code_identity, find_project, load_graph
-from cupel.runlog import Lease, text_hash
+from cupel.runlog import Lease, Usage, read_account, text_hash
 from cupel.runs.job import Job
 from cupel.runs.progress import Progress, Stop, audits_of
 from cupel.runs.walks import Walks
@@ -240,8 +241,33 @@ class Runner:
         parts = [self.run_id, self.identity, document.doc_id, text_hash(text), dict(document.inputs)]
         return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
+    def common_fault(self) -> ProviderRefusedError | None:
+        """What failed every row of a run that went to its end, where that is one fault of a provider's."""
+        cause = self.progress.causes.one_for_all(self.progress.done)
+        if cause is None or self.stop.requested:
+            return None
+        return ProviderRefusedError(f"every row failed for one cause: {cause}")
+
+    async def _usage(self) -> Usage:
+        """What the run's rows took: all of them, also those this invocation did not come to."""
+        if await self.runtime.run_log.rows_done(self.run_id) == self.progress.done:
+            return self.progress.usage
+        return await asyncio.to_thread(self._usage_of_all)
+
+    def _usage_of_all(self) -> Usage:
+        usage = Usage()
+        for _, outcome, _ in self.runtime.run_log.run_outcomes(self.run_id):
+            usage.add(outcome)
+        return usage
+
     async def summary(self, output: str | None) -> dict[str, Any]:
-        """What `--json` prints; `cost_usd` and `calls` are of this invocation, the total is the run's."""
+        """What `--json` prints.
+
+        `calls`, `cost_usd` and `cache_hits` are of this invocation; `cost_usd_total` is what the run paid over all of them;
+        `used` is what the answers on its rows took, whoever paid for them; `account` adds up the one and the other.
+        """
+        usage = await self._usage()
+        account = await self.runtime.run_log.transact(partial(read_account, run_id=self.run_id, usage=usage))
         missing = (self.progress.total or self.progress.done) - self.progress.done
         statuses = dict(sorted(self.progress.statuses.items())) | ({"pending": missing} if missing else {})
         return {
@@ -255,11 +281,14 @@ class Runner:
             "duplicates": self.progress.duplicates,
             "calls": dict(sorted(self.tally.calls.items())),
             "cost_usd": {model: round(usd, 8) for model, usd in sorted(self.tally.cost_usd.items())},
-            "cost_usd_total": round(await self.runtime.run_log.spent_usd(self.run_id), 8),
+            "cost_usd_total": round(account.total_usd, 8),
+            "account": account.to_json(),
+            "paid_and_used": account.sentence(),
             "unknown_price": sorted(self.tally.unknown_price),
             "cache_hits": self.tally.cache_hits,
             "notes": sorted(self.tally.notes),
-            "used": self.progress.usage.to_json(self.job.concurrency),
+            "used": usage.to_json(self.job.concurrency),
+            "failures": self.progress.causes.to_json(),
             "wall_s": round(time.perf_counter() - self._started, 3),
             "output": output,
         }

@@ -10,15 +10,18 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from cupel.engine import Asking, Place, arrange, ask_as
-from cupel.errors import CupelError, ProviderRefusedError, RunLogError, StopRunError, UsageError
-from cupel.runs.job import NEVER_WALKED, failed_outcome
-from cupel.state import Outcome
+from cupel.engine import Asking, Ledger, Place, arrange, ask_as
+from cupel.errors import ProviderRefusedError, RunLogError, StopRunError, UsageError
+from cupel.runs.job import NEVER_WALKED, add_calls, failed_outcome
+from cupel.state import Outcome, calls_of
 from cupel.tables import Row
 from cupel.text import TextIndex, Twin, take_over
 
 if TYPE_CHECKING:
     from cupel.runs.runner import Runner
+
+ENDS_RUN = (StopRunError, ProviderRefusedError, RunLogError, UsageError)
+"""Errors that are no document's: whatever else a graph raises is its document's outcome."""
 
 LOOKAHEAD = 8
 """Rows read ahead, as a multiple of the concurrency: how far a slow document may hold back the output."""
@@ -56,9 +59,16 @@ class Walks:
                     yield await _next(waiting)
             while waiting:
                 yield await _next(waiting)
+            self._judge_first_answers()
         finally:
             for _, task in waiting:
                 task.cancel()
+
+    def _judge_first_answers(self) -> None:
+        """All of a model's answers refused its schema, though they were too few to end the run before."""
+        refusal = self._runner.runtime.calls.first_answers.refusal()
+        if refusal is not None and not self._runner.stop.requested:
+            self._runner.stop.because_of(refusal)
 
     def _at_once(self) -> tuple[int, int]:
         """How many documents are walked at once, and how many rows held."""
@@ -74,7 +84,7 @@ class Walks:
             try:
                 with self._runner.batcher.document() if self._runner.batcher else nullcontext():
                     return await self._one(document, place)
-            except (StopRunError, ProviderRefusedError, RunLogError, UsageError) as error:
+            except ENDS_RUN as error:
                 self._runner.stop.because_of(error)
                 return None
 
@@ -126,16 +136,24 @@ class Walks:
                 self._runner.progress.note(stored.outcome, reused=True)
                 return stored.outcome
             tries -= 1  # other code walks it anew, by the answers that are there
-        asking = Asking(run=self._runner.run, retry=tries, place=place, row=document.position)
+        ledger = Ledger()
+        asking = Asking(run=self._runner.run, retry=tries, place=place, row=document.position, ledger=ledger)
         with ask_as(asking):
             outcome = await self._invoked(document)
+        earlier = [call for _, call in calls_of(stored.outcome)] if stored else []
+        outcome = add_calls(outcome, [*ledger.calls, *earlier])
         text = document.text if isinstance(document.text, str) else ""
         await log.save_outcome(
             key, self._runner.run_id, outcome, text, position=document.position, tries=tries + 1,
-            code=self._runner.code, again=stored is not None,
+            code=self._code_of(ledger), again=stored is not None,
         )  # fmt: skip
         self._runner.progress.note(outcome, reused=False)
         return outcome
+
+    def _code_of(self, ledger: Ledger) -> str | None:
+        """The code that made an outcome; none for one that may be the run's fault, so that it is walked anew."""
+        first = self._runner.runtime.calls.first_answers
+        return None if any(map(first.is_undecided, ledger.refused)) else self._runner.code
 
     def _stands(self, stored: Outcome) -> bool:
         """Whether a stored outcome is used again: not one that a fault of the graph itself left behind."""
@@ -153,7 +171,7 @@ class Walks:
                 outcome: Outcome = await self._runner.graph.ainvoke(
                     self._runner.job.document_input(document), config, context=self._runner.job.context
                 )
-        except CupelError:
+        except ENDS_RUN:
             raise
         except Exception as error:  # noqa: BLE001 - a fault in one document's walk is that document's outcome
             return failed_outcome(task.name, document, f"the graph failed: {type(error).__name__}: {error}")
