@@ -95,7 +95,7 @@ class Account:
         parts = [f"its rows rest on {_calls(self.row_calls)} of {usd(self.row_usd)}"]
         if self.found_calls:
             parts.append(f"{_whole(self.found_calls)} of them ({usd(self.found_usd)}) found in the run log")
-        if round(self.off_row_calls):
+        if round(self.off_row_calls) > 0:
             parts.append(f"{_calls(self.off_row_calls)} ({usd(self.off_row_usd)}) for no row that is done")
         if self.reserved_usd > _DUST:
             parts.append(f"{usd(self.reserved_usd)} reserved for calls never heard of again")

@@ -64,6 +64,9 @@ class Causes:
 
 def provider_cause(outcome: Outcome) -> str | None:
     """What a provider, and no fault of the document, failed every attempt of a document for; None for any other end."""
-    causes = [attempt.get("provider_cause") for attempt in outcome["attempts"]]
+    asked = [
+        attempt for attempt in outcome["attempts"] if attempt["model"] != "none"
+    ]  # a tier without a model
+    causes = [attempt.get("provider_cause") for attempt in asked]
     said = dict.fromkeys(cause for cause in causes if cause)
     return "; ".join(said) if causes and all(causes) else None

@@ -72,7 +72,7 @@ def test_every_document_is_there_with_its_text_and_whole_trail(tmp_path):
     assert [document["text"] for document in found.documents] == [TEXT, TEXT, ""]
     assert found.documents[0]["inputs"] == {"topic": "tax"}
     assert found.documents[1]["verdicts"] == THREE[1].outcome["verdicts"]
-    assert found.documents[1]["addenda"] == refined()["addenda"]
+    assert found.documents[1]["addenda"] == THREE[1].outcome["addenda"]
     first, second = found.documents[1]["attempts"]
     assert first["record"] == attempt()["record"]
     assert (second["same"], "record" in second) == (True, False)
