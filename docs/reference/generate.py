@@ -22,7 +22,7 @@ EXIT_CODES = {
     2: "Usage or input: an option, a file, a setting, a task, or a run log that cannot be used. `doctor`: trouble.",
     3: "The budget is reached.",
     4: "A provider's limit is reached.",
-    5: "A provider refused: key, model, credit.",
+    5: "A provider refused: key, model, credit, or the schema of all first answers; or every row failed for one cause of its.",
     130: "Interrupted.",
 }
 
