@@ -220,7 +220,8 @@ def _tell(told: FileRun, runner: Runner, summary: dict[str, Any], project: Proje
     else:
         tell_run(summary)
     if error is not None:
-        done = f"{runner.progress.done:,} of {summary['documents']:,} rows are done"
+        rows = runner.progress.done - runner.progress.undecided
+        done = f"{rows:,} of {summary['documents']:,} rows are done"
         print(f"stopped: {error}\n{done}; the same command goes on from here.", file=sys.stderr)
         return error.exit_code
     if fault is not None:

@@ -30,7 +30,7 @@ def tell_run(summary: dict[str, Any]) -> None:
 
 
 def _say(console: Console, text: str, **more: Any) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True, **more)
+    console.print(text, highlight=False, markup=False, emoji=False, soft_wrap=True, **more)
 
 
 def _tell_statuses(console: Console, summary: dict[str, Any]) -> None:

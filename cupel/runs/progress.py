@@ -35,6 +35,9 @@ class Progress:
     usage: Usage = field(default_factory=Usage)
     """Of all outcomes so far, those that were in the run log included."""
 
+    undecided: int = 0
+    """Outcomes that may be the run's fault: the same command walks their documents anew."""
+
     causes: Causes = field(default_factory=Causes)
     """Why rows failed."""
 

@@ -143,9 +143,11 @@ class Walks:
         earlier = [call for _, call in calls_of(stored.outcome)] if stored else []
         outcome = add_calls(outcome, [*ledger.calls, *earlier])
         text = document.text if isinstance(document.text, str) else ""
+        code = self._code_of(ledger)
+        self._runner.progress.undecided += code is None
         await log.save_outcome(
             key, self._runner.run_id, outcome, text, position=document.position, tries=tries + 1,
-            code=self._code_of(ledger), again=stored is not None,
+            code=code, again=stored is not None,
         )  # fmt: skip
         self._runner.progress.note(outcome, reused=False)
         return outcome

@@ -91,7 +91,7 @@ def test_five_first_answers_that_refuse_the_schema_end_the_run_and_say_what_to_m
     assert counts.requests <= 6
     assert "at the field claims.quote" in said
     assert 'CUPEL_CAPABILITIES="openai:m=json_object"' in said
-    assert "of 12 rows are done; the same command goes on from here." in said
+    assert "0 of 12 rows are done; the same command goes on from here." in said
 
 
 def test_the_same_command_goes_on_after_the_schema_is_taken(folder, monkeypatch, capsys):
