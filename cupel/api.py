@@ -141,8 +141,8 @@ async def aenrich(
     table = frame_rows(df, text, id_column=doc_id, inputs=inputs or {}, limit=limit)
     async with Runner(job, project, wait_s=wait_s) as runner:
         outcomes = [outcome async for _, outcome in runner.outcomes(table)]
-    if runner.stop.error is not None:
-        raise runner.stop.error
+    if error := runner.stop.error or runner.common_fault():
+        raise error
     unreached = [None] * (len(df) - len(outcomes))
     return attach_columns(df, [*outcomes, *unreached], spec.name, record_of=record_of)
 

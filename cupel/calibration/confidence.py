@@ -31,6 +31,7 @@ from cupel.context import RunContext
 from cupel.engine import current_asking, policy_path
 from cupel.errors import InputError, NotEnoughDataError, SettingError
 from cupel.metrics import record_metric
+from cupel.models import name_at_address
 from cupel.project import Project
 from cupel.routing import (
     Binding,
@@ -189,7 +190,9 @@ def label_rows(
             unlabelled += 1
             continue
         cheap, strong = outcome["attempts"][:2]
-        binding = replace(binding, prompt_version=cheap["prompt_version"], model=cheap["model"])
+        binding = replace(
+            binding, prompt_version=cheap["prompt_version"], model=name_at_address(cheap["model"])
+        )
         quality = _quality(cheap["record"], reference, judged)
         label = Label(
             doc_id=outcome["doc_id"],

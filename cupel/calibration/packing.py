@@ -27,6 +27,7 @@ from cupel.engine import (
 )
 from cupel.errors import NotEnoughDataError
 from cupel.metrics import record_metric
+from cupel.models import name_at_address
 from cupel.project import Project
 from cupel.routing import uniform_sample
 from cupel.runlog import cost_of
@@ -192,7 +193,7 @@ def _certificate(measured: Measured, job: Job, terms: PackTerms, model: str, see
     order = np.random.default_rng(seed).permutation(len(means))
     return PackingCertificate(
         task=job.task.name,
-        model=model,
+        model=name_at_address(model),
         prompt_version=packed_prompt(job.task, model, job.context).version,
         size=terms.size,
         max_chars=terms.max_chars,

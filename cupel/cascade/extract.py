@@ -104,7 +104,7 @@ def read_replies(work: Work, draft: Draft, replies: Replies) -> Attempt:
         problem = work.task.check(record)
         if problem is not None:
             failed, record, evidence = replace(answers[0], error=problem, error_kind="schema"), None, []
-    return Attempt(
+    attempt = Attempt(
         number=draft.number, tier=draft.tier, round=draft.addendum["round"] if draft.addendum else 0,
         model=answers[0].model,
         fallback_for=next((answer.fallback_for for answer in answers if answer.fallback_for), None),
@@ -114,6 +114,9 @@ def read_replies(work: Work, draft: Draft, replies: Replies) -> Attempt:
         calls=[*replies.paid, *(call for answer in answers for call in answer.calls)], signals={},
         score=None, confidence=None, calibrated=False, in_doubt=False, doubts=[],
     )  # fmt: skip
+    if failed is not None and failed.provider_cause is not None:
+        attempt["provider_cause"] = failed.provider_cause
+    return attempt
 
 
 def _merge(work: Work, answers: Sequence[Answer]) -> tuple[Record, list[Evidence]]:

@@ -71,7 +71,7 @@ def conclude(state: RunState) -> Outcome:
     """The outcome of a document that was asked about outside the graph, for those who began it with `begin`."""
     best, verdict = choose_best(state)
     return Outcome(
-        **settle(state, best, *say_status(state, best, verdict)),
+        **settle(state, best, *say_status(state, best, verdict)),  # type: ignore[typeddict-item]  # no other calls there
         doc_id=state["doc_id"], task=state["task"], language=state["language"], attempts=state["attempts"],
         verdicts=state["verdicts"], addenda=state["addenda"], path=[*state["path"], "finish"],
     )  # fmt: skip

@@ -18,6 +18,7 @@ from cupel.context import RunContext
 from cupel.engine import Asking, ask
 from cupel.errors import SettingError
 from cupel.judging import certain_faults
+from cupel.models import name_at_address
 from cupel.routing import Observed, compute_signals
 from cupel.state import Attempt, Call, Record
 from cupel.task import TaskSpec, compact, object_schema
@@ -158,7 +159,7 @@ async def find_policy(work: Work, asking: Asking) -> ThresholdCascade | None:
     binding = policy.score.binding  # type: ignore[attr-defined]  # as in `_is_for`
     asking.run.tally.notes.add(
         f"the calibration of {task.name} was made for {binding.model} and prompt {binding.prompt_version}, not for "
-        f"{attempt['model']} and {attempt['prompt_version']}: it is passed over; run `cupel calibrate` again"
+        f"{name_at_address(attempt['model'])} and {attempt['prompt_version']}: it is passed over; run `cupel calibrate` again"
     )
     return None
 
@@ -168,7 +169,7 @@ def _is_for(policy: ThresholdCascade, task: TaskSpec, attempt: Attempt) -> bool:
     return (binding.task, binding.prompt_version, binding.model) == (
         task.name,
         attempt["prompt_version"],
-        attempt["model"],
+        name_at_address(attempt["model"]),
     )
 
 

@@ -296,7 +296,7 @@ def _stopping(runner: Runner) -> Iterator[None]:
 def _tell(told: FileRun, runner: Runner, summary: dict[str, Any], project: Project) -> int:
     from cupel.cli.run_summary import tell_run
 
-    error = runner.stop.error
+    error, fault = runner.stop.error, runner.common_fault()
     summary["report"] = None
     if told.report:
         summary["report"] = _report(project, summary)
@@ -305,8 +305,13 @@ def _tell(told: FileRun, runner: Runner, summary: dict[str, Any], project: Proje
     else:
         tell_run(summary)
     if error is not None:
-        print(f"stopped: {error}\nThe same command goes on from here.", file=sys.stderr)
+        rows = runner.progress.done - runner.progress.undecided
+        done = f"{rows:,} of {summary['documents']:,} rows are done"
+        print(f"stopped: {error}\n{done}; the same command goes on from here.", file=sys.stderr)
         return error.exit_code
+    if fault is not None:
+        print(f"{fault}\nMend it, and give the same command with --retry-failed.", file=sys.stderr)
+        return fault.exit_code
     if runner.stop.interrupted:
         print("stopped; the same command goes on from here.", file=sys.stderr)
         return 130

@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cupel.cli._console import open_console
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def tell_run(summary: dict[str, Any]) -> None:
     """Print what became of the documents, what it cost, and where everything is."""
+    from rich.console import Console
+
+    console = Console()
+    _tell_statuses(console, summary)
+    _tell_money(console, summary)
+    if (audits := summary.get("audits")) and audits["false_pass_rate"] is not None:
+        low, high = audits["interval"]
+        _say(
+            console,
+            f"audits: {audits['rejected']} of {audits['audited']} accepted records rejected by a second judge: false-pass "
+            f"rate {100 * audits['false_pass_rate']:.1f} % [{100 * low:.1f}, {100 * high:.1f}], its own mistakes included",
+        )
+    for note in summary.get("notes", ()):
+        _say(console, f"note: {note}", style="yellow")
+    _say(console, f"output: {summary['output']}")
+    if summary.get("report"):
+        _say(console, f"report: {summary['report']}")
+
+
+def _say(console: Console, text: str, **more: Any) -> None:
+    console.print(text, highlight=False, markup=False, emoji=False, soft_wrap=True, **more)
+
+
+def _tell_statuses(console: Console, summary: dict[str, Any]) -> None:
     from rich.table import Table
 
-    console = open_console()
     table = Table(
         title=f"{summary['documents']} documents · task {summary['task']} · run {summary['run_id']}"
     )
@@ -23,36 +47,34 @@ def tell_run(summary: dict[str, Any]) -> None:
     if summary.get("duplicates"):
         table.add_row("of these repeating an earlier row", str(summary["duplicates"]), style="dim")
     console.print(table)
+    if failures := summary.get("failures"):
+        common = failures["commonest"]
+        _say(
+            console,
+            f"{failures['rows']} failed; the commonest reason ({common['rows']}): {common['reason']}",
+        )
+
+
+def _tell_money(console: Console, summary: dict[str, Any]) -> None:
+    """What was asked now; what the answers on the rows took, beside the plan; and what the run paid for them."""
+    from rich.table import Table
+
     if summary["calls"]:
-        spent = Table(title="this invocation")
+        spent = Table(title="asked in this invocation")
         for name in ("model", "calls", "cost USD"):
             spent.add_column(name, justify="left" if name == "model" else "right")
         for model, calls in summary["calls"].items():
             unknown = model in summary["unknown_price"]
-            spent.add_row(
-                model, str(calls), "unknown" if unknown else f"{summary['cost_usd'].get(model, 0.0):.4f}"
-            )
+            cost = "unknown" if unknown else f"{summary['cost_usd'].get(model, 0.0):.4f}"
+            spent.add_row(model, str(calls), cost)
         console.print(spent)
     else:
-        console.print("no model was called in this invocation")
+        hits = summary["cache_hits"]
+        found = f"; {hits} answers were found in the run log" if hits else ""
+        _say(console, f"no model was asked in this invocation{found}")
     if summary.get("planned"):
         from cupel.cli.show_plan import in_a_line
 
-        console.print(in_a_line(summary["planned"], summary["used"]), highlight=False, soft_wrap=True)
-    console.print(
-        f"cost of the run so far: ${summary['cost_usd_total']:.4f} · {summary['wall_s']:.1f} s",
-        highlight=False,
-    )
-    if (audits := summary.get("audits")) and audits["false_pass_rate"] is not None:
-        low, high = audits["interval"]
-        console.print(
-            f"audits: {audits['rejected']} of {audits['audited']} accepted records rejected by a second judge: false-pass "
-            f"rate {100 * audits['false_pass_rate']:.1f} % [{100 * low:.1f}, {100 * high:.1f}], its own mistakes included",
-            highlight=False,
-            soft_wrap=True,
-        )
-    for note in summary.get("notes", ()):
-        console.print(f"note: {note}", highlight=False, style="yellow")
-    console.print(f"output: {summary['output']}", highlight=False, soft_wrap=True)
-    if summary.get("report"):
-        console.print(f"report: {summary['report']}", highlight=False, soft_wrap=True)
+        _say(console, in_a_line(summary["planned"], summary["used"]))
+    _say(console, f"cost of the run so far: ${summary['cost_usd_total']:.4f} · {summary['wall_s']:.1f} s")
+    _say(console, summary["paid_and_used"])

@@ -71,6 +71,7 @@ def calls_in_order(outcome: Outcome) -> Iterator[tuple[str, Call]]:
         for addendum in outcome["addenda"]:
             if addendum["after_attempt"] == number:
                 yield from ((f"refining attempt {number}", call) for call in addendum["calls"])
+    yield from (("another call", call) for call in outcome.get("other_calls", ()))
 
 
 def conversation(outcome: Outcome, said: dict[str, StoredResponse]) -> RenderableType:

@@ -30,6 +30,7 @@ def show_run(wanted: str | None, *, as_json: bool) -> None:
         + (f", {plan['documents']:,} were planned" if plan else "")
     )
     console.print(compare_plan(plan, use.used))
+    console.print(use.account.sentence(), soft_wrap=True)
     if plan is None:
         console.print("no plan was kept for this run")
 
@@ -52,7 +53,7 @@ def in_a_line(plan: Mapping[str, Any], used: Mapping[str, Mapping[str, Any]]) ->
     """Calls and cost, planned and actual: what fits any window."""
     cells = list(_cells(plan, _sum(used)))
     calls, took, cost, spent = cells[0], cells[1], cells[6], cells[7]
-    return f"planned: {calls} calls, {cost}; taken: {took} calls, {spent}; by tier in the report and `cupel show`"
+    return f"planned: {calls} calls, {cost}; its rows took: {took} calls, {spent}; by tier in the report and `cupel show`"
 
 
 def _sum(used: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -21,5 +21,5 @@ from cupel.engine.packing import (
 )
 from cupel.engine.policies import policy_path
 from cupel.engine.requests import Request
-from cupel.engine.run import Asking, Run, Seat, Tally, ask_as, current_asking
+from cupel.engine.run import Asking, Ledger, Run, Seat, Tally, ask_as, current_asking
 from cupel.engine.runtime import DEFAULT_TASK, Runtime, close_current, current, install

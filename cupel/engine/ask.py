@@ -64,6 +64,8 @@ class Answer:
     fallback_for: str | None = None
     away: CupelError | None = None
     """What kept the provider from answering at all, where that may pass: an outage, or a daily limit."""
+    provider_cause: str | None = None
+    """Why there is no record, where that is the provider's doing and not the document's."""
 
 
 async def ask(question: Question, asking: Asking) -> Answer:
@@ -111,13 +113,20 @@ async def _ask_one(question: Question, asking: Asking) -> Answer:
     try:
         return await _recall(question, asking) or await _ask(question, asking)
     except (ProviderOutageError, ProviderLimitError) as away:
-        return Answer(model=question.model, error=str(away), error_kind="provider", away=away)
+        return replace(_unanswered(question, away), away=away)
     except (BadRequestError, DocumentBudgetError, RecordingMissingError) as error:
-        return Answer(model=question.model, error=str(error), error_kind="provider")
+        return _unanswered(question, error)
     except (ProviderRefusedError, StopRunError) as error:
         if asking.run.stops:
             raise
-        return Answer(model=question.model, error=str(error), error_kind="provider")
+        return _unanswered(question, error)
+
+
+def _unanswered(question: Question, error: CupelError) -> Answer:
+    """No record, and whose doing that is: the document's where it is too long, filtered, or has no money left."""
+    own = error.of_document if isinstance(error, BadRequestError) else isinstance(error, DocumentBudgetError)
+    cause = None if own else str(error)
+    return Answer(model=question.model, error=str(error), error_kind="provider", provider_cause=cause)
 
 
 async def _ask(question: Question, asking: Asking) -> Answer:

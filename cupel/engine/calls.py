@@ -9,9 +9,10 @@ from contextlib import nullcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from cupel.engine.first_answers import FirstAnswers
 from cupel.engine.money import Hold
 from cupel.engine.requests import Request, Response, paid_for
-from cupel.errors import DocumentBudgetError, UnknownPriceError
+from cupel.errors import DocumentBudgetError, ModelError, SchemaRefusedError, UnknownPriceError
 from cupel.limits import Circuits, Limiter, Patience, RetryPolicy, Slot, with_retries
 from cupel.models import Completion, complete, open_connection, price
 from cupel.runlog import RunLog, StoredResponse
@@ -42,12 +43,14 @@ class Calls:
         self.env = env
         self.patience = patience or Patience(Circuits())
         self.circuits = self.patience.circuits
+        self.circuits = Circuits()
+        self.first_answers = FirstAnswers()
         self.batching: Batcher | None = None
         self.begun = asyncio.Event()
         """Set as the first call goes out: what may wait for it begins then."""
 
         self._beyond: dict[str, float] = {}
-        """By model, how many times its highest cost a call was billed, where it was more than once."""
+        """By model and address, how many times its highest cost a call was billed, where it was more than once."""
 
         self._in_flight: dict[str, asyncio.Task[StoredResponse]] = {}
 
@@ -59,8 +62,17 @@ class Calls:
             StopRunError: When the budget or a daily limit does not allow it.
             DocumentBudgetError: When this document's own budget does not.
         """
-        with self.batching.call(request) if self.batching else nullcontext():
-            return await self._complete(request)
+        ledger = request.asking.ledger
+        try:
+            with self.batching.call(request) if self.batching else nullcontext():
+                response = await self._complete(request)
+        except SchemaRefusedError:
+            if ledger is not None:
+                ledger.refused.append(request)
+            raise
+        if ledger is not None:
+            ledger.calls.append(response.call())
+        return response
 
     async def recall(self, request: Request) -> Response | None:
         """The response to a request that was asked earlier; None where it never was. Nothing is sent."""
@@ -78,11 +90,11 @@ class Calls:
         if stored is not None:
             self.run_log.claims.give_back(request.key)
             tally.cache_hits += 1
-            return Response(stored, cached=True)
+            return _found(request, stored)
         pending = self._in_flight.get(request.key)
         if pending is not None:
             tally.cache_hits += 1
-            return Response(await asyncio.shield(pending), cached=True)
+            return _found(request, await asyncio.shield(pending))
         return Response(await self._start(request), cached=False)
 
     async def _wait_for_another(self, request: Request) -> None:
@@ -126,12 +138,13 @@ class Calls:
 
     async def _pay(self, request: Request, config: Any) -> StoredResponse:
         run = request.asking.run
-        worst_usd = self._worst_cost(request)
+        most_usd = self._most_by_price(request)
+        self._check_document(request, most_usd)
         settings = request.settings
         run.tally.in_flight += 1
         try:
             completion, held = await with_retries(
-                lambda slot: self._send(request, config, worst_usd, slot),
+                lambda slot: self._send(request, config, most_usd, slot),
                 policy=_policy(
                     request.max_retries,
                     settings.timeout_s,
@@ -144,21 +157,37 @@ class Calls:
                     request.model,
                     tokens=request.input_tokens + EXPECTED_REPLY_TOKENS,
                     most=request.input_tokens + settings.max_output_tokens,
+                    key=request.place,
                 ),
-                circuit=self.circuits.of(request.model),
+                circuit=self.circuits.of(request.asked_of),
             )
+        except ModelError as error:
+            judged = self.first_answers.judge(request, error)
+            if judged is error:
+                raise
+            raise judged from error
         finally:
             run.tally.in_flight -= 1
+        self.first_answers.note_answer(request)
         stored = paid_for(request, completion, run_id=run.run_id, env=self.env)
         await held.settle(stored)
-        if worst_usd > 0 and (stored.cost_usd or 0.0) > worst_usd:
+        if most_usd > 0:
             # some bill beyond the output limit (reasoning beside it): later calls of the model set as much more aside
-            beyond = stored.cost_usd / worst_usd if stored.cost_usd else 1.0
-            self._beyond[request.model] = self._beyond.get(request.model, 1.0) * beyond
+            seen = (stored.cost_usd or 0.0) / most_usd
+            self._beyond[request.asked_of] = max(seen, self._beyond_of(request))
         run.tally.count(request.model, stored.cost_usd)
         return stored
 
+    def _beyond_of(self, request: Request) -> float:
+        return self._beyond.get(request.asked_of, 1.0)
+
     def _worst_cost(self, request: Request) -> float:
+        """The most a call can cost, by its price and by what the model was seen to bill beyond it."""
+        most_usd = self._most_by_price(request)
+        self._check_document(request, most_usd)
+        return most_usd * self._beyond_of(request)
+
+    def _most_by_price(self, request: Request) -> float:
         if request.asking.run.budget is None and request.usd_left is None:
             return 0.0  # nothing to keep within; the table of prices is read when the answer is there
         rates = price(request.model, self.env)
@@ -167,18 +196,30 @@ class Calls:
                 f"the price of {request.model} is unknown, so a cap cannot be kept; set "
                 f'CUPEL_PRICES="{request.model}=IN/OUT" (USD per million tokens), or run without a cap'
             )
-        worst = request.input_tokens * rates.input + request.settings.max_output_tokens * rates.output
-        worst *= self._beyond.get(request.model, 1.0)
-        if request.usd_left is not None and worst > request.usd_left:
+        return request.input_tokens * rates.input + request.settings.max_output_tokens * rates.output
+
+    def _check_document(self, request: Request, most_usd: float) -> None:
+        worst_usd = most_usd * self._beyond_of(request)
+        if request.usd_left is not None and worst_usd > request.usd_left:
             raise DocumentBudgetError(
-                f"{request.doc_id}: a {request.kind} call may cost ${worst:.4f}, the document has ${request.usd_left:.4f} left"
+                f"{request.doc_id}: a {request.kind} call may cost ${worst_usd:.4f}, the document has "
+                f"${request.usd_left:.4f} left"
             )
-        return worst
+
+    async def _hold(self, request: Request, most_usd: float) -> Hold:
+        """Set aside what the call may cost; more where a model was seen to bill more while it waited for room."""
+        run = request.asking.run
+        while True:
+            beyond = self._beyond_of(request)
+            held = await Hold.take(self.run_log, run, most_usd * beyond)
+            if self._beyond_of(request) <= beyond:
+                return held
+            await held.lost(surely_free=True)
 
     async def _send(
-        self, request: Request, config: Any, worst_usd: float, slot: Slot | None
+        self, request: Request, config: Any, most_usd: float, slot: Slot | None
     ) -> tuple[Completion, Hold]:
-        held = await Hold.take(self.run_log, request.asking.run, worst_usd)
+        held = await self._hold(request, most_usd)
         try:
             if not self.begun.is_set():
                 await open_connection(request.model, request.settings)
@@ -198,6 +239,12 @@ class Calls:
         if slot is not None:
             slot.learn(completion.headers, 200, completion.input_tokens + completion.output_tokens)
         return completion, held
+
+
+def _found(request: Request, stored: StoredResponse) -> Response:
+    """An answer that was there, or under way, already."""
+    elsewhere = (stored.run_id, stored.doc_id) != (request.asking.run.run_id, request.doc_id)
+    return Response(stored, cached=True, elsewhere=elsewhere)
 
 
 @lru_cache(maxsize=32)

@@ -11,7 +11,7 @@ from typing import Any
 
 from cupel._memo import Kept
 from cupel.engine.run import Asking
-from cupel.models import CallSettings, Completion, cost, estimate_tokens, price
+from cupel.models import CallSettings, Completion, cost, estimate_tokens, place_of, price
 from cupel.runlog import BatchRequest, StoredResponse
 from cupel.state import Call
 from cupel.task import Message, sent_schema
@@ -46,7 +46,7 @@ class Request:
     def key(self) -> str:
         """Hash of all that decides the reply: the response's name in the run log."""
         settings = self.settings
-        opening = json.dumps([self.model, self.messages], sort_keys=True)
+        opening = json.dumps([self.asked_of, self.messages], sort_keys=True)
         sampled = [
             settings.temperature,
             settings.max_output_tokens,
@@ -57,6 +57,16 @@ class Request:
         # spelt as one JSON list: a key stands for what was paid for under it, for ever
         decides = f"{opening[:-1]}, {_sorted_json(self.wire)}, {json.dumps(sampled)[1:]}"
         return hashlib.sha256(decides.encode()).hexdigest()
+
+    @cached_property
+    def place(self) -> str:
+        """The name of the address the model is asked at; empty for the provider's own, which old keys stand for."""
+        return place_of(self.model)
+
+    @property
+    def asked_of(self) -> str:
+        """The model, with its address where that is not the provider's own: another address is another model."""
+        return f"{self.model}@{self.place}" if self.place else self.model
 
     @cached_property
     def wire(self) -> dict[str, Any] | None:
@@ -94,11 +104,13 @@ class Response:
 
     stored: StoredResponse
     cached: bool
+    elsewhere: bool = False
+    """Paid by another run, or for another row of this one."""
 
     def call(self) -> Call:
         """As an attempt or verdict lists it."""
         stored = self.stored
-        return Call(
+        call = Call(
             key=stored.key,
             kind=stored.kind,  # type: ignore[typeddict-item]  # the run log keeps it as text
             model=stored.model,
@@ -109,6 +121,9 @@ class Response:
             latency_s=stored.latency_s,
             cached=self.cached,
         )
+        if self.elsewhere:
+            call["elsewhere"] = True
+        return call
 
 
 def paid_for(

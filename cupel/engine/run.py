@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Self
 
 from cupel.engine.money import SharedBudget
 from cupel.limits import Budget
+from cupel.state import Call
 from cupel.task import TaskSpec
 
 if TYPE_CHECKING:
     from cupel.engine.packing.packs import Place
+    from cupel.engine.requests import Request
 
 
 @dataclass(slots=True)
@@ -117,6 +119,15 @@ class Seat:
             self._room.release()
 
 
+@dataclass(slots=True)
+class Ledger:
+    """What was asked for one document, whatever its graph makes of it."""
+
+    calls: list[Call] = field(default_factory=list)
+    refused: list[Request] = field(default_factory=list)
+    """Those whose schema was refused, which may turn out to be the run's fault."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Asking:
     """For whom a model is asked, and which of its replies is wanted."""
@@ -133,6 +144,9 @@ class Asking:
 
     place: Place | None = None
     """Where in a pack the document is; None for one that is asked alone."""
+
+    ledger: Ledger | None = None
+    """Where the document's calls are written down; None where nobody keeps that."""
 
     row: int | None = None
     """The input's row this is asked for: a batch is sent when every row that is walked waits."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import time
 import weakref
@@ -17,7 +18,7 @@ from cupel.engine.calls import Calls
 from cupel.engine.policies import Policies
 from cupel.engine.run import Asking
 from cupel.limits import DEFAULT_WAIT_S, PATIENCE_S, Circuits, Limiter, Patience, SharedGate, read_limits
-from cupel.models import TierModels, resolve_models, set_recordings_folder
+from cupel.models import TierModels, place_of, resolve_models, set_recordings_folder
 from cupel.project import Project, find_project
 from cupel.runlog import RunLog, open_run_log
 from cupel.task import TaskSpec, ad_hoc_task, check_prompts, compact, load_task
@@ -98,13 +99,20 @@ class Runtime:
         return self._models.of((context,), make=lambda: resolve_models(context, self.env))
 
     async def count_earlier(self, models: Iterable[str]) -> None:
-        """Count what the run log says was sent in the last day against the daily limits a person set."""
+        """Count what the run log says was sent in the last day against the daily limits a person set.
+
+        What runs sent to the same model at another address does not count.
+        """
         if not any(set_.rpd or set_.tpd for set_ in self.limits.values()):
             return
         since = (datetime.now(UTC) - timedelta(days=1)).isoformat(timespec="seconds")
+        runs = await asyncio.to_thread(self.run_log.runs, trials=True)
+        addresses = {run["run_id"]: json.loads(run["settings"]).get("addresses", {}) for run in runs}
         for model in sorted(set(models)):
-            requests, tokens = await self.run_log.usage_since(model, since)
-            self.limiter.count_earlier(model, requests=requests, tokens=tokens)
+            place = place_of(model, self.env)
+            elsewhere = [run_id for run_id, places in addresses.items() if places.get(model, "") != place]
+            requests, tokens = await self.run_log.usage_since(model, since, without=elsewhere)
+            self.limiter.count_earlier(model, requests=requests, tokens=tokens, key=place)
 
     async def aclose(self) -> None:
         """Close the model clients of this loop and the run log."""

@@ -17,6 +17,7 @@
     │   ├── ProviderOutageError  still failing after every retry            (recorded on the document)
     │   │   └── CircuitOpenError known to be down, so not asked             (the outage fallback takes over)
     │   └── BadRequestError      this request will never be answered        (recorded on the document)
+    │       └── SchemaRefusedError  … because of its schema                 (stops the run where the first answers agree)
     ├── DocumentBudgetError      this document may spend no more            (recorded on the document)
     ├── StopRunError             the run ends here and can be resumed with the same command
     │   ├── BudgetExceededError  the run may spend no more                  (raise `--max-usd`)
@@ -151,7 +152,36 @@ class CircuitOpenError(ProviderOutageError):
 
 
 class BadRequestError(ModelError):
-    """This request will never be answered: too long, or refused by the provider's checks."""
+    """This request will never be answered: too long, or refused by the provider's checks.
+
+    Args:
+        problem: What the provider said.
+        model: The model id that was asked.
+        status: The HTTP status, where there was one.
+        of_document: Whether the document is why: it is too long, or was filtered. Else others may well share its lot.
+    """
+
+    def __init__(
+        self, problem: str, *, model: str = "", status: int | None = None, of_document: bool = False
+    ) -> None:
+        super().__init__(problem, model=model, status=status)
+        self.of_document = of_document
+
+
+class SchemaRefusedError(BadRequestError):
+    """The provider takes no request with this schema.
+
+    Args:
+        problem: What the provider said.
+        model: The model id that was asked.
+        status: The HTTP status, where there was one.
+        where: The field it named, such as `claims.quote`; empty where it named none.
+    """
+
+    def __init__(self, problem: str, *, model: str = "", status: int | None = None, where: str = "") -> None:
+        super().__init__(problem, model=model, status=status)
+        self.problem = problem
+        self.where = where
 
 
 class DocumentBudgetError(CupelError):

@@ -127,7 +127,7 @@ async def open_campaign(
     jury = tuple(model for model in models.jury if model != gate_judge)
     check_models(replace(models, jury=jury), runtime.env)
     warnings = () if golden else check_judges(models, gate_judge, jury, runtime.env)
-    name = state.get("campaign") or _name(state, task, used, context, models.all())
+    name = state.get("campaign") or _name(state, task, used, context, models.at_addresses(runtime.env))
     ledger = ledger_of(runtime.project.state)
     async with hold_task(ledger, task.name, name, last=last):
         _check_unchanged(state, task)

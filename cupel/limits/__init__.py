@@ -13,7 +13,7 @@ await with_retries(request, policy=RetryPolicy(), model=model,
 
 The words, each for one thing:
 
-    limiter      of a process; it has a lane for each model and API key
+    limiter      of a process; it has a lane for each model and address
     lane         the queue in front of one model: calls pass first come, first served
     slot         one call in a lane: what it is counted as, and what its reply teaches
     gauge        what a lane knows of its limits, from what was sent and what came back:

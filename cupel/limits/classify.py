@@ -4,11 +4,11 @@ Clients are recognised by the names of their exception classes and by `status_co
 
     transient     408 409 424 425 429 498 499 5xx, timeouts, connections, a body that is not JSON   try again
     limit         a 429 that names a day, or spent credit                                the run ends, resumable
-    refused       401 402 403 404                                                        the run ends
+    refused       401 402 403 404, a 400 about key, model or credit                      the run ends
     bad_request   any other 4xx, a 429 larger than the limit, moderation, a reply cut off by us      this document ends
-    bad_request   any other 4xx, a 429 larger than the limit, moderation                 this document ends
     machine       open files, memory, room on a disk                                     the run ends, resumable
 
+Of a bad request its words say whose it is (`cupel.limits.wording`): the document's, the schema's, or nobody knows.
 Anything else that was raised is told apart by `blame`, which looks at all that lies behind an exception.
 """
 
@@ -32,10 +32,19 @@ from cupel.errors import (
     ProviderRefusedError,
     RecordingMissingError,
     RunLogError,
+    SchemaRefusedError,
     chain,
     shortage,
 )
 from cupel.limits.headers import rejection, retry_after_s, says_daily
+from cupel.limits.wording import (
+    blames_document,
+    blames_grammar,
+    blames_key_or_model,
+    blames_schema,
+    field_in,
+    lacks_structured_output,
+)
 
 Failure = Literal["transient", "refused", "bad_request", "limit", "machine"]
 
@@ -53,6 +62,7 @@ _DATABASE_NAMES = frozenset({"OperationalError", "InterfaceError"})
 _ROWS_OWN = (BadRequestError, ProviderOutageError, DocumentBudgetError, RecordingMissingError)
 """Errors of ours that are recorded on a document."""
 
+_SIZE_OR_RATE = frozenset({413, 429})
 _REFUSED_STATUS = frozenset({401, 402, 403, 404})
 # openai, groq, httpx, httpx2, httpcore, aiohttp, json; found anywhere among a class's bases
 _TRANSIENT_NAMES = frozenset(
@@ -99,6 +109,13 @@ def text_of(error: BaseException) -> str:
     return " · ".join(dict.fromkeys(parts)) or str(error)
 
 
+def words_of(error: BaseException) -> str:
+    """The same with the parameter it is about, where the provider names one."""
+    body = getattr(error, "body", None)
+    param = body.get("param") if isinstance(body, Mapping) else None
+    return f"{text_of(error)} · {param}" if param else text_of(error)
+
+
 def asked_wait_s(error: BaseException) -> float | None:
     """Seconds the provider asked to wait, in the headers or the text of its refusal."""
     asked = retry_after_s(headers_of(error), now=time.time())
@@ -141,9 +158,10 @@ def translate(error: BaseException, *, model: str) -> CupelError | None:
     kind, status = classify(error), status_of(error)
     problem = f"{f'{status}: ' if status else ''}{_short(text_of(error))}"
     if kind == "refused":
-        return ProviderRefusedError(f"{problem} ({_remedy(status)})", model=model, status=status)
+        remedy = _remedy(status, text_of(error), model)
+        return ProviderRefusedError(f"{problem} ({remedy})", model=model, status=status)
     if kind == "bad_request":
-        return BadRequestError(problem, model=model, status=status)
+        return _bad_request(error, problem, model)
     if kind == "limit":
         return ProviderLimitError(f"{model}: {problem}", resets_in_s=asked_wait_s(error))
     if kind == "machine":
@@ -201,6 +219,14 @@ def _blame_own(error: CupelError) -> Blame:
     return "run"
 
 
+def _bad_request(error: BaseException, problem: str, model: str) -> BadRequestError:
+    said, status = words_of(error), status_of(error)
+    if status not in _SIZE_OR_RATE and blames_schema(said):
+        return SchemaRefusedError(problem, model=model, status=status, where=field_in(said))
+    own = status in _SIZE_OR_RATE or _is_moderation(error) or blames_document(said)
+    return BadRequestError(problem, model=model, status=status, of_document=own)
+
+
 def _classify_429(text: str) -> Failure:
     if rejection(text).never_fits:
         return "bad_request"
@@ -214,6 +240,10 @@ def _classify_status(status: int, error: BaseException) -> Failure:
         return "bad_request" if status == 403 and _is_moderation(error) else "refused"
     if status == 400 and any(code in text_of(error) for code in _PASSING_CODES):
         return "transient"
+    if status in (400, 422) and blames_key_or_model(text_of(error)) and not blames_schema(words_of(error)):
+        return "refused"
+    if status >= 500 and blames_grammar(text_of(error)):
+        return "bad_request"  # a server of one's own that cannot make a grammar of the schema: it never will
     # below 400 the client could not read the reply
     return "bad_request" if 400 <= status < 500 and status not in _TRANSIENT_STATUS else "transient"
 
@@ -252,11 +282,15 @@ def _is_moderation(error: BaseException) -> bool:
     return "moderation" in text or "flagged" in text
 
 
-def _remedy(status: int | None) -> str:
+def _remedy(status: int | None, text: str, model: str) -> str:
     if status is not None and status < 400:
         return "check the base URL"
+    if lacks_structured_output(text):
+        return f'choose another model, or have the prompt state the schema: CUPEL_CAPABILITIES="{model}=json_object"'
     if status == 404:
         return "check the model's name"
+    if status in (400, 422):
+        return "check the key, the model's name and the credit"
     return "add credit or choose another model" if status == 402 else "check the key and what it may use"
 
 

@@ -33,7 +33,7 @@ class Lane:
         shared: Where they are several, the gate they share.
     """
 
-    __slots__ = ("_monotonic", "_name", "_shared", "_timer", "_waiting", "_wall", "gauge")
+    __slots__ = ("_monotonic", "_shared", "_timer", "_waiting", "_wall", "gauge", "name")
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Lane:
         shared: SharedGate | None = None,
     ) -> None:
         self.gauge = gauge
-        self._name = name
+        self.name = name
         self._shared = shared
         self._monotonic = monotonic
         self._wall = wall
@@ -89,7 +89,7 @@ class Lane:
         slot.charges = self.gauge.charges(slot)
         if not slot.charges:
             return
-        turn = await shared.reserve(self._name, slot.charges)
+        turn = await shared.reserve(self.name, slot.charges)
         try:
             wait = self.gauge.until_turn_s(turn, self._wall())
             # again where a pause has begun meanwhile
@@ -97,7 +97,7 @@ class Lane:
                 await asyncio.sleep(wait)
                 wait = self.gauge.pause_left_s(self._monotonic(), self._wall())
         except BaseException:
-            shared.give_back(self._name, slot.charges)
+            shared.give_back(self.name, slot.charges)
             raise
         slot.sent_at = self._monotonic()  # it was charged before this wait
 
@@ -105,7 +105,7 @@ class Lane:
         """The call was not made after all: nothing is counted for it."""
         self.gauge.take_back(slot)
         if self._shared is not None and slot.charges:
-            self._shared.give_back(self._name, slot.charges)
+            self._shared.give_back(self.name, slot.charges)
             slot.charges = []
 
     def leave(self, slot: Slot) -> None:
@@ -134,8 +134,8 @@ class Lane:
     def _tell(self, slot: Slot, shared: SharedGate, status: int, used_tokens: int | None) -> None:
         """Pass on what this reply means for the other processes."""
         if status == 429:
-            shared.give_back(self._name, slot.charges)
-            shared.pause(self._name, self.gauge.pause.length_s)
+            shared.give_back(self.name, slot.charges)
+            shared.pause(self.name, self.gauge.pause.length_s)
         elif status < 300 and used_tokens is not None:
             unused = [
                 replace(charge, amount=charge.amount - used_tokens)
@@ -143,7 +143,7 @@ class Lane:
                 if KINDS[charge.kind][0] == "tokens"
             ]
             if unused:
-                shared.give_back(self._name, unused)
+                shared.give_back(self.name, unused)
         slot.charges = []
 
     def _wake(self) -> None:

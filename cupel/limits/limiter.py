@@ -1,4 +1,4 @@
-"""The limiter of a process: one lane per provider, key and model, open at once where no limit is known."""
+"""The limiter of a process: one lane per provider, model and address, open at once where no limit is known."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Limiter:
             tokens: What the call will use: the prompt's tokens plus those of the reply, as far as known.
             most: The prompt's tokens plus the whole output limit: what some providers count before they answer,
                 which the first refusal shows. 0 where nobody knows.
-            key: The fingerprint of the API key, where a process uses several.
+            key: What tells apart several lanes of one model, such as the address it is asked at.
 
         Raises:
             ProviderLimitError: On entering, if a daily limit is reached.
@@ -97,7 +97,7 @@ class Limiter:
             model_id: `provider:model`.
             requests: Requests in the last 24 hours, as the run log has them.
             tokens: Their tokens.
-            key: The fingerprint of the API key.
+            key: As for `slot`.
         """
         lane = self._lanes.get((model_id, key)) or self._open(model_id, key)
         for kind, bucket in lane.gauge.own.items():

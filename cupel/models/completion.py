@@ -41,6 +41,9 @@ class Completion:
     """Of the prompt, cached ones included."""
 
     cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    """Of the prompt, those the provider put into its cache: dearer than fresh ones."""
+
     output_tokens: int
     logprobs: list[float] | None = None
     """One for each token of the reply; None where the provider sent none."""
@@ -140,12 +143,15 @@ def completion_of(
         asked += estimate_tokens(str(bound), json=True) if bound else 0
         usage = {"input_tokens": asked, "output_tokens": estimate_tokens(text, json=True)}
     asked = reported_tokens(usage["input_tokens"])
+    caching = usage.get("input_token_details") or {}
+    read = min(reported_tokens(caching.get("cache_read")), asked)
     return Completion(
         text=mask(storable(text)),
         refusal=mask(storable(details["refusal"])) if details.get("refusal") else None,
         finish_reason=details.get("finish_reason") or "stop",
         input_tokens=asked,
-        cached_tokens=min(reported_tokens((usage.get("input_token_details") or {}).get("cache_read")), asked),
+        cached_tokens=read,
+        cache_write_tokens=min(reported_tokens(caching.get("cache_creation")), asked - read),
         output_tokens=reported_tokens(usage["output_tokens"]),
         cost_usd=details.get("cost_usd"),
         logprobs=_logprobs(details.get("logprobs")),

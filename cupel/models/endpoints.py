@@ -1,11 +1,15 @@
-"""Where each HTTP provider is, and which variables hold its key and address."""
+"""Where each HTTP provider is, and which variables hold its key and address.
+
+Another address is another model: what answers there, and what is learnt of it, does not hold for the provider's own.
+"""
 
 from __future__ import annotations
 
+import functools
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from cupel.errors import SettingError, SetupError
 from cupel.models.ids import ModelId
@@ -40,14 +44,25 @@ SITES: Mapping[str, _Site] = {
 
 _RECORDER = _Site("CUPEL_RECORD_API_KEY", ("CUPEL_RECORD_BASE_URL",), "", needs_key=False)
 """What records answers for `recorded:` models."""
+OWN_ADDRESS = "default"
+"""In `CUPEL_ENDPOINT_NAME`: the provider itself answers there, through a proxy, say."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An OpenAI-compatible API: its address up to `/v1`, and the key. The key is never printed."""
+    """An OpenAI-compatible API: its address up to `/v1`, and the key. Neither is printed: both may hold a secret."""
 
-    url: str
+    url: str = field(repr=False)
     key: str = field(default="", repr=False)
+
+    @property
+    def place(self) -> str:
+        """Host, port and path, for messages and names; nothing secret stands in them.
+
+        >>> Endpoint("https://me:secret@Gateway.example/team/v1?key=x").place
+        'gateway.example:443/team/v1'
+        """
+        return _place(self.url, "")
 
 
 def endpoint(model: ModelId, env: Mapping[str, str]) -> Endpoint:
@@ -59,7 +74,7 @@ def endpoint(model: ModelId, env: Mapping[str, str]) -> Endpoint:
     """
     site = SITES[model.provider]
     variable = next((name for name in site.url_variables if env.get(name, "").strip()), "")
-    url = env[variable].strip() if variable else site.default_url
+    url = _named_url(site, env) or site.default_url
     if not url:
         raise SettingError(
             f"{model}: no address; set {site.url_variables[0]} to the server's OpenAI-compatible URL, "
@@ -91,7 +106,7 @@ def _check_sendable(model: ModelId, url_variable: str, url: str, key_variable: s
     unsendable = next((sign for sign in key if not sign.isprintable() or ord(sign) > LAST_IN_A_HEADER), None)
     if unsendable is not None:
         raise SetupError(
-            f"{model}: {key_variable} holds {_name_of(unsendable)}, which no key has; set it anew, in one line"
+            f"{model}: {key_variable} holds {_sign_name(unsendable)}, which no key has; set it anew, in one line"
         )
     parts = urlsplit(url)
     if parts.username is not None or parts.password is not None:
@@ -101,8 +116,79 @@ def _check_sendable(model: ModelId, url_variable: str, url: str, key_variable: s
         )
 
 
-def _name_of(sign: str) -> str:
+def _sign_name(sign: str) -> str:
     return "a line break" if sign in "\r\n" else unicodedata.name(sign, f"the sign U+{ord(sign):04X}").lower()
+
+
+def find_other_place(provider: str, env: Mapping[str, str]) -> str:
+    """What tells the address a provider is asked at from its own; empty where it is its own, or none is needed.
+
+    Host, port and path, or the name `CUPEL_ENDPOINT_NAME` gives it.
+
+    Raises:
+        SettingError: For `CUPEL_ENDPOINT_NAME` that cannot be read.
+
+    >>> find_other_place("openai", {}), find_other_place("openai", {"OPENAI_BASE_URL": "http://127.0.0.1:8000/v1/"})
+    ('', '127.0.0.1:8000/v1')
+    >>> find_other_place("openai", {"OPENAI_BASE_URL": "http://10.0.0.7/v1", "CUPEL_ENDPOINT_NAME": "lab"})
+    'lab'
+    """
+    site = SITES.get(provider)
+    url = None if site is None else _named_url(site, env)
+    return "" if not url else _other_place(provider, url, env.get("CUPEL_ENDPOINT_NAME", ""))
+
+
+@functools.lru_cache(maxsize=64)
+def _other_place(provider: str, url: str, names: str) -> str:
+    site = SITES[provider]
+    place = _place(url, site.path)
+    if place == _place(site.default_url, site.path):
+        return ""
+    named = _name_of(provider, names)
+    return "" if named == OWN_ADDRESS else named or place
+
+
+def _name_of(provider: str, names: str) -> str:
+    """The name given to this provider's address: one for all, or `provider=name`, with commas between.
+
+    >>> _name_of("openai", "lab"), _name_of("openai", "local=den, openai=lab"), _name_of("groq", "openai=lab")
+    ('lab', 'lab', '')
+    """
+    named = ""
+    for entry in filter(None, (part.strip() for part in names.split(","))):
+        whose, is_pair, name = (part.strip() for part in entry.rpartition("="))
+        if is_pair and (whose not in SITES or not name):
+            raise SettingError(
+                f"CUPEL_ENDPOINT_NAME: {entry!r} is neither a name nor `provider=name`; "
+                f"the providers with an address are {', '.join(SITES)}"
+            )
+        if whose in ("", provider):
+            named = name
+    return named
+
+
+def _named_url(site: _Site, env: Mapping[str, str]) -> str:
+    return next((env[name].strip() for name in site.url_variables if env.get(name, "").strip()), "")
+
+
+def _place(url: str, path: str) -> str:
+    """Host, port and path of an address, completed as a request completes it; empty where there is no host."""
+    parts = _split(url)
+    if parts is None or not parts.hostname:
+        return ""
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    given = parts.path.rstrip("/")
+    return f"{host}:{port}{given if given.endswith('/v1') else given + path}"
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        has_port = parts.port != 0
+    except ValueError:  # a port that is no number, half a bracket
+        return None
+    return parts if has_port else None
 
 
 def has_key(provider: str, env: Mapping[str, str]) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cupel.errors import SettingError
 from cupel.models.capabilities import capabilities
-from cupel.models.endpoints import SITES, endpoint
+from cupel.models.endpoints import SITES, endpoint, find_other_place
 from cupel.models.ids import ModelId
 from cupel.models.settings import DEFAULT_SETTINGS, CallSettings
 
@@ -65,6 +66,25 @@ def detach_model(model_id: str) -> None:
 def is_attached(model_id: str) -> bool:
     """Whether `attach_model` was called for this id."""
     return model_id in _attached
+
+
+def name_at_address(model_id: str, env: Mapping[str, str] = os.environ) -> str:
+    """The model with the address it is asked at, where that is not the provider's own: what two models differ by.
+
+    Raises:
+        SettingError: For `CUPEL_ENDPOINT_NAME` that cannot be read.
+    """
+    place = place_of(model_id, env)
+    return f"{model_id}@{place}" if place else model_id
+
+
+def place_of(model_id: str, env: Mapping[str, str] = os.environ) -> str:
+    """The name of the address a model is asked at; empty for the provider's own, and for a model that needs none.
+
+    Raises:
+        SettingError: As `name_at_address` does.
+    """
+    return "" if model_id in _attached else find_other_place(model_id.partition(":")[0], env)
 
 
 async def aclose_models() -> None:

@@ -2,6 +2,12 @@
 
 genai-prices carries its table in the package; nothing is fetched. Where a provider charges more beyond
 a prompt length (from 128,000 tokens upwards), the lower tier is used: a window never gets that long.
+
+What the list does not say is taken rather too dear than too cheap: a prompt token read from a cache as a fresh one, one
+written to it at `WRITING` times a fresh one. That is what Anthropic asks for five minutes
+(platform.claude.com/docs/en/build-with-claude/prompt-caching) and OpenAI since GPT-5.6; models before it ask nothing
+and report no written tokens (platform.openai.com/docs/guides/prompt-caching). Where the list has a rate for writing
+below that of a fresh token it is for keeping it, and comes on top: Gemini's (openrouter.ai/docs/features/prompt-caching).
 """
 
 from __future__ import annotations
@@ -19,6 +25,8 @@ from cupel.models.ids import ModelId
 
 _FREE = ("offline", "recorded", "local", "scripted")
 _PER_MILLION = 1e-6
+WRITING = 1.25
+"""Price of a prompt token that is written to a cache, in fresh ones, where nobody says what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,19 @@ class Price:
     """For prompt tokens the provider had in its cache."""
 
     output: float
+    cache_write: float | None = None
+    """For prompt tokens the provider put into its cache; None where nobody says."""
+
+    @property
+    def written(self) -> float:
+        """What a written token costs in all.
+
+        >>> Price(4.0, 0.4, 20.0).written, Price(2.0, 0.2, 10.0, cache_write=0.5).written
+        (5.0, 2.5)
+        """
+        if self.cache_write is None:
+            return WRITING * self.input
+        return self.cache_write if self.cache_write >= self.input else self.input + self.cache_write
 
 
 class _Usage(Protocol):
@@ -37,6 +58,8 @@ class _Usage(Protocol):
     def input_tokens(self) -> int: ...
     @property
     def cached_tokens(self) -> int: ...
+    @property
+    def cache_write_tokens(self) -> int: ...
     @property
     def output_tokens(self) -> int: ...
 
@@ -50,7 +73,7 @@ def price(model_id: str, env: Mapping[str, str] = os.environ) -> Price | None:
         SettingError: For an unknown provider, or `CUPEL_PRICES` that cannot be read.
 
     >>> price("openai:mine", {"CUPEL_PRICES": "openai:mine=0.05/0.40"})
-    Price(input=5e-08, cached_input=5e-08, output=4e-07)
+    Price(input=5e-08, cached_input=5e-08, output=4e-07, cache_write=None)
     """
     return _price(model_id, env.get("CUPEL_PRICES", ""))
 
@@ -60,12 +83,15 @@ def cost(price: Price | None, usage: _Usage) -> float | None:
 
     Args:
         price: What a token costs.
-        usage: Anything with `input_tokens` (cached ones included), `cached_tokens` and `output_tokens`.
+        usage: Anything with `input_tokens` (all of the prompt), `cached_tokens` and `cache_write_tokens` (those of it that
+            were read from a cache, or written to one) and `output_tokens`.
     """
     if price is None:
         return None
-    fresh = max(0, usage.input_tokens - usage.cached_tokens)
-    return fresh * price.input + usage.cached_tokens * price.cached_input + usage.output_tokens * price.output
+    read, written = usage.cached_tokens, usage.cache_write_tokens
+    fresh = max(0, usage.input_tokens - read - written)
+    prompt = fresh * price.input + read * price.cached_input + written * price.written
+    return prompt + usage.output_tokens * price.output
 
 
 def estimate_tokens(text: str, *, json: bool = False) -> int:
@@ -116,7 +142,7 @@ def _list_price(model: ModelId) -> Price | None:
     if fresh is None or output is None:
         return None
     cached = _usd(prices.cache_read_mtok)
-    return Price(fresh, fresh if cached is None else cached, output)
+    return Price(fresh, fresh if cached is None else cached, output, _usd(prices.cache_write_mtok))
 
 
 def _usd(amount: Any) -> float | None:
@@ -133,13 +159,14 @@ def _read_own(text: str) -> dict[str, Price]:
 def _read_entry(entry: str) -> tuple[str, Price]:
     name, _, text = entry.rpartition("=")
     numbers = [_amount(number) for number in text.split("/")]
-    if len(numbers) not in (2, 3) or not all(math.isfinite(number) and number >= 0 for number in numbers):
+    if len(numbers) not in (2, 3, 4) or not all(math.isfinite(number) and number >= 0 for number in numbers):
         raise SettingError(
-            f"CUPEL_PRICES: {entry!r} is not `provider:model=INPUT/OUTPUT` or "
-            "`provider:model=INPUT/OUTPUT/CACHED`, in US dollars per million tokens"
+            f"CUPEL_PRICES: {entry!r} is not `provider:model=INPUT/OUTPUT`, with `/CACHED` and then `/WRITTEN` behind it "
+            "for prompt tokens read from a cache and written to one, in US dollars per million tokens"
         )
-    fresh, output, cached = (*numbers, numbers[0])[:3]
-    return str(ModelId.parse(name)), Price(fresh * _PER_MILLION, cached * _PER_MILLION, output * _PER_MILLION)
+    fresh, output, *more = [number * _PER_MILLION for number in numbers]
+    cached = more[0] if more else fresh
+    return str(ModelId.parse(name)), Price(fresh, cached, output, more[1] if len(more) > 1 else None)
 
 
 def _amount(text: str) -> float:

@@ -10,7 +10,7 @@ from typing import get_args
 from cupel.context import Profile, RunContext
 from cupel.errors import SettingError, SetupError
 from cupel.models.endpoints import SITES, endpoint, has_key, needed_variable
-from cupel.models.factory import is_attached
+from cupel.models.factory import is_attached, name_at_address, place_of
 from cupel.models.families import family
 from cupel.models.ids import ModelId
 from cupel.models.recordings import recordings_folder
@@ -40,6 +40,19 @@ class TierModels:
         models = {role: getattr(self, role) for role in ROLES}
         jurors = {f"juror {number}": model for number, model in enumerate(self.jury, 1)}
         return {role: model for role, model in models.items() if model} | jurors
+
+    def at_addresses(self, env: Mapping[str, str]) -> dict[str, str]:
+        """The same, each with its address where that is not the provider's own: what results depend on.
+
+        Raises:
+            SettingError: For `CUPEL_ENDPOINT_NAME` that cannot be read.
+        """
+        return {role: name_at_address(model, env) for role, model in self.all().items()}
+
+    def places(self, env: Mapping[str, str]) -> dict[str, str]:
+        """Model to the name of its address, of those that are not asked at their provider's own."""
+        placed = {model: place_of(model, env) for model in self.all().values()}
+        return {model: place for model, place in placed.items() if place}
 
 
 ROLES = ("cheap", "strong", "judge", "refiner", "agreement", "fallback")

@@ -230,7 +230,7 @@ def _read_error(reply: Reply, data: dict[str, Any], model: str) -> AIMessage:
             content=_arguments(held_back),
             response_metadata={"finish_reason": code, "headers": reply.headers},
         )
-    body = {name: str(fields[name]) for name in ("message", "code", "type") if fields.get(name)}
+    body = {name: str(fields[name]) for name in ("message", "code", "type", "param") if fields.get(name)}
     body["message"] = body.get("message") or str(fields)
     if raw := _dict(fields.get("metadata")).get("raw"):
         body["message"] += f": {raw}"  # OpenRouter's own message says only that its provider failed
@@ -300,43 +300,89 @@ def _text(content: Any) -> str:
     return content if isinstance(content, str) else ""
 
 
+TICKS_PER_USD = 10**10
+"""xAI tells costs in these (docs.x.ai/developers/cost-tracking)."""
+
+
 def billed_usd(usage: Any) -> float | None:
     """What the provider says the call cost, in US dollars; None where it does not say (most).
 
-    OpenRouter does; with a key of one's own behind it, what the provider behind it bills comes on top.
+    OpenRouter does in `cost` (with a key of one's own behind it, what the provider behind it bills comes on top),
+    Perplexity in `cost.total_cost`, xAI in ticks, DeepInfra in `estimated_cost`.
 
-    >>> billed_usd({"cost": 0.0033}), billed_usd({"prompt_tokens": 1})
-    (0.0033, None)
+    >>> billed_usd({"cost": 0.0033}), billed_usd({"cost_in_usd_ticks": 37756000}), billed_usd({"prompt_tokens": 1})
+    (0.0033, 0.0037756, None)
     """
     bill = _dict(usage)
     upstream = _dict(bill.get("cost_details")).get("upstream_inference_cost") if bill.get("is_byok") else 0
-    amounts: list[Any] = [bill.get("cost"), upstream or 0]
-    if not all(isinstance(amount, int | float) and not isinstance(amount, bool) for amount in amounts):
+    own = bill.get("cost")
+    own = own.get("total_cost") if isinstance(own, dict) else own
+    usd = _amount(own)
+    if usd is not None:
+        more = _amount(upstream or 0)
+        return None if more is None else usd + more
+    ticks = _amount(bill.get("cost_in_usd_ticks"))
+    return _amount(bill.get("estimated_cost")) if ticks is None else ticks / TICKS_PER_USD
+
+
+def _amount(value: Any) -> float | None:
+    """A sum of money as a provider wrote it; None for what is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    usd = float(sum(map(float, amounts)))
-    return usd if 0 <= usd <= _MAX_USD else None
+    try:
+        amount = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return amount if math.isfinite(amount) and amount >= 0 else None
 
 
 def usage_of(usage: Any) -> UsageMetadata | None:
     """The tokens of a call in every dialect; None where the provider sent none.
 
-    Reasoning is billed as output. Some count it beside `completion_tokens`, and only `total_tokens` shows it.
+    Reasoning is billed as output. Some count it beside `completion_tokens`, and only `total_tokens` shows it. What was
+    read from a cache, or written to it, is part of the prompt's tokens; Anthropic counts it beside them.
 
     >>> usage_of({"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 2000})["output_tokens"]
     1000
     >>> usage_of({"prompt_tokens": "1000", "completion_tokens": 100.0})["input_tokens"]
     1000
+    >>> usage_of({"input_tokens": 3, "cache_creation_input_tokens": 12304, "output_tokens": 550})["input_tokens"]
+    12307
     """
     if not isinstance(usage, dict) or not usage:
         return None
     asked = reported_tokens(usage.get("prompt_tokens") or usage.get("input_tokens"))
-    output = reported_tokens(usage.get("completion_tokens") or usage.get("output_tokens"))
-    output = max(output, reported_tokens(usage.get("total_tokens")) - asked)
+    said = reported_tokens(usage.get("completion_tokens") or usage.get("output_tokens"))
+    total = reported_tokens(usage.get("total_tokens"))
     details = _dict(usage.get("prompt_tokens_details")) or _dict(usage.get("input_tokens_details"))
-    cached = reported_tokens(details.get("cached_tokens") or usage.get("prompt_cache_hit_tokens"))
+    read = _first_tokens(details, _READ) or _first_tokens(usage, _READ)
+    written = _first_tokens(details, _WRITTEN) or _first_tokens(usage, _WRITTEN)
+    if _are_beside(usage, asked, said, total, read + written):
+        asked += read + written
+    read = min(read, asked)
+    output = max(said, total - asked)
     return UsageMetadata(
         input_tokens=asked,
         output_tokens=output,
         total_tokens=asked + output,
-        input_token_details={"cache_read": min(cached, asked)},
+        input_token_details={"cache_read": read, "cache_creation": min(written, asked - read)},
     )
+
+
+_READ = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
+_WRITTEN = (
+    "cache_write_tokens", "cached_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens",
+)  # fmt: skip
+
+
+def _first_tokens(counts: dict[str, Any], names: Iterable[str]) -> int:
+    return next((tokens for name in names if (tokens := reported_tokens(counts.get(name)))), 0)
+
+
+def _are_beside(usage: dict[str, Any], asked: int, said: int, total: int, cached: int) -> bool:
+    """Whether what a cache had or got is counted beside the prompt, as Anthropic does; gateways do either."""
+    if not any(name in usage for name in ("cache_read_input_tokens", "cache_creation_input_tokens")):
+        return False
+    if cached > asked:
+        return True
+    return total == asked + cached + said if total else "prompt_tokens" not in usage

@@ -16,7 +16,6 @@ from cupel.report.summary import (
     Expected,
     Planned,
     PlannedTier,
-    RoleTotals,
     RunSummary,
     Totals,
     percentile,
@@ -66,8 +65,10 @@ def _top(run: RunSummary) -> Safe:
 
 
 def _tiles(run: RunSummary, totals: Totals) -> Safe:
-    judged_cost = run.cost_usd_total
-    each = None if judged_cost is None or not totals.documents else judged_cost / totals.documents
+    used = _used(totals)
+    cost = None if used.unpriced else used.cost_usd
+    each = None if cost is None or not totals.documents else cost / totals.documents
+    found = f"; {usd(used.found_usd)} of it found in the run log" if used.found_calls else ""
     sent = sum(run.calls.values())
     tiles = [
         (count(run.documents), "documents", _pending(run)),
@@ -76,14 +77,15 @@ def _tiles(run: RunSummary, totals: Totals) -> Safe:
             "accepted",
             f"{count(run.statuses.get('accepted', 0))} documents",
         ),
-        (usd(judged_cost), "cost of the run", f"{usd(each)} a document"),
-        (seconds(run.wall_s), "wall time", "of this invocation"),
+        (usd(run.cost_usd_total), "paid by the run", "over all its invocations"),
+        (_cost(used), "cost of its rows", f"{usd(each)} a document{found}"),
+        (seconds(run.wall_s), "wall time", f"of {run.scope}"),
         (
             seconds(percentile(totals.latencies, 0.5)),
             "latency of a document",
             f"median; p90 {seconds(percentile(totals.latencies, 0.9))}, p99 {seconds(percentile(totals.latencies, 0.99))}",
         ),
-        (count(sent), "calls sent", f"{count(run.cache_hits)} answered from the run log"),
+        (count(sent), "calls sent", f"by {run.scope}; {count(run.cache_hits)} answered from the run log"),
     ]
     return tag(
         "section",
@@ -146,7 +148,11 @@ def _tables(run: RunSummary, totals: Totals) -> Safe:
         )
     if run.planned is not None:
         tables.append(
-            _table("Planned and actual", ("", "planned", "actual", "ratio"), _plan_rows(run, run.planned))
+            _table(
+                "Planned and actual",
+                ("", "planned", "its rows took", "ratio"),
+                _plan_rows(run, run.planned, _used(totals)),
+            )
         )
         if run.planned.tiers:
             by_tier = _tier_rows(run.planned.tiers, totals)
@@ -155,7 +161,8 @@ def _tables(run: RunSummary, totals: Totals) -> Safe:
         rows = [
             (model, count(calls), usd(run.cost_usd.get(model))) for model, calls in sorted(run.calls.items())
         ]
-        tables.append(_table("This invocation, by model", ("model", "calls", "cost"), rows))
+        title = f"Calls sent by {run.scope}, by model"
+        tables.append(_table(title, ("model", "calls", "cost"), rows))
     return tag("section", tables, class_="tables")
 
 
@@ -185,7 +192,7 @@ def _role_rows(totals: Totals) -> Iterator[Sequence[Child]]:
             yield (
                 role,
                 models,
-                count(role_totals.models.total()),
+                count(round(role_totals.calls)),
                 count(role_totals.input_tokens),
                 share(role_totals.cached_tokens, role_totals.input_tokens),
                 count(role_totals.output_tokens),
@@ -194,7 +201,7 @@ def _role_rows(totals: Totals) -> Iterator[Sequence[Child]]:
             )
 
 
-def _cost(role_totals: RoleTotals) -> str:
+def _cost(role_totals: RoleUsage) -> str:
     if not role_totals.unpriced:
         return usd(role_totals.cost_usd)
     return (
@@ -204,19 +211,27 @@ def _cost(role_totals: RoleTotals) -> str:
     )
 
 
-def _plan_rows(run: RunSummary, planned: Planned) -> Iterator[Sequence[Child]]:
+def _used(totals: Totals) -> RoleUsage:
+    """What all roles took together."""
+    roles = totals.usage.roles.values()
+    return RoleUsage(
+        calls=sum(role.calls for role in roles),
+        cost_usd=sum(role.cost_usd for role in roles),
+        unpriced=sum(role.unpriced for role in roles),
+        found_calls=sum(role.found_calls for role in roles),
+        found_usd=sum(role.found_usd for role in roles),
+    )
+
+
+def _plan_rows(run: RunSummary, planned: Planned, used: RoleUsage) -> Iterator[Sequence[Child]]:
     if planned.cost_usd is not None:
-        yield (
-            "cost",
-            usd(planned.cost_usd),
-            usd(run.cost_usd_total),
-            _ratio(run.cost_usd_total, planned.cost_usd),
-        )
+        cost = None if used.unpriced else used.cost_usd
+        yield "cost", usd(planned.cost_usd), _cost(used), _ratio(cost, planned.cost_usd)
     if planned.wall_s is not None:
         yield "wall time", seconds(planned.wall_s), seconds(run.wall_s), _ratio(run.wall_s, planned.wall_s)
     if planned.calls is not None:
-        calls = sum(run.calls.values())
-        yield "calls sent", count(planned.calls), count(calls), _ratio(calls, planned.calls)
+        calls = round(used.calls)
+        yield "calls", count(planned.calls), count(calls), _ratio(calls, planned.calls)
 
 
 _TIER_HEADS = ("tier", "calls", "actual", "tokens in", "actual", "tokens out", "actual", "cost", "actual")

@@ -10,12 +10,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select
-
 from cupel.project import Project
 from cupel.report.page import write_report
 from cupel.report.summary import ROLES, DocumentEntry, Expected, Planned, PlannedTier, RunSummary
-from cupel.runlog import FORGOTTEN, Row, RunLog, Usage, existing_run_log, find_run, tables
+from cupel.runlog import (
+    FORGOTTEN,
+    Account,
+    Row,
+    RunLog,
+    Usage,
+    existing_run_log,
+    find_run,
+    read_account,
+)
 from cupel.state import calls_of
 
 
@@ -33,15 +40,16 @@ def write_run_report(project: Project, run_id: str, summary: Mapping[str, Any]) 
     with existing_run_log(project) as run_log:
         row = find_run(run_log, run_id)
         unknown = summary["unknown_price"]
+        priced = summary["account"]["priced"]
         run = RunSummary(
             **_of_run(row),
             statuses=summary["statuses"],
             calls=summary["calls"],
             cost_usd={model: usd for model, usd in summary["cost_usd"].items() if model not in unknown},
-            cost_usd_total=None if unknown else summary["cost_usd_total"],
+            cost_usd_total=summary["cost_usd_total"] if priced else None,
             cache_hits=summary["cache_hits"],
             wall_s=summary["wall_s"],
-            notes=_notes(row),
+            notes=[*_notes(row), summary["paid_and_used"]],
         )
         return _write(project, run_log, run)
 
@@ -127,44 +135,37 @@ def _notes(row: Row) -> list[str]:
 
 def _from_log(run_log: RunLog, row: Row) -> RunSummary:
     statuses: Counter[str] = Counter()
-    reused = 0
+    usage, reused = Usage(), 0
     for _, outcome, _ in run_log.run_outcomes(row["run_id"]):
         statuses[outcome["status"]] += 1
+        usage.add(outcome)
         reused += sum(call["cached"] for _, call in calls_of(outcome))
     if gone := run_log.count_forgotten(row["run_id"]):
         statuses[FORGOTTEN] = gone
     pending = (row["rows"] or 0) - statuses.total()
     if pending > 0:
         statuses["pending"] = pending
-    calls, costs, unknown = _paid(run_log, row["run_id"])
-    notes = ["written anew from the run log: calls, cost and wall time are of all invocations together"]
+    with run_log.reading() as connection:
+        account = read_account(connection, row["run_id"], usage)
+    notes = [
+        "written anew from the run log: calls, cost and wall time are of all invocations together",
+        account.sentence(),
+    ]
+    if row["kind"] == "trial":
+        notes.append("a trial: its calls were paid by what tried it, and count there")
     if row["state"] != "finished":
         notes.append("this run was stopped: rows it has not reached are not counted")
     return RunSummary(
         **_of_run(row),
         statuses=dict(sorted(statuses.items())),
-        calls=calls,
-        cost_usd=costs,
-        cost_usd_total=None if unknown else sum(costs.values()),
+        calls=account.paid_calls,
+        cost_usd={model: cost for model, cost in account.paid_usd.items() if model not in account.unpriced},
+        cost_usd_total=account.total_usd if account.is_priced else None,
+        scope="all invocations",
         cache_hits=reused,
         wall_s=(_time(row["updated_at"]) - _time(row["started_at"])).total_seconds(),
         notes=[*_notes(row), *notes],
     )
-
-
-def _paid(run_log: RunLog, run_id: str) -> tuple[dict[str, int], dict[str, float], bool]:
-    """Calls and cost by model of all a run paid for, and whether a price was unknown."""
-    answers = tables.responses.c
-    query = (
-        select(answers.model, func.count(), func.sum(answers.cost_usd), func.count(answers.cost_usd))
-        .where(answers.run_id == run_id)
-        .group_by(answers.model)
-    )
-    with run_log.reading() as connection:
-        rows = connection.execute(query).all()
-    calls = {model: number for model, number, _, _ in rows}
-    costs = {model: float(usd) for model, number, usd, priced in rows if priced == number}
-    return calls, costs, len(costs) < len(calls)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,10 +178,18 @@ class RunUse:
     used: dict[str, dict[str, Any]]
     """By tier, as a plan's tier has it."""
 
+    account: Account
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
         named = {name: self.run[name] for name in ("run_id", "task", "state")}
-        return {**named, "documents": self.documents, "planned": self.planned, "used": self.used}
+        return {
+            **named,
+            "documents": self.documents,
+            "planned": self.planned,
+            "used": self.used,
+            "account": self.account.to_json(),
+        }
 
 
 def read_run_use(project: Project, wanted: str | None) -> RunUse:
@@ -196,5 +205,7 @@ def read_run_use(project: Project, wanted: str | None) -> RunUse:
         for _, outcome, _ in run_log.run_outcomes(run["run_id"]):
             usage.add(outcome)
             documents += 1
+        with run_log.reading() as connection:
+            account = read_account(connection, run["run_id"], usage)
     used = usage.to_json(plan["concurrency"] if plan else 1)
-    return RunUse(run=run, documents=documents, planned=plan, used=used)
+    return RunUse(run=run, documents=documents, planned=plan, used=used, account=account)

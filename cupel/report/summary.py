@@ -66,19 +66,22 @@ class RunSummary:
     """Rows by status; `pending` for those a stopped run did not reach."""
 
     calls: Mapping[str, int]
-    """Calls sent by this invocation, by model."""
+    """Calls sent and answered within `scope`, by model."""
 
     cost_usd: Mapping[str, float]
-    """Cost of this invocation, by model."""
+    """What they cost, by model."""
 
     cost_usd_total: float | None
-    """Cost of the run, over all its invocations; None when a price is unknown."""
+    """What the run paid over all its invocations; None when a price is unknown."""
 
     cache_hits: int
-    """Answers this invocation took from the run log."""
+    """Answers found in the run log within `scope`."""
 
     wall_s: float
-    """Of this invocation."""
+    """Of `scope`."""
+
+    scope: str = "this invocation"
+    """What calls, their cost and the time are of: this invocation, or all of them."""
 
     models: Mapping[str, str] = field(default_factory=dict)
     """`cheap | strong | judge | refiner` → model id."""

@@ -42,7 +42,7 @@ def summary_table(run: RunSummary) -> RenderableType:
     parts: list[RenderableType] = [statuses]
     if run.calls:
         parts.append(_columns(("model", "calls", "cost"), _model_rows(run)))
-    total = f"cost of the run {usd(run.cost_usd_total)} · {seconds(run.wall_s)} · {count(run.cache_hits)} answers from the run log"
+    total = f"paid by the run {usd(run.cost_usd_total)} · {seconds(run.wall_s)} · {count(run.cache_hits)} answers from the run log"
     parts.append(Text(total, style="dim"))
     parts.extend(Text(safe(note), style="dim italic") for note in run.notes)
     return Group(*parts)
@@ -69,6 +69,8 @@ def document_trail(outcome: Outcome, text: str) -> RenderableType:
         for addendum in outcome["addenda"]:
             if addendum["after_attempt"] == attempt["number"]:
                 parts += _addendum(addendum)
+    if others := outcome.get("other_calls"):
+        parts += [_rule("other calls paid for this document"), *_calls(others)]
     if (review := outcome["review"]) is not None:
         parts += [_rule(f"a person: {review['action']}"), Text(safe(review["note"]))]
     return Group(*parts)

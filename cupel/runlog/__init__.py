@@ -1,6 +1,7 @@
 """The run log: what was asked, answered, paid and decided; SQLite by default, PostgreSQL by setting."""
 
 from cupel.runlog import tables
+from cupel.runlog.account import Account, read_account
 from cupel.runlog.address import database_url
 from cupel.runlog.batches import BatchJob, BatchLog, BatchRequest
 from cupel.runlog.forget import Forgotten, Selection, is_forgotten, tombstone_key

@@ -163,11 +163,13 @@ class RunLog:
         """Paid responses plus what was reserved and never heard of again (a killed process)."""
         return await self.transact(lambda connection: _spent_usd(connection, run_id))
 
-    async def usage_since(self, model: str, since: str) -> tuple[int, int]:
-        """Requests answered by a model, and their tokens, from a time on (UTC, ISO)."""
+    async def usage_since(self, model: str, since: str, *, without: Sequence[str] = ()) -> tuple[int, int]:
+        """Requests answered by a model, and their tokens, from a time on (UTC, ISO), but for those of some runs."""
         table = tables.responses
         tokens_sum = func.coalesce(func.sum(table.c.input_tokens + table.c.output_tokens), 0)
         query = select(func.count(), tokens_sum).where(table.c.model == model, table.c.created_at >= since)
+        if without:
+            query = query.where(table.c.run_id.is_(None) | table.c.run_id.not_in(without))
         requests, tokens = await self.transact(lambda connection: tuple(connection.execute(query).one()))
         return int(requests), int(tokens)
 
@@ -252,6 +254,12 @@ class RunLog:
     async def note_row(self, run_id: str, position: int, outcome_key: str) -> None:
         """Which outcome a row of this run's input has."""
         await self._worker.write(_row_of_run(run_id, position, outcome_key))
+
+    async def rows_done(self, run_id: str) -> int:
+        """How many rows of a run's input have an outcome."""
+        rows = tables.run_rows
+        query = select(func.count()).where(rows.c.run_id == run_id)
+        return int(await self.transact(lambda connection: connection.execute(query).scalar_one()))
 
     # ---- reading, for reports and commands
 

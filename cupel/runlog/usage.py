@@ -19,6 +19,10 @@ class RoleUsage:
     output_tokens: int = 0
     cost_usd: float = 0.0
     unpriced: int = 0
+    found_calls: float = 0.0
+    """Of the calls, those that another run paid for, or another row of this one."""
+
+    found_usd: float = 0.0
     latency_s: float = 0.0
 
     def add(self, call: Call) -> None:
@@ -29,6 +33,9 @@ class RoleUsage:
         self.output_tokens += call["output_tokens"]
         self.cost_usd += call["cost_usd"] or 0.0
         self.unpriced += call["cost_usd"] is None
+        if call.get("elsewhere"):
+            self.found_calls += 1 / together
+            self.found_usd += call["cost_usd"] or 0.0
         self.latency_s += call["latency_s"] / together
 
     def to_json(self, concurrency: int) -> dict[str, Any]:
@@ -44,18 +51,15 @@ class RoleUsage:
 
 @dataclass(slots=True)
 class Usage:
-    """What all documents so far took, by role: cheap, verify, strong, judge, refine."""
+    """What all documents so far took, by role: cheap, verify, strong, judge, refine, and other calls of one's own."""
 
     roles: dict[str, RoleUsage] = field(default_factory=dict)
 
     def add(self, outcome: Outcome) -> None:
-        """Count one document; what it asked twice was answered once."""
-        seen: set[str] = set()
+        """Count one document."""
         for role, call in calls_of(outcome):
-            if call["key"] not in seen:
-                seen.add(call["key"])
-                used = "verify" if call["kind"] == "verify" else role
-                self.roles.setdefault(used, RoleUsage()).add(call)
+            used = "verify" if call["kind"] == "verify" else role
+            self.roles.setdefault(used, RoleUsage()).add(call)
 
     def to_json(self, concurrency: int) -> dict[str, Any]:
         """Plain JSON, by role."""

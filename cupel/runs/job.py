@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from cupel.context import RunContext
 from cupel.engine import BatchSettings, Packing
 from cupel.redaction import redact
-from cupel.state import DocumentInput, Outcome
+from cupel.runlog import cost_of
+from cupel.state import Call, DocumentInput, Outcome, calls_of
 from cupel.tables import Row
 from cupel.task import RecordClass, TaskSpec
 
@@ -57,10 +58,35 @@ class Job:
 
 
 def failed_outcome(task: str, document: Row, reason: str) -> Outcome:
-    """The outcome of a document that never got through its graph; the reason may quote any exception."""
+    """The outcome of a document that never got through its graph; the reason may quote any exception.
+
+    What it cost is added by `add_calls`.
+    """
     return Outcome(
         doc_id=document.doc_id or f"row-{document.position}", task=task, status="failed", record=None, evidence=[],
         confidence=None, score=None, calibrated=False, model=None, tier=None, prompt_version="", reasons=[redact(reason)],
         cost_usd=0.0, latency_s=0.0, language=None, attempts=[], verdicts=[], addenda=[], review=None,
         path=NEVER_WALKED,
     )  # fmt: skip
+
+
+def add_calls(outcome: Outcome, paid: Iterable[Call]) -> Outcome:
+    """The outcome with all that was paid for its document, whatever its graph lists.
+
+    Args:
+        outcome: As the graph left it, or of a graph that failed.
+        paid: Every call that was made for the document, in this walk and in those before it.
+    """
+    listed = [call for _, call in calls_of(outcome)]
+    keys = {call["key"] for call in listed}
+    others = {call["key"]: call for call in paid if call["key"] not in keys}
+    if not others:
+        return outcome
+    more = list(others.values())
+    costs = outcome["cost_usd"], cost_of(more)
+    return {
+        **outcome,
+        "other_calls": [*outcome.get("other_calls", ()), *more],
+        "cost_usd": None if None in costs else sum(cost for cost in costs if cost),
+        "latency_s": round(outcome["latency_s"] + sum(call["latency_s"] for call in more), 4),
+    }

@@ -10,6 +10,7 @@ from typing import Any
 from cupel.errors import CupelError, StopRunError
 from cupel.judging import audits_in, false_pass_rate
 from cupel.runlog import FORGOTTEN, Usage, is_forgotten
+from cupel.runs.causes import Causes
 from cupel.state import Outcome, VerdictName
 from cupel.text import is_taken_over
 
@@ -34,6 +35,12 @@ class Progress:
     usage: Usage = field(default_factory=Usage)
     """Of all outcomes so far, those that were in the run log included."""
 
+    undecided: int = 0
+    """Outcomes that may be the run's fault: the same command walks their documents anew."""
+
+    causes: Causes = field(default_factory=Causes)
+    """Why rows failed."""
+
     started: float = field(default_factory=time.monotonic)
 
     def note(self, outcome: Outcome, *, reused: bool) -> None:
@@ -48,6 +55,7 @@ class Progress:
             self.audits.update(audits_in(outcome))
         self.reused += reused
         self.usage.add(outcome)
+        self.causes.note(outcome)
 
 
 class Stop:

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 from cupel._gc import collect_seldom
@@ -30,11 +31,17 @@ from cupel.engine import (
     packed_prompt,
     read_certificate,
 )
-from cupel.errors import LEAST_CONNECTIONS, MachineError, SettingError, connections_at_once
+from cupel.errors import (
+    LEAST_CONNECTIONS,
+    MachineError,
+    ProviderRefusedError,
+    SettingError,
+    connections_at_once,
+)
 from cupel.limits import DEFAULT_WAIT_S, Budget
-from cupel.models import OFFLINE, check_models, is_offline, resolve_models
+from cupel.models import OFFLINE, check_models, is_offline, name_at_address, resolve_models
 from cupel.project import Project, code_identity, find_project, load_graph
-from cupel.runlog import Lease, text_hash
+from cupel.runlog import Lease, Usage, read_account, text_hash
 from cupel.runs.job import Job
 from cupel.runs.progress import Progress, Stop, audits_of
 from cupel.runs.walks import Walks
@@ -180,7 +187,7 @@ class Runner:
         Not the code of graphs and nodes: an edit or an upgrade would make another run, with a purse of its own.
         """
         context = self.job.context.model_dump(exclude=_NOT_DECIDING)
-        models = self.models.all()
+        models = self.models.at_addresses(self.runtime.env)
         decides = [self.job.graph, self.job.task.identity, context, models]
         if self.job.near_duplicates is not None:
             decides.append({"near_duplicates": self.job.near_duplicates})
@@ -198,7 +205,7 @@ class Runner:
             return packing.trial
         certificate = read_certificate(self.project.state, self.job.task.name)
         certificate.check(
-            model=self.models.cheap,
+            model=name_at_address(self.models.cheap, self.runtime.env),
             prompt_version=self._packed_version(),
             min_agreement=packing.min_agreement,
         )
@@ -210,6 +217,8 @@ class Runner:
     def _run_row(self) -> dict[str, Any]:
         context, models = self.job.context.model_dump(), self.models.all()
         settings = {"context": context, "models": models, "graph": self.job.graph}
+        if places := self.models.places(self.runtime.env):
+            settings["addresses"] = places
         return {
             "run_id": self.run_id,
             "task": self.job.task.name,
@@ -269,8 +278,33 @@ class Runner:
         parts = [self.run_id, self.identity, document.doc_id, text_hash(text), dict(document.inputs)]
         return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
+    def common_fault(self) -> ProviderRefusedError | None:
+        """What failed every row of a run that went to its end, where that is one fault of a provider's."""
+        cause = self.progress.causes.one_for_all(self.progress.done)
+        if cause is None or self.stop.requested:
+            return None
+        return ProviderRefusedError(f"every row failed for one cause: {cause}")
+
+    async def _usage(self) -> Usage:
+        """What the run's rows took: all of them, also those this invocation did not come to."""
+        if await self.runtime.run_log.rows_done(self.run_id) == self.progress.done:
+            return self.progress.usage
+        return await asyncio.to_thread(self._usage_of_all)
+
+    def _usage_of_all(self) -> Usage:
+        usage = Usage()
+        for _, outcome, _ in self.runtime.run_log.run_outcomes(self.run_id):
+            usage.add(outcome)
+        return usage
+
     async def summary(self, output: str | None) -> dict[str, Any]:
-        """What `--json` prints; `cost_usd` and `calls` are of this invocation, the total is the run's."""
+        """What `--json` prints.
+
+        `calls`, `cost_usd` and `cache_hits` are of this invocation; `cost_usd_total` is what the run paid over all of them;
+        `used` is what the answers on its rows took, whoever paid for them; `account` adds up the one and the other.
+        """
+        usage = await self._usage()
+        account = await self.runtime.run_log.transact(partial(read_account, run_id=self.run_id, usage=usage))
         missing = (self.progress.total or self.progress.done) - self.progress.done
         statuses = dict(sorted(self.progress.statuses.items())) | ({"pending": missing} if missing else {})
         return {
@@ -284,12 +318,15 @@ class Runner:
             "duplicates": self.progress.duplicates,
             "calls": dict(sorted(self.tally.calls.items())),
             "cost_usd": {model: round(usd, 8) for model, usd in sorted(self.tally.cost_usd.items())},
-            "cost_usd_total": round(await self.runtime.run_log.spent_usd(self.run_id), 8),
+            "cost_usd_total": round(account.total_usd, 8),
+            "account": account.to_json(),
+            "paid_and_used": account.sentence(),
             "unknown_price": sorted(self.tally.unknown_price),
             "cache_hits": self.tally.cache_hits,
             "notes": [*([OFFLINE] if is_offline(self.models) else []), *sorted(self.tally.notes)],
             "language_model": not is_offline(self.models),
-            "used": self.progress.usage.to_json(self.concurrency),
+            "used": usage.to_json(self.concurrency),
+            "failures": self.progress.causes.to_json(),
             "wall_s": round(time.perf_counter() - self._started, 3),
             "output": output,
         }

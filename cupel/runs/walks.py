@@ -10,12 +10,12 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from cupel.engine import Asking, Place, Seat, arrange, ask_as
+from cupel.engine import Asking, Ledger, Place, Seat, arrange, ask_as
 from cupel.errors import RunLogError
 from cupel.limits import ending_of
 from cupel.runlog import StoredOutcome, is_forgotten, tombstone_key
-from cupel.runs.job import NEVER_WALKED, failed_outcome
-from cupel.state import Outcome
+from cupel.runs.job import NEVER_WALKED, add_calls, failed_outcome
+from cupel.state import Outcome, calls_of
 from cupel.tables import Row
 from cupel.text import TextIndex, Twin, document_id, take_over
 
@@ -64,9 +64,16 @@ class Walks:
                     yield await _next(waiting)
             while waiting:
                 yield await _next(waiting)
+            self._judge_first_answers()
         finally:
             for _, task in waiting:
                 task.cancel()
+
+    def _judge_first_answers(self) -> None:
+        """All of a model's answers refused its schema, though they were too few to end the run before."""
+        refusal = self._runner.runtime.calls.first_answers.refusal()
+        if refusal is not None and not self._runner.stop.requested:
+            self._runner.stop.because_of(refusal)
 
     def _at_once(self) -> tuple[int, int]:
         """How many documents are walked at once, and how many rows held."""
@@ -164,13 +171,20 @@ class Walks:
             return await self._reused(document, key, stored.outcome)
         # a further try asks for replies of its own; whatever else makes a document be walked again goes by those there are
         retry = 0 if stored is None else stored.tries - (not self._is_asked_anew(stored.outcome))
-        asking = Asking(run=self._runner.run, retry=retry, place=place, row=document.position, seat=seat)
+        ledger = Ledger()
+        asking = Asking(
+            run=self._runner.run, retry=retry, place=place, row=document.position, seat=seat, ledger=ledger
+        )
         with ask_as(asking):
             outcome = await self._invoked(document)
+        earlier = [call for _, call in calls_of(stored.outcome)] if stored else []
+        outcome = add_calls(outcome, [*ledger.calls, *earlier])
         text = document.text if isinstance(document.text, str) else ""
+        code = self._code_of(ledger)
+        self._runner.progress.undecided += code is None
         await log.save_outcome(
             key, self._runner.run_id, outcome, text, position=document.position, tries=retry + 1,
-            code=self._runner.code, again=stored is not None,
+            code=code, again=stored is not None,
         )  # fmt: skip
         self._runner.progress.note(outcome, reused=False)
         return outcome
@@ -179,6 +193,11 @@ class Walks:
         await self._runner.runtime.run_log.note_row(self._runner.run_id, document.position, key)
         self._runner.progress.note(outcome, reused=True)
         return {**outcome, "doc_id": _name(document)} if is_forgotten(outcome) else outcome
+
+    def _code_of(self, ledger: Ledger) -> str | None:
+        """The code that made an outcome; none for one that may be the run's fault, so that it is walked anew."""
+        first = self._runner.runtime.calls.first_answers
+        return None if any(map(first.is_undecided, ledger.refused)) else self._runner.code
 
     def _stands(self, stored: StoredOutcome) -> bool:
         """Whether it is used again: not what a fault of the graph itself left behind, nor what other code made."""

@@ -14,7 +14,7 @@ from pydantic import Field
 from typing_extensions import NotRequired, TypedDict
 
 Tier = Literal["cheap", "strong"]
-Role = Literal["cheap", "strong", "judge", "refine"]
+Role = Literal["cheap", "strong", "judge", "refine", "other"]
 Match = Literal["verbatim", "normalised", "elided", "altered", "absent"]
 FindingName = Literal["pass", "fail", "unknown"]
 VerdictName = Literal["accepted", "rejected", "unknown"]
@@ -105,6 +105,9 @@ class Call(TypedDict):
     cached: bool
     """Answered from the run log; nothing was sent."""
 
+    elsewhere: NotRequired[bool]
+    """Paid by another run, or for another row of this one; absent where it was paid for this row."""
+
     packed: NotRequired[int]
     """How many documents were asked about together; tokens and cost are then this document's share."""
 
@@ -130,6 +133,9 @@ class Attempt(TypedDict):
 
     error_kind: Literal["schema", "refusal", "provider"] | None
     """What kind of failure: a reply that does not fit, a refusal, or no reply at all."""
+
+    provider_cause: NotRequired[str]
+    """Why there is no record, where that is the provider's doing and not the document's."""
 
     evidence: list[Evidence]
     logprobs: list[float] | None
@@ -293,6 +299,9 @@ class Outcome(Settled):
     path: list[str]
     """The nodes walked, in order."""
 
+    other_calls: NotRequired[list[Call]]
+    """Paid for this document and listed nowhere above: of a graph that failed, a node of one's own, or an earlier try."""
+
 
 class RunState(DocumentInput):
     """Everything the nodes share."""
@@ -332,15 +341,27 @@ class RunState(DocumentInput):
 
 
 def calls_of(state: RunState | Outcome) -> Iterator[tuple[Role, Call]]:
-    """Every call made for a document, with whom it was made of: a tier, the judges, or the refiner.
+    """Every call made for a document, once, with whom it was made of: a tier, the judges, the refiner, or another.
+
+    What was asked twice was answered once: it is listed where it was asked first.
 
     >>> call = {"key": "k"}
-    >>> list(calls_of({"attempts": [], "verdicts": [{"calls": [call]}], "addenda": []}))
+    >>> list(calls_of({"attempts": [], "verdicts": [{"calls": [call, call]}], "addenda": []}))
     [('judge', {'key': 'k'})]
     """
+    seen: set[str] = set()
+    for role, call in _all_calls(state):
+        if call["key"] not in seen:
+            seen.add(call["key"])
+            yield role, call
+
+
+def _all_calls(state: RunState | Outcome) -> Iterator[tuple[Role, Call]]:
     for attempt in state["attempts"]:
         yield from ((attempt["tier"], call) for call in attempt["calls"])
     for verdict in state["verdicts"]:
         yield from (("judge", call) for call in verdict["calls"])
     for addendum in state["addenda"]:
         yield from (("refine", call) for call in addendum["calls"])
+    others: Any = state.get("other_calls", ())  # only an outcome has them
+    yield from (("other", call) for call in others)

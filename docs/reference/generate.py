@@ -22,8 +22,8 @@ EXIT_CODES = {
     2: "Usage or input: an option, a file, a setting, a task. `doctor`: trouble.",
     3: "The budget is reached.",
     4: "A provider, and its fallback, stayed away or at a limit for longer than `--wait`.",
-    5: "A provider refused: key, model, credit.",
     6: "This machine or its database: open files, memory, disk, a key or address that cannot be sent.",
+    5: "A provider refused: key, model, credit, or the schema of all first answers; or every row failed for one cause of its.",
     130: "Interrupted.",
 }
 
@@ -38,17 +38,26 @@ VARIABLES = {
         "OPENROUTER_BASE_URL": "Another address than OpenRouter's own.",
         "CUPEL_LOCAL_BASE_URL": "Address of a server of one's own (Ollama, vLLM, llama.cpp), for `local:…` models.",
         "LOCAL_BASE_URL": "The same, where `CUPEL_LOCAL_BASE_URL` is not set.",
+        "CUPEL_ENDPOINT_NAME": (
+            "Another address is another model: its answers, limits and calibrations are its own, told apart by host, port and "
+            "path. A name here stands for the address instead, so that it may move: `lab`, or `local=den, openai=lab`; "
+            "`default` is the provider itself, behind a proxy. List prices and what a model can do go by the model's name."
+        ),
         "OPENAI_PROJECT_ID": "Sent to OpenAI, and to nobody else.",
         "OPENAI_CUSTOM_HEADERS": "Further headers for OpenAI, `Name: value`, one a line.",
         "SSL_CERT_FILE": "Certificates to trust in place of the usual ones.",
         "SSL_CERT_DIR": "The same, as a folder.",
         "CUPEL_CAPABILITIES": "What a model can do, where Cupel does not know: `local:*=json_object+logprobs;…`.",
-        "CUPEL_PRICES": "Prices of one's own, US dollars per million tokens: `provider:model=IN/OUT`, with commas between.",
         "CUPEL_TRUST": "Folders whose projects may run their own code, for images and workers; never taken from a `.env`.",
         "XDG_CONFIG_HOME": "Where your configuration is; which projects you trust is kept there.",
         "APPDATA": "The same on Windows.",
         "HOME": "Your home: the search for a project ends there, and `.config` in it is used where neither of these is set.",
         "USERPROFILE": "The same on Windows.",
+        "CUPEL_PRICES": (
+            "Prices of one's own, US dollars per million tokens: `provider:model=IN/OUT`, with commas between. `/CACHED` and then "
+            "`/WRITTEN` behind it are for prompt tokens read from a provider's cache (without it: as fresh ones) and written to it "
+            "(without it: 1.25 times a fresh one). What a provider says it billed goes before any price."
+        ),
         "CUPEL_LIMITS": "Limits of one's own: `groq:*=rpm:30,tpm:6000; openai:gpt-4o-mini=rpd:10000`.",
     },
     "State": {

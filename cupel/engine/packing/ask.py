@@ -129,14 +129,18 @@ async def ask_packed(own: Question, task: TaskSpec, asking: Asking) -> tuple[Ans
     # in the run log, and each takes out its own part
     if not await is_answered(question, asking) and not await _is_worth_asking(place, own, asking):
         return None
-    answer = await ask(question, asking)
+    # only this document's share of the calls goes into its ledger
+    answer = await ask(question, replace(asking, ledger=None))
     records = [] if answer.record is None else answer.record["records"]
     packed = [own_record(records, place.pack, number, task.schema) for number in _numbers(place.pack)]
     record = packed[place.number - 1]
+    calls = shares(answer.calls, place, packed)
+    if asking.ledger is not None:
+        asking.ledger.calls.extend(calls)
     return replace(
         answer,
         record=record,
-        calls=shares(answer.calls, place, packed),
+        calls=calls,
         error=answer.error
         or (None if record else "the packed request gave no record of its own for this document"),
         error_kind=answer.error_kind or (None if record else "schema"),

@@ -272,12 +272,16 @@
   // ---- the trail ---------------------------------------------------------------------------------------
 
   function trail(found) {
-    if (!found.attempts.length) return make("section", {}, make("h4", {}, "Trail"), make("p", { class: "empty" }, "No model was asked."));
+    const others = found.other_calls || [];
+    if (!found.attempts.length && !others.length) return make("section", {}, make("h4", {}, "Trail"), make("p", { class: "empty" }, "No model was asked."));
     const steps = found.attempts.flatMap((attempt) => [
       attemptOf(attempt, found),
       ...found.verdicts.filter((verdict) => verdict.attempt === attempt.number).map((verdict) => verdictOf(verdict)),
       ...found.addenda.filter((addendum) => addendum.after_attempt === attempt.number).map(addendumOf),
     ]);
+    if (others.length) {
+      steps.push(step("attempt", [make("b", {}, "Other calls"), make("small", {}, "paid for this document, by a graph that failed, a node of one's own or an earlier try")], callsOf(others)));
+    }
     if (found.review) steps.push(reviewOf(found.review));
     return make("section", { class: "trail" }, make("h4", {}, "Trail"), make("ol", {}, steps));
   }

@@ -103,7 +103,8 @@ class _Desk:
         if order.run_id not in {None, runner.run_id}:
             await close_current()
             raise SettingError(
-                f"a worker would make other results than this process: its models are {runner.models.all()}; "
+                "a worker would make other results than this process: its models are "
+                f"{runner.models.at_addresses(os.environ)}; "
                 "give all of them the same keys and CUPEL_ variables, and name the models"
             )
         return runner

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -55,13 +56,24 @@ def read_history(run_log: RunLog | None, sizer: Sizer, graph: str) -> History:
     if run_log is None:
         return history
     task = sizer.task
-    runs = [_PastRun.of(row, sizer, graph) for row in run_log.runs(trials=True) if row["task"] == task.name]
+    places = sizer.models.places(os.environ)
+    runs = [
+        _PastRun.of(row, sizer, graph)
+        for row in run_log.runs(trials=True)
+        if row["task"] == task.name and _asked_at(json.loads(row["settings"]), places)
+    ]
     left = MAX_DOCUMENTS
     for run in sorted(runs, key=lambda run: not run.is_alike):
         for outcome, text in _outcomes(run_log, run.run_id, left):
             left -= 1
             _learn(history, outcome, text, run, sizer)
     return history
+
+
+def _asked_at(settings: Mapping[str, Any], places: Mapping[str, str]) -> bool:
+    """Whether a run asked its models where these will be asked: another address is another model."""
+    then = settings.get("addresses", {})
+    return all(then.get(model, "") == places.get(model, "") for model in settings.get("models", {}).values())
 
 
 @dataclass(frozen=True, slots=True)

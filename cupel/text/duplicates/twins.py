@@ -28,14 +28,18 @@ def take_over(original: Outcome, document: Row, twin: Twin, schema: Mapping[str,
         twin: How it repeats it.
         schema: The task's, which says where quotes stand.
     """
-    if original["record"] is None or not isinstance(document.text, str):
+    if not isinstance(document.text, str):
         return None
     mine = document.doc_id or document_id(document.text, document.inputs)
-    if twin.exact:
+    record = original["record"]
+    # without a record only where it is the same document in all: it would find the same answers, and list them again
+    if twin.exact and (record is not None or mine == original["doc_id"]):
         return _copy(
             original, mine, f"the same text as {_name(original, mine)}: its outcome, not asked again"
         )
-    evidence = ground_record(original["record"], schema, document.text)
+    if record is None:
+        return None
+    evidence = ground_record(record, schema, document.text)
     if not all(is_grounded(item["match"]) for item in evidence):
         return None
     said = (

@@ -149,7 +149,7 @@ def test_every_document_has_a_status_and_its_reasons(document, status, reasons):
 def test_a_person_s_record_stands_in_place_of_the_model_s():
     """What is known of the attempt stays beside it."""
     answer = {"action": "edit", "record": {"stance": "none"}, "evidence": [], "note": ""}
-    best = attempt(calls=[{"cost_usd": 0.5, "latency_s": 1.5}])
+    best = attempt(calls=[{"key": "k", "cost_usd": 0.5, "latency_s": 1.5}])
     settled = settle(state(best, review=answer), best, "accepted", [])
 
     assert (settled["record"], settled["model"]) == ({"stance": "none"}, "scripted:cheap")

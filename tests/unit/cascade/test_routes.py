@@ -6,7 +6,7 @@ from cupel.cascade.routes import critique, decides, is_judged, refining_ends, us
 from tests.unit.cascade.factory import attempt, context, failed, state, verdict
 
 ONE, TWO, THREE = (attempt(number=n, record={"n": n}) for n in (1, 2, 3))
-PAID = {"cost_usd": 0.25, "latency_s": 1.0}
+PAID = {"key": "k", "cost_usd": 0.25, "latency_s": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,9 @@ def test_an_adviser_decides_nothing(said, expected):
 def test_every_call_of_a_document_counts_against_its_cap():
     """Attempts, verdicts and addenda alike; without a cap there is no limit."""
     document = state(
-        attempt(calls=[PAID]), verdicts=(verdict(calls=[PAID]),), addenda=[{"tier": "cheap", "calls": [PAID]}]
+        attempt(calls=[PAID]),
+        verdicts=(verdict(calls=[PAID | {"key": "other"}]),),
+        addenda=[{"tier": "cheap", "calls": [PAID | {"key": "third"}]}],
     )
 
     assert usd_left(document, context(max_usd_per_document=1.0)) == 0.25

@@ -8,9 +8,9 @@ from cupel.models.prices import Price, cost, estimate_tokens, price
 from cupel.models.profiles import _PROFILES
 
 
-def completion(input_tokens, cached_tokens, output_tokens):
+def completion(input_tokens, cached_tokens, output_tokens, **more):
     return Completion(
-        text="", input_tokens=input_tokens, cached_tokens=cached_tokens, output_tokens=output_tokens
+        text="", input_tokens=input_tokens, cached_tokens=cached_tokens, output_tokens=output_tokens, **more
     )
 
 
@@ -35,6 +35,21 @@ def test_without_a_cached_price_the_cache_saves_nothing():
     known = price("openai:mine", {"CUPEL_PRICES": "openai:mine=1/2"})
 
     assert known == Price(input=1e-6, cached_input=1e-6, output=2e-6)
+
+
+def test_a_token_written_to_a_cache_is_dearer_than_a_fresh_one():
+    """By the list, by one's own price, and a quarter dearer where nobody says; what is only for keeping it comes on top."""
+    env = {"CUPEL_PRICES": "openai:a=1/2/0.1/1.5, openai:b=1/2"}
+    models = (
+        "openrouter:anthropic/claude-sonnet-4.5",
+        "openai:a",
+        "openai:b",
+        "openrouter:google/gemini-2.5-pro",
+    )
+    writing = completion(1000, 0, 0, cache_write_tokens=800)
+
+    assert [price(model, env).written * 1e6 for model in models] == pytest.approx([3.75, 1.5, 1.25, 1.625])
+    assert cost(price("openai:a", env), writing) == pytest.approx((200 * 1 + 800 * 1.5) / 1e6)
 
 
 def test_a_dated_price_is_the_one_that_holds_now():
@@ -70,7 +85,8 @@ def test_ones_own_price_wins():
 
 
 @pytest.mark.parametrize(
-    "text", ["openai:x", "openai:x=1", "openai:x=1/2/3/4", "openai:x=a/b", "openai:x=-1/2", "openai:x=nan/2"]
+    "text",
+    ["openai:x", "openai:x=1", "openai:x=1/2/3/4/5", "openai:x=a/b", "openai:x=-1/2", "openai:x=nan/2"],
 )
 def test_a_price_that_cannot_be_read_is_refused(text):
     """The message shows the form."""

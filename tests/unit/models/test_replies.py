@@ -255,20 +255,28 @@ def test_a_reply_held_back_without_a_record_is_asked_for_again(code):
         pytest.param({"input_tokens": 9, "output_tokens": 7}, (9, 7, 0), id="the other names"),
         pytest.param({"prompt_tokens": 9, "completion_tokens": 7, "prompt_cache_hit_tokens": 5}, (9, 7, 5), id="cache hits"),
         pytest.param({"prompt_tokens": 9, "completion_tokens": 7, "prompt_tokens_details": {"cached_tokens": 99}}, (9, 7, 9), id="more cached than asked"),
+        pytest.param({"prompt_tokens": 90, "completion_tokens": 7, "prompt_tokens_details": {"cached_tokens": 40, "cache_write_tokens": 50}}, (90, 7, 40, 50), id="written, of OpenAI and OpenRouter"),
+        pytest.param(
+            {"prompt_tokens": 98805, "completion_tokens": 5120, "total_tokens": 103925, "cache_read_input_tokens": 66360, "cache_creation_input_tokens": 32435,
+             "prompt_tokens_details": {"cached_tokens": 66360, "cache_creation_tokens": 32435}},
+            (98805, 5120, 66360, 32435), id="written, of LiteLLM",
+        ),
+        pytest.param({"input_tokens": 3, "cache_creation_input_tokens": 12304, "cache_read_input_tokens": 0, "output_tokens": 550}, (12307, 550, 0, 12304), id="beside, of Anthropic"),
+        pytest.param({"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 18, "cache_creation_input_tokens": 2, "cache_read_input_tokens": 8}, (13, 5, 8, 2), id="beside, of a gateway"),
+        pytest.param({"prompt_tokens": 9, "completion_tokens": 7, "prompt_tokens_details": {"cached_tokens": 6, "cache_write_tokens": 6}}, (9, 7, 6, 3), id="more cached and written than asked"),
         pytest.param({"prompt_tokens": "many", "completion_tokens": -7, "total_tokens": True}, (0, 0, 0), id="nonsense"),
         pytest.param({"prompt_tokens": 1e300, "completion_tokens": 10**12, "total_tokens": 7}, (0, 7, 0), id="more than any"),
         pytest.param({"prompt_tokens": float("inf"), "completion_tokens": 1e400}, (0, 0, 0), id="no numbers"),
     ],
 )  # fmt: skip
 def test_tokens_are_counted_in_every_dialect(usage, tokens):
-    """What is billed is booked."""
+    """What is billed is booked: prompt, reply, and of the prompt what was read from a cache and written to one."""
     counted = usage_of(usage)
+    caching = counted["input_token_details"]
 
     assert (
-        counted["input_tokens"],
-        counted["output_tokens"],
-        counted["input_token_details"]["cache_read"],
-    ) == tokens
+        counted["input_tokens"], counted["output_tokens"], caching["cache_read"], caching["cache_creation"],
+    ) == (*tokens, 0)[:4]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -277,6 +285,10 @@ def test_tokens_are_counted_in_every_dialect(usage, tokens):
         ({"cost": 0.0033}, 0.0033),
         ({"cost": 0}, 0.0),
         ({"cost": 0.001, "is_byok": True, "cost_details": {"upstream_inference_cost": 0.02}}, 0.021),
+        ({"cost": "0.0033"}, 0.0033),
+        ({"cost": {"input_tokens_cost": 0.001, "total_cost": 0.006}}, 0.006),
+        ({"cost_in_usd_ticks": 37756000}, 0.0037756),
+        ({"estimated_cost": 0.00002}, 0.00002),
         ({"cost": "free"}, None),
         ({"cost": -1}, None),
         ({"cost": float("nan")}, None),
@@ -286,5 +298,5 @@ def test_tokens_are_counted_in_every_dialect(usage, tokens):
     ],
 )
 def test_what_the_provider_says_it_billed_goes_before_the_list_price(usage, usd):
-    """OpenRouter tells it with every reply."""
+    """OpenRouter, Perplexity, xAI and DeepInfra tell it, each in its way."""
     assert billed_usd(usage) == usd

@@ -66,7 +66,7 @@ async def test_after_verify(under, latest, settings, expected):
         ),
         pytest.param([attempt()], verdict("unknown", advisory=True), {}, "for a person", id="an adviser cannot tell"),
         pytest.param(
-            [attempt(calls=[{"cost_usd": 1.0}])], verdict(), {"max_usd_per_document": 1.0}, "for a person", id="the budget is spent"
+            [attempt(calls=[{"key": "k", "cost_usd": 1.0}])], verdict(), {"max_usd_per_document": 1.0}, "for a person", id="the budget is spent"
         ),
     ],
 )  # fmt: skip

@@ -1,5 +1,6 @@
 """Outcomes and runs to report on, without a run."""
 
+import itertools
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,10 +18,13 @@ from cupel.state.enrich import (
 TEXT = "😀 We must act now. Prices rose by 12.5 per cent. Nobody asked us."
 
 
+_numbers = itertools.count()
+
+
 def call(**changes: Any) -> Call:
     """An extraction by the cheap model."""
     plain: Call = {
-        "key": "k" * 64,
+        "key": f"{next(_numbers):064}",
         "kind": "extract",
         "model": "groq:cheap",
         "input_tokens": 1000,

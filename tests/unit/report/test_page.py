@@ -71,8 +71,8 @@ def test_every_document_is_there_with_its_text_and_whole_trail(tmp_path):
     assert [document["doc_id"] for document in found.documents] == ["speech-1", "speech-2", "speech-3"]
     assert [document["text"] for document in found.documents] == [TEXT, TEXT, ""]
     assert found.documents[0]["inputs"] == {"topic": "tax"}
-    assert found.documents[1]["verdicts"] == refined()["verdicts"]
-    assert found.documents[1]["addenda"] == refined()["addenda"]
+    assert found.documents[1]["verdicts"] == THREE[1].outcome["verdicts"]
+    assert found.documents[1]["addenda"] == THREE[1].outcome["addenda"]
     first, second = found.documents[1]["attempts"]
     assert first["record"] == attempt()["record"]
     assert (second["same"], "record" in second) == (True, False)
@@ -193,7 +193,8 @@ def test_the_summary_shows_totals_tiers_and_plan(tmp_path):
 
     assert "cheap groq:cheap 3 3,000 25 % 300 $0.0030 500 ms 500 ms 500 ms" in words
     assert "refiner groq:refiner 1 1,000 25 % 100 unknown" in words
-    assert "cost $0.0142 $0.0071 0.50" in words
+    assert "cost $0.0142 $0.0070 + 1 of unknown price –" in words
+    assert "$0.0071 paid by the run" in words
     assert "67 % accepted 2 documents" in words
     assert "10 March 2025, 14:03 UTC" in words
     assert "Score raw; not a probability" in words

@@ -102,5 +102,5 @@ def test_the_summary_counts_statuses_calls_and_cost():
     assert "accepted" in text
     assert "67 %" in text
     assert "openai:judge      2  $0.0040" in text
-    assert "cost of the run $0.0071 · 4.2 s · 1 answers from the run log" in text
+    assert "paid by the run $0.0071 · 4.2 s · 1 answers from the run log" in text
     assert "a smoke-test baseline" in text
