@@ -9,6 +9,8 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from cupel.cli._signals import set_stop_within
+
 T = TypeVar("T")
 
 File = Annotated[Path, typer.Argument(help="Documents: CSV, TSV, JSON, JSONL (also .gz) or Parquet.")]
@@ -71,6 +73,15 @@ NearDuplicates = Annotated[
 ]
 RunId = Annotated[
     str | None, typer.Option("--run", metavar="RUN_ID", help="A run's id, or enough of its beginning.")
+]
+StopWithin = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        metavar="SECONDS",
+        callback=set_stop_within,
+        help="After Ctrl-C, let what is in flight finish for so long; a second Ctrl-C ends it at once.",
+    ),
 ]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")

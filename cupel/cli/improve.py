@@ -15,7 +15,7 @@ from cupel._format import usd
 from cupel.cli._console import open_console, print_json
 from cupel.context import run_context
 from cupel.engine import Runtime, close_current, install
-from cupel.errors import InputError, StopRunError
+from cupel.errors import InputError, StoppedError, StopRunError
 from cupel.improvement import ledger_of, promote
 from cupel.project import Project, find_project, load_graph
 from cupel.report import safe
@@ -44,6 +44,8 @@ def run_improve(told: ImproveRun) -> int:
         raise InputError(f"{told.given['documents']}: there is no such file")
     try:
         result = asyncio.run(improve_task(project, told))
+    except StoppedError:
+        raise
     except StopRunError as error:
         print(f"stopped: {error}\nThe same command goes on from here.", file=sys.stderr)
         return error.exit_code
@@ -60,15 +62,22 @@ async def improve_task(project: Project, told: ImproveRun) -> dict[str, Any]:
     """Invoke the improve graph as Studio would, with no person attached."""
     context = run_context(told.settings, os.environ)
     graph = await asyncio.to_thread(load_graph, project, "improve")
-    install(await asyncio.to_thread(Runtime, project))
+    runtime = await asyncio.to_thread(Runtime, project)
+    install(runtime)
     try:
         result: dict[str, Any] = await graph.ainvoke(
             dict(told.given),
             {"recursion_limit": 60},
             context=context.model_copy(update={"human_review": False}),
         )
+    except BaseException:
+        runtime.calls.stop()
+        raise
     finally:
-        await close_current()
+        try:
+            await runtime.calls.drain()
+        finally:
+            await close_current()
     return result
 
 

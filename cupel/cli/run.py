@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cupel.cli._progress import live_progress
+from cupel.cli._signals import INTERRUPTED
 from cupel.context import run_context
 from cupel.engine import BatchSettings, Packing
 from cupel.errors import CupelError, SettingError, TaskError
@@ -125,14 +125,15 @@ async def _run(told: FileRun, job: Job, table: Table, project: Project) -> int:
         runner.progress.total = table.total
         with (
             _planning(told, runner, table) as planned,
-            _stopping(runner),
             live_progress(runner, quiet=told.as_json and not sys.stderr.isatty()),
             open_writer(told.output, table.layout, job.task.name, record_schema=job.task.schema) as writer,
         ):
             async for row, outcome in _outcomes(told, runner, table):
                 writer.write(row.values, outcome_columns(outcome, job.task.name))
         runner.runtime.calls.begun.set()  # if nothing had to be asked, the plan is made now
-        summary = await runner.summary(str(told.output)) | {"planned": await planned}
+        if runner.stop.interrupted:
+            planned.cancel()
+        summary = await runner.summary(str(told.output)) | {"planned": await _unless_stopped(planned)}
     return _tell(told, runner, summary, project)
 
 
@@ -145,6 +146,11 @@ def _planning(told: FileRun, runner: Runner, table: Table) -> Iterator[asyncio.T
     except BaseException:
         planned.cancel()
         raise
+
+
+async def _unless_stopped(planned: asyncio.Task[dict[str, Any] | None]) -> dict[str, Any] | None:
+    await asyncio.wait([planned])
+    return None if planned.cancelled() else planned.result()
 
 
 async def _plan(told: FileRun, runner: Runner, table: Table) -> dict[str, Any] | None:
@@ -184,30 +190,6 @@ def _check_engine(told: FileRun) -> None:
         raise SettingError(f"--scheduler {told.scheduler} is for --engine dask")
 
 
-@contextmanager
-def _stopping(runner: Runner) -> Iterator[None]:
-    """First Ctrl-C: finish what is in flight and save. Second: drop it."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-
-    def interrupt() -> None:
-        if runner.stop.interrupted and task is not None:
-            task.cancel()
-            return
-        runner.stop.interrupt()
-        print(
-            "stopping: finishing what is in flight; Ctrl-C again drops it (nothing paid is lost)",
-            file=sys.stderr,
-        )
-
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, interrupt)
-    try:
-        yield
-    finally:
-        for name in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(name)
-
-
 def _tell(told: FileRun, runner: Runner, summary: dict[str, Any], project: Project) -> int:
     from cupel.cli.run_summary import tell_run
 
@@ -221,10 +203,10 @@ def _tell(told: FileRun, runner: Runner, summary: dict[str, Any], project: Proje
         tell_run(summary)
     if error is not None:
         print(f"stopped: {error}\nThe same command goes on from here.", file=sys.stderr)
-        return error.exit_code
+        return INTERRUPTED if runner.stop.interrupted else error.exit_code
     if runner.stop.interrupted:
         print("stopped; the same command goes on from here.", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     return 0
 
 

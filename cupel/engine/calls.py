@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from cupel.engine.money import Hold
 from cupel.engine.requests import Request, Response, paid_for
-from cupel.errors import DocumentBudgetError, UnknownPriceError
+from cupel.errors import DocumentBudgetError, StoppedError, UnknownPriceError
 from cupel.limits import Circuits, Limiter, RetryPolicy, Slot, with_retries
 from cupel.models import Completion, complete, open_connection, price
 from cupel.runlog import RunLog, StoredResponse
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from cupel.engine.batch.batcher import Batcher
 
 EXPECTED_REPLY_TOKENS = 256
+
+STOP_WITHIN_S = 20.0
+"""How long what is in flight may take to land once a run is asked to stop, unless it is told otherwise."""
 
 
 class Calls:
@@ -44,13 +47,63 @@ class Calls:
         """By model, how many times its highest cost a call was billed, where it was more than once."""
 
         self._in_flight: dict[str, asyncio.Task[StoredResponse]] = {}
+        self.stopped = False
+        """Nothing new is sent any more; may be set from any thread, `stop` does the rest."""
+
+        self.dropped = False
+        """What was in flight was not waited for."""
+
+        self._unsent: set[asyncio.Task[Any]] = set()
+        """Calls that wait for their turn: at the limiter, for money, for a circuit, between two tries."""
+
+        self._sent: set[asyncio.Task[Any]] = set()
+        """Calls that are at a provider."""
+
+        self._listeners: list[Callable[[], None]] = []
+        self._dropping: asyncio.TimerHandle | None = None
+
+    # ---- stopping
+
+    def stop(self, within_s: float = STOP_WITHIN_S) -> None:
+        """Send nothing new: what waits for its turn ends at once, what is at a provider may land.
+
+        Args:
+            within_s: Seconds after which what has not landed is dropped.
+        """
+        self.stopped = True
+        if self._dropping is None:
+            self._dropping = asyncio.get_running_loop().call_later(within_s, self.drop)
+            for listener in self._listeners:
+                listener()
+        for task in self._unsent:
+            task.cancel()
+
+    def drop(self) -> None:
+        """Wait no longer for what is in flight. What has come back already is still committed."""
+        self.dropped = True
+        self.stop()
+        for task in self._sent:
+            task.cancel()
+
+    def on_stop(self, listener: Callable[[], None]) -> None:
+        """Have this called in the loop, once, when nothing new is to be sent any more; at once if that is so."""
+        self._listeners.append(listener)
+        if self.stopped:
+            listener()
+
+    @property
+    def sent(self) -> int:
+        """Calls that are at a provider now."""
+        return len(self._sent)
+
+    # ---- asking
 
     async def complete(self, request: Request) -> Response:
         """The response to a request: from the run log, from the same call in flight, or paid for now.
 
         Raises:
             ModelError: When the provider gave none; its kind says whether the run goes on.
-            StopRunError: When the budget or a daily limit does not allow it.
+            StopRunError: When the budget or a daily limit does not allow it, or the run was asked to stop.
             DocumentBudgetError: When this document's own budget does not.
         """
         with self.batching.call(request) if self.batching else nullcontext():
@@ -81,6 +134,8 @@ class Calls:
         )
         wait, left = 0.02, request.settings.timeout_s * (request.max_retries + 1)
         while left > 0 and not self.run_log.claims.take(request.key):
+            if self.stopped:
+                raise StoppedError
             await asyncio.sleep(wait)
             left -= wait
             wait = min(1.5 * wait, 0.5)
@@ -106,16 +161,25 @@ class Calls:
             task.exception()  # seen here, in case nobody waits any more
 
     async def drain(self) -> None:
-        """Wait until every call in flight is answered and stored."""
-        if self._in_flight:
-            await asyncio.wait(list(self._in_flight.values()))
+        """Wait until every call in flight is answered and stored; whoever is cancelled in this drops them."""
+        try:
+            if self._in_flight:
+                await asyncio.wait(list(self._in_flight.values()))
+        except asyncio.CancelledError:
+            self.drop()
+            raise
 
     async def _pay(self, request: Request, config: Any) -> StoredResponse:
         run = request.asking.run
         worst_usd = self._worst_cost(request)
         settings = request.settings
+        task = asyncio.current_task()
+        assert task is not None
         run.tally.in_flight += 1
+        self._unsent.add(task)
         try:
+            if self.stopped:
+                raise StoppedError  # the gate of all that is paid; what follows tidies up
             completion, held = await with_retries(
                 lambda slot: self._send(request, config, worst_usd, slot),
                 policy=_policy(
@@ -129,8 +193,15 @@ class Calls:
                 ),
                 circuit=self.circuits.of(request.model),
             )
+        except asyncio.CancelledError:
+            if not self.stopped:
+                raise
+            # a stop cancels what waits, so that no wait needs to know of it; to whoever asked it is an error as others
+            task.uncancel()
+            raise StoppedError from None
         finally:
             run.tally.in_flight -= 1
+            self._unsent.discard(task)
         stored = paid_for(request, completion, run_id=run.run_id, env=self.env)
         await held.settle(stored)
         if worst_usd > 0 and (stored.cost_usd or 0.0) > worst_usd:
@@ -161,10 +232,17 @@ class Calls:
         self, request: Request, config: Any, worst_usd: float, slot: Slot | None
     ) -> tuple[Completion, Hold]:
         held = await Hold.take(self.run_log, request.asking.run, worst_usd)
+        task = asyncio.current_task()
+        assert task is not None
         try:
             if not self.begun.is_set():
                 await open_connection(request.model, request.settings)
                 self.begun.set()
+            if self.stopped:
+                await held.lost(surely_free=True)
+                raise StoppedError  # noqa: TRY301  # set aside and not sent
+            self._unsent.discard(task)
+            self._sent.add(task)
             completion = await complete(
                 request.model,
                 request.messages,
@@ -173,9 +251,17 @@ class Calls:
                 settings=request.settings,
                 config=config,
             )
-        except BaseException as error:
-            await held.lost(surely_free=getattr(error, "status_code", None) is not None)
+        except StoppedError:
             raise
+        except BaseException as error:
+            surely_free = task not in self._sent or getattr(error, "status_code", None) is not None
+            self._unsent.add(task)  # another try may follow
+            await held.lost(surely_free=surely_free)
+            if self.stopped and isinstance(error, Exception):
+                raise StoppedError from error  # no other try is made
+            raise
+        finally:
+            self._sent.discard(task)
         if slot is not None:
             slot.learn(completion.headers, 200, completion.input_tokens + completion.output_tokens)
         return completion, held

@@ -115,6 +115,7 @@ class Runner:
         named = [*(["trial"] if self._within is not None else []), self.job.input_name, self.identity]
         self.run_id = hashlib.sha256("\x1f".join(named).encode()).hexdigest()[:12]
         await self.runtime.run_log.start_run(self._run_row())
+        self.runtime.calls.on_stop(self.stop.interrupt)
         if self._within is not None:
             self.run = replace(self._within[1], task=self.job.task, stops=True)
             self.tally = self.run.tally
@@ -207,11 +208,13 @@ class Runner:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: object
     ) -> None:
         """Let what is in flight land, note how the run ended, and close everything."""
-        if self.batcher is not None:
-            await self.batcher.aclose()
-        await self.runtime.calls.drain()
+        if kind is not None and self._within is None:
+            self.runtime.calls.stop()  # whatever ended it early, nothing is left that waits for an answer
         stopped = kind is not None or self.stop.requested
         try:
+            if self.batcher is not None:
+                await self.batcher.aclose()
+            await self.runtime.calls.drain()
             await self.runtime.run_log.finish_run(
                 self.run_id, "stopped" if stopped else "finished", None if stopped else self.progress.done
             )

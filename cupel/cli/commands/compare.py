@@ -28,6 +28,7 @@ def compare(
     cheap_model: options.CheapModel = None,
     limit: options.Limit = None,
     max_usd: options.MaxUsd = None,
+    stop_within: options.StopWithin = 20.0,
     as_json: options.AsJson = False,
 ) -> None:
     """Compare two models or prompts, judged in both orders.

@@ -82,6 +82,7 @@ def run(
     ] = None,
     report: Annotated[bool, typer.Option(help="Write the HTML report.")] = True,
     graph: Annotated[str, typer.Option(help="Graph of langgraph.json to run.")] = "enrich",
+    stop_within: options.StopWithin = 20.0,
     as_json: options.AsJson = False,
 ) -> None:
     """Enrich a file. The same command again resumes: nothing finished is asked or paid twice."""
