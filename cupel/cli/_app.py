@@ -18,6 +18,7 @@ from cupel.cli.commands import (
     prompts,
     report,
     run,
+    runlog,
     show,
     tasks,
 )
@@ -50,6 +51,7 @@ for command in (
     app.command()(command)
 app.command("eval")(evaluate)
 app.add_typer(prompts)
+app.add_typer(runlog)
 
 
 @app.callback(invoke_without_command=True)

@@ -121,7 +121,7 @@ def _shared_gate(run_log: RunLog) -> SharedGate | None:
         return None
     from cupel.limits import PostgresGate
 
-    return PostgresGate(run_log.engine)
+    return PostgresGate(run_log.engine, patiently=run_log.persist)
 
 
 _runtimes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Runtime] = weakref.WeakKeyDictionary()

@@ -5,6 +5,7 @@ from cupel.runlog.batches import BatchJob, BatchLog, BatchRequest
 from cupel.runlog.database import database_url
 from cupel.runlog.leases import Lease
 from cupel.runlog.lookup import existing_run_log, find_document_id, find_run, run_log_file
+from cupel.runlog.repair import Checkup, Repair, check_run_log, repair_run_log
 from cupel.runlog.rows import cost_of, failure_rows
 from cupel.runlog.store import PromptVersion, RunLog, StoredResponse, now, open_run_log, text_hash
 from cupel.runlog.usage import RoleUsage, Usage

@@ -114,7 +114,8 @@ class RunLog:
         self._engine = open_engine(url, self._patience())
         unsaved = Unsaved(path.parent if path is not None else state, self.name)
         unsaved.take_up(self._save_kept)
-        self._worker = Worker(self._engine, self._patience(), unsaved)
+        self._shared_patience = self._patience()
+        self._worker = Worker(self._engine, self._shared_patience, unsaved)
         self.claims = Claims(url)
         self._known_prompts: set[str] = set()
 
@@ -149,6 +150,14 @@ class RunLog:
     def rescue(self) -> int:
         """Keep the paid answers that are not committed yet in a file, at once; returns how many."""
         return self._worker.rescue()
+
+    def persist(self, work: Callable[[], T]) -> T:
+        """What a function makes of `engine`, called again while the database is away.
+
+        Raises:
+            RunLogError: When that takes too long.
+        """
+        return patiently(work, self._shared_patience)
 
     def _patience(self) -> Patience:
         return Patience(self._wait_s, self.name, lambda error: explain(error, self.url))

@@ -180,7 +180,7 @@ def planning(folder: Path) -> Iterator[Scene]:
     with _provider() as provider:
         scene = Scene(folder, provider)
         scene.start()
-        scene.until(lambda: (folder / ".cupel" / "runlog.sqlite").exists())
+        scene.until((folder / ".cupel" / "runlog.sqlite").exists)
         yield scene
 
 

@@ -6,7 +6,10 @@ import itertools
 
 import pytest
 
-from tests.integration.stops import SIGNALS, STATES, interrupt, resume
+from cupel.testing.provider import ScriptedProvider
+from tests.integration import forked
+from tests.integration.stops import SIGNALS, STATES, Scene, answer, interrupt, resume
+from tests.integration.test_run_cli import environment
 
 CHEAP = {("sending", "INT", 1), ("waiting_for_a_limit", "TERM", 1), ("committing", "HUP", 2)}
 """What `make test` runs; the whole table is soak."""
@@ -33,3 +36,39 @@ def test_a_signal_ends_a_run_and_nothing_paid_is_lost(folder, state, name, times
     assert ending.took_s < (20 if times == 1 else 2), said
     assert set(statuses) == {"accepted"}
     assert repeats <= (0 if times == 1 else ending.in_flight)
+
+
+SCRIPT = """
+import asyncio, sys
+import pandas as pd
+import cupel
+frame = pd.read_json("in.jsonl", lines=True)
+told = dict(task="arguments", judge="never", doc_id="id", cheap_model="openai:cheap", strong_model="openai:strong", concurrency=4)
+async def cell():
+    return cupel.enrich(frame, **told)
+try:
+    if sys.argv[1] == "script":
+        done = cupel.enrich(frame, **told)
+    else:  # a notebook has a loop of its own, and raises KeyboardInterrupt wherever it is
+        done = asyncio.new_event_loop().run_until_complete(cell())
+except KeyboardInterrupt:
+    sys.exit("interrupted as it should be")
+"""
+
+
+@pytest.mark.parametrize(("place", "times"), [("script", 1), ("notebook", 1), ("notebook", 2), ("script", 2)])
+def test_interrupted_in_python_nothing_new_is_sent_and_what_was_in_flight_is_kept(folder, place, times):
+    """KeyboardInterrupt is raised where it belongs, and no thread goes on asking behind it."""
+    (folder / "cells.py").write_text(SCRIPT)
+    with ScriptedProvider(answer, latency_s=1.0) as provider:
+        env = environment(provider)
+        scene = Scene(folder, provider)
+        scene.process = forked.Forked(["cells", place], cwd=folder, env=env)
+        scene.until(lambda: provider.counts.in_flight >= 4)
+        ending = interrupt(scene, SIGNALS["INT"], times)
+        again = forked.run(["cells", "script"], cwd=folder, env=env)
+
+    assert "interrupted as it should be" in ending.stderr
+    assert ending.sent_later == 0
+    assert again.returncode == 0, again.stderr
+    assert provider.counts.billed_repeats <= (0 if times == 1 else ending.in_flight)
