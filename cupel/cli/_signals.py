@@ -27,6 +27,9 @@ INTERRUPTED = 130
 GRACE_S = 1.5
 """How long it may take to let go, once nothing is waited for any more."""
 
+_EXIT_S = 0.3
+"""What the end itself may take."""
+
 _INTERRUPTED_TEXT = "interrupted; the same command goes on where this one stopped"
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # there is no SIGHUP on Windows
 _stop_within_s = 20.0
@@ -65,6 +68,8 @@ class Signals:
 
     def __exit__(self, *_: object) -> None:
         if self.asked:
+            for number in self._before:  # else Python, on its way out, would let the next one kill it
+                signal.signal(number, signal.SIG_IGN)
             self.hurry()  # all is told and saved: threads that hang are not waited for
             return
         signal.set_wakeup_fd(self._wakeup)
@@ -102,7 +107,7 @@ class Signals:
         if self.asked == 1:
             within_s = max(0.0, _stop_within_s - GRACE_S)
             asking = _engine("stop_asking", within_s)
-            self._ends_at = now + (max(_stop_within_s, GRACE_S) if asking else GRACE_S)
+            self._ends_at = now + (max(_stop_within_s - _EXIT_S, GRACE_S) if asking else GRACE_S)
             _say(_stopping(_engine("sent_calls")) if asking else _INTERRUPTED_TEXT)
         elif self.asked == 2:
             self._ends_at = min(self._ends_at or now + GRACE_S, now + GRACE_S)

@@ -79,8 +79,9 @@ class Calls:
             task.cancel()
 
     def drop(self) -> None:
-        """Wait no longer for what is in flight. What has come back already is still committed."""
+        """Wait no longer for what is in flight; what has come back is committed, or kept in a file."""
         self.dropped = True
+        self.run_log.hurry()
         self.stop()
         for task in self._sent:
             task.cancel()

@@ -147,6 +147,10 @@ class RunLog:
         self.claims.close()
         return kept
 
+    def hurry(self) -> None:
+        """Wait no longer for a database that is away."""
+        self._shared_patience.end()
+
     def rescue(self) -> int:
         """Keep the paid answers that are not committed yet in a file, at once; returns how many."""
         return self._worker.rescue()

@@ -82,19 +82,20 @@ class Ending:
 
 def interrupt(scene: Scene, number: int, times: int, apart_s: float = 0.4) -> Ending:
     """Send a signal once or twice, and wait for the end."""
-    asked = scene.provider.counts.requests + scene.provider.batches.counts.jobs
-    for _ in range(times - 1):
-        scene.process.send_signal(number)
-        time.sleep(apart_s)
     flying, began = scene.provider.counts.in_flight, time.monotonic()
     scene.process.send_signal(number)
-    if times == 1:
-        time.sleep(apart_s)  # what was on its way as the signal came
-        asked = scene.provider.counts.requests + scene.provider.batches.counts.jobs
+    time.sleep(apart_s)  # what was on its way as the signal came
+    asked = _asked(scene)
+    if times == 2:
+        flying, began = scene.provider.counts.in_flight, time.monotonic()
+        scene.process.send_signal(number)
     stdout, stderr = scene.process.communicate(timeout=60)
     took_s = time.monotonic() - began
-    later = scene.provider.counts.requests + scene.provider.batches.counts.jobs - asked
-    return Ending(scene.process.returncode, stdout, stderr, took_s, max(0, later), flying)
+    return Ending(scene.process.returncode, stdout, stderr, took_s, _asked(scene) - asked, flying)
+
+
+def _asked(scene: Scene) -> int:
+    return scene.provider.counts.requests + scene.provider.batches.counts.jobs
 
 
 @contextmanager
@@ -108,6 +109,7 @@ def sending(folder: Path) -> Iterator[Scene]:
     """Requests are at the provider, which takes two seconds; some have landed."""
     with _provider(latency_s=2.0) as provider:
         scene = Scene(folder, provider)
+        scene.heal = lambda: setattr(provider, "latency_s", 0.0)
         scene.start("--concurrency", "4")
         scene.until(lambda: provider.counts.in_flight >= 4)
         yield scene
@@ -131,7 +133,7 @@ def with_an_open_circuit(folder: Path) -> Iterator[Scene]:
     with _provider(faults={"http_503": 1.0}) as provider:
         scene = Scene(folder, provider)
         scene.start("--concurrency", "16")
-        scene.until(lambda: provider.counts.requests >= 16)
+        scene.until(lambda: provider.counts.requests >= 8)
         time.sleep(1.0)
         scene.heal = provider.faults.clear
         yield scene

@@ -56,7 +56,15 @@ except KeyboardInterrupt:
 """
 
 
-@pytest.mark.parametrize(("place", "times"), [("script", 1), ("notebook", 1), ("notebook", 2), ("script", 2)])
+@pytest.mark.parametrize(
+    ("place", "times"),
+    [
+        ("script", 1),
+        ("notebook", 1),
+        pytest.param("script", 2, marks=pytest.mark.soak),
+        pytest.param("notebook", 2, marks=pytest.mark.soak),
+    ],
+)
 def test_interrupted_in_python_nothing_new_is_sent_and_what_was_in_flight_is_kept(folder, place, times):
     """KeyboardInterrupt is raised where it belongs, and no thread goes on asking behind it."""
     (folder / "cells.py").write_text(SCRIPT)
@@ -66,6 +74,7 @@ def test_interrupted_in_python_nothing_new_is_sent_and_what_was_in_flight_is_kep
         scene.process = forked.Forked(["cells", place], cwd=folder, env=env)
         scene.until(lambda: provider.counts.in_flight >= 4)
         ending = interrupt(scene, SIGNALS["INT"], times)
+        provider.latency_s = 0.0
         again = forked.run(["cells", "script"], cwd=folder, env=env)
 
     assert "interrupted as it should be" in ending.stderr

@@ -68,7 +68,7 @@ def test_pages_say_what_sqlite_says(whole, tmp_path):
     assert on_pages == keys_of(path)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_every_answer_on_a_whole_page_is_saved(whole, tmp_path_factory, data):
     """Zeroed pages, overwritten bytes, a cut end: what lies elsewhere is there afterwards, word for word."""
