@@ -267,11 +267,9 @@ class RunLog:
     async def outcome(self, key: str) -> StoredOutcome | None:
         """The stored outcome of this very document under these very settings."""
         row = await self._worker.get(tables.outcomes, key)
-        return (
-            StoredOutcome(self._outcome_of(key, row["outcome"]), row["tries"], row["code"]) if row else None
-        )
+        return StoredOutcome(self.outcome_of(key, row["outcome"]), row["tries"], row["code"]) if row else None
 
-    def _outcome_of(self, key: str, written: str) -> Outcome:
+    def outcome_of(self, key: str, written: str) -> Outcome:
         """An outcome's JSON, read.
 
         Raises:
@@ -292,7 +290,7 @@ class RunLog:
         query = select(outcomes.c.key, outcomes.c.outcome).join(rows, rows.c.outcome_key == outcomes.c.key)
         query = query.where(rows.c.run_id == run_id, rows.c.position == position)
         row = await self.transact(lambda connection: connection.execute(query).first())
-        return None if row is None else self._outcome_of(row.key, row.outcome)
+        return None if row is None else self.outcome_of(row.key, row.outcome)
 
     async def save_outcome(
         self,
@@ -356,7 +354,7 @@ class RunLog:
         query = query.where(rows.c.run_id == run_id).order_by(rows.c.position)
         with self.reading() as connection:
             for row in connection.execution_options(yield_per=200).execute(query):
-                yield row.position, self._outcome_of(row.key, row.outcome), row.text or ""
+                yield row.position, self.outcome_of(row.key, row.outcome), row.text or ""
 
     def find_document(self, doc_id: str, run_id: str | None = None) -> list[tuple[Row, str]]:
         """Every stored outcome row of a document with its text, newest first."""

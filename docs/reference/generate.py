@@ -19,10 +19,11 @@ COMMAND = "`.venv/bin/python docs/reference/generate.py`"
 EXIT_CODES = {
     0: "Done; of a run: every row has an outcome.",
     1: "`eval` and `evaluate-routing`: the committed baseline is broken.",
-    2: "Usage or input: an option, a file, a setting, a task, or a run log that cannot be used. `doctor`: trouble.",
+    2: "Usage or input: an option, a file, a setting, a task, an address. `doctor`: trouble.",
     3: "The budget is reached.",
     4: "A provider's limit is reached.",
     5: "A provider refused: key, model, credit.",
+    6: "This machine or its database: the run log is locked, gone, full or damaged.",
     130: "Interrupted.",
 }
 
@@ -47,6 +48,7 @@ VARIABLES = {
     },
     "State": {
         "CUPEL_DATABASE_URL": "The run log in a PostgreSQL, for several machines; else SQLite in `.cupel/`.",
+        "CUPEL_RUN_LOG_WAIT_S": "Seconds for which a run log is waited for that is locked, full or gone; 60 otherwise.",
     },
     "Recorded answers": {
         "CUPEL_RECORD_BASE_URL": "An OpenAI-compatible address: what a `recorded:` model has no answer to is asked there, and kept.",
