@@ -40,6 +40,7 @@ class Unsaved:
         path = self._folder / f"{self._stem}-{os.getpid()}-{next(_numbers)}.jsonl"
         part = path.with_suffix(".part")
         try:
+            self._folder.mkdir(parents=True, exist_ok=True)
             # whole or not at all: another process may take it up at this moment
             with part.open("w", encoding="utf-8") as file:
                 file.write("\n".join(lines) + "\n")

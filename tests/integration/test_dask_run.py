@@ -171,7 +171,7 @@ def test_a_signal_ends_a_run_on_a_cluster(folder, url, number, times):
         sent, flying, began = provider.counts.requests, provider.counts.in_flight, time.monotonic()
         if times == 2:
             process.send_signal(number)
-        stdout, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=60)
         took_s, later = time.monotonic() - began, provider.counts.requests - sent
         resumed = run(folder, *asked, provider=provider, CUPEL_DATABASE_URL=url)
 
