@@ -7,11 +7,11 @@ import contextvars
 import os
 import warnings
 from collections.abc import Coroutine, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cupel.engine import DEFAULT_TASK, Packing
+from cupel.engine import DEFAULT_TASK, STOP_WITHIN_S, Packing
 from cupel.errors import OfflineWarning, SettingError
 from cupel.limits import DEFAULT_WAIT_S
 from cupel.models import OFFLINE, is_offline, resolve_models, settle_settings
@@ -42,11 +42,31 @@ def enrich(df: pd.DataFrame, task: str | None = None, **settings: Any) -> pd.Dat
 
 
 def _in_thread(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end in another thread, with the caller's context."""
+    """Run a coroutine to its end in another thread, with the caller's context; interrupted, it ends there as well."""
+    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None]] = Future()
+
+    async def begin() -> T:
+        started.set_result((asyncio.get_running_loop(), asyncio.current_task()))
+        return await work
+
     pool = ThreadPoolExecutor(1, "cupel-enrich")
-    result = pool.submit(contextvars.copy_context().run, asyncio.run, work)
-    pool.shutdown(wait=False)  # an interrupted cell is not held up by the thread
-    return result.result()
+    result = pool.submit(contextvars.copy_context().run, asyncio.run, begin())
+    pool.shutdown(wait=False)
+    try:
+        return result.result()
+    except KeyboardInterrupt:
+        loop, task = started.result()
+        try:  # as a first Ctrl-C does it elsewhere: nothing new is sent, and what is in flight lands
+            _cancel(loop, task)
+            wait([result], timeout=STOP_WITHIN_S + 1)
+        except KeyboardInterrupt:  # and a second: nothing is waited for
+            _cancel(loop, task)
+        raise
+
+
+def _cancel(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any] | None) -> None:
+    if task is not None and not loop.is_closed():
+        loop.call_soon_threadsafe(task.cancel)
 
 
 async def aenrich(
@@ -141,8 +161,9 @@ async def aenrich(
     table = frame_rows(df, text, id_column=doc_id, inputs=inputs or {}, limit=limit)
     async with Runner(job, project, wait_s=wait_s) as runner:
         outcomes = [outcome async for _, outcome in runner.outcomes(table)]
-    if error := runner.stop.error or runner.common_fault():
-        raise error
+    runner.stop.check()
+    if fault := runner.common_fault():
+        raise fault
     unreached = [None] * (len(df) - len(outcomes))
     return attach_columns(df, [*outcomes, *unreached], spec.name, record_of=record_of)
 

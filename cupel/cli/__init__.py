@@ -8,6 +8,7 @@ import sys
 from cupel.cli._app import app
 from cupel.cli._env import read_environment
 from cupel.cli._last_resort import Details, explain, finish_output, overheard, say
+from cupel.cli._signals import INTERRUPTED, Signals, outlast_readers
 from cupel.cli._start import starting_soon
 from cupel.cli._streams import show_only
 from cupel.errors import CupelError, MachineError, UsageError, shortage
@@ -20,33 +21,42 @@ def main() -> None:
     for name in ("stdout", "stderr"):  # closed by whoever started this
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
-    with show_only(), overheard() as details:
-        code = _run(details)
-    sys.exit(finish_output() or code)
+    with outlast_readers(), show_only(), overheard() as details, Signals() as signals:
+        code = _run(details, signals)
+        code = finish_output() or code
+    sys.exit(code)
 
 
-def _run(details: Details) -> int | str | None:
+def _run(details: Details, signals: Signals) -> int:
     """Run a command; its exit code."""
     try:
         _check_arguments(sys.argv[1:])
         read_environment()
         with starting_soon():
             app()
-    except SystemExit as end:
-        return end.code
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        return INTERRUPTED if signals.asked and code else code
     except CupelError as error:
         say(f"{type(error).__name__.removesuffix('Error')}: {error}")
-        return error.exit_code
+        return INTERRUPTED if signals.asked else error.exit_code
     except KeyboardInterrupt:
-        say("note: interrupted; the same command goes on where this one stopped")
-        return 130
-    except Exception as error:  # noqa: BLE001  # the last resort
-        short = shortage(error)
-        if short is None:
-            return explain(error, details)
-        say(f"Machine: {short}")
-        return MachineError.exit_code
+        return INTERRUPTED
+    except BaseException as error:  # noqa: BLE001  # the last resort
+        if signals.asked:
+            # ended half way, this and that finds what it needs gone: that is what was asked for
+            say(f"note: ({type(error).__name__}: {error})"[:200])
+            return INTERRUPTED
+        return _explain(error, details)
     return 0
+
+
+def _explain(error: BaseException, details: Details) -> int:
+    short = shortage(error)
+    if short is None:
+        return explain(error, details)
+    say(f"Machine: {short}")
+    return MachineError.exit_code
 
 
 def _check_arguments(arguments: list[str]) -> None:

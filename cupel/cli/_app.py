@@ -19,6 +19,7 @@ from cupel.cli.commands import (
     prompts,
     report,
     run,
+    runlog,
     show,
     tasks,
     trust,
@@ -54,6 +55,7 @@ for command in (
     app.command()(command)
 app.command("eval")(evaluate)
 app.add_typer(prompts)
+app.add_typer(runlog)
 
 
 @app.callback(invoke_without_command=True)

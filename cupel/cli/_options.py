@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from cupel.cli._env import read_beside
+from cupel.cli._signals import set_stop_within
 from cupel.errors import SettingError
 
 T = TypeVar("T")
@@ -113,6 +114,15 @@ RunId = Annotated[
 Overwrite = Annotated[
     bool,
     typer.Option("--overwrite", help="Replace an output that another run wrote, or that has more rows."),
+]
+StopWithin = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        metavar="SECONDS",
+        callback=set_stop_within,
+        help="After Ctrl-C, let what is in flight finish for so long; a second Ctrl-C ends it at once.",
+    ),
 ]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")

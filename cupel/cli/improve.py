@@ -14,7 +14,7 @@ from typing import Any
 from cupel._format import usd
 from cupel.cli._console import open_console, print_json
 from cupel.engine import Runtime, close_current, install
-from cupel.errors import InputError, StopRunError
+from cupel.errors import InputError, StoppedError, StopRunError
 from cupel.improvement import ledger_of, promote
 from cupel.limits import read_wait_s
 from cupel.models import settle_settings
@@ -46,6 +46,8 @@ def run_improve(told: ImproveRun) -> int:
         raise InputError(f"{told.given['documents']}: there is no such file")
     try:
         result = asyncio.run(improve_task(project, told))
+    except StoppedError:
+        raise
     except StopRunError as error:
         print(f"stopped: {error}\nThe same command goes on from here.", file=sys.stderr)
         return error.exit_code
@@ -71,9 +73,15 @@ async def improve_task(project: Project, told: ImproveRun) -> dict[str, Any]:
             {"recursion_limit": 60},
             context=context.model_copy(update={"human_review": False}),
         )
+    except BaseException:
+        runtime.calls.stop()
+        raise
     finally:
         watch.cancel()
-        await close_current()
+        try:
+            await runtime.calls.drain()
+        finally:
+            await close_current()
     return result
 
 

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import json
 import os
-import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import Any
 
 from cupel.cli._console import print_json
 from cupel.cli._progress import live_progress, tell_trouble
+from cupel.cli._signals import INTERRUPTED
 from cupel.engine import DEFAULT_TASK, BatchSettings, Packing
 from cupel.errors import CupelError, SettingError, TaskError
 from cupel.limits import read_wait_s
@@ -171,7 +171,6 @@ async def _run(told: FileRun, job: Job, table: Table, project: Project, wait_s: 
             await _tell_choice(runner, table)
         with (
             _planning(told, runner, table) as planned,
-            _stopping(runner),
             live_progress(runner, quiet=told.as_json and not sys.stderr.isatty()),
             open_writer(
                 told.output,
@@ -194,7 +193,9 @@ async def _run(told: FileRun, job: Job, table: Table, project: Project, wait_s: 
         if not is_kept:
             output.note(table.total, runner.progress.done)
         runner.runtime.calls.begun.set()  # if nothing had to be asked, the plan is made now
-        summary = await runner.summary(str(told.output)) | {"planned": await planned}
+        if runner.stop.interrupted:
+            planned.cancel()
+        summary = await runner.summary(str(told.output)) | {"planned": await _unless_stopped(planned)}
     return _tell(told, runner, summary, project)
 
 
@@ -223,6 +224,11 @@ async def _tell_choice(runner: Runner, table: Table) -> None:
         "`cupel tasks` lists the others; Ctrl-C stops",
         file=sys.stderr,
     )
+
+
+async def _unless_stopped(planned: asyncio.Task[dict[str, Any] | None]) -> dict[str, Any] | None:
+    await asyncio.wait([planned])
+    return None if planned.cancelled() else planned.result()
 
 
 async def _plan(told: FileRun, runner: Runner, table: Table) -> dict[str, Any] | None:
@@ -269,30 +275,6 @@ def _check_engine(told: FileRun) -> None:
         raise SettingError(f"--scheduler {told.scheduler} is for --engine dask")
 
 
-@contextmanager
-def _stopping(runner: Runner) -> Iterator[None]:
-    """First Ctrl-C: finish what is in flight and save. Second: drop it."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-
-    def interrupt() -> None:
-        if runner.stop.interrupted and task is not None:
-            task.cancel()
-            return
-        runner.stop.interrupt()
-        print(
-            "stopping: finishing what is in flight; Ctrl-C again drops it (nothing paid is lost)",
-            file=sys.stderr,
-        )
-
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, interrupt)
-    try:
-        yield
-    finally:
-        for name in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(name)
-
-
 def _tell(told: FileRun, runner: Runner, summary: dict[str, Any], project: Project) -> int:
     from cupel.cli.run_summary import tell_run
 
@@ -308,13 +290,13 @@ def _tell(told: FileRun, runner: Runner, summary: dict[str, Any], project: Proje
         rows = runner.progress.done - runner.progress.undecided
         done = f"{rows:,} of {summary['documents']:,} rows are done"
         print(f"stopped: {error}\n{done}; the same command goes on from here.", file=sys.stderr)
-        return error.exit_code
+        return INTERRUPTED if runner.stop.interrupted else error.exit_code
     if fault is not None:
         print(f"{fault}\nMend it, and give the same command with --retry-failed.", file=sys.stderr)
         return fault.exit_code
     if runner.stop.interrupted:
         print("stopped; the same command goes on from here.", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     return 0
 
 

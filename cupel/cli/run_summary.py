@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cupel.cli._console import open_console
+
 if TYPE_CHECKING:
     from rich.console import Console
 
 
 def tell_run(summary: dict[str, Any]) -> None:
     """Print what became of the documents, what it cost, and where everything is."""
-    from rich.console import Console
-
-    console = Console()
+    console = open_console()
     _tell_statuses(console, summary)
     _tell_money(console, summary)
     if (audits := summary.get("audits")) and audits["false_pass_rate"] is not None:

@@ -29,7 +29,7 @@ def show_document(doc_id: str, run: str | None, *, prompts: bool, as_json: bool)
         if run_id is None:
             stored = _without_trials(stored, run_log)
         row, text = _chosen(stored, run_id)
-        outcome: Outcome = json.loads(row["outcome"])
+        outcome = run_log.outcome_of(row["key"], row["outcome"])
         said = _responses(run_log, outcome) if prompts else {}
     if as_json:
         asked = {key: _as_json(response) for key, response in said.items()}

@@ -7,6 +7,7 @@ called: looked up first, reserved before it is sent, limited, retried, and commi
 
 from cupel.engine.ask import Answer, Question, QuestionKind, ask
 from cupel.engine.batch import Batcher, BatchSettings, check_batchable, held_usd
+from cupel.engine.calls import STOP_WITHIN_S
 from cupel.engine.money import SharedBudget
 from cupel.engine.packing import (
     Packing,
@@ -22,4 +23,15 @@ from cupel.engine.packing import (
 from cupel.engine.policies import policy_path
 from cupel.engine.requests import Request
 from cupel.engine.run import Asking, Ledger, Run, Seat, Tally, ask_as, current_asking
-from cupel.engine.runtime import DEFAULT_TASK, Runtime, close_current, current, install
+from cupel.engine.runtime import (
+    DEFAULT_TASK,
+    Runtime,
+    close_current,
+    current,
+    drop_calls,
+    install,
+    is_asking,
+    rescue_answers,
+    sent_calls,
+    stop_asking,
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cupel.engine.first_answers import FirstAnswers
 from cupel.engine.money import Hold
 from cupel.engine.requests import Request, Response, paid_for
-from cupel.errors import DocumentBudgetError, ModelError, SchemaRefusedError, UnknownPriceError
+from cupel.errors import DocumentBudgetError, ModelError, SchemaRefusedError, StoppedError, UnknownPriceError
 from cupel.limits import Circuits, Limiter, Patience, RetryPolicy, Slot, with_retries
 from cupel.models import Completion, complete, open_connection, price
 from cupel.runlog import RunLog, StoredResponse
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 EXPECTED_REPLY_TOKENS = 256
 _GRACE_S = 1.0
+
+STOP_WITHIN_S = 20.0
+"""How long what is in flight may take to land once a run is asked to stop, unless it is told otherwise."""
 
 
 class Calls:
@@ -53,13 +56,64 @@ class Calls:
         """By model and address, how many times its highest cost a call was billed, where it was more than once."""
 
         self._in_flight: dict[str, asyncio.Task[StoredResponse]] = {}
+        self.stopped = False
+        """Nothing new is sent any more; may be set from any thread, `stop` does the rest."""
+
+        self.dropped = False
+        """What was in flight was not waited for."""
+
+        self._unsent: set[asyncio.Task[Any]] = set()
+        """Calls that wait for their turn: at the limiter, for money, for a circuit, between two tries."""
+
+        self._sent: set[asyncio.Task[Any]] = set()
+        """Calls that are at a provider."""
+
+        self._listeners: list[Callable[[], None]] = []
+        self._dropping: asyncio.TimerHandle | None = None
+
+    # ---- stopping
+
+    def stop(self, within_s: float = STOP_WITHIN_S) -> None:
+        """Send nothing new: what waits for its turn ends at once, what is at a provider may land.
+
+        Args:
+            within_s: Seconds after which what has not landed is dropped.
+        """
+        self.stopped = True
+        if self._dropping is None:
+            self._dropping = asyncio.get_running_loop().call_later(within_s, self.drop)
+            for listener in self._listeners:
+                listener()
+        for task in self._unsent:
+            task.cancel()
+
+    def drop(self) -> None:
+        """Wait no longer for what is in flight; what has come back is committed, or kept in a file."""
+        self.dropped = True
+        self.run_log.hurry()
+        self.stop()
+        for task in self._sent:
+            task.cancel()
+
+    def on_stop(self, listener: Callable[[], None]) -> None:
+        """Have this called in the loop, once, when nothing new is to be sent any more; at once if that is so."""
+        self._listeners.append(listener)
+        if self.stopped:
+            listener()
+
+    @property
+    def sent(self) -> int:
+        """Calls that are at a provider now."""
+        return len(self._sent)
+
+    # ---- asking
 
     async def complete(self, request: Request) -> Response:
         """The response to a request: from the run log, from the same call in flight, or paid for now.
 
         Raises:
             ModelError: When the provider gave none; its kind says whether the run goes on.
-            StopRunError: When the budget or a daily limit does not allow it.
+            StopRunError: When the budget or a daily limit does not allow it, or the run was asked to stop.
             DocumentBudgetError: When this document's own budget does not.
         """
         ledger = request.asking.ledger
@@ -107,6 +161,8 @@ class Calls:
         )
         wait, left = 0.02, request.settings.timeout_s * (request.max_retries + 1)
         while left > 0 and not self.run_log.claims.take(request.key):
+            if self.stopped:
+                raise StoppedError
             await asyncio.sleep(wait)
             left -= wait
             wait = min(1.5 * wait, 0.5)
@@ -132,17 +188,26 @@ class Calls:
             task.exception()  # seen here, in case nobody waits any more
 
     async def drain(self) -> None:
-        """Wait until every call in flight is answered and stored."""
-        if self._in_flight:
-            await asyncio.wait(list(self._in_flight.values()))
+        """Wait until every call in flight is answered and stored; whoever is cancelled in this drops them."""
+        try:
+            if self._in_flight:
+                await asyncio.wait(list(self._in_flight.values()))
+        except asyncio.CancelledError:
+            self.drop()
+            raise
 
     async def _pay(self, request: Request, config: Any) -> StoredResponse:
         run = request.asking.run
         most_usd = self._most_by_price(request)
         self._check_document(request, most_usd)
         settings = request.settings
+        task = asyncio.current_task()
+        assert task is not None
         run.tally.in_flight += 1
+        self._unsent.add(task)
         try:
+            if self.stopped:
+                raise StoppedError  # the gate of all that is paid; what follows tidies up
             completion, held = await with_retries(
                 lambda slot: self._send(request, config, most_usd, slot),
                 policy=_policy(
@@ -166,8 +231,15 @@ class Calls:
             if judged is error:
                 raise
             raise judged from error
+        except asyncio.CancelledError:
+            if not self.stopped:
+                raise
+            # a stop cancels what waits, so that no wait needs to know of it; to whoever asked it is an error as others
+            task.uncancel()
+            raise StoppedError from None
         finally:
             run.tally.in_flight -= 1
+            self._unsent.discard(task)
         self.first_answers.note_answer(request)
         stored = paid_for(request, completion, run_id=run.run_id, env=self.env)
         await held.settle(stored)
@@ -220,10 +292,17 @@ class Calls:
         self, request: Request, config: Any, most_usd: float, slot: Slot | None
     ) -> tuple[Completion, Hold]:
         held = await self._hold(request, most_usd)
+        task = asyncio.current_task()
+        assert task is not None
         try:
             if not self.begun.is_set():
                 await open_connection(request.model, request.settings)
                 self.begun.set()
+            if self.stopped:
+                await held.lost(surely_free=True)
+                raise StoppedError  # noqa: TRY301  # set aside and not sent
+            self._unsent.discard(task)
+            self._sent.add(task)
             completion = await complete(
                 request.model,
                 request.messages,
@@ -232,10 +311,18 @@ class Calls:
                 settings=request.settings,
                 config=config,
             )
-        except BaseException as error:
-            refused = getattr(error, "status_code", None) is not None
-            await held.lost(surely_free=refused or getattr(error, "was_sent", True) is False)
+        except StoppedError:
             raise
+        except BaseException as error:
+            was_refused = getattr(error, "status_code", None) is not None
+            surely_free = task not in self._sent or was_refused or getattr(error, "was_sent", True) is False
+            self._unsent.add(task)  # another try may follow
+            await held.lost(surely_free=surely_free)
+            if self.stopped and isinstance(error, Exception):
+                raise StoppedError from error  # no other try is made
+            raise
+        finally:
+            self._sent.discard(task)
         if slot is not None:
             slot.learn(completion.headers, 200, completion.input_tokens + completion.output_tokens)
         return completion, held

@@ -43,11 +43,20 @@ class Hold:
         held = cls(log, run, usd, secrets.token_hex(16))
         if isinstance(run.budget, SharedBudget):
             if usd > 0:
-                await run.budget.reserve(held.token, usd)
+                try:
+                    await run.budget.reserve(held.token, usd)
+                except asyncio.CancelledError:  # a stopped run, say: nothing was sent
+                    run.budget.release_soon(held.token, usd)
+                    raise
                 held.reservation = held.token
         elif run.budget is not None and usd > 0:
             held.reservation = await run.budget.reserve(usd)
-            await log.reserve(held.token, run.run_id, usd)
+            try:
+                await log.reserve(held.token, run.run_id, usd)
+            except BaseException:  # a stopped run, say: nothing was sent, and nobody will come back to this
+                held.reservation.settle(0.0)
+                log.release_soon(held.token)
+                raise
         return held
 
     async def settle(self, stored: StoredResponse) -> None:
@@ -119,12 +128,18 @@ class SharedBudget:
         """Commit a response, and its cost in place of what was reserved, as one."""
         change = pico_of(stored.cost_usd or 0.0) - pico_of(usd)
         await self._log.transact(
-            partial(_settle, run_id=self._run_id, token=token, change=change, stored=stored)
+            partial(_settle, run_id=self._run_id, token=token, change=change, stored=stored), paid=stored
         )
 
     async def release(self, token: str, usd: float) -> None:
         """Give back what was reserved for a call that was surely not billed."""
         await self._log.transact(
+            partial(_settle, run_id=self._run_id, token=token, change=-pico_of(usd), stored=None)
+        )
+
+    def release_soon(self, token: str, usd: float) -> None:
+        """The same for whoever cannot wait; nothing where nothing was reserved."""
+        self._log.transact_soon(
             partial(_settle, run_id=self._run_id, token=token, change=-pico_of(usd), stored=None)
         )
 
@@ -175,15 +190,21 @@ def _hold(connection: Connection, run_id: str) -> int:
 
 
 def _reserve(connection: Connection, *, run_id: str, token: str, pico: int, cap: int) -> _Room:
-    purses = tables.purses
+    purses, held = tables.purses, tables.reservations
     taken = connection.execute(
         update(purses)
-        .where(purses.c.run_id == run_id, purses.c.committed_pico + pico <= cap)
+        .where(
+            purses.c.run_id == run_id,
+            purses.c.committed_pico + pico <= cap,
+            # by an earlier try, whose commit was made and whose end was not heard of
+            ~select(held.c.key).where(held.c.key == token).exists(),
+        )
         .values(committed_pico=purses.c.committed_pico + pico)
     ).rowcount
     if taken:
         row = {"key": token, "run_id": run_id, "usd": pico / PICO, "created_at": now()}
-        connection.execute(tables.reservations.insert(), row)
+        connection.execute(held.insert(), row)
+    if taken or connection.execute(select(held.c.key).where(held.c.key == token)).first() is not None:
         return _Room(taken=True, committed=0, held=0)
     committed = connection.execute(
         select(purses.c.committed_pico).where(purses.c.run_id == run_id)
@@ -196,12 +217,14 @@ def _settle(
 ) -> None:
     purses, held = tables.purses, tables.reservations
     # the purse first, in every transaction: two processes never wait for each other
-    connection.execute(
-        update(purses)
-        .where(purses.c.run_id == run_id)
-        .values(committed_pico=purses.c.committed_pico + change)
-    )
-    connection.execute(delete(held).where(held.c.key == token))
+    connection.execute(select(purses.c.run_id).where(purses.c.run_id == run_id).with_for_update())
+    if connection.execute(delete(held).where(held.c.key == token)).rowcount:
+        # else it was settled by an earlier try, whose commit was made and whose end was not heard of
+        connection.execute(
+            update(purses)
+            .where(purses.c.run_id == run_id)
+            .values(committed_pico=purses.c.committed_pico + change)
+        )
     if stored is not None:
         make: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
         connection.execute(make(tables.responses).values(**stored.row()).on_conflict_do_nothing())

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import threading
 import time
 import weakref
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,9 @@ from cupel.trust import note_variables
 
 DEFAULT_TASK = "arguments"
 TASK_FRESH_S = 1.0
+
+_PATIENT_S, _HURRIED_S = 60.0, 0.5
+"""How long the run log may take to be closed, and how long where a run was ended."""
 
 
 class Runtime:
@@ -115,14 +121,17 @@ class Runtime:
             self.limiter.count_earlier(model, requests=requests, tokens=tokens, key=place)
 
     async def aclose(self) -> None:
-        """Close the model clients of this loop and the run log."""
+        """Close the model clients of this loop and the run log; at once where nothing is waited for any more."""
         from cupel.models import aclose_models
 
+        wait_s = _HURRIED_S if self.calls.dropped else _PATIENT_S
         await aclose_models()
-        if self._gate is not None:
-            await self._gate.aclose()
-        await asyncio.to_thread(self.tracer.close)
-        await asyncio.to_thread(self.run_log.close)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                if self._gate is not None:
+                    await self._gate.aclose()
+                await asyncio.to_thread(self.tracer.close)
+        await asyncio.to_thread(self.run_log.close, wait_s)
 
 
 def _shared_gate(run_log: RunLog) -> SharedGate | None:
@@ -131,19 +140,71 @@ def _shared_gate(run_log: RunLog) -> SharedGate | None:
         return None
     from cupel.limits import PostgresGate
 
-    return PostgresGate(run_log.engine)
+    return PostgresGate(run_log.engine, patiently=run_log.persist)
 
 
 _runtimes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Runtime] = weakref.WeakKeyDictionary()
 _opening: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Awaitable[Runtime]] = (
     weakref.WeakKeyDictionary()
 )
+_closing: set[Runtime] = set()
+"""Those that are just being closed: what they have not committed is still theirs."""
+
 _HERE = Path.cwd()  # asked once at import: os.getcwd blocks, and a node may not
+
+
+_stopping = threading.Event()
+"""Set once this process was asked to stop: a runtime that is opened later sends nothing either."""
 
 
 def install(runtime: Runtime) -> None:
     """Make this the runtime of the running loop."""
     _runtimes[asyncio.get_running_loop()] = runtime
+    if _stopping.is_set():
+        runtime.calls.stop()
+
+
+def stop_asking(within_s: float) -> bool:
+    """Have nothing new sent to a model by this process; from any thread.
+
+    Args:
+        within_s: Seconds after which what has not landed is dropped.
+
+    Returns:
+        Whether there was anything under way that could ask.
+    """
+    _stopping.set()
+    opened = list(_runtimes.items())
+    for loop, runtime in opened:
+        runtime.calls.stopped = True  # at once, even where the loop is busy
+        _tell(loop, partial(runtime.calls.stop, within_s))
+    return bool(opened)
+
+
+def drop_calls() -> None:
+    """Have no call waited for any longer; from any thread."""
+    for loop, runtime in list(_runtimes.items()):
+        _tell(loop, runtime.calls.drop)
+
+
+def is_asking() -> bool:
+    """Whether anything is under way in this process that could ask a model."""
+    return bool(_runtimes)
+
+
+def rescue_answers() -> int:
+    """Keep in files what was paid for and is not committed yet, as the process has to end; returns how many."""
+    return sum(runtime.run_log.rescue() for runtime in list(_closing) + list(_runtimes.values()))
+
+
+def sent_calls() -> int:
+    """Calls of this process that are at a provider now."""
+    return sum(runtime.calls.sent for runtime in list(_runtimes.values()))
+
+
+def _tell(loop: asyncio.AbstractEventLoop, what: Callable[[], None]) -> None:
+    with contextlib.suppress(RuntimeError):  # it has just been closed
+        loop.call_soon_threadsafe(what)
 
 
 async def current() -> Runtime:
@@ -164,4 +225,8 @@ async def close_current() -> None:
     runtime = _runtimes.pop(loop, None)
     _opening.pop(loop, None)
     if runtime is not None:
-        await runtime.aclose()
+        _closing.add(runtime)
+        try:
+            await runtime.aclose()
+        finally:
+            _closing.discard(runtime)

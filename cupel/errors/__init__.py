@@ -11,7 +11,7 @@
     │   └── TaskError            a task folder or prompt file is wrong      (fix the file)
     ├── NotEnoughDataError       too few documents or labels to conclude    (collect more; it says how many)
     ├── RunBusyError             another process is at this very run        (wait for it, or end it)
-    ├── RunLogError              the run log is locked, corrupt or foreign  (see the text)
+    ├── RunLogError              the run log is away, damaged or foreign    (see the text)
     ├── ModelError               a provider call failed
     │   ├── ProviderRefusedError wrong key, unknown model, no credit        (stops the run)
     │   ├── ProviderOutageError  still failing after every retry            (recorded on the document)
@@ -22,6 +22,7 @@
     ├── StopRunError             the run ends here and can be resumed with the same command
     │   ├── BudgetExceededError  the run may spend no more                  (raise `--max-usd`)
     │   ├── UnknownPriceError    a model without a price under a cap        (give its price, or no cap)
+    │   ├── StoppedError         somebody asked the run to stop             (the same command goes on)
     │   ├── BatchPendingError    batch jobs are still at a provider         (the same command collects them)
     │   ├── ProviderLimitError   a daily limit is reached                   (wait; it says until when)
     │   ├── ProviderDownError    a provider and its fallback stay down      (wait; the same command goes on)
@@ -109,7 +110,9 @@ class RunBusyError(CupelError):
 
 
 class RunLogError(CupelError):
-    """The run log is locked, corrupt or was written by something else."""
+    """The run log is locked, gone, full, damaged, or was written by something else."""
+
+    exit_code = 6
 
 
 class ModelError(CupelError):
@@ -204,6 +207,17 @@ class UnknownPriceError(StopRunError):
     """A model without a known price was asked under a spending cap."""
 
     exit_code = 2
+
+
+class StoppedError(StopRunError):
+    """Somebody asked the run to stop, so nothing new is sent."""
+
+    exit_code = 130
+
+    def __init__(self) -> None:
+        super().__init__(
+            "it was asked to stop, so nothing new was sent to a model; the same command goes on from here"
+        )
 
 
 class BatchPendingError(StopRunError):

@@ -14,8 +14,9 @@ import math
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -72,12 +73,21 @@ class PostgresGate:
 
     Args:
         engine: Any engine on that database, such as the run log's.
+        patiently: Makes one transaction, again while the database is away.
         settle_s: How long what is given back may wait for a reservation to travel with.
         gone_s: How long another gate may be silent before its open charges are given back for it.
     """
 
-    def __init__(self, engine: Engine, *, settle_s: float = 0.5, gone_s: float = GONE_S) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        patiently: Callable[[Callable[[], list[Turn]]], list[Turn]] = lambda work: work(),
+        settle_s: float = 0.5,
+        gone_s: float = GONE_S,
+    ) -> None:
         self._engine = engine
+        self._patiently = patiently
         self._settle_s = settle_s
         self._gone_s = gone_s
         self._name = secrets.token_hex(8)
@@ -142,8 +152,8 @@ class PostgresGate:
 
     async def _write_batch(self, batch: _Batch) -> None:
         try:
-            turns = await asyncio.to_thread(self._transact, batch)
-        except SQLAlchemyError as error:
+            turns = await asyncio.to_thread(self._patiently, partial(self._transact, batch))
+        except (SQLAlchemyError, RunLogError) as error:
             problem = f"the limits shared through PostgreSQL cannot be reached: {str(error).splitlines()[0]}"
             for _, _, answer in batch.asked:
                 if not answer.done():

@@ -7,6 +7,7 @@ from cupel.runlog.batches import BatchJob, BatchLog, BatchRequest
 from cupel.runlog.forget import Forgotten, Selection, is_forgotten, tombstone_key
 from cupel.runlog.leases import Lease
 from cupel.runlog.lookup import existing_run_log, find_document_id, find_run, run_log_file
+from cupel.runlog.repair import Checkup, Repair, check_run_log, repair_run_log
 from cupel.runlog.rows import cost_of, failure_rows
 from cupel.runlog.store import (
     PromptVersion,

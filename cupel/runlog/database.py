@@ -3,61 +3,107 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
-from cupel.errors import RunLogError
+from cupel.errors import RunLogError, SettingError
 from cupel.runlog.address import SQLITE, show_address, sqlalchemy_address
+from cupel.runlog.patience import Patience, patiently
 from cupel.runlog.tables import metadata
 from cupel.trust import FILE, make_folder
 
 HEAD = "0005"
 """The newest migration; a log at another revision is upgraded when opened."""
 
-BUSY_TIMEOUT_S = 30.0
+BUSY_TIMEOUT_S = 1.0
+"""How long SQLite itself waits for a lock, deaf to everything else; the patience around it waits much longer."""
+
+ALIVE = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+"""How PostgreSQL's client notices that nobody is there any more."""
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, patience: Patience | None = None) -> Engine:
     """An engine whose tables are there and up to date.
 
+    Args:
+        url: SQLAlchemy's.
+        patience: How long one that is locked or just starting is waited for; not at all without.
+
     Raises:
-        RunLogError: If the database cannot be opened, is corrupt, or belongs to something else.
+        SettingError: If the address is none, or needs what is not installed.
+        RunLogError: If the database cannot be opened, is damaged, or belongs to something else.
     """
-    try:
-        if url.startswith(SQLITE):
-            _make_file(Path(url.removeprefix(SQLITE)))
-        engine = _engine(url)
-        with engine.begin() as connection:
-            _migrate(connection)
-    except ModuleNotFoundError as error:
-        raise RunLogError(
-            f'{show_address(url)} needs a driver: pip install "cupel[postgres]" ({error})'
-        ) from error
-    except OSError as error:
-        raise RunLogError(f"{show_address(url)} cannot be made: {error.strerror or error}") from error
-    except (SQLAlchemyError, ValueError) as error:
-        raise RunLogError(explain(error, url)) from error
+    engine = _engine(url)
+    path = sqlite_path(url)
+    if path is not None:
+        _make_file(path)
+    patience = patience or Patience(0.0, show_address(url), lambda error: explain(error, url))
+    patiently(lambda: _lay_out_or_migrate(engine), patience, opening=True)
     return engine
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The SQLite file an address names; None for another database, or one in memory."""
+    return Path(url.removeprefix(SQLITE)) if url.startswith(SQLITE) and url != SQLITE else None
 
 
 def _make_file(path: Path) -> None:
     """Make the file that SQLite would make, for its owner alone; those beside it (-wal, -shm) follow it in that."""
-    make_folder(path.parent)
+    try:
+        make_folder(path.parent)
+    except OSError as error:
+        raise RunLogError(
+            f"{path}: its folder cannot be made ({error.strerror or error}); set CUPEL_DATABASE_URL to another place"
+        ) from error
+    wal = path.with_name(path.name + "-wal")
+    if wal.exists() and not path.exists():
+        # SQLite would take the file for a new one, and remove what this holds
+        raise RunLogError(
+            f"{wal} is there without its database {path.name}; bring that back, or move the {wal.suffix} file aside"
+        )
+    if path.is_dir():
+        raise RunLogError(f"{path} is a folder, where the run log should be a file; move it aside")
     if path.is_symlink() and not path.exists():
-        raise FileNotFoundError(2, "it is a link that leads nowhere", str(path))
-    with suppress(FileExistsError):
+        raise RunLogError(f"{path} is a link that leads nowhere ({path.resolve()}); remove it, or mend it")
+    try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise RunLogError(f"{path} cannot be made: {error.strerror or error}") from error
+
+
+def _lay_out_or_migrate(engine: Engine) -> None:
+    with engine.begin() as connection:
+        _migrate(connection)
 
 
 def _engine(url: str) -> Engine:
-    address = sqlalchemy_address(url)
-    if not url.startswith(SQLITE):
-        return create_engine(address, pool_pre_ping=True, pool_size=4)
+    try:
+        address = sqlalchemy_address(url)
+        if url.startswith(SQLITE):
+            return _sqlite_engine(address)
+        alive = {name: value for name, value in ALIVE.items() if name not in address.query}
+        return create_engine(
+            address, pool_pre_ping=True, pool_size=4,
+            connect_args=alive if address.get_backend_name() == "postgresql" else {},
+        )  # fmt: skip
+    except ModuleNotFoundError as error:
+        raise SettingError(
+            f'{show_address(url)} needs a driver: pip install "cupel[postgres]" ({error})'
+        ) from error
+    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+        raise SettingError(
+            "CUPEL_DATABASE_URL is no address of a database: it has the form "
+            f"postgresql://USER:PASSWORD@HOST:PORT/DATABASE or sqlite:///FILE ({type(error).__name__})"
+        ) from error
+
+
+def _sqlite_engine(address: URL) -> Engine:
     engine = create_engine(
         address, poolclass=NullPool, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
     )
@@ -78,15 +124,18 @@ def _migrate(connection: Connection) -> None:
     if "alembic_version" in names:
         revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
         if revision == HEAD:
+            if missing := sorted(metadata.tables.keys() - names):
+                raise RunLogError(f"{_name(connection)} lacks the table {', '.join(missing)}; {_MEND}")
             return
         if revision is not None and revision > HEAD:
             raise RunLogError(
-                f"the run log is at revision {revision}, newer than this Cupel ({HEAD}); upgrade Cupel"
+                f"{_name(connection)} is at revision {revision}, newer than this Cupel ({HEAD}); upgrade Cupel"
             )
     elif connection.dialect.name == "sqlite":
         if names:
             raise RunLogError(
-                f"this SQLite file is not a run log: it has the tables {', '.join(sorted(names))}"
+                f"{_name(connection)} is not a run log: it has the tables {', '.join(sorted(names))}; "
+                "it is left as it is. Set CUPEL_DATABASE_URL to another place"
             )
         _lay_out(connection)
         return
@@ -109,23 +158,42 @@ def _lay_out(connection: Connection) -> None:
 def _upgrade(connection: Connection) -> None:
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     if connection.dialect.name == "postgresql":  # several processes may start at once
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('cupel.migrations'))"))
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise RunLogError(
+            f"{_name(connection)} is at a revision that no Cupel has made ({error}); move it aside"
+        ) from error
+
+
+def _name(connection: Connection) -> str:
+    return show_address(str(connection.engine.url))
 
 
 def explain(error: Exception, url: str) -> str:
     """A database error in words that say what to do."""
     said = str(getattr(error, "orig", error)).strip().splitlines()[0]
     where = show_address(url)
-    if "locked" in said:
-        return f"{where} is locked by another program ({said}); end it, or set CUPEL_DATABASE_URL to another place"
-    if "malformed" in said or "not a database" in said:
-        return f"{where} is corrupt ({said}); move it aside and run again: nothing else refers to it"
-    if "full" in said:
-        return f"{where}: the disk is full ({said}); free some space and run the same command again"
+    for signs, means in _MEANINGS:
+        if any(sign in said for sign in signs):
+            return f"{where} {means.format(said=said)}"
     return f"{where} cannot be used: {said}"
+
+
+_MEND = "`cupel runlog check` says what is damaged, `cupel runlog repair` saves all that can be read"
+_MEANINGS = (
+    (("locked",), "is locked by another program ({said}); end it, or set CUPEL_DATABASE_URL to another place"),
+    (("malformed", "not a database"), "is damaged or no database ({said}); " + _MEND),
+    (("decode to UTF-8",), "has a damaged cell ({said}); " + _MEND),
+    (("no such table", "no such column", "no column named", "already exists"), "lacks a part ({said}); " + _MEND),
+    (("readonly", "read-only"), "is read-only ({said}); make it writable, or set CUPEL_DATABASE_URL to another place"),
+    (("full",), "cannot grow, the disk is full ({said}); make room and give the same command again"),
+    (("unable to open",), "cannot be opened ({said}); see who may write there, or set CUPEL_DATABASE_URL to another place"),
+)  # fmt: skip

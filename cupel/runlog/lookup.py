@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cupel.errors import InputError, RunLogError
+from cupel.errors import InputError
 from cupel.project import Project
 from cupel.runlog.address import SQLITE, database_url
 from cupel.runlog.store import RunLog, open_run_log
@@ -31,11 +31,14 @@ def existing_run_log(project: Project) -> Iterator[RunLog]:
     """The project's run log.
 
     Raises:
-        RunLogError: If nothing was ever run here, or the log cannot be read.
+        InputError: If nothing was ever run here.
+        RunLogError: If the log cannot be read.
     """
     path = run_log_file(project)
-    if path is not None and not path.is_file():
-        raise RunLogError(
+    if path is not None and not (
+        path.exists() or path.is_symlink() or path.with_name(path.name + "-wal").exists()
+    ):
+        raise InputError(
             f"nothing was run here yet: there is no run log {path}; `cupel run FILE --task TASK` makes it, "
             "or go to the folder the run was started in"
         )

@@ -23,9 +23,11 @@ from cupel.errors import RunLogError
 from cupel.runlog import tables
 from cupel.runlog.address import database_url, show_address
 from cupel.runlog.claims import Claims
-from cupel.runlog.database import explain, open_engine
+from cupel.runlog.database import explain, open_engine, sqlite_path
 from cupel.runlog.forget import Forgotten, Selection, forget_for_good
+from cupel.runlog.patience import WAIT_S, Patience, patiently, wait_of
 from cupel.runlog.rows import attempt_rows, failure_rows, verdict_rows
+from cupel.runlog.unsaved import Unsaved
 from cupel.runlog.worker import Forget, Insert, Row, T, Worker, Write, insert_of
 from cupel.state import Outcome
 
@@ -99,12 +101,23 @@ class RunLog:
 
     Args:
         url: SQLAlchemy URL of an SQLite file or a PostgreSQL database; made or migrated when needed.
+        wait_s: Seconds for which a database is waited for that is locked, full or gone.
+        state: Folder for answers that could not be committed; beside the file where the database is one.
+
+    Raises:
+        SettingError: If the URL is none.
+        RunLogError: If the database cannot be used.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, wait_s: float = WAIT_S, state: Path | None = None) -> None:
         self.url = url
-        self._engine = open_engine(url)
-        self._worker = Worker(self._engine, url)
+        path = sqlite_path(url)
+        self._wait_s = wait_s
+        self._engine = open_engine(url, self._patience())
+        unsaved = Unsaved(path.parent if path is not None else state, self.name)
+        unsaved.take_up(self._save_kept)
+        self._shared_patience = self._patience()
+        self._worker = Worker(self._engine, self._shared_patience, unsaved)
         self.claims = Claims(url)
         self._known_prompts: set[str] = set()
 
@@ -123,10 +136,48 @@ class RunLog:
         """What it is kept in, for others who share things through it."""
         return self._engine
 
-    def close(self) -> None:
-        """Write what is waiting and let go of the database."""
-        self._worker.close()
+    def close(self, wait_s: float = 60.0) -> int:
+        """Write what is waiting and let go of the database.
+
+        Args:
+            wait_s: Seconds it may take; paid answers that are left then are kept in a file, for the next time.
+
+        Returns:
+            How many were kept so.
+        """
+        kept = self._worker.close(wait_s)
         self.claims.close()
+        return kept
+
+    def hurry(self) -> None:
+        """Wait no longer for a database that is away."""
+        self._shared_patience.end()
+
+    def rescue(self) -> int:
+        """Keep the paid answers that are not committed yet in a file, at once; returns how many."""
+        return self._worker.rescue()
+
+    def persist(self, work: Callable[[], T]) -> T:
+        """What a function makes of `engine`, called again while the database is away.
+
+        Raises:
+            RunLogError: When that takes too long.
+        """
+        return patiently(work, self._shared_patience)
+
+    def _patience(self) -> Patience:
+        return Patience(self._wait_s, self.name, lambda error: explain(error, self.url))
+
+    def _save_kept(self, rows: list[Row]) -> None:
+        def save() -> None:
+            with self._engine.begin() as connection:
+                connection.execute(
+                    insert_of(connection)(tables.responses).on_conflict_do_nothing(index_elements=["key"]),
+                    rows,
+                )
+
+        if rows:
+            patiently(save, self._patience())
 
     # ---- responses and money
 
@@ -151,9 +202,22 @@ class RunLog:
         """Commit these, all or none: for what has tables of its own here, such as batch jobs."""
         await self._worker.write(*writes)
 
-    async def transact(self, work: Callable[[Connection], T]) -> T:
-        """What a function makes of the connection, in a transaction and in order with everything else."""
-        return await self._worker.call(work)
+    async def transact(self, work: Callable[[Connection], T], *, paid: StoredResponse | None = None) -> T:
+        """What a function makes of the connection, in a transaction and in order with everything else.
+
+        Args:
+            work: The function; called again where it was not heard whether its commit was made.
+            paid: The response it writes, if it does.
+        """
+        return await self._worker.call(work, paid=[paid.row()] if paid is not None else [])
+
+    def transact_soon(self, work: Callable[[Connection], Any]) -> None:
+        """The same for whoever cannot wait for it."""
+        self._worker.send(run=work)
+
+    def release_soon(self, key: str) -> None:
+        """`release` for whoever cannot wait for it."""
+        self._worker.send(Forget(tables.reservations, key))
 
     async def release(self, key: str) -> None:
         """A reserved call that was surely not billed."""
@@ -207,15 +271,30 @@ class RunLog:
     async def outcome(self, key: str) -> StoredOutcome | None:
         """The stored outcome of this very document under these very settings."""
         row = await self._worker.get(tables.outcomes, key)
-        return StoredOutcome(json.loads(row["outcome"]), row["tries"], row["code"]) if row else None
+        return StoredOutcome(self.outcome_of(key, row["outcome"]), row["tries"], row["code"]) if row else None
+
+    def outcome_of(self, key: str, written: str) -> Outcome:
+        """An outcome's JSON, read.
+
+        Raises:
+            RunLogError: If it is damaged; it names the row.
+        """
+        try:
+            outcome: Outcome = json.loads(written)
+        except ValueError as error:
+            raise RunLogError(
+                f"{self.name}: the outcome under {key} is damaged ({error}); `cupel runlog repair` takes it out, "
+                "and the same command makes it anew from the answers that are there"
+            ) from error
+        return outcome
 
     async def outcome_at(self, run_id: str, position: int) -> Outcome | None:
         """The stored outcome of a row of a run."""
         rows, outcomes = tables.run_rows, tables.outcomes
-        query = select(outcomes.c.outcome).join(rows, rows.c.outcome_key == outcomes.c.key)
+        query = select(outcomes.c.key, outcomes.c.outcome).join(rows, rows.c.outcome_key == outcomes.c.key)
         query = query.where(rows.c.run_id == run_id, rows.c.position == position)
-        outcome = await self.transact(lambda connection: connection.execute(query).scalar())
-        return None if outcome is None else json.loads(outcome)
+        row = await self.transact(lambda connection: connection.execute(query).first())
+        return None if row is None else self.outcome_of(row.key, row.outcome)
 
     async def save_outcome(
         self,
@@ -266,8 +345,9 @@ class RunLog:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection of one's own for a longer read."""
+        connection = patiently(self._engine.connect, self._patience())
         try:
-            with self._engine.connect() as connection:
+            with connection:
                 yield connection
         except SQLAlchemyError as error:
             raise RunLogError(explain(error, self.url)) from error
@@ -285,11 +365,12 @@ class RunLog:
         joined = rows.join(outcomes, rows.c.outcome_key == outcomes.c.key).outerjoin(
             documents, outcomes.c.text_hash == documents.c.text_hash
         )
-        query = select(rows.c.position, outcomes.c.outcome, documents.c.text).select_from(joined)
+        query = select(rows.c.position, outcomes.c.key, outcomes.c.outcome, documents.c.text)
+        query = query.select_from(joined)
         query = query.where(rows.c.run_id == run_id, outcomes.c.status != tables.FORGOTTEN)
         with self.reading() as connection:
             for row in connection.execution_options(yield_per=200).execute(query.order_by(rows.c.position)):
-                yield row.position, json.loads(row.outcome), row.text or ""
+                yield row.position, self.outcome_of(row.key, row.outcome), row.text or ""
 
     def find_document(self, doc_id: str, run_id: str | None = None) -> list[tuple[Row, str]]:
         """Every stored outcome row of a document with its text, newest first."""
@@ -383,4 +464,4 @@ def _outcome_writes(
 
 def open_run_log(state: Path, env: Mapping[str, str]) -> RunLog:
     """The run log in a project's state folder, or the one `CUPEL_DATABASE_URL` names."""
-    return RunLog(database_url(state, env))
+    return RunLog(database_url(state, env), wait_s=wait_of(env), state=state)

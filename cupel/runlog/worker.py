@@ -3,6 +3,9 @@
 Everything that waits is answered in one transaction: one commit for as many calls as came in while the
 last one was being written. A caller is told only after that commit, so nothing paid is used before it
 is safe. Single reads become one `IN` query.
+
+A database that is away is waited for, with everything that waits in hand. What is left when patience runs
+out, or the process has to end, is kept in a file: paid answers, the only thing here that cannot be had again.
 """
 
 from __future__ import annotations
@@ -17,10 +20,11 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, bindparam, delete, select
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError, SQLAlchemyError
 
-from cupel.errors import RunLogError
-from cupel.runlog.database import explain
+from cupel.runlog import tables
+from cupel.runlog.patience import Patience, is_passing
+from cupel.runlog.unsaved import Unsaved
 from cupel.text import storable_row
 
 Row = dict[str, Any]
@@ -58,13 +62,31 @@ class _Errand:
     key: str = ""
     writes: Sequence[Write] = ()
     run: Callable[[Connection], Any] | None = None
+    paid: Sequence[Row] = ()
+    """Rows of `responses` that `run` writes."""
+
+    @property
+    def answers(self) -> list[Row]:
+        """The paid answers this is to commit."""
+        inserts = (write for write in self.writes if isinstance(write, Insert))
+        return [*self.paid, *(row for each in inserts if each.table is tables.responses for row in each.rows)]
 
 
 class Worker:
-    """The thread behind a run log; `close` writes what is waiting and ends it."""
+    """The thread behind a run log; `close` writes what is waiting and ends it.
 
-    def __init__(self, engine: Engine, url: str) -> None:
-        self._engine, self._url = engine, url
+    Args:
+        engine: What it opens its connection with.
+        patience: How long a database that is away is waited for.
+        unsaved: Where paid answers go that cannot be committed.
+    """
+
+    def __init__(self, engine: Engine, patience: Patience, unsaved: Unsaved) -> None:
+        self._engine, self._patience, self._unsaved = engine, patience, unsaved
+        self._connection: Connection | None = None
+        self._group: list[_Errand] = []
+        """What is being served now."""
+
         self._jobs: queue.SimpleQueue[_Errand | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="cupel-runlog", daemon=True)
         self._thread.start()
@@ -81,54 +103,97 @@ class Worker:
                 write.rows = [storable_row(row) for row in write.rows]
         await self._submit(writes=writes)
 
-    async def call(self, run: Callable[[Connection], T]) -> T:
-        """What a function makes of the connection, in a transaction and in order with everything else."""
-        result: T = await self._submit(run=run)
+    async def call(self, run: Callable[[Connection], T], *, paid: Sequence[Row] = ()) -> T:
+        """What a function makes of the connection, in a transaction and in order with everything else.
+
+        It is called again where the database went away, and it was not heard whether the commit was made.
+
+        Args:
+            run: The function.
+            paid: Rows of `responses` that it writes.
+        """
+        result: T = await self._submit(run=run, paid=paid)
         return result
 
-    def close(self) -> None:
-        """Serve what is waiting, then end the thread."""
-        if self._thread.is_alive():
-            self._jobs.put(None)
-            self._thread.join(timeout=60)
+    def send(self, *writes: Write, run: Callable[[Connection], Any] | None = None) -> None:
+        """The same for whoever cannot wait for it."""
+        # nobody asks what came of it
+        self._submit(writes=writes, run=run).add_done_callback(
+            lambda done: done.cancelled() or done.exception()
+        )
 
-    async def _submit(self, **what: Any) -> Any:
+    def close(self, wait_s: float = 60.0) -> int:
+        """Serve what is waiting, then end the thread.
+
+        Args:
+            wait_s: Seconds it may take; what is left then is kept in a file.
+
+        Returns:
+            How many paid answers were kept so.
+        """
+        if not self._thread.is_alive():
+            return 0
+        self._jobs.put(None)
+        hurry = threading.Timer(wait_s, self._patience.end)
+        hurry.start()
+        self._thread.join(timeout=wait_s + 0.2)
+        hurry.cancel()
+        return self.rescue() if self._thread.is_alive() else 0
+
+    def rescue(self) -> int:
+        """Keep the paid answers that are not committed yet in a file, from any thread; returns how many."""
+        self._patience.end()
+        left = list(self._group)
+        while not self._jobs.empty():
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                break
+            if job is not None:
+                left.append(job)
+        return self._keep(left)
+
+    def _keep(self, group: Iterable[_Errand]) -> int:
+        return self._unsaved.keep(row for job in group for row in job.answers)
+
+    def _submit(self, **what: Any) -> asyncio.Future[Any]:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Any] = loop.create_future()
         self._jobs.put(_Errand(loop, done, **what))
-        return await done
+        return done
 
     def _serve(self) -> None:
-        connection: Connection | None = None
         while (group := self._next_group()) is not None:
-            try:
-                connection = connection or self._engine.connect()
-                answers = self._answer(connection, group)
-            except Exception as error:  # noqa: BLE001 - a waiting caller must hear of it, whatever it is
-                _drop(connection)
-                connection = None
-                # what one of them brought is its own trouble; a database that is gone is everybody's
-                alone = len(group) > 1 and not isinstance(error, OperationalError | InterfaceError)
-                answers = (
-                    [self._answer_alone(job) for job in group]
-                    if alone
-                    else [self._explain(error)] * len(group)
-                )
+            self._group = group
+            answers = self._try(group)
+            self._group = []
             _tell(group, answers)
-        if connection is not None:
-            connection.close()
+        if self._connection is not None:
+            self._connection.close()
         self._engine.dispose()
 
-    def _answer_alone(self, job: _Errand) -> Any:
-        """What one errand of a group that failed comes to by itself."""
-        try:
-            with self._engine.connect() as connection:
-                return self._answer(connection, [job])[0]
-        except Exception as error:  # noqa: BLE001 - its caller hears of it
-            return self._explain(error)
-
-    def _explain(self, error: Exception) -> Exception:
-        return RunLogError(explain(error, self._url)) if isinstance(error, SQLAlchemyError) else error
+    def _try(self, group: list[_Errand]) -> list[Any]:
+        """What becomes of each errand of a group, tried again while the database is away."""
+        while True:
+            try:
+                self._connection = self._connection or self._engine.connect()
+                answers = self._answer(self._connection, group)
+            except Exception as error:  # noqa: BLE001 - a waiting caller must hear of it, whatever it is
+                _drop(self._connection)
+                self._connection = None
+                passing = is_passing(error)
+                if passing and self._patience.wait(error):
+                    continue
+                # what one of them brought is its own trouble; a database that is gone is everybody's
+                if len(group) > 1 and not (passing or isinstance(error, OperationalError | InterfaceError)):
+                    return [self._try([job])[0] for job in group]
+                if isinstance(error, SQLAlchemyError):
+                    if passing or isinstance(error, OperationalError) or type(error) is DatabaseError:
+                        self._keep(group)  # the database's trouble, not that of what was to be written
+                    return [self._patience.error(error)] * len(group)
+                return [error] * len(group)
+            self._patience.restore()
+            return answers
 
     def _next_group(self) -> list[_Errand] | None:
         job = self._jobs.get()

@@ -181,8 +181,7 @@ class Bench:
         runner = Runner(job, self.project, env=self.runtime.env, graph=graph, within=(self.runtime, self.run))
         async with runner:
             outcomes = {row.doc_id or "": outcome async for row, outcome in runner.outcomes(rows)}
-        if runner.stop.error is not None:
-            raise runner.stop.error
+        runner.stop.check()
         return {doc_id: outcome for doc_id, outcome in outcomes.items() if outcome is not None}
 
 
@@ -215,10 +214,15 @@ async def open_bench(
             run.budget = Budget(max_usd, spent_usd=await runtime.run_log.spent_usd(name))
         with ask_as(Asking(run=run)):
             yield Bench(project=project, runtime=runtime, run=run, name=name)
-        await runtime.calls.drain()
+    except BaseException:
+        runtime.calls.stop()
+        raise
     finally:
         watch.cancel()
-        await close_current()
+        try:
+            await runtime.calls.drain()
+        finally:
+            await close_current()
 
 
 async def detach(work: Coroutine[Any, Any, T]) -> T:

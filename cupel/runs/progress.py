@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from cupel.errors import CupelError, StopRunError
+from cupel.errors import CupelError, StoppedError, StopRunError
 from cupel.judging import audits_in, false_pass_rate
 from cupel.runlog import FORGOTTEN, Usage, is_forgotten
 from cupel.runs.causes import Causes
@@ -68,13 +68,28 @@ class Stop:
 
     def because_of(self, error: CupelError) -> None:
         """Remember the first error that ended the run; what only says that it was told to stop is none."""
+        if isinstance(error, StoppedError):
+            self.interrupt()
+            return
         if self.requested and type(error) is StopRunError:
             return
         self.requested = True
         self.error = self.error or error
 
+    def check(self) -> None:
+        """Raise what ended the run early, if anything did.
+
+        Raises:
+            StoppedError: Where a person asked for it.
+            CupelError: What else ended it.
+        """
+        if self.error is not None:
+            raise self.error
+        if self.interrupted:
+            raise StoppedError
+
     def interrupt(self) -> None:
-        """A person asked for it (Ctrl-C)."""
+        """A person asked for it (Ctrl-C), or whoever ends processes here."""
         self.requested = self.interrupted = True
 
 

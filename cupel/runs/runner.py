@@ -149,6 +149,7 @@ class Runner:
         self.run_id = hashlib.sha256("\x1f".join(named).encode()).hexdigest()[:12]
         await self.runtime.run_log.start_run(self._run_row())
         self.forgotten = await self.runtime.run_log.forgotten_keys(self.run_id)
+        self.runtime.calls.on_stop(self.stop.interrupt)
         if self._within is not None:
             self.run = replace(self._within[1], task=self.job.task, stops=True)
             self.tally = self.run.tally
@@ -247,11 +248,13 @@ class Runner:
         """Let what is in flight land, note how the run ended, and close everything."""
         if self._watch is not None:
             self._watch.cancel()
-        if self.batcher is not None:
-            await self.batcher.aclose()
-        await self.runtime.calls.drain()
+        if kind is not None and self._within is None:
+            self.runtime.calls.stop()  # whatever ended it early, nothing is left that waits for an answer
         stopped = kind is not None or self.stop.requested
         try:
+            if self.batcher is not None:
+                await self.batcher.aclose()
+            await self.runtime.calls.drain()
             await self.runtime.run_log.finish_run(
                 self.run_id, "stopped" if stopped else "finished", None if stopped else self.progress.done
             )

@@ -19,11 +19,12 @@ COMMAND = "`.venv/bin/python docs/reference/generate.py`"
 EXIT_CODES = {
     0: "Done; of a run: every row has an outcome.",
     1: "`eval` and `evaluate-routing`: the committed baseline is broken.",
-    2: "Usage or input: an option, a file, a setting, a task. `doctor`: trouble.",
+    2: "Usage or input: an option, a file, a setting, a task, an address. `doctor`: trouble.",
     3: "The budget is reached.",
     4: "A provider, and its fallback, stayed away or at a limit for longer than `--wait`.",
-    6: "This machine or its database: open files, memory, disk, a key or address that cannot be sent.",
     5: "A provider refused: key, model, credit, or the schema of all first answers; or every row failed for one cause of its.",
+    6: "This machine or its database: open files, memory, disk, a key or address that cannot be sent; a run log locked, gone, full or damaged.",
+    70: "What nobody foresaw; the details are in a file it names.",
     130: "Interrupted.",
 }
 
@@ -62,6 +63,7 @@ VARIABLES = {
     },
     "State": {
         "CUPEL_DATABASE_URL": "The run log in a PostgreSQL, for several machines; else SQLite in `.cupel/`.",
+        "CUPEL_RUN_LOG_WAIT_S": "Seconds for which a run log is waited for that is locked, full or gone; 60 otherwise.",
     },
     "Recorded answers": {
         "CUPEL_RECORD_BASE_URL": "An OpenAI-compatible address: what a `recorded:` model has no answer to is asked there, and kept.",

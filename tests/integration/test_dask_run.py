@@ -152,6 +152,41 @@ def test_interrupted_from_the_terminal_the_workers_finish_what_is_in_flight(fold
     assert (billed, repeats) == (40, 0)
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_run_on_a_cluster(folder, url, number, times):
+    """The first sends nothing new from any worker, the second ends within two seconds; the same command does the rest."""
+    asked = ["in.jsonl", "--out", "out.jsonl", "--json", "--no-report", "--concurrency", "4", *MODELS]
+    with ScriptedProvider(answer, latency_s=1.0) as provider:
+        env = environment(provider, CUPEL_DATABASE_URL=url)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cupel", "run", *asked, "--engine", "dask"], cwd=folder, env=env,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        while provider.counts.in_flight < 1 and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(number)
+        time.sleep(0.5)
+        sent, flying, began = provider.counts.requests, provider.counts.in_flight, time.monotonic()
+        if times == 2:
+            process.send_signal(number)
+        process.wait(timeout=60)
+        took_s = time.monotonic() - began
+        _, stderr = process.communicate(
+            timeout=60
+        )  # the workers, which see that they are alone, hold it a little longer
+        later = provider.counts.requests - sent
+        resumed = run(folder, *asked, provider=provider, CUPEL_DATABASE_URL=url)
+
+    assert process.returncode == 130, stderr
+    assert "Traceback" not in stderr
+    assert later == 0
+    assert took_s < (20 if times == 1 else 2), stderr
+    assert json.loads(resumed.stdout)["statuses"] == {"accepted": 40}, resumed.stderr
+    assert provider.counts.billed_repeats <= (0 if times == 1 else flying)
+
+
 @pytest.mark.parametrize(
     ("more", "says"),
     [

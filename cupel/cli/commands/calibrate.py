@@ -67,6 +67,7 @@ def calibrate(
     strong_model: options.StrongModel = None,
     agreement_model: options.AgreementModel = None,
     seed: Annotated[int, typer.Option(help="Of the sample, and of which labels fit and which certify.")] = 0,
+    stop_within: options.StopWithin = 20.0,
     as_json: options.AsJson = False,
 ) -> None:
     """Measure confidence and certify a threshold.

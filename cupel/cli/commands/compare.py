@@ -43,6 +43,7 @@ def compare(
     max_usd: options.MaxUsd = None,
     overwrite: options.Overwrite = False,
     wait: options.Wait = "120",
+    stop_within: options.StopWithin = 20.0,
     as_json: options.AsJson = False,
 ) -> None:
     """Compare two models or prompts, judged in both orders.

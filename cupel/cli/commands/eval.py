@@ -21,6 +21,7 @@ def evaluate(
     langsmith: Annotated[
         bool, typer.Option("--langsmith", help="Also upload it as an experiment; needs LANGSMITH_API_KEY.")
     ] = False,
+    stop_within: options.StopWithin = 20.0,  # noqa: ARG001  # its callback has set it
     as_json: options.AsJson = False,
 ) -> None:
     """Run an experiment and hold it against its baseline.

@@ -30,6 +30,7 @@ def failures(
     profile: options.Profile = None,
     max_usd: options.MaxUsd = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before spending.")] = False,
+    stop_within: options.StopWithin = 20.0,
     as_json: options.AsJson = False,
 ) -> None:
     """Group what went wrong, and what put it right.

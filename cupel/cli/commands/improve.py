@@ -44,6 +44,7 @@ def improve(
     yes: Annotated[
         bool, typer.Option("--yes", help="Ask nothing: a prompt that passes waits as a nominee.")
     ] = False,
+    stop_within: options.StopWithin = 20.0,
     as_json: options.AsJson = False,
 ) -> None:
     """Improve a task's prompt from its failures.

@@ -21,6 +21,7 @@ def judge_check(
     profile: options.Profile = None,
     limit: options.Limit = None,
     max_usd: options.MaxUsd = None,
+    stop_within: options.StopWithin = 20.0,
     as_json: options.AsJson = False,
 ) -> None:
     """Test the judge, with people's labels or without.

@@ -99,6 +99,7 @@ def run(
     ] = False,
     graph: Annotated[str, typer.Option(help="Graph of langgraph.json to run.")] = "enrich",
     overwrite: options.Overwrite = False,
+    stop_within: options.StopWithin = 20.0,
     as_json: options.AsJson = False,
 ) -> None:
     """Enrich a file. The same command again resumes: nothing finished is asked or paid twice.

@@ -24,7 +24,7 @@ from cupel.tables import Row
 AHEAD = 3
 """Parts sent ahead, as a multiple of the cluster's threads."""
 
-_LOOK_S = 0.5
+_LOOK_S = 0.1
 _START_S = 60.0
 _CLEAR_S = 10.0
 
@@ -46,6 +46,8 @@ async def cluster_outcomes(
     order = order_of(runner.job, runner.project, wait_s=wait_s, run_id=runner.run_id)
     async with _client(scheduler) as client:
         workers = _Workers(client, order.name)
+        halting: list[asyncio.Future[None]] = []  # referred to, or it might be gone before it is done
+        runner.runtime.calls.on_stop(lambda: halting.append(asyncio.ensure_future(workers.halt())))
         sent: deque[tuple[list[Row], Any]] = deque()
         ahead = AHEAD * max(1, await _threads(client))
         for number, rows in enumerate(_parts(documents, runner.job.concurrency * 2)):
@@ -56,7 +58,9 @@ async def cluster_outcomes(
         while sent:
             async for pair in _receive(runner, workers, *sent.popleft()):
                 yield pair
-        await workers.clear()
+        await asyncio.gather(*halting, return_exceptions=True)
+        if not runner.runtime.calls.dropped:
+            await workers.clear()
 
 
 def _submit(client: Any, order: Order, number: int, rows: list[Row]) -> Any:
@@ -98,11 +102,14 @@ async def _receive(
 
 
 async def _result(runner: Runner, workers: _Workers, future: Any) -> Part | None:
-    """A part's result; once the run is to stop, with what was in flight, as long as one call may take."""
+    """A part's result; once the run is to stop, with what was in flight, as long as one call, or the stop, may take."""
     waiting = asyncio.ensure_future(future.result())
     until: float | None = None
     while not waiting.done():
         await asyncio.wait([waiting], timeout=_LOOK_S)
+        if runner.runtime.calls.dropped and not waiting.done():
+            waiting.cancel()
+            return None
         if runner.stop.requested and not waiting.done():
             await workers.halt()
             until = until or time.monotonic() + runner.job.context.timeout_s

@@ -1,4 +1,4 @@
-"""Loaded by the workers of a cluster of our own: Ctrl-C in the terminal is the driver's to answer, not theirs."""
+"""Loaded by the workers of a cluster of our own: Ctrl-C, or a closed terminal, is the driver's to answer, not theirs."""
 
 from __future__ import annotations
 
@@ -7,4 +7,6 @@ import signal
 
 def dask_setup(_worker: object) -> None:
     """Called by Dask in each worker's process as it starts."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)

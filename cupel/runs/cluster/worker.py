@@ -82,8 +82,10 @@ class _Desk:
             self.busy -= 1
 
     def halt(self) -> None:
-        """Walk no further document."""
-        self._loop.call_soon_threadsafe(self._runner.stop.interrupt)
+        """Walk no further document, and send nothing new."""
+        calls = self._runner.runtime.calls
+        calls.stopped = True
+        self._loop.call_soon_threadsafe(calls.stop)
 
     def close(self) -> None:
         """Let go of everything; the run itself is the driver's to finish."""

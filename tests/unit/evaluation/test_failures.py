@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cupel.errors import InputError, RunLogError
+from cupel.errors import InputError
 from cupel.evaluation.failures import group_failures, group_rows
 from tests.unit.report.factory import outcome, refined, verdict
 
@@ -95,7 +95,7 @@ def test_a_task_or_run_that_is_not_there_is_named_with_those_that_are(study, run
 
 def test_where_nothing_was_run_the_error_says_how_to_begin(study):
     """No run log is made by looking."""
-    with pytest.raises(RunLogError, match="nothing was run here yet"):
+    with pytest.raises(InputError, match="nothing was run here yet"):
         group_failures(study, None, None)
 
     assert not study.state.exists()

@@ -62,10 +62,10 @@ def test_two_processes_may_make_the_same_file_at_once(tmp_path):
 
 
 def test_a_corrupt_file_is_named_with_what_to_do(tmp_path):
-    """Bytes that are no database: where it is, and to move it aside."""
+    """Bytes that are no database: where it is, and what saves what can be read."""
     path = tmp_path / "bad.sqlite"
     path.write_bytes(b"not a database at all" * 100)
-    with pytest.raises(RunLogError, match=r"bad\.sqlite is corrupt .*move it aside"):
+    with pytest.raises(RunLogError, match=r"bad\.sqlite is damaged .*cupel runlog repair"):
         database.open_engine(f"sqlite:///{path}")
 
 
