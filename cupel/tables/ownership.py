@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from dataclasses import asdict, dataclass
@@ -110,6 +111,17 @@ class Output:
     def _note(self) -> Path:
         name = hashlib.sha256(str(self.path.resolve()).encode("utf-8", "surrogateescape")).hexdigest()
         return self.state / FOLDER / f"{name[:16]}.json"
+
+
+def noted_outputs(state: Path) -> dict[Path, str]:
+    """The outputs noted in a state folder that are still there, each with the run that wrote it."""
+    outputs = {}
+    for note in sorted((state / FOLDER).glob("*.json")):
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            written = Written(**json.loads(note.read_text(encoding="utf-8")))
+            if Path(written.path).is_file():
+                outputs[Path(written.path)] = written.run_id
+    return outputs
 
 
 def _stamp(path: Path) -> tuple[int, int]:
