@@ -22,6 +22,9 @@ from typing import Literal
 from cupel.errors import CircuitOpenError, SettingError, chain
 from cupel.limits.classify import asked_wait_s, is_transient, status_of, text_of
 
+SILENT_AFTER_S = 10.0
+"""A first answer may take so long before anybody wonders."""
+
 _ITS_OWN = frozenset({429, 498, 502, 503, 529})
 """Statuses by which a provider speaks of itself: too much to do, not there, behind a gateway that finds nobody."""
 
@@ -62,6 +65,11 @@ class Circuit:
         self._last = ""
         self._down_since: float | None = None
         self._answered_at = -math.inf
+        self.under_way = 0
+        """Calls that passed and have not ended."""
+
+        self._heard_at = 0.0
+        self._longest_s = 0.0
         self.failing: set[str] = set()
         """Documents that have used up their tries since its last answer, as far as anybody noted them."""
 
@@ -93,6 +101,14 @@ class Circuit:
         return None if self._down_since is None else max(0.0, self._monotonic() - self._down_since)
 
     @property
+    def silent_s(self) -> float:
+        """Seconds in which no call under way has ended; 0 where that is no longer than it often takes."""
+        if not self.under_way:
+            return 0.0
+        silent_s = self._monotonic() - self._heard_at
+        return silent_s if silent_s >= max(SILENT_AFTER_S, 3 * self._longest_s) else 0.0
+
+    @property
     def trouble(self) -> str:
         """What the last failure was, in a few words."""
         return self._last
@@ -119,17 +135,18 @@ class Circuit:
         Raises:
             CircuitOpenError: If the provider is known to be down, or another call is just trying.
         """
-        if not self._opened:
-            return
         left = self.opens_in_s
-        if left > 0 or self._probing:
+        if self._opened and (left > 0 or self._probing):
             raise CircuitOpenError(
                 f"failed {self._in_a_row} times in a row, last with {self._last!r}; "
                 f"tried again in {left:.0f} s",
                 model=self.model,
                 retry_in_s=left,
             )
-        self._probing = True
+        self._probing = bool(self._opened)
+        if not self.under_way:
+            self._heard_at = self._monotonic()
+        self.under_way += 1
 
     def record(self, error: BaseException | None = None) -> None:
         """Count the end of a call that passed: `None` for an answer, of whatever quality.
@@ -137,13 +154,17 @@ class Circuit:
         A failure that says nothing about the provider (a cancelled call, a bug) counts neither way.
         """
         self._probing = False
+        now = self._monotonic()
+        if error is None:
+            self._longest_s = max(self._longest_s, now - self._heard_at if self.under_way else 0.0)
+        self.under_way, self._heard_at = max(0, self.under_way - 1), now
         if error is None or (status_of(error) is not None and not _is_down(error)):
             self._in_a_row = self._opened = 0
         elif _is_down(error):
             self._note_failure()
         if error is None or (status_of(error) is not None and not is_transient(error)):
             self._down_since, self.asked_s = None, 0.0
-            self._answered_at = self._monotonic()
+            self._answered_at = now
             self.failing.clear()
         elif is_transient(error):
             self._last, self.asked_s = _few_words(error), asked_wait_s(error) or 0.0
@@ -152,7 +173,7 @@ class Circuit:
                 isinstance(error, TimeoutError) if status is None else status not in _ITS_OWN
             )
             if self._down_since is None:
-                self._down_since = self._monotonic()
+                self._down_since = now
 
     def _note_failure(self) -> None:
         self._in_a_row += 1
@@ -192,6 +213,10 @@ class Circuits:
     def has_answered(self) -> bool:
         """Whether any model has answered anything."""
         return any(circuit.has_answered_since() for circuit in self._circuits.values())
+
+    def silent(self) -> list[Circuit]:
+        """Those whose provider takes calls and ends none, for longer than it ever took."""
+        return [circuit for circuit in self._circuits.values() if circuit.silent_s]
 
     def down(self) -> list[Circuit]:
         """Those whose provider answers nothing now, in the order of first use."""

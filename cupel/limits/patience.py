@@ -153,6 +153,12 @@ class Patience:
             if down_s >= min(SHOWN_AFTER_S, self.wait_s / 2) and provider not in lines:
                 until = "" if math.isinf(self.wait_s) else f" of {self.wait_s:.0f} s"
                 lines[provider] = f"{provider}: {circuit.trouble}, trying again, {down_s:.0f} s{until}"
+        for circuit in self.circuits.silent():
+            provider = circuit.model.partition(":")[0]
+            calls = "1 call" if circuit.under_way == 1 else f"{circuit.under_way} calls"
+            lines.setdefault(
+                provider, f"{provider}: no answer for {circuit.silent_s:.0f} s to {calls} under way"
+            )
         return lines
 
     async def watch(self, tell: Callable[[str], None]) -> None:

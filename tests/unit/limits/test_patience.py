@@ -50,6 +50,24 @@ def test_it_ends_at_the_stated_while_after_the_first_failure(virtual, failure):
     assert virtual(main) == pytest.approx(60.0, abs=0.5)
 
 
+def test_a_provider_that_takes_calls_and_answers_none_is_told_of(virtual):
+    """Once it has been silent for longer than it ever took; a slow one is not told of twice."""
+
+    async def main(clock):
+        patience = patience_of(clock)
+        circuit, said = patience.circuits.of("groq:m"), []
+        for call_s in (9, 26, 27, 90):
+            circuit.check()
+            await asyncio.sleep(call_s)
+            said.append(patience.troubles())
+            circuit.record()
+        return said, patience.troubles()
+
+    said, after = virtual(main)
+    assert said == [{}, {}, {}, {"groq": "groq: no answer for 90 s to 1 call under way"}]
+    assert after == {}
+
+
 def test_one_call_at_a_time_tries_again_and_an_answer_lets_all_go_on(virtual, failure):
     """A hundred documents that wait do not knock a hundred times."""
 
