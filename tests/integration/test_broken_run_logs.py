@@ -16,6 +16,9 @@ from tests.integration.stops import answer, locked
 from tests.integration.test_run_cli import MODELS, environment, started
 
 ASKED = ["in.jsonl", "--out", "out.jsonl", "--json", "--no-report", *MODELS]
+ONE_PROVIDER = {"CUPEL_ENDPOINT_NAME": "scripted"}
+"""Each test's is at a port of its own, and is to be the same to the run log."""
+
 CHEAP = {"a text file", "a damaged JSON cell", "a damaged header", "a folder in its place"}
 """What `make test` runs through the command line; the rest is soak, and `tests/unit/runlog/test_repair.py` is for all."""
 
@@ -120,7 +123,7 @@ def made(tmp_path_factory):
     ]
     (folder / "in.jsonl").write_text("\n".join(lines) + "\n")
     with ScriptedProvider(answer) as provider:
-        done = forked.run(["cupel", "run", *ASKED], cwd=folder, env=environment(provider))
+        done = forked.run(["cupel", "run", *ASKED], cwd=folder, env=environment(provider, **ONE_PROVIDER))
     assert done.returncode == 0, done.stderr
     with closing(sqlite3.connect(folder / ".cupel" / "runlog.sqlite")) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -138,7 +141,9 @@ def again(made, tmp_path):
 def cupel(folder, *command, provider=None, **more):
     """A command to its end."""
     return forked.run(
-        ["cupel", *command], cwd=folder, env=environment(provider, CUPEL_RUN_LOG_WAIT_S="1", **more)
+        ["cupel", *command],
+        cwd=folder,
+        env=environment(provider, CUPEL_RUN_LOG_WAIT_S="1", **ONE_PROVIDER, **more),
     )
 
 
