@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cupel.errors import ModelError
+from cupel.project import host_of
 from cupel.redaction import redact
-from cupel.trust import host_of
 
 _SHOWN, _READ = 300, 20_000
 
