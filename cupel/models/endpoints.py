@@ -81,7 +81,7 @@ def endpoint(model: ModelId, env: Mapping[str, str]) -> Endpoint:
             "such as http://127.0.0.1:11434/v1 (Ollama) or http://127.0.0.1:8000/v1 (vLLM)"
         )
     if problem := address_problem(url):
-        raise SettingError(f"{model}: {url!r} is no address; {problem}")
+        raise SettingError(f"{model}: {_without_secrets(url)!r} is no address; {problem}")
     key = env.get(site.key_variable, "").strip()
     if site.needs_key and not key:
         raise SettingError(f"{model}: {site.key_variable} is not set")
@@ -189,6 +189,17 @@ def _split(url: str) -> SplitResult | None:
     except ValueError:  # a port that is no number, half a bracket
         return None
     return parts if has_port else None
+
+
+def _without_secrets(url: str) -> str:
+    """An address for a message: without a query, and without what stands before an @.
+
+    >>> _without_secrets("htp://me:pass@word@host/v1?key=secret")
+    'htp://…@host/v1'
+    """
+    shown = url.partition("?")[0].partition("#")[0]
+    scheme, mark, rest = shown.rpartition("://")
+    return scheme + mark + (f"…@{rest.rpartition('@')[2]}" if "@" in rest else rest)
 
 
 def has_key(provider: str, env: Mapping[str, str]) -> bool:

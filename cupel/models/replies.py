@@ -317,12 +317,13 @@ def billed_usd(usage: Any) -> float | None:
     upstream = _dict(bill.get("cost_details")).get("upstream_inference_cost") if bill.get("is_byok") else 0
     own = bill.get("cost")
     own = own.get("total_cost") if isinstance(own, dict) else own
-    usd = _amount(own)
+    usd, ticks = _amount(own), _amount(bill.get("cost_in_usd_ticks"))
     if usd is not None:
         more = _amount(upstream or 0)
-        return None if more is None else usd + more
-    ticks = _amount(bill.get("cost_in_usd_ticks"))
-    return _amount(bill.get("estimated_cost")) if ticks is None else ticks / TICKS_PER_USD
+        usd = None if more is None else usd + more
+    else:
+        usd = _amount(bill.get("estimated_cost")) if ticks is None else ticks / TICKS_PER_USD
+    return usd if usd is not None and usd <= _MAX_USD else None
 
 
 def _amount(value: Any) -> float | None:

@@ -85,7 +85,7 @@ def hide_id(doc_id: str) -> str:
     """What stands for the id of a forgotten document.
 
     >>> hide_id("debate-7")
-    'forgotten-6b9ba3fddd93'
+    'forgotten-66d4b991b7c2'
     """
     return f"{FORGOTTEN}-{sha256(doc_id.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
 

@@ -9,7 +9,7 @@ from typing import Any
 from cupel.task import Field, field_of
 
 _QUOTES = ("quote", "evidence", "span")
-_SENTENCE = re.compile(r".+?[.!?](?=\s|$)", re.DOTALL)
+_BETWEEN = re.compile(r"(?<=[.!?])(?=\s)")
 _DOCUMENT = re.compile(r"<document[^>]*>(.*?)</document>", re.DOTALL)
 
 
@@ -39,7 +39,9 @@ class _Filler:
     """Fills one record, and knows what it has quoted."""
 
     def __init__(self, document: str) -> None:
-        self._sentences = [found[0].strip() for found in _SENTENCE.finditer(document)] or [document]
+        self._sentences = [
+            said for part in _BETWEEN.split(document) if (said := part.strip()).endswith((".", "!", "?"))
+        ] or [document]
         self._quoted = 0
 
     def fill(self, field: Field, name: str, above: tuple[Field, ...]) -> Any:

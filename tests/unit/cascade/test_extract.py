@@ -79,14 +79,17 @@ async def test_half_a_document_is_not_its_record(runtime):
     assert len(written["calls"]) == 3
 
 
-async def test_a_further_sample_and_a_retry_are_replies_of_their_own(runtime):
-    """The same question under another number is asked again; under the same one it is not."""
+@pytest.mark.parametrize(("reply", "asked"), [(record(), 2), ("of no use", 6)], ids=["useful", "useless"])
+async def test_a_further_sample_is_a_reply_of_its_own_and_so_is_a_retry_of_a_useless_one(
+    runtime, reply, asked
+):
+    """Under the same number nothing is asked again; a retry takes what earlier tries paid for, where it was of use."""
     documents = await work(runtime, state())
-    with models(cheap=lambda messages, schema: record()) as made:
+    with models(cheap=lambda messages, schema: reply) as made:
         for told in (asking(), asking(), asking(sample=1), asking(retry=1)):
             await attempt_record(documents, told, "cheap")
 
-    assert len(made["cheap"].requests) == 3
+    assert len(made["cheap"].requests) == asked
 
 
 def pack_of(*texts):

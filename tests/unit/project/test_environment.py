@@ -47,7 +47,8 @@ def announced(env, capsys, model="groq:x", proxy=None):
     where = endpoint(ModelId.parse(model), env)
     announce(ModelId.parse(model).provider, where, env, proxy=proxy)
     announce(ModelId.parse(model).provider, where, env, proxy=proxy)
-    return capsys.readouterr().err.splitlines()
+    said = capsys.readouterr().err.splitlines()
+    return [line for line in said if not line.startswith("note: read ")]
 
 
 def test_a_key_that_a_project_sends_elsewhere_is_announced_once(adopt, capsys):
@@ -131,9 +132,8 @@ def test_what_travels_unencrypted_beyond_this_network_is_warned_of(capsys, url, 
 def test_a_project_sets_nothing_that_runs_code_or_gives_keys_away(adopt, capsys, name):
     """It is left out, and said so."""
     assert adopt(f"{name}=/tmp/evil.so\nCUPEL_JUDGE=never\n") == {"CUPEL_JUDGE": "never"}
-    assert (
-        capsys.readouterr().err
-        == f"note: {name} in the project's .env is left out: set it in your own environment\n"
+    assert capsys.readouterr().err.endswith(
+        f"note: {name} in the project's .env is left out: set it in your own environment\n"
     )
 
 

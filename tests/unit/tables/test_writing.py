@@ -299,7 +299,7 @@ def test_a_full_disk_says_so(source, tmp_path):
     """A full disk is said with the way on, and the part file goes."""
     script = """
         import resource, signal
-        from cupel.errors import OutputPathError
+        from cupel.errors import MachineError
         from cupel.tables import open_writer
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
@@ -307,7 +307,7 @@ def test_a_full_disk_says_so(source, tmp_path):
             with open_writer("out.jsonl", ["text"], "stance") as writer:
                 for _ in range(1000):
                     writer.write({"text": "a" * 100}, {})
-        except OutputPathError as error:
+        except MachineError as error:
             print(error)
     """
     done = subprocess.run(
@@ -315,7 +315,7 @@ def test_a_full_disk_says_so(source, tmp_path):
         env={"PYTHONPATH": str(__import__("pathlib").Path.cwd())},
     )  # fmt: skip
 
-    assert "out.jsonl: could not be written: File too large" in done.stdout, done.stderr
+    assert "out.jsonl: no room is left to write (File too large)" in done.stdout, done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
 
 

@@ -34,6 +34,7 @@ OTHER_WORDS = {
     ("cascade/review.py", "type"): "of a person's answer",
     ("improvement/steps/approve.py", "type"): "of a person's answer",
     ("limits/classify.py", "type"): "of a provider's error",
+    ("limits/wording.py", "items"): "of a place that a provider names",
     ("models/replies.py", "type"): "of a part of a message",
     ("judging/checks.py", "enum"): "the name of a check",
     ("routing/confidence/calibration.py", "format"): "of a policy's file",
