@@ -115,6 +115,10 @@ RECORD = '{"party": "Blue"}'
         pytest.param({"content": {"party": "Blue"}}, RECORD, id="the record itself"),
         pytest.param({"content": [RECORD[:5], RECORD[5:]]}, RECORD, id="parts that are texts"),
         pytest.param({"content": {"type": "text", "text": RECORD}}, RECORD, id="one part"),
+        pytest.param(
+            {"content": "I note it.", "tool_calls": [{"function": {"arguments": RECORD}}]}, f"I note it.\n{RECORD}", id="prose and a call"
+        ),
+        pytest.param({"content": "", "thinking": RECORD}, RECORD, id="what Ollama's models think"),
         pytest.param({"content": None, "tool_calls": [None, {"function": 3}, "x"]}, "", id="nonsense"),
     ],
 )  # fmt: skip
