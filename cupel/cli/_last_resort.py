@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from cupel.files import make_folder, open_private
 from cupel.project import find_project
 from cupel.redaction import redact, remember_secrets
-from cupel.trust import make_folder, open_private
 
 UNFORESEEN = 70
 """Exit code of what Cupel did not foresee (EX_SOFTWARE of sysexits.h): no code of ours, and no lost comparison."""

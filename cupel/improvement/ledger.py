@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from cupel.errors import RunLogError, UsageError
+from cupel.files import make_folder, open_private
 from cupel.improvement.gate import ALPHA, look_alpha
-from cupel.trust import make_folder, open_private
 
 if sys.platform == "win32":  # pragma: no cover - the same promise by other means
     import msvcrt
