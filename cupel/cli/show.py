@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +14,16 @@ from cupel.cli._console import open_console, print_json
 from cupel.errors import InputError
 from cupel.project import find_project
 from cupel.report import document_trail, safe
-from cupel.runlog import Row, RunLog, StoredResponse, existing_run_log, find_document_id, find_run
+from cupel.runlog import (
+    Row,
+    RunLog,
+    StoredResponse,
+    existing_run_log,
+    find_document_id,
+    find_run,
+    read_cell,
+    tables,
+)
 from cupel.state import Call, Outcome
 
 _ROLES = {"system": "magenta", "user": "cyan", "assistant": "yellow"}
@@ -85,7 +93,7 @@ def conversation(outcome: Outcome, said: dict[str, StoredResponse]) -> Renderabl
         if response is None:
             parts.append(Text("the run log no longer has this answer", style="red"))
             continue
-        for message in json.loads(response.asked):
+        for message in read_cell(tables.responses.c.asked, response.asked, response.key):
             parts += _message(message["role"], message["content"])
         parts += _message("answer", response.refusal or response.text or "(empty)")
         if response.finish_reason not in (None, "stop"):
@@ -101,7 +109,7 @@ def _as_json(response: StoredResponse) -> dict[str, Any]:
     return {
         "kind": response.kind,
         "model": response.model,
-        "asked": json.loads(response.asked),
+        "asked": read_cell(tables.responses.c.asked, response.asked, response.key),
         "text": response.text,
         "refusal": response.refusal,
         "finish_reason": response.finish_reason,

@@ -22,7 +22,7 @@ from cupel.errors import (
     RecordingMissingError,
     StopRunError,
 )
-from cupel.models import CallSettings
+from cupel.models import CallSettings, asked_of
 from cupel.state import Call, Record
 from cupel.task import Message, RecordCheck, Template, fit_of, neutralise, read_record, render
 
@@ -75,7 +75,7 @@ async def ask(question: Question, asking: Asking) -> Answer:
     reached budget, a provider that stays away, a machine that is short of something, a broken run log.
     """
     runtime = await current()
-    models = list(dict.fromkeys(filter(None, (question.model, question.fallback_model))))
+    models = [asked_of(model) for model in dict.fromkeys((question.model, question.fallback_model)) if model]
     circuits = [runtime.calls.circuits.of(model) for model in models]
     others_answered = 0
     while True:

@@ -46,7 +46,6 @@ class Calls:
         self.env = env
         self.patience = patience or Patience(Circuits())
         self.circuits = self.patience.circuits
-        self.circuits = Circuits()
         self.first_answers = FirstAnswers()
         self.batching: Batcher | None = None
         self.begun = asyncio.Event()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import threading
 import time
@@ -23,7 +22,7 @@ from cupel.engine.run import Asking
 from cupel.limits import DEFAULT_WAIT_S, PATIENCE_S, Circuits, Limiter, Patience, SharedGate, read_limits
 from cupel.models import TierModels, place_of, resolve_models, set_recordings_folder
 from cupel.project import Project, find_project, note_variables
-from cupel.runlog import RunLog, open_run_log
+from cupel.runlog import RunLog, open_run_log, read_cell, tables
 from cupel.task import TaskSpec, ad_hoc_task, check_prompts, compact, load_task
 from cupel.tracing import Tracer
 
@@ -112,7 +111,12 @@ class Runtime:
             return
         since = (datetime.now(UTC) - timedelta(days=1)).isoformat(timespec="seconds")
         runs = await asyncio.to_thread(self.run_log.runs, trials=True)
-        addresses = {run["run_id"]: json.loads(run["settings"]).get("addresses", {}) for run in runs}
+        addresses = {
+            run["run_id"]: read_cell(tables.runs.c.settings, run["settings"], run["run_id"]).get(
+                "addresses", {}
+            )
+            for run in runs
+        }
         for model in sorted(set(models)):
             place = place_of(model, self.env)
             elsewhere = [run_id for run_id, places in addresses.items() if places.get(model, "") != place]

@@ -7,7 +7,14 @@ from cupel.models.capabilities import capabilities
 from cupel.models.completion import Completion, complete, open_connection
 from cupel.models.endpoints import SITES
 from cupel.models.errors import ProviderCallError, ReplyCutOffError
-from cupel.models.factory import aclose_models, attach_model, detach_model, name_at_address, place_of
+from cupel.models.factory import (
+    aclose_models,
+    asked_of,
+    attach_model,
+    detach_model,
+    name_at_address,
+    place_of,
+)
 from cupel.models.families import eligible, family, same_family
 from cupel.models.idle import settle_settings
 from cupel.models.ids import ModelId

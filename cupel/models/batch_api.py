@@ -24,6 +24,7 @@ from cupel.models.errors import (
     ProviderConnectionError,
     ProviderTimeoutError,
     check_no_redirect,
+    system_error,
 )
 from cupel.models.http import MAX_REPLY_BYTES, has_too_many_parts, read_whole
 from cupel.models.ids import ModelId
@@ -188,7 +189,7 @@ class BatchApi:
         except (aiohttp.ClientError, OSError) as error:
             raise ProviderConnectionError(
                 f"connection to {url} failed: {error}", model=self._model
-            ) from None  # a server's log would show it whole, with the credentials of a proxy
+            ) from system_error(error)
 
 
 async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

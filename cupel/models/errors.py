@@ -12,9 +12,11 @@ classes and the name of the last.
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Mapping
 
-from cupel.errors import ModelError
+from cupel.errors import ModelError, chain
 from cupel.project import host_of
 from cupel.redaction import redact
 
@@ -60,6 +62,22 @@ class ProviderConnectionError(ProviderCallError, ConnectionError):
 
     was_sent = True
     """False where no connection was made at all, so that nothing can be billed."""
+
+
+def system_error(error: BaseException) -> OSError | None:
+    """What the system said of a connection, without the addresses a library adds; None where it said nothing.
+
+    The library's own exception is kept from logs: it may hold the credentials of a proxy.
+
+    >>> system_error(OSError(111, "Connect call failed ('10.0.0.7', 443)"))
+    ConnectionRefusedError(111, 'Connection refused')
+    """
+    for one in chain(error):
+        if isinstance(one, socket.gaierror):
+            return socket.gaierror(one.errno, one.strerror)
+        if type(one).__module__ == "builtins" and isinstance(one, OSError) and one.errno:
+            return OSError(one.errno, os.strerror(one.errno))
+    return None
 
 
 class ReplyCutOffError(ProviderCallError):

@@ -87,6 +87,16 @@ def place_of(model_id: str, env: Mapping[str, str] = os.environ) -> str:
     return "" if model_id in _attached else find_other_place(model_id.partition(":")[0], env)
 
 
+def asked_of(model_id: str) -> str:
+    """The model, with its address where that is not the provider's own: another address is another model.
+
+    Raises:
+        SettingError: As `name_at_address` does.
+    """
+    place = place_of(model_id)
+    return f"{model_id}@{place}" if place else model_id
+
+
 async def aclose_models() -> None:
     """Close the connections of the current event loop; models stay usable and connect anew."""
     from cupel.models.connections import close_sessions

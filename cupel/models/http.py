@@ -25,6 +25,7 @@ from cupel.models.errors import (
     ProviderTimeoutError,
     ReplyCutOffError,
     check_no_redirect,
+    system_error,
 )
 from cupel.models.replies import OK, Reply, keep_headers
 from cupel.models.settings import CallSettings
@@ -131,7 +132,7 @@ class Line:
                 f"connection to {self.terms.where.url} failed: {said}", model=self.terms.model_id
             )
             failed.was_sent = not isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL)
-            raise failed from None  # a server's log would show it whole, with the credentials of a proxy
+            raise failed from system_error(error)
 
 
 async def read_whole(response: aiohttp.ClientResponse, model: str) -> bytes:

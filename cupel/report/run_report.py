@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +21,8 @@ from cupel.runlog import (
     existing_run_log,
     find_run,
     read_account,
+    read_cell,
+    tables,
 )
 from cupel.state import calls_of
 
@@ -74,13 +75,13 @@ def _write(project: Project, run_log: RunLog, run: RunSummary) -> Path:
 
 def _of_run(row: Row) -> dict[str, Any]:
     """What the run log's row of a run says."""
-    models = json.loads(row["settings"]).get("models", {})
+    models = read_cell(tables.runs.c.settings, row["settings"], row["run_id"]).get("models", {})
     return {
         "run_id": row["run_id"],
         "task": row["task"],
         "started_at": _time(row["started_at"]),
         "models": {role: models[role] for role in ROLES if role in models},
-        "planned": _plan_of(row["planned"]),
+        "planned": _plan_of(row),
         "output": row["output_name"],
     }
 
@@ -90,10 +91,10 @@ def _time(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _plan_of(text: str | None) -> Planned | None:
-    if not text:
+def _plan_of(row: Row) -> Planned | None:
+    if not row["planned"]:
         return None
-    plan = json.loads(text)
+    plan = read_cell(tables.runs.c.planned, row["planned"], row["run_id"])
     time = plan["seconds"]
     cost = None if plan["unknown_price"] else plan["cost_usd"]["expected"]
     return Planned(
@@ -120,7 +121,7 @@ def _expect(estimate: Mapping[str, float]) -> Expected:
 
 
 def _notes(row: Row) -> list[str]:
-    models = json.loads(row["settings"]).get("models", {})
+    models = read_cell(tables.runs.c.settings, row["settings"], row["run_id"]).get("models", {})
     notes = []
     offline = [role for role, model in models.items() if model.startswith("offline:")]
     replayed = [role for role, model in models.items() if model.startswith("recorded:")]
@@ -200,7 +201,7 @@ def read_run_use(project: Project, wanted: str | None) -> RunUse:
     """
     with existing_run_log(project) as run_log:
         run = find_run(run_log, wanted)
-        plan = json.loads(run["planned"]) if run["planned"] else None
+        plan = read_cell(tables.runs.c.planned, run["planned"], run["run_id"]) if run["planned"] else None
         usage, documents = Usage(), 0
         for _, outcome, _ in run_log.run_outcomes(run["run_id"]):
             usage.add(outcome)

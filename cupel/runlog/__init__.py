@@ -4,6 +4,7 @@ from cupel.runlog import tables
 from cupel.runlog.account import Account, read_account
 from cupel.runlog.address import database_url
 from cupel.runlog.batches import BatchJob, BatchLog, BatchRequest
+from cupel.runlog.cells import read_cell
 from cupel.runlog.forget import Forgotten, Selection, is_forgotten, tombstone_key
 from cupel.runlog.leases import Lease
 from cupel.runlog.lookup import existing_run_log, find_document_id, find_run, run_log_file

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cupel.errors import RunLogError
 from cupel.runlog import tables
+from cupel.runlog.cells import read_cell
 from cupel.runlog.database import explain
 from cupel.runlog.tables import FORGOTTEN
 from cupel.runlog.worker import Row, insert_of
@@ -193,7 +194,7 @@ def _calls(rows: Iterable[Row]) -> dict[str, bool]:
     return {
         call["key"]: call.get("packed", 1) > 1
         for row in rows
-        for _, call in calls_of(json.loads(row["outcome"]))
+        for _, call in calls_of(read_cell(tables.outcomes.c.outcome, row["outcome"], row["key"]))
     }
 
 
@@ -250,7 +251,9 @@ def _empty_replies(connection: Connection, keys: Iterable[str]) -> int:
 def _hand_over(connection: Connection, keys: Iterable[str], staying: list[Row]) -> None:
     """Name the document that stays on replies that are its as well."""
     owner = {
-        call["key"]: row["doc_id"] for row in staying for _, call in calls_of(json.loads(row["outcome"]))
+        call["key"]: row["doc_id"]
+        for row in staying
+        for _, call in calls_of(read_cell(tables.outcomes.c.outcome, row["outcome"], row["key"]))
     }
     for key in keys:
         change = update(tables.responses).where(tables.responses.c.key == key).values(doc_id=owner[key])

@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cupel.errors import RunLogError
 from cupel.runlog import tables
 from cupel.runlog.address import database_url, show_address
+from cupel.runlog.cells import read_cell
 from cupel.runlog.claims import Claims
 from cupel.runlog.database import explain, open_engine, sqlite_path
 from cupel.runlog.forget import Forgotten, Selection, forget_for_good
@@ -68,7 +69,14 @@ class StoredResponse:
     def of(cls, row: Mapping[str, Any]) -> StoredResponse:
         """From the table's row."""
         logprobs = row["logprobs"]
-        return cls(**{**row, "logprobs": None if logprobs is None else tuple(json.loads(logprobs))})
+        return cls(
+            **{
+                **row,
+                "logprobs": None
+                if logprobs is None
+                else tuple(read_cell(tables.responses.c.logprobs, logprobs, row["key"])),
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,7 +260,7 @@ class RunLog:
     async def plan_of(self, run_id: str) -> dict[str, Any] | None:
         """The plan a run was started with."""
         row = await self._worker.get(tables.runs, run_id)
-        return json.loads(row["planned"]) if row and row["planned"] else None
+        return read_cell(tables.runs.c.planned, row["planned"], run_id) if row and row["planned"] else None
 
     async def note_plan(self, run_id: str, plan: Mapping[str, Any]) -> None:
         """Keep the plan a run was started with."""

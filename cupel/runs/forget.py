@@ -11,6 +11,7 @@ from cupel.errors import InputError
 from cupel.project import Project
 from cupel.runlog import Forgotten, RunLog, Selection
 from cupel.runs.server_threads import forget_threads
+from cupel.tables import noted_outputs
 from cupel.text import find_traces
 
 
@@ -24,7 +25,8 @@ class Erasure:
 
     threads: int = 0
     yours: list[Path] = field(default_factory=list)
-    """Files of one's own that still hold them: outputs of these runs, and data sets that quote a text."""
+    """Files of one's own that still hold them, or may: outputs of these runs, outputs and data sets that quote a text,
+    damaged run logs that were put aside."""
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` prints it; the texts themselves are not repeated."""
@@ -60,7 +62,6 @@ def forget_documents(
         raise InputError(
             f"the run log {run_log.name} holds nothing of that; `cupel show ID` and `cupel show` look"
         )
-    runs = {run["run_id"]: run for run in run_log.runs(trials=True)}
     made = list(_files(project.state))
     reports = {project.state / "reports" / f"{run_id}.html" for run_id in planned.run_ids}
     pages = sorted(
@@ -70,15 +71,18 @@ def forget_documents(
     forgotten = planned if try_only else run_log.forget(what)
     for path in () if try_only else pages:
         path.unlink()
-    outputs = {Path(runs[run_id]["output_name"] or "") for run_id in planned.run_ids if run_id in runs}
-    sets = _quoting(sorted((project.folder / "evals").rglob("*.jsonl")), planned.texts)
-    yours = sorted({path for path in outputs if path.is_file()} | sets)
+    outputs = noted_outputs(project.state)
+    theirs = {path for path, run_id in outputs.items() if run_id in planned.run_ids}
+    others = {*outputs, *(project.folder / "evals").rglob("*.jsonl")} - theirs
+    aside = set(project.state.glob("*.damaged-*"))
+    yours = sorted(theirs | aside | _quoting(sorted(others), planned.texts))
     return Erasure(forgotten=forgotten, pages=pages, threads=threads, yours=yours)
 
 
 def _files(state: Path) -> Iterator[Path]:
     """What was made of a run log: pages and working files, never the log or a ledger."""
-    for folder in ("reports", "gepa", "spool"):
+    yield from sorted(path for path in state.glob("unsaved-*") if path.is_file())
+    for folder in ("reports", "gepa", "spool", "trouble"):
         yield from (
             path for path in sorted((state / folder).rglob("*")) if path.is_file() and not path.is_symlink()
         )

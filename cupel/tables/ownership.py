@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from dataclasses import asdict, dataclass
@@ -19,6 +20,8 @@ class Written:
     """What a run wrote, as it is noted beside the run log."""
 
     path: str
+    """From the project's folder where it lies in it."""
+
     run_id: str
     task: str
     columns: str
@@ -98,7 +101,7 @@ class Output:
         """
         size, changed_ns = _stamp(self.path)
         noted = Written(
-            path=str(self.path.resolve()), run_id=self.run_id, task=self.task, columns=self.columns,
+            path=self._place, run_id=self.run_id, task=self.task, columns=self.columns,
             rows=rows, done=done, size=size, changed_ns=changed_ns,
         )  # fmt: skip
         try:
@@ -109,8 +112,26 @@ class Output:
 
     @property
     def _note(self) -> Path:
-        name = hashlib.sha256(str(self.path.resolve()).encode("utf-8", "surrogateescape")).hexdigest()
+        name = hashlib.sha256(self._place.encode("utf-8", "surrogateescape")).hexdigest()
         return self.state / FOLDER / f"{name[:16]}.json"
+
+    @property
+    def _place(self) -> str:
+        """The path as seen from the project's folder where it lies in it, which may be moved."""
+        path, home = self.path.resolve(), self.state.resolve().parent
+        return str(path.relative_to(home) if path.is_relative_to(home) else path)
+
+
+def noted_outputs(state: Path) -> dict[Path, str]:
+    """The outputs noted in a state folder that are still there, each with the run that wrote it."""
+    outputs = {}
+    for note in sorted((state / FOLDER).glob("*.json")):
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            written = Written(**json.loads(note.read_text(encoding="utf-8")))
+            path = state.resolve().parent / written.path
+            if path.is_file():
+                outputs[path] = written.run_id
+    return outputs
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -15,6 +15,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from cupel.state import Record
@@ -33,9 +34,9 @@ MAX_CHARS = 2_000_000
 
 _THOUGHTS = r"think|thinking|thought|thoughts|reasoning|analysis|reflection|scratchpad|seed:think"
 _THOUGHT = re.compile(
-    rf"(?P<open><(?:{_THOUGHTS})>|\[THINK\]|◁think▷|<\|channel\|>analysis<\|message\|>"
+    rf"(?P<open><(?:{_THOUGHTS})(?:\s[^<>]{{0,80}})?>|\[THINK\]|◁think▷|<\|channel\|>analysis<\|message\|>"
     r"|<\|START_THINKING\|>|<\|begin_of_thought\|>)"
-    rf"|(?P<close></(?:{_THOUGHTS})>|\[/THINK\]|◁/think▷|<\|end\|>|<\|END_THINKING\|>|<\|end_of_thought\|>)",
+    rf"|(?P<close></(?:{_THOUGHTS})\s{{0,9}}>|\[/THINK\]|◁/think▷|<\|end\|>|<\|END_THINKING\|>|<\|end_of_thought\|>)",
     re.IGNORECASE,
 )
 _START = re.compile(r'\{(?=[ \t\r\n]*["}])|\[(?=[ \t\r\n]*(?:\[|\{[ \t\r\n]*["}]))')
@@ -107,7 +108,7 @@ def read_record(text: str, problem_of: Callable[[Any], str | None], *, document:
         problem = problem_of(whole)
         return Reading(whole if problem is None else None, problem)
     problems: list[str] = []
-    for said in _without_thoughts(text):
+    for said in _without_thoughts(text, document):
         if said is None:
             problems.append("the reply ends in its thoughts: it was cut off before the record")
             continue
@@ -176,14 +177,14 @@ def _same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _without_thoughts(text: str) -> Iterator[str | None]:
+def _without_thoughts(text: str, document: str) -> Iterator[str | None]:
     """What is said outside the thoughts; None where they never end.
 
-    With a closing tag alone everything before it was thought. Thoughts may speak of the tag, and a record may quote it:
-    what follows the last one is looked at first, then what follows the first.
+    With a closing tag alone everything before it was thought. A tag inside a value is quoted by it, and ends nothing.
+    Thoughts may speak of the tag too: what follows the last one is looked at first, then what follows the first.
     """
     first = last = first_end = last_end = None
-    for mark in _THOUGHT.finditer(text):
+    for mark in _thought_marks(text, document):
         first, last = first or mark, mark
         if mark["close"]:
             first_end, last_end = first_end or mark, mark
@@ -200,18 +201,38 @@ def _without_thoughts(text: str) -> Iterator[str | None]:
         yield before + " " + text[first_end.end() :]
 
 
+def _thought_marks(text: str, document: str) -> Iterator[re.Match[str]]:
+    """The marks of thoughts that stand in no value."""
+    if _THOUGHT.search(text) is None:
+        return
+    wholes = [found for found in islice(_values(text, document), MAX_VALUES) if found.broken is None]
+    past = 0
+    for mark in _THOUGHT.finditer(text):
+        while past < len(wholes) and wholes[past].end <= mark.start():
+            past += 1
+        if past == len(wholes) or mark.start() < wholes[past].start:
+            yield mark
+
+
 def _read(text: str, problem_of: Callable[[Any], str | None], document: str) -> Reading:
     fitting: dict[str, Any] = {}
     problems: list[str] = []
     broken = ""
-    for count, value in enumerate(_values(text, document)):
+    for count, found in enumerate(_values(text, document)):
         if count >= MAX_VALUES:
             return Reading(None, f"the reply holds more than {MAX_VALUES:,} JSON values; give one")
-        if isinstance(value, _BrokenError):
-            broken = broken or str(value)
-            if value.final:
-                problems.append(f"the reply {value}")
+        if found.broken is not None:
+            broken = broken or str(found.broken)
+            if found.broken.final:
+                problems.append(f"the reply {found.broken}")
             continue
+        value = found.value
+        if isinstance(value, list):
+            objects = [item for item in value if isinstance(item, dict)]
+            if len(objects) != 1:
+                broken = broken or f"it is a list of {len(value)}, not one object"
+                continue
+            value = objects[0]
         problem = problem_of(value)
         if problem is not None:
             problems.append(problem)
@@ -226,25 +247,31 @@ def _read(text: str, problem_of: Callable[[Any], str | None], document: str) -> 
     return Reading(None, f"the reply is not JSON: {broken or 'there is no { in it'}")
 
 
-def _values(text: str, document: str) -> Iterator[Any]:
-    """Every JSON object that starts outside another value, and what broke where one was begun."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """An object or list of a reply, from `start` to `end`, or what broke there."""
+
+    start: int
+    end: int
+    value: Any = None
+    broken: _BrokenError | None = None
+
+
+def _values(text: str, document: str) -> Iterator[_Found]:
+    """Every JSON object and list that starts outside another value, and what broke where one was begun."""
     at = 0
     while mark := _START.search(text, at):
         scanner = _Scanner(text, document)
         try:
             value, at = scanner.value(mark.start())
         except _BrokenError as broken:
-            yield broken
             if broken.ended:
-                return
-            at = scanner.closing(broken.at) if broken.begun else max(broken.at, mark.end())
+                at = len(text)
+            else:
+                at = scanner.closing(broken.at) if broken.begun else max(broken.at, mark.end())
+            yield _Found(mark.start(), at, broken=broken)
             continue
-        if isinstance(value, list):
-            objects = [item for item in value if isinstance(item, dict)]
-            if len(objects) != 1:
-                continue
-            value = objects[0]
-        yield value
+        yield _Found(mark.start(), at, value)
 
 
 class _Scanner:

@@ -21,7 +21,7 @@ from cupel.runlog import Selection, StoredResponse, open_run_log, tables
 from cupel.runs.forget import forget_documents
 from cupel.runs.runner import Runner
 from cupel.runs.server_threads import forget_threads
-from cupel.tables import Row
+from cupel.tables import Output, Row
 from tests.conftest import ROOT
 from tests.integration.cascade import ACCEPTS, INVENTED, LOOK_AT_THE_END, REJECTS, TEXT, job, models, record
 
@@ -192,9 +192,16 @@ async def test_the_reports_that_show_it_go_and_are_written_anew_without_it(tmp_p
     other.write_text(f"<p>{PLANTED.replace(' ', ' <i></i>')}</p>")
     unrelated = page.with_name("compare-y.html")
     unrelated.write_text("<p>about other things altogether</p>")
+    details, half_kept = (
+        project.state / "trouble" / "20260501-120000-7.txt",
+        project.state / "unsaved-1-2.part",
+    )
+    details.parent.mkdir()
+    for path in (details, half_kept):
+        path.write_text(f"ValueError: no such thing in {PLANTED}")
     erasure = forget(project, doc_ids=("d1",))
 
-    assert set(erasure.pages) == {page, other}
+    assert set(erasure.pages) == {page, other, details, half_kept}
     assert not page.exists()
     assert unrelated.exists()
     again, _ = rewrite_run_report(project, runner.run_id)
@@ -202,6 +209,21 @@ async def test_the_reports_that_show_it_go_and_are_written_anew_without_it(tmp_p
     for path in project.state.rglob("*"):
         if path.is_file():
             assert b"Zwetschge" not in path.read_bytes(), path
+
+
+async def test_files_of_ones_own_that_hold_it_are_named_wherever_they_are(tmp_path):
+    """Outputs of the run, a table of another command that quotes it, a damaged run log that was put aside."""
+    project = Project(ROOT, tmp_path / ".cupel")
+    _, runner = await run_all(project, **SCRIPTS)
+    written = {"rows.csv": runner.run_id, "compared.csv": "compare-1", "others.csv": "another"}
+    for name, run_id in written.items():
+        (tmp_path / name).write_text("of other people" if run_id == "another" else PLANTED)
+        Output(path=tmp_path / name, state=project.state, run_id=run_id, task="arguments").note(1, 1)
+    aside = project.state / "runlog.damaged-20260501-120000.sqlite"
+    aside.write_bytes(b"SQLite format 3")
+    erasure = forget(project, doc_ids=("d1",))
+
+    assert erasure.yours == sorted([tmp_path / "compared.csv", tmp_path / "rows.csv", aside])
 
 
 async def test_what_is_in_a_batch_at_a_provider_is_collected_first(study):

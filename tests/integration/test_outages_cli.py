@@ -14,9 +14,9 @@ from cupel.testing.provider import ScriptedProvider
 from cupel.testing.replies import RawReply
 from tests.integration import forked
 from tests.integration.cascade import TEXT
-from tests.integration.test_run_cli import MODELS, answer, environment, run, started
+from tests.integration.test_run_cli import MODELS, UNJUDGED, answer, environment, run, started
 
-CHEAP_ONLY = ["--judge", "never", "--no-report", *MODELS]
+CHEAP_ONLY = ["--task", "arguments", "--no-report", *UNJUDGED]
 
 
 @contextlib.contextmanager
@@ -80,7 +80,7 @@ def test_closed_for_good_it_ends_with_4_and_the_same_command_goes_on(folder):
     statuses = json.loads(stdout)["statuses"]
     assert process.returncode == 4, stderr
     assert set(statuses) == {"accepted", "pending"}
-    assert "stopped: openai:cheap (" in stderr
+    assert "stopped: openai:cheap@127.0.0.1:" in stderr
     assert "--wait forever" in stderr
     assert "Traceback" not in stderr
     assert json.loads(resumed.stdout)["statuses"] == {"accepted": 40}
@@ -125,30 +125,36 @@ def test_a_wait_that_is_no_time_is_refused_with_what_to_write(folder, wait):
 
 
 @pytest.mark.parametrize(
-    ("variables", "says"),
+    ("variables", "says", "code"),
     [
         pytest.param(
-            {"OPENAI_API_KEY": "sk-one\nsk-two"}, "OPENAI_API_KEY holds a line break", id="line break"
+            {"OPENAI_API_KEY": "sk-one\nsk-two"}, "OPENAI_API_KEY holds a line break", 6, id="line break"
         ),
-        pytest.param({"OPENAI_API_KEY": "sk-\u2013dash"}, "OPENAI_API_KEY holds en dash", id="not Latin-1"),
+        pytest.param(
+            {"OPENAI_API_KEY": "sk-\u2013dash"}, "OPENAI_API_KEY holds en dash", 6, id="not Latin-1"
+        ),
         pytest.param(
             {"OPENAI_BASE_URL": "http://me:hunter2@127.0.0.1:9/v1"},
             "OPENAI_BASE_URL holds a user name or password",
+            6,
             id="credentials in the address",
         ),
         pytest.param(
-            {"OPENAI_BASE_URL": "http://127.0.0.1:http/v1"}, "OPENAI_BASE_URL is no address", id="port"
+            {"OPENAI_BASE_URL": "http://127.0.0.1:http/v1"},
+            "'http://127.0.0.1:http/v1' is no address",
+            2,
+            id="port",
         ),
-        pytest.param({"OPENAI_BASE_URL": "http:///v1"}, "OPENAI_BASE_URL is no address", id="no host"),
+        pytest.param({"OPENAI_BASE_URL": "http:///v1"}, "'http:///v1' is no address", 2, id="no host"),
     ],
 )
-def test_what_could_never_be_sent_stops_before_anything_is(folder, variables, says):
-    """Exit code 6, the variable named, and neither key nor password shown."""
+def test_what_could_never_be_sent_stops_before_anything_is(folder, variables, says, code):
+    """What is wrong is named, and neither key nor password shown; an address that is none is a setting's fault."""
     with ScriptedProvider(answer) as provider:
         done = run(folder, "in.jsonl", *CHEAP_ONLY, provider=provider, **variables)
         asked = provider.counts.requests
 
-    assert done.returncode == 6, done.stderr
+    assert done.returncode == code, done.stderr
     assert says in done.stderr
     assert not any(secret in done.stderr for secret in ("hunter2", "sk-one", "sk-two", "dash\n"))
     assert asked == 0

@@ -30,6 +30,7 @@ from cupel.models import (
     BatchState,
     ProviderCallError,
     ReplyCutOffError,
+    asked_of,
     request_line,
     result_key,
     result_of,
@@ -239,11 +240,11 @@ class Jobs:
                     lambda _slot: step(),
                     policy=replace(_POLICY, waits_for_circuit=False, max_down_s=self._patience.wait_s),
                     model=job.model,
-                    circuit=self._patience.circuits.of(job.model),
+                    circuit=self._patience.circuits.of(asked_of(job.model)),
                 )
             except ProviderOutageError as away:
                 if not await self._patience.outlast(
-                    [job.model], away, document=job.job_id, stopping=self._stopping
+                    [asked_of(job.model)], away, document=job.job_id, stopping=self._stopping
                 ):
                     raise
 

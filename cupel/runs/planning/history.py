@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from cupel.runlog import RunLog, tables
+from cupel.runlog import RunLog, read_cell, tables
 from cupel.runs.planning.sizes import ROLES, Role, Size, SizedDocument, Sizer, model_of
 from cupel.state import Call, Outcome
 from cupel.text import is_taken_over
@@ -60,7 +59,8 @@ def read_history(run_log: RunLog | None, sizer: Sizer, graph: str) -> History:
     runs = [
         _PastRun.of(row, sizer, graph)
         for row in run_log.runs(trials=True)
-        if row["task"] == task.name and _asked_at(json.loads(row["settings"]), places)
+        if row["task"] == task.name
+        and _asked_at(read_cell(tables.runs.c.settings, row["settings"], row["run_id"]), places)
     ]
     left = MAX_DOCUMENTS
     for run in sorted(runs, key=lambda run: not run.is_alike):
@@ -84,7 +84,7 @@ class _PastRun:
 
     @classmethod
     def of(cls, row: Mapping[str, Any], sizer: Sizer, graph: str) -> _PastRun:
-        settings = json.loads(row["settings"])
+        settings = read_cell(tables.runs.c.settings, row["settings"], row["run_id"])
         context, wanted = settings.get("context", {}), sizer.context.model_dump(mode="json")
         is_alike = (
             row["task_identity"] == sizer.task.identity
@@ -98,11 +98,11 @@ class _PastRun:
 def _outcomes(run_log: RunLog, run_id: str, limit: int) -> Iterator[tuple[Outcome, str]]:
     outcomes, documents = tables.outcomes, tables.documents
     joined = outcomes.join(documents, outcomes.c.text_hash == documents.c.text_hash)
-    query = select(outcomes.c.outcome, documents.c.text).select_from(joined)
+    query = select(outcomes.c.key, outcomes.c.outcome, documents.c.text).select_from(joined)
     query = query.where(outcomes.c.run_id == run_id).order_by(outcomes.c.key).limit(max(limit, 0))
     with run_log.reading() as connection:
         for row in connection.execute(query):
-            yield json.loads(row.outcome), row.text
+            yield read_cell(outcomes.c.outcome, row.outcome, row.key), row.text
 
 
 def _learn(history: History, outcome: Outcome, text: str, run: _PastRun, sizer: Sizer) -> None:

@@ -36,6 +36,16 @@ def test_its_own_run_goes_on_with_it(written, rows):
     written.check(rows)
 
 
+def test_a_folder_that_was_moved_is_still_its_runs(written):
+    """What is noted in a project is of the project's own files, wherever that lies now."""
+    moved = written.path.parent.with_name("moved")
+    written.path.parent.rename(moved)
+    there = another(written, path=moved / written.path.name, state=moved / ".cupel")
+
+    there.check(10)
+    assert noted_outputs(there.state) == {there.path: "aaa"}
+
+
 @pytest.mark.parametrize(
     ("changes", "rows", "why"),
     [

@@ -44,7 +44,7 @@ drafts = st.sampled_from(
 )
 prose = st.lists(words | templates, max_size=4).map(" ".join)
 ponderings = st.lists(words | templates | drafts | records.map(json.dumps), max_size=4).map(" ".join)
-tags = st.sampled_from([("<think>", "</think>"), ("[THINK]", "[/THINK]"), ("<thinking>", "</thinking>")])
+tags = st.sampled_from([("<think>", "</think>"), ("[THINK]", "[/THINK]"), ("<thinking >", "</thinking >")])
 opened = st.tuples(tags, ponderings).map(lambda drawn: drawn[0][0] + drawn[1] + drawn[0][1])
 thoughts = opened | ponderings.map(lambda said: said + "</think>")
 """Thoughts hold drafts that would fit; none of them may be taken. Some servers leave out the opening tag."""
@@ -189,11 +189,17 @@ def test_an_escape_that_would_be_a_control_character_is_compared_with_the_docume
 
 
 def test_a_record_that_quotes_a_thoughts_tag_is_taken_whole():
-    """A document may speak of models; its tags are text."""
-    record = {"party": "Blue", "quote": "they write <think> and </think>"}
-
-    assert read(json.dumps(record)).record == record
-    assert read("<think>hm</think>" + json.dumps(record)).record == record
+    """A document may speak of models; its tags are text, in a fence and behind thoughts too."""
+    for quote in ("they write <think> and </think>", "they write </think>", "they write <think>"):
+        record = {"party": "Blue", "quote": quote}
+        for around in (
+            "{}",
+            "```json\n{}\n```",
+            "Here: {}",
+            "<think>hm</think>{}",
+            "<think>hm</think>So: {}.",
+        ):
+            assert read(around.replace("{}", json.dumps(record))).record == record, (quote, around)
 
 
 def test_a_document_with_a_lost_character_may_be_quoted():
