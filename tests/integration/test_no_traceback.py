@@ -186,7 +186,8 @@ def test_a_state_folder_that_is_none(folder, made, asked):
         state.symlink_to(folder / "nowhere" if "nowhere" in made else state)
     done = command(folder, *asked)
 
-    assert is_a_sentence(done, OK if asked[0] == "prompts" and "nowhere" in made else MACHINE)
+    code = {"run": MACHINE, "show": USAGE, "prompts": OK if "nowhere" in made else MACHINE}[asked[0]]
+    assert is_a_sentence(done, code)
     assert not (folder / "nowhere").exists()
 
 

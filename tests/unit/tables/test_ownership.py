@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cupel.errors import OutputPathError
-from cupel.tables import Output, default_output
+from cupel.tables import Output, default_output, noted_outputs
 
 
 @pytest.fixture
