@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import suppress
 from pathlib import Path
 
+from cupel._format import safe
 from cupel.errors import ProjectError
 from cupel.project.addresses import host_of, is_loopback, is_nearby
 from cupel.project.folder import Project
@@ -166,6 +167,6 @@ def _say(what: str) -> None:
     if what in _said:
         return
     _said.add(what)
-    shown = "".join(char if char.isprintable() else "·" for char in what)
+    line = safe(what).replace("\n", "␊")
     with suppress(OSError, ValueError):  # nobody reads it any more
-        sys.stderr.write(f"note: {shown}\n")
+        sys.stderr.write(f"note: {line}\n")
