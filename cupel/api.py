@@ -15,11 +15,10 @@ from cupel.engine import DEFAULT_TASK, STOP_WITHIN_S, Packing
 from cupel.errors import OfflineWarning, SettingError
 from cupel.limits import DEFAULT_WAIT_S
 from cupel.models import OFFLINE, is_offline, resolve_models, settle_settings
-from cupel.project import Project, find_project
+from cupel.project import Project, find_project, read_variables
 from cupel.runs import Job, Runner, enrich_frame, is_dask_frame
 from cupel.tables import attach_columns, check_columns, frame_rows
 from cupel.task import RecordClass, TaskSpec, choose_task
-from cupel.trust import read_variables
 
 if TYPE_CHECKING:
     import pandas as pd

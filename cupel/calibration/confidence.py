@@ -30,6 +30,7 @@ from cupel.cascade import (
 from cupel.context import RunContext
 from cupel.engine import current_asking, policy_path
 from cupel.errors import InputError, NotEnoughDataError, SettingError
+from cupel.files import make_folder, write_whole
 from cupel.metrics import record_metric
 from cupel.models import name_at_address
 from cupel.project import Project
@@ -51,7 +52,6 @@ from cupel.state import Outcome, Record
 from cupel.stats import auroc, expected_calibration_error
 from cupel.tables import Row, Table
 from cupel.task import TaskSpec
-from cupel.trust import make_folder, write_private
 
 BASIC = ("schema_valid", "quotes_grounded", "fields_filled")
 
@@ -353,6 +353,4 @@ async def calibrate(
 def store(path: Path, text: str) -> None:
     """Write a file of policies whole or not at all."""
     make_folder(path.parent)
-    scratch = path.with_suffix(".part")
-    write_private(scratch, text)
-    scratch.replace(path)
+    write_whole(path, text)

@@ -6,8 +6,7 @@ import os
 from collections.abc import MutableMapping
 from pathlib import Path
 
-from cupel.project import find_project
-from cupel.trust import adopt_variables, read_variables
+from cupel.project import adopt_variables, find_project, read_variables
 
 
 def read_environment(env: MutableMapping[str, str] = os.environ) -> None:

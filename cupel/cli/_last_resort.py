@@ -17,9 +17,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from cupel.cli._streams import behind, shown
+from cupel.files import make_folder, open_private
 from cupel.project import find_project
 from cupel.redaction import redact, remember_secrets
-from cupel.trust import make_folder, open_private
 
 UNFORESEEN = 70
 """Exit code of what Cupel did not foresee (EX_SOFTWARE of sysexits.h): no code of ours, and no lost comparison."""
@@ -146,12 +147,10 @@ def say(text: str) -> None:
     import typer
 
     remember_secrets(os.environ)
-    shown = "".join(
-        char if char.isprintable() or char == "\n" else "·" for char in redact(text).replace("\t", " ")
-    )
-    shown = _ENDLESS.sub(lambda word: f"{word[0][:200]}…{word[0][-40:]}", shown)
+    line = _ENDLESS.sub(lambda word: f"{word[0][:200]}…{word[0][-40:]}", shown(redact(text)))
     with suppress(OSError, ValueError):
-        typer.secho(shown, fg="red" if not text.startswith("note") else None, err=True)
+        # past the filter, which would show our own red instead of sending it
+        typer.secho(line, file=behind(sys.stderr), fg="red" if not text.startswith("note") else None)
 
 
 def finish_output() -> int | None:

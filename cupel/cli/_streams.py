@@ -1,7 +1,7 @@
 """What reaches the terminal: words and our own colours. Text from files, models and errors is shown there, it never acts.
 
 Standard output and error stand behind a filter while a command runs, so that it holds for every text by whatever way: an error, a
-warning of a library, a file's name. Only rich's consoles write past it, and they show foreign text segment by segment.
+warning of a library, a file's name. Only rich's consoles and `say` write past it: they show foreign text themselves, and put colours around it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class ShowingStream:
     """A text stream on which no control character but the end of a line arrives.
 
     Args:
-        raw: The stream behind it; `raw` for those who write nothing foreign.
+        raw: The stream behind it.
     """
 
     def __init__(self, raw: Any) -> None:
@@ -67,7 +67,12 @@ def show_only() -> Iterator[None]:
 
 def console_on(stream: Any, **how: Any) -> Console:
     """A console of rich's that writes to a stream as it is, every text in it shown."""
-    return _class()(file=stream.raw if isinstance(stream, ShowingStream) else stream, **how)
+    return _class()(file=behind(stream), **how)
+
+
+def behind(stream: Any) -> Any:
+    """The stream as it is, for those who show what is foreign themselves and colour it."""
+    return stream.raw if isinstance(stream, ShowingStream) else stream
 
 
 @cache

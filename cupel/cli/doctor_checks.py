@@ -16,10 +16,10 @@ from typing import Any, Literal
 from cupel.cli.tasks import list_tasks
 from cupel.context import RunContext
 from cupel.errors import CupelError, UntrustedError
-from cupel.project import Project, graph_entries, load_graph, starter_folder
+from cupel.files import readable_by_others
+from cupel.project import Project, graph_entries, load_graph, read_by_project, starter_folder
 from cupel.redaction import redact
 from cupel.runlog import open_run_log, run_log_file
-from cupel.trust import read_by_project, readable_by_others
 
 Level = Literal["ok", "absent", "note", "trouble"]
 

@@ -24,9 +24,8 @@ from cupel.models import (
     price,
     resolve_models,
 )
-from cupel.project import Project
+from cupel.project import Project, address_problem, host_of
 from cupel.tracing import masking_rules
-from cupel.trust import address_problem, host_of
 
 PROBE_TOKENS = 64
 PROBE_TIMEOUT_S = 30.0

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cupel.errors import OutputPathError, ProjectError
+from cupel.files import SHARED, write_whole
 from cupel.project import CONFIG, starter_folder, trust
 
 COPIED = ("graphs", "nodes", "prompts", "evals")
@@ -95,7 +96,7 @@ def make_project(folder: Path) -> Path:
         for source in _starter_files(starter):
             _copy(source, target / source.relative_to(starter))
         for name, text in _own_files(target.name).items():
-            (target / name).write_text(text, encoding="utf-8")
+            write_whole(target / name, text, permissions=SHARED)
     except OSError as error:
         if is_new:
             shutil.rmtree(target, ignore_errors=True)

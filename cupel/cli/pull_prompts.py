@@ -10,6 +10,7 @@ from typing import Any
 
 from cupel.cli._console import print_json
 from cupel.errors import InputError
+from cupel.files import make_folder, write_whole
 from cupel.improvement import (
     as_version,
     contract_problem,
@@ -28,7 +29,6 @@ from cupel.report import safe
 from cupel.runlog import now
 from cupel.task import Rule, TaskSpec, load_task
 from cupel.tracing import reachable
-from cupel.trust import make_folder, write_private
 
 OTHERS = ("judge_prompt", "refine_prompt")
 """Prompts an assistant may carry that are no candidates: the gate weighs what extracts."""
@@ -140,7 +140,7 @@ def candidate(
         raise InputError(f"{where}: its prompt says what the folder's says already")
     path = project.state / "refinement" / "candidates" / f"{task.name}-{version}.md"
     make_folder(path.parent)
-    write_private(path, extract)
+    write_whole(path, extract)
     data = {
         "version": version, "parent": parent, "author": author, "rules": rule_rows(edited.rules), "extract": extract,
         "origin": dict(origin),

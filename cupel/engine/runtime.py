@@ -21,11 +21,10 @@ from cupel.engine.policies import Policies
 from cupel.engine.run import Asking
 from cupel.limits import DEFAULT_WAIT_S, PATIENCE_S, Circuits, Limiter, Patience, SharedGate, read_limits
 from cupel.models import TierModels, place_of, resolve_models, set_recordings_folder
-from cupel.project import Project, find_project
+from cupel.project import Project, find_project, note_variables
 from cupel.runlog import RunLog, open_run_log, read_cell, tables
 from cupel.task import TaskSpec, ad_hoc_task, check_prompts, compact, load_task
 from cupel.tracing import Tracer
-from cupel.trust import note_variables
 
 DEFAULT_TASK = "arguments"
 TASK_FRESH_S = 1.0

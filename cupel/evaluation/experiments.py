@@ -14,6 +14,7 @@ from typing import Any
 
 from cupel.context import RunContext, run_context
 from cupel.errors import InputError, SettingError
+from cupel.files import SHARED, write_whole
 from cupel.improvement import Ledger, as_version, known_version, ledger_of, read_candidate, version_of
 from cupel.limits import DEFAULT_WAIT_S
 from cupel.metrics import SpanLabels, evaluate, labelled_spans
@@ -322,7 +323,7 @@ class ExperimentResult:
         text = json.dumps(
             as_baseline(self.scores, self.experiment.task), indent=1, ensure_ascii=False, sort_keys=True
         )
-        path.write_text(text + "\n", encoding="utf-8")
+        write_whole(path, text + "\n", permissions=SHARED)
 
     def upload(self, env: Mapping[str, str]) -> Iterator[str]:
         """Send it to LangSmith: one data set, one experiment a variant; the address of each."""

@@ -15,6 +15,7 @@ from typing import Any
 from cupel.context import run_context
 from cupel.errors import InputError, SettingError, UsageError
 from cupel.evaluation.experiments import named_prompt
+from cupel.files import SHARED, write_whole
 from cupel.improvement import ALPHA, ledger_of, version_of, with_anchors
 from cupel.project import Project
 from cupel.runlog import existing_run_log, find_run, now, tables
@@ -137,10 +138,9 @@ def freeze(
         raise InputError(f"{path}: exists, and a frozen data set stays as it is; choose another name")
     chosen = select(project, task, run, criterion)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in chosen.rows), encoding="utf-8"
-    )
-    path.with_suffix(".md").write_text(_card(name, chosen, criterion), encoding="utf-8")
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in chosen.rows)
+    write_whole(path, lines, permissions=SHARED)
+    write_whole(path.with_suffix(".md"), _card(name, chosen, criterion), permissions=SHARED)
     frozen: dict[str, Any] = {
         "data_set": str(path),
         "documents": len(chosen.rows),

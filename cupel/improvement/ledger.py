@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from cupel.errors import RunLogError, UsageError
+from cupel.errors import RunBusyError, RunLogError, UsageError
+from cupel.files import make_folder, open_private
 from cupel.improvement.gate import ALPHA, look_alpha
-from cupel.trust import make_folder, open_private
 
 if sys.platform == "win32":  # pragma: no cover - the same promise by other means
     import msvcrt
@@ -275,7 +275,7 @@ def _hold(path: Path, what: str, *, wait_s: float) -> Iterator[None]:
         while not _lock(file, hold=True):
             if time.monotonic() >= deadline:
                 holder = path.read_text(encoding="utf-8").strip() or "unknown"
-                raise RunLogError(f"{what} is being worked on by another process (id {holder}); wait for it")
+                raise RunBusyError(f"{what} is being worked on by another process (id {holder}); wait for it")
             time.sleep(0.05)
         try:
             file.truncate(0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cupel.errors import OutputPathError, TaskError, UsageError
+from cupel.files import SHARED, write_whole
 from cupel.improvement.edits import rules_diff
 from cupel.improvement.guards import prompt_objection
 from cupel.improvement.ledger import Entry, Ledger
@@ -148,10 +148,8 @@ def _header(path: Path) -> str:
 
 
 def _replace(path: Path, text: str) -> None:
-    written = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        written.write_text(text, encoding="utf-8")
-        written.replace(path)
+        write_whole(path, text, permissions=SHARED)
     except OSError as error:
         raise OutputPathError(f"{path}: cannot be written ({error.strerror or error})") from error
 

@@ -13,8 +13,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from cupel.errors import SettingError, SetupError
 from cupel.models.ids import ModelId
+from cupel.project import address_problem, announce_destination
 from cupel.redaction import remember_secrets
-from cupel.trust import address_problem, announce_destination
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ import socket
 from collections.abc import Mapping
 
 from cupel.errors import ModelError, chain
+from cupel.project import host_of
 from cupel.redaction import redact
-from cupel.trust import host_of
 
 _SHOWN, _READ = 300, 20_000
 

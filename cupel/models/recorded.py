@@ -21,7 +21,7 @@ from cupel.models.endpoints import Endpoint
 from cupel.models.messages import to_wire
 from cupel.models.recordings import Recorder, Recording, recorder, request_digest, request_key
 from cupel.models.settings import CallSettings
-from cupel.trust import address_problem
+from cupel.project import address_problem
 
 _PATIENCE_S = 86_400.0
 """Who answers while recording may be a person."""

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from cupel.errors import InputError
+from cupel.files import SHARED, open_private
 from cupel.task import wire_schema
 
 _DEFAULT = Path("evals") / "recordings"
@@ -96,7 +97,7 @@ class Recorder:
                 return
             self.path.parent.mkdir(parents=True, exist_ok=True)
             row = {name: getattr(recording, name) for name in Recording.__dataclass_fields__}
-            with self.path.open("a", encoding="utf-8") as file:
+            with open_private(self.path, "a", permissions=SHARED, encoding="utf-8") as file:
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
                 file.flush()
                 os.fsync(file.fileno())

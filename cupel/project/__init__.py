@@ -1,5 +1,13 @@
-"""The folder a command stands in: its langgraph.json, prompts and state, and whether its code may run."""
+"""The folder a command stands in: its langgraph.json, prompts and state, what its `.env` may set, whether its code may run."""
 
+from cupel.project.addresses import address_problem, host_of, is_nearby
+from cupel.project.environment import (
+    adopt_variables,
+    announce_destination,
+    note_variables,
+    read_by_project,
+    read_variables,
+)
 from cupel.project.folder import (
     CONFIG,
     Project,

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cupel.errors import ProjectError, UntrustedError
+from cupel.files import make_folder, write_whole
 
 CONFIG = "langgraph.json"
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -35,12 +36,7 @@ def trust(folder: Path, env: Mapping[str, str] | None = None) -> Path:
     path = _file(os.environ if env is None else env)
     known = {**_read(path), str(folder): named_hash(folder)}
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = path.with_name(f".{path.name}.{os.getpid()}")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(json.dumps(known, indent=1, sort_keys=True) + "\n")
-        fresh.replace(path)
+        write_whole(make_folder(path.parent) / path.name, json.dumps(known, indent=1, sort_keys=True) + "\n")
     except OSError as error:
         raise ProjectError(
             f"{path}: cannot be written ({error.strerror or error}), so nothing is remembered; "

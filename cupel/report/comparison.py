@@ -9,8 +9,8 @@ from typing import Any
 
 from cupel._format import seconds, usd
 from cupel.errors import OutputPathError
+from cupel.files import make_folder, write_whole
 from cupel.report.markup import Safe, join, policy, tag
-from cupel.trust import make_folder, write_private
 
 _STYLE = """body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:76rem;padding:0 1rem;color:#1d2733}
 table{border-collapse:collapse}td,th{padding:.3rem .8rem;border-bottom:1px solid #d7dde4;text-align:left}
@@ -33,7 +33,7 @@ def write_comparison(path: Path, figures: Mapping[str, Any], rows: Sequence[Mapp
     page = _page(figures, rows)
     try:
         make_folder(path.parent)
-        write_private(path, f"<!doctype html>\n{page}\n")
+        write_whole(path, f"<!doctype html>\n{page}\n")
     except OSError as error:
         raise OutputPathError(f"{path}: the page could not be written: {error.strerror or error}") from error
     return path

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from cupel.errors import OutputPathError
+from cupel.files import make_folder, open_private
 from cupel.report.compact import compact_outcome, listing
 from cupel.report.markup import Safe, policy, tag
 from cupel.report.overview import overview
 from cupel.report.summary import DocumentEntry, RunSummary, Totals
-from cupel.trust import make_folder, open_private
 
 MAX_DOCUMENTS = 5_000
 MAX_CHARS = 100_000_000

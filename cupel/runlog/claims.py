@@ -12,6 +12,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from cupel.files import FILE, NO_LINK
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -76,7 +78,7 @@ class Claims:
     def _number(self, path: Path) -> int:
         if self._file is None:
             if path not in _open_files:
-                _open_files[path] = _OpenFile(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+                _open_files[path] = _OpenFile(os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, FILE))
             self._file = _open_files[path]
             self._file.users += 1
         return self._file.number

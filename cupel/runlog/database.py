@@ -11,10 +11,10 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
 from cupel.errors import RunLogError, SettingError
+from cupel.files import FILE, make_folder
 from cupel.runlog.address import SQLITE, show_address, sqlalchemy_address
 from cupel.runlog.patience import Patience, patiently
 from cupel.runlog.tables import metadata
-from cupel.trust import FILE, make_folder
 
 HEAD = "0005"
 """The newest migration; a log at another revision is upgraded when opened."""

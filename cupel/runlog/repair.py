@@ -21,6 +21,7 @@ from urllib.parse import quote
 from sqlalchemy import Table
 
 from cupel.errors import InputError, RunLogError
+from cupel.files import write_whole
 from cupel.runlog import tables
 from cupel.runlog.database import open_engine
 from cupel.runlog.pages import leaf_rows, mend_header
@@ -154,7 +155,7 @@ def _opened(path: Path, data: bytes, found: Checkup) -> Iterator[sqlite3.Connect
             found.damages.append(f"the file as a whole: {error}")
             if error.sqlite_errorcode == _NOT_A_DATABASE:
                 copy = Path(stack.enter_context(tempfile.TemporaryDirectory())) / path.name
-                copy.write_bytes(mend_header(data))
+                write_whole(copy, mend_header(data))
                 connection = stack.enter_context(contextlib.closing(_connect(copy, "rw")))
         try:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()

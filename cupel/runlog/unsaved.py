@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cupel.errors import CupelError
+from cupel.files import make_folder, write_whole
 
 if TYPE_CHECKING:
     from cupel.runlog.worker import Row
@@ -38,15 +39,9 @@ class Unsaved:
         if self._folder is None or not lines:
             return 0
         path = self._folder / f"{self._stem}-{os.getpid()}-{next(_numbers)}.jsonl"
-        part = path.with_suffix(".part")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
             # whole or not at all: another process may take it up at this moment
-            with part.open("w", encoding="utf-8") as file:
-                file.write("\n".join(lines) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
+            write_whole(make_folder(self._folder) / path.name, "\n".join(lines) + "\n")
         except OSError:
             return 0
         return len(lines)

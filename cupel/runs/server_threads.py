@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cupel.errors import UsageError
+from cupel.files import write_whole
 from cupel.text import find_traces
 
 FOLDER = ".langgraph_api"
@@ -92,9 +93,7 @@ def _read(path: Path) -> dict[Any, Any]:
 def _write(path: Path, store: dict[Any, Any]) -> None:
     written = io.BytesIO()
     _Writer(written, 2).dump(store)
-    fresh = path.with_suffix(".tmp")
-    fresh.write_bytes(written.getvalue())
-    fresh.replace(path)
+    write_whole(path, written.getvalue())
 
 
 def _find(stores: dict[Path, dict[Any, Any]], doc_ids: set[str], texts: list[str]) -> set[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, NoReturn, cast
 
 from cupel.errors import InputError, MachineError, shortage
+from cupel.tables.cells import is_storable, storable
 
 _CHUNK = 1 << 20
 _LONGEST_VALUE = 64 << 20
@@ -210,7 +211,10 @@ _DECODER = json.JSONDecoder(strict=False)
 
 def _object(path: Path, line: int, value: object) -> dict[str, Any]:
     if isinstance(value, dict):
-        return value
+        # a column is named in every format, and none but JSON can say half a character
+        return (
+            value if is_storable("".join(value)) else {storable(name): cell for name, cell in value.items()}
+        )
     kind = {list: "an array", str: "a string", type(None): "null", bool: "a boolean"}.get(
         type(value), "a number"
     )

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cupel.errors import OutputPathError
+from cupel.files import make_folder, write_whole
 
 FOLDER = "outputs"
 """In the project's state folder: a small file for each output."""
@@ -104,8 +105,8 @@ class Output:
             rows=rows, done=done, size=size, changed_ns=changed_ns,
         )  # fmt: skip
         try:
-            self._note.parent.mkdir(parents=True, exist_ok=True)
-            self._note.write_text(json.dumps(asdict(noted), ensure_ascii=False) + "\n", encoding="utf-8")
+            make_folder(self._note.parent)
+            write_whole(self._note, json.dumps(asdict(noted), ensure_ascii=False) + "\n")
         except OSError as error:
             raise OutputPathError(f"{self._note}: cannot be written: {error.strerror or error}") from None
 

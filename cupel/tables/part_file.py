@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import IO, cast
 
 from cupel.errors import MachineError, OutputPathError, shortage
+from cupel.files import NO_LINK, SHARED
 
 try:
     import fcntl
 except ImportError:  # Windows has no advisory locks; two runs into one file are then not told apart
     fcntl = None  # type: ignore[assignment]  # a module, or none
-
-_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
 class PartFile:
@@ -74,7 +73,7 @@ def _refuse_impossible(target: Path) -> None:
 def _lock(part: Path, target: Path) -> IO[bytes]:
     """Open and lock the part file; another process may rename or remove it between the two, hence the loop."""
     while True:
-        file = cast("IO[bytes]", os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o666), "r+b"))
+        file = cast("IO[bytes]", os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | NO_LINK, SHARED), "r+b"))
         if fcntl is None:
             return file
         try:

@@ -24,11 +24,11 @@ from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.types import Command, TracePolicy
 
 from cupel.errors import SettingError
+from cupel.project import address_problem, announce_destination
 from cupel.redaction import mask_values, redact, remember_secrets
 from cupel.state import Outcome
 from cupel.tracing.mask import Mask
 from cupel.tracing.transport import Sending
-from cupel.trust import address_problem, announce_destination
 
 if TYPE_CHECKING:
     from langsmith import Client

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from cupel.project import host_of
 from cupel.redaction import redact
-from cupel.trust import host_of
 
 if TYPE_CHECKING:
     import requests

@@ -14,7 +14,7 @@ import pytest
 
 from cupel import redaction
 from cupel.cli import main
-from cupel.trust import environment
+from cupel.project import environment
 
 
 @dataclass(frozen=True)

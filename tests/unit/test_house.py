@@ -244,6 +244,31 @@ def cases_in(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
             yield node
 
 
+def test_files_are_written_by_cupel_files_alone() -> None:
+    """Nothing else opens a file to write: a planted link would be followed there."""
+    writing = {
+        f"{module.place}:{call.lineno}"
+        for name, module in house().items()
+        if name.startswith("cupel.") and not name.startswith("cupel.testing") and name != "cupel.files"
+        for call in ast.walk(module.tree)
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute | ast.Name)
+        and opens_to_write(call)
+    }
+
+    assert writing == set()
+
+
+def opens_to_write(call: ast.Call) -> bool:
+    """Whether a call is `write_text`, `write_bytes`, or an `open` whose mode is not one of reading."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    modes = [arg.value for arg in call.args[:2] if isinstance(arg, ast.Constant)]
+    nowhere = bool(call.args) and ast.unparse(call.args[0]) == "os.devnull"
+    return name in ("write_text", "write_bytes") or (
+        name == "open" and not nowhere and any(str(mode).rstrip("bt+") in ("w", "a", "x") for mode in modes)
+    )
+
+
 def test_every_test_is_a_sentence_about_behaviour() -> None:
     """The docstrings of the tests, read alone, say what Cupel does."""
     problems = []

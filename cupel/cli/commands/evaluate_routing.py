@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from cupel.errors import CupelError, SettingError
+from cupel.files import SHARED, write_whole
 
 
 def evaluate_routing(
@@ -60,7 +61,7 @@ def evaluate_routing(
     else:
         _print_tables(every)
     if html is not None:
-        html.write_text(routing_page(every), encoding="utf-8")
+        write_whole(html, routing_page(every))
         typer.echo(f"page: {html}", err=True)
     missed = _compare(every, reference) if reference is not None else 0
     if baseline is not None:
@@ -157,7 +158,7 @@ def _baselines(sources: Sequence[Path], found: Sequence[Sequence[Any]], folder: 
         if save:
             folder.mkdir(parents=True, exist_ok=True)
             text = json.dumps(to_baseline(evaluations), indent=1, sort_keys=True)
-            target.write_text(text + "\n", encoding="utf-8")
+            write_whole(target, text + "\n", permissions=SHARED)
             typer.echo(f"baseline: {target}", err=True)
         elif target.is_file():
             sentences = regressions(evaluations, json.loads(target.read_text(encoding="utf-8")))

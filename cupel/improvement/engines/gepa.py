@@ -20,6 +20,7 @@ from pathlib import Path
 
 from cupel.engine import current
 from cupel.errors import UsageError
+from cupel.files import make_folder
 from cupel.improvement.dev_trials import Tried
 from cupel.improvement.edits import MAX_EDITS, Action, Edit
 from cupel.improvement.engines.base import Brief, EngineReply
@@ -31,7 +32,6 @@ from cupel.improvement.splits import group_hash
 from cupel.improvement.versions import replace_prompt, rule_rows, rules_of, version_of
 from cupel.models import resolve_models
 from cupel.task import Rule, compact
-from cupel.trust import make_folder
 
 GEPA = "0.1.4"
 """The release whose behaviour the guards were measured against."""

@@ -14,10 +14,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Protocol, TypeVar
 
+from cupel.files import open_private
 from cupel.improvement.dev_trials import Tried
 from cupel.improvement.failure_clusters import Failure
 from cupel.redaction import redact
-from cupel.trust import open_private
 
 T = TypeVar("T")
 

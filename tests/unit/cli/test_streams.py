@@ -14,6 +14,7 @@ from rich.text import Text
 
 from cupel.cli import main
 from cupel.cli._console import open_console, print_json
+from cupel.cli._last_resort import say
 from cupel.cli._streams import ShowingStream, console_on, show_only
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -54,6 +55,16 @@ def test_nothing_acts_that_is_printed_warned_or_written(said):
 
     assert ACTING.findall(raw.getvalue()) == []
     assert "\x1b" not in raw.getvalue()
+
+
+def test_an_error_on_a_terminal_is_red_and_what_it_quotes_is_shown(monkeypatch):
+    """Our own colour is sent, whatever escape a name in it holds is not."""
+    raw = io.StringIO()
+    monkeypatch.setattr(raw, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", ShowingStream(raw))
+    say("Input: \x1b[2Ja\x07: no such file")
+
+    assert raw.getvalue() == "\x1b[31mInput: ␛[2Ja␇: no such file\x1b[0m\n"
 
 
 def test_whatever_writes_to_the_streams_of_a_command_is_filtered(capsys):

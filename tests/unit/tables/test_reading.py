@@ -100,6 +100,17 @@ def test_jsonl_values_keep_their_types(tmp_path):
     assert table.columns == ("text", "n", "meta", "extra")
 
 
+@pytest.mark.parametrize("name", ["x.jsonl", "x.json"])
+def test_half_a_character_in_a_columns_name_ends_no_run(tmp_path, name):
+    """It is written out, as in a cell: no format but JSON could hold it, nor could the terminal."""
+    path = tmp_path / name
+    path.write_text('{"text": "We must act.", "half \\ud800": "a"}')
+    table = open_table(path)
+
+    assert table.columns == ("text", "half \\ud800")
+    assert [row.values["half \\ud800"] for row in table] == ["a"]
+
+
 @pytest.mark.parametrize("name", ["x.csv", "x.jsonl", "x.json"])
 def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path, name):
     """Excel writes one."""

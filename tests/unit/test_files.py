@@ -7,9 +7,9 @@ import os
 import pytest
 
 from cupel.calibration.confidence import store
+from cupel.files import make_folder, open_private, readable_by_others, write_whole
 from cupel.improvement.ledger import ledger_of
 from cupel.runlog import RunLog
-from cupel.trust import make_folder, open_private, readable_by_others, write_private
 
 
 @pytest.fixture(autouse=True, params=[0o000, 0o022, 0o077], ids=oct)
@@ -48,7 +48,7 @@ def test_a_folder_that_is_there_keeps_its_permissions(tmp_path):
     shared = tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o775)
-    write_private(make_folder(shared / "mine") / "a.txt", "x")
+    write_whole(make_folder(shared / "mine") / "a.txt", "x")
     with open_private(shared / "b.txt", "w", encoding="utf-8") as file:
         file.write("x")
 
@@ -71,3 +71,27 @@ def test_a_file_in_a_folders_place_is_named(tmp_path):
 
     with pytest.raises(OSError, match="where a folder is needed"):
         make_folder(tmp_path / "file" / "inner")
+
+
+@pytest.mark.parametrize("kind", ["write_whole", "open_private"])
+def test_a_link_in_a_files_place_is_never_followed(tmp_path, kind):
+    """What it leads to stays: a text takes the link's place, and an open file is refused with a reason."""
+    (tmp_path / "theirs").write_text("precious")
+    (tmp_path / "link").symlink_to(tmp_path / "theirs")
+    if kind == "write_whole":
+        write_whole(tmp_path / "link", "new")
+        assert (tmp_path / "link").read_text() == "new"
+    else:
+        with pytest.raises(OSError, match="no link is followed"):
+            open_private(tmp_path / "link", "a")
+
+    assert (tmp_path / "theirs").read_text() == "precious"
+
+
+def test_what_is_no_regular_file_is_not_replaced(tmp_path):
+    """A pipe stays a pipe."""
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(OSError, match="no regular file"):
+        write_whole(tmp_path / "pipe", "x")
+    assert (tmp_path / "pipe").is_fifo()

@@ -8,9 +8,15 @@ from hypothesis import given, strategies as st
 from cupel.errors import SettingError
 from cupel.models.endpoints import Endpoint, announce, endpoint
 from cupel.models.ids import ModelId
-from cupel.project import Project
-from cupel.trust import environment
-from cupel.trust.environment import address_problem, adopt_variables, host_of, is_nearby, note_variables
+from cupel.project import (
+    Project,
+    address_problem,
+    adopt_variables,
+    environment,
+    host_of,
+    is_nearby,
+    note_variables,
+)
 
 KEY = "gsk_s3ntinel4711"
 

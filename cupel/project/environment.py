@@ -6,23 +6,23 @@ who gets a key; and what would run code, or write down what is encrypted, only a
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from cupel._format import safe
 from cupel.errors import ProjectError
-from cupel.project import CONFIG, TRUST_VARIABLES, Project
-from cupel.redaction import redact, remember_secrets
+from cupel.project.addresses import host_of, is_loopback, is_nearby
+from cupel.project.folder import Project
+from cupel.project.trust import CONFIG, TRUST_VARIABLES
+from cupel.redaction import remember_secrets
 
 _NOT_FROM_A_PROJECT = ("LD_", "DYLD_", "PYTHON")
 _NEVER = frozenset({"PATH", "SSLKEYLOGFILE", "NETRC"}) | TRUST_VARIABLES
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-_AT_HOME = (".local", ".internal", ".lan", ".home.arpa", ".localhost", ".svc", ".test")
 
 _from_project: dict[str, str] = {}
 """What a project's `.env` set in this process's environment."""
@@ -154,78 +154,6 @@ def announce_destination(
             _say(f"whom to trust as {host} is said by {name} in the project's .env")
 
 
-def address_problem(url: str) -> str | None:
-    """Why nothing can be asked at an address; None where it is one, whether or not anybody answers there.
-
-    >>> address_problem("http://127.0.0.1:8000/v1"), address_problem("http://host:port/v1")
-    (None, 'its port is no number from 1 to 65535')
-    """
-    if not url.isprintable() or " " in url:
-        return "it has a space, or a character that no address has, in it"
-    if not url.startswith(("http://", "https://")):
-        return "it must begin with http:// or https://"
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        ends_well = host.encode("idna") if _ip(host) is None else host
-    except (ValueError, UnicodeError):
-        return "its host cannot be read"
-    if not ends_well:
-        return "it names no host"
-    try:
-        port = parts.port
-    except ValueError:
-        port = 0
-    return "its port is no number from 1 to 65535" if port == 0 else None
-
-
-def host_of(url: str) -> str:
-    """An address's host with its port, without credentials; what is no address is its own name, redacted."""
-    try:
-        parts = urlsplit(url)
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        return redact(url)
-    host = parts.hostname or ""
-    return f"[{host}]{port}" if ":" in host else host + port
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host, with or without a port, is this machine.
-
-    >>> is_loopback("127.0.0.1:8000"), is_loopback("localhost"), is_loopback("10.0.0.1")
-    (True, True, False)
-    """
-    address = _ip(host)
-    return address.is_loopback if address is not None else _name(host) == "localhost"
-
-
-def is_nearby(host: str) -> bool:
-    """Whether a host is this machine or in a private network, by its number or by its name; nothing is looked up.
-
-    >>> is_nearby("192.168.0.7:8000"), is_nearby("vllm"), is_nearby("gpu.lan"), is_nearby("api.example.com")
-    (True, True, True, False)
-    """
-    address = _ip(host)
-    if address is not None:
-        return address.is_private or address.is_loopback or address.is_link_local
-    name = _name(host)
-    return "." not in name or name.endswith(_AT_HOME)
-
-
-def _name(host: str) -> str:
-    return (host.rpartition(":")[0] if host.count(":") == 1 else host).lower().rstrip(".")
-
-
-def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    for text in (host, _name(host), host.rpartition(":")[0]):
-        try:
-            return ipaddress.ip_address(text.strip("[]"))
-        except ValueError:
-            continue
-    return None
-
-
 def _proxy_variables() -> Iterator[str]:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         yield from (name, name.lower())
@@ -239,6 +167,6 @@ def _say(what: str) -> None:
     if what in _said:
         return
     _said.add(what)
-    shown = "".join(char if char.isprintable() else "·" for char in what)
+    line = safe(what).replace("\n", "␊")
     with suppress(OSError, ValueError):  # nobody reads it any more
-        sys.stderr.write(f"note: {shown}\n")
+        sys.stderr.write(f"note: {line}\n")
