@@ -103,7 +103,7 @@ BROKEN = {
     "a log without its database": (_wal_alone, 6, "without its database"),
     "a damaged index": (_index_damaged, 6, "runlog repair"),
     "a damaged JSON cell": (_sql("UPDATE outcomes SET outcome = substr(outcome, 1, 40)"), 6, "outcome under"),
-    "damaged settings of a run": (_sql("UPDATE runs SET settings = '{'"), 6, "damaged cell: settings"),
+    "damaged settings, which the run itself writes anew": (_sql("UPDATE runs SET settings = '{'"), 0, ""),
     "a damaged plan of a run": (_sql("UPDATE runs SET planned = '{'"), 6, "damaged cell: planned"),
     "a cell that is no UTF-8": (
         _sql("UPDATE outcomes SET outcome = CAST(x'7bff' AS TEXT)"),
