@@ -15,7 +15,7 @@ from typing import Any
 
 from cupel.context import RunContext
 from cupel.engine import Run, current
-from cupel.errors import RunLogError, SettingError, UsageError
+from cupel.errors import RunBusyError, SettingError, UsageError
 from cupel.improvement.gate_judges import check_judges
 from cupel.improvement.guards import LeakGuard
 from cupel.improvement.ledger import Kind, Ledger, ledger_of
@@ -247,7 +247,7 @@ def _begin_step(ledger: Ledger, task: str, campaign: str) -> _Hold:
             _holds[key] = _Hold(key, campaign, lock)
         hold = _holds[key]
         if hold.campaign != campaign:
-            raise RunLogError(
+            raise RunBusyError(
                 f"task {task!r} is being worked on by campaign {hold.campaign} of this process; wait for it"
             )
         hold.steps += 1

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from cupel.errors import RunLogError, UsageError
+from cupel.errors import RunBusyError, RunLogError, UsageError
 from cupel.files import make_folder, open_private
 from cupel.improvement.gate import ALPHA, look_alpha
 
@@ -275,7 +275,7 @@ def _hold(path: Path, what: str, *, wait_s: float) -> Iterator[None]:
         while not _lock(file, hold=True):
             if time.monotonic() >= deadline:
                 holder = path.read_text(encoding="utf-8").strip() or "unknown"
-                raise RunLogError(f"{what} is being worked on by another process (id {holder}); wait for it")
+                raise RunBusyError(f"{what} is being worked on by another process (id {holder}); wait for it")
             time.sleep(0.05)
         try:
             file.truncate(0)

@@ -254,17 +254,15 @@ def _dict(value: Any) -> dict[str, Any]:
 
 
 def _said(message: dict[str, Any]) -> str:
-    """What a message says, wherever a server puts it: the content, a tool's arguments, else what it reasoned."""
-    for said in (
+    """What a message says, wherever a server puts it: the content and tools' arguments, else what it reasoned."""
+    said = [
         _text(message.get("content")),
-        *(_tool_text(call) for call in _list(message.get("tool_calls"))),
+        *map(_tool_text, _list(message.get("tool_calls"))),
         _tool_text({"function": message.get("function_call")}),
-        _text(message.get("reasoning")),
-        _text(message.get("reasoning_content")),
-    ):
-        if said.strip():
-            return said
-    return ""
+    ]
+    thought = (_text(message.get(name)) for name in ("reasoning", "reasoning_content", "thinking"))
+    # "Let me note this down." and the record as a call: who reads it finds the record in both
+    return "\n".join(filter(str.strip, said)) or next(filter(str.strip, thought), "")
 
 
 def _tool_text(call: Any) -> str:
@@ -340,10 +338,13 @@ def _amount(value: Any) -> float | None:
 def usage_of(usage: Any) -> UsageMetadata | None:
     """The tokens of a call in every dialect; None where the provider sent none.
 
-    Reasoning is billed as output. Some count it beside `completion_tokens`, and only `total_tokens` shows it. What was
-    read from a cache, or written to it, is part of the prompt's tokens; Anthropic counts it beside them.
+    Reasoning is billed as output. Some count it beside `completion_tokens`: `total_tokens` shows it, or that there is
+    more of it than of those. What was read from a cache, or written to it, is part of the prompt's tokens; Anthropic
+    counts it beside them.
 
     >>> usage_of({"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 2000})["output_tokens"]
+    1000
+    >>> usage_of({"completion_tokens": 100, "completion_tokens_details": {"reasoning_tokens": 900}})["output_tokens"]
     1000
     >>> usage_of({"prompt_tokens": "1000", "completion_tokens": 100.0})["input_tokens"]
     1000
@@ -361,7 +362,9 @@ def usage_of(usage: Any) -> UsageMetadata | None:
     if _are_beside(usage, asked, said, total, read + written):
         asked += read + written
     read = min(read, asked)
-    output = max(said, total - asked)
+    parts = _dict(usage.get("completion_tokens_details")) or _dict(usage.get("output_tokens_details"))
+    reasoned = _first_tokens(parts, ("reasoning_tokens",))
+    output = max(said, total - asked, said + reasoned if reasoned > said else 0)
     return UsageMetadata(
         input_tokens=asked,
         output_tokens=output,

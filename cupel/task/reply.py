@@ -226,13 +226,10 @@ def _read(text: str, problem_of: Callable[[Any], str | None], document: str) -> 
             if found.broken.final:
                 problems.append(f"the reply {found.broken}")
             continue
-        value = found.value
-        if isinstance(value, list):
-            objects = [item for item in value if isinstance(item, dict)]
-            if len(objects) != 1:
-                broken = broken or f"it is a list of {len(value)}, not one object"
-                continue
-            value = objects[0]
+        value = _one_object(found.value)
+        if value is None:
+            broken = broken or f"it is a list of {len(found.value)}, not one object"
+            continue
         problem = problem_of(value)
         if problem is not None:
             problems.append(problem)
@@ -245,6 +242,14 @@ def _read(text: str, problem_of: Callable[[Any], str | None], document: str) -> 
     if problems:
         return Reading(None, problems[-1])
     return Reading(None, f"the reply is not JSON: {broken or 'there is no { in it'}")
+
+
+def _one_object(value: Any) -> Any:
+    """The value itself, or the one object of a list; None where the list has several, or none."""
+    if not isinstance(value, list):
+        return value
+    objects = [item for item in value if isinstance(item, dict)]
+    return objects[0] if len(objects) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)

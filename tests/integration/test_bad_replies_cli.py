@@ -60,9 +60,9 @@ def test_a_corrupt_run_log_is_said_before_anything_is_paid(folder):
         done = run(folder, "in.jsonl", *UNJUDGED, provider=provider)
         asked = provider.counts.requests
 
-    assert done.returncode == 2
-    assert "runlog.sqlite is corrupt" in done.stderr
-    assert "move it aside" in done.stderr
+    assert done.returncode == 6
+    assert "runlog.sqlite is damaged or no database" in done.stderr
+    assert "cupel runlog repair" in done.stderr
     assert "Traceback" not in done.stderr
     assert asked == 0
     assert path.read_bytes() == b"no database " * 500

@@ -242,7 +242,7 @@ def test_a_run_log_that_cannot_be_read_is_named(study):
     usable, notes = checks()
 
     assert not usable
-    assert any("runlog.sqlite is corrupt" in check["what"] for check in notes)
+    assert any("runlog.sqlite is damaged or no database" in check["what"] for check in notes)
 
 
 def test_what_is_easily_overlooked_is_noted(study, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cupel.cli._app import app
-from cupel.errors import InputError, RunLogError
+from cupel.errors import InputError
 from tests.integration.cascade import (
     ACCEPTS,
     INVENTED,
@@ -159,7 +159,7 @@ def test_before_any_run_a_command_says_so_and_makes_nothing(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     error = refusal(*command)
 
-    assert isinstance(error, RunLogError)
+    assert isinstance(error, InputError)
     assert "cupel run FILE" in str(error)
     assert list(tmp_path.iterdir()) == []
 

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from cupel.errors import BudgetExceededError, RunLogError, SettingError, UsageError
+from cupel.errors import BudgetExceededError, RunBusyError, SettingError, UsageError
 from cupel.improvement import campaign
 from cupel.improvement.campaign import hold_task
 from cupel.improvement.ledger import ledger_of
@@ -427,7 +427,7 @@ async def test_a_task_that_another_process_works_on_is_refused_wherever_the_grap
     ledger = ledger_of(study.state)
     with (
         ledger.session(TASK),
-        pytest.raises(RunLogError, match=rf"'{TASK}' is being worked on by another process"),
+        pytest.raises(RunBusyError, match=rf"'{TASK}' is being worked on by another process"),
     ):
         await improve(study, {"documents": documents}, {"refiner": [], "cheap": []})
 
@@ -446,7 +446,7 @@ async def test_a_second_campaign_of_the_same_process_is_refused_while_the_first_
         try:
             async with hold_task(ledger_of(study.state), TASK, "another"):
                 pass
-        except RunLogError as error:
+        except RunBusyError as error:
             refused.append(str(error))
         return rewriter(GOOD_RULE)(messages, schema)
 
@@ -472,7 +472,7 @@ async def test_a_step_left_behind_lets_go_by_itself(study, monkeypatch):
     ledger = ledger_of(study.state)
     async with hold_task(ledger, TASK, "one"):
         pass
-    with pytest.raises(RunLogError), ledger.session(TASK):
+    with pytest.raises(RunBusyError), ledger.session(TASK):
         pass
 
     with ledger.session(TASK, wait_s=5):

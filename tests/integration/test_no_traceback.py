@@ -117,7 +117,7 @@ def test_doctor_says_of_every_address_what_is_wrong_with_it(folder):
 
 
 def test_a_base_url_with_a_password_beside_a_key(folder):
-    """A request carries one of them; which, is not guessed."""
+    """It could be sent with a key at no document, so nothing is begun."""
     env = {"OPENAI_API_KEY": "sk-s3ntinel4711", "OPENAI_BASE_URL": "http://me:s3ntinel4711@127.0.0.1:1/v1"}
     asked = ["run", "in.jsonl", "--task", "sentiment", "--cheap-model", "openai:x"]
 

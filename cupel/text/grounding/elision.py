@@ -125,9 +125,15 @@ def _reaches(size: tuple[int, int], fewest: tuple[int, int]) -> bool:
 
 
 def _measure(part: Sequence[str]) -> tuple[int, int]:
-    """Words and letters, counting a character of a script without spaces as a word of two letters."""
-    words = [token for token in part if is_word(token)]
-    return len(words), sum(2 if is_solid(token) else len(token) for token in words)
+    """Words and letters, up to a long part's; a character of a script without spaces is a word of two letters."""
+    words = letters = 0
+    for token in part:
+        if is_word(token):
+            words += 1
+            letters += 2 if is_solid(token) else len(token)
+            if _reaches((words, letters), _LONG_PART):
+                break
+    return words, letters
 
 
 def _chains(parts: Sequence[Wording], text: Tokens) -> Iterator[tuple[int, ...]]:

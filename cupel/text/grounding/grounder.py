@@ -89,6 +89,11 @@ class Grounder:
         """The text as it is written, markup and all."""
         return self._tokens if self._reading.is_as_given else tokenise(self._text)
 
+    @property
+    def _is_tokenised(self) -> bool:
+        """Whether the text as it is written need not be prepared again."""
+        return "_given" in self.__dict__ or ("_tokens" in self.__dict__ and self._reading.is_as_given)
+
     @cached_property
     def _lost_breaks(self) -> list[Edit]:
         return find_lost_breaks(self._reading.plain)
@@ -140,7 +145,7 @@ class Grounder:
     def _stands(self, span: Span, words: Sequence[str], *, in_piece: bool) -> bool:
         """Whether a span of the text reads as these tokens: "art" is in "part", but does not stand there."""
         start, end = span
-        if not in_piece or "_given" in self.__dict__:
+        if not in_piece or self._is_tokenised:
             return self._given.between(start, end) == words
         origin = max(0, start - _PIECE)
         return tokenise(self._text[origin : end + _PIECE]).between(start - origin, end - origin) == words

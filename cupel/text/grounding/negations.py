@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import regex
 
-from cupel.text.grounding.scripts import SOLID
 from cupel.text.grounding.tokens import Tokens, tokenise
 
 _WORDS = frozenset(
@@ -63,7 +62,6 @@ _SOLID = regex.compile(
 _HARMLESS = regex.compile(
     r"不[仅僅但断斷过過同少久管论論]|非[常洲]|未[来來]|[无無][论論]|除非|否[则則]|莫[斯桑]|[区區]别|[区區]別|特[别別]|[别別]的|[别別]人|免费|免費|少なく(?:とも)?"
 )
-_IN_SOLID = regex.compile(rf"[{SOLID}]")
 
 _ENDS = frozenset(".!?؟۔।॥。．｡፧።")
 _CLOSING = "'\"’”»)]}›」』"
@@ -96,12 +94,14 @@ def hides_negation(text: Tokens, first: int, stop: int) -> bool:
 def _negates(text: Tokens, first: int, stop: int) -> bool:
     """Whether one of these tokens is a negation."""
     words = text.folded[first:stop]
-    for place, word in enumerate(words):
-        may_be = word in _WORDS or word[:2] == "ne" or word[-3:] == "n't"
-        if may_be and _is_negation(word, text) and not _is_prefix(words, place):
-            return True
-    passage = text.passage(first, stop) if words else ""
-    return bool(_IN_SOLID.search(passage) and _SOLID.search(_HARMLESS.sub(" ", passage)))
+    said = text.joined[text.offsets[first] : text.offsets[stop] + 1]
+    if not _WORDS.isdisjoint(words) or " ne" in said or "n't " in said:
+        for place, word in enumerate(words):
+            may_be = word in _WORDS or word[:2] == "ne" or word[-3:] == "n't"
+            if may_be and _is_negation(word, text) and not _is_prefix(words, place):
+                return True
+    passage = text.passage(first, stop) if words and text.has_solid else ""
+    return bool(_SOLID.search(_HARMLESS.sub(" ", passage)))
 
 
 def _is_prefix(words: Sequence[str], place: int) -> bool:

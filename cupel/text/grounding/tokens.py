@@ -63,7 +63,7 @@ SOFT_HYPHEN = "\u00ad"
 _NEW_LINE = regex.compile(r"[\n\r\v\f\x85\u2028\u2029]")
 _GROUP_SPACES = " \u00a0\u2009\u202f"
 _WORD = regex.compile(r"[\p{L}\p{N}]")
-_ALL_SOLID = regex.compile(rf"[{SOLID}]")
+_SOLID_LETTER = regex.compile(rf"[{SOLID}]")
 # what may be missing or different around a quote; not % # & @ / and other marks that carry meaning
 _TRIMMABLE = regex.compile(r"(?V1)[\p{Pd}\p{Ps}\p{Pe}\p{Pi}\p{Pf}\p{Pc}…[\p{Po}--[%‰‱٪#&@/\\§¶†‡′″‴]]]+")
 _IGNORABLE = regex.compile(rf"[\p{{DI}}{TATWEEL}{VOWEL_SIGNS}]+")
@@ -115,6 +115,11 @@ class Tokens:
     def vocabulary(self) -> frozenset[str]:
         """Every token once."""
         return frozenset(self.folded)
+
+    @cached_property
+    def has_solid(self) -> bool:
+        """Whether some of the text is in a script without spaces between words."""
+        return _SOLID_LETTER.search(self.reading.plain) is not None
 
     @cached_property
     def halves(self) -> Mapping[int, tuple[str, ...]]:
@@ -266,7 +271,7 @@ def is_word(token: str) -> bool:
 
 def is_solid(token: str) -> bool:
     """Whether a token is one character of a script without spaces between words."""
-    return _ALL_SOLID.match(token) is not None
+    return _SOLID_LETTER.match(token) is not None
 
 
 def _fold(raw: str) -> str:

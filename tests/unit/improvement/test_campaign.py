@@ -2,7 +2,7 @@
 
 import pytest
 
-from cupel.errors import RunLogError, SettingError, UsageError
+from cupel.errors import RunBusyError, SettingError, UsageError
 from cupel.improvement import campaign as campaigns
 from cupel.improvement.campaign import hold_task
 from cupel.improvement.ledger import Ledger
@@ -67,10 +67,10 @@ async def test_a_task_is_held_from_step_to_step_and_a_moment_longer(tmp_path, mo
     for _ in range(2):
         async with hold_task(ledger, TASK, "one"), hold_task(ledger, TASK, "one"):
             pass
-        with pytest.raises(RunLogError, match="by campaign one of this process"):
+        with pytest.raises(RunBusyError, match="by campaign one of this process"):
             async with hold_task(ledger, TASK, "another"):
                 pass
-        with pytest.raises(RunLogError, match="by another process"), ledger.session(TASK):
+        with pytest.raises(RunBusyError, match="by another process"), ledger.session(TASK):
             pass
 
     with ledger.session(TASK, wait_s=5):

@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from cupel.errors import RunLogError, UsageError
+from cupel.errors import RunBusyError, RunLogError, UsageError
 from cupel.improvement.ledger import Ledger
 
 AT = "2026-11-20T12:00:00Z"
@@ -156,7 +156,7 @@ def test_a_task_is_improved_by_one_at_a_time(ledger):
     with ledger.session("t"):
         with (
             pytest.raises(
-                RunLogError, match=rf"task 't' is being worked on by another process \(id {os.getpid()}\)"
+                RunBusyError, match=rf"task 't' is being worked on by another process \(id {os.getpid()}\)"
             ),
             ledger.session("t"),
         ):

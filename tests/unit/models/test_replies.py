@@ -115,6 +115,10 @@ RECORD = '{"party": "Blue"}'
         pytest.param({"content": {"party": "Blue"}}, RECORD, id="the record itself"),
         pytest.param({"content": [RECORD[:5], RECORD[5:]]}, RECORD, id="parts that are texts"),
         pytest.param({"content": {"type": "text", "text": RECORD}}, RECORD, id="one part"),
+        pytest.param(
+            {"content": "I note it.", "tool_calls": [{"function": {"arguments": RECORD}}]}, f"I note it.\n{RECORD}", id="prose and a call"
+        ),
+        pytest.param({"content": "", "thinking": RECORD}, RECORD, id="what Ollama's models think"),
         pytest.param({"content": None, "tool_calls": [None, {"function": 3}, "x"]}, "", id="nonsense"),
     ],
 )  # fmt: skip
@@ -251,6 +255,7 @@ def test_a_reply_held_back_without_a_record_is_asked_for_again(code):
             {"prompt_tokens": 9, "completion_tokens": 100, "total_tokens": 109, "completion_tokens_details": {"reasoning_tokens": 60}},
             (9, 100, 0), id="reasoning within",
         ),
+        pytest.param({"completion_tokens": 7, "completion_tokens_details": {"reasoning_tokens": 60}}, (0, 67, 0), id="more reasoning than reply"),
         pytest.param({"prompt_tokens": 9.0, "completion_tokens": "7"}, (9, 7, 0), id="floats and texts"),
         pytest.param({"input_tokens": 9, "output_tokens": 7}, (9, 7, 0), id="the other names"),
         pytest.param({"prompt_tokens": 9, "completion_tokens": 7, "prompt_cache_hit_tokens": 5}, (9, 7, 5), id="cache hits"),
