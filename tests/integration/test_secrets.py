@@ -125,6 +125,8 @@ def study(folder: Path, ways: list[str]) -> list[str]:
         "out.jsonl",
         "--max-retries",
         "0",
+        "--wait",
+        "1",
         "--judge",
         "always",
         *models,
@@ -163,7 +165,8 @@ def test_no_odd_reply_brings_a_key_into_rows_report_log_traces_or_terminal(
     key = KEYS[kind]
     env = {**keys(key, echo.url), **settings(langsmith.url, LANGSMITH_API_KEY=f"lsv2_{key}")}
     seen = cupel(tmp_path, "run", *study(tmp_path, GROUPS[group]), **env)
-    assert seen["code"] == b"0", seen
+    # a provider that answers nobody is away: the run ends, and says so
+    assert seen["code"] == (b"0" if group == "answers and errors" else b"4"), seen
     for command in (["show", "3"], ["report"], ["failures"]):
         seen |= cupel(tmp_path, *command, **keys(key, echo.url))
     sent = {f"trace {n}": body for n, (_, body) in enumerate(langsmith.seen)}
