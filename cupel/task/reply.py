@@ -221,17 +221,12 @@ def _read(text: str, problem_of: Callable[[Any], str | None], document: str) -> 
     for count, found in enumerate(_values(text, document)):
         if count >= MAX_VALUES:
             return Reading(None, f"the reply holds more than {MAX_VALUES:,} JSON values; give one")
-        if found.broken is not None:
-            broken = broken or str(found.broken)
-            if found.broken.final:
-                problems.append(f"the reply {found.broken}")
-            continue
-        value = _one_object(found.value)
+        value = None if found.broken is not None else _one_object(found.value)
         if value is None:
-            broken = broken or f"it is a list of {len(found.value)}, not one object"
-            continue
-        problem = problem_of(value)
-        if problem is not None:
+            broken = broken or _why_none(found)
+            if found.broken is not None and found.broken.final:
+                problems.append(f"the reply {found.broken}")
+        elif (problem := problem_of(value)) is not None:
             problems.append(problem)
         else:
             fitting[json.dumps(value, sort_keys=True)] = value
@@ -242,6 +237,10 @@ def _read(text: str, problem_of: Callable[[Any], str | None], document: str) -> 
     if problems:
         return Reading(None, problems[-1])
     return Reading(None, f"the reply is not JSON: {broken or 'there is no { in it'}")
+
+
+def _why_none(found: _Found) -> str:
+    return str(found.broken or f"it is a list of {len(found.value)}, not one object")
 
 
 def _one_object(value: Any) -> Any:
