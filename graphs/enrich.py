@@ -12,7 +12,7 @@ START → prepare → extract (cheap) → verify → judge → finish → END
 
 from langgraph.graph import END, START, StateGraph
 
-from cupel.cascade.steps import add_step
+from cupel.cascade.steps import add_step, compile_steps
 from cupel.context import RunContext
 from cupel.state import DocumentInput, Outcome, RunState
 from nodes.escalate import escalate
@@ -32,6 +32,7 @@ add_step(
     "Check, name, cut into windows",
     route_after_prepare,
     {"ready": "extract", "to be routed": "route", "unusable": "finish"},
+    begins=True,
 )
 add_step(
     builder,
@@ -72,4 +73,4 @@ builder.add_edge("escalate", "verify")
 builder.add_edge("review", "finish")
 builder.add_edge("finish", END)
 
-graph = builder.compile(name="enrich")
+graph = compile_steps(builder, "enrich")

@@ -1,35 +1,41 @@
-"""A step of the cascade that says itself where its document goes next (docs/decisions/0012)."""
+"""What every step of a graph stands in: its settings, its edges, and a beginning that remembers no other document."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cache
 from inspect import signature
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
-from langgraph.graph import StateGraph
+from langgraph.channels import UntrackedValue
+from langgraph.graph import START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
-from langgraph.types import Command
+from langgraph.types import Overwrite
+from typing_extensions import TypedDict
 
 from cupel.context import RunContext
-from cupel.state import RunState
 from cupel.tracing import NODE_TRACE
 
 Node = Callable[..., Awaitable[Any]]
 """An async function of the state, or of the state and the runtime."""
 
+Builder = StateGraph[Any, Any, Any, Any]
+
 
 def add_step(
-    builder: StateGraph[Any, Any, Any, Any],
+    builder: Builder,
     node: Node,
     label: str,
     route: Node | None = None,
     ends: Mapping[str, str] | None = None,
+    *,
+    begins: bool = False,
 ) -> None:
     """Add a node under its own name; with a router, what it answers decides which node comes next.
 
-    The drawing is that of a conditional edge. For such an edge LangGraph copies every channel of the state and
-    starts a task for the router: a fifth of its CPU a document.
+    The edges are LangGraph's own, so that a fork goes on from any node (docs/decisions/0033). Step and router see
+    the settings of the run, or those of the run a person's answer resumed.
 
     Args:
         builder: The graph.
@@ -37,25 +43,60 @@ def add_step(
         label: What Studio shows beside it.
         route: Looks at the state as the step leaves it and answers with a reason.
         ends: The node each reason leads to.
+        begins: It is the first step: nothing of an earlier input of the thread reaches it.
     """
-    shown: dict[str, Any] = {"metadata": {"label": label}, "trace_policy": NODE_TRACE}
     name = getattr(node, "__name__", label)
-    if route is None or ends is None:
-        builder.add_node(name, node, **shown)
-        return
-    labels = {target: reason for reason, target in ends.items()}
-    builder.add_node(name, _decide(node, route, ends), destinations=labels, **shown)
+    step = _cleaned(node, builder) if begins else node
+    builder.add_node(
+        name, _under_settings(step), metadata={"label": label}, trace_policy=NODE_TRACE,
+        input_schema=_with_held(builder.state_schema),
+    )  # fmt: skip
+    if route is not None and ends is not None:
+        builder.add_conditional_edges(name, _under_settings(route), dict(ends))
 
 
-def _decide(node: Node, route: Node, ends: Mapping[str, str]) -> Node:
-    step, router = _with_runtime(node), _with_runtime(route)
+def compile_steps(builder: Builder, name: str) -> CompiledStateGraph[Any, Any, Any, Any]:
+    """Compile a graph whose every input is a whole one: what an input leaves out is absent, not remembered."""
+    graph = builder.compile(name=name)
+    fields = tuple(get_type_hints(builder.input_schema))
+    graph.nodes[START].mapper = lambda given: _whole(given, fields)
+    return graph
 
-    async def decided(state: RunState, runtime: Runtime[RunContext]) -> Command[str]:
-        update = await step(state, runtime)
-        reason = await router(left_by(state, update), runtime)
-        return Command(update=update, goto=ends[reason])
 
-    return decided
+def _whole(given: Any, fields: Iterable[str]) -> Any:
+    return {field: given.get(field) for field in fields} if isinstance(given, Mapping) else given
+
+
+def _cleaned(node: Node, builder: Builder) -> Node:
+    """The first step, which forgets all that a thread has beside the input of this run."""
+    kept = frozenset(get_type_hints(builder.input_schema))
+    lists = _lists(builder.state_schema)
+    first = _with_runtime(node)
+
+    async def cleaned(state: Mapping[str, Any], runtime: Runtime[RunContext]) -> dict[str, Any]:
+        given = {name: value for name, value in state.items() if name in kept} | dict.fromkeys(lists, ())
+        update = await first(given, runtime)
+        stale = [name for name, value in state.items() if name not in kept and value]
+        if not stale:
+            return dict(update)
+        emptied = {name: [] if name in lists else None for name in stale} | dict(update)
+        return {name: Overwrite(value) if name in lists else value for name, value in emptied.items()}
+
+    return cleaned
+
+
+def _under_settings(function: Node) -> Node:
+    """The same function, called with the settings that hold now."""
+    call = _with_runtime(function)
+
+    async def called(state: Mapping[str, Any], runtime: Runtime[RunContext]) -> Any:
+        held = state.get("held")
+        if held is not None:
+            runtime = runtime.override(context=RunContext(**held))
+        return await call(state, runtime)
+
+    called.__name__ = getattr(function, "__name__", "step")
+    return called
 
 
 def _with_runtime(function: Node) -> Node:
@@ -65,24 +106,16 @@ def _with_runtime(function: Node) -> Node:
     return lambda state, _runtime: function(state)
 
 
-def left_by(state: Mapping[str, Any], update: Mapping[str, Any]) -> dict[str, Any]:
-    """The state after an update, as LangGraph makes it of `RunState`: reduced where the field says how.
-
-    >>> left_by({"path": ["prepare"], "text": "a"}, {"path": ["extract"], "problem": None})
-    {'path': ['prepare', 'extract'], 'text': 'a', 'problem': None}
-    """
-    reducers = _reducers()
-    reduced = {
-        name: reducers[name](state[name], value) if name in reducers and name in state else value
-        for name, value in update.items()
-    }
-    return {**state, **reduced}
+@cache
+def _with_held(schema: type[Any]) -> type[Any]:
+    """The state with the settings a resumed run holds: they live as long as that run, and no checkpoint has them."""
+    fields = get_type_hints(schema, include_extras=True)
+    held = Annotated[dict[str, Any], UntrackedValue]
+    return TypedDict(schema.__name__, {**fields, "held": held}, total=False)  # type: ignore[no-any-return,operator,misc]
 
 
 @cache
-def _reducers() -> dict[str, Callable[[Any, Any], Any]]:
-    marks = {
-        name: getattr(hint, "__metadata__", (None,))[-1]
-        for name, hint in get_type_hints(RunState, include_extras=True).items()
-    }
-    return {name: mark for name, mark in marks.items() if callable(mark)}
+def _lists(schema: type[Any]) -> frozenset[str]:
+    """The channels that only grow, as the state's reducers say."""
+    hints = get_type_hints(schema, include_extras=True).items()
+    return frozenset(name for name, hint in hints if callable(getattr(hint, "__metadata__", (None,))[-1]))
