@@ -5,7 +5,7 @@ START → prepare → extract (cheap) → verify → judge → finish → END
                       │         doubt ▼ │       ▼ rejected
                       │      escalate (strong)  refine → the same tier again, with the addendum
                       └─────────────────────────┘
-                                        judge → review, when nothing else is left to try
+              judge → review, when nothing else is left to try: a person's instruction is tried like a refinement
 
     With a learnt pre-router set: prepare → route → extract or escalate.
 """
@@ -21,7 +21,7 @@ from nodes.finish import finish
 from nodes.judge import judge, route_after_judge
 from nodes.prepare import prepare, route_after_prepare
 from nodes.refine import refine, route_after_refine
-from nodes.review import review
+from nodes.review import review, route_after_review
 from nodes.route import route, route_after_route
 from nodes.verify import route_after_verify, verify
 
@@ -64,13 +64,18 @@ add_step(
     route_after_refine,
     {"cheap": "extract", "strong": "escalate"},
 )
-add_step(builder, review, "Ask a person")
+add_step(
+    builder,
+    review,
+    "Ask a person",
+    route_after_review,
+    {"to be asked": "review", "cheap again": "extract", "strong again": "escalate", "settled": "finish"},
+)
 add_step(builder, finish, "Settle the outcome")
 
 builder.add_edge(START, "prepare")
 builder.add_edge("extract", "verify")
 builder.add_edge("escalate", "verify")
-builder.add_edge("review", "finish")
 builder.add_edge("finish", END)
 
 graph = compile_steps(builder, "enrich")

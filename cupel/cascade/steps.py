@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from functools import cache
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from inspect import signature
 from typing import Annotated, Any, get_type_hints
 
@@ -52,7 +51,8 @@ def add_step(
         input_schema=_with_held(builder.state_schema),
     )  # fmt: skip
     if route is not None and ends is not None:
-        builder.add_conditional_edges(name, _under_settings(route), dict(ends))
+        targets: dict[Hashable, str] = {reason: target for reason, target in ends.items()}
+        builder.add_conditional_edges(name, _under_settings(route), targets)
 
 
 def compile_steps(builder: Builder, name: str) -> CompiledStateGraph[Any, Any, Any, Any]:
@@ -76,7 +76,11 @@ def _cleaned(node: Node, builder: Builder) -> Node:
     async def cleaned(state: Mapping[str, Any], runtime: Runtime[RunContext]) -> dict[str, Any]:
         given = {name: value for name, value in state.items() if name in kept} | dict.fromkeys(lists, ())
         update = await first(given, runtime)
-        stale = [name for name, value in state.items() if name not in kept and value]
+        stale = [
+            name
+            for name, value in state.items()
+            if name not in kept and value is not None and (value or name not in lists)
+        ]
         if not stale:
             return dict(update)
         emptied = {name: [] if name in lists else None for name in stale} | dict(update)
@@ -106,16 +110,14 @@ def _with_runtime(function: Node) -> Node:
     return lambda state, _runtime: function(state)
 
 
-@cache
-def _with_held(schema: type[Any]) -> type[Any]:
+def _with_held(schema: Any) -> type[Any]:
     """The state with the settings a resumed run holds: they live as long as that run, and no checkpoint has them."""
     fields = get_type_hints(schema, include_extras=True)
     held = Annotated[dict[str, Any], UntrackedValue]
-    return TypedDict(schema.__name__, {**fields, "held": held}, total=False)  # type: ignore[no-any-return,operator,misc]
+    return TypedDict(schema.__name__, {**fields, "held": held}, total=False)  # type: ignore[operator,no-any-return]
 
 
-@cache
-def _lists(schema: type[Any]) -> frozenset[str]:
+def _lists(schema: Any) -> frozenset[str]:
     """The channels that only grow, as the state's reducers say."""
     hints = get_type_hints(schema, include_extras=True).items()
     return frozenset(name for name, hint in hints if callable(getattr(hint, "__metadata__", (None,))[-1]))
