@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from inspect import signature
 from typing import Annotated, Any, get_type_hints
 
+from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.channels import UntrackedValue
 from langgraph.graph import START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -20,6 +21,9 @@ Node = Callable[..., Awaitable[Any]]
 """An async function of the state, or of the state and the runtime."""
 
 Builder = StateGraph[Any, Any, Any, Any]
+
+_RUNTIME = "__pregel_runtime"
+"""Where LangGraph keeps the runtime of a run: `get_runtime` finds it inside a node only, and a router stands beside."""
 
 
 def add_step(
@@ -45,14 +49,14 @@ def add_step(
         begins: It is the first step: nothing of an earlier input of the thread reaches it.
     """
     name = getattr(node, "__name__", label)
-    step = _cleaned(node, builder) if begins else node
+    step = _noting_settings(_cleaned(node, builder) if begins else node)
     builder.add_node(
         name, _under_settings(step), metadata={"label": label}, trace_policy=NODE_TRACE,
-        input_schema=_with_held(builder.state_schema),
+        input_schema=_with_settings(builder.state_schema),
     )  # fmt: skip
     if route is not None and ends is not None:
         targets: dict[Hashable, str] = {reason: target for reason, target in ends.items()}
-        builder.add_conditional_edges(name, _under_settings(route), targets)
+        builder.add_conditional_edges(name, _Router(route), targets)
 
 
 def compile_steps(builder: Builder, name: str) -> CompiledStateGraph[Any, Any, Any, Any]:
@@ -89,18 +93,53 @@ def _cleaned(node: Node, builder: Builder) -> Node:
     return cleaned
 
 
-def _under_settings(function: Node) -> Node:
-    """The same function, called with the settings that hold now."""
-    call = _with_runtime(function)
+def _under_settings(node: Node) -> Node:
+    """The same step, under the settings of the run that asked a person, where this one was resumed by the answer."""
+    call = _with_runtime(node)
 
-    async def called(state: Mapping[str, Any], runtime: Runtime[RunContext]) -> Any:
+    async def step(state: Mapping[str, Any], runtime: Runtime[RunContext]) -> Any:
         held = state.get("held")
         if held is not None:
             runtime = runtime.override(context=RunContext(**held))
         return await call(state, runtime)
 
-    called.__name__ = getattr(function, "__name__", "step")
-    return called
+    return step
+
+
+class _Router(Runnable[Any, Hashable]):
+    """A router as LangGraph calls one: no task and no trace of its own, and under settings without a run, too.
+
+    While a person forks a thread no run brings settings: those the thread was last walked under decide then.
+    """
+
+    def __init__(self, route: Node) -> None:
+        self.name = getattr(route, "__name__", "route")
+        self._call = _with_runtime(route)
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **_: Any) -> Hashable:  # noqa: A002
+        runtime = (config or {}).get("configurable", {}).get(_RUNTIME)
+        held = input.get("settings") if runtime is None else input.get("held")
+        if runtime is None or held is not None:
+            runtime = (runtime or Runtime()).override(context=RunContext(**held or {}))
+        reason: Hashable = await self._call(input, runtime)
+        return reason
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **_: Any) -> Hashable:  # noqa: A002
+        raise NotImplementedError("the steps are asynchronous: use ainvoke, astream and aupdate_state")
+
+
+def _noting_settings(node: Node) -> Node:
+    """The same step, which notes on a thread the settings it was walked under: a fork's router goes by them."""
+    call = _with_runtime(node)
+
+    async def noting(state: Mapping[str, Any], runtime: Runtime[RunContext]) -> Any:
+        update = await call(state, runtime)
+        if runtime.execution_info is None or runtime.execution_info.thread_id is None:
+            return update
+        settings = RunContext.of(runtime).model_dump(mode="json", exclude_defaults=True)
+        return {**update, "settings": settings}
+
+    return noting
 
 
 def _with_runtime(function: Node) -> Node:
@@ -110,11 +149,15 @@ def _with_runtime(function: Node) -> Node:
     return lambda state, _runtime: function(state)
 
 
-def _with_held(schema: Any) -> type[Any]:
-    """The state with the settings a resumed run holds: they live as long as that run, and no checkpoint has them."""
+def _with_settings(schema: Any) -> type[Any]:
+    """The state with the settings it was last walked under, and those a resumed run holds.
+
+    The latter live as long as that run, and no checkpoint has them: a fork off it takes its own.
+    """
     fields = get_type_hints(schema, include_extras=True)
     held = Annotated[dict[str, Any], UntrackedValue]
-    return TypedDict(schema.__name__, {**fields, "held": held}, total=False)  # type: ignore[operator,no-any-return]
+    fields |= {"settings": dict[str, Any], "held": held}
+    return TypedDict(schema.__name__, fields, total=False)  # type: ignore[operator,no-any-return]
 
 
 def _lists(schema: Any) -> frozenset[str]:
