@@ -216,7 +216,8 @@ def _read_field(value: Any, before: Any, part: Any, schema: Mapping[str, Any]) -
     if any(text == before and type(text) is type(before) for text in meant):
         return before
     whole = {**part, **{name: schema[name] for name in ("$defs", "definitions") if name in schema}}
-    return next((text for text in (value, *meant) if schema_problem(text, whole) is None), value)
+    likely = (None, value, *meant) if value == "null" else (value, *meant)
+    return next((text for text in likely if schema_problem(text, whole) is None), value)
 
 
 def _meanings(text: str) -> list[Any]:

@@ -111,7 +111,7 @@ def _json(value: Any) -> str:
 
 def _line(text: str | None) -> str:
     """Foreign words on one line, which begin no list, heading or code of their own."""
-    return re.sub(r"([\\`*_\[\]<>#|])", r"\\\1", " ".join((text or "").split()))
+    return re.sub(r"([\\`*\[\]<>#|])", r"\\\1", " ".join((text or "").split()))
 
 
 def _quoted(text: str) -> str:

@@ -76,7 +76,9 @@ async def test_refine_adds_one_addendum(under):
 
 async def test_review_goes_on_where_no_person_is_attached(under):
     """The document ends as in need of review."""
-    assert await review(state(attempt()), under(human_review=False)) == {"review": None, "path": ["review"]}
+    update = await review(state(attempt()), under(human_review=False))
+
+    assert update == {"review": None, "asked": None, "path": ["review"]}
 
 
 async def test_route_needs_the_file_it_is_told_of(under):
