@@ -13,7 +13,7 @@ START → prepare → extract (cheap) → verify → judge → finish → END
 from langgraph.graph import END, START, StateGraph
 
 from cupel.cascade.steps import add_step, compile_steps
-from cupel.context import RunContext
+from cupel.context import ServedContext
 from cupel.state import DocumentInput, Outcome, RunState
 from nodes.escalate import escalate
 from nodes.extract import extract
@@ -25,7 +25,9 @@ from nodes.review import review, route_after_review
 from nodes.route import route, route_after_route
 from nodes.verify import route_after_verify, verify
 
-builder = StateGraph(RunState, input_schema=DocumentInput, output_schema=Outcome, context_schema=RunContext)
+builder = StateGraph(
+    RunState, input_schema=DocumentInput, output_schema=Outcome, context_schema=ServedContext
+)
 add_step(
     builder,
     prepare,

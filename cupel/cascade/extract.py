@@ -80,7 +80,7 @@ async def ask_windows(work: Work, draft: Draft, asking: Asking) -> Replies:
     """An answer for every window: a short document's first one with its pack, where it has a place in one."""
     if not draft.questions:
         error = f"no {draft.tier} model is attached; set one with --{draft.tier}-model, or a provider's key"
-        return Replies([Answer(model="none", error=error, error_kind="provider")], "")
+        return Replies([Answer(model="none", error=asking.tell(error), error_kind="provider")], "")
     packed = None
     if draft.tier == "cheap" and draft.number == 1 and len(draft.questions) == 1:
         packed = await ask_packed(draft.questions[0], work.task, asking)

@@ -15,6 +15,7 @@ from langgraph.types import Overwrite
 from typing_extensions import TypedDict
 
 from cupel.context import RunContext
+from cupel.errors import CupelError, tell_client
 from cupel.tracing import NODE_TRACE
 
 Node = Callable[..., Awaitable[Any]]
@@ -55,7 +56,7 @@ def add_step(
         input_schema=_with_settings(builder.state_schema),
     )  # fmt: skip
     if route is not None and ends is not None:
-        targets: dict[Hashable, str] = {reason: target for reason, target in ends.items()}
+        targets: dict[Hashable, str] = dict(ends.items())
         builder.add_conditional_edges(name, _Router(route), targets)
 
 
@@ -101,7 +102,12 @@ def _under_settings(node: Node) -> Node:
         held = state.get("held")
         if held is not None:
             runtime = runtime.override(context=RunContext(**held))
-        return await call(state, runtime)
+        try:
+            return await call(state, runtime)
+        except CupelError as error:
+            if runtime.server_info is not None:
+                error.args = tuple(tell_client(said) for said in error.args)
+            raise
 
     return step
 
@@ -136,7 +142,7 @@ def _noting_settings(node: Node) -> Node:
         update = await call(state, runtime)
         if runtime.execution_info is None or runtime.execution_info.thread_id is None:
             return update
-        settings = RunContext.of(runtime).model_dump(mode="json", exclude_defaults=True)
+        settings = (runtime.context or RunContext()).model_dump(mode="json", exclude_defaults=True)
         return {**update, "settings": settings}
 
     return noting

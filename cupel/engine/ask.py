@@ -73,13 +73,13 @@ async def ask(question: Question, asking: Asking) -> Answer:
             stand_in = replace(question, model=question.fallback_model, fallback_model="")
             answer = await ask(stand_in, asking)
             return replace(answer, fallback_for=question.model)
-        return Answer(model=question.model, error=str(outage), error_kind="provider")
+        return Answer(model=question.model, error=asking.tell(outage), error_kind="provider")
     except (BadRequestError, DocumentBudgetError, RecordingMissingError) as error:
-        return Answer(model=question.model, error=str(error), error_kind="provider")
+        return Answer(model=question.model, error=asking.tell(error), error_kind="provider")
     except (ProviderRefusedError, StopRunError) as error:
         if asking.run.stops:
             raise
-        return Answer(model=question.model, error=str(error), error_kind="provider")
+        return Answer(model=question.model, error=asking.tell(error), error_kind="provider")
 
 
 async def _ask(question: Question, asking: Asking) -> Answer:
@@ -90,7 +90,7 @@ async def _ask(question: Question, asking: Asking) -> Answer:
         try:
             last = await _send(question, asking, _repair_messages(question, first, problem), "repair")
         except (BadRequestError, ProviderOutageError, DocumentBudgetError, RecordingMissingError) as error:
-            problem = f"{problem}; the repair failed: {error}"
+            problem = f"{problem}; the repair failed: {asking.tell(error)}"
         else:
             calls.append(last.call())
             record, problem, kind = _read(last, question)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cupel.engine.money import SharedBudget
+from cupel.errors import tell_client
 from cupel.limits import Budget
 from cupel.task import TaskSpec
 
@@ -53,11 +54,14 @@ class Run:
     stops: bool = False
     """A wrong key or reached cap ends the run; a served document records it instead."""
 
+    served: bool = False
+    """Whoever reads its outcomes speaks to a server: no command line, and no business with its folders."""
+
     task: TaskSpec | None = None
     """Stands in for the folder of that name: a version of its prompt that is only being tried."""
 
 
-_SERVED = Run()
+_SERVED = Run(served=True)
 """Whose the documents are that are served one by one: no cap, and a count of all of them."""
 
 
@@ -77,6 +81,10 @@ class Asking:
 
     row: int | None = None
     """The input's row this is asked for: a batch is sent when every row that is walked waits."""
+
+    def tell(self, said: object) -> str:
+        """An error in words, for whoever reads this run's outcomes."""
+        return tell_client(said) if self.run.served else str(said)
 
 
 _asking: ContextVar[Asking] = ContextVar("cupel_asking")

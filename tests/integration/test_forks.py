@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from cupel.project import load_graph
-from tests.integration.cascade import ACCEPTS, CANNOT_TELL, CLAIM, INVENTED, LOOK_AT_THE_END, PREMISE, TEXT, record
+from tests.integration.cascade import (
+    ACCEPTS,
+    CANNOT_TELL,
+    CLAIM,
+    INVENTED,
+    LOOK_AT_THE_END,
+    PREMISE,
+    TEXT,
+    record,
+)
 from tests.integration.threads import Thread, answering, kept
 
 pytestmark = pytest.mark.usefixtures("runtime")

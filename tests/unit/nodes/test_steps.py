@@ -19,9 +19,10 @@ from tests.unit.cascade.factory import asking, attempt, grounded, state, verdict
 pytestmark = pytest.mark.usefixtures("runtime")
 
 
-async def test_prepare_names_and_cuts_a_document():
+async def test_prepare_names_and_cuts_a_document(under):
     """What it finds is what every later node relies on."""
-    update = await prepare({"text": TEXT, "task": "arguments"})
+    with models():
+        update = await prepare({"text": TEXT, "task": "arguments"}, under())
 
     assert (update["problem"], update["windows"], update["path"]) == (None, [[0, len(TEXT)]], ["prepare"])
 
