@@ -163,6 +163,13 @@ class RunContext(BaseModel):
         return context
 
 
+class _EveryName(dict[str, Any]):
+    """The settings by name, as a form shows them, to whom any other name is theirs as well."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
 class ServedContext(RunContext):
     """Settings of one run, as a server's client sends them. An empty model name means the profile's.
 
@@ -178,6 +185,12 @@ class ServedContext(RunContext):
         except ValidationError as error:
             super().__init__()
             self._fault = _tell_fault(error)
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The form. A LangGraph server drops each setting whose name is not in it, and says nothing: here none is."""
+        schema = super().model_json_schema(*args, **kwargs)
+        return {**schema, "properties": _EveryName(schema["properties"])}
 
     @property
     def fault(self) -> str:

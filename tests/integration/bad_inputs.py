@@ -48,5 +48,10 @@ SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
 
 def unfit_for_a_client(said: str) -> list[str]:
     """What in a sentence belongs to the machine, to its command line or to Python."""
-    patterns = (r"(?<![\w:/.])/(?:\w+/)+", r"--[a-z]", r"\b(?:str|dict|NoneType|Traceback|pydantic)\b", r"errors\.pydantic")
+    patterns = (
+        r"(?<![\w:/.])/(?:\w+/)+",
+        r"--[a-z]",
+        r"\b(?:str|dict|NoneType|Traceback|pydantic)\b",
+        r"errors\.pydantic",
+    )
     return [found[0] for pattern in patterns if (found := re.search(pattern, said))]

@@ -38,8 +38,13 @@ async def test_a_good_input_after_a_bad_one_is_done(project):
 
 def test_folders_and_options_are_not_told_to_clients():
     """An address of the web and a field's path stay as they are."""
-    error = TaskError("{txt} is unknown; use --extract-prompt, or see https://x.org/a/b at /claims", path="/srv/a b/extract.md")
+    error = TaskError(
+        "{txt} is unknown; use --extract-prompt, or see https://x.org/a/b at /claims",
+        path="/srv/a b/extract.md",
+    )
 
     assert tell_client("~/x/y.toml, C:\\a\\b.md") == "y.toml, b.md"
     assert "/srv" not in tell_client(error)
-    assert tell_client(error).endswith("{txt} is unknown; use extract_prompt, or see https://x.org/a/b at /claims")
+    assert tell_client(error).endswith(
+        "{txt} is unknown; use extract_prompt, or see https://x.org/a/b at /claims"
+    )

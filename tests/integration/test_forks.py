@@ -34,7 +34,13 @@ def judged(state, **changes):
 
 def failing(state):
     """A verdict that rejects."""
-    fault = {"criterion": "stance_fits", "finding": "fail", "reasoning": "no", "evidence_quote": None, "quote_match": None}
+    fault = {
+        "criterion": "stance_fits",
+        "finding": "fail",
+        "reasoning": "no",
+        "evidence_quote": None,
+        "quote_match": None,
+    }
     return judged(state, verdict="rejected", findings=[fault])
 
 
@@ -78,7 +84,9 @@ FORKS = {
 
 def test_every_node_is_forked_here(project):
     """A node that is added gets its fork."""
-    assert {node for node, _, _ in FORKS.values()} == load_graph(project, "enrich").nodes.keys() - {"__start__"}
+    assert {node for node, _, _ in FORKS.values()} == load_graph(project, "enrich").nodes.keys() - {
+        "__start__"
+    }
 
 
 @pytest.mark.parametrize("name", FORKS)
@@ -109,7 +117,9 @@ async def test_a_verdict_that_is_changed_decides(project):
     assert (outcome["status"], outcome["reasons"]) == ("accepted", [])
 
 
-@pytest.mark.parametrize(("node", "checked"), [("extract", "extract"), ("verify", "verify"), ("judge", "judge")])
+@pytest.mark.parametrize(
+    ("node", "checked"), [("extract", "extract"), ("verify", "verify"), ("judge", "judge")]
+)
 @pytest.mark.parametrize(("claim", "found"), [("open its funds to the cities", True), (INVENTED, False)])
 async def test_a_record_that_is_changed_is_judged_by_what_it_says_now(project, node, checked, claim, found):
     """Its evidence is looked up anew, wherever the fork was made: no quote keeps the place of another."""
@@ -138,3 +148,47 @@ async def test_a_fork_takes_its_own_settings(project):
 
     assert [attempt["model"] for attempt in outcome["attempts"]] == ["scripted:cheap", "scripted:strong"]
     assert outcome["path"][-3:] == ["extract", "verify", "finish"]
+
+
+def turn(reason):
+    """A round of proposing, and why it ended."""
+    return {
+        "number": 1,
+        "version": "v1",
+        "diff": "",
+        "reason": reason,
+        "fixes": 0,
+        "breaks": 0,
+        "documents": 1,
+    }
+
+
+OTHERS = {
+    ("improve", "collect"): ({"failures": [{}]}, "diagnose"),
+    ("improve", "diagnose"): ({"told": "They are short."}, "propose"),
+    ("improve", "propose"): ({"proposal": {"version": "v1"}}, "retest"),
+    ("improve", "retest"): ({"tried": [turn("")]}, "weigh"),
+    ("improve", "weigh"): ({"decision": {"decision": "promote"}}, "approve"),
+    ("improve", "approve"): ({"approved_by": "Ada"}, "promote"),
+    ("improve", "revise"): ({"objection": ""}, "weigh"),
+    ("improve", "promote"): ({"result": "promoted"}, "conclude"),
+    ("improve", "conclude"): ({"reasons": []}, None),
+    ("compare", "answer"): ({"outcomes": {}}, "prefer"),
+    ("compare", "prefer"): ({"preferred": "tie"}, None),
+}
+
+
+def test_every_node_of_the_other_graphs_is_forked_here(project):
+    """A node that is added gets its fork."""
+    nodes = {(name, node) for name in ("improve", "compare") for node in load_graph(project, name).nodes}
+    assert nodes - {("improve", "__start__"), ("compare", "__start__")} == OTHERS.keys()
+
+
+@pytest.mark.parametrize(("name", "node"), OTHERS)
+async def test_a_fork_of_another_graph_takes_its_routers_edge_too(project, name, node):
+    """An edit made as any node is followed by what that node leads to then."""
+    values, target = OTHERS[name, node]
+    thread = Thread(kept(project, name))
+    await thread.fork(node, {"task": "stance", **values})
+
+    assert (await thread.state()).next == ((target,) if target else ())

@@ -19,7 +19,10 @@ SCHEMA = {
 WHOLE = {"text": TEXT, "task": "arguments", "doc_id": "whole", "meta": {"topic": "housing", "party": "x"}}
 INPUTS = {
     "whole": WHOLE,
-    **{f"without {name}": {key: WHOLE[key] for key in WHOLE if key != name} for name in ("task", "doc_id", "meta")},
+    **{
+        f"without {name}": {key: WHOLE[key] for key in WHOLE if key != name}
+        for name in ("task", "doc_id", "meta")
+    },
     "the text alone": {"text": f"{TEXT} Also: fund it."},
     "another task": {"text": TEXT, "task": "stance", "meta": {"topic": "housing"}, "doc_id": "stance"},
     "a schema of its own": {"text": TEXT, "output_schema": SCHEMA, "instructions": "What is demanded?"},
@@ -50,7 +53,11 @@ def _judge(messages, schema):
     return CANNOT_TELL if "Tell nobody" in messages[-1]["content"] else ACCEPTS
 
 
-SCRIPTS = {"cheap": _extract, "strong": lambda messages, schema: _extract([{"content": ""}], schema), "judge": _judge}
+SCRIPTS = {
+    "cheap": _extract,
+    "strong": lambda messages, schema: _extract([{"content": ""}], schema),
+    "judge": _judge,
+}
 
 
 def every_order(names):
@@ -108,3 +115,34 @@ async def test_what_a_person_answered_about_one_document_is_not_said_of_the_next
         second = await thread.run({**INPUTS["for a person"], "doc_id": "second"}, human_review=False)
 
     assert (second["status"], second["review"], second["doc_id"]) == ("needs_review", None, "second")
+
+
+async def test_a_resume_that_brings_only_an_answer_goes_on_under_the_settings_of_the_run_that_asked(project):
+    """Models, prompts and caps hold for whatever follows the answer, and for being asked again."""
+    thread = Thread(kept(project), settings={"human_review": True, "judge_model": "scripted:judge"})
+    better = record(matter="rents")
+    judged = lambda messages, schema: ACCEPTS if "rents" in messages[-1]["content"] else CANNOT_TELL  # noqa: E731
+    with answering(cheap=[record(), better], judge=judged):
+        await thread.run({"text": f"{TEXT} Costs rose."})
+        await thread.resume("hm", cheap_model="scripted:strong", judge="never")
+        assert "no instruction" in (await thread.question())["description"]
+        outcome = await thread.resume({"type": "response", "args": "Look at the costs.", "by": "Ada"})
+
+    assert outcome["path"][4:] == ["review", "extract", "verify", "judge", "finish"]
+    assert (outcome["status"], outcome["record"]) == ("accepted", better)
+    assert [attempt["model"] for attempt in outcome["attempts"]] == ["scripted:cheap"] * 2
+    assert (outcome["review"]["action"], outcome["review"]["by"]) == ("respond", "Ada")
+    assert outcome["addenda"][-1]["instructions"] == ["Look at the costs."]
+
+
+async def test_a_run_that_brings_no_answer_takes_its_own_settings_to_the_person(project):
+    """Walked again from the question by somebody else, it is asked, and goes on, under what they brought."""
+    thread = Thread(kept(project), settings={"human_review": True})
+    with answering(**SCRIPTS):
+        await thread.run(INPUTS["for a person"])
+        await thread.run(None, max_refinements=1)
+        waiting = await thread.state()
+        assert (waiting.next, waiting.values["asked"]["settings"]["max_refinements"]) == (("review",), 1)
+        outcome = await thread.run(None, human_review=False)
+
+    assert (outcome["status"], outcome["review"]) == ("needs_review", None)

@@ -72,5 +72,7 @@ def kept(project: Any, name: str = "enrich") -> Any:
 @contextmanager
 def answering(**scripts: Any) -> Any:
     """Scripted models by role; a role that is not scripted may not be asked."""
-    with scripted({f"scripted:{role}": scripts.get(role, []) for role in ("cheap", "strong", "judge", "refiner")}):
+    with scripted(
+        {f"scripted:{role}": scripts.get(role, []) for role in ("cheap", "strong", "judge", "refiner")}
+    ):
         yield

@@ -19,12 +19,18 @@ AS_TEXTS = {name: value if isinstance(value, str) else json.dumps(value) for nam
 
 async def test_a_person_sees_document_record_evidence_doubts_and_verdict(runtime):
     """The question is an action in the Agent Inbox's shape; its description is Markdown."""
-    request = review_request(state(await grounded(runtime, doubts=["/stance is empty"]), verdicts=(verdict(),)))
+    request = review_request(
+        state(await grounded(runtime, doubts=["/stance is empty"]), verdicts=(verdict(),))
+    )
 
     assert request["action_request"] == {"action": "accept_arguments", "args": record()}
     assert request["config"]["allow_accept"]
     lines = request["description"].splitlines()
-    for line in ("# Document `d1`", "**rejected** by `scripted:judge`: because", "- `nothing_missing`: it is wrong"):
+    for line in (
+        "# Document `d1`",
+        "**rejected** by `scripted:judge`: because",
+        "- `nothing_missing`: it is wrong",
+    ):
         assert line in lines
     assert "- /stance is empty" in lines
     assert f"- `/claims/0/quote` verbatim, characters 17-41: “{CLAIM}”" in lines
@@ -85,7 +91,9 @@ async def test_an_answer_is_heard_in_every_shape(runtime, answer, action, note):
     assert (review["action"], review["note"], review["by"]) == (action, note, "a person")
     assert review["record"] == {"accept": record(), "edit": RENTS}.get(action)
     assert (update["asked"], update["held"]) == (None, {"judge": "always"})
-    assert [item["instructions"] for item in update.get("addenda", ())] == ([[note]] if action == "respond" else [])
+    assert [item["instructions"] for item in update.get("addenda", ())] == (
+        [[note]] if action == "respond" else []
+    )
 
 
 @pytest.mark.parametrize(
@@ -99,10 +107,14 @@ async def test_an_answer_is_heard_in_every_shape(runtime, answer, action, note):
         pytest.param("asdf", "is no instruction", id="one word"),
         pytest.param({"type": "dance"}, 'an answer of unknown type "dance"', id="an unknown type"),
         pytest.param({"colour": 1}, "'colour', which is no field here (fields: matter", id="unknown fields"),
-        pytest.param({"type": "edit", "args": {"stance": 7}}, "the edited record does not fit", id="a misfit"),
+        pytest.param(
+            {"type": "edit", "args": {"stance": 7}}, "the edited record does not fit", id="a misfit"
+        ),
         pytest.param({"type": "edit"}, "needs the edited fields", id="an edit of nothing"),
         pytest.param({"type": "response", "args": " "}, "needs an instruction in words", id="no words"),
-        pytest.param({"type": "response", "args": "x " * 2000}, "may have 2,000 characters", id="too many words"),
+        pytest.param(
+            {"type": "response", "args": "x " * 2000}, "may have 2,000 characters", id="too many words"
+        ),
     ],
 )
 async def test_an_answer_that_cannot_be_read_is_asked_again_with_the_reason(runtime, answer, reason):
@@ -161,7 +173,9 @@ def test_a_form_that_returns_every_field_as_text_changes_only_what_was_typed(dat
     nullable = data.draw(st.booleans())
     schema = {
         "type": "object",
-        "properties": {f"f{n}": {"type": sorted({kind, "null"}) if nullable else kind} for n, kind in enumerate(kinds)},
+        "properties": {
+            f"f{n}": {"type": sorted({kind, "null"}) if nullable else kind} for n, kind in enumerate(kinds)
+        },
     }
     shown, meant = ({f"f{n}": data.draw(VALUES[kind]) for n, kind in enumerate(kinds)} for _ in range(2))
     typed = {name: value if isinstance(value, str) else json.dumps(value) for name, value in meant.items()}
