@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
 from cupel.errors import SettingError
+
+_SHOWN_CHARS = 80
 
 Profile = Literal["auto", "groq", "openai", "openrouter", "local", "offline", "demo"]
 
@@ -149,9 +152,50 @@ class RunContext(BaseModel):
 
     @classmethod
     def of(cls, runtime: Any) -> RunContext:
-        """The context of a LangGraph runtime; the defaults when a caller passed none."""
-        context: RunContext | None = runtime.context
-        return context or cls()
+        """The context of a LangGraph runtime; the defaults when a caller passed none.
+
+        Raises:
+            SettingError: For settings of a server's client that cannot be read.
+        """
+        context: RunContext = runtime.context or cls()
+        if isinstance(context, ServedContext) and context.fault:
+            raise SettingError(context.fault)
+        return context
+
+
+class _EveryName(dict[str, Any]):
+    """The settings by name, as a form shows them, to whom any other name is theirs as well."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+class ServedContext(RunContext):
+    """Settings of one run, as a server's client sends them. An empty model name means the profile's.
+
+    What cannot be read is no exception here, where a server would hide its words, but told by the first step.
+    """
+
+    model_config = ConfigDict(title="RunContext")
+    _fault: str = PrivateAttr("")
+
+    def __init__(self, **given: Any) -> None:
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            super().__init__()
+            self._fault = _tell_fault(error)
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The form. A LangGraph server drops each setting whose name is not in it, and says nothing: here none is."""
+        schema = super().model_json_schema(*args, **kwargs)
+        return {**schema, "properties": _EveryName(schema["properties"])}
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with the settings, in words; empty where nothing is."""
+        return self._fault
 
 
 def run_context(options: Mapping[str, Any], env: Mapping[str, str]) -> RunContext:
@@ -168,15 +212,29 @@ def run_context(options: Mapping[str, Any], env: Mapping[str, str]) -> RunContex
     fields = RunContext.model_fields
     unknown = [name for name in options if name not in fields]
     if unknown:
-        near = get_close_matches(unknown[0], fields, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise SettingError(f"unknown setting {unknown[0]!r}{hint} (settings: {', '.join(fields)})")
+        raise SettingError(_tell_unknown(unknown[0]))
     given = {name: value for name, value in options.items() if value is not None}
     from_env = {name: env[_variable(name)] for name in fields if env.get(_variable(name), "").strip()}
     try:
         return RunContext(**{**from_env, **given})
     except ValidationError as error:
         raise SettingError(_explain(error, given)) from error
+
+
+def _tell_unknown(name: str) -> str:
+    fields = RunContext.model_fields
+    near = get_close_matches(name, fields, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"unknown setting {name!r}{hint} (settings: {', '.join(fields)})"
+
+
+def _tell_fault(error: ValidationError) -> str:
+    first = error.errors()[0]
+    name = str(first["loc"][0]) if first["loc"] else "settings"
+    if first["type"] == "extra_forbidden":
+        return _tell_unknown(name)
+    given = json.dumps(first.get("input"), ensure_ascii=False, default=str)[:_SHOWN_CHARS]
+    return f"{name} is {given}: {first['msg'].removeprefix('Input ')}. {_description(name)}"
 
 
 def _variable(name: str) -> str:

@@ -5,19 +5,20 @@ START → answer (a and b) → prefer (both orders) → END
 
 from langgraph.graph import END, START, StateGraph
 
-from cupel.context import RunContext
+from cupel.cascade.steps import add_step, compile_steps
+from cupel.context import ServedContext
 from cupel.state import CompareInput, CompareResult, CompareState
 from nodes.answer import answer
 from nodes.prefer import prefer
 
 builder = StateGraph(
-    CompareState, input_schema=CompareInput, output_schema=CompareResult, context_schema=RunContext
+    CompareState, input_schema=CompareInput, output_schema=CompareResult, context_schema=ServedContext
 )
-builder.add_node(answer, metadata={"label": "Both sides"})
-builder.add_node(prefer, metadata={"label": "Which is better?"})
+add_step(builder, answer, "Both sides", begins=True)
+add_step(builder, prefer, "Which is better?")
 
 builder.add_edge(START, "answer")
 builder.add_edge("answer", "prefer")
 builder.add_edge("prefer", END)
 
-graph = builder.compile(name="compare")
+graph = compile_steps(builder, "compare")

@@ -5,15 +5,15 @@ START → prepare → extract (cheap) → verify → judge → finish → END
                       │         doubt ▼ │       ▼ rejected
                       │      escalate (strong)  refine → the same tier again, with the addendum
                       └─────────────────────────┘
-                                        judge → review, when nothing else is left to try
+              judge → review, when nothing else is left to try: a person's instruction is tried like a refinement
 
     With a learnt pre-router set: prepare → route → extract or escalate.
 """
 
 from langgraph.graph import END, START, StateGraph
 
-from cupel.cascade.steps import add_step
-from cupel.context import RunContext
+from cupel.cascade.steps import add_step, compile_steps
+from cupel.context import ServedContext
 from cupel.state import DocumentInput, Outcome, RunState
 from nodes.escalate import escalate
 from nodes.extract import extract
@@ -21,17 +21,20 @@ from nodes.finish import finish
 from nodes.judge import judge, route_after_judge
 from nodes.prepare import prepare, route_after_prepare
 from nodes.refine import refine, route_after_refine
-from nodes.review import review
+from nodes.review import review, route_after_review
 from nodes.route import route, route_after_route
 from nodes.verify import route_after_verify, verify
 
-builder = StateGraph(RunState, input_schema=DocumentInput, output_schema=Outcome, context_schema=RunContext)
+builder = StateGraph(
+    RunState, input_schema=DocumentInput, output_schema=Outcome, context_schema=ServedContext
+)
 add_step(
     builder,
     prepare,
     "Check, name, cut into windows",
     route_after_prepare,
     {"ready": "extract", "to be routed": "route", "unusable": "finish"},
+    begins=True,
 )
 add_step(
     builder,
@@ -63,13 +66,18 @@ add_step(
     route_after_refine,
     {"cheap": "extract", "strong": "escalate"},
 )
-add_step(builder, review, "Ask a person")
+add_step(
+    builder,
+    review,
+    "Ask a person",
+    route_after_review,
+    {"to be asked": "review", "cheap again": "extract", "strong again": "escalate", "settled": "finish"},
+)
 add_step(builder, finish, "Settle the outcome")
 
 builder.add_edge(START, "prepare")
 builder.add_edge("extract", "verify")
 builder.add_edge("escalate", "verify")
-builder.add_edge("review", "finish")
 builder.add_edge("finish", END)
 
-graph = builder.compile(name="enrich")
+graph = compile_steps(builder, "enrich")

@@ -10,7 +10,8 @@ START → collect → diagnose → propose → retest → weigh → approve → 
 
 from langgraph.graph import END, START, StateGraph
 
-from cupel.context import RunContext
+from cupel.cascade.steps import add_step, compile_steps
+from cupel.context import ServedContext
 from cupel.state import ImproveInput, ImproveResult, ImproveState
 from nodes.approve import approve, route_after_approve
 from nodes.collect import collect, route_after_collect
@@ -23,35 +24,52 @@ from nodes.revise import revise, route_after_revise
 from nodes.weigh import route_after_weigh, weigh
 
 builder = StateGraph(
-    ImproveState, input_schema=ImproveInput, output_schema=ImproveResult, context_schema=RunContext
+    ImproveState, input_schema=ImproveInput, output_schema=ImproveResult, context_schema=ServedContext
 )
-builder.add_node(collect, metadata={"label": "What goes wrong?"})
-builder.add_node(diagnose, metadata={"label": "Why?"})
-builder.add_node(propose, metadata={"label": "Edits of the rules"})
-builder.add_node(retest, metadata={"label": "Better where it failed?"})
-builder.add_node(weigh, metadata={"label": "The gate: held-out documents"})
-builder.add_node(approve, metadata={"label": "Ask a person"})
-builder.add_node(revise, metadata={"label": "A person's edit"})
-builder.add_node(promote, metadata={"label": "Write it down"})
-builder.add_node(conclude, metadata={"label": "Say what became of it"})
+add_step(
+    builder,
+    collect,
+    "What goes wrong?",
+    route_after_collect,
+    {"failures": "diagnose", "none": "conclude"},
+    begins=True,
+)
+add_step(builder, diagnose, "Why?")
+add_step(
+    builder,
+    propose,
+    "Edits of the rules",
+    route_after_propose,
+    {"candidate": "retest", "again": "propose", "given up": "conclude"},
+)
+add_step(
+    builder,
+    retest,
+    "Better where it failed?",
+    route_after_retest,
+    {"better": "weigh", "again": "propose", "given up": "conclude"},
+)
+add_step(
+    builder,
+    weigh,
+    "The gate: held-out documents",
+    route_after_weigh,
+    {"passed": "approve", "stopped": "conclude"},
+)
+add_step(
+    builder,
+    approve,
+    "Ask a person",
+    route_after_approve,
+    {"approved": "promote", "edited": "revise", "to be asked": "approve", "not approved": "conclude"},
+)
+add_step(builder, revise, "A person's edit", route_after_revise, {"candidate": "weigh", "refused": "approve"})
+add_step(builder, promote, "Write it down")
+add_step(builder, conclude, "Say what became of it")
 
 builder.add_edge(START, "collect")
-builder.add_conditional_edges("collect", route_after_collect, {"failures": "diagnose", "none": "conclude"})
 builder.add_edge("diagnose", "propose")
-builder.add_conditional_edges(
-    "propose", route_after_propose, {"candidate": "retest", "again": "propose", "given up": "conclude"}
-)
-builder.add_conditional_edges(
-    "retest", route_after_retest, {"better": "weigh", "again": "propose", "given up": "conclude"}
-)
-builder.add_conditional_edges("weigh", route_after_weigh, {"passed": "approve", "stopped": "conclude"})
-builder.add_conditional_edges(
-    "approve",
-    route_after_approve,
-    {"approved": "promote", "edited": "revise", "unclear": "approve", "not approved": "conclude"},
-)
-builder.add_conditional_edges("revise", route_after_revise, {"candidate": "weigh", "refused": "approve"})
 builder.add_edge("promote", "conclude")
 builder.add_edge("conclude", END)
 
-graph = builder.compile(name="improve")
+graph = compile_steps(builder, "improve")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from langgraph.runtime import Runtime
@@ -12,13 +13,14 @@ from cupel.cascade.routes import decides, refining_ends
 from cupel.cascade.work import take_up
 from cupel.context import RunContext
 from cupel.engine import current_asking
-from cupel.state import RunState, VerdictRecord
+from cupel.state import Attempt, RunState, VerdictRecord
 
 
 class JudgeUpdate(TypedDict):
     """The keys this node writes."""
 
     verdicts: list[VerdictRecord]
+    attempts: Sequence[Attempt]
     path: list[str]
 
 
@@ -34,7 +36,7 @@ async def judge(state: RunState, runtime: Runtime[RunContext]) -> JudgeUpdate:
     if heard is None:
         heard = await ask_judge(work, asking)
         jury = await convene_jury(work, heard, asking)  # where the judge is in doubt, or is audited
-    return {"verdicts": [settle_verdict(work, heard, jury)], "path": ["judge"]}
+    return {"verdicts": [settle_verdict(work, heard, jury)], "attempts": work.edited, "path": ["judge"]}
 
 
 async def route_after_judge(

@@ -6,7 +6,14 @@ from typing import Literal
 
 from langgraph.runtime import Runtime
 
-from cupel.cascade.prepare import Prepared, check_document, find_task, name_and_cut
+from cupel.cascade.prepare import (
+    Prepared,
+    check_document,
+    find_setting_fault,
+    find_task,
+    name_and_cut,
+    read_input,
+)
 from cupel.context import RunContext
 from cupel.engine import current_asking
 from cupel.state import RunState
@@ -18,15 +25,18 @@ class PrepareUpdate(Prepared):
     path: list[str]
 
 
-async def prepare(state: RunState) -> PrepareUpdate:
+async def prepare(state: RunState, runtime: Runtime[RunContext]) -> PrepareUpdate:
     """Check the text, give it a stable id, and cut a long one into overlapping windows.
 
     Reads `text`, `task` and `meta`; the text itself is never changed, only decoded where a column holds bytes.
     What cannot be used at all gets a `problem` and goes straight to `finish`.
     """
-    task = await find_task(state, current_asking())
-    text, problem = check_document(state, task)
-    return {**name_and_cut(state, text, task, problem), "path": ["prepare"]}
+    asking = current_asking()
+    document, fault = read_input(state)
+    fault = fault or await find_setting_fault(runtime, asking)
+    task = await find_task(document, asking)
+    text, problem = check_document(document, task)
+    return {**name_and_cut(document, text, task, fault or problem), "path": ["prepare"]}
 
 
 async def route_after_prepare(

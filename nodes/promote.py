@@ -22,6 +22,6 @@ class PromoteUpdate(TypedDict):
 async def promote(state: ImproveState) -> PromoteUpdate:
     """Move the ledger's pointer and write rules.toml; doing it twice changes nothing."""
     project = (await current()).project
-    async with hold_task(ledger_of(project.state), state["task"], state.get("campaign", "")):
+    async with hold_task(ledger_of(project.state), state["task"], state.get("campaign") or ""):
         await promote_nominee(state, project)
     return {"result": "promoted"}

@@ -5,20 +5,22 @@ from __future__ import annotations
 from typing import Literal
 
 from langgraph.runtime import Runtime
+from langgraph.types import Overwrite
 from typing_extensions import TypedDict
 
 from cupel.cascade.routes import is_judged
 from cupel.cascade.verify import find_policy, measure, observe_costly, observe_free, rate_fields, weigh
-from cupel.cascade.work import take_up
+from cupel.cascade.work import standing_verdicts, take_up
 from cupel.context import RunContext
 from cupel.engine import current_asking
-from cupel.state import Attempt, RunState
+from cupel.state import Attempt, RunState, VerdictRecord
 
 
 class VerifyUpdate(TypedDict):
     """The keys this node writes."""
 
     attempts: list[Attempt]
+    verdicts: list[VerdictRecord] | Overwrite
     path: list[str]
 
 
@@ -41,7 +43,7 @@ async def verify(state: RunState, runtime: Runtime[RunContext]) -> VerifyUpdate:
         "signals": signals,
         **doubt,
     }
-    return {"attempts": [attempt], "path": ["verify"]}
+    return {"attempts": [attempt], "verdicts": standing_verdicts(work), "path": ["verify"]}
 
 
 async def route_after_verify(

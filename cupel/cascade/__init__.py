@@ -4,6 +4,7 @@ from cupel.cascade.addendum import MAX_INSTRUCTIONS, addendum_schema
 from cupel.cascade.extract import attempt_record
 from cupel.cascade.finish import conclude, name_language
 from cupel.cascade.judge import ask_judge, check_by_code, settle_verdict
+from cupel.cascade.people import Reply, Turn, ask_person, read_reply
 from cupel.cascade.prepare import begin
 from cupel.cascade.prompt import prompt_for
 from cupel.cascade.verify import (

@@ -21,7 +21,7 @@ class Draft:
 
     number: int
     tier: Tier
-    addendum: AddendumRecord | None
+    addenda: Sequence[AddendumRecord]
     version: str = ""
     questions: Sequence[Question] = ()
     """One a window; none where the tier has no model."""
@@ -47,13 +47,13 @@ async def draft_attempt(work: Work, tier: Tier) -> Draft:
     """What one tier's model is asked about each window, with the latest instructions where it was refined."""
     state, task, models = work.state, work.task, work.runtime.models(work.context)
     number = max((attempt["number"] for attempt in state["attempts"]), default=0) + 1
-    draft = Draft(number=number, tier=tier, addendum=latest_addendum(state, tier))
+    draft = Draft(number=number, tier=tier, addenda=current_addenda(state, tier))
     model = models.cheap if tier == "cheap" else models.strong
     if not model:
         return draft
     prompt = await prompt_for(task, "extract", model, work.context, task.schema)
     left, windows = usd_left(state, work.context), state["windows"]
-    lines = draft.addendum["instructions"] if draft.addendum else []
+    lines = [line for addendum in draft.addenda for line in addendum["instructions"]]
     questions = [
         replace(
             prompt.about(
@@ -70,16 +70,17 @@ async def draft_attempt(work: Work, tier: Tier) -> Draft:
     return replace(draft, version=prompt.version, questions=questions)
 
 
-def latest_addendum(state: RunState, tier: Tier) -> AddendumRecord | None:
-    """The instructions the next attempt of this tier gets, if it was refined."""
-    return next((addendum for addendum in reversed(state["addenda"]) if addendum["tier"] == tier), None)
+def current_addenda(state: RunState, tier: Tier) -> list[AddendumRecord]:
+    """What the next attempt of this tier is told: the refiner's latest words to it, then all that people said."""
+    refined = [item for item in state["addenda"] if item["tier"] == tier and "by" not in item]
+    return refined[-1:] + [item for item in state["addenda"] if "by" in item]
 
 
 async def ask_windows(work: Work, draft: Draft, asking: Asking) -> Replies:
     """An answer for every window: a short document's first one with its pack, where it has a place in one."""
     if not draft.questions:
         error = f"no {draft.tier} model is attached; set one with --{draft.tier}-model, or a provider's key"
-        return Replies([Answer(model="none", error=error, error_kind="provider")], "")
+        return Replies([Answer(model="none", error=asking.tell(error), error_kind="provider")], "")
     packed = None
     if draft.tier == "cheap" and draft.number == 1 and len(draft.questions) == 1:
         packed = await ask_packed(draft.questions[0], work.task, asking)
@@ -104,8 +105,9 @@ def read_replies(work: Work, draft: Draft, replies: Replies) -> Attempt:
         problem = work.task.check(record)
         if problem is not None:
             failed, record, evidence = replace(answers[0], error=problem, error_kind="schema"), None, []
+    rounds = (item["round"] for item in draft.addenda if item["tier"] == draft.tier)
     attempt = Attempt(
-        number=draft.number, tier=draft.tier, round=draft.addendum["round"] if draft.addendum else 0,
+        number=draft.number, tier=draft.tier, round=max(rounds, default=0),
         model=answers[0].model,
         fallback_for=next((answer.fallback_for for answer in answers if answer.fallback_for), None),
         prompt_version=replies.version, record=record, error=failed.error if failed else None,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from cupel.cascade.people import NOBODY
 from cupel.cascade.routes import decides, failures_of
 from cupel.runlog import cost_of
-from cupel.state import Attempt, Outcome, RunState, Settled, Status, VerdictRecord, calls_of
+from cupel.state import Attempt, Outcome, Review, RunState, Settled, Status, VerdictRecord, calls_of
 from cupel.text import is_grounded, language_of
 
 
@@ -28,9 +29,8 @@ def say_status(
     if problem:
         return "failed", [problem]
     answered = state.get("review")
-    if answered is not None:
-        note = [f"a person noted: {answered['note']}"] if answered["note"] else []
-        return ("accepted" if answered["action"] in ("accept", "edit") else "needs_review"), note
+    if answered is not None and answered["action"] != "respond":
+        return _say_answer(answered)
     if best is None:
         errors = dict.fromkeys(f"{a['tier']}: {a['error']}" for a in state["attempts"] if a["error"])
         return "failed", list(errors)
@@ -42,6 +42,14 @@ def say_status(
     if best["in_doubt"]:
         return "needs_review", [*best["doubts"], *advice, *_later_errors(state, best)]
     return "accepted", advice
+
+
+def _say_answer(answered: Review) -> tuple[Status, list[str]]:
+    """A person's answer is the last word; an instruction is none: what became of it is judged like any attempt."""
+    who, note = answered.get("by", NOBODY), answered["note"]
+    if answered["action"] in ("accept", "edit"):
+        return "accepted", [f"{who} noted: {note}"] if note else []
+    return "needs_review", [f"{who} left it undecided" + (f": {note}" if note else "")]
 
 
 def settle(state: RunState, best: Attempt | None, status: Status, reasons: list[str]) -> Settled:

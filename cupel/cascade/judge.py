@@ -72,7 +72,9 @@ async def ask_judge(work: Work, asking: Asking) -> Heard:
     """The judge's findings on the latest record; unknown where no judge is attached, or it would judge itself."""
     judge = work.runtime.models(work.context).judge
     if not judge:
-        return Heard("", Verdict(verdict="unknown", reason="no judge is attached; set --judge-model"))
+        return Heard(
+            "", Verdict(verdict="unknown", reason=asking.tell("no judge is attached; set --judge-model"))
+        )
     if judge == work.attempt["model"]:
         return Heard("", Verdict(verdict="unknown", reason=f"{judge} may not judge its own record"))
     return await _hear(work, judge, usd_left(work.state, work.context), asking)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from langgraph.runtime import Runtime as Served
 from typing_extensions import TypedDict
 
+from cupel.context import RunContext
 from cupel.engine import DEFAULT_TASK, Asking, current
-from cupel.errors import TaskError
+from cupel.errors import SettingError, TaskError
+from cupel.models import check_models
 from cupel.state import RunState
-from cupel.task import TaskSpec
+from cupel.task import TaskSpec, compact
 from cupel.text import document_id, language_if_ready, split_windows, storable, usable_text
 
 
@@ -32,7 +35,39 @@ async def find_task(document: Mapping[str, Any], asking: Asking) -> TaskSpec | s
     try:
         return await (await current()).task(document, asking)
     except TaskError as error:
-        return str(error)
+        return asking.tell(error)
+
+
+_KINDS: Mapping[str, tuple[type, str]] = {
+    "doc_id": (str, 'give your id as text, such as "a1"'),
+    "task": (str, 'name a folder of prompts/ as text, such as "arguments"'),
+    "meta": (dict, 'give further inputs as an object, such as {"topic": "housing"}'),
+    "output_schema": (dict, 'give a JSON Schema as an object, such as {"type": "object", "properties": {…}}'),
+    "instructions": (str, "say in a sentence of text what to extract"),
+}
+
+
+def read_input(given: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
+    """The input without the fields that are none; and the first of them, in words with what to give instead.
+
+    >>> read_input({"text": "a", "doc_id": 12})
+    ({'text': 'a'}, 'doc_id is 12; give your id as text, such as "a1"')
+    """
+    strange = [name for name, (kind, _) in _KINDS.items() if not isinstance(given.get(name), kind | None)]
+    fault = f"{strange[0]} is {compact(given[strange[0]])[:80]}; {_KINDS[strange[0]][1]}" if strange else None
+    return {name: value for name, value in given.items() if name not in strange}, fault
+
+
+async def find_setting_fault(runtime: Served[RunContext], asking: Asking) -> str | None:
+    """In words, why this document cannot be done under the settings a client sent; a run's were looked at before."""
+    if asking.run.stops:
+        return None
+    try:
+        at = await current()
+        check_models(at.models(RunContext.of(runtime)), at.env)
+    except SettingError as error:
+        return asking.tell(error)
+    return None
 
 
 def check_document(document: Mapping[str, Any], task: TaskSpec | str) -> tuple[str, str | None]:

@@ -47,7 +47,7 @@ def check_instructions(
     tier's rounds.
     """
     checked = CheckedAddendum((), ())
-    dropped = ["no refiner is attached; set --refiner-model"]
+    dropped = ["no refiner is attached; name one as refiner_model"]
     if answer is not None and answer.record is None:
         dropped = [f"no addendum: {answer.error}"]
     elif answer is not None and answer.record is not None:

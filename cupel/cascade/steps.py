@@ -1,35 +1,45 @@
-"""A step of the cascade that says itself where its document goes next (docs/decisions/0012)."""
+"""What every step of a graph stands in: its settings, its edges, and a beginning that remembers no other document."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from functools import cache
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from inspect import signature
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
-from langgraph.graph import StateGraph
+from langchain_core.runnables import Runnable, RunnableConfig
+from langgraph.channels import UntrackedValue
+from langgraph.graph import START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
-from langgraph.types import Command
+from langgraph.types import Overwrite
+from typing_extensions import TypedDict
 
 from cupel.context import RunContext
-from cupel.state import RunState
+from cupel.errors import CupelError, tell_client
 from cupel.tracing import NODE_TRACE
 
 Node = Callable[..., Awaitable[Any]]
 """An async function of the state, or of the state and the runtime."""
 
+Builder = StateGraph[Any, Any, Any, Any]
+
+_RUNTIME = "__pregel_runtime"
+"""Where LangGraph keeps the runtime of a run: `get_runtime` finds it inside a node only, and a router stands beside."""
+
 
 def add_step(
-    builder: StateGraph[Any, Any, Any, Any],
+    builder: Builder,
     node: Node,
     label: str,
     route: Node | None = None,
     ends: Mapping[str, str] | None = None,
+    *,
+    begins: bool = False,
 ) -> None:
     """Add a node under its own name; with a router, what it answers decides which node comes next.
 
-    The drawing is that of a conditional edge. For such an edge LangGraph copies every channel of the state and
-    starts a task for the router: a fifth of its CPU a document.
+    The edges are LangGraph's own, so that a fork goes on from any node (docs/decisions/0033). Step and router see
+    the settings of the run, or those of the run a person's answer resumed.
 
     Args:
         builder: The graph.
@@ -37,25 +47,105 @@ def add_step(
         label: What Studio shows beside it.
         route: Looks at the state as the step leaves it and answers with a reason.
         ends: The node each reason leads to.
+        begins: It is the first step: nothing of an earlier input of the thread reaches it.
     """
-    shown: dict[str, Any] = {"metadata": {"label": label}, "trace_policy": NODE_TRACE}
     name = getattr(node, "__name__", label)
-    if route is None or ends is None:
-        builder.add_node(name, node, **shown)
-        return
-    labels = {target: reason for reason, target in ends.items()}
-    builder.add_node(name, _decide(node, route, ends), destinations=labels, **shown)
+    step = _noting_settings(_cleaned(node, builder) if begins else node)
+    builder.add_node(
+        name, _under_settings(step), metadata={"label": label}, trace_policy=NODE_TRACE,
+        input_schema=_with_settings(builder.state_schema),
+    )  # fmt: skip
+    if route is not None and ends is not None:
+        targets: dict[Hashable, str] = dict(ends.items())
+        builder.add_conditional_edges(name, _Router(route), targets)
 
 
-def _decide(node: Node, route: Node, ends: Mapping[str, str]) -> Node:
-    step, router = _with_runtime(node), _with_runtime(route)
+def compile_steps(builder: Builder, name: str) -> CompiledStateGraph[Any, Any, Any, Any]:
+    """Compile a graph whose every input is a whole one: what an input leaves out is absent, not remembered."""
+    graph = builder.compile(name=name)
+    fields = tuple(get_type_hints(builder.input_schema))
+    graph.nodes[START].mapper = lambda given: _whole(given, fields)
+    return graph
 
-    async def decided(state: RunState, runtime: Runtime[RunContext]) -> Command[str]:
-        update = await step(state, runtime)
-        reason = await router(left_by(state, update), runtime)
-        return Command(update=update, goto=ends[reason])
 
-    return decided
+def _whole(given: Any, fields: Iterable[str]) -> Any:
+    return {field: given.get(field) for field in fields} if isinstance(given, Mapping) else given
+
+
+def _cleaned(node: Node, builder: Builder) -> Node:
+    """The first step, which forgets all that a thread has beside the input of this run."""
+    kept = frozenset(get_type_hints(builder.input_schema))
+    lists = _lists(builder.state_schema)
+    first = _with_runtime(node)
+
+    async def cleaned(state: Mapping[str, Any], runtime: Runtime[RunContext]) -> dict[str, Any]:
+        given = {name: value for name, value in state.items() if name in kept} | dict.fromkeys(lists, ())
+        update = await first(given, runtime)
+        stale = [
+            name
+            for name, value in state.items()
+            if name not in kept and value is not None and (value or name not in lists)
+        ]
+        if not stale:
+            return dict(update)
+        emptied = {name: [] if name in lists else None for name in stale} | dict(update)
+        return {name: Overwrite(value) if name in lists else value for name, value in emptied.items()}
+
+    return cleaned
+
+
+def _under_settings(node: Node) -> Node:
+    """The same step, under the settings of the run that asked a person, where this one was resumed by the answer."""
+    call = _with_runtime(node)
+
+    async def step(state: Mapping[str, Any], runtime: Runtime[RunContext]) -> Any:
+        held = state.get("held")
+        if held is not None:
+            runtime = runtime.override(context=RunContext(**held))
+        try:
+            return await call(state, runtime)
+        except CupelError as error:
+            if runtime.server_info is not None:
+                error.args = tuple(tell_client(said) for said in error.args)
+            raise
+
+    return step
+
+
+class _Router(Runnable[Any, Hashable]):
+    """A router as LangGraph calls one: no task and no trace of its own, and under settings without a run, too.
+
+    While a person forks a thread no run brings settings: those the thread was last walked under decide then.
+    """
+
+    def __init__(self, route: Node) -> None:
+        self.name = getattr(route, "__name__", "route")
+        self._call = _with_runtime(route)
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **_: Any) -> Hashable:  # noqa: A002
+        runtime = (config or {}).get("configurable", {}).get(_RUNTIME)
+        held = input.get("settings") if runtime is None else input.get("held")
+        if runtime is None or held is not None:
+            runtime = (runtime or Runtime()).override(context=RunContext(**held or {}))
+        reason: Hashable = await self._call(input, runtime)
+        return reason
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **_: Any) -> Hashable:  # noqa: A002
+        raise NotImplementedError("the steps are asynchronous: use ainvoke, astream and aupdate_state")
+
+
+def _noting_settings(node: Node) -> Node:
+    """The same step, which notes on a thread the settings it was walked under: a fork's router goes by them."""
+    call = _with_runtime(node)
+
+    async def noting(state: Mapping[str, Any], runtime: Runtime[RunContext]) -> Any:
+        update = await call(state, runtime)
+        if runtime.execution_info is None or runtime.execution_info.thread_id is None:
+            return update
+        settings = (runtime.context or RunContext()).model_dump(mode="json", exclude_defaults=True)
+        return {**update, "settings": settings}
+
+    return noting
 
 
 def _with_runtime(function: Node) -> Node:
@@ -65,24 +155,18 @@ def _with_runtime(function: Node) -> Node:
     return lambda state, _runtime: function(state)
 
 
-def left_by(state: Mapping[str, Any], update: Mapping[str, Any]) -> dict[str, Any]:
-    """The state after an update, as LangGraph makes it of `RunState`: reduced where the field says how.
+def _with_settings(schema: Any) -> type[Any]:
+    """The state with the settings it was last walked under, and those a resumed run holds.
 
-    >>> left_by({"path": ["prepare"], "text": "a"}, {"path": ["extract"], "problem": None})
-    {'path': ['prepare', 'extract'], 'text': 'a', 'problem': None}
+    The latter live as long as that run, and no checkpoint has them: a fork off it takes its own.
     """
-    reducers = _reducers()
-    reduced = {
-        name: reducers[name](state[name], value) if name in reducers and name in state else value
-        for name, value in update.items()
-    }
-    return {**state, **reduced}
+    fields = get_type_hints(schema, include_extras=True)
+    held = Annotated[dict[str, Any], UntrackedValue]
+    fields |= {"settings": dict[str, Any], "held": held}
+    return TypedDict(schema.__name__, fields, total=False)  # type: ignore[operator,no-any-return]
 
 
-@cache
-def _reducers() -> dict[str, Callable[[Any, Any], Any]]:
-    marks = {
-        name: getattr(hint, "__metadata__", (None,))[-1]
-        for name, hint in get_type_hints(RunState, include_extras=True).items()
-    }
-    return {name: mark for name, mark in marks.items() if callable(mark)}
+def _lists(schema: Any) -> frozenset[str]:
+    """The channels that only grow, as the state's reducers say."""
+    hints = get_type_hints(schema, include_extras=True).items()
+    return frozenset(name for name, hint in hints if callable(getattr(hint, "__metadata__", (None,))[-1]))

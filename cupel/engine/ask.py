@@ -113,20 +113,22 @@ async def _ask_one(question: Question, asking: Asking) -> Answer:
     try:
         return await _recall(question, asking) or await _ask(question, asking)
     except (ProviderOutageError, ProviderLimitError) as away:
-        return replace(_unanswered(question, away), away=away)
+        return replace(_unanswered(question, asking, away), away=away)
     except (BadRequestError, DocumentBudgetError, RecordingMissingError) as error:
-        return _unanswered(question, error)
+        return _unanswered(question, asking, error)
     except (ProviderRefusedError, StopRunError) as error:
         if asking.run.stops:
             raise
-        return _unanswered(question, error)
+        return _unanswered(question, asking, error)
 
 
-def _unanswered(question: Question, error: CupelError) -> Answer:
+def _unanswered(question: Question, asking: Asking, error: CupelError) -> Answer:
     """No record, and whose doing that is: the document's where it is too long, filtered, or has no money left."""
     own = error.of_document if isinstance(error, BadRequestError) else isinstance(error, DocumentBudgetError)
-    cause = None if own else str(error)
-    return Answer(model=question.model, error=str(error), error_kind="provider", provider_cause=cause)
+    said = asking.tell(error)
+    return Answer(
+        model=question.model, error=said, error_kind="provider", provider_cause=None if own else said
+    )
 
 
 async def _ask(question: Question, asking: Asking) -> Answer:
@@ -137,9 +139,9 @@ async def _ask(question: Question, asking: Asking) -> Answer:
         try:
             last = await _send(question, asking, _repair_messages(question, first, problem), "repair")
         except (ProviderOutageError, ProviderLimitError) as error:
-            problem, away = f"{problem}; the repair failed: {error}", error
+            problem, away = f"{problem}; the repair failed: {asking.tell(error)}", error
         except (BadRequestError, DocumentBudgetError, RecordingMissingError) as error:
-            problem = f"{problem}; the repair failed: {error}"
+            problem = f"{problem}; the repair failed: {asking.tell(error)}"
         else:
             calls.append(last.call())
             record, problem, kind = _read(last, question)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from cupel.engine.money import SharedBudget
+from cupel.errors import tell_client
 from cupel.limits import Budget
 from cupel.state import Call
 from cupel.task import TaskSpec
@@ -56,6 +57,9 @@ class Run:
     stops: bool = False
     """A wrong key or reached cap ends the run; a served document records it instead."""
 
+    served: bool = False
+    """Whoever reads its outcomes speaks to a server: no command line, and no business with its folders."""
+
     task: TaskSpec | None = None
     """Stands in for the folder of that name: a version of its prompt that is only being tried."""
 
@@ -63,7 +67,7 @@ class Run:
     """Whether it is to start nothing more; asked while a provider is waited for."""
 
 
-_SERVED = Run()
+_SERVED = Run(served=True)
 """Whose the documents are that are served one by one: no cap, and a count of all of them."""
 
 
@@ -153,6 +157,10 @@ class Asking:
 
     seat: Seat | None = None
     """The document's place among those at work; None where nobody counts."""
+
+    def tell(self, said: object) -> str:
+        """An error in words, for whoever reads this run's outcomes."""
+        return tell_client(said) if self.run.served else str(said)
 
 
 _asking: ContextVar[Asking] = ContextVar("cupel_asking")

@@ -73,21 +73,17 @@ class Runtime:
         Raises:
             TaskError: If there is no such task, or a file of it is wrong.
         """
-        schema = document.get("output_schema")
+        schema, instructions = document.get("output_schema"), document.get("instructions") or ""
         name = document.get("task") or DEFAULT_TASK
         tried = asking.run.task
-        if tried is not None and (
-            tried.is_of(schema, document.get("instructions", "")) if schema else tried.name == name
-        ):
+        if tried is not None and (tried.is_of(schema, instructions) if schema else tried.name == name):
             return tried
-        key = compact([schema, document.get("instructions", "")]) if schema else name
+        key = compact([schema, instructions]) if schema else name
         held = self._tasks.get(key)
         if held is not None and time.monotonic() - held[0] < TASK_FRESH_S:
             return held[1]
         if schema:
-            spec = await asyncio.to_thread(
-                ad_hoc_task, schema, document.get("instructions", ""), self.project.prompts
-            )
+            spec = await asyncio.to_thread(ad_hoc_task, schema, instructions, self.project.prompts)
         else:
             spec = await asyncio.to_thread(load_task, name, self.project.prompts)
         check_prompts(spec)

@@ -35,23 +35,44 @@ A failure on one document is recorded on that document's outcome. Only `UsageErr
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from cupel.errors.machine import LEAST_CONNECTIONS, SPARE_FILES, chain, connections_at_once, shortage
 from cupel.redaction import redact
 
 
-class CupelError(Exception):
+class CupelError(RuntimeError):
     """Base of everything raised on purpose; `exit_code` is what the command line returns.
 
     What it says is redacted as it is made: whatever it quotes, of a provider, a library or an address, it is
-    read in rows, reports, traces and terminals.
+    read in rows, reports, traces and terminals. A RuntimeError, because a LangGraph server hides the words of most
+    other kinds from its users.
     """
 
     exit_code = 2
 
     def __init__(self, *said: object) -> None:
         super().__init__(*(redact(part) if isinstance(part, str) else part for part in said))
+
+
+_OPTION = re.compile(r"`?(?<![\w-])--([a-z][a-z-]+)(?: ([a-z]+)(?=`))?`?")
+_FOLDER = re.compile(r"(?<![\w:/.~])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\:;,'\"()<>]+[/\\])+")
+
+
+def tell_client(said: object) -> str:
+    """What Cupel says, for who speaks to a server: settings in place of options, and no folder of the machine.
+
+    >>> tell_client("/srv/app/prompts/x/extract.md: no text; use --judge-model or `--judge never`")
+    'extract.md: no text; use judge_model or `judge: never`'
+    """
+    text = _OPTION.sub(_as_setting, str(said))
+    return _FOLDER.sub("", text)
+
+
+def _as_setting(option: re.Match[str]) -> str:
+    name = {"jury": "jury_models"}.get(option[1], option[1].replace("-", "_"))
+    return f"`{name}: {option[2]}`" if option[2] else name
 
 
 class UsageError(CupelError):

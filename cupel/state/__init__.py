@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from cupel._late import late
 from cupel.state.enrich import (
     AddendumRecord,
+    Asked,
     Attempt,
     Call,
     DocumentInput,

@@ -237,6 +237,11 @@ class AddendumRecord(TypedDict):
 
     model: str | None
     calls: list[Call]
+    by: NotRequired[str]
+    """Who wrote it, where that was a person; it then holds for every tier."""
+
+    at: NotRequired[str]
+    """When a person wrote it, in UTC."""
 
 
 class Review(TypedDict):
@@ -246,6 +251,21 @@ class Review(TypedDict):
     record: Record | None
     evidence: list[Evidence]
     note: str
+    by: NotRequired[str]
+    """Who answered: the server's user, else whom the answer names."""
+
+    at: NotRequired[str]
+    """When, in UTC."""
+
+
+class Asked(TypedDict):
+    """What is kept of a run before it stops for a person."""
+
+    settings: dict[str, Any]
+    """The settings it asked under, where they are not the defaults: they hold when it is resumed."""
+
+    objection: str
+    """Why the last answer could not be read; shown when the person is asked again."""
 
 
 def merge_attempts(old: list[Attempt], new: list[Attempt]) -> list[Attempt]:
@@ -325,6 +345,8 @@ class RunState(DocumentInput):
     addenda: Annotated[list[AddendumRecord], operator.add]
     path: Annotated[list[str], operator.add]
     review: NotRequired[Review | None]
+    asked: NotRequired[Asked | None]
+    """Set while a person is asked."""
 
     status: NotRequired[Status]
     record: NotRequired[Record | None]

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import with_config
 from typing_extensions import NotRequired, TypedDict
 
+from cupel.state.enrich import Asked
+
 Result = Literal[
     "nothing_to_do", "no_candidate", "rejected", "inconclusive", "nominee", "promoted", "declined"
 ]
@@ -150,6 +152,9 @@ class ApproveUpdate(TypedDict, total=False):
 
     objection: str
     """Why the last answer of a person changed nothing; shown when they are asked again."""
+
+    asked: Asked | None
+    """Set while a person is asked."""
 
 
 class ConcludeUpdate(TypedDict, total=False):

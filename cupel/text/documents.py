@@ -36,6 +36,10 @@ _BLANK = re.compile(r"\s+")
 _LINE_BREAK = re.compile(r"[\r\n]\s*")
 
 
+_NAMED = ((bool, "a truth value"), (dict, "an object"))
+"""What JSON calls a value by another name than Python."""
+
+
 def usable_text(value: object) -> tuple[str, str | None]:
     r"""Return a cell's text and what is wrong with it.
 
@@ -59,7 +63,8 @@ def usable_text(value: object) -> tuple[str, str | None]:
     if _is_missing(value):
         return "", "no text: the cell is empty"
     is_number = isinstance(value, numbers.Number) and not isinstance(value, bool)
-    kind = "a number" if is_number else f"a {type(value).__name__}"
+    named = next((words for kind, words in _NAMED if isinstance(value, kind)), f"a {type(value).__name__}")
+    kind = "a number" if is_number else named
     return "", f"not a text: {kind} ({str(value)[:40]})"
 
 

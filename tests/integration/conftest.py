@@ -7,6 +7,9 @@ import json
 import pytest
 
 from tests.integration.cascade import TEXT
+from tests.unit.cascade.conftest import runtime
+
+__all__ = ["folder", "runtime"]
 
 SPEECHES = [{"id": f"s{n}", "text": f"{TEXT} This is speech number {n}.", "n": n} for n in range(40)]
 

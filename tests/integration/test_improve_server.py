@@ -73,13 +73,13 @@ async def test_a_campaign_stops_for_a_person_whose_edit_is_weighed_and_promoted_
     await client.runs.wait(thread, "improve", input=given, context=CONTEXT)
 
     async def answered(answer):
-        ended = await client.runs.wait(thread, "improve", command={"resume": answer}, context=CONTEXT)
+        ended = await client.runs.wait(thread, "improve", command={"resume": answer})
         state = await client.threads.get_state(thread)
         asked = state["interrupts"][0]["value"][0] if state["interrupts"] else None
         return ended, asked
 
     _, asked = await answered([{"type": "perhaps"}])
-    assert "unknown type 'perhaps'" in asked["description"]
+    assert 'unknown type "perhaps"' in asked["description"]
     _, asked = await answered(
         [{"type": "edit", "args": {"action": "x", "args": {"rules": MINE.format(GOOD_RULE)}}}]
     )

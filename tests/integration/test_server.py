@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+import ast
+import asyncio
+import itertools
+import json
 import shutil
 
+import httpx
 import pytest
 import pytest_asyncio
+from langgraph.pregel.remote import RemoteGraph
+from langgraph.types import Command
 from langgraph_sdk import get_client
 
+from cupel.state import Outcome
 from tests.conftest import ROOT
+from tests.integration.bad_inputs import INPUTS, SETTINGS, unfit_for_a_client
 from tests.integration.cascade import ACCEPTS, CANNOT_TELL, CLAIM, TEXT, record
 from tests.integration.server import project_server
+from tests.integration.threads import steady
 
 pytestmark = [pytest.mark.door, pytest.mark.asyncio(loop_scope="module")]
 ROLES = {f"{role}_model": f"openai:{role}" for role in ("cheap", "strong", "judge", "refiner")}
+RENTS = record(matter="rents")
+AS_TEXTS = {name: value if isinstance(value, str) else json.dumps(value) for name, value in RENTS.items()}
+OUTCOME = tuple(Outcome.__annotations__)
 UNSURE = "Tell nobody. we must build more homes. Rents rose by 40 % in ten years."
 
 
 def answer(body):
     """The provider's script: records for extraction; the judge cannot tell for one of the documents."""
     schema = body["response_format"]["json_schema"]["schema"]
-    if "told_apart" not in schema["properties"]:
-        return record()
-    return CANNOT_TELL if "Tell nobody" in body["messages"][-1]["content"] else ACCEPTS
+    said = body["messages"][-1]["content"]
+    told = said.rpartition("</document>")[2]
+    if "told_apart" in schema["properties"]:
+        return CANNOT_TELL if "Tell nobody" in said and '"rents"' not in said else ACCEPTS
+    if "Fail me" in said:
+        return "no record"
+    return RENTS if "Take the rents" in told else record()
 
 
 @pytest.fixture(scope="module")
@@ -86,32 +103,145 @@ async def test_a_stateless_run_returns_the_outcome_whatever_is_asked(client, sub
 
 
 ANSWERS = {
-    "accepted as it is": ({"type": "accept", "args": None}, "accepted", "accept"),
-    "edited": (
-        {"type": "edit", "args": {"action": "accept_arguments", "args": record(matter="rents")}},
-        "accepted",
-        "edit",
+    "the inbox accepts": ([{"type": "accept", "args": None}], "accepted", "accept", "housing"),
+    "the inbox edits, each field as text": ([{"type": "edit", "args": {"action": "a", "args": AS_TEXTS}}], "accepted", "edit", "rents"),
+    "the inbox responds": ([{"type": "response", "args": "Take the rents for the matter."}], "accepted", "respond", "rents"),
+    "the inbox ignores": ([{"type": "ignore", "args": None}], "needs_review", "ignore", "housing"),
+    "LangChain approves": ({"decisions": [{"type": "approve"}]}, "accepted", "accept", "housing"),
+    "LangChain edits": (
+        {"decisions": [{"type": "edit", "edited_action": {"name": "a", "args": RENTS}}]}, "accepted", "edit", "rents",
     ),
-    "answered in words": ({"type": "response", "args": "ask the speaker"}, "needs_review", "respond"),
-    "ignored": ({"type": "ignore", "args": None}, "needs_review", "ignore"),
+    "LangChain rejects": ({"decisions": [{"type": "reject", "message": "Not ours."}]}, "needs_review", "ignore", "housing"),
+    "LangChain responds": (
+        {"decisions": [{"type": "respond", "message": "Take the rents for the matter."}]}, "accepted", "respond", "rents",
+    ),
+    "one response, no list": ({"type": "accept", "by": "Ada"}, "accepted", "accept", "housing"),
+    "one edited field": ({"type": "edit", "args": {"matter": "rents"}}, "accepted", "edit", "rents"),
+    "the record itself": (RENTS, "accepted", "edit", "rents"),
+    "the record as JSON text": (json.dumps(RENTS), "accepted", "edit", "rents"),
+    "a word": ("accept", "accepted", "accept", "housing"),
+    "another word": ("ignore", "needs_review", "ignore", "housing"),
+    "words": ("Take the rents for the matter.", "accepted", "respond", "rents"),
+    "nonsense": ([{"type": "dance"}], None, None, None),
+}  # fmt: skip
+
+
+async def test_a_person_is_heard_in_every_shape_by_a_resume_that_brings_nothing_else(client, subtests):
+    """Agent Inbox's, LangChain's and plain payloads, half of them through RemoteGraph; the run's settings hold."""
+    remote = RemoteGraph("enrich", client=client)
+
+    async def ask(name, number, reply):
+        thread = (await client.threads.create())["thread_id"]
+        given = {"text": f"{UNSURE} Case {number}."}
+        await client.runs.wait(thread, "enrich", input=given, context={**ROLES, "human_review": True})
+        question = (await client.threads.get_state(thread))["interrupts"][0]["value"][0]
+        if number % 2:
+            config = {"configurable": {"thread_id": thread}}
+            await remote.ainvoke(Command(resume=reply), config)
+        else:
+            await client.runs.wait(thread, "enrich", command={"resume": reply})
+        return question, await client.threads.get_state(thread)
+
+    asked = await asyncio.gather(*(ask(name, n, case[0]) for n, (name, case) in enumerate(ANSWERS.items())))
+    for (name, (_, status, action, matter)), (question, state) in zip(ANSWERS.items(), asked, strict=True):
+        with subtests.test(name):
+            values = state["values"]
+            assert set(question) == {"action_request", "config", "description"}
+            assert "## Evidence" in question["description"]
+            if status is None:
+                assert state["next"] == ["review"]
+                assert 'unknown type "dance"' in state["interrupts"][0]["value"][0]["description"]
+                continue
+            assert (values["status"], values["record"]["matter"]) == (status, matter)
+            assert values["review"]["action"] == action
+            assert values["review"]["by"] == ("Ada" if name == "one response, no list" else "a person")
+            assert values["review"]["at"]
+            assert {attempt["model"] for attempt in values["attempts"]} == {"openai:cheap"}
+
+
+USES = {
+    "good": {"text": TEXT, "doc_id": "good", "task": "arguments", "meta": {"party": "x"}},
+    "good, the text alone": {"text": TEXT},
+    "another task": {"text": TEXT, "task": "sentiment", "doc_id": "other"},
+    "blank": {"text": " ", "doc_id": "blank"},
+    "failing": {"text": f"Fail me. {TEXT}", "doc_id": "failing", "meta": {"party": "y"}},
+    "reviewed": {"text": UNSURE, "doc_id": "unsure"},
+    "bad": {"text": TEXT, "doc_id": 12, "meta": "x"},
 }
 
 
-async def test_a_person_is_asked_in_the_agent_inbox_shape_and_the_answer_resumes_the_run(client, subtests):
-    """interrupt() in review, answered through the SDK in each way a person may answer."""
+async def test_a_thread_that_is_used_again_gives_the_outcome_of_a_fresh_one(client, subtests):
+    """Forty-nine pairs of documents, in every order, under each way a server handles a second input."""
     context = {**ROLES, "human_review": True}
-    for name, (reply, status, action) in ANSWERS.items():
+
+    async def settled(thread):
+        state = await client.threads.get_state(thread)
+        return steady({name: state["values"].get(name) for name in OUTCOME}), state["next"]
+
+    async def alone(given):
+        thread = (await client.threads.create())["thread_id"]
+        await client.runs.wait(thread, "enrich", input=given, context=context, raise_error=False)
+        return await settled(thread)
+
+    async def after(first, second, strategy):
+        thread = (await client.threads.create())["thread_id"]
+        run = await client.runs.create(thread, "enrich", input=first, context=context)
+        if strategy is None:
+            await client.runs.join(thread, run["run_id"])
+        second_run = await client.runs.create(
+            thread, "enrich", input=second, context=context, multitask_strategy=strategy or "reject"
+        )
+        await client.runs.join(thread, second_run["run_id"])
+        return await settled(thread)
+
+    fresh = dict(zip(USES, await asyncio.gather(*(alone(given) for given in USES.values())), strict=True))
+    strategies = itertools.cycle((None, "enqueue", "interrupt", "rollback"))
+    pairs = [(a, b, next(strategies)) for a in USES for b in USES]
+    used = await asyncio.gather(*(after(USES[a], USES[b], strategy) for a, b, strategy in pairs))
+    for (a, b, strategy), outcome in zip(pairs, used, strict=True):
+        with subtests.test(f"{b} after {a}, {strategy or 'one after the other'}"):
+            assert outcome == fresh[b]
+
+
+async def test_a_fork_on_the_server_goes_on_along_the_routers_edge(client):
+    """Change the judge's verdict and go on; the router goes by the settings of the run before."""
+    thread = (await client.threads.create())["thread_id"]
+    first = await client.runs.wait(thread, "enrich", input={"text": UNSURE}, context=ROLES)
+    assert first["status"] == "needs_review"
+    verdict = {**first["verdicts"][-1], "verdict": "accepted", "findings": [], "reason": ""}
+    await client.threads.update_state(thread, {"verdicts": [verdict]}, as_node="judge")
+
+    assert (await client.threads.get_state(thread))["next"] == ["finish"]
+    outcome = await client.runs.wait(thread, "enrich", input=None, context=ROLES)
+    assert (outcome["status"], outcome["reasons"]) == ("accepted", [])
+
+
+async def test_every_bad_input_is_answered_in_a_sentence_through_every_door(client, server, subtests):
+    """Over HTTP, as an MCP tool and through RemoteGraph: what is wrong and what to do, nothing of the machine."""
+    remote = RemoteGraph("enrich", client=client)
+    cases = {name: (given, ROLES, said) for name, (given, said) in INPUTS.items()}
+    cases |= {name: ({"text": TEXT}, {**ROLES, **given}, said) for name, (given, said) in SETTINGS.items()}
+    del cases["a key that is not set"]  # the scripted provider sets all
+
+    async def over_mcp(http, given, context):
+        called = {"name": "enrich", "arguments": given, "context": context}
+        message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": called}
+        accepts = {"Accept": "application/json, text/event-stream"}
+        told = (await http.post(f"{server}/mcp", json=message, headers=accepts)).json()
+        return told["result"]["content"][0]["text"]
+
+    async def heard(http, given, context):
+        return await asyncio.gather(
+            client.runs.wait(None, "enrich", input=given, context=context, raise_error=False),
+            remote.ainvoke(given, context=context),
+            over_mcp(http, given, context),
+        )
+
+    async with httpx.AsyncClient(timeout=120) as http:
+        told = await asyncio.gather(*(heard(http, given, context) for given, context, _ in cases.values()))
+    for (name, (_, _, said)), (plain, through, tool) in zip(cases.items(), told, strict=True):
         with subtests.test(name):
-            thread = (await client.threads.create())["thread_id"]
-            await client.runs.wait(thread, "enrich", input={"text": UNSURE}, context=context)
-            state = await client.threads.get_state(thread)
-            question = state["interrupts"][0]["value"][0]
-            assert state["next"] == ["review"]
-            assert set(question) == {"action_request", "config", "description"}
-
-            outcome = await client.runs.wait(thread, "enrich", command={"resume": [reply]}, context=context)
-
-            assert outcome["status"] == status
-            assert outcome["review"]["action"] == action
-            if action == "edit":
-                assert outcome["record"]["matter"] == "rents"
+            assert said in plain["reasons"][0]
+            assert said in through["reasons"][0]
+            assert ast.literal_eval(tool)["reasons"] == plain["reasons"]
+            assert unfit_for_a_client(plain["reasons"][0]) == []

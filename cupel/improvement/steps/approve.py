@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from langgraph.runtime import Runtime
+
 from cupel._format import usd
+from cupel.cascade import Reply, Turn, read_reply
+from cupel.context import RunContext
 from cupel.improvement.candidates import candidate_of
 from cupel.improvement.versions import rules_of, rules_toml
 from cupel.state import ApproveUpdate, Edited, ImproveState
 from cupel.task import compact
+
+
+class AnswerUpdate(ApproveUpdate, total=False):
+    """What an answer comes to, and the settings that hold for the rest of the run that brought it."""
+
+    held: dict[str, Any]
+
 
 SHOWN_CHARS = 600
 """Of a record, in the description; the whole one stands beside it."""
@@ -85,31 +96,42 @@ def _pair(pair: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def read_approval(answer: Any, state: ImproveState) -> ApproveUpdate:
+def take_approval(turn: Turn, state: ImproveState, runtime: Runtime[RunContext]) -> AnswerUpdate:
     """A person's answer: only a plain acceptance of the version that was shown promotes.
 
-    Takes the Agent Inbox's list of one response, that response alone, or a plain `"accept"`/`"ignore"`. What
-    cannot be understood changes nothing, and the question is asked again with what was wrong about it.
+    Takes every shape a person's tool may give it. What cannot be understood changes nothing, and the question is
+    asked again with what was wrong about it.
     """
-    said = answer[0] if isinstance(answer, list) and answer else answer
-    response = said if isinstance(said, Mapping) else {"type": said}
-    kind, args = response.get("type"), response.get("args")
-    content = args.get("args", args) if isinstance(args, Mapping) else None
-    update = ApproveUpdate(approved_by=None, declined=False, edited=None, objection="")
-    if kind == "accept":
-        shown, meant = candidate_of(state)["version"], (content or {}).get("version")
-        if meant in (None, shown):
-            update["approved_by"] = "a person in Studio"
-        else:
-            update["objection"] = f"it accepts {meant!r}, but {shown} was shown"
-    elif kind == "ignore":
-        update["declined"] = True
-    elif kind == "edit":
-        edited = _edit(content)
-        update |= {"objection": edited} if isinstance(edited, str) else {"edited": edited}
-    else:
-        update["objection"] = f"an answer of unknown type {str(kind)[:80]!r}; use accept, edit or ignore"
-    return update
+    reply = read_reply(turn.answer, runtime, dict.fromkeys(("version", "rules", "extract")))
+    update = AnswerUpdate(
+        approved_by=None,
+        declined=False,
+        edited=None,
+        objection="",
+        asked=None,
+        held=dict(turn.settings or {}),
+    )
+    if isinstance(reply, str):
+        return {**update, "objection": reply}
+    match reply.kind:
+        case "accept":
+            return {**update, **_accept(reply, state)}
+        case "ignore":
+            return {**update, "declined": True}
+        case "edit":
+            edited = _edit(reply.content)
+            return (
+                {**update, "objection": edited} if isinstance(edited, str) else {**update, "edited": edited}
+            )
+    said = f"an instruction cannot be tried here ({reply.note[:80]!r}); use accept, edit or ignore"
+    return {**update, "objection": said}
+
+
+def _accept(reply: Reply, state: ImproveState) -> ApproveUpdate:
+    shown, meant = candidate_of(state)["version"], (reply.content or {}).get("version")
+    if meant in (None, shown):
+        return {"approved_by": reply.by}
+    return {"objection": f"it accepts {meant!r}, but {shown} was shown"}
 
 
 def _edit(content: Any) -> Edited | str:

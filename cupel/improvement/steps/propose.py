@@ -45,10 +45,10 @@ async def ask_engine(state: ImproveState, campaign: Campaign) -> tuple[Candidate
     """What is left of an engine's edits behind the guards; what it searched is noted in the ledger."""
     name, number = state.get("engine") or "reflect", len(state["tried"]) + 1
     brief = Brief(
-        task=campaign.task, context=campaign.context, failures=state.get("told", ""), shown=state.get("shown", {}),
-        mended=state.get("mended", ""), tried=_tell_tried(campaign, state["tried"]),
+        task=campaign.task, context=campaign.context, failures=state.get("told") or "", shown=state.get("shown") or {},
+        mended=state.get("mended") or "", tried=_tell_tried(campaign, state["tried"]),
         sample=(state.get("seed") or 0) * 1_000 + number, rules_tokens=RULES_TOKENS,
-        dev=DevTrials(campaign, state.get("failed_docs", []), state.get("passed_docs", [])),
+        dev=DevTrials(campaign, state.get("failed_docs") or [], state.get("passed_docs") or []),
     )  # fmt: skip
     with ask_as(Asking(run=campaign.bench.run)):
         answer = await engine_named(name).propose(brief)

@@ -136,7 +136,7 @@ NO = {"record": None, "error": "no reply", "error_kind": "provider"}
         pytest.param(
             state(attempt(), review={"action": "ignore", "record": None, "evidence": [], "note": ""}),
             "needs_review",
-            [],
+            ["a person left it undecided"],
             id="a person ignored it",
         ),
     ],

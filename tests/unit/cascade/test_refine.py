@@ -69,5 +69,5 @@ async def test_without_a_refiner_the_addendum_names_the_setting(runtime):
     addendum = check_instructions(documents, list_objections(documents), answer)
 
     assert answer is None
-    assert "--refiner-model" in addendum["dropped"][0]
+    assert "refiner_model" in addendum["dropped"][0]
     assert (addendum["round"], addendum["model"], addendum["calls"]) == (2, None, [])

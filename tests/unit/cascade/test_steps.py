@@ -1,4 +1,4 @@
-"""Steps that decide inside themselves draw and walk as conditional edges do."""
+"""Steps draw and walk as LangGraph's conditional edges do."""
 
 from typing import Any
 
@@ -55,7 +55,7 @@ def drawn(graph):
 
 
 async def test_the_walk_is_that_of_conditional_edges():
-    """A document takes the same way whether a step decides inside itself or an edge does."""
+    """A document takes the same way as along LangGraph's own edges."""
     step, edge = [
         await built(by_step=by_step).ainvoke({"text": "a"}, context=RunContext()) for by_step in (True, False)
     ]
@@ -64,6 +64,6 @@ async def test_the_walk_is_that_of_conditional_edges():
 
 
 def test_the_drawing_is_that_of_conditional_edges():
-    """Studio shows a step that decides inside itself edge for edge as one with conditional edges."""
+    """Studio shows a step with its router edge for edge as LangGraph's own."""
     assert drawn(built(by_step=True)) == drawn(built(by_step=False))
     assert ("verify", "extract", "again", True) in drawn(built(by_step=True))

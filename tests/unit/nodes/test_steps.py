@@ -19,9 +19,10 @@ from tests.unit.cascade.factory import asking, attempt, grounded, state, verdict
 pytestmark = pytest.mark.usefixtures("runtime")
 
 
-async def test_prepare_names_and_cuts_a_document():
+async def test_prepare_names_and_cuts_a_document(under):
     """What it finds is what every later node relies on."""
-    update = await prepare({"text": TEXT, "task": "arguments"})
+    with models():
+        update = await prepare({"text": TEXT, "task": "arguments"}, under())
 
     assert (update["problem"], update["windows"], update["path"]) == (None, [[0, len(TEXT)]], ["prepare"])
 
@@ -76,7 +77,9 @@ async def test_refine_adds_one_addendum(under):
 
 async def test_review_goes_on_where_no_person_is_attached(under):
     """The document ends as in need of review."""
-    assert await review(state(attempt()), under(human_review=False)) == {"review": None, "path": ["review"]}
+    update = await review(state(attempt()), under(human_review=False))
+
+    assert update == {"review": None, "asked": None, "path": ["review"]}
 
 
 async def test_route_needs_the_file_it_is_told_of(under):

@@ -1,8 +1,11 @@
 """approve: what a person is shown, and what their answer comes to."""
 
 import pytest
+from langgraph.runtime import Runtime
 
-from cupel.improvement.steps.approve import approval_request, read_approval
+from cupel.cascade.people import Turn
+from cupel.context import RunContext
+from cupel.improvement.steps.approve import approval_request, take_approval
 from cupel.state.improve import Candidate
 from nodes.approve import approve, route_after_approve
 
@@ -20,6 +23,14 @@ DECISION = {
     "breaks": 1, "slices": [], "side_by_side": [PAIR],
     "cost": {"usd_before": 0.1, "usd_after": None, "tokens_before": 100.0, "tokens_after": 110.0},
 }  # fmt: skip
+HELD = {"judge": "never", "human_review": True}
+
+
+def read(answer):
+    """What an answer comes to, given to a run under these settings."""
+    return take_approval(Turn(answer=answer, settings=HELD), STATE, Runtime(context=RunContext()))
+
+
 STATE = {"task": "stance", "proposal": NOMINEE, "decision": DECISION, "cost_usd": 0.5}
 
 
@@ -50,9 +61,9 @@ def test_why_the_last_answer_changed_nothing_is_said_first():
 @pytest.mark.parametrize(
     ("answer", "field", "value"),
     [
-        pytest.param("accept", "approved_by", "a person in Studio", id="a plain word"),
-        pytest.param([{"type": "accept"}], "approved_by", "a person in Studio", id="a list of one"),
-        pytest.param({"type": "accept", "args": {"version": "0123456789ab"}}, "approved_by", "a person in Studio", id="this version"),
+        pytest.param("accept", "approved_by", "a person", id="a plain word"),
+        pytest.param([{"type": "accept"}], "approved_by", "a person", id="a list of one"),
+        pytest.param({"type": "accept", "args": {"version": "0123456789ab"}}, "approved_by", "a person", id="this version"),
         pytest.param({"type": "accept", "args": {"version": "0"}}, "objection", "it accepts '0', but 0123456789ab was shown", id="another"),
         pytest.param("ignore", "declined", True, id="ignored"),
         pytest.param({"type": "edit", "args": {"args": {"rules": "x"}}}, "edited", {"rules": "x", "extract": None}, id="rules"),
@@ -61,7 +72,8 @@ def test_why_the_last_answer_changed_nothing_is_said_first():
 )  # fmt: skip
 def test_an_answer_comes_to_one_thing(answer, field, value):
     """Everything else is as if nobody had answered."""
-    update = read_approval(answer, STATE)
+    update = read(answer)
+    assert update.pop("held") == HELD
 
     assert update[field] == value
     assert {name for name, said in update.items() if said} == {field}
@@ -70,9 +82,9 @@ def test_an_answer_comes_to_one_thing(answer, field, value):
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        pytest.param([], "unknown type '\\[\\]'", id="empty"),
-        pytest.param({"yes": True}, "unknown type 'None'", id="no type"),
-        pytest.param({"type": "edit", "args": None}, "an edit needs args with rules", id="no args"),
+        pytest.param([], "holds 0", id="empty"),
+        pytest.param({"yes": True}, "it has 'yes', which is no field here", id="no type"),
+        pytest.param({"type": "edit", "args": None}, "an edit needs the edited fields", id="no args"),
         pytest.param(
             {"type": "edit", "args": {"args": {"rules": 3}}}, "an edit needs the texts rules", id="no text"
         ),
@@ -81,21 +93,17 @@ def test_an_answer_comes_to_one_thing(answer, field, value):
 )
 async def test_an_answer_that_cannot_be_understood_changes_nothing(answer, why):
     """The question is asked again with the reason."""
-    update = read_approval(answer, STATE)
+    update = read(answer)
 
     assert pytest.raises(AssertionError, match=why).matches(AssertionError(update["objection"]))
-    assert await route_after_approve(update) == "unclear"
+    assert await route_after_approve(update) == "to be asked"
 
 
 async def test_without_a_person_attached_the_nominee_waits():
     """Nothing is approved that nobody approved."""
-    from langgraph.runtime import Runtime
-
-    from cupel.context import RunContext
-
     update = await approve(STATE, Runtime(context=RunContext(human_review=False)))
 
-    assert update == {"approved_by": None}
+    assert update == {"approved_by": None, "asked": None}
     assert await route_after_approve(update) == "not approved"
     assert await route_after_approve({"approved_by": "someone"}) == "approved"
     assert await route_after_approve({"edited": {"rules": "x"}}) == "edited"
