@@ -130,7 +130,7 @@ class ScriptedProvider:
         return f"http://127.0.0.1:{self._port}"
 
     def environment(self) -> dict[str, str]:
-        """The variables that send `openai:`, `groq:`, `openrouter:` and `local:` models here, under one name at any port."""
+        """The variables that send `openai:`, `groq:`, `openrouter:` and `local:` models here."""
         key = self.key or "sk-scripted"
         return {
             "OPENAI_BASE_URL": f"{self.url}/v1",
@@ -140,7 +140,6 @@ class ScriptedProvider:
             "OPENROUTER_BASE_URL": f"{self.url}/api/v1",
             "OPENROUTER_API_KEY": key,
             "CUPEL_LOCAL_BASE_URL": f"{self.url}/v1",
-            "CUPEL_ENDPOINT_NAME": "scripted",
         }
 
     def __enter__(self) -> Self:
