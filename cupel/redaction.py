@@ -212,6 +212,8 @@ def _forms(secret: str) -> Iterable[str]:
         secret,
         json.dumps(secret)[1:-1],
         json.dumps(secret, ensure_ascii=False)[1:-1],
+        json.dumps(json.dumps(secret)[1:-1])[1:-1],
+        json.dumps(json.dumps(secret, ensure_ascii=False)[1:-1], ensure_ascii=False)[1:-1],
         repr(secret)[1:-1],
         html.escape(secret),
         html.escape(secret, quote=False),

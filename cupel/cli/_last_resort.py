@@ -85,6 +85,9 @@ class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record down."""
         with suppress(Exception):
+            if record.name.partition(".")[0] == "cupel":  # our own words are for the person
+                say(f"note: {record.getMessage()}")
+                return
             self._details.note(self.format(record), serious=record.levelno >= logging.ERROR)
 
 

@@ -354,7 +354,7 @@ def test_from_the_command_line_it_is_measured_then_used(short):
     with ScriptedProvider(answer) as provider:
         refused = run_cupel(short, *asked, provider=provider)
         measured = forked.run(
-            ["cupel", "calibrate", "short.jsonl", "--packing", "--packing-min", "0.8", "--json", *told],
+            ["cupel", "calibrate", "short.jsonl", "--packing", "--packing-min", "0.8", "--json", *told[:2]],
             cwd=short, env=environment(provider),
         )  # fmt: skip
         before = provider.counts.requests
