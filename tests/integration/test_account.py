@@ -138,6 +138,7 @@ def check(project, summary, capsys):
     return account
 
 
+@pytest.mark.soak
 async def test_they_add_up_over_refinements_duplicates_failures_a_cap_and_two_resumes(project, capsys):
     """Stopped by its cap, taken up again, its failed rows asked anew, and the same answers under another judge."""
     numbers = [*range(12), 3, 6, 0]

@@ -49,6 +49,7 @@ def closed(port):
     return environment(OPENAI_BASE_URL=f"http://127.0.0.1:{port}/v1", OPENAI_API_KEY="sk-scripted")
 
 
+@pytest.mark.soak
 def test_closed_from_the_start_it_is_said_waited_for_and_done(folder):
     """One command; the lines go to stderr, beside `--json` too."""
     port = free_port()
