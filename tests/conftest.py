@@ -47,7 +47,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Note the tests that open a door, before `-m` takes any away."""
-    config.stash[DOORS] = [item.nodeid for item in items if item.get_closest_marker("door")]
+    config.stash[DOORS] = [
+        item.nodeid
+        for item in items
+        if item.get_closest_marker("door") and not item.get_closest_marker("soak")
+    ]
 
 
 @pytest.fixture(autouse=True)

@@ -197,7 +197,8 @@ def read_fields(
 
     A field that still reads as it was shown is unchanged, and one that was left out stays.
 
-    >>> schema = {"type": "object", "properties": {"n": {"type": "integer"}, "s": {"type": "string"}}}
+    >>> properties = {"n": {"type": "integer"}, "s": {"type": "string"}}
+    >>> schema = {"type": "object", "properties": properties, "required": ["n", "s"]}
     >>> read_fields({"n": "12"}, {"n": 3, "s": "12"}, schema)
     {'n': 12, 's': '12'}
     """

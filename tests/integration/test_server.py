@@ -60,7 +60,7 @@ async def client(server):
         yield client
 
 
-async def test_studio_gets_a_form_for_input_settings_and_output(client):
+async def studio_gets_a_form_for_input_settings_and_output(client):
     """Schemas come out non-null, fields described, prompts tied to their nodes; edges carry labels."""
     assistants = await client.assistants.search(graph_id="enrich")
     schemas = await client.assistants.get_schemas(assistants[0]["assistant_id"])
@@ -76,7 +76,7 @@ async def test_studio_gets_a_form_for_input_settings_and_output(client):
     assert {"in doubt", "confident", "rejected", "rounds spent", "for a person"} <= labels
 
 
-async def test_a_stateless_run_returns_the_outcome_whatever_is_asked(client, subtests):
+async def a_stateless_run_returns_the_outcome_whatever_is_asked(client, subtests):
     """POST /runs/wait: text in, outcome out, its reason where there is none; a schema is enriched like a task."""
 
     async def enrich(**fields):
@@ -203,7 +203,7 @@ async def test_a_thread_that_is_used_again_gives_the_outcome_of_a_fresh_one(clie
             assert outcome == fresh[b]
 
 
-async def test_a_fork_on_the_server_goes_on_along_the_routers_edge(client):
+async def a_fork_on_the_server_goes_on_along_the_routers_edge(client):
     """Change the judge's verdict and go on; the router goes by the settings of the run before."""
     thread = (await client.threads.create())["thread_id"]
     first = await client.runs.wait(thread, "enrich", input={"text": UNSURE}, context=ROLES)
@@ -216,7 +216,7 @@ async def test_a_fork_on_the_server_goes_on_along_the_routers_edge(client):
     assert (outcome["status"], outcome["reasons"]) == ("accepted", [])
 
 
-async def test_every_bad_input_is_answered_in_a_sentence_through_every_door(client, server, subtests):
+async def every_bad_input_is_answered_in_a_sentence_through_every_door(client, server, subtests):
     """Over HTTP, as an MCP tool and through RemoteGraph: what is wrong and what to do, nothing of the machine."""
     remote = RemoteGraph("enrich", client=client)
     cases = {name: (given, ROLES, said) for name, (given, said) in INPUTS.items()}
@@ -245,3 +245,13 @@ async def test_every_bad_input_is_answered_in_a_sentence_through_every_door(clie
             assert said in through["reasons"][0]
             assert ast.literal_eval(tool)["reasons"] == plain["reasons"]
             assert unfit_for_a_client(plain["reasons"][0]) == []
+
+
+async def test_what_callers_see_of_the_server_is_whole(client, server, subtests):
+    """Studio's forms, stateless runs, forks and bad inputs, one after another on one server."""
+    with subtests.test("forms"):
+        await studio_gets_a_form_for_input_settings_and_output(client)
+    await a_stateless_run_returns_the_outcome_whatever_is_asked(client, subtests)
+    with subtests.test("forks"):
+        await a_fork_on_the_server_goes_on_along_the_routers_edge(client)
+    await every_bad_input_is_answered_in_a_sentence_through_every_door(client, server, subtests)
