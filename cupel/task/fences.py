@@ -16,7 +16,7 @@ DOCUMENT = "document"
 # Characters that show nothing, so that a tag with some inside still reads as that tag.
 _INVISIBLE = "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff"
 
-_TAG = re.compile(r"</?([A-Za-z][\w-]*)[^<>\n]*>")
+_TAG = re.compile(r"</?([A-Za-z][\w-]*+)[^<>\n]*+>")
 
 
 class Fenced(str):
