@@ -14,6 +14,7 @@ from langchain_core.messages.ai import UsageMetadata
 
 from cupel.models.errors import ProviderCallError, ProviderConnectionError, ReplyCutOffError
 from cupel.models.prices import reported_tokens
+from cupel.task import opens_more
 
 OK = 200
 _KEPT = (b"x-ratelimit", b"ratelimit", b"retry-after", b"x-request-id", b"date")
@@ -128,9 +129,14 @@ def _joined(content: bytes) -> Any:
 
 def _loads(text: str | bytes) -> Any:
     try:
-        return json.loads(text, parse_int=_number)
-    except (ValueError, RecursionError):
+        return None if opens_more(_plain(text)) else json.loads(text, parse_int=_number)
+    except ValueError:
         return None
+
+
+def _plain(text: str | bytes) -> str:
+    """With every bracket and quote at its place, whatever the bytes in between mean."""
+    return text if isinstance(text, str) else text.decode("latin-1")
 
 
 def _number(digits: str) -> float:
@@ -200,7 +206,7 @@ def _object(reply: Reply, model: str) -> dict[str, Any]:
         return data
     text = reply.content[:_SHOWN].decode("utf-8", "replace").strip()
     if reply.status == OK:
-        if _nests_too_deep(reply.content):
+        if opens_more(_plain(reply.content)):
             raise ReplyCutOffError(_TOO_DEEP, model=model)
         raise ProviderConnectionError(
             f"answered with something that is no JSON object: {text[:200]!r}",
@@ -208,16 +214,6 @@ def _object(reply: Reply, model: str) -> dict[str, Any]:
             headers=reply.headers,
         )
     return {"error": {"message": text or "no message"}}
-
-
-def _nests_too_deep(content: bytes) -> bool:
-    try:
-        json.loads(content)
-    except RecursionError:
-        return True
-    except ValueError:
-        pass
-    return False
 
 
 def _read_error(reply: Reply, data: dict[str, Any], model: str) -> AIMessage:

@@ -20,6 +20,11 @@ from typing import Any
 
 from cupel.state import Record
 
+SAFE_DEPTH = 500
+"""Levels that Python's own reader of JSON is given at most."""
+
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
+
 MAX_DEPTH = 100
 """Levels of nesting; a record has a handful, and what reads it later may recurse."""
 
@@ -119,9 +124,32 @@ def read_record(text: str, problem_of: Callable[[Any], str | None], *, document:
     return Reading(None, problems[0])
 
 
+def opens_more(text: str, levels: int = SAFE_DEPTH) -> bool:
+    """Whether JSON has more lists and objects open at once than that.
+
+    Python's reader would go as deep as the stack allows, where whatever the collector happens to end fails as well.
+
+    >>> opens_more('[["[[["]]', 2), opens_more("[[[", 2)
+    (False, True)
+    """
+    if text.count("[") + text.count("{") <= levels:
+        return False
+    depth = 0
+    for found in _BRACKETS.finditer(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(found[0], 0)
+        if depth > levels:
+            return True
+    return False
+
+
 def _whole(text: str) -> Any:
     """The reply as plain JSON without anything odd, as most are; None for every other."""
-    if _ESCAPED_UNREADABLE.search(text) or _is_unreadable(text) or _has_control_escape(text):
+    if (
+        opens_more(text)
+        or _ESCAPED_UNREADABLE.search(text)
+        or _is_unreadable(text)
+        or _has_control_escape(text)
+    ):
         return None
     try:
         return json.loads(
