@@ -21,7 +21,11 @@ from cupel.task.node import Node, rebuild
 
 _SHOWN = 300
 _MOST = 100
-"""Of a value, to choose the one that is told from: a long reply may have a hundred thousand."""
+"""Faults of a value, to choose the one that is told from."""
+
+_MANY = 5_000
+"""Values within a value, from which on only the first fault is looked for: the validator makes all of them at once,
+and a long reply may have hundreds of thousands."""
 
 _ROOT = "cupel:schema"
 _SAFE = "#/:?&=%~!$'()*+,;@-._"
@@ -108,12 +112,23 @@ class Validator:
             return False
 
     def faults(self, value: Any) -> list[SchemaFault]:
-        """Everything about a value that does not fit, what is nearest the top first."""
+        """What of a value does not fit, what is nearest the top first; of one with thousands of items, the first."""
         try:
+            if _holds_more(value, _MANY):
+                return [_fault(error) for error in self._first(value)]
             faults = [_fault(error) for error in islice(self._compiled.iter_errors(value), _MOST)]
         except ValueError as error:  # half a character, or deeper than anything is nested
             return [SchemaFault("", str(error))]
         return sorted(dict.fromkeys(faults), key=lambda fault: fault.where.count("/") + bool(fault.where))
+
+    def _first(self, value: Any) -> list[Any]:
+        from jsonschema_rs import ValidationError
+
+        try:
+            self._compiled.validate(value)
+        except ValidationError as error:
+            return [error]
+        return []
 
     def problem(self, value: Any) -> str | None:
         """The first thing about a value that does not fit, in words; None where it fits."""
@@ -134,6 +149,21 @@ def addressed(_keyword: str, node: Any) -> Any:
 def in_root(reference: str) -> str:
     """A reference into the schema that was given to `Validator` as the root."""
     return f"{_ROOT}{reference}"
+
+
+def _holds_more(value: Any, most: int) -> bool:
+    """Whether a value has more than so many others in it, at any depth; looks no further than that."""
+    waiting, seen = [value], 0
+    while waiting:
+        holder = waiting.pop()
+        within = (
+            list(holder.values()) if isinstance(holder, dict) else holder if isinstance(holder, list) else ()
+        )
+        seen += len(within)
+        if seen > most:
+            return True
+        waiting.extend(within)
+    return False
 
 
 def _refuse(uri: str) -> Any:

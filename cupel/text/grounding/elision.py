@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -52,7 +52,7 @@ def has_gap(quote: str) -> bool:
     return _GAP.search(quote) is not None
 
 
-def find_parts(quote: str, text: Tokens, *, used: Container[Span] = ()) -> Elision | None:
+def find_parts(quote: Tokens, text: Tokens, *, used: Container[Span] = ()) -> Elision | None:
     """The parts of a quote with marked gaps, or nothing where it is not such a quote.
 
     Every part must say something (three words, or two beside a part of five), stand in the text word for word,
@@ -74,18 +74,19 @@ def find_parts(quote: str, text: Tokens, *, used: Container[Span] = ()) -> Elisi
     )
 
 
-def _merge(quote: str, text: Tokens) -> list[Wording]:
+def _merge(quote: Tokens, text: Tokens) -> list[Wording]:
     """The parts between the gaps, as the text spells them; an ellipsis that stands in the text itself is no gap."""
     parts: list[Wording] = []
-    gaps = [*islice(_GAP.finditer(quote), _MOST_GAPS + 1)]
-    if len(gaps) > _MOST_GAPS or len(quote) > _LONGEST:
+    given = quote.reading.text
+    gaps = [*islice(_GAP.finditer(given), _MOST_GAPS + 1)]
+    if len(gaps) > _MOST_GAPS or len(given) > _LONGEST:
         return []
     literal = False
     begun = at = 0
     for gap in [*gaps, None]:
-        end = gap.start() if gap else len(quote)
-        words = _bare(quote[at:end])
-        joined = _spell(_bare(quote[begun:end]), text) if parts and literal and len(words) else None
+        end = gap.start() if gap else len(given)
+        words = _bare(quote, at, end)
+        joined = _spell(_bare(quote, begun, end), text) if parts and literal and len(words) else None
         if joined is not None and next(joined.find_in(text), None) is not None:
             parts[-1] = joined
         elif len(words):
@@ -93,7 +94,7 @@ def _merge(quote: str, text: Tokens) -> list[Wording]:
             begun = at
         # a mark at the end of what has been read stands in the text if the next words follow it there
         literal = text.has_ellipsis and bool(gap and gap["bare"])
-        at = gap.end() if gap else len(quote)
+        at = gap.end() if gap else len(given)
     return parts
 
 
@@ -107,9 +108,14 @@ def _spell(words: Tokens, text: Tokens) -> Wording:
     )
 
 
-def _bare(part: str) -> Tokens:
-    """The tokens of a part as it reads, without punctuation around it."""
-    words = tokenise(read(part, is_quote=True))
+def _bare(quote: Tokens, start: int, end: int) -> Tokens:
+    """The tokens of the quote's characters `[start, end)` as they read, without punctuation around them."""
+    given = quote.reading.text
+    if quote.reading.is_as_given and (not start or given[start : start + 1].isspace()):
+        # nothing before the space can change how they are read: they are the quote's own
+        words = quote.part(bisect_left(quote.starts, start), bisect_left(quote.starts, end))
+    else:
+        words = tokenise(read(given[start:end], is_quote=True))
     return words.part(*trim(words.folded))
 
 

@@ -62,9 +62,9 @@ class Grounder:
             used: Places already given to earlier quotes. A free one is preferred, be it only normalised; once
                 all are used the first is given again.
         """
-        given = tokenise(quote)
         reading = read(quote, is_quote=True)
-        words = given if reading.is_as_given else tokenise(reading)
+        words = tokenise(reading)
+        given = words if reading.is_as_given else tokenise(quote)
         first, stop = trim(words.folded)
         if first == stop:
             return Grounding("absent")
@@ -177,7 +177,7 @@ class Grounder:
     def _equal(self, words: Tokens, text: Tokens) -> Iterator[Span]:
         """Where the same tokens stand, with as much of the punctuation around the quote as is there too."""
         first, stop = trim(words.folded)
-        is_acronym = _is_acronym(words.wording(first, stop)) if first < stop else False
+        is_acronym = stop - first == 1 and _is_acronym(words.wording(first, stop))
         for wording in word(words, first, stop, text):
             for start in wording.find_in(text):
                 end = start + len(wording.folded)
@@ -191,7 +191,7 @@ class Grounder:
 
     def _find_elided(self, quote: str, words: Tokens, taken: Collection[Span]) -> Grounding | None:
         """Its parts, or what a gap hides: that a "not" was left out of a sentence makes the quote altered."""
-        elision = find_parts(quote, self._tokens, used=taken) if has_gap(quote) else None
+        elision = find_parts(words, self._tokens, used=taken) if has_gap(quote) else None
         if elision is None:
             return None
         place = elision.spans[0][0], elision.spans[-1][1]

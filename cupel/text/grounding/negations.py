@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import regex
 
@@ -83,12 +83,16 @@ def hides_negation(text: Tokens, first: int, stop: int) -> bool:
     """
     if not _negates(text, first, stop):
         return False
-    ends = [place for place in range(first, stop) if _ends_sentence(text, place)]
-    if _is_blank(text, first - 1):
-        ends.insert(0, first - 1)
-    if not ends:
-        return _negates(text, first, stop)
-    return _negates(text, first, ends[0] + 1) or _negates(text, ends[-1] + 1, stop)
+    ending = first - 1 if _is_blank(text, first - 1) else _first_end(text, range(first, stop))
+    if ending is None:
+        return True
+    last = _first_end(text, range(stop - 1, max(first, ending) - 1, -1))
+    return _negates(text, first, ending + 1) or _negates(text, (ending if last is None else last) + 1, stop)
+
+
+def _first_end(text: Tokens, places: Iterable[int]) -> int | None:
+    """The first of these tokens that ends a sentence."""
+    return next((place for place in places if _ends_sentence(text, place)), None)
 
 
 def _negates(text: Tokens, first: int, stop: int) -> bool:
@@ -124,11 +128,10 @@ def _is_in(text: Tokens, language: str) -> bool:
 
 def _ends_sentence(text: Tokens, place: int) -> bool:
     """Whether a sentence certainly ends with a token: in doubt it does not, and a negation counts."""
-    if _is_blank(text, place):
-        return True
     mark = text.folded[place]
-    if mark not in _ENDS:
-        return False
+    is_blank = _is_blank(text, place)
+    if is_blank or mark not in _ENDS:
+        return is_blank
     plain, end = text.reading.plain, text.ends[place]
     if plain[text.starts[place]] in "。．｡！？":
         return True
@@ -145,4 +148,4 @@ def _is_blank(text: Tokens, place: int) -> bool:
     if not 0 <= place < len(text) - 1:
         return False
     between = text.reading.plain[text.ends[place] : text.starts[place + 1]]
-    return _BLANK_LINE.search(between) is not None
+    return between not in ("", " ") and _BLANK_LINE.search(between) is not None

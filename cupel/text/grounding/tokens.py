@@ -22,7 +22,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import accumulate, chain
 
 import regex
@@ -75,6 +75,8 @@ _FEWEST_TRIES = 16
 _LONGEST = (
     500  # characters of one token that are folded: to normalise a million accents on a letter takes hours
 )
+
+_WORD_LENGTH = 40  # characters of a token whose form is kept for the next time
 
 
 @dataclass(frozen=True)
@@ -253,6 +255,8 @@ def trim(words: Sequence[str]) -> tuple[int, int]:
     (1, 3)
     """
     first, stop = 0, len(words)
+    if words and words[0].isalnum() and words[-1].isalnum():
+        return first, stop
     while stop and _TRIMMABLE.fullmatch(words[stop - 1]):
         stop -= 1
     while first < stop and _TRIMMABLE.fullmatch(words[first]) and not _negates(words, first):
@@ -292,9 +296,13 @@ def _fold(raw: str) -> str:
 
 
 def _fold_unicode(raw: str) -> str:
-    # ² and ½ only fold beside a letter (m², CO₂): 10² is not 102
     if len(raw) > _LONGEST:
         return raw.casefold()
+    return _fold_known(raw) if len(raw) <= _WORD_LENGTH else _fold_anew(raw)
+
+
+def _fold_anew(raw: str) -> str:
+    # ² and ½ only fold beside a letter (m², CO₂): 10² is not 102
     bare = _IGNORABLE.sub("", raw)
     plain = _COMPATIBLE.sub(lambda run: unicodedata.normalize("NFKC", run.group()), bare)
     if plain != bare:  # ﷲ and שּׁ bring signs of their own
@@ -303,3 +311,7 @@ def _fold_unicode(raw: str) -> str:
     if plain == raw or (len(plain) == 1 and not plain.isspace()):
         return plain
     return " ".join(token.group() for token in _TOKEN.finditer(plain)) or raw
+
+
+# a quote's words are the text's, whose tokens have been folded before it
+_fold_known = lru_cache(maxsize=1 << 14)(_fold_anew)

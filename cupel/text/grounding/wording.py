@@ -17,7 +17,7 @@ _VOWELS = regex.compile(rf"[{VOWEL_SIGNS}]")
 _LETTER_AND_SIGNS = regex.compile(rf"(?V1)[[\p{{Arabic}}\p{{Hebrew}}]&&\p{{L}}]([{VOWEL_SIGNS}]*+)")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Wording:
     """The tokens of a quote, or of a part of one, and what else a place has to have to be its own.
 
@@ -55,10 +55,11 @@ def word(quote: Tokens, first: int, stop: int, text: Tokens) -> Iterator[Wording
         text: Where it will be looked for.
     """
     passage = quote.passage(first, stop)
-    if not _VOWELS.search(passage):
+    may_be_broken = SOFT_HYPHEN in passage or "-" in quote.folded[first + 1 : stop - 1]
+    if passage.isascii() or not _VOWELS.search(passage):
         passage = ""
     yield Wording(quote.folded[first:stop], passage)
-    if text.broken or quote.broken or "-" in quote.folded[first + 1 : stop - 1]:
+    if text.broken or may_be_broken:
         respelt = _respell(quote, first, stop, text)
         if respelt is not None:
             yield Wording(respelt[0], passage, respelt[1])

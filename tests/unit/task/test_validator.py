@@ -135,3 +135,29 @@ def test_the_tasks_own_records_fit_and_their_mutants_are_judged_alike(name):
     for _ in range(100):
         record = mutated(rng.choice(records or [{}]), rng)
         assert ours.fits(record) == theirs.is_valid(record), record
+
+
+MANY = [
+    ({"items": {"type": "object", "properties": {"id": {"type": "integer"}}}}, [{"id": 1}] * 9_000, {"id": "1"}, "9000/id"),
+    ({"additionalProperties": {"type": "integer"}}, {f"k{n}": n for n in range(9_000)}, None, "more"),
+    ({"items": {"items": {"maximum": 1}}}, [[0, 1]] * 9_000, [0, 2], "9000/1"),
+    ({"maxItems": 9_000}, ["a"] * 9_000, "a", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("schema", "values", "odd", "where"), MANY)
+def test_one_odd_value_among_thousands_is_named(schema, values, odd, where):
+    """However long a value is, it fits or its fault is said, and at its place."""
+    validator = Validator(schema)
+    spoiled = {**values, "more": odd} if isinstance(values, dict) else [*values, odd]
+
+    assert validator.problem(values) is None
+    assert [fault.where for fault in validator.faults(spoiled)] == [where]
+
+
+def test_of_a_hundred_thousand_faults_one_is_made():
+    """The validator would make all of them before the first could be read: seconds for a megabyte."""
+    validator = Validator({"items": {"type": "string"}})
+
+    assert len(validator.faults([1] * 100_000)) == 1
+    assert len(validator.faults([1] * 50)) == 50
