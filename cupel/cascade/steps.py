@@ -122,7 +122,7 @@ class _Router(Runnable[Any, Hashable]):
         self.name = getattr(route, "__name__", "route")
         self._call = _with_runtime(route)
 
-    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **_: Any) -> Hashable:  # noqa: A002
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **_: Any) -> Hashable:  # noqa: A002  # langchain's name for it
         runtime = (config or {}).get("configurable", {}).get(_RUNTIME)
         held = input.get("settings") if runtime is None else input.get("held")
         if runtime is None or held is not None:
@@ -130,7 +130,7 @@ class _Router(Runnable[Any, Hashable]):
         reason: Hashable = await self._call(input, runtime)
         return reason
 
-    def invoke(self, input: Any, config: RunnableConfig | None = None, **_: Any) -> Hashable:  # noqa: A002
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **_: Any) -> Hashable:  # noqa: A002  # langchain's name for it
         raise NotImplementedError("the steps are asynchronous: use ainvoke, astream and aupdate_state")
 
 
@@ -163,7 +163,7 @@ def _with_settings(schema: Any) -> type[Any]:
     fields = get_type_hints(schema, include_extras=True)
     held = Annotated[dict[str, Any], UntrackedValue]
     fields |= {"settings": dict[str, Any], "held": held}
-    return TypedDict(schema.__name__, fields, total=False)  # type: ignore[operator,no-any-return]
+    return TypedDict(schema.__name__, fields, total=False)  # type: ignore[operator,no-any-return]  # made while running
 
 
 def _lists(schema: Any) -> frozenset[str]:

@@ -20,7 +20,7 @@ def main() -> None:
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     for name in ("stdout", "stderr"):  # closed by whoever started this
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115  # open for as long as the process lives
     with outlast_readers(), show_only(), overheard() as details, Signals() as signals:
         code = _run(details, signals)
         code = finish_output() or code
