@@ -8,6 +8,7 @@ from cupel.improvement.failure_clusters import with_anchors
 from cupel.improvement.gate import ALPHA
 from cupel.improvement.hub import hub_name, pull_prompt, push_prompt
 from cupel.improvement.ledger import Ledger, ledger_of
+from cupel.improvement.seen import document_hash, note_seen, seen_of
 from cupel.improvement.steps.promote import load_version, promote, rollback
 from cupel.improvement.versions import (
     as_version,

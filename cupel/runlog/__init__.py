@@ -15,10 +15,11 @@ from cupel.runlog.store import (
     RunLog,
     StoredOutcome,
     StoredResponse,
+    exact_time,
     now,
     open_run_log,
     text_hash,
 )
 from cupel.runlog.tables import FORGOTTEN
 from cupel.runlog.usage import RoleUsage, Usage
-from cupel.runlog.worker import Row
+from cupel.runlog.worker import Row, insert_of

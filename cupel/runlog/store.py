@@ -38,6 +38,11 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def exact_time() -> str:
+    """The time in UTC, to the microsecond, as text that sorts: for what is put in order by it."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredResponse:
     """One model response, as it was paid for."""

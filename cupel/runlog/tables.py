@@ -214,3 +214,30 @@ purses = Table(
     Column("run_id", String(32), primary_key=True),
     Column("committed_pico", BigInteger, nullable=False, doc="Spent and reserved, in 1e-12 US dollars"),
 )
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("id", String(64), primary_key=True, doc="Hash of task, kind and key: the same one is one entry"),
+    Column("task", String(200), nullable=False, index=True),
+    Column(
+        "kind", String(16), nullable=False, doc="split, version, look, decision, promotion, rollback or note"
+    ),
+    Column("key", Text, nullable=False, doc="What makes it one of its kind"),
+    Column("at", String(40), nullable=False, doc="UTC, ISO 8601; entries are ordered by it"),
+    Column("data", Text, nullable=False, doc="JSON, as its kind asks"),
+)
+
+seen_documents = Table(
+    "seen_documents",
+    metadata,
+    Column("task", String(200), primary_key=True),
+    Column("doc_hash", String(64), primary_key=True, doc="Hash of the document's words"),
+    Column(
+        "how",
+        String(200),
+        nullable=False,
+        doc="Where it was first shown beside a result of the task's prompt",
+    ),
+    Column("at", String(40), nullable=False, doc="When that was, UTC, ISO 8601"),
+)
