@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from string import punctuation
 from typing import Any
 
 from cupel.state import Record
@@ -299,8 +300,11 @@ def _values(text: str, document: str) -> Iterator[_Found]:
         except _BrokenError as broken:
             if broken.ended:
                 at = len(text)
+            elif broken.begun:
+                at = scanner.closing(broken.at)
             else:
-                at = scanner.closing(broken.at) if broken.begun else max(broken.at, mark.end())
+                # a brace that opens no object, as in: he wrote "{" here; what seemed a key is prose again
+                at = mark.end() if scanner.depth == 1 and mark[0] == "{" else max(broken.at, mark.end())
             yield _Found(mark.start(), at, broken=broken)
             continue
         yield _Found(mark.start(), at, value)
@@ -437,25 +441,25 @@ class _Scanner:
         plain = _PLAIN.match(text, at)
         if plain and text[plain.end() : plain.end() + 1] == '"' and not _is_unreadable(plain[0]):
             return plain[0], plain.end() + 1
-        decoded: list[str] = []
-        literal: list[str] = []
+        likelier: list[str] = []
+        other: list[str] = []
         while True:
             plain = _PLAIN.match(text, at)
             passage = plain[0] if plain else ""
-            decoded.append(passage)
-            literal.append(passage)
+            likelier.append(passage)
+            other.append(passage)
             at += len(passage)
             if at >= len(text):
                 raise self._broken("a string does not end", at)
             if text[at] == '"':
                 break
-            meant, undoubled, length = _escape(text, at)
-            decoded.append(meant)
-            literal.append(undoubled)
+            meant, may_be, length = _escape(text, at)
+            likelier.append(meant)
+            other.append(may_be)
             at += length
-        value, undoubled = "".join(decoded), "".join(literal)
-        if undoubled != value and value not in self.document and undoubled in self.document:
-            value = undoubled
+        value, may_be = "".join(likelier), "".join(other)
+        if may_be != value and value not in self.document and may_be in self.document:
+            value = may_be
         value = _PAIR.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), value)
         if _is_unreadable(value) and (fault := self._unreadable(value)) is not None:
             raise self._broken(f"has {fault}", at, final=True)
@@ -470,11 +474,19 @@ class _Scanner:
 
 
 def _escape(text: str, at: int) -> tuple[str, str, int]:
-    """What the escape at a backslash stands for, the same with the backslash kept, and how long it is."""
+    r"""What stands at a backslash, what it may be if the document has that instead, and how long it is.
+
+    JSON's own escapes are those, or a backslash that was not doubled: `\frac`. `\'` is an apostrophe as elsewhere; before
+    any other mark the backslash stays unless the document has the mark alone: `\$`, `\_`.
+    """
     after = text[at + 1 : at + 2]
     digits = text[at + 2 : at + 6]
     if after == "u" and _HEX.fullmatch(digits):
         return chr(int(digits, 16)), chr(int(digits, 16)), 6
     if after in _ESCAPES:
         return _ESCAPES[after], "\\" + after if after in "bfnrt" else _ESCAPES[after], 2
-    return "\\", "\\", 1  # no escape of JSON: the backslash stands for itself
+    if after == "'":
+        return after, "\\" + after, 2
+    if after and after in punctuation:
+        return "\\" + after, after, 2
+    return "\\", "\\", 1  # no escape at all: the backslash stands for itself
