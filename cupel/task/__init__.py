@@ -26,7 +26,7 @@ from cupel.task.rendering import (
     template_of,
     wire_schema,
 )
-from cupel.task.reply import opens_more, read_record
+from cupel.task.reply import opens_more, read_record, value_places
 from cupel.task.schema import grounded_quotes
 from cupel.task.shape import Part, Shape, as_key, holder_of, shape_of, without_indexes
 from cupel.task.spec import RecordCheck, Rule, TaskCriterion, TaskSpec

@@ -338,7 +338,7 @@ class _Scanner:
         at = self._blank(at)
         while self.text[at : at + 1] != "}":
             key, at = self._key(at)
-            value, at = self.value(at)
+            value, at = self._inside(key, at)
             if key in holder and not _same(holder[key], value):
                 raise self._broken(f"gives {key[:40]!r} two values", at, final=True)
             holder[key] = value
@@ -349,10 +349,14 @@ class _Scanner:
         items: list[Any] = []
         at = self._blank(at)
         while self.text[at : at + 1] != "]":
-            item, at = self.value(at)
+            item, at = self._inside(len(items), at)
             items.append(item)
             at = self._comma(at, "]")
         return items, at + 1
+
+    def _inside(self, _step: str | int, at: int) -> tuple[Any, int]:
+        """The value of a key, or the item of a list."""
+        return self.value(at)
 
     def _comma(self, at: int, end: str) -> int:
         """Past a comma, or at the end; a comma before the end is passed over."""
@@ -471,6 +475,55 @@ class _Scanner:
             if fault not in self.document:
                 return _UNREADABLE_NAMES.get(fault, "half a character (a lone surrogate)")
         return None
+
+
+class _Placer(_Scanner):
+    """A scanner that keeps where each scalar stands, by the keys and indexes that lead to it."""
+
+    def __init__(self, text: str, document: str) -> None:
+        super().__init__(text, document)
+        self.path: list[str | int] = []
+        self.places: dict[tuple[str | int, ...], tuple[int, int]] = {}
+
+    def _inside(self, step: str | int, at: int) -> tuple[Any, int]:
+        self.path.append(step)
+        begun = self._blank(at)
+        value, end = super()._inside(step, at)
+        if not isinstance(value, dict | list):
+            quotes = isinstance(value, str)
+            self.places[tuple(self.path)] = (begun + quotes, end - quotes)
+        self.path.pop()
+        return value, end
+
+
+def value_places(
+    text: str, record: Record, *, document: str = ""
+) -> dict[tuple[str | int, ...], tuple[int, int]]:
+    """Where in a reply each scalar of the record it holds was written: `[start, end)`, of strings without the quotes.
+
+    Args:
+        text: The reply as `read_record` was given it.
+        record: What was read from it; said twice, the last time counts.
+        document: As `read_record` was given it.
+
+    Returns:
+        Empty where the record does not stand in the reply, as when it was repaired.
+
+    >>> value_places('So: {"party": "Blue", "seats": [31, null]}', {"party": "Blue", "seats": [31, None]})
+    {('party',): (15, 19), ('seats', 0): (32, 34), ('seats', 1): (36, 40)}
+    """
+    if len(text) > MAX_CHARS:
+        return {}
+    for found in reversed([*islice(_values(text, document), MAX_VALUES)]):
+        if found.broken is not None or not _same(_one_object(found.value), record):
+            continue
+        placer = _Placer(text, document)
+        placer.value(found.start)
+        if not isinstance(found.value, list):
+            return placer.places
+        index = next(index for index, item in enumerate(found.value) if isinstance(item, dict))
+        return {path[1:]: place for path, place in placer.places.items() if path[0] == index}
+    return {}
 
 
 def _escape(text: str, at: int) -> tuple[str, str, int]:
