@@ -40,7 +40,7 @@ def plan_file(told: FilePlan) -> None:
     rows = open_output(told, task)
     context = settle_settings(told.settings, os.environ, task=task)
     limits = read_limits(told.limits or os.environ.get("CUPEL_LIMITS", ""))
-    prerouter = read_prerouter(context.prerouter) if context.prerouter else None
+    router = read_prerouter(context.prerouter) if context.prerouter else None
     with _history(project) as run_log:
         plan = asyncio.run(
             plan_run(
@@ -53,7 +53,7 @@ def plan_file(told: FilePlan) -> None:
                 near_duplicates=told.near_duplicates,
                 batch=told.batch,
                 limits=limits,
-                prerouter=prerouter,
+                router=router,
                 sample=told.sample,
                 seed=told.seed,
             )

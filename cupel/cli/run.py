@@ -244,7 +244,7 @@ async def _note(runner: Runner, table: Table) -> dict[str, Any] | None:
         runtime.run_log, runner.run_id, table, job.task, job.context,
         env=runtime.env, concurrency=job.concurrency, graph=job.graph,
         near_duplicates=job.near_duplicates, batch=job.batch is not None, limits=runtime.limits,
-        prerouter=await runtime.policies.prerouter(job.context.prerouter) if job.context.prerouter else None,
+        router=await runtime.policies.prerouter(job.context.prerouter) if job.context.prerouter else None,
     )  # fmt: skip
 
 

@@ -48,7 +48,7 @@ async def plan_run(
     near_duplicates: float | None = None,
     batch: bool = False,
     limits: Mapping[str, Limits] | None = None,
-    prerouter: Prerouter | None = None,
+    router: Prerouter | None = None,
     sample: int = SAMPLE,
     seed: int = SEED,
 ) -> Plan:
@@ -69,7 +69,7 @@ async def plan_run(
         near_duplicates: Similarity from which a row takes over an earlier one's record; None for equal texts only.
         batch: By the providers' batch APIs: cheaper, and nobody knows how long they take.
         limits: What a person allows each model, as `read_limits` has it; a day's limit counts as one of any period.
-        prerouter: A learnt router of texts that sends some to the strong model at once.
+        router: A learnt router of texts that sends some to the strong model at once.
         sample: How many rows to render, at most.
         seed: Of the sample and of the intervals.
 
@@ -79,7 +79,7 @@ async def plan_run(
     """
     sizer = Sizer(task, context, resolve_models(context, env))
     rng = np.random.default_rng(seed)
-    planner = _Planner(sizer, run_log, env, concurrency, rng, batch, limits or {}, prerouter)
+    planner = _Planner(sizer, run_log, env, concurrency, rng, batch, limits or {}, router)
     look = Look(near_duplicates=near_duplicates, size=sample, seed=seed)
     return await asyncio.to_thread(planner.plan, table, graph, look)
 
@@ -168,7 +168,7 @@ class _Planner:
     rng: np.random.Generator
     batch: bool
     limits: Mapping[str, Limits]
-    prerouter: Prerouter | None
+    router: Prerouter | None
 
     def plan(self, table: Table, graph: str, look: Look) -> Plan:
         sizer, seen = self.sizer, look_through(table, look)
@@ -287,15 +287,15 @@ class _Planner:
 
     def _skipped(self, documents: list[SizedDocument]) -> float:
         """Share of the sample that the pre-router sends to the strong model at once."""
-        if self.prerouter is None or not documents:
+        if self.router is None or not documents:
             return 0.0
         return float(
-            np.mean(self.prerouter.gain([each.text for each in documents]) >= self.prerouter.threshold)
+            np.mean(self.router.gain([each.text for each in documents]) >= self.router.threshold)
         )
 
     def _terms(self, skipped: float) -> Iterator[str]:
         """What of the figures comes from how the run is to be made."""
-        if self.prerouter is not None:
+        if self.router is not None:
             yield f"the pre-router sends {skipped:.0%} of the documents looked at to the strong model at once"
         if self.batch:
             models = [self.sizer.model_of(role) for role in ROLES]

@@ -31,7 +31,7 @@ async def note_plan(
     near_duplicates: float | None = None,
     batch: bool = False,
     limits: Mapping[str, Limits] | None = None,
-    prerouter: Prerouter | None = None,
+    router: Prerouter | None = None,
 ) -> dict[str, Any] | None:
     """The plan of a run as JSON: the one of its first invocation, or made now; None where none can be made.
 
@@ -43,7 +43,7 @@ async def note_plan(
     try:
         plan = await plan_run(
             table, task, context, run_log=run_log, env=env, concurrency=concurrency, graph=graph,
-            near_duplicates=near_duplicates, batch=batch, limits=limits, prerouter=prerouter, sample=SAMPLE
+            near_duplicates=near_duplicates, batch=batch, limits=limits, router=router, sample=SAMPLE
         )  # fmt: skip
     except (CupelError, ValueError, OSError):
         return (
