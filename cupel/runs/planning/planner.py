@@ -289,9 +289,7 @@ class _Planner:
         """Share of the sample that the pre-router sends to the strong model at once."""
         if self.router is None or not documents:
             return 0.0
-        return float(
-            np.mean(self.router.gain([each.text for each in documents]) >= self.router.threshold)
-        )
+        return float(np.mean(self.router.gain([each.text for each in documents]) >= self.router.threshold))
 
     def _terms(self, skipped: float) -> Iterator[str]:
         """What of the figures comes from how the run is to be made."""
