@@ -8,7 +8,7 @@ import sys
 from cupel.cli._app import app
 from cupel.cli._env import read_environment
 from cupel.cli._last_resort import Details, explain, finish_output, overheard, say
-from cupel.cli._signals import INTERRUPTED, Signals, outlast_readers
+from cupel.cli._signals import INTERRUPTED, Signals, leave, outlast_readers
 from cupel.cli._start import starting_soon
 from cupel.cli._streams import show_only
 from cupel.errors import CupelError, MachineError, UsageError, shortage
@@ -24,6 +24,8 @@ def main() -> None:
     with outlast_readers(), show_only(), overheard() as details, Signals() as signals:
         code = _run(details, signals)
         code = finish_output() or code
+    if signals.asked:
+        leave(code)
     sys.exit(code)
 
 

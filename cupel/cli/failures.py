@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import textwrap
 from collections.abc import Mapping
 from typing import Any
 
 from cupel._format import usd
-from cupel.cli._console import open_console, print_json, table
+from cupel.cli._console import confirm, open_console, print_json, table
 from cupel.evaluation import FIXES, FailureGroup, Rerun, freeze, group_failures
 from cupel.project import find_project
 from cupel.report import safe
@@ -77,9 +76,7 @@ def rerun_failures(again: Rerun, *, yes: bool, as_json: bool) -> None:
             "at a cost not known yet: they were not run here before (`cupel plan` estimates it, --max-usd caps it)"
         )
     )
-    print(f"{len(again.documents)} documents under each prompt, {cost}", file=sys.stderr)
-    if not yes and sys.stdin.isatty() and input("Go on? [y/N] ").strip().lower() not in {"y", "yes"}:
-        return
+    confirm(f"{len(again.documents)} documents under each prompt, {cost}", yes=yes)
     result = again.run()
     if as_json:
         print_json(result | {"estimated_usd": estimate})

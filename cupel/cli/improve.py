@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cupel._format import usd
-from cupel.cli._console import open_console, print_json
+from cupel.cli._console import ask_person, open_console, print_json
 from cupel.engine import Runtime, close_current, install
 from cupel.errors import InputError, StoppedError, StopRunError
 from cupel.improvement import ledger_of, promote
@@ -88,7 +88,7 @@ async def improve_task(project: Project, told: ImproveRun) -> dict[str, Any]:
 def _offer(project: Project, result: Mapping[str, Any], *, ask: bool) -> None:
     """Promote the nominee where a person at the terminal says so; else say how."""
     task, version = result["task"], result["proposal"]["version"]
-    if ask and input(f"Promote {version} of {task}? [y/N] ").strip().lower() in {"y", "yes"}:
+    if ask and ask_person(f"Promote {version} of {task}?"):
         with ledger_of(project.state).session(task):
             promote(project.prompts, project.state, task, version, getpass.getuser())
         print(f"promoted; `cupel prompts rollback {task} {result['version']}` takes it back", file=sys.stderr)

@@ -52,7 +52,7 @@ class Policies:
         Raises:
             SettingError: For a file that is missing or cannot be read.
         """
-        return await self._fresh(f"router {file}", partial(_read_prerouter, Path(file)), for_s=math.inf)
+        return await self._fresh(f"router {file}", partial(read_prerouter, file), for_s=math.inf)
 
     async def _fresh(self, name: str, read: Callable[[], T], *, for_s: float = FRESH_S) -> T:
         """What was read under this name no longer than so many seconds ago, or is read now."""
@@ -90,7 +90,13 @@ def _read_policy(path: Path, *, needed: bool) -> ThresholdCascade | None:
     return ThresholdCascade.from_json(path.read_text(encoding="utf-8"), read_score=Calibration.from_dict)
 
 
-def _read_prerouter(path: Path) -> Prerouter:
+def read_prerouter(file: str) -> Prerouter:
+    """The learnt text router in a file.
+
+    Raises:
+        SettingError: For a file that is missing, or is none.
+    """
+    path = Path(file)
     if not path.is_file():
         raise SettingError(
             f"prerouter={str(path)!r}: there is no such file; `cupel calibrate --prerouter` makes one"

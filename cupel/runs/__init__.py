@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from cupel._late import late
+from cupel.runs.choice import plan_for, say_choice
 from cupel.runs.job import Job
 from cupel.runs.runner import Runner
 
