@@ -1,6 +1,7 @@
 """What was ever tried on a task's prompt: an append-only file of versions, looks, decisions and promotions.
 
-One JSON object per line. Nothing is changed or taken out; an entry with a known key is not written again, so
+One JSON object per line. Nothing is changed or taken out, but for remarks that quote a document somebody asked to be
+forgotten; an entry with a known key is not written again, so
 a run killed at any instant and started anew leaves the same ledger. A last line cut off by a kill was never
 acknowledged: readers pass over it, the next writer removes it.
 """
@@ -12,14 +13,16 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Literal
 
 from cupel.errors import RunBusyError, RunLogError, UsageError
-from cupel.files import make_folder, open_private
+from cupel.files import make_folder, open_private, write_whole
 from cupel.improvement.gate import ALPHA, look_alpha
+from cupel.runlog import FORGOTTEN
+from cupel.text import find_traces
 
 if sys.platform == "win32":  # pragma: no cover - the same promise by other means
     import msvcrt
@@ -183,6 +186,29 @@ class Ledger:
             current = parents.get(current)
         return line
 
+    def forget(self, texts: Sequence[str]) -> int:
+        """Empty what was said beside prompts where it quotes one of these texts; returns in how many entries.
+
+        A prompt's own words stay, since its version is their hash: where they quote a text, the file still does.
+
+        Args:
+            texts: What is to be forgotten.
+
+        Raises:
+            RunLogError: If the file cannot be written, or is none of ours.
+        """
+        with self._writing():
+            entries = self.entries()
+            quoting = find_traces(texts, {n: entry.line() for n, entry in enumerate(entries)})
+            emptied = [
+                replace(entry, data=_emptied(entry.data, texts)) if n in quoting else entry
+                for n, entry in enumerate(entries)
+            ]
+            changed = sum(old.data != new.data for old, new in zip(entries, emptied, strict=True))
+            if changed:
+                write_whole(self.path, "".join(entry.line() + "\n" for entry in emptied))
+        return changed
+
     @contextlib.contextmanager
     def session(self, task: str, *, wait_s: float = 0.0) -> Iterator[None]:
         """Hold a task for improving it; another process that wants it is refused, or waits.
@@ -259,6 +285,22 @@ class Ledger:
 def ledger_of(state: Path) -> Ledger:
     """The ledger in a project's state folder."""
     return Ledger(state / "refinement" / "ledger.jsonl")
+
+
+_PROMPTS = frozenset({"extract", "judge", "refine", "text"})
+"""Under these keys stands what versions are hashes of."""
+
+
+def _emptied(value: Any, texts: Sequence[str]) -> Any:
+    """Plain JSON without the remarks that quote one of the texts."""
+    match value:
+        case Mapping():
+            return {k: v if k in _PROMPTS else _emptied(v, texts) for k, v in value.items()}
+        case list():
+            return [_emptied(each, texts) for each in value]
+        case str() if find_traces(texts, {0: value}):
+            return FORGOTTEN
+    return value
 
 
 def _whole_lines(content: bytes) -> list[bytes]:

@@ -80,6 +80,41 @@ def server():
 
 
 @pytest.mark.soak
+def test_a_postgresql_that_is_not_there_yet_is_waited_for_at_opening_too(folder, server):
+    """It is said, and the run begins once it takes connections; one that stays away ends it with exit code 6."""
+    with ScriptedProvider(answer) as provider:
+        scene = Scene(folder, provider, env={"CUPEL_DATABASE_URL": server.url}, package="distributed")
+        server.stop()
+        scene.env["CUPEL_RUN_LOG_WAIT_S"] = "2"
+        scene.start()
+        never = scene.process.communicate(timeout=60)[1], scene.process.returncode
+        scene.env["CUPEL_RUN_LOG_WAIT_S"] = "60"
+        scene.start()
+        time.sleep(3)
+        server.start()
+        stdout, stderr = scene.process.communicate(timeout=120)
+
+    assert never[1] == 6, never[0]
+    assert "Connection refused" in never[0]
+    assert scene.process.returncode == 0, stderr
+    assert "the run log is away" in stderr
+    assert json.loads(stdout)["statuses"] == {"accepted": 40}
+
+
+@pytest.mark.soak
+def test_locked_for_ninety_seconds_it_is_outlasted_where_more_patience_is_asked_for(folder):
+    """`CUPEL_RUN_LOG_WAIT_S=120`: every row has its outcome, and nothing is paid twice."""
+    with _held_up(folder, wait_s=120) as scene:
+        time.sleep(90)
+        scene.heal()
+        stdout, stderr = scene.process.communicate(timeout=60)
+
+    assert scene.process.returncode == 0, stderr
+    assert json.loads(stdout)["statuses"] == {"accepted": 40}
+    assert scene.provider.counts.billed_repeats == 0
+
+
+@pytest.mark.soak
 def test_postgresql_restarted_five_times_in_a_run_costs_nothing(folder, server):
     """Fast or killed on the spot, under a cap and shared limits: all rows, nothing failed, nothing paid twice."""
     with ScriptedProvider(answer, latency_s=0.4) as provider:
