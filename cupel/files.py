@@ -1,11 +1,13 @@
-"""How files are written: no link is followed, and state and reports are for the eyes of whoever made them.
+"""How files are written, and texts read: no link is written through, and state and reports are for the eyes of whoever made them.
 
 A folder that came from elsewhere may hold a link in the place of any file that is written there, to any file of ours.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -72,6 +74,44 @@ def write_whole(path: Path, content: str | bytes, *, permissions: int = FILE) ->
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def read_text(path: Path) -> str:
+    """What a person or Cupel wrote there, in UTF-8 with or without a byte order mark; nothing is waited for.
+
+    Raises:
+        OSError: It cannot be read, is no regular file (a pipe would be waited for, a device has no end), or is not UTF-8.
+    """
+    require_regular(path)
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        where = content.count(b"\n", 0, error.start) + 1
+        raise OSError(
+            errno.EILSEQ, f"is not UTF-8: line {where} has the byte {content[error.start]:#04x}", str(path)
+        ) from error
+
+
+def full_path(path: Path) -> Path:
+    """Where a path leads, as far as it leads anywhere: one that links to itself is its own name, and no exception."""
+    return Path(os.path.realpath(path))
+
+
+def require_regular(path: Path) -> None:
+    """See that a file is one that has an end.
+
+    Raises:
+        OSError: It is not there, or is a pipe, a device or a socket; `strerror` says which.
+    """
+    kind = path.stat().st_mode
+    if stat.S_ISDIR(kind):
+        raise IsADirectoryError(errno.EISDIR, "is a folder", str(path))
+    if not stat.S_ISREG(kind):
+        names = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+        raise OSError(
+            errno.EINVAL, f"is {names.get(stat.S_IFMT(kind), 'a device')}, no regular file", str(path)
+        )
 
 
 def readable_by_others(path: Path) -> bool:

@@ -18,3 +18,4 @@ from cupel.project.folder import (
     starter_folder,
 )
 from cupel.project.trust import TRUST_VARIABLES, is_trusted, trust
+from cupel.project.user import expand, user_name

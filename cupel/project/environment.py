@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cupel._format import safe
 from cupel.errors import ProjectError
+from cupel.files import read_text
 from cupel.project.addresses import host_of, is_loopback, is_nearby
 from cupel.project.folder import Project
 from cupel.project.trust import CONFIG, TRUST_VARIABLES
@@ -112,7 +113,7 @@ def read_by_project(project: Project) -> dict[str, str]:
 
 def _env_of(project: Project) -> str | Mapping[str, object]:
     try:
-        env = json.loads((project.folder / CONFIG).read_text(encoding="utf-8")).get("env", "")
+        env = json.loads(read_text(project.folder / CONFIG)).get("env", "")
     except (OSError, ValueError, AttributeError, RecursionError):
         return ""  # whatever needs that file says what is wrong with it
     return env if isinstance(env, str | Mapping) else ""

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from cupel.errors import ProjectError, UntrustedError
+from cupel.files import read_text
 from cupel.project.trust import CONFIG, check_trusted, is_trusted, named_hash
+from cupel.project.user import home_folder
 
 _APPLICATION = ("graphs", "nodes")
 _LOADING = threading.Lock()  # two threads would take each other's modules away
@@ -65,7 +67,8 @@ def find_project(start: Path | None = None) -> Project:
 
 def _upwards(here: Path) -> Iterator[Path]:
     """This folder and those above it, as far as a project may be looked for."""
-    home = Path.home()
+    home = home_folder()
+    home = home.resolve() if home is not None else None  # as the folders are
     for folder in (here, *here.parents):
         yield folder
         if folder == home or folder.is_mount() or not _is_ours(folder):
@@ -132,7 +135,7 @@ def graph_entries(project: Project) -> dict[str, str]:
     """
     config = project.folder / CONFIG
     try:
-        graphs = json.loads(config.read_text(encoding="utf-8"))["graphs"]
+        graphs = json.loads(read_text(config))["graphs"]
         named = {name: entry if isinstance(entry, str) else entry["path"] for name, entry in graphs.items()}
     except FileNotFoundError as error:
         raise ProjectError(f"{config}: missing; `cupel init NAME` makes a project") from error
@@ -190,5 +193,6 @@ def code_identity(project: Project) -> str:
     digest = hashlib.sha256()
     for path in sorted(path for part in _APPLICATION for path in (project.folder / part).glob("**/*.py")):
         digest.update(path.relative_to(project.folder).as_posix().encode())
-        digest.update(path.read_bytes())
+        if path.is_file():  # a pipe would be waited for
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:12]

@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
 from cupel.errors import RunLogError, SettingError
-from cupel.files import FILE, make_folder
+from cupel.files import FILE, full_path, make_folder
 from cupel.runlog.address import SQLITE, show_address, sqlalchemy_address
 from cupel.runlog.patience import Patience, patiently
 from cupel.runlog.tables import metadata
@@ -68,7 +68,7 @@ def _make_file(path: Path) -> None:
     if path.is_dir():
         raise RunLogError(f"{path} is a folder, where the run log should be a file; move it aside")
     if path.is_symlink() and not path.exists():
-        raise RunLogError(f"{path} is a link that leads nowhere ({path.resolve()}); remove it, or mend it")
+        raise RunLogError(f"{path} is a link that leads nowhere ({full_path(path)}); remove it, or mend it")
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE))
     except FileExistsError:
