@@ -19,7 +19,31 @@ FILE = 0o600
 SHARED = 0o666
 """What belongs to the project, as prompts and data sets do: the umask says who reads it."""
 
+STATE = ".cupel"
+"""The folder of a project's state. What is in it is Cupel's own: a link in there was laid by somebody else."""
+
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+
+
+def refuse_links(path: Path) -> None:
+    """See that no link stands between a state folder and a file or folder in it; of other paths nothing is asked.
+
+    The state folder itself may be one, to a larger disk, where the project is trusted (`cupel.project`).
+
+    Raises:
+        OSError: A link does; `strerror` says where it leads.
+    """
+    names = path.parts
+    if STATE not in names:
+        return
+    below = len(names) - names[::-1].index(STATE)
+    for end in range(below + 1, len(names) + 1):
+        if (part := Path(*names[:end])).is_symlink():
+            raise OSError(
+                errno.ELOOP,
+                f"{part} is a link to {part.readlink()}, and no link in {STATE} is followed",
+                str(part),
+            )
 
 
 def make_folder(path: Path) -> Path:
@@ -28,6 +52,7 @@ def make_folder(path: Path) -> Path:
     Raises:
         OSError: It cannot be made; `strerror` says why, of a link that leads nowhere or a file in its place, too.
     """
+    refuse_links(path)
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     above = missing[-1].parent if missing else path
     if not above.is_dir():
@@ -51,6 +76,7 @@ def open_private(path: Path, mode: str, *, permissions: int = FILE, **how: Any) 
     """
     if path.is_symlink():
         raise FileExistsError(17, f"is a link to {path.readlink()}, and no link is followed", str(path))
+    refuse_links(path.parent)
     return open(path, mode, opener=lambda name, flags: os.open(name, flags | NO_LINK, permissions), **how)
 
 
@@ -62,6 +88,7 @@ def write_whole(path: Path, content: str | bytes, *, permissions: int = FILE) ->
     """
     if path.exists() and not path.is_file():
         raise FileExistsError(17, "is no regular file", str(path))
+    refuse_links(path.parent)
     part = path.with_name(f".{path.name[:40]}.{os.getpid()}.part")
     with suppress(FileNotFoundError):
         part.unlink()  # of a killed process of the same number

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cupel.errors import ProjectError, UntrustedError
-from cupel.files import read_text
+from cupel.files import STATE, read_text
 from cupel.project.trust import CONFIG, check_trusted, is_trusted, named_hash
 from cupel.project.user import home_folder
 
@@ -61,8 +61,23 @@ def find_project(start: Path | None = None) -> Project:
     for folder in _upwards(here):
         if (folder / CONFIG).is_file() and (folder / "prompts").is_dir():
             _check_owner(folder)
-            return Project(folder, folder / ".cupel")
-    return Project(starter_folder(), here / ".cupel")
+            return Project(folder, _state_of(folder))
+    return Project(starter_folder(), _state_of(here))
+
+
+def _state_of(folder: Path) -> Path:
+    """The state folder; where it is a link, to a larger disk say, this user must have laid it.
+
+    Raises:
+        UntrustedError: If nobody said so: what is written would go wherever whoever made the folder likes.
+    """
+    state = folder / STATE
+    if state.is_symlink() and state.is_dir() and not is_trusted(folder):
+        raise UntrustedError(
+            f"{state} is a link to {state.readlink()}, and what is written would go there; remove it, or, if you laid "
+            f"it, say so: `cupel trust {folder}`, or CUPEL_TRUST={folder} in your environment"
+        )
+    return state
 
 
 def _upwards(here: Path) -> Iterator[Path]:
