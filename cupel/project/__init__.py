@@ -4,6 +4,7 @@ from cupel.project.addresses import address_problem, host_of, is_nearby
 from cupel.project.environment import (
     adopt_variables,
     announce_destination,
+    announce_place,
     note_variables,
     read_by_project,
     read_variables,
