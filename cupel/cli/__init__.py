@@ -32,6 +32,7 @@ def main() -> None:
 def _run(details: Details, signals: Signals) -> int:
     """Run a command; its exit code."""
     try:
+        _check_folder()
         _check_arguments(sys.argv[1:])
         read_environment()
         with starting_soon():
@@ -59,6 +60,20 @@ def _explain(error: BaseException, details: Details) -> int:
         return explain(error, details)
     say(f"Machine: {short}")
     return MachineError.exit_code
+
+
+def _check_folder() -> None:
+    """See that there is a folder to be in.
+
+    Raises:
+        UsageError: It was removed, or nobody may look at the way to it.
+    """
+    try:
+        os.getcwd()  # noqa: PTH109  # a path of it is not needed
+    except OSError as error:
+        raise UsageError(
+            f"the folder this command was given in cannot be found any more ({error.strerror}); `cd` to one that is there"
+        ) from None
 
 
 def _check_arguments(arguments: list[str]) -> None:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 PIPED_WIDTH = 160
+_NARROWEST, _WIDEST = 40, 1000
+"""Columns between which a table can be read, whatever COLUMNS says."""
+
 _ACTING = re.compile("[\x7f-\x9f]")
 """Control characters that JSON may hold as they are."""
 
@@ -30,6 +33,7 @@ def open_console(*, stderr: bool = False) -> Console:
     console = console_on(stream, highlight=False, markup=False, emoji=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = PIPED_WIDTH
+    console.width = min(max(console.width, _NARROWEST), _WIDEST)
     return console
 
 

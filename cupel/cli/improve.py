@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import os
 import sys
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from cupel.errors import InputError, StoppedError, StopRunError
 from cupel.improvement import ledger_of, promote
 from cupel.limits import read_wait_s
 from cupel.models import settle_settings
-from cupel.project import Project, find_project, load_graph
+from cupel.project import Project, find_project, load_graph, user_name
 from cupel.report import safe
 
 WORDS = {
@@ -90,7 +89,7 @@ def _offer(project: Project, result: Mapping[str, Any], *, ask: bool) -> None:
     task, version = result["task"], result["proposal"]["version"]
     if ask and ask_person(f"Promote {version} of {task}?"):
         with ledger_of(project.state).session(task):
-            promote(project.prompts, project.state, task, version, getpass.getuser())
+            promote(project.prompts, project.state, task, version, user_name())
         print(f"promoted; `cupel prompts rollback {task} {result['version']}` takes it back", file=sys.stderr)
         return
     print(f"approve it with `cupel prompts promote {task} {version}`", file=sys.stderr)

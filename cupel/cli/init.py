@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cupel.errors import OutputPathError, ProjectError
 from cupel.files import SHARED, write_whole
-from cupel.project import CONFIG, starter_folder, trust
+from cupel.project import CONFIG, expand, starter_folder, trust
 
 COPIED = ("graphs", "nodes", "prompts", "evals")
 _LEFT_OUT = ("__pycache__", ".cupel", ".langgraph_api")
@@ -88,7 +88,7 @@ def make_project(folder: Path) -> Path:
         OutputPathError: If the folder has something in it, or cannot be written.
         ProjectError: If this installation has no starter.
     """
-    target = folder.expanduser().resolve()
+    target = expand(folder)
     _check_free(target)
     is_new = not target.exists()
     starter = _check_starter(target)

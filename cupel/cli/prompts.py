@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from typing import Any
 
 from cupel.cli._console import open_console, print_json, table
 from cupel.improvement import Ledger, ledger_of, load_version, promote, rollback, version_diff, version_of
-from cupel.project import find_project
+from cupel.project import find_project, user_name
 from cupel.report import safe
 from cupel.task import TaskSpec, load_task
 
@@ -89,6 +88,6 @@ def move(how: str, task: str, version: str) -> None:
     project = find_project()
     with ledger_of(project.state).session(task):
         moved = {"promote": promote, "rollback": rollback}[how](
-            project.prompts, project.state, task, version, getpass.getuser()
+            project.prompts, project.state, task, version, user_name()
         )
     print(f"{task} is at {moved}", file=sys.stderr)

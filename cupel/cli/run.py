@@ -18,6 +18,7 @@ from cupel.cli._progress import live_progress, tell_trouble
 from cupel.cli._signals import INTERRUPTED
 from cupel.engine import DEFAULT_TASK, BatchSettings, Packing
 from cupel.errors import CupelError, SettingError, TaskError
+from cupel.files import read_text
 from cupel.limits import read_wait_s
 from cupel.models import settle_settings
 from cupel.project import Project, find_project
@@ -141,9 +142,10 @@ def task_of(
 
 def _read_schema(path: Path) -> dict[str, Any]:
     try:
-        schema = json.loads(path.read_text(encoding="utf-8"))
+        schema = json.loads(read_text(path))
     except (OSError, ValueError, RecursionError) as error:
-        raise TaskError(f"cannot be read as JSON: {error}", path=path) from error
+        why = getattr(error, "strerror", None) or error
+        raise TaskError(f"cannot be read as JSON: {why}", path=path) from error
     if not isinstance(schema, dict):
         raise TaskError("the schema of a record is a JSON object", path=path)
     return schema

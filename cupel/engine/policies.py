@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cupel.errors import SettingError
+from cupel.files import read_text
 
 if TYPE_CHECKING:
     from cupel.routing import Prerouter, ThresholdCascade
@@ -87,7 +88,7 @@ def _read_policy(path: Path, *, needed: bool) -> ThresholdCascade | None:
     # they need numpy, and a run without a calibrated policy does not
     from cupel.routing import Calibration, ThresholdCascade
 
-    return ThresholdCascade.from_json(path.read_text(encoding="utf-8"), read_score=Calibration.from_dict)
+    return ThresholdCascade.from_json(read_text(path), read_score=Calibration.from_dict)
 
 
 def read_prerouter(file: str) -> Prerouter:
@@ -103,4 +104,4 @@ def read_prerouter(file: str) -> Prerouter:
         )
     from cupel.routing import prerouter_from_json
 
-    return prerouter_from_json(path.read_text(encoding="utf-8"))
+    return prerouter_from_json(read_text(path))

@@ -14,7 +14,7 @@ from typing import Any
 
 from cupel.context import RunContext, run_context
 from cupel.errors import InputError, SettingError
-from cupel.files import SHARED, write_whole
+from cupel.files import SHARED, read_text, write_whole
 from cupel.improvement import Ledger, as_version, known_version, ledger_of, read_candidate, version_of
 from cupel.limits import DEFAULT_WAIT_S
 from cupel.metrics import SpanLabels, evaluate, labelled_spans
@@ -100,7 +100,7 @@ def read_experiment(path: Path) -> Experiment:
         InputError: For a missing file or key, or an unknown one, naming those there are.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(read_text(path))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path}: cannot be read as TOML ({error})") from error
     if unknown := [key for key in table if key not in KEYS]:
@@ -310,7 +310,7 @@ class ExperimentResult:
         if path is None:
             return []
         try:
-            baseline = json.loads(path.read_text(encoding="utf-8"))
+            baseline = json.loads(read_text(path))
         except (OSError, ValueError) as error:
             raise InputError(
                 f"{path}: no baseline can be read there ({error}); --save-baseline writes it"

@@ -15,6 +15,7 @@ from cupel.cascade import Work, ask_judge, check_by_code, settle_verdict
 from cupel.context import RunContext
 from cupel.engine import current, current_asking
 from cupel.errors import InputError
+from cupel.files import read_text
 from cupel.judging import (
     UNCHANGED,
     Agreement,
@@ -125,7 +126,7 @@ def read_cases(path: Path, task: TaskSpec) -> list[Case]:
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
     cases = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         if line.strip():
             cases.append(_case(line, f"{path}:{number}", task))
     if not cases:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from cupel.errors import RunBusyError, RunLogError, UsageError
-from cupel.files import make_folder, open_private, write_whole
+from cupel.files import make_folder, open_private, read_text, write_whole
 from cupel.improvement.gate import ALPHA, look_alpha
 from cupel.runlog import FORGOTTEN
 from cupel.text import find_traces
@@ -316,7 +316,7 @@ def _hold(path: Path, what: str, *, wait_s: float) -> Iterator[None]:
         deadline = time.monotonic() + wait_s
         while not _lock(file, hold=True):
             if time.monotonic() >= deadline:
-                holder = path.read_text(encoding="utf-8").strip() or "unknown"
+                holder = read_text(path).strip() or "unknown"
                 raise RunBusyError(f"{what} is being worked on by another process (id {holder}); wait for it")
             time.sleep(0.05)
         try:

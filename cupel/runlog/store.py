@@ -20,8 +20,9 @@ from sqlalchemy import Connection, Engine, Table, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from cupel.errors import RunLogError
+from cupel.project import announce_place
 from cupel.runlog import tables
-from cupel.runlog.address import database_url, show_address
+from cupel.runlog.address import SQLITE, VARIABLE, database_url, show_address
 from cupel.runlog.cells import read_cell
 from cupel.runlog.claims import Claims
 from cupel.runlog.database import explain, open_engine, sqlite_path
@@ -477,4 +478,6 @@ def _outcome_writes(
 
 def open_run_log(state: Path, env: Mapping[str, str]) -> RunLog:
     """The run log in a project's state folder, or the one `CUPEL_DATABASE_URL` names."""
-    return RunLog(database_url(state, env), wait_s=wait_of(env), state=state)
+    url = database_url(state, env)
+    announce_place("the run log is", url.removeprefix(SQLITE), env, names=(VARIABLE,))
+    return RunLog(url, wait_s=wait_of(env), state=state)

@@ -94,9 +94,8 @@ def _files(state: Path) -> Iterator[Path]:
     """What was made of a run log: pages and working files, never the log or a ledger."""
     yield from sorted(path for path in state.glob("unsaved-*") if path.is_file())
     for folder in ("reports", "gepa", "spool", "trouble"):
-        yield from (
-            path for path in sorted((state / folder).rglob("*")) if path.is_file() and not path.is_symlink()
-        )
+        found = () if (state / folder).is_symlink() else sorted((state / folder).rglob("*"))
+        yield from (path for path in found if path.is_file() and not path.is_symlink())
 
 
 def _inputs(project: Project, run_log: RunLog, gone: Forgotten) -> set[Path]:

@@ -24,7 +24,7 @@ from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.types import Command, TracePolicy
 
 from cupel.errors import SettingError
-from cupel.project import address_problem, announce_destination
+from cupel.project import address_problem, announce_destination, announce_place
 from cupel.redaction import mask_values, redact, remember_secrets
 from cupel.state import Outcome
 from cupel.tracing.mask import Mask
@@ -77,6 +77,13 @@ def _brief_update(update: Any) -> Any:
         return {**_brief_update(update.update), "next": update.goto}
     return {k: v for k, v in update.items() if k != "text"} if isinstance(update, Mapping) else update
 
+
+_SWITCHES = tuple(
+    f"{family}_{name}"
+    for family in ("LANGSMITH", "LANGCHAIN")
+    for name in ("TRACING", "TRACING_V2", "API_KEY")
+)
+"""What turns tracing on, and says whose account it goes to."""
 
 NODE_TRACE = TracePolicy(process_inputs=_brief, process_outputs=_brief_update)
 """For `add_node(..., trace_policy=NODE_TRACE)`."""
@@ -249,6 +256,7 @@ def langsmith_client(endpoint: str, env: Mapping[str, str], sending: Sending) ->
         endpoint, env, names=("LANGSMITH_ENDPOINT", "LANGCHAIN_ENDPOINT"), key=key if _key(env) else "",
         default_url=DEFAULT_ENDPOINT,
     )  # fmt: skip
+    announce_place("documents are traced to", endpoint, env, names=_SWITCHES)
     return Client(
         endpoint,
         api_key=_key(env),
