@@ -14,6 +14,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
 from typing_extensions import TypedDict
 
+from cupel.cascade.served import as_served
 from cupel.context import RunContext
 from cupel.errors import CupelError, tell_client
 from cupel.tracing import NODE_TRACE
@@ -65,7 +66,7 @@ def compile_steps(builder: Builder, name: str) -> CompiledStateGraph[Any, Any, A
     graph = builder.compile(name=name)
     fields = tuple(get_type_hints(builder.input_schema))
     graph.nodes[START].mapper = lambda given: _whole(given, fields)
-    return graph
+    return as_served(graph)
 
 
 def _whole(given: Any, fields: Iterable[str]) -> Any:

@@ -348,4 +348,5 @@ def _policy(max_retries: int, timeout_s: float, *, waits_for_circuit: bool, max_
 
 def trace_config(request: Request) -> Any:
     """What a trace says about a call; nothing of the document itself."""
-    return {"run_name": request.kind, "metadata": {"doc_id": request.doc_id, "model": request.model}}
+    about = {"doc_id": request.doc_id, "model": request.model, "prompt_version": request.prompt_version}
+    return {"run_name": request.kind, "metadata": about}

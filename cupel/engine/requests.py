@@ -39,6 +39,9 @@ class Request:
     usd_left: float | None = None
     """What this document may still cost; None for no limit of its own."""
 
+    prompt_version: str = ""
+    """Of the prompt that asks, for whoever looks on; the messages decide."""
+
     has_fallback: bool = False
     """Another model stands by: do not wait for this one's provider to come back."""
 

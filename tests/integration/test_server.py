@@ -19,7 +19,9 @@ from cupel.state import Outcome
 from tests.conftest import ROOT
 from tests.integration.bad_inputs import INPUTS, SETTINGS, unfit_for_a_client
 from tests.integration.cascade import ACCEPTS, CANNOT_TELL, CLAIM, TEXT, record
+from tests.integration.langsmith import LangSmith
 from tests.integration.server import project_server
+from tests.integration.test_tracing import PERSONS
 from tests.integration.threads import steady
 
 pytestmark = [pytest.mark.door, pytest.mark.asyncio(loop_scope="module")]
@@ -42,14 +44,25 @@ def answer(body):
     return RENTS if "Take the rents" in told else record()
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """`langgraph dev` on a copy of the project, its models answered by a scripted provider."""
-    folder = tmp_path_factory.mktemp("project")
+def copied(folder):
+    """A copy of the project."""
     for name in ("graphs", "nodes", "prompts"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "langgraph.json", folder)
-    with project_server(folder, answer) as url:
+    return folder
+
+
+@pytest.fixture(scope="module")
+def langsmith():
+    """A stand-in for LangSmith, whose key the server has; nobody asked for tracing."""
+    with LangSmith() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, langsmith):
+    """`langgraph dev` on a copy of the project, its models answered by a scripted provider."""
+    with project_server(copied(tmp_path_factory.mktemp("project")), answer, langsmith.env) as url:
         yield url
 
 
@@ -247,7 +260,42 @@ async def every_bad_input_is_answered_in_a_sentence_through_every_door(client, s
             assert unfit_for_a_client(plain["reasons"][0]) == []
 
 
-async def test_what_callers_see_of_the_server_is_whole(client, server, subtests):
+async def traces_leave_the_server_as_they_leave_a_batch(folder):
+    """Tagged, priced, with prompt version and feedback; nothing personal, no document twice under one name."""
+    prices = ",".join(f"openai:{role}=1/2" for role in ("cheap", "judge"))
+    with LangSmith() as langsmith:
+        env = {**langsmith.tracing, "CUPEL_TRACE_MASK": "personal", "CUPEL_PRICES": prices}
+        with project_server(copied(folder), answer, env) as url:
+            async with get_client(url=url, api_key=None) as client:
+                documents = {
+                    person: f"{TEXT} Write to {person}. {'So it is. ' * 180}"[:2_000] for person in PERSONS
+                }
+                given = [
+                    {"text": text, "doc_id": name, "task": "arguments"} for name, text in documents.items()
+                ]
+                done = (client.runs.wait(None, "enrich", input=one, context=ROLES) for one in given)
+                assert {one["status"] for one in await asyncio.gather(*done)} == {"accepted"}
+                thread = (await client.threads.create())["thread_id"]
+                context = {**ROLES, "human_review": True}
+                await client.runs.wait(thread, "enrich", input={"text": UNSURE}, context=context)
+                await client.runs.wait(thread, "enrich", command={"resume": "accept"})
+            traces = langsmith.settled(len(PERSONS) + 1)
+        assert [person for person in PERSONS if person.encode() in langsmith.bodies()] == []
+        roots = [runs[0] for runs in traces.values() if runs[0].id in langsmith.feedback()]
+        assert len({root.metadata["doc_id"] for root in roots}) == len(roots) == len(PERSONS) + 1
+        assert sum(langsmith.feedback()[root.id].get("person") == "accept" for root in roots) == 1
+        for root in roots:
+            runs = traces[root.id]
+            calls = [run for run in runs if run.fields["run_type"] == "llm"]
+            assert root.fields["tags"] == ["task:arguments"]
+            assert root.metadata["prompt_version"]
+            assert root.metadata["cost_usd"] > 0
+            assert all(call.metadata["usage_metadata"]["total_cost"] > 0 for call in calls)
+            assert all(call.metadata["prompt_version"] for call in calls)
+            assert sum(run.size for run in runs) <= 25_000
+
+
+async def test_what_callers_see_of_the_server_is_whole(client, server, subtests, langsmith, tmp_path):
     """Studio's forms, stateless runs, forks and bad inputs, one after another on one server."""
     with subtests.test("forms"):
         await studio_gets_a_form_for_input_settings_and_output(client)
@@ -255,3 +303,7 @@ async def test_what_callers_see_of_the_server_is_whole(client, server, subtests)
     with subtests.test("forks"):
         await a_fork_on_the_server_goes_on_along_the_routers_edge(client)
     await every_bad_input_is_answered_in_a_sentence_through_every_door(client, server, subtests)
+    with subtests.test("a key alone sends nothing"):
+        assert langsmith.seen == []
+    with subtests.test("traces"):
+        await traces_leave_the_server_as_they_leave_a_batch(tmp_path)
