@@ -18,8 +18,8 @@ _OWN = "LANGSMITH_TRACING"
 _FLAGS = (_OWN, "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING_V2", "LANGCHAIN_TRACING")
 _PLANE = "LANGSMITH_CONTROL_PLANE_API_KEY"
 _KEYS = (_PLANE, "LANGSMITH_API_KEY", "LANGCHAIN_API_KEY")
-_TAKEN = "CUPEL_TRACING_ASKED"
-"""What was asked for, kept once the server's own tracing was switched off."""
+_taken_over: list[bool] = []
+"""Whether tracing was asked for, once the server's own was switched off."""
 
 
 def is_served() -> bool:
@@ -33,8 +33,8 @@ def is_asked_for(env: Mapping[str, str]) -> bool:
     >>> is_asked_for({"LANGSMITH_TRACING": "true"}), is_asked_for({"LANGSMITH_API_KEY": "k"})
     (True, False)
     """
-    if env.get(_TAKEN):
-        return env[_TAKEN] == "true"
+    if _taken_over and env is os.environ:
+        return _taken_over[0]
     return any(env.get(name, "").lower() in _ON for name in _FLAGS)
 
 
@@ -44,7 +44,7 @@ def take_over(folder: Path) -> None:
     Args:
         folder: The project's, whose langgraph.json says what else the server read.
     """
-    if os.environ.get(_TAKEN):
+    if _taken_over:
         return
     asked = is_asked_for(os.environ)
     if asked and not was_said(os.environ, _before(folder)):
@@ -53,7 +53,7 @@ def take_over(folder: Path) -> None:
             "LangSmith tracing is off: there is a key, and nobody asked for tracing. "
             "LANGSMITH_TRACING=true in .env switches it on.\n"
         )
-    os.environ[_TAKEN] = "true" if asked else "false"
+    _taken_over.append(asked)
     os.environ |= dict.fromkeys((name for name in _FLAGS if os.environ.get(name)), "false")
     os.environ[_OWN] = "false"
     with suppress(ImportError, AttributeError):
