@@ -177,6 +177,10 @@ class ServedContext(RunContext):
     """
 
     model_config = ConfigDict(title="RunContext")
+    ask_afresh: bool = Field(
+        default=False,
+        description="Ask every model anew, and pay for it, also where the run log has the answer.",
+    )
     _fault: str = PrivateAttr("")
 
     def __init__(self, **given: Any) -> None:

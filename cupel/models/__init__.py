@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from cupel._late import late
 from cupel.models.capabilities import capabilities
-from cupel.models.completion import Completion, complete, open_connection
+from cupel.models.completion import Completion, Token, complete, open_connection
 from cupel.models.endpoints import SITES
 from cupel.models.errors import ProviderCallError, ReplyCutOffError
 from cupel.models.factory import (

@@ -16,7 +16,7 @@ from cupel.runlog.address import SQLITE, show_address, sqlalchemy_address
 from cupel.runlog.patience import Patience, patiently
 from cupel.runlog.tables import metadata
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration; a log at another revision is upgraded when opened."""
 
 BUSY_TIMEOUT_S = 1.0

@@ -239,10 +239,11 @@ def brief_attempt(attempt: Mapping[str, Any]) -> dict[str, Any]:
 
 def brief_verdict(verdict: Mapping[str, Any]) -> dict[str, Any]:
     """One verdict by the names of what failed or is unknown: the judge's call has the reasons."""
-    findings = [*(verdict.get("code_findings") or ()), *(verdict.get("findings") or ())]
-    against = {
-        item["criterion"]: item["finding"] for item in findings if isinstance(item, Mapping) and item.get("finding") != "pass"
-    }  # fmt: skip
+    against: dict[str, str] = {}
+    for findings in (verdict.get("code_findings") or (), verdict.get("findings") or ()):
+        # a thread's state has them in a word each
+        named = findings if isinstance(findings, Mapping) else {f["criterion"]: f["finding"] for f in findings}
+        against |= {name: finding for name, finding in named.items() if finding != "pass"}
     names = ("attempt", "verdict", "score", "model")
     return {**{name: verdict.get(name) for name in names}, "against": against}
 
