@@ -15,7 +15,6 @@ from cupel.routing import Observed, compute_signals
 from cupel.state import AddendumRecord, Attempt, Call, Evidence, Record, RunState, Tier
 from cupel.text import WindowRecord, ground_record, merge_windows, shift
 
-
 TOKEN_SIGNALS = ("mean_logprob", "min_logprob")
 
 

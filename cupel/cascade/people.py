@@ -11,7 +11,7 @@ from langgraph.errors import GraphInterrupt
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from cupel.context import RunContext, ServedContext
+from cupel.context import RunContext
 from cupel.engine import current
 from cupel.state import Asked
 from cupel.task import schema_problem
@@ -45,7 +45,8 @@ class Turn:
     @property
     def context(self) -> RunContext:
         """The settings of the run that asked."""
-        return ServedContext(**self.settings or {})
+        known = (self.settings or {}).items()
+        return RunContext(**{name: value for name, value in known if name in RunContext.model_fields})
 
 
 async def ask_person(

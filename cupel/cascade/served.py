@@ -9,6 +9,7 @@ from typing import Any
 
 from langgraph.graph.state import CompiledStateGraph
 
+from cupel.cascade.forms import FormedGraph
 from cupel.engine import current
 from cupel.tracing import is_served, take_over
 
@@ -16,14 +17,14 @@ Graph = CompiledStateGraph[Any, Any, Any, Any]
 
 
 def as_served(graph: Graph) -> Graph:
-    """The same graph; in a server's process one whose runs are watched by Cupel's tracer alone."""
+    """The same graph with its forms; in a server's process one whose runs are watched by Cupel's tracer alone."""
     if not is_served():
-        return graph
+        return FormedGraph(**vars(graph))
     take_over(Path.cwd())
     return _Watched(**vars(graph))
 
 
-class _Watched(CompiledStateGraph[Any, Any, Any, Any]):
+class _Watched(FormedGraph):
     """A compiled graph that tells the tracer of each of its runs; nothing else of it is different."""
 
     async def astream(self, input: Any, config: Any = None, **kwargs: Any) -> AsyncIterator[Any]:  # noqa: A002

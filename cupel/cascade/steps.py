@@ -17,10 +17,11 @@ from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
 from typing_extensions import TypedDict
 
+from cupel.cascade.forms import settle_prompts
 from cupel.cascade.served import as_served
 from cupel.cascade.words import fold, unfold
-from cupel.context import RunContext, ServedContext
-from cupel.engine import STEP_EVENT, Asking, ask_as, current_asking
+from cupel.context import RunContext
+from cupel.engine import STEP_EVENT, Asking, ask_as, current, current_asking
 from cupel.errors import CupelError, tell_client
 from cupel.tracing import NODE_TRACE
 
@@ -58,12 +59,12 @@ def add_step(
     name = getattr(node, "__name__", label)
     step = _noting_settings(_cleaned(node, builder) if begins else node)
     builder.add_node(
-        name, _under_settings(_served(step, name, builder, begins=begins), step), metadata={"label": label}, trace_policy=NODE_TRACE,
+        name, _under_settings(_served(step, name, builder, begins=begins), step, builder), metadata={"label": label}, trace_policy=NODE_TRACE,
         input_schema=_with_settings(builder.state_schema),
     )  # fmt: skip
     if route is not None and ends is not None:
         targets: dict[Hashable, str] = dict(ends.items())
-        builder.add_conditional_edges(name, _Router(route), targets)
+        builder.add_conditional_edges(name, _Router(route, builder), targets)
 
 
 def compile_steps(builder: Builder, name: str) -> CompiledStateGraph[Any, Any, Any, Any]:
@@ -100,28 +101,42 @@ def _cleaned(node: Node, builder: Builder) -> Node:
     return cleaned
 
 
-def _under_settings(served: Node, plain: Node) -> Node:
+def _under_settings(served: Node, plain: Node, builder: Builder) -> Node:
     """The same step, under the settings of the run that asked a person, where this one was resumed by the answer.
 
     Args:
         served: The step of a document that is served alone.
         plain: The step of one of a batch: nobody looks on, and nothing is kept of its state.
+        builder: The graph, whose settings they are.
     """
     plain = _with_runtime(plain)
 
     async def step(state: Mapping[str, Any], runtime: Runtime[RunContext]) -> Any:
         held = state.get("held")
         if held is not None:
-            runtime = runtime.override(context=ServedContext(**held))
+            runtime = runtime.override(context=_settings(builder, held))
         call = served if current_asking().run.served else plain
         try:
             return await call(state, runtime)
         except CupelError as error:
             if runtime.server_info is not None:
                 error.args = tuple(tell_client(said) for said in error.args)
+                _name_as_told(error)
             raise
 
     return step
+
+
+def _settings(builder: Builder, held: Mapping[str, Any]) -> RunContext:
+    """Settings that were kept, as the graph takes them."""
+    made: RunContext = (builder.context_schema or RunContext)(**held)
+    return made
+
+
+def _name_as_told(error: CupelError) -> None:
+    """Have an error's name say what the error says: of a tool that fails, an MCP client is shown the name alone."""
+    sentence = str(error).replace("\0", " ") or type(error).__name__
+    error.__class__ = type(sentence, (type(error),), {"__module__": type(error).__module__})
 
 
 def _served(node: Node, name: str, builder: Builder, *, begins: bool) -> Node:
@@ -132,6 +147,9 @@ def _served(node: Node, name: str, builder: Builder, *, begins: bool) -> Node:
     async def served(state: Mapping[str, Any], runtime: Runtime[RunContext]) -> Any:
         runtime.stream_writer({"event": STEP_EVENT, "step": name, "doc_id": state.get("doc_id")})
         whole = await unfold(state) if refers and not begins else state
+        if isinstance(runtime.context, RunContext) and refers and not begins:
+            settled = await settle_prompts(runtime.context, str(state.get("task") or ""), await current())
+            runtime = runtime.override(context=settled)
         with ask_as(_watched(current_asking(), runtime)):
             update = await call(whole, runtime)
         return await fold(update, state) if refers and _is_on_thread(runtime) else update
@@ -160,7 +178,8 @@ class _Router(Runnable[Any, Hashable]):
     While a person forks a thread no run brings settings: those the thread was last walked under decide then.
     """
 
-    def __init__(self, route: Node) -> None:
+    def __init__(self, route: Node, builder: Builder) -> None:
+        self._builder = builder
         self.name = getattr(route, "__name__", "route")
         self._call = _with_runtime(route)
 
@@ -168,7 +187,7 @@ class _Router(Runnable[Any, Hashable]):
         runtime = (config or {}).get("configurable", {}).get(_RUNTIME)
         held = input.get("settings") if runtime is None else input.get("held")
         if runtime is None or held is not None:
-            runtime = (runtime or Runtime()).override(context=ServedContext(**held or {}))
+            runtime = (runtime or Runtime()).override(context=_settings(self._builder, held or {}))
         reason: Hashable = await self._call(await unfold(input) if input.get("document") else input, runtime)
         return reason
 

@@ -188,4 +188,3 @@ def _at(record: Any, pointer: str) -> Any:
 
 def _some(item: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     return {name: item[name] for name in names if item.get(name) is not None}
-

@@ -16,8 +16,11 @@ from cupel.runlog import BatchRequest, StoredResponse
 from cupel.state import Call
 from cupel.task import Message, sent_schema
 
-CALL_EVENT, STEP_EVENT = "cupel.call", "cupel.step"
-"""The names of what the graphs tell in the stream mode `custom`: a call that was answered, a step that begins."""
+CALL_EVENT = "cupel.call"
+"""What the graphs tell in the stream mode `custom` of a call that was answered, or not."""
+
+STEP_EVENT = "cupel.step"
+"""And of a step that begins."""
 
 DOCUMENT_MARK = "⟦document⟧"
 """Stands for the document's text in what the run log keeps of a request: the text is stored once."""

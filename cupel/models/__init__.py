@@ -27,6 +27,7 @@ from cupel.models.profiles import (
     check_models,
     is_offline,
     resolve_models,
+    usable_profiles,
 )
 from cupel.models.recordings import set_recordings_folder
 from cupel.models.settings import CallSettings

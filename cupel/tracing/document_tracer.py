@@ -242,7 +242,9 @@ def brief_verdict(verdict: Mapping[str, Any]) -> dict[str, Any]:
     against: dict[str, str] = {}
     for findings in (verdict.get("code_findings") or (), verdict.get("findings") or ()):
         # a thread's state has them in a word each
-        named = findings if isinstance(findings, Mapping) else {f["criterion"]: f["finding"] for f in findings}
+        named = (
+            findings if isinstance(findings, Mapping) else {f["criterion"]: f["finding"] for f in findings}
+        )
         against |= {name: finding for name, finding in named.items() if finding != "pass"}
     names = ("attempt", "verdict", "score", "model")
     return {**{name: verdict.get(name) for name in names}, "against": against}
