@@ -47,6 +47,14 @@ _KINDS: Mapping[str, tuple[type, str]] = {
 }
 
 
+def name_task(given: Mapping[str, Any], runtime: Served[RunContext]) -> Mapping[str, Any]:
+    """The input with the task that the settings name, where it names none itself."""
+    task = getattr(runtime.context, "task", "")
+    if not task or given.get("task") or given.get("output_schema"):
+        return given
+    return {**given, "task": task}
+
+
 def read_input(given: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
     """The input without the fields that are none; and the first of them, in words with what to give instead.
 

@@ -175,7 +175,7 @@ async def verdict_on(case: Case, task: TaskSpec, context: RunContext) -> Verdict
     """The judge's verdict on a record as the enrich graph would get it: code first, then the model."""
     attempt = Attempt(
         number=1, tier="cheap", round=0, model="a record given", fallback_for=None, prompt_version="", record=case.record,
-        error=None, error_kind=None, evidence=ground_record(case.record, task.schema, case.text), logprobs=None, calls=[],
+        error=None, error_kind=None, evidence=ground_record(case.record, task.schema, case.text), calls=[],
         signals={}, score=None, confidence=None, calibrated=False, in_doubt=False, doubts=[],
     )  # fmt: skip
     state = RunState(

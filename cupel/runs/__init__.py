@@ -8,6 +8,7 @@ from cupel.runs.job import Job
 from cupel.runs.runner import Runner
 
 if TYPE_CHECKING:
+    from cupel.runs.assistants import Synced, sync_assistants
     from cupel.runs.bench import (
         Bench,
         Columns,

@@ -34,7 +34,7 @@ class Erasure:
         """As `--json` prints it; the texts themselves are not repeated."""
         gone = self.forgotten
         return {
-            "outcomes": gone.documents, "documents": gone.doc_ids, "runs": gone.run_ids, "replies": gone.replies,
+            "outcomes": gone.documents, "documents": gone.doc_ids, "runs": gone.run_ids, "replies": gone.replies, "words": gone.words,
             "pages": [str(path) for path in self.pages], "threads": self.threads, "same_text": gone.same_text,
             "yours": [str(path) for path in self.yours],
         }  # fmt: skip
@@ -66,7 +66,7 @@ def forget_documents(
     """
     planned = run_log.forget(what, try_only=True)
     served = forget_threads(project.state.parent, planned.doc_ids, planned.texts, try_only=True)
-    if not (planned.documents or planned.replies or served):
+    if not (planned.documents or planned.replies or planned.words or served):
         raise InputError(
             f"the run log {run_log.name} holds nothing of that; `cupel show ID` and `cupel show` look"
         )

@@ -3,10 +3,12 @@
 from typing import TYPE_CHECKING
 
 from cupel._late import late
+from cupel.tracing.served import is_served, take_over
 from cupel.tracing.tracer import (
     NODE_TRACE,
     Tracer,
     call_context,
+    feedback_of,
     langsmith_client,
     masking_rules,
     reachable,

@@ -40,6 +40,7 @@ OTHER_WORDS = {
     ("context.py", "type"): "the form of the settings",
     ("limits/classify.py", "type"): "of a provider's error",
     ("limits/wording.py", "items"): "of a place that a provider names",
+    ("tracing/document_tracer.py", "type"): "who said a message",
     ("models/replies.py", "type"): "of a part of a message",
     ("judging/checks.py", "enum"): "the name of a check",
     ("routing/confidence/calibration.py", "format"): "of a policy's file",
