@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import html
 import http.server
 import json
@@ -35,6 +36,16 @@ def refused(status: int, message: str, **more: Any) -> Reply:
 def plain(status: int, text: str) -> Reply:
     """An answer that is no JSON."""
     return status, {"content-type": "text/html"}, text.encode()
+
+
+def in_pieces(reply: Reply) -> Reply:
+    """The same, a few bytes at a time: wherever a key stands, it is cut."""
+    return reply[0], {**reply[1], "transfer-encoding": "chunked"}, reply[2]
+
+
+def packed(reply: Reply) -> Reply:
+    """The same in gzip."""
+    return reply[0], {**reply[1], "content-encoding": "gzip"}, gzip.compress(reply[2])
 
 
 ODD: dict[str, Callable[[str], Reply]] = {
@@ -71,6 +82,12 @@ ODD: dict[str, Callable[[str], Reply]] = {
     "a limit": lambda key: (429, {"retry-after": "0.01"}, refused(429, f"limit of {key} reached, try again in 10ms")[2]),
     "a header of limits": lambda key: (400, {"x-request-id": key, "retry-after": key}, b"{}"),
     "nothing but the key": lambda key: plain(400, key),
+    "an answer in pieces": lambda key: in_pieces(said(f"your key is {key}")),
+    "a record in pieces": lambda key: in_pieces(said(json.dumps({"label": key}))),
+    "an error in pieces": lambda key: in_pieces(plain(400, f"Authorization: Bearer {key}")),
+    "a page in pieces": lambda key: in_pieces(plain(200, f"<pre>{html.escape(key)}</pre>")),
+    "compressed": lambda key: packed(said(json.dumps({"label": f"{key} {base64.b64encode(key.encode()).decode()}"}))),
+    "a compressed error": lambda key: packed(plain(400, f"?api_key={quote(key, safe='')}")),
 }  # fmt: skip
 """Of one document each; the run goes on."""
 
@@ -114,6 +131,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
+        if "transfer-encoding" in headers:
+            self.end_headers()
+            for start in range(0, len(content), 7):
+                piece = content[start : start + 7]
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+                self.wfile.flush()
+            self.wfile.write(b"0\r\n\r\n")
+            return
         self.send_header("content-length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
