@@ -43,6 +43,12 @@ def in_pieces(reply: Reply) -> Reply:
     return reply[0], {**reply[1], "transfer-encoding": "chunked"}, reply[2]
 
 
+def streamed(*pieces: str) -> str:
+    """An answer as a stream of events, though none was asked for."""
+    events = [json.dumps({"choices": [{"delta": {"content": piece}}]}) for piece in pieces]
+    return "\n\n".join(f"data: {event}" for event in [*events, "[DONE]"])
+
+
 def packed(reply: Reply) -> Reply:
     """The same in gzip."""
     return reply[0], {**reply[1], "content-encoding": "gzip"}, gzip.compress(reply[2])
@@ -63,6 +69,7 @@ ODD: dict[str, Callable[[str], Reply]] = {
     "escaped as \\u": lambda key: (
         200, {}, said("K")[2].replace(b'"K"', ('"{\\"label\\": \\"' + "".join(f"\\u{ord(c):04x}" for c in key) + '\\"}"').encode()),
     ),
+    "a record in \\u": lambda key: said('{"label": "' + "".join(f"\\u{ord(c):04x}" for c in key) + '"}'),
     "a refusal": lambda key: said(None, message={"refusal": f"no: {key}"}),
     "a tool call": lambda key: said(None, message={"tool_calls": [{"function": {"name": "f", "arguments": json.dumps({"label": key})}}]}),
     "reasoning": lambda key: said("", message={"reasoning": f"the key {key}"}),
@@ -86,6 +93,8 @@ ODD: dict[str, Callable[[str], Reply]] = {
     "a record in pieces": lambda key: in_pieces(said(json.dumps({"label": key}))),
     "an error in pieces": lambda key: in_pieces(plain(400, f"Authorization: Bearer {key}")),
     "a page in pieces": lambda key: in_pieces(plain(200, f"<pre>{html.escape(key)}</pre>")),
+    "an event stream": lambda key: plain(200, streamed('{"label": "', json.dumps(key)[1:6], json.dumps(key)[6:-1], '"}')),
+    "another encoding": lambda key: (200, {}, said(json.dumps({"label": key}))[2].decode().encode("utf-16")),
     "compressed": lambda key: packed(said(json.dumps({"label": f"{key} {base64.b64encode(key.encode()).decode()}"}))),
     "a compressed error": lambda key: packed(plain(400, f"?api_key={quote(key, safe='')}")),
 }  # fmt: skip

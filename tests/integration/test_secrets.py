@@ -20,7 +20,8 @@ from cupel import redaction
 from cupel.context import RunContext
 from cupel.models.batch_api import BatchApi
 from cupel.models.errors import ProviderCallError
-from cupel.redaction import remember_secrets
+from cupel.models.replies import parse
+from cupel.redaction import mask_bytes, remember_secrets
 from cupel.runs import Job, Runner
 from cupel.tables.rows import Row
 from cupel.task import load_task
@@ -205,6 +206,29 @@ def test_doctor_probes_without_showing_a_key(tmp_path, echo):
     assert b"OPENAI_API_KEY: set" in seen["doctor stdout"]
     assert echo.asked == 1
     assert left_in(artefacts(tmp_path) | seen, key, PASSWORD) == []
+
+
+@pytest.mark.parametrize("kind", KEYS)
+@pytest.mark.parametrize("way", ["escaped as \\u", "an event stream", "another encoding", "a good record"])
+def test_what_is_whole_only_once_it_is_parsed_is_masked_there(way, kind):
+    """What LangChain gets, streams and listeners see: not only what is stored."""
+    remember_secrets({"OPENAI_API_KEY": KEYS[kind]})
+    _, _, content = ODD[way](KEYS[kind])
+    answer = parse(mask_bytes(content))
+
+    assert answer["choices"]
+    assert KEYS[kind] not in unescaped(answer)
+    assert "****" in repr(answer)
+
+
+def unescaped(value: object) -> str:
+    """What stands in it, JSON in texts read too."""
+    text = json.dumps(value, ensure_ascii=False)
+    return (
+        text
+        + text.encode().decode("unicode_escape")
+        + text.encode().decode("unicode_escape").encode().decode("unicode_escape", "replace")
+    )
 
 
 class _Batches(BaseHTTPRequestHandler):
