@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 
 import pyarrow.parquet as pq
 import pytest
@@ -15,6 +16,7 @@ from tests.integration.test_no_traceback import MACHINE, OK, USAGE
 from tests.unit.cli.test_streams import HOSTILE, bytes_acting
 from tests.unit.report.test_hostile_pages import payloads
 
+pytestmark = pytest.mark.soak
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", '=HYPERLINK("http://127.0.0.1:9")', "＝1+1"]
 TEXTS = [*payloads("http://127.0.0.1:9"), HOSTILE, *FORMULAS]
 WHOLE = [text.replace("\ud800", "\ufffd") for text in TEXTS]
@@ -27,8 +29,11 @@ def name_of(text):
 
 def answer(body):
     """The model says the payload back, in keys and values; every fifth document is an error that quotes it."""
-    said = body["messages"][-1]["content"]
-    number = int(said.partition("No ")[2].partition(":")[0])
+    [number] = {
+        int(number)
+        for message in body["messages"]
+        for number in re.findall(r"No (\d+): ", message["content"])
+    }
     if number % 5 == 4:
         return RawReply(status=400, body={"error": {"message": WHOLE[number], "code": WHOLE[number][:60]}})
     return {"label": WHOLE[number], "why": [WHOLE[number], WHOLE[-1 - number]]}
@@ -70,6 +75,8 @@ def ran(tmp_path_factory):
             "local:x",
             "--judge",
             "never",
+            "--wait",
+            "1",
             "--max-retries",
             "0",
         ]
@@ -100,7 +107,7 @@ def test_no_byte_of_it_acts_on_a_terminal(ran):
 def test_a_csv_says_what_was_there(ran, name):
     """Every row and cell is found again; what a spreadsheet would run is text where that was asked for."""
     folder, said = ran
-    text = (folder / name).read_text(encoding="utf-8", newline="")
+    text = (folder / name).read_bytes().decode()
     rows = list(csv.DictReader(io.StringIO(text)))
     first = [cell[:1] for row in (list(csv.reader(io.StringIO(text)))) for cell in row]
 
