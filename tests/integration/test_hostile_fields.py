@@ -109,13 +109,13 @@ def test_a_csv_says_what_was_there(ran, name):
     folder, said = ran
     text = (folder / name).read_bytes().decode()
     rows = list(csv.DictReader(io.StringIO(text)))
-    first = [cell[:1] for row in (list(csv.reader(io.StringIO(text)))) for cell in row]
+    acting = [cell for row in csv.reader(io.StringIO(text)) for cell in row if cell[:1] in tuple("=+-@\t\r")]
+    formulas = [cell for cell in acting if not re.fullmatch(r"[+-]\d+", cell)]  # a number is shown
 
     assert len(rows) == len(WHOLE)
-    assert not {"=", "+", "-", "@", "\t", "\r"} & set(first) or name == "out.csv"
+    assert bool(formulas) == (name == "out.csv")
     assert name == "safe.csv" or [row["id"] for row in rows] == WHOLE
-    assert "begin" in said[0].stderr
-    assert "\0" not in text
+    assert "spreadsheet" in said[0].said
 
 
 def test_a_parquet_file_says_what_was_there(ran):
