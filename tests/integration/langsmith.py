@@ -164,7 +164,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.server.seen.append((self.command, path, body))
         self._say(*self._told(path, parse_qs(urlsplit(self.path).query), body))
 
-    def _told(self, path: str, query: dict[str, list[str]], body: bytes) -> tuple[Any, int]:
+    def _told(  # noqa: PLR0911  # one answer a path
+        self, path: str, query: dict[str, list[str]], body: bytes
+    ) -> tuple[Any, int]:
         server: LangSmith = self.server
         match self.command, path:
             case "GET", "/datasets":
