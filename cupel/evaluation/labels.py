@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cupel.errors import InputError, SettingError
-from cupel.files import SHARED, write_whole
+from cupel.files import SHARED, read_text, write_whole
 from cupel.project import Project
 from cupel.tracing import Correction, pull_corrections
 
@@ -89,7 +89,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         InputError: If it is not there, or a line is no row.
     """
     try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        rows = [json.loads(line) for line in read_text(path).splitlines() if line.strip()]
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path}: no data set can be read there ({error}); `cupel failures --freeze NAME` makes one"
@@ -132,7 +132,7 @@ def _write(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path | None:
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     if not text:
         return None
-    if path.exists() and path.read_text(encoding="utf-8") != text:
+    if path.exists() and read_text(path) != text:
         raise InputError(f"{path}: exists, and may have been worked on since; move it away to pull anew")
     write_whole(path, text, permissions=SHARED)
     return path
