@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cupel.errors import NotEnoughDataError
@@ -11,7 +11,7 @@ from cupel.runs import Document
 from cupel.text import words
 
 HELD_OUT = 0.7
-"""Share of groups held out: the gate needs 200 documents, tuning 60 to 100."""
+"""Share of documents held out: the gate needs 200 of them, tuning 60 to 100."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,42 +20,85 @@ class Split:
 
     Attributes:
         dev: What rewriters may learn from, sorted.
-        held_out: What only the gate sees, sorted.
+        held_out: What only the gate sees, sorted: nobody saw any of it before.
         groups: Document id → the group it was split by.
-        version: Twelve hexadecimal digits of what is held out: looks are counted by it.
+        version: Twelve hexadecimal digits of what is held out.
+        spent: What was seen before and is not tuned on either, sorted.
     """
 
     dev: tuple[str, ...]
     held_out: tuple[str, ...]
     groups: Mapping[str, str]
     version: str
+    spent: tuple[str, ...] = ()
 
 
-def split(documents: Iterable[Document], *, held_out: float = HELD_OUT, salt: str = "1") -> Split:
-    """Split documents by a hash of their group, so that no debate is on both sides.
+def split(
+    documents: Iterable[Document],
+    *,
+    held_out: float = HELD_OUT,
+    salt: str = "1",
+    seen: Collection[str] = (),
+    least_groups: int = 1,
+) -> Split:
+    """Split documents by group, so that no debate is on both sides, and by size, so that the sides are as large as asked.
 
-    Groups that share a text word for word are one group, or tuning would have seen what is held out. But for
-    that, where a document lies does not depend on which others there are.
+    Groups go to tuning in the order of a hash, those first that somebody saw, each where it brings that side nearer to
+    its size; the others are held out. A group is seen when one of its documents is: a prompt may have been made for
+    that debate. What was seen and is not needed for tuning is left aside. Groups that share a text word for word are
+    one group, or tuning would have seen what is held out.
 
     Args:
         documents: The documents.
-        held_out: Share of groups to hold out, in (0, 1).
-        salt: Another salt draws another split, for a held-out side that was looked at too often.
+        held_out: Share of documents to hold out, in (0, 1); less where fewer are unseen.
+        salt: Another salt draws another split; what was seen stays seen.
+        seen: Ids of documents that were seen.
+        least_groups: Fewest groups with which the gate could pass at all; tuning leaves so many where it can.
 
     Raises:
-        NotEnoughDataError: If one side would be empty; it says how many groups there are.
+        NotEnoughDataError: If there are not two groups of documents; it says how many there are.
     """
     groups = _unite_groups(documents)
-    out = {group: group_hash(group, salt) < held_out for group in set(groups.values())}
-    sides = {
-        side: tuple(sorted(d for d, group in groups.items() if out[group] == side)) for side in (False, True)
-    }
-    if not sides[False] or not sides[True]:
+    members: dict[str, list[str]] = {}
+    for doc_id, group in groups.items():
+        members.setdefault(group, []).append(doc_id)
+    known = {groups[doc_id] for doc_id in seen if doc_id in groups}
+    if len(members) < 2:
         raise NotEnoughDataError(
-            f"{len(groups)} documents in {len(out)} group(s) leave one side of the split empty; "
+            f"{len(groups)} documents in {len(members)} group(s) leave one side of the split empty; "
             "add documents of other groups (debates, speakers), or name a finer group"
         )
-    return Split(sides[False], sides[True], groups, held_out_version(sides[True]))
+    order = sorted(members, key=lambda group: (group not in known, group_hash(group, salt)))
+    dev = _choose_dev(order, members, known, (1 - held_out) * len(groups), least_groups)
+    sides: dict[str, list[str]] = {"dev": [], "held_out": [], "spent": []}
+    for group in order:
+        side = "dev" if group in dev else "spent" if group in known else "held_out"
+        sides[side] += members[group]
+    held = tuple(sorted(sides["held_out"]))
+    return Split(
+        tuple(sorted(sides["dev"])), held, groups, held_out_version(held), tuple(sorted(sides["spent"]))
+    )
+
+
+def _choose_dev(
+    order: Sequence[str],
+    members: Mapping[str, Sequence[str]],
+    known: Collection[str],
+    wanted: float,
+    least_groups: int,
+) -> set[str]:
+    """Groups to tune on: those that bring the side nearer to the wanted size, and at least one."""
+    dev: set[str] = set()
+    size, unseen = 0, sum(group not in known for group in order)
+    for group in order:
+        more = len(members[group])
+        spares = group in known or unseen > least_groups
+        if spares and abs(size + more - wanted) < abs(size - wanted):
+            dev.add(group)
+            size += more
+            unseen -= group not in known
+    # groups that are all larger than the side: the smallest one, and of equal ones the first
+    return dev or {min(order, key=lambda group: len(members[group]))}
 
 
 def held_out_version(doc_ids: Iterable[str]) -> str:
