@@ -123,28 +123,69 @@ def gate(pairs: Sequence[Pair], *, look: int, settings: GateSettings | None = No
     Raises:
         ValueError: For no documents, or a look before the first.
     """
-    if not pairs:
-        raise ValueError("no documents to compare")
     asked = settings or GateSettings()
     alpha = look_alpha(look, asked.alpha)
-    seen = _compare(pairs, alpha)
-    slices = slice_changes(pairs, asked.least_slice)
-    guards = safeguards(pairs, slices, asked)
-    decision, reasons = _decide(seen, alpha, guards.broken, guards.unproven)
+    found = weigh_pairs(pairs, alpha, asked)
+    seen, decision = found.seen, found.decision
     needed = _plan(seen, look_alpha(look + 1, asked.alpha)) if decision == "inconclusive" else _Needed()
     return GateDecision(
-        decision=decision, reasons=(*reasons, *_outlook(decision, seen, needed, alpha)),
-        notes=guards.notes, n=len(pairs), groups=len(set(seen.groups)),
+        decision=decision, reasons=(*found.reasons, *_outlook(decision, seen, needed, alpha)),
+        notes=found.notes, n=len(pairs), groups=len(set(seen.groups)),
         before=float(np.mean([pair.before for pair in pairs])), after=float(np.mean([pair.after for pair in pairs])),
         gain=seen.gain, interval=bounded_mean(seen.differences, seen.groups, low=-1.0), fixes=seen.fixes, breaks=seen.breaks,
         test=seen.test, p=seen.p, look=look, alpha=alpha,
         documents_needed=needed.documents, groups_needed=needed.groups,
-        detectable=smallest_gain(group_sizes(seen.groups), alpha), slices=slices,
+        detectable=smallest_gain(group_sizes(seen.groups), alpha), slices=found.slices,
     )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class _Comparison:
+class Weighed:
+    """What decides, without what is told besides.
+
+    Attributes:
+        decision: `promote`, `reject` or `inconclusive`.
+        reasons: Why, the weightiest first.
+        notes: What to know besides.
+        seen: The comparison it rests on.
+        slices: What happened to each slice.
+    """
+
+    decision: Decision
+    reasons: tuple[str, ...]
+    notes: tuple[str, ...]
+    seen: Comparison
+    slices: tuple[SliceChange, ...]
+
+
+def weigh_pairs(pairs: Sequence[Pair], alpha: float, settings: GateSettings) -> Weighed:
+    """Decide at a level: the gain by the test, and everything besides by the safeguards.
+
+    Raises:
+        ValueError: For no documents.
+    """
+    if not pairs:
+        raise ValueError("no documents to compare")
+    seen = _compare(pairs, alpha)
+    slices = slice_changes(pairs, settings.least_slice)
+    guards = safeguards(pairs, slices, settings)
+    decision, reasons = _decide(seen, alpha, guards.broken, guards.unproven)
+    return Weighed(decision, reasons, guards.notes, seen, slices)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The same documents under two prompts, compared.
+
+    Attributes:
+        differences: After minus before, one per document.
+        groups: The group of each document.
+        gain: The mean difference.
+        fixes: Documents that got better; `breaks` those that got worse.
+        test: The test, in words.
+        p: Its one-sided p-value.
+    """
+
     differences: list[float]
     groups: list[str]
     gain: float
@@ -158,7 +199,7 @@ class _Comparison:
         return len(set(self.groups)) < len(self.groups)
 
 
-def _compare(pairs: Sequence[Pair], alpha: float) -> _Comparison:
+def _compare(pairs: Sequence[Pair], alpha: float) -> Comparison:
     differences = [pair.after - pair.before for pair in pairs]
     groups = [pair.group for pair in pairs]
     fixes, breaks = sum(d > 0 for d in differences), sum(d < 0 for d in differences)
@@ -167,11 +208,11 @@ def _compare(pairs: Sequence[Pair], alpha: float) -> _Comparison:
         test, p = "McNemar, exact unconditional", mcnemar_unconditional(fixes, breaks, len(pairs))
     else:
         test, p = "signs of groups flipped", flip_gain(differences, groups, alpha=alpha)
-    return _Comparison(differences, groups, float(np.mean(differences)), fixes, breaks, test, p)
+    return Comparison(differences, groups, float(np.mean(differences)), fixes, breaks, test, p)
 
 
 def _decide(
-    seen: _Comparison, alpha: float, broken: Sequence[str], unproven: Sequence[str]
+    seen: Comparison, alpha: float, broken: Sequence[str], unproven: Sequence[str]
 ) -> tuple[Decision, tuple[str, ...]]:
     figures = f"{seen.fixes} better, {seen.breaks} worse of {len(seen.differences)}"
     luck = f"p = {seen.p:.3g}, allowed is {alpha:.3g} ({figures})"
@@ -194,7 +235,7 @@ class _Needed:
     groups: int | None = None
 
 
-def _plan(seen: _Comparison, alpha: float) -> _Needed:
+def _plan(seen: Comparison, alpha: float) -> _Needed:
     """How much new data would find a gain such as this one at the next look's level: these documents are spent.
 
     The gain that was seen is uncertain itself. It is planned for the lower end of its 50 % interval, or every second
@@ -215,7 +256,7 @@ def _plan(seen: _Comparison, alpha: float) -> _Needed:
     return _Needed(math.ceil(groups * each), groups if seen.is_grouped else None)
 
 
-def _spread(seen: _Comparison) -> float:
+def _spread(seen: Comparison) -> float:
     """Standard error of the mean gain, by group: a ratio of sums has the spread of its residuals."""
     sums, sizes = group_sums(seen.differences, seen.groups)
     if len(sums) < 2:
@@ -224,7 +265,7 @@ def _spread(seen: _Comparison) -> float:
     return math.sqrt(squares * len(sums) / (len(sums) - 1)) / float(sizes.sum())
 
 
-def _outlook(decision: Decision, seen: _Comparison, needed: _Needed, alpha: float) -> tuple[str, ...]:
+def _outlook(decision: Decision, seen: Comparison, needed: _Needed, alpha: float) -> tuple[str, ...]:
     if decision != "inconclusive":
         return ()
     if needed.groups is not None:

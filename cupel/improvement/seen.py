@@ -7,6 +7,7 @@ on a page, in a frame; or what went to a rewriter, or to an earlier gate. Whoeve
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterable, Mapping
 
@@ -16,6 +17,7 @@ from cupel.runlog import RunLog, exact_time, insert_of, tables
 from cupel.text import words
 
 
+@functools.lru_cache(maxsize=2_048)  # a campaign asks for the same ones at every step
 def document_hash(text: str) -> str:
     """Sixteen hexadecimal digits of a document's words: other spaces, quotes or capitals make no other document.
 

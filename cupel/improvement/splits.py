@@ -7,11 +7,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cupel.errors import NotEnoughDataError
+from cupel.improvement.seen import document_hash
 from cupel.runs import Document
-from cupel.text import words
 
 HELD_OUT = 0.7
 """Share of documents held out: the gate needs 200 of them, tuning 60 to 100."""
+
+
+TUNED_ON = 100
+"""Documents that are enough to tune on: where so many were seen, no unseen one is taken for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,10 @@ def split(
             "add documents of other groups (debates, speakers), or name a finer group"
         )
     order = sorted(members, key=lambda group: (group not in known, group_hash(group, salt)))
-    dev = _choose_dev(order, members, known, (1 - held_out) * len(groups), least_groups)
+    wanted = (1 - held_out) * len(groups)
+    if known:  # what comes new is for the gate, once there is enough to tune on
+        wanted = min(wanted, max(TUNED_ON, sum(len(members[group]) for group in known)))
+    dev = _choose_dev(order, members, known, wanted, least_groups)
     sides: dict[str, list[str]] = {"dev": [], "held_out": [], "spent": []}
     for group in order:
         side = "dev" if group in dev else "spent" if group in known else "held_out"
@@ -121,7 +128,7 @@ def _unite_groups(documents: Iterable[Document]) -> dict[str, str]:
     for document in documents:
         groups[document.doc_id] = document.group
         parent.setdefault(document.group, document.group)
-        content = hashlib.sha256(" ".join(words(document.text)).encode("utf-8", "surrogatepass")).hexdigest()
+        content = document_hash(document.text)
         # union-find: the smaller name becomes the root, so the united group's name, and with it its side of the split,
         # does not hang on the order of the documents
         twin = _root(parent, first_with.setdefault(content, document.group))
