@@ -47,8 +47,8 @@ def split(
 ) -> Split:
     """Split documents by group, so that no debate is on both sides, and by size, so that the sides are as large as asked.
 
-    Groups go to tuning in the order of a hash, those first that somebody saw, each where it brings that side nearer to
-    its size; the others are held out. A group is seen when one of its documents is: a prompt may have been made for
+    Groups go to tuning until that side is as near to its size as groups allow, those first that somebody saw, of the
+    others those with the smaller hash; the rest is held out. A group is seen when one of its documents is: a prompt may have been made for
     that debate. What was seen and is not needed for tuning is left aside. Groups that share a text word for word are
     one group, or tuning would have seen what is held out.
 
@@ -94,18 +94,41 @@ def _choose_dev(
     wanted: float,
     least_groups: int,
 ) -> set[str]:
-    """Groups to tune on: those that bring the side nearer to the wanted size, and at least one."""
-    dev: set[str] = set()
-    size, unseen = 0, sum(group not in known for group in order)
-    for group in order:
-        more = len(members[group])
-        spares = group in known or unseen > least_groups
-        if spares and abs(size + more - wanted) < abs(size - wanted):
-            dev.add(group)
-            size += more
-            unseen -= group not in known
+    """Groups to tune on: of all choices one whose size is nearest to the wanted one, and at least one group.
+
+    Of equally near choices one of groups that come early in the order.
+    """
+    seen, unseen = [g for g in order if g in known], [g for g in order if g not in known]
+    dev: list[str] = []
+    for group in seen:
+        size = sum(len(members[name]) for name in dev)
+        if abs(size + len(members[group]) - wanted) < abs(size - wanted):
+            dev.append(group)
+    missing = wanted - sum(len(members[group]) for group in dev)
+    chosen = _nearest(unseen, members, missing) if missing > 0 else []
+    spared = max(0, len(unseen) - least_groups)
+    if len(chosen) > spared:  # fewer and larger groups, so that the gate has as many as it needs
+        chosen = _nearest(sorted(unseen, key=lambda g: -len(members[g]))[:spared], members, missing)
+        chosen = chosen[:spared]
     # groups that are all larger than the side: the smallest one, and of equal ones the first
-    return dev or {min(order, key=lambda group: len(members[group]))}
+    return {*dev, *chosen} or {min(order, key=lambda group: len(members[group]))}
+
+
+def _nearest(order: Sequence[str], members: Mapping[str, Sequence[str]], wanted: float) -> list[str]:
+    """Groups whose documents are together as near to a number as they can be, early ones rather than late ones."""
+    # bit n of the k-th number: the first k groups can make n documents
+    reached = [1]
+    for group in order:
+        reached.append(reached[-1] | reached[-1] << len(members[group]))
+    most = reached[-1].bit_length() - 1
+    sums = sorted(range(min(most, int(2 * wanted) + 1) + 1), key=lambda n: (abs(n - wanted), n))
+    size = next(n for n in sums if reached[-1] >> n & 1)
+    chosen = []
+    for number in range(len(order), 0, -1):
+        if not reached[number - 1] >> size & 1:
+            chosen.append(order[number - 1])
+            size -= len(members[order[number - 1]])
+    return chosen
 
 
 def held_out_version(doc_ids: Iterable[str]) -> str:
