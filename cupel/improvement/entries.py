@@ -145,7 +145,7 @@ class Book:
             doubts.append(
                 f"p = {decision.data['p']:.3g}, and as look {look.number} of all clones it may spend {look.alpha:.3g}"
             )
-        earlier = self.seen(before=entry.at, without=[entry.key, *entry.data.get("after", ())])
+        earlier = self.seen(before=entry.at, without=[entry.key, *entry.data.get("follows", ())])
         if known := [name for name in look.docs if name in earlier]:
             doubts.append(
                 f"{len(known)} of its {len(look.docs)} documents had been seen before ({earlier[known[0]]})"

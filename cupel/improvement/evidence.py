@@ -97,7 +97,9 @@ def evidence_of(
         asked: `held_out`, `group` and `split_salt`, as they were given.
     """
     texts = sorted([text_hash(d.text), sorted(d.inputs.items())] for d in documents)
-    gold = sorted([text_hash(d.text), d.gold] for d in documents) if by_gold else []
+    gold = (
+        [[document_hash(d.text), d.gold] for d in sorted(documents, key=lambda d: d.text)] if by_gold else []
+    )
     writers = {
         role: model for role, model in models.items() if role in ("cheap", "strong", "agreement", "fallback")
     }

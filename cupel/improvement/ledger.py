@@ -45,7 +45,7 @@ VERSIONS = "versions"
 
 PUBLIC: Mapping[str, tuple[str, ...]] = {
     "version": ("version", "parent", "author"),
-    "look": ("version", "against", "docs", "after", "held_out"),
+    "look": ("version", "against", "docs", "follows", "held_out"),
     "decision": (
         "version", "against", "decision", "evidence", "look_key", "metric", "n", "groups", "fixes", "breaks", "before",
         "after", "gain", "interval", "p", "test", "alpha",
@@ -211,7 +211,7 @@ class Ledger:
         version: str,
         against: str,
         docs: Iterable[str],
-        after: Collection[str] = (),
+        follows: Collection[str] = (),
     ) -> Look:
         """Spend a look at documents on a candidate, before anything of it is seen.
 
@@ -223,10 +223,10 @@ class Ledger:
             version: The candidate.
             against: What it is compared with.
             docs: Hashes of the documents, from `document_hash`.
-            after: Keys of looks of a nominee that passed, of which this candidate is a person's edit.
+            follows: Keys of looks of a nominee that passed, of which this candidate is a person's edit.
         """
         data = {"version": version, "against": against, "docs": sorted(docs)}
-        data |= {"after": sorted(after)} if after else {}
+        data |= {"follows": sorted(follows)} if follows else {}
         self._write(Entry("look", task, key, exact_time(), data))
         look = self.book(task).look(key)
         if look is None:  # pragma: no cover - it was just written

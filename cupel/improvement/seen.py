@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Connection, select
 
-from cupel.runlog import RunLog, exact_time, insert_of, tables
+from cupel.runlog import Database, RunLog, exact_time, insert_of, tables
 from cupel.text import words
 
 
@@ -28,7 +28,7 @@ def document_hash(text: str) -> str:
     return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def note_seen(run_log: RunLog, task: str, doc_hashes: Iterable[str], *, how: str) -> int:
+def note_seen(run_log: RunLog | Database, task: str, doc_hashes: Iterable[str], *, how: str) -> int:
     """Note that documents were shown beside a result of a task's prompt; the first time counts, again changes nothing.
 
     Call it before the showing, so that a killed process has noted too much and never too little. It waits for the

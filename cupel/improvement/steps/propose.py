@@ -80,7 +80,7 @@ def _tell_tried(campaign: Campaign, tried: Sequence[Round]) -> str:
         stopped = entry.kind == "decision" and entry.data["decision"] != "promote"
         if stopped and entry.data["against"] == campaign.version:
             # of a clone's decision only the figures came along
-            lines.append(f"{entry.data.get('diff', entry.data['version'])}\n({entry.data['decision']})")
+            lines.append(f"{entry.data.get('diff') or entry.data.get('version')}\n({entry.data['decision']})")
     lines += [
         f"{turn['diff']}\n(fixed {turn['fixes']}, broke {turn['breaks']})" for turn in tried if turn["diff"]
     ]

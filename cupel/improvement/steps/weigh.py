@@ -70,12 +70,12 @@ async def spend_look(state: ImproveState, campaign: Campaign, candidate: Candida
     task, key = campaign.task.name, f"{campaign.name}:{candidate['version']}"
     book = await asyncio.to_thread(campaign.ledger.book, task)
     nominee = state.get("passed")
-    after, shown = _look_of(nominee) if nominee else ((), frozenset[str]())
+    follows, shown = _look_of(nominee) if nominee else ((), frozenset[str]())
     known = book.look(key)
     ids = (
         _ids_of(state, campaign, known.docs)
         if known
-        else _unseen(state, campaign, book.seen(without=after), shown)
+        else _unseen(state, campaign, book.seen(without=follows), shown)
     )
     groups = {state["groups"][doc_id] for doc_id in ids}
     if known is None and (missing := missing_groups(len(groups), book.next_alpha)):
@@ -85,7 +85,7 @@ async def spend_look(state: ImproveState, campaign: Campaign, candidate: Candida
         )
     look = await asyncio.to_thread(
         campaign.ledger.spend_look, task=task, key=key, version=candidate["version"], against=campaign.version,
-        docs={campaign.hashes[doc_id] for doc_id in ids}, after=after,
+        docs={campaign.hashes[doc_id] for doc_id in ids}, follows=follows,
     )  # fmt: skip
     return HeldOut(look, ids)
 
@@ -96,7 +96,7 @@ def _look_of(nominee: Nominee) -> tuple[tuple[str, ...], frozenset[str]]:
     shown = frozenset(
         [*decision.get("better", ()), *decision.get("worse", ()), *decision.get("left_out", ())]
     )
-    return (decision["look_key"], *decision.get("after", ())), shown
+    return (decision["look_key"], *decision.get("follows", ())), shown
 
 
 def _ids_of(state: ImproveState, campaign: Campaign, docs: Collection[str]) -> tuple[str, ...]:
@@ -183,10 +183,10 @@ async def note_decision(
     better = [d for d in order if changes[d] > 0][:SHOWN]
     worse = [d for d in order if changes[d] < 0][:SHOWN]
     nominee = state.get("passed")
-    after, left_out = _look_of(nominee) if nominee else ((), frozenset[str]())
+    follows, left_out = _look_of(nominee) if nominee else ((), frozenset[str]())
     data = {
         **decision, "version": candidate["version"], "against": campaign.version, "held_out": state["held_out_version"],
-        "diff": candidate["diff"], "better": better, "worse": worse, "after": list(after), "left_out": sorted(left_out),
+        "diff": candidate["diff"], "better": better, "worse": worse, "follows": list(follows), "left_out": sorted(left_out),
     }  # fmt: skip
     # by all that made it: where anything of it changed, this is another decision
     await campaign.note("decision", digest([decision["evidence"], campaign.name]), data)

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cupel.improvement.edits import rules_diff
+from cupel.improvement.entries import Book, Entry
 from cupel.improvement.gate import GateDecision, GateSettings, gate
 from cupel.improvement.guards import LeakGuard, propose
-from cupel.improvement.entries import Book, Entry
 from cupel.improvement.seen import document_hash
 from cupel.improvement.splits import Split, held_out_version
 from cupel.metrics.pairs import Scored, pair_up
