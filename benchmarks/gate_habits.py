@@ -1,6 +1,6 @@
 """Does the gate keep its word in ordinary use? Twenty campaigns in a row, each with the habits that broke it.
 
-    python benchmarks/gate_habits.py [SEEDS]
+    python benchmarks/gate_habits.py [SEEDS [PART OF "WORLD: HABIT, NEW new each"]]
 
 Simulation: documents are coins, no model is asked, and no figure here says anything about quality. What decides is the
 real code, called directly: the split, what counts as seen, the look's number and level, the gate, what holds after a
@@ -35,7 +35,7 @@ FIRST = 286
 FRESH = 60
 """New documents before every campaign, where the habit has some: without, nothing is left to look at."""
 
-KEPT = 200
+KEPT = 100
 """Documents that stay in the file: the oldest go as new ones come."""
 
 
@@ -316,7 +316,7 @@ def main() -> int:
         for world in WORLDS:
             for habit in HABITS:
                 for fresh in (0, FRESH):
-                    if only in f"{world}: {habit}":
+                    if only in f"{world}: {habit}, {fresh} new each":
                         began = time.perf_counter()
                         work = partial(one, world=world, habit=habit, fresh=fresh)
                         promoted = sum(pool.map(work, range(seeds), chunksize=10))

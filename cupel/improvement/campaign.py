@@ -7,6 +7,7 @@ import contextlib
 import functools
 import hashlib
 import json
+import os
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -165,7 +166,7 @@ async def open_campaign(
             context=context.model_copy(update={"jury_models": ()}), gate_judge=gate_judge, by_gold=bool(golden),
             graded=bool(golden) and _grade(state), jury=() if golden else jury, warnings=warnings,
             made_of={
-                "documents": str(path), "settings": context.model_dump(mode="json"), "gate_judge": state.get("gate_judge") or "",
+                "documents": os.path.relpath(path, runtime.project.folder), "settings": context.model_dump(mode="json"), "gate_judge": state.get("gate_judge") or "",
                 "gate_metric": state.get("gate_metric") or "", **{name: state.get(name) for name in SPLIT_BY},
             },
         )  # fmt: skip

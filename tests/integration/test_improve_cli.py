@@ -13,6 +13,7 @@ import pytest
 
 from cupel.cli import main
 from cupel.improvement.ledger import ledger_of
+from cupel.runlog import RunLog, tables
 from cupel.testing.models import scripted
 from tests.conftest import ROOT
 from tests.integration.improvement import GOOD_RULE, TASK, extractor, made_project, rewriter, speeches, write
@@ -158,19 +159,29 @@ def test_killed_at_many_moments_and_resumed_the_ledger_is_that_of_one_go(
     assert told(study) == told(straight)
 
 
+def is_held(study):
+    """Whether somebody holds the task by a lease of the run log."""
+    if not (path := study.state / "runlog.sqlite").is_file():
+        return False
+    log = RunLog(f"sqlite:///{path}")
+    try:
+        return bool(log.rows_of(tables.leases, name=f"task-{TASK}"))
+    finally:
+        log.close()
+
+
 def test_two_processes_may_not_improve_one_task_at_once(study, cupel, forks):
     """The second is refused with the id of the first, and the first is none the worse."""
     first = forks.start(study, *IMPROVE, waits=True)
-    lock = study.state / "refinement" / f"ledger.jsonl.{TASK}.lock"
     for _ in range(600):
-        if lock.is_file() and lock.read_text():
+        if is_held(study):
             break
         time.sleep(0.05)
     code, _, err = cupel(study, *IMPROVE)
     (study.folder / "go").touch()
 
     assert (code, forks.join(first)) == (2, 0)
-    assert f"process (id {first})" in err
+    assert f"going on already: process {first} on" in err
 
 
 def test_a_nominee_is_listed_compared_promoted_and_rolled_back(study, cupel):
