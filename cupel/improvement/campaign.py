@@ -7,10 +7,10 @@ import contextlib
 import functools
 import hashlib
 import json
-import os
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from cupel.context import RunContext
@@ -166,10 +166,15 @@ async def open_campaign(
             context=context.model_copy(update={"jury_models": ()}), gate_judge=gate_judge, by_gold=bool(golden),
             graded=bool(golden) and _grade(state), jury=() if golden else jury, warnings=warnings,
             made_of={
-                "documents": os.path.relpath(path, runtime.project.folder), "settings": context.model_dump(mode="json"), "gate_judge": state.get("gate_judge") or "",
+                "documents": _inside(path, runtime.project.folder), "settings": context.model_dump(mode="json"), "gate_judge": state.get("gate_judge") or "",
                 "gate_metric": state.get("gate_metric") or "", **{name: state.get(name) for name in SPLIT_BY},
             },
         )  # fmt: skip
+
+
+def _inside(path: Path, folder: Path) -> str:
+    """A path as the project's folder has it, where it lies in it: the folder may move."""
+    return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
 
 
 def _check_gate(state: ImproveState, *, by_gold: bool) -> None:
