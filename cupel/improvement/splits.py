@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -100,11 +101,11 @@ def _choose_dev(
     """
     seen, unseen = [g for g in order if g in known], [g for g in order if g not in known]
     dev: list[str] = []
+    missing = wanted
     for group in seen:
-        size = sum(len(members[name]) for name in dev)
-        if abs(size + len(members[group]) - wanted) < abs(size - wanted):
+        if abs(missing - len(members[group])) < abs(missing):
             dev.append(group)
-    missing = wanted - sum(len(members[group]) for group in dev)
+            missing -= len(members[group])
     chosen = _nearest(unseen, members, missing) if missing > 0 else []
     spared = max(0, len(unseen) - least_groups)
     if len(chosen) > spared:  # fewer and larger groups, so that the gate has as many as it needs
@@ -136,6 +137,7 @@ def held_out_version(doc_ids: Iterable[str]) -> str:
     return hashlib.sha256("\x1f".join(sorted(doc_ids)).encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
+@functools.lru_cache(maxsize=4_096)
 def group_hash(group: str, salt: str) -> float:
     """Where a group falls in [0, 1), the same on every machine."""
     # a hash and no draw: documents of other groups that are added later move none of these to the other side

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -10,10 +11,12 @@ import sys
 import time
 
 import pytest
+import sqlalchemy.exc
 
 from cupel.cli import main
 from cupel.improvement.ledger import ledger_of
 from cupel.runlog import RunLog, tables
+from cupel.testing.clusters import database
 from cupel.testing.models import scripted
 from tests.conftest import ROOT
 from tests.integration.improvement import GOOD_RULE, TASK, extractor, made_project, rewriter, speeches, write
@@ -30,15 +33,38 @@ from cupel.testing import scripted
 from tests.integration.improvement import GOOD_RULE, extractor, rewriter
 import cupel.cli.improve, cupel.improvement.engines, langgraph.graph, langchain_core.language_models.chat_models
 
+def killed_at(told, name, count):
+    if (name, count) == (told["role"], told["at"]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def watch_ledger(told):
+    # the instants of a write: before the run log has it, between run log and file, after both; and what was seen
+    import cupel.improvement.ledger as ledger, cupel.improvement.seen as seen
+    counts = {}
+    def watched(work, before, after):
+        def call(*args):
+            counts[before] = counts.get(before, 0) + 1
+            killed_at(told, before, counts[before])
+            made = work(*args)
+            killed_at(told, after, counts[before])
+            return made
+        return call
+    ledger._store = watched(ledger._store, "store", "stored")
+    ledger.Ledger._write_file = watched(ledger.Ledger._write_file, "file", "filed")
+    seen._insert = watched(seen._insert, "seen", "noted")
+
 def campaign(told):
     asked = {"cheap": 0, "refiner": 0}
+    os.environ.update(told["env"])
+    watch_ledger(told)
     def counted(name, script):
         def say(messages, schema):
             while told["waits"] and not os.path.exists("go"):
                 time.sleep(0.02)
             asked[name] += 1
-            if (name, asked[name]) == (told["role"], told["at"]):
-                os.kill(os.getpid(), signal.SIGKILL)
+            killed_at(told, name, asked[name])
+            with open("asked", "a") as file:
+                file.write(name + "\\n")
             return script(messages, schema)
         return say
     scripts = {"cheap": extractor, "refiner": rewriter(GOOD_RULE)}
@@ -71,9 +97,9 @@ class Forks:
     def __init__(self, process):
         self._process = process
 
-    def start(self, study, *args, role="", at=0, waits=False):
+    def start(self, study, *args, role="", at=0, waits=False, env=None):
         """Begin a command, to be killed at this call of this model; or to wait at its first for a file `go`."""
-        return self._told(folder=str(study.folder), args=args, role=role, at=at, waits=waits)
+        return self._told(folder=str(study.folder), args=args, role=role, at=at, waits=waits, env=env or {})
 
     def join(self, pid):
         """How it ended, as `os.waitpid` has it."""
@@ -157,6 +183,65 @@ def test_killed_at_many_moments_and_resumed_the_ledger_is_that_of_one_go(
     assert code == 0, err
     assert json.loads(out)["result"] == "nominee"
     assert told(study) == told(straight)
+
+
+INSTANTS = [
+    *((role, at) for at in range(1, 6) for role in ("store", "stored", "filed")),
+    ("seen", 1), ("noted", 1), ("cheap", 1), ("cheap", 4), ("refiner", 1),
+    *((role, at) for at in (6, 7, 8) for role in ("store", "stored")), ("cheap", 2), ("cheap", 7), ("filed", 9), ("stored", 9),
+]  # fmt: skip
+"""Thirty: of every write of the ledger, and of the calls between them."""
+
+SERVER = os.environ.get("CUPEL_TEST_DATABASE_URL", "postgresql+psycopg://127.0.0.1:5432/test")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def run_logs(request):
+    """What chooses a run log of its own for each of two projects."""
+    with contextlib.ExitStack() as stack:
+        if request.param == "sqlite":
+            yield [{}, {}]
+            return
+        try:
+            urls = [stack.enter_context(database(SERVER)) for _ in range(2)]
+        except sqlalchemy.exc.SQLAlchemyError as error:
+            pytest.skip(f"no PostgreSQL at {SERVER}: {str(error).splitlines()[0]}")
+        yield [{"CUPEL_DATABASE_URL": url} for url in urls]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("engine", ["reflect", "gepa"])
+def test_killed_at_thirty_instants_it_decides_the_same_and_pays_nothing_twice(
+    study, tmp_path, forks, engine, run_logs, monkeypatch
+):
+    """One after the other, on either database; the ledger beside the prompt, its entries and what was seen are those of one go."""
+    if engine == "gepa":
+        pytest.importorskip("gepa")
+    command = (*IMPROVE, "--engine", engine)
+    straight = made_project(tmp_path / "straight")
+    write(straight.folder / "speeches.jsonl", speeches(30))
+    assert forks.join(forks.start(straight, *command, env=run_logs[0])) == 0
+
+    ends = [
+        forks.join(forks.start(study, *command, role=role, at=at, env=run_logs[1])) for role, at in INSTANTS
+    ]
+    assert forks.join(forks.start(study, *command, env=run_logs[1])) == 0
+
+    known = []
+    for project, env in zip((straight, study), run_logs, strict=True):
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+        lines = [json.loads(line) for line in ledger_of(project.state).path(TASK).read_text().splitlines()]
+        committed = sorted((line["kind"], line["key"], json.dumps(line["data"])) for line in lines)
+        known.append(
+            (sorted(map(str, told(project))), sorted(ledger_of(project.state).book(TASK).shown), committed)
+        )
+    asked = [len((project.folder / "asked").read_text().splitlines()) for project in (straight, study)]
+    assert known[0] == known[1]
+    assert len(INSTANTS) == 30
+    assert ends.count(signal.SIGKILL) >= 28
+    in_flight = 8 * sum(role == "cheap" for role, _ in INSTANTS)
+    assert asked[0] <= asked[1] <= asked[0] + in_flight
 
 
 def is_held(study):
