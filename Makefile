@@ -44,8 +44,8 @@ types: .venv/.ready-lint
 imports: .venv/.ready-lint
 	$(BIN)/lint-imports
 
-dev: .venv/.ready-studio  ## LangGraph Studio's server; it asks for its own worker count
-	LANGGRAPH_CLI_NO_ANALYTICS=1 $(BIN)/langgraph dev --n-jobs-per-worker 10 --port 2024
+dev: .venv/.ready-studio  ## LangGraph Studio's server; it asks for its own worker count, and traces where LANGSMITH_TRACING=true alone
+	LANGGRAPH_CLI_NO_ANALYTICS=1 LANGSMITH_CONTROL_PLANE_API_KEY= $(BIN)/langgraph dev --n-jobs-per-worker 10 --port 2024
 
 lock:  ## pin every dependency with hashes, without addresses
 	$(UV) pip compile -q --generate-hashes --no-emit-index-url --all-extras --universal --python-version 3.11 \

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 import os
+import sys
 import warnings
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from cupel.engine import DEFAULT_TASK, STOP_WITHIN_S, Packing
 from cupel.errors import OfflineWarning, SettingError
 from cupel.limits import DEFAULT_WAIT_S
 from cupel.models import OFFLINE, is_offline, resolve_models, settle_settings
 from cupel.project import Project, find_project, read_variables
-from cupel.runs import Job, Runner, enrich_frame, is_dask_frame
+from cupel.runs import Job, Runner, enrich_frame, is_dask_frame, say_choice
 from cupel.tables import attach_columns, check_columns, frame_rows
 from cupel.task import RecordClass, TaskSpec, choose_task
 
@@ -27,17 +31,40 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+_LOGGER = logging.getLogger("cupel")
+
+
+class _Place(NamedTuple):
+    """A line of the caller's, for a warning to point at."""
+
+    file: str
+    line: int
+    module: str
+
+
+_asked_at: ContextVar[_Place | None] = ContextVar("cupel_asked_at", default=None)
+"""Where `enrich` was called: its work may be done in another thread, whose stack does not lead there."""
+
+
+def _place_of(frame: FrameType) -> _Place:
+    return _Place(frame.f_code.co_filename, frame.f_lineno, frame.f_globals.get("__name__", ""))
+
+
 def enrich(df: pd.DataFrame, task: str | None = None, **settings: Any) -> pd.DataFrame:
     """A new frame with the task's columns beside the old ones; also from inside a running loop (a notebook).
 
     Takes what `aenrich` takes. In a notebook the work runs in a thread of its own, so the cell may be plain.
     """
-    work = aenrich(df, task, **settings)
+    asked_at = _asked_at.set(_place_of(sys._getframe(1)))  # noqa: SLF001  # Python's word for the caller's frame
     try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    return _in_thread(work)
+        work = aenrich(df, task, **settings)
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(work)
+        return _in_thread(work)
+    finally:
+        _asked_at.reset(asked_at)
 
 
 def _in_thread(work: Coroutine[Any, Any, T]) -> T:
@@ -96,7 +123,8 @@ async def aenrich(
     Args:
         df: The documents, one a row; any index. A Dask DataFrame comes back lazy: each partition is enriched on
             a worker when it is computed (`cupel[dask]`, one PostgreSQL run log for all).
-        task: A task of the project (`arguments` …); leave it out when you give a `schema`.
+        task: A task of the project (`arguments` …); leave it out when you give a `schema`. Where neither is given it is
+            `arguments`, and the logger `cupel` says so, with what it will about cost, before anything is paid.
         text: Column with the text.
         doc_id: Column with your own ids; a hash of the text where there is none.
         inputs: Further inputs of the task: its name → your column, e.g. `{"topic": "debate"}`.
@@ -135,7 +163,8 @@ async def aenrich(
         raise SettingError("instances=True makes instances of a pydantic class: give one as schema")
     context = settle_settings(settings, os.environ, task=spec)
     if is_offline(resolve_models(context, os.environ)):
-        warnings.warn(OFFLINE, OfflineWarning, stacklevel=2)
+        place = _asked_at.get() or _place_of(sys._getframe(1))  # noqa: SLF001  # as above
+        warnings.warn_explicit(OFFLINE, OfflineWarning, place.file, place.line, place.module)
     check_columns(df.columns, spec.name)
     job = Job(
         task=spec,
@@ -152,6 +181,10 @@ async def aenrich(
     )
     record_of = record_class.instance if record_class is not None and instances else None
     if is_dask_frame(df):
+        if task is None and schema is None:
+            _LOGGER.warning(
+                "no task was named, so it is %r (%s); `cupel tasks` lists the others", spec.name, spec.title
+            )
         lazy: pd.DataFrame = await asyncio.to_thread(
             enrich_frame, df, job, project, text=text, doc_id=doc_id, inputs=inputs or {}, limit=limit,
             instances=instances, wait_s=wait_s,
@@ -159,6 +192,8 @@ async def aenrich(
         return lazy
     table = frame_rows(df, text, id_column=doc_id, inputs=inputs or {}, limit=limit)
     async with Runner(job, project, wait_s=wait_s) as runner:
+        if task is None and schema is None:
+            _LOGGER.warning("%s", await say_choice(runner, table))
         outcomes = [outcome async for _, outcome in runner.outcomes(table)]
     runner.stop.check()
     if fault := runner.common_fault():

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
@@ -177,6 +177,9 @@ class ServedContext(RunContext):
     """
 
     model_config = ConfigDict(title="RunContext")
+    own: ClassVar[frozenset[str] | None] = None
+    """The settings that have an effect on this graph; None for all."""
+
     _fault: str = PrivateAttr("")
 
     def __init__(self, **given: Any) -> None:
@@ -184,13 +187,26 @@ class ServedContext(RunContext):
             super().__init__(**given)
         except ValidationError as error:
             super().__init__()
-            self._fault = _tell_fault(error)
+            self._fault = _tell_fault(error, type(self).names())
+            return
+        others = [name for name in self.model_fields_set if name not in type(self).names()]
+        idle = next((n for n in others if getattr(self, n) != type(self).model_fields[n].default), None)
+        if idle is not None:
+            self._fault = (
+                f"{idle} has no effect here; leave it out (settings: {', '.join(type(self).names())})"
+            )
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """The settings that have an effect."""
+        return [name for name in cls.model_fields if cls.own is None or name in cls.own]
 
     @classmethod
     def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """The form. A LangGraph server drops each setting whose name is not in it, and says nothing: here none is."""
         schema = super().model_json_schema(*args, **kwargs)
-        return {**schema, "properties": _EveryName(schema["properties"])}
+        fields = {name: schema["properties"][name] for name in cls.names()}
+        return {**schema, "properties": _EveryName(fields)}
 
     @property
     def fault(self) -> str:
@@ -221,18 +237,18 @@ def run_context(options: Mapping[str, Any], env: Mapping[str, str]) -> RunContex
         raise SettingError(_explain(error, given)) from error
 
 
-def _tell_unknown(name: str) -> str:
-    fields = RunContext.model_fields
+def _tell_unknown(name: str, known: Iterable[str] = ()) -> str:
+    fields = list(known or RunContext.model_fields)
     near = get_close_matches(name, fields, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"unknown setting {name!r}{hint} (settings: {', '.join(fields)})"
 
 
-def _tell_fault(error: ValidationError) -> str:
+def _tell_fault(error: ValidationError, known: Iterable[str]) -> str:
     first = error.errors()[0]
     name = str(first["loc"][0]) if first["loc"] else "settings"
     if first["type"] == "extra_forbidden":
-        return _tell_unknown(name)
+        return _tell_unknown(name, known)
     given = json.dumps(first.get("input"), ensure_ascii=False, default=str)[:_SHOWN_CHARS]
     return f"{name} is {given}: {first['msg'].removeprefix('Input ')}. {_description(name)}"
 

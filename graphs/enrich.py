@@ -12,8 +12,8 @@ START → prepare → extract (cheap) → verify → judge → finish → END
 
 from langgraph.graph import END, START, StateGraph
 
+from cupel.cascade.forms import EnrichSettings
 from cupel.cascade.steps import add_step, compile_steps
-from cupel.context import ServedContext
 from cupel.state import DocumentInput, Outcome, RunState
 from nodes.escalate import escalate
 from nodes.extract import extract
@@ -26,7 +26,7 @@ from nodes.route import route, route_after_route
 from nodes.verify import route_after_verify, verify
 
 builder = StateGraph(
-    RunState, input_schema=DocumentInput, output_schema=Outcome, context_schema=ServedContext
+    RunState, input_schema=DocumentInput, output_schema=Outcome, context_schema=EnrichSettings
 )
 add_step(
     builder,

@@ -10,8 +10,8 @@ START → collect → diagnose → propose → retest → weigh → approve → 
 
 from langgraph.graph import END, START, StateGraph
 
+from cupel.cascade.forms import ImproveSettings
 from cupel.cascade.steps import add_step, compile_steps
-from cupel.context import ServedContext
 from cupel.state import ImproveInput, ImproveResult, ImproveState
 from nodes.approve import approve, route_after_approve
 from nodes.collect import collect, route_after_collect
@@ -24,7 +24,7 @@ from nodes.revise import revise, route_after_revise
 from nodes.weigh import route_after_weigh, weigh
 
 builder = StateGraph(
-    ImproveState, input_schema=ImproveInput, output_schema=ImproveResult, context_schema=ServedContext
+    ImproveState, input_schema=ImproveInput, output_schema=ImproveResult, context_schema=ImproveSettings
 )
 add_step(
     builder,

@@ -12,6 +12,7 @@ from cupel.cascade.prepare import (
     find_setting_fault,
     find_task,
     name_and_cut,
+    name_task,
     read_input,
 )
 from cupel.context import RunContext
@@ -32,7 +33,7 @@ async def prepare(state: RunState, runtime: Runtime[RunContext]) -> PrepareUpdat
     What cannot be used at all gets a `problem` and goes straight to `finish`.
     """
     asking = current_asking()
-    document, fault = read_input(state)
+    document, fault = read_input(name_task(state, runtime))
     fault = fault or await find_setting_fault(runtime, asking)
     task = await find_task(document, asking)
     text, problem = check_document(document, task)

@@ -30,7 +30,7 @@ from cupel.cascade import (
 from cupel.context import RunContext
 from cupel.engine import current_asking, policy_path
 from cupel.errors import InputError, NotEnoughDataError, SettingError
-from cupel.files import make_folder, write_whole
+from cupel.files import make_folder, read_text, write_whole
 from cupel.metrics import record_metric
 from cupel.models import name_at_address
 from cupel.project import Project
@@ -142,7 +142,7 @@ def read_gold(path: Path) -> dict[str, Record]:
         InputError: Naming the line that is not such an object.
     """
     gold = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
         try:
             row = json.loads(line)
             gold[str(row["id"])] = dict(row["record"])

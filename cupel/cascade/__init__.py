@@ -1,8 +1,10 @@
 """One document through the enrich graph: one file per node, and the routes between them."""
 
 from cupel.cascade.addendum import MAX_INSTRUCTIONS, addendum_schema
+from cupel.cascade.calls import calls_told
 from cupel.cascade.extract import attempt_record
 from cupel.cascade.finish import conclude, name_language
+from cupel.cascade.forms import PROMPTS, current_prompts
 from cupel.cascade.judge import ask_judge, check_by_code, settle_verdict
 from cupel.cascade.people import Reply, Turn, ask_person, read_reply
 from cupel.cascade.prepare import begin
@@ -17,4 +19,5 @@ from cupel.cascade.verify import (
     read_signals,
     weigh,
 )
+from cupel.cascade.words import unfold
 from cupel.cascade.work import Work, take_up

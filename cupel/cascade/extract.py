@@ -11,8 +11,11 @@ from cupel.cascade.routes import usd_left
 from cupel.cascade.work import Work
 from cupel.engine import Answer, Asking, Question, ask, ask_packed
 from cupel.models import capabilities
+from cupel.routing import Observed, compute_signals
 from cupel.state import AddendumRecord, Attempt, Call, Evidence, Record, RunState, Tier
 from cupel.text import WindowRecord, ground_record, merge_windows, shift
+
+TOKEN_SIGNALS = ("mean_logprob", "min_logprob")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,13 +115,18 @@ def read_replies(work: Work, draft: Draft, replies: Replies) -> Attempt:
         fallback_for=next((answer.fallback_for for answer in answers if answer.fallback_for), None),
         prompt_version=replies.version, record=record, error=failed.error if failed else None,
         error_kind=failed.error_kind if failed else None, evidence=evidence,
-        logprobs=[value for answer in answers for value in answer.logprobs or ()] or None,
-        calls=[*replies.paid, *(call for answer in answers for call in answer.calls)], signals={},
+        calls=[*replies.paid, *(call for answer in answers for call in answer.calls)],
+        signals=_token_signals([value for answer in answers for value in answer.logprobs or ()]),
         score=None, confidence=None, calibrated=False, in_doubt=False, doubts=[],
     )  # fmt: skip
     if failed is not None and failed.provider_cause is not None:
         attempt["provider_cause"] = failed.provider_cause
     return attempt
+
+
+def _token_signals(logprobs: Sequence[float]) -> dict[str, float | None]:
+    """What the tokens' probabilities say of a record; they themselves stay with the reply, in the run log."""
+    return compute_signals(Observed(token_logprobs=logprobs), TOKEN_SIGNALS) if logprobs else {}
 
 
 def _merge(work: Work, answers: Sequence[Answer]) -> tuple[Record, list[Evidence]]:

@@ -45,7 +45,8 @@ class Turn:
     @property
     def context(self) -> RunContext:
         """The settings of the run that asked."""
-        return RunContext(**self.settings or {})
+        known = (self.settings or {}).items()
+        return RunContext(**{name: value for name, value in known if name in RunContext.model_fields})
 
 
 async def ask_person(

@@ -47,6 +47,14 @@ _KINDS: Mapping[str, tuple[type, str]] = {
 }
 
 
+def name_task(given: Mapping[str, Any], runtime: Served[RunContext]) -> Mapping[str, Any]:
+    """The input with the task that the settings name, where it names none itself."""
+    task = getattr(runtime.context, "task", "")
+    if not task or given.get("task") or given.get("output_schema"):
+        return given
+    return {**given, "task": task}
+
+
 def read_input(given: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
     """The input without the fields that are none; and the first of them, in words with what to give instead.
 
@@ -55,7 +63,23 @@ def read_input(given: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
     """
     strange = [name for name, (kind, _) in _KINDS.items() if not isinstance(given.get(name), kind | None)]
     fault = f"{strange[0]} is {compact(given[strange[0]])[:80]}; {_KINDS[strange[0]][1]}" if strange else None
-    return {name: value for name, value in given.items() if name not in strange}, fault
+    read = {name: value for name, value in given.items() if name not in strange}
+    return read, fault or _find_conflict(read)
+
+
+def _find_conflict(given: Mapping[str, Any]) -> str | None:
+    """What of the input would have no effect beside the rest, in words, as the command line refuses it."""
+    if given.get("task") and given.get("output_schema"):
+        return (
+            f"task {given['task']!r} and an output_schema are two tasks; leave task out for the one-off task of the "
+            "schema, or output_schema for the project's"
+        )
+    if given.get("instructions") and not given.get("output_schema"):
+        return (
+            "instructions have no effect without an output_schema; give the schema of a one-off task with them, or leave "
+            "them out"
+        )
+    return None
 
 
 async def find_setting_fault(runtime: Served[RunContext], asking: Asking) -> str | None:

@@ -88,6 +88,7 @@ class Prompt:
             context=self.context,
             repair=replace(template_of(self.task, "repair"), tags=self.template.tags),
             usd_left=usd_left,
+            prompt_version=self.version,
         )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import time
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+from dataclasses import replace
 from inspect import signature
 from typing import Annotated, Any, get_type_hints
 
@@ -14,7 +17,11 @@ from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
 from typing_extensions import TypedDict
 
+from cupel.cascade.forms import settle_prompts
+from cupel.cascade.served import as_served
+from cupel.cascade.words import fold, unfold
 from cupel.context import RunContext
+from cupel.engine import STEP_EVENT, Asking, ask_as, current, current_asking
 from cupel.errors import CupelError, tell_client
 from cupel.tracing import NODE_TRACE
 
@@ -38,7 +45,7 @@ def add_step(
 ) -> None:
     """Add a node under its own name; with a router, what it answers decides which node comes next.
 
-    The edges are LangGraph's own, so that a fork goes on from any node (docs/decisions/0033). Step and router see
+    The edges are LangGraph's own, so that a fork goes on from any node (docs/decisions/0028). Step and router see
     the settings of the run, or those of the run a person's answer resumed.
 
     Args:
@@ -52,12 +59,12 @@ def add_step(
     name = getattr(node, "__name__", label)
     step = _noting_settings(_cleaned(node, builder) if begins else node)
     builder.add_node(
-        name, _under_settings(step), metadata={"label": label}, trace_policy=NODE_TRACE,
+        name, _under_settings(_served(step, name, builder, begins=begins), step, builder), metadata={"label": label}, trace_policy=NODE_TRACE,
         input_schema=_with_settings(builder.state_schema),
     )  # fmt: skip
     if route is not None and ends is not None:
         targets: dict[Hashable, str] = dict(ends.items())
-        builder.add_conditional_edges(name, _Router(route), targets)
+        builder.add_conditional_edges(name, _Router(route, builder), targets)
 
 
 def compile_steps(builder: Builder, name: str) -> CompiledStateGraph[Any, Any, Any, Any]:
@@ -65,7 +72,7 @@ def compile_steps(builder: Builder, name: str) -> CompiledStateGraph[Any, Any, A
     graph = builder.compile(name=name)
     fields = tuple(get_type_hints(builder.input_schema))
     graph.nodes[START].mapper = lambda given: _whole(given, fields)
-    return graph
+    return as_served(graph)
 
 
 def _whole(given: Any, fields: Iterable[str]) -> Any:
@@ -94,22 +101,75 @@ def _cleaned(node: Node, builder: Builder) -> Node:
     return cleaned
 
 
-def _under_settings(node: Node) -> Node:
-    """The same step, under the settings of the run that asked a person, where this one was resumed by the answer."""
-    call = _with_runtime(node)
+def _under_settings(served: Node, plain: Node, builder: Builder) -> Node:
+    """The same step, under the settings of the run that asked a person, where this one was resumed by the answer.
+
+    Args:
+        served: The step of a document that is served alone.
+        plain: The step of one of a batch: nobody looks on, and nothing is kept of its state.
+        builder: The graph, whose settings they are.
+    """
+    plain = _with_runtime(plain)
 
     async def step(state: Mapping[str, Any], runtime: Runtime[RunContext]) -> Any:
         held = state.get("held")
         if held is not None:
-            runtime = runtime.override(context=RunContext(**held))
+            runtime = runtime.override(context=_settings(builder, held))
+        call = served if current_asking().run.served else plain
         try:
             return await call(state, runtime)
         except CupelError as error:
             if runtime.server_info is not None:
                 error.args = tuple(tell_client(said) for said in error.args)
+                _name_as_told(error)
             raise
 
     return step
+
+
+def _settings(builder: Builder, held: Mapping[str, Any]) -> RunContext:
+    """Settings that were kept, as the graph takes them."""
+    made: RunContext = (builder.context_schema or RunContext)(**held)
+    return made
+
+
+def _name_as_told(error: CupelError) -> None:
+    """Have an error's name say what the error says: of a tool that fails, an MCP client is shown the name alone."""
+    sentence = str(error).replace("\0", " ") or type(error).__name__
+    error.__class__ = type(sentence, (type(error),), {"__module__": type(error).__module__})
+
+
+def _served(node: Node, name: str, builder: Builder, *, begins: bool) -> Node:
+    """The same step of a document that is served: it is told to who looks on, and a thread refers to its words."""
+    call = _with_runtime(node)
+    refers = "document" in get_type_hints(builder.state_schema)
+
+    async def served(state: Mapping[str, Any], runtime: Runtime[RunContext]) -> Any:
+        runtime.stream_writer({"event": STEP_EVENT, "step": name, "doc_id": state.get("doc_id")})
+        whole = await unfold(state) if refers and not begins else state
+        if isinstance(runtime.context, RunContext) and refers and not begins:
+            settled = await settle_prompts(runtime.context, str(state.get("task") or ""), await current())
+            runtime = runtime.override(context=settled)
+        with ask_as(_watched(current_asking(), runtime)):
+            update = await call(whole, runtime)
+        return await fold(update, state) if refers and _is_on_thread(runtime) else update
+
+    return served
+
+
+def _watched(asking: Asking, runtime: Runtime[RunContext]) -> Asking:
+    """Who looks on is told of each call; where the settings ask afresh, what is stored answers none of this run's."""
+    if not getattr(runtime.context, "ask_afresh", False):
+        return replace(asking, watch=runtime.stream_writer)
+    info = runtime.execution_info
+    run = str(info.run_id if info is not None and info.run_id else time.time_ns())
+    # a number of its own for every run: the replies it pays for are kept under it
+    number = 1 + int.from_bytes(hashlib.sha256(run.encode()).digest()[:6])
+    return replace(asking, watch=runtime.stream_writer, retry=number, recalls=False)
+
+
+def _is_on_thread(runtime: Runtime[RunContext]) -> bool:
+    return runtime.execution_info is not None and runtime.execution_info.thread_id is not None
 
 
 class _Router(Runnable[Any, Hashable]):
@@ -118,7 +178,8 @@ class _Router(Runnable[Any, Hashable]):
     While a person forks a thread no run brings settings: those the thread was last walked under decide then.
     """
 
-    def __init__(self, route: Node) -> None:
+    def __init__(self, route: Node, builder: Builder) -> None:
+        self._builder = builder
         self.name = getattr(route, "__name__", "route")
         self._call = _with_runtime(route)
 
@@ -126,8 +187,8 @@ class _Router(Runnable[Any, Hashable]):
         runtime = (config or {}).get("configurable", {}).get(_RUNTIME)
         held = input.get("settings") if runtime is None else input.get("held")
         if runtime is None or held is not None:
-            runtime = (runtime or Runtime()).override(context=RunContext(**held or {}))
-        reason: Hashable = await self._call(input, runtime)
+            runtime = (runtime or Runtime()).override(context=_settings(self._builder, held or {}))
+        reason: Hashable = await self._call(await unfold(input) if input.get("document") else input, runtime)
         return reason
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **_: Any) -> Hashable:  # noqa: A002  # langchain's name for it
@@ -140,7 +201,7 @@ def _noting_settings(node: Node) -> Node:
 
     async def noting(state: Mapping[str, Any], runtime: Runtime[RunContext]) -> Any:
         update = await call(state, runtime)
-        if runtime.execution_info is None or runtime.execution_info.thread_id is None:
+        if not _is_on_thread(runtime):
             return update
         settings = (runtime.context or RunContext()).model_dump(mode="json", exclude_defaults=True)
         return {**update, "settings": settings}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import TypedDict
 
-from cupel.cascade.extract import attempt_record
+from cupel.cascade.extract import TOKEN_SIGNALS, attempt_record
 from cupel.cascade.prompt import prompt_for
 from cupel.cascade.routes import usd_left
 from cupel.cascade.work import Work
@@ -81,7 +81,6 @@ def observe_free(attempt: Attempt) -> Observed:
         record=attempt["record"],
         schema_valid=attempt["record"] is not None and not repaired,
         quote_matches=[entry["match"] for entry in attempt["evidence"]],
-        token_logprobs=attempt["logprobs"],
         self_report=_self_report(attempt["record"]),
     )
 
@@ -177,7 +176,8 @@ def measure(work: Work, seen: Observed, policy: ThresholdCascade | None) -> dict
     """Every signal that is noted: the plain rule's, the free ones, those asked for, and those the policy reads."""
     names = (*FREE, *read_signals(work.context), *(policy.signals if policy else ()))
     basic = basic_signals(work.attempt, work.task)
-    return {**basic, **compute_signals(seen, tuple(dict.fromkeys(names)))}
+    noted = {name: value for name, value in work.attempt["signals"].items() if name in TOKEN_SIGNALS}
+    return {**basic, **compute_signals(seen, tuple(dict.fromkeys(names))), **noted}
 
 
 def basic_signals(attempt: Attempt, task: TaskSpec) -> dict[str, float | None]:

@@ -8,7 +8,7 @@ import sys
 from cupel.cli._app import app
 from cupel.cli._env import read_environment
 from cupel.cli._last_resort import Details, explain, finish_output, overheard, say
-from cupel.cli._signals import INTERRUPTED, Signals, outlast_readers
+from cupel.cli._signals import INTERRUPTED, Signals, leave, outlast_readers
 from cupel.cli._start import starting_soon
 from cupel.cli._streams import show_only
 from cupel.errors import CupelError, MachineError, UsageError, shortage
@@ -24,12 +24,15 @@ def main() -> None:
     with outlast_readers(), show_only(), overheard() as details, Signals() as signals:
         code = _run(details, signals)
         code = finish_output() or code
+    if signals.asked:
+        leave(code)
     sys.exit(code)
 
 
 def _run(details: Details, signals: Signals) -> int:
     """Run a command; its exit code."""
     try:
+        _check_folder()
         _check_arguments(sys.argv[1:])
         read_environment()
         with starting_soon():
@@ -57,6 +60,20 @@ def _explain(error: BaseException, details: Details) -> int:
         return explain(error, details)
     say(f"Machine: {short}")
     return MachineError.exit_code
+
+
+def _check_folder() -> None:
+    """See that there is a folder to be in.
+
+    Raises:
+        UsageError: It was removed, or nobody may look at the way to it.
+    """
+    try:
+        os.getcwd()  # noqa: PTH109  # a path of it is not needed
+    except OSError as error:
+        raise UsageError(
+            f"the folder this command was given in cannot be found any more ({error.strerror}); `cd` to one that is there"
+        ) from None
 
 
 def _check_arguments(arguments: list[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from cupel.cli.commands import (
+    assistants,
     calibrate,
     compare,
     doctor,
@@ -55,6 +56,7 @@ for command in (
     app.command()(command)
 app.command("eval")(evaluate)
 app.add_typer(prompts)
+app.add_typer(assistants)
 app.add_typer(runlog)
 
 

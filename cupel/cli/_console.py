@@ -8,6 +8,8 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from cupel.cli._streams import console_on
 from cupel.tables import json_text
 
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 PIPED_WIDTH = 160
+_NARROWEST, _WIDEST = 40, 1000
+"""Columns between which a table can be read, whatever COLUMNS says."""
+
 _ACTING = re.compile("[\x7f-\x9f]")
 """Control characters that JSON may hold as they are."""
 
@@ -28,6 +33,7 @@ def open_console(*, stderr: bool = False) -> Console:
     console = console_on(stream, highlight=False, markup=False, emoji=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = PIPED_WIDTH
+    console.width = min(max(console.width, _NARROWEST), _WIDEST)
     return console
 
 
@@ -50,3 +56,21 @@ def print_json(value: Any) -> None:
     if (sys.stdout.encoding or "").lower().replace("-", "") != "utf8":
         text = json.dumps(json.loads(text))
     sys.stdout.write(text + "\n")
+
+
+def ask_person(question: str) -> bool:
+    """Whether the person at the terminal says yes; the question goes to stderr, and no answer at all is a no."""
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    try:
+        answer = input()
+    except EOFError:
+        print(file=sys.stderr)
+        return False
+    return answer.strip().lower() in {"y", "yes"}
+
+
+def confirm(cost: str, *, yes: bool) -> None:
+    """Show what it may cost; on a terminal, ask whether to go on, and end the command where the answer is no."""
+    print(cost, file=sys.stderr)
+    if not yes and sys.stdin.isatty() and not ask_person("Go on?"):
+        raise typer.Exit(130)

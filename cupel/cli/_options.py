@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from inspect import signature
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import copy
+from functools import wraps
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast, get_args, get_type_hints
 
 import typer
 
@@ -14,6 +16,7 @@ from cupel.cli._signals import set_stop_within
 from cupel.errors import SettingError
 
 T = TypeVar("T")
+Command = TypeVar("Command", bound=Callable[..., None])
 
 File = Annotated[
     Path,
@@ -128,6 +131,62 @@ AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")
 ]
 
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Where to write; the suffix says the format.")]
+MaxRefinements = Annotated[
+    int | None, typer.Option(help="Refinement rounds per tier, 0 for none; default 2.")
+]
+OutputLanguage = Annotated[
+    str | None, typer.Option(help="Language of free-text fields; default the task's own.")
+]
+Policy = Annotated[
+    str | None,
+    typer.Option(
+        help="Calibrated policy: `auto` (default, the newest), `none`, or a file of `cupel calibrate`."
+    ),
+]
+Signals = Annotated[
+    str | None,
+    typer.Option(help="Signals that cost calls: agreement, self_verified, self_consistency; default none."),
+]
+Prerouter = Annotated[
+    str | None,
+    typer.Option(help="A learnt text router (a file) that may skip the cheap model; default none."),
+]
+TimeoutS = Annotated[
+    float | None, typer.Option(help="Give up on one call after so many seconds; default 120.")
+]
+MaxRetries = Annotated[int | None, typer.Option(help="Repeats of a call after passing failures; default 6.")]
+RetryFailed = Annotated[
+    bool, typer.Option("--retry-failed", help="Ask anew for the documents that failed before.")
+]
+Packing = Annotated[
+    bool,
+    typer.Option(
+        "--packing",
+        help="Several short documents in one request, where `cupel calibrate --packing` certified it.",
+    ),
+]
+Limits = Annotated[
+    str, typer.Option(help='Your own limits, such as "groq:*=rpm:30,tpm:6000"; also CUPEL_LIMITS.')
+]
+Batch = Annotated[
+    bool, typer.Option("--batch", help="By the providers' batch APIs (openai, groq): half price, slow.")
+]
+BatchPollS = Annotated[
+    float, typer.Option(min=0.05, help="Seconds before the first look at a batch job; they grow.")
+]
+BatchDocuments = Annotated[int, typer.Option(min=1, max=50_000, help="Documents in one wave of batch jobs.")]
+Engine = Annotated[str, typer.Option(help="`local`, or `dask`: partitions on a cluster.")]
+Scheduler = Annotated[
+    str | None, typer.Option(help="Address of a Dask scheduler; a cluster on this machine when left out.")
+]
+Report = Annotated[bool, typer.Option(help="Write the HTML report.")]
+SafeCsv = Annotated[
+    bool,
+    typer.Option("--safe-csv", help="In CSV and TSV, write cells that a spreadsheet would run as text."),
+]
+Graph = Annotated[str, typer.Option(help="Graph of langgraph.json.")]
+
 
 def read_inputs(pairs: list[str] | None) -> dict[str, str]:
     """`["topic=debate"]` as `{"topic": "debate"}`; a bare name stands for the column of that name.
@@ -145,6 +204,39 @@ def read_inputs(pairs: list[str] | None) -> dict[str, str]:
                 f"--input {name}: two columns, {read[name]!r} and {column or name!r}; leave one out"
             )
     return read
+
+
+def also(other: Callable[..., None], unused: Iterable[str]) -> Callable[[Command], Command]:
+    """Have a command take options of another one that have no bearing on it, so that one word of a line can be changed.
+
+    They are not shown by `--help`, and are passed over.
+
+    Args:
+        other: The function of the other command.
+        unused: Its parameters that are taken so.
+    """
+    theirs, names = signature(other).parameters, tuple(unused)
+
+    def add(command: Command) -> Command:
+        @wraps(command)
+        def without(*args: Any, **given: Any) -> None:
+            command(*args, **{name: value for name, value in given.items() if name not in names})
+
+        own = signature(command, eval_str=True)
+        taken = [_hidden(theirs[name], other) for name in names]
+        without.__signature__ = own.replace(parameters=[*own.parameters.values(), *taken])  # type: ignore[attr-defined]
+        without.__annotations__ = {each.name: each.annotation for each in (*own.parameters.values(), *taken)}
+        return cast(Command, without)
+
+    return add
+
+
+def _hidden(option: Parameter, command: Callable[..., None]) -> Parameter:
+    """The same option, without a place in the help."""
+    kind, shown = get_args(get_type_hints(command, include_extras=True)[option.name])
+    hidden = copy(shown)
+    hidden.hidden = True
+    return option.replace(annotation=Annotated[kind, hidden])
 
 
 def refuse_beside(command: typer.Context, what: str, *names: str) -> None:

@@ -19,16 +19,16 @@ import threading
 import time
 from collections.abc import Iterator
 from types import FrameType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 INTERRUPTED = 130
 """The exit code of a command that was asked to stop, whatever else went wrong on the way."""
 
-GRACE_S = 1.5
+GRACE_S = 1.2
 """How long it may take to let go, once nothing is waited for any more."""
 
-_EXIT_S = 0.3
-"""What the end itself may take."""
+_EXIT_S = 0.8
+"""What the end itself may take, on a machine that has other things to do: keeping answers in a file, and a sentence."""
 
 _INTERRUPTED_TEXT = "interrupted; the same command goes on where this one stopped"
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # there is no SIGHUP on Windows
@@ -46,15 +46,23 @@ class Signals:
     """The signals that were heard while a command ran; use as a context."""
 
     def __init__(self) -> None:
-        self.asked = 0
-        """How often the command was asked to stop."""
+        self._heard = 0
+        """Signals the listening thread has taken."""
 
         self._seen = 0
+        """Signals Python has told the main thread of, sooner or later than the listening one."""
+
+        self._told = threading.Event()
         self._ends_at: float | None = None
         self._before: dict[int, Any] = {}
         self._hears, self._speaks = socket.socketpair()
         self._speaks.setblocking(False)
         self._thread = threading.Thread(target=self._listen, name="cupel-signals", daemon=True)
+
+    @property
+    def asked(self) -> int:
+        """How often the command was asked to stop."""
+        return max(self._heard, self._seen)
 
     def __enter__(self) -> Self:
         numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
@@ -70,6 +78,9 @@ class Signals:
         if self.asked:
             for number in self._before:  # else Python, on its way out, would let the next one kill it
                 signal.signal(number, signal.SIG_IGN)
+            self._told.wait(
+                _EXIT_S
+            )  # the command may be through before it was said that it was asked to stop
             self.hurry()  # all is told and saved: threads that hang are not waited for
             return
         signal.set_wakeup_fd(self._wakeup)
@@ -102,16 +113,29 @@ class Signals:
                 _end()
 
     def _hear(self) -> None:
-        self.asked += 1
+        self._heard += 1
         now = time.monotonic()
-        if self.asked == 1:
-            within_s = max(0.0, _stop_within_s - GRACE_S)
+        if self._heard == 1:
+            within_s = max(0.0, _stop_within_s - GRACE_S - _EXIT_S)
             asking = _engine("stop_asking", within_s)
             self._ends_at = now + (max(_stop_within_s - _EXIT_S, GRACE_S) if asking else GRACE_S)
             _say(_stopping(_engine("sent_calls")) if asking else _INTERRUPTED_TEXT)
-        elif self.asked == 2:
+            self._told.set()
+        elif self._heard == 2:
             self._ends_at = min(self._ends_at or now + GRACE_S, now + GRACE_S)
             _engine("drop_calls")
+
+
+def leave(code: int) -> NoReturn:
+    """End the process now: taking an interpreter down in order can take seconds, and all is told and saved.
+
+    Args:
+        code: The exit code.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _engine(name: str, *given: Any) -> Any:

@@ -8,8 +8,9 @@ command line, which brings a library for colouring source code.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.abc import Loader, MetaPathFinder
@@ -29,7 +30,13 @@ LATER = frozenset(
 )
 """Packages whose own code runs when something in them is asked for; their submodules import as ever."""
 
-_loading = threading.RLock()
+_IMPORTS: Any = importlib._bootstrap  # noqa: SLF001  # the import system in Python itself
+_lock_of, _DEADLOCK = _IMPORTS._ModuleLockManager, _IMPORTS._DeadlockError  # noqa: SLF001
+"""The lock the import system takes while it loads a module, and what it raises where two threads would wait for each other.
+
+A lock of our own would be none of those it knows, and two threads that import across each other would wait for ever; so one
+of them goes on with what is there already, as with any other package.
+"""
 
 
 @contextmanager
@@ -79,7 +86,10 @@ class _Later(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name != "__all__":  # the import system's own questions
             raise AttributeError(name)
-        with _loading:  # another thread that asks meanwhile waits for the whole of it
+        with (
+            contextlib.suppress(_DEADLOCK),
+            _lock_of(self.__name__),
+        ):  # who asks meanwhile waits for the whole of it
             spec = self.__spec__
             if spec is not None and isinstance(spec.loader, _LaterLoader):
                 spec.loader = spec.loader.loader

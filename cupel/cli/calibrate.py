@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
-
-import typer
 
 from cupel.calibration import (
     EXPECTED_OUTPUT,
@@ -25,7 +22,7 @@ from cupel.calibration import (
     sample_rows,
 )
 from cupel.cascade import read_signals
-from cupel.cli._console import open_console, print_json
+from cupel.cli._console import confirm, open_console, print_json
 from cupel.cli.run import FileRun, open_output, task_of
 from cupel.context import RunContext
 from cupel.engine import PackTerms
@@ -105,13 +102,6 @@ def run_calibration(told: CalibrationRun) -> None:
         )
     )
     _tell({**result.summary, "policy": str(result.path)}, as_json=told.as_json)
-
-
-def confirm(cost: str, *, yes: bool) -> None:
-    """Show what it may cost; on a terminal, ask whether to go on."""
-    print(cost, file=sys.stderr)
-    if not yes and sys.stdin.isatty() and not typer.confirm("Go on?", err=True):
-        raise typer.Exit(130)
 
 
 def certify(told: CalibrationRun, terms: PackTerms, job: Job, table: Table, project: Project) -> None:

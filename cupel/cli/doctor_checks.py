@@ -196,7 +196,7 @@ def run_log_place(project: Project) -> Iterator[Check]:
             )
         return
     try:
-        run_log = open_run_log(project.state, os.environ)
+        run_log = open_run_log(project.state, {**os.environ, "CUPEL_RUN_LOG_WAIT_S": "0"})
     except CupelError as error:
         yield Check("run log", "trouble", str(error))
         return

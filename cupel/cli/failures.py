@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 import textwrap
 from collections.abc import Mapping
 from typing import Any
 
 from cupel._format import usd
-from cupel.cli._console import open_console, print_json, table
-from cupel.evaluation import FIXES, FailureGroup, Rerun, freeze, group_failures
+from cupel.cli._console import confirm, open_console, print_json, table
+from cupel.evaluation import FIXES, FailureGroup, Rerun, freeze, group_failures, pull_labels
 from cupel.project import find_project
 from cupel.report import safe
+from cupel.task import load_task
 
 _SHOWN_REASONING = 300
 
@@ -54,6 +54,24 @@ def tell_failures(groups: list[FailureGroup], limit: int) -> None:
         console.print(f"{len(groups) - limit} more groups: --limit {len(groups)} shows them")
 
 
+def pull_said(name: str, task: str, *, as_json: bool) -> None:
+    """Write what people said of a data set in LangSmith as labels and as gold, and say where."""
+    project = find_project()
+    criteria = [criterion.id for criterion in load_task(task, project.prompts).criteria]
+    pulled = pull_labels(project, name, criteria)
+    if as_json:
+        files = {"labels": pulled.labels, "gold": pulled.gold}
+        told = {what: str(path) if path else None for what, path in files.items()}
+        print_json({**told, "judged": pulled.judged, "corrected": pulled.corrected})
+        return
+    if pulled.labels is None and pulled.gold is None:
+        print(f"nobody has said anything of {name} in LangSmith yet")
+    if pulled.labels is not None:
+        print(f"{pulled.judged} records judged: {pulled.labels}; `cupel judge-check` takes them")
+    if pulled.gold is not None:
+        print(f"{pulled.corrected} records corrected: {pulled.gold}; a data set with gold")
+
+
 def freeze_failures(
     name: str, task: str | None, run: str | None, criterion: str | None, *, langsmith: bool, as_json: bool
 ) -> None:
@@ -77,9 +95,7 @@ def rerun_failures(again: Rerun, *, yes: bool, as_json: bool) -> None:
             "at a cost not known yet: they were not run here before (`cupel plan` estimates it, --max-usd caps it)"
         )
     )
-    print(f"{len(again.documents)} documents under each prompt, {cost}", file=sys.stderr)
-    if not yes and sys.stdin.isatty() and input("Go on? [y/N] ").strip().lower() not in {"y", "yes"}:
-        return
+    confirm(f"{len(again.documents)} documents under each prompt, {cost}", yes=yes)
     result = again.run()
     if as_json:
         print_json(result | {"estimated_usd": estimate})

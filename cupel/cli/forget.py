@@ -8,6 +8,7 @@ from rich.text import Text
 
 from cupel.cli._console import open_console, print_json
 from cupel.errors import SettingError
+from cupel.improvement import ledger_of
 from cupel.project import find_project
 from cupel.report import safe
 from cupel.runlog import Selection, existing_run_log, find_run
@@ -27,7 +28,8 @@ def forget_and_tell(
     with existing_run_log(project) as run_log:
         run_id = None if run is None else find_run(run_log, run)["run_id"]
         what = Selection(doc_ids=doc_ids, run_id=run_id, before=time)
-        erasure = forget_documents(project, run_log, what, try_only=dry_run)
+        remarks = ledger_of(project.state).forget
+        erasure = forget_documents(project, run_log, what, forget_remarks=remarks, try_only=dry_run)
     if as_json:
         print_json(erasure.to_json() | {"dry_run": dry_run})
         return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import os
 import sys
 from collections.abc import Mapping
@@ -12,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from cupel._format import usd
-from cupel.cli._console import open_console, print_json
+from cupel.cli._console import ask_person, open_console, print_json
 from cupel.engine import Runtime, close_current, install
 from cupel.errors import InputError, StoppedError, StopRunError
 from cupel.improvement import ledger_of, promote
 from cupel.limits import read_wait_s
 from cupel.models import settle_settings
-from cupel.project import Project, find_project, load_graph
+from cupel.project import Project, find_project, load_graph, user_name
 from cupel.report import safe
 
 WORDS = {
@@ -88,9 +87,9 @@ async def improve_task(project: Project, told: ImproveRun) -> dict[str, Any]:
 def _offer(project: Project, result: Mapping[str, Any], *, ask: bool) -> None:
     """Promote the nominee where a person at the terminal says so; else say how."""
     task, version = result["task"], result["proposal"]["version"]
-    if ask and input(f"Promote {version} of {task}? [y/N] ").strip().lower() in {"y", "yes"}:
+    if ask and ask_person(f"Promote {version} of {task}?"):
         with ledger_of(project.state).session(task):
-            promote(project.prompts, project.state, task, version, getpass.getuser())
+            promote(project.prompts, project.state, task, version, user_name())
         print(f"promoted; `cupel prompts rollback {task} {result['version']}` takes it back", file=sys.stderr)
         return
     print(f"approve it with `cupel prompts promote {task} {version}`", file=sys.stderr)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cupel.errors import OutputPathError, ProjectError
 from cupel.files import SHARED, write_whole
-from cupel.project import CONFIG, starter_folder, trust
+from cupel.project import CONFIG, expand, starter_folder, trust
 
 COPIED = ("graphs", "nodes", "prompts", "evals")
 _LEFT_OUT = ("__pycache__", ".cupel", ".langgraph_api")
@@ -45,7 +45,11 @@ __pycache__/
 
 ENV_EXAMPLE = """\
 # Copy this to .env: `langgraph dev` reads it. In a shell: set -a; . ./.env; set +a
+# Documents leave for LangSmith only where this is true, and a key is set; a key alone sends nothing. In CUPEL_TRACE_MASK say
+# what is hidden before they do: `personal` (mail addresses, numbers, accounts), or a regular expression.
 LANGSMITH_TRACING=false
+# LANGSMITH_API_KEY=
+# CUPEL_TRACE_MASK=personal
 
 # One of these is enough; the first that is set decides, unless --profile or CUPEL_PROFILE does.
 # GROQ_API_KEY=
@@ -61,8 +65,8 @@ LANGSMITH_TRACING=false
 """
 
 MAKEFILE = """\
-dev:  # LangGraph Studio's server; its command line counts its users unless told not to
-\tLANGGRAPH_CLI_NO_ANALYTICS=1 langgraph dev --n-jobs-per-worker 10
+dev:  # LangGraph Studio's server; it counts its users, and traces wherever it finds a key, unless told not to
+\tLANGGRAPH_CLI_NO_ANALYTICS=1 LANGSMITH_CONTROL_PLANE_API_KEY= langgraph dev --n-jobs-per-worker 10
 
 .PHONY: dev
 """
@@ -88,7 +92,7 @@ def make_project(folder: Path) -> Path:
         OutputPathError: If the folder has something in it, or cannot be written.
         ProjectError: If this installation has no starter.
     """
-    target = folder.expanduser().resolve()
+    target = expand(folder)
     _check_free(target)
     is_new = not target.exists()
     starter = _check_starter(target)

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from cupel._format import seconds, usd
 from cupel.cli._console import open_console, print_json, table
 from cupel.cli.run import FileRun, open_output, task_of
+from cupel.engine import check_batchable, read_prerouter
 from cupel.errors import SettingError
+from cupel.limits import read_limits
 from cupel.models import check_models, resolve_models, settle_settings
 from cupel.project import Project, find_project
 from cupel.report import safe
@@ -37,6 +39,8 @@ def plan_file(told: FilePlan) -> None:
     task, _ = task_of(told.task, told.schema, told.instructions, project, told.inputs)
     rows = open_output(told, task)
     context = settle_settings(told.settings, os.environ, task=task)
+    limits = read_limits(told.limits or os.environ.get("CUPEL_LIMITS", ""))
+    router = read_prerouter(context.prerouter) if context.prerouter else None
     with _history(project) as run_log:
         plan = asyncio.run(
             plan_run(
@@ -47,13 +51,19 @@ def plan_file(told: FilePlan) -> None:
                 concurrency=told.concurrency,
                 graph=told.graph,
                 near_duplicates=told.near_duplicates,
+                batch=told.batch,
+                limits=limits,
+                router=router,
                 sample=told.sample,
                 seed=told.seed,
             )
         )
     warnings = list(rows.warnings)
     try:
-        check_models(resolve_models(context), os.environ)
+        models = resolve_models(context)
+        check_models(models, os.environ)
+        if told.batch:
+            check_batchable(models.all().values())
     except SettingError as error:
         warnings.append(f"`cupel run` would stop at once: {error}")
     if told.packing:

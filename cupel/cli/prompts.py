@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +18,7 @@ from cupel.improvement import (
     version_diff,
     version_of,
 )
-from cupel.project import Project, find_project
+from cupel.project import Project, find_project, user_name
 from cupel.report import safe
 from cupel.task import TaskSpec, load_task
 
@@ -114,6 +113,6 @@ def move(how: str, task: str, version: str) -> None:
     project = find_project()
     with ledger_of(project.state).session(task):
         moved = {"promote": promote, "rollback": rollback}[how](
-            project.prompts, project.state, task, version, getpass.getuser()
+            project.prompts, project.state, task, version, user_name()
         )
     print(f"{task} is at {moved}", file=sys.stderr)

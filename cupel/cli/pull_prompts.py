@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from cupel.cli._console import print_json
@@ -58,7 +59,13 @@ def pull_from_studio(task_name: str, assistant: str, url: str, *, as_json: bool)
     candidate(project, task, text, author="studio", origin=origin, as_json=as_json)
 
 
-async def _assistant(wanted: str, url: str) -> Mapping[str, Any]:
+@asynccontextmanager
+async def asking_server(url: str) -> AsyncIterator[Any]:
+    """An SDK client of a LangGraph server; what answers otherwise is told in a sentence.
+
+    Raises:
+        InputError: If no such server answers at the address.
+    """
     from httpx import HTTPStatusError, TransportError
     from langgraph_sdk import get_client
 
@@ -68,7 +75,7 @@ async def _assistant(wanted: str, url: str) -> Mapping[str, Any]:
         )
     try:
         async with get_client(url=url, api_key=None) as client:
-            assistants = await client.assistants.search(limit=100)
+            yield client
     except (TransportError, OSError) as error:
         raise InputError(
             f"{url}: what answers there is no LangGraph server ({type(error).__name__}); give its address with --url"
@@ -77,6 +84,11 @@ async def _assistant(wanted: str, url: str) -> Mapping[str, Any]:
         raise InputError(
             f"{url}: assistants could not be listed ({error}); is this a LangGraph server?"
         ) from error
+
+
+async def _assistant(wanted: str, url: str) -> Mapping[str, Any]:
+    async with asking_server(url) as client:
+        assistants = await client.assistants.search(limit=100)
     meant = [one for one in assistants if wanted in (one["assistant_id"], one.get("name"))]
     if len(meant) == 1:
         return dict(meant[0])

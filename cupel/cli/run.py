@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +18,11 @@ from cupel.cli._progress import live_progress, tell_trouble
 from cupel.cli._signals import INTERRUPTED
 from cupel.engine import DEFAULT_TASK, BatchSettings, Packing
 from cupel.errors import CupelError, SettingError, TaskError
+from cupel.files import read_text
 from cupel.limits import read_wait_s
 from cupel.models import settle_settings
 from cupel.project import Project, find_project
-from cupel.runs import Job, Runner
+from cupel.runs import Job, Runner, plan_for, say_choice
 from cupel.state import Outcome
 from cupel.tables import (
     Output,
@@ -141,9 +142,10 @@ def task_of(
 
 def _read_schema(path: Path) -> dict[str, Any]:
     try:
-        schema = json.loads(path.read_text(encoding="utf-8"))
+        schema = json.loads(read_text(path))
     except (OSError, ValueError, RecursionError) as error:
-        raise TaskError(f"cannot be read as JSON: {error}", path=path) from error
+        why = getattr(error, "strerror", None) or error
+        raise TaskError(f"cannot be read as JSON: {why}", path=path) from error
     if not isinstance(schema, dict):
         raise TaskError("the schema of a record is a JSON object", path=path)
     return schema
@@ -168,7 +170,7 @@ async def _run(told: FileRun, job: Job, table: Table, project: Project, wait_s: 
         )
         output.check(table.total, overwrite=told.overwrite)
         if not told.task and told.schema is None:
-            await _tell_choice(runner, table)
+            print(f"note: {await say_choice(runner, table, option='--task')}", file=sys.stderr)
         with (
             _planning(told, runner, table) as planned,
             live_progress(runner, quiet=told.as_json and not sys.stderr.isatty()),
@@ -210,22 +212,6 @@ def _planning(told: FileRun, runner: Runner, table: Table) -> Iterator[asyncio.T
         raise
 
 
-async def _tell_choice(runner: Runner, table: Table) -> None:
-    """Where nobody named a task: which one it is, and what it will about cost, before anything is paid."""
-    from cupel._format import usd
-
-    task, planned = runner.job.task, await _note(runner, table)
-    cost = "at a cost that cannot be told yet"
-    if planned is not None and not planned["unknown_price"]:
-        low, high = (usd(planned["cost_usd"][end]) for end in ("low", "high"))
-        cost = f"about {planned['calls']['expected']:,.0f} calls, {low} to {high}"
-    print(
-        f"note: no --task was named, so it is {task.name!r} ({task.title}) on {table.total:,} rows, {cost}. "
-        "`cupel tasks` lists the others; Ctrl-C stops",
-        file=sys.stderr,
-    )
-
-
 async def _unless_stopped(planned: asyncio.Task[dict[str, Any] | None]) -> dict[str, Any] | None:
     await asyncio.wait([planned])
     return None if planned.cancelled() else planned.result()
@@ -234,23 +220,7 @@ async def _unless_stopped(planned: asyncio.Task[dict[str, Any] | None]) -> dict[
 async def _plan(told: FileRun, runner: Runner, table: Table) -> dict[str, Any] | None:
     if told.engine == "local" and not told.batch:  # else the calls are made elsewhere, or much later
         await runner.runtime.calls.begun.wait()
-    return await _note(runner, table)
-
-
-async def _note(runner: Runner, table: Table) -> dict[str, Any] | None:
-    job, runtime = runner.job, runner.runtime
-    note = await asyncio.to_thread(_note_plan)
-    return await note(
-        runtime.run_log, runner.run_id, table, job.task, job.context,
-        env=runtime.env, concurrency=job.concurrency, graph=job.graph,
-        near_duplicates=job.near_duplicates,
-    )  # fmt: skip
-
-
-def _note_plan() -> Callable[..., Awaitable[dict[str, Any] | None]]:
-    from cupel.runs import note_plan  # numpy and a table of prices: the first request needs neither
-
-    return note_plan
+    return await plan_for(runner, table)
 
 
 def _outcomes(

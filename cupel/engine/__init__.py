@@ -20,8 +20,8 @@ from cupel.engine.packing import (
     packed_prompt,
     read_certificate,
 )
-from cupel.engine.policies import policy_path
-from cupel.engine.requests import Request
+from cupel.engine.policies import policy_path, read_prerouter
+from cupel.engine.requests import DOCUMENT_MARK, STEP_EVENT, Request
 from cupel.engine.run import Asking, Ledger, Run, Seat, Tally, ask_as, current_asking
 from cupel.engine.runtime import (
     DEFAULT_TASK,

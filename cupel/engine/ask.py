@@ -47,6 +47,7 @@ class Question:
     fallback_model: str = ""
     logprobs: bool = False
     usd_left: float | None = None
+    prompt_version: str = ""
     check: RecordCheck | None = None
     """What else a record must stand, beside the schema."""
 
@@ -218,6 +219,7 @@ def _request(question: Question, asking: Asking, messages: list[Message], kind: 
         max_retries=context.max_retries,
         asking=asking,
         usd_left=question.usd_left,
+        prompt_version=question.prompt_version,
         has_fallback=bool(question.fallback_model),
     )
 

@@ -119,12 +119,16 @@ class Calls:
         try:
             with self.batching.call(request) if self.batching else nullcontext():
                 response = await self._complete(request)
-        except SchemaRefusedError:
-            if ledger is not None:
+        except ModelError as error:
+            if ledger is not None and isinstance(error, SchemaRefusedError):
                 ledger.refused.append(request)
+            if request.asking.watch is not None:
+                request.asking.watch(request.event(error=request.asking.tell(error)))
             raise
         if ledger is not None:
             ledger.calls.append(response.call())
+        if request.asking.watch is not None:
+            request.asking.watch(request.event(response))
         return response
 
     async def recall(self, request: Request) -> Response | None:
@@ -133,7 +137,10 @@ class Calls:
         if stored is None:
             return None
         request.asking.run.tally.cache_hits += 1
-        return Response(stored, cached=True)
+        response = Response(stored, cached=True)
+        if request.asking.watch is not None:
+            request.asking.watch(request.event(response))
+        return response
 
     async def _complete(self, request: Request) -> Response:
         tally = request.asking.run.tally
@@ -348,4 +355,5 @@ def _policy(max_retries: int, timeout_s: float, *, waits_for_circuit: bool, max_
 
 def trace_config(request: Request) -> Any:
     """What a trace says about a call; nothing of the document itself."""
-    return {"run_name": request.kind, "metadata": {"doc_id": request.doc_id, "model": request.model}}
+    about = {"doc_id": request.doc_id, "model": request.model, "prompt_version": request.prompt_version}
+    return {"run_name": request.kind, "metadata": about}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cupel.errors import SettingError
+from cupel.files import read_text
 
 if TYPE_CHECKING:
     from cupel.routing import Prerouter, ThresholdCascade
@@ -52,7 +53,7 @@ class Policies:
         Raises:
             SettingError: For a file that is missing or cannot be read.
         """
-        return await self._fresh(f"router {file}", partial(_read_prerouter, Path(file)), for_s=math.inf)
+        return await self._fresh(f"router {file}", partial(read_prerouter, file), for_s=math.inf)
 
     async def _fresh(self, name: str, read: Callable[[], T], *, for_s: float = FRESH_S) -> T:
         """What was read under this name no longer than so many seconds ago, or is read now."""
@@ -87,14 +88,20 @@ def _read_policy(path: Path, *, needed: bool) -> ThresholdCascade | None:
     # they need numpy, and a run without a calibrated policy does not
     from cupel.routing import Calibration, ThresholdCascade
 
-    return ThresholdCascade.from_json(path.read_text(encoding="utf-8"), read_score=Calibration.from_dict)
+    return ThresholdCascade.from_json(read_text(path), read_score=Calibration.from_dict)
 
 
-def _read_prerouter(path: Path) -> Prerouter:
+def read_prerouter(file: str) -> Prerouter:
+    """The learnt text router in a file.
+
+    Raises:
+        SettingError: For a file that is missing, or is none.
+    """
+    path = Path(file)
     if not path.is_file():
         raise SettingError(
             f"prerouter={str(path)!r}: there is no such file; `cupel calibrate --prerouter` makes one"
         )
     from cupel.routing import prerouter_from_json
 
-    return prerouter_from_json(path.read_text(encoding="utf-8"))
+    return prerouter_from_json(read_text(path))

@@ -16,6 +16,12 @@ from cupel.runlog import BatchRequest, StoredResponse
 from cupel.state import Call
 from cupel.task import Message, sent_schema
 
+CALL_EVENT = "cupel.call"
+"""What the graphs tell in the stream mode `custom` of a call that was answered, or not."""
+
+STEP_EVENT = "cupel.step"
+"""And of a step that begins."""
+
 DOCUMENT_MARK = "⟦document⟧"
 """Stands for the document's text in what the run log keeps of a request: the text is stored once."""
 
@@ -38,6 +44,9 @@ class Request:
     asking: Asking = field(default_factory=Asking)
     usd_left: float | None = None
     """What this document may still cost; None for no limit of its own."""
+
+    prompt_version: str = ""
+    """Of the prompt that asks, for whoever looks on; the messages decide."""
 
     has_fallback: bool = False
     """Another model stands by: do not wait for this one's provider to come back."""
@@ -83,6 +92,21 @@ class Request:
             for message in self.messages
         ]
         return json.dumps(marked, ensure_ascii=False)
+
+    def event(self, response: Response | None = None, *, error: str = "") -> dict[str, Any]:
+        """The call as whoever debugs a document sees it: what was sent, and what came back or why nothing did."""
+        said: dict[str, Any] = {
+            "event": CALL_EVENT, "key": self.key, "kind": self.kind, "model": self.model, "doc_id": self.doc_id,
+            "prompt_version": self.prompt_version, "messages": self.messages,
+        }  # fmt: skip
+        if response is None:
+            return {**said, "error": error}
+        stored = response.stored
+        return {
+            **said, "reply": stored.text, "refusal": stored.refusal, "finish_reason": stored.finish_reason,
+            "cached": response.cached, "input_tokens": stored.input_tokens, "output_tokens": stored.output_tokens,
+            "cost_usd": stored.cost_usd, "latency_s": stored.latency_s,
+        }  # fmt: skip
 
     @cached_property
     def input_tokens(self) -> int:
@@ -152,6 +176,6 @@ def paid_for(
         input_tokens=completion.input_tokens, cached_tokens=completion.cached_tokens,
         output_tokens=completion.output_tokens, cost_usd=None if usd is None else usd * share,
         latency_s=round(completion.latency_s, 4),
-        logprobs=None if completion.logprobs is None else tuple(completion.logprobs), run_id=run_id,
+        tokens=None if completion.tokens is None else tuple(completion.tokens), run_id=run_id,
         doc_id=request.doc_id,
     )  # fmt: skip

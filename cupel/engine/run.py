@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from cupel.engine.money import SharedBudget
 from cupel.errors import tell_client
@@ -154,6 +154,9 @@ class Asking:
 
     row: int | None = None
     """The input's row this is asked for: a batch is sent when every row that is walked waits."""
+
+    watch: Callable[[dict[str, Any]], None] | None = None
+    """Is told of every call as it is answered; None where nobody looks on."""
 
     seat: Seat | None = None
     """The document's place among those at work; None where nobody counts."""

@@ -77,8 +77,16 @@ def settings_of(side: Side, context: RunContext) -> RunContext:
 
 
 def task_of(side: Side, task: TaskSpec) -> TaskSpec:
-    """The task as a side has it: with its own prompt, where it is a version of it."""
-    return replace_prompt(task, rules_of(side["rules"]), side.get("extract", "")) if "rules" in side else task
+    """The task as a side has it: with its own prompt, where it is a version of it.
+
+    An empty list is what a form sends where nobody filled it in: it leaves the folder's rules, and drops none.
+    """
+    rules, extract = side.get("rules") or (), side.get("extract") or ""
+    return (
+        task
+        if not (rules or extract)
+        else replace_prompt(task, rules_of(rules) if rules else task.rules, extract)
+    )
 
 
 async def answer_as(state: CompareState, side: Side, context: RunContext) -> Outcome:

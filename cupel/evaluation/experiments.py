@@ -14,7 +14,8 @@ from typing import Any
 
 from cupel.context import RunContext, run_context
 from cupel.errors import InputError, SettingError
-from cupel.files import SHARED, write_whole
+from cupel.evaluation.labels import as_example
+from cupel.files import SHARED, read_text, write_whole
 from cupel.improvement import Ledger, as_version, known_version, ledger_of, read_candidate, version_of
 from cupel.limits import DEFAULT_WAIT_S
 from cupel.metrics import SpanLabels, evaluate, labelled_spans
@@ -24,7 +25,7 @@ from cupel.state import Outcome
 from cupel.stats import Interval, bounded_mean, wilson
 from cupel.task import TaskSpec, load_task
 from cupel.text import is_grounded
-from cupel.tracing import upload_experiment
+from cupel.tracing import feedback_of, upload_experiment
 
 KEYS = (
     "task", "dataset", "models", "prompts", "policies", "settings", "limit", "group", "baseline", "tolerance",
@@ -100,7 +101,7 @@ def read_experiment(path: Path) -> Experiment:
         InputError: For a missing file or key, or an unknown one, naming those there are.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(read_text(path))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path}: cannot be read as TOML ({error})") from error
     if unknown := [key for key in table if key not in KEYS]:
@@ -310,7 +311,7 @@ class ExperimentResult:
         if path is None:
             return []
         try:
-            baseline = json.loads(path.read_text(encoding="utf-8"))
+            baseline = json.loads(read_text(path))
         except (OSError, ValueError) as error:
             raise InputError(
                 f"{path}: no baseline can be read there ({error}); --save-baseline writes it"
@@ -328,14 +329,14 @@ class ExperimentResult:
     def upload(self, env: Mapping[str, str]) -> Iterator[str]:
         """Send it to LangSmith: one data set, one experiment a variant; the address of each."""
         examples = [
-            {"id": d.doc_id, "inputs": {"text": d.text, **d.inputs}, "outputs": {"gold": d.gold}}
+            as_example({"id": d.doc_id, "text": d.text, "meta": {**d.meta, **d.inputs}, "gold": d.gold})
             for d in self.documents
         ]
         for one in self.scores:
             outcomes, task = one.outcomes, one.variant.task
             yield upload_experiment(
                 env,
-                dataset=f"cupel-{self.experiment.name}",
+                dataset=self.experiment.dataset.stem,
                 experiment=one.variant.name,
                 examples=examples,
                 rows={
@@ -343,7 +344,10 @@ class ExperimentResult:
                     for doc_id, outcome in outcomes.items()
                 },
                 figures={name: figure.value for name, figure in one.figures.items()},
-                feedback={d.doc_id: document_scores(outcomes[d.doc_id], d, task) for d in self.documents},
+                feedback={
+                    d.doc_id: feedback_of(outcomes[d.doc_id]) | document_scores(outcomes[d.doc_id], d, task)
+                    for d in self.documents
+                },
             )
 
     def to_json(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from cupel.cascade import Work, ask_judge, check_by_code, settle_verdict
 from cupel.context import RunContext
 from cupel.engine import current, current_asking
 from cupel.errors import InputError
+from cupel.files import read_text
 from cupel.judging import (
     UNCHANGED,
     Agreement,
@@ -125,7 +126,7 @@ def read_cases(path: Path, task: TaskSpec) -> list[Case]:
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
     cases = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         if line.strip():
             cases.append(_case(line, f"{path}:{number}", task))
     if not cases:
@@ -174,7 +175,7 @@ async def verdict_on(case: Case, task: TaskSpec, context: RunContext) -> Verdict
     """The judge's verdict on a record as the enrich graph would get it: code first, then the model."""
     attempt = Attempt(
         number=1, tier="cheap", round=0, model="a record given", fallback_for=None, prompt_version="", record=case.record,
-        error=None, error_kind=None, evidence=ground_record(case.record, task.schema, case.text), logprobs=None, calls=[],
+        error=None, error_kind=None, evidence=ground_record(case.record, task.schema, case.text), calls=[],
         signals={}, score=None, confidence=None, calibrated=False, in_doubt=False, doubts=[],
     )  # fmt: skip
     state = RunState(

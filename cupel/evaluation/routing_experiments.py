@@ -16,6 +16,7 @@ import numpy as np
 
 from cupel.errors import InputError, SettingError
 from cupel.evaluation.routing_evaluation import Figures, RoutingEvaluation
+from cupel.files import read_text
 from cupel.routing import RunRows
 
 UNTRAINED_WITHIN = 0.001
@@ -62,7 +63,10 @@ def load_experiment(path: Path, *, data: Path | None = None) -> RoutingExperimen
         raise InputError(f"{path}: no such file; give an experiment (.toml) or rows (.csv, .jsonl, .parquet)")
     if path.suffix != ".toml":
         return RoutingExperiment(title=path.stem, path=path, sources=[Source(rows=read_rows(path))])
-    table = tomllib.loads(path.read_text(encoding="utf-8"))
+    try:
+        table = tomllib.loads(read_text(path))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as TOML ({error})") from error
     if data is None:
         raise SettingError(f"{path}: needs the data it was written for; give --data or set CUPEL_BENCH_DATA")
     readers = _module(path.parent / table.get("readers", "sources.py"))
@@ -99,22 +103,34 @@ def _module(path: Path) -> ModuleType:
 
 
 def read_rows(path: Path) -> RunRows:
-    """Rows of one's own runs from a table."""
-    import pandas as pd
+    """Rows of one's own runs from a table.
 
-    kind = path.suffix.lower()
-    if kind == ".csv":
-        frame = pd.read_csv(path)
-    elif kind in (".jsonl", ".ndjson"):
-        frame = pd.read_json(path, lines=True, dtype={"doc_id": str})
-    elif kind == ".parquet":
-        frame = pd.read_parquet(path)
-    else:
-        raise InputError(f"{path}: rows must be .csv, .jsonl or .parquet, not {kind or 'without a suffix'}")
+    Raises:
+        InputError: If it cannot be read, or lacks a column.
+    """
+    try:
+        frame = _frame(path)
+    except (OSError, ValueError) as error:  # what pandas and Arrow raise of a file's content are ValueErrors
+        raise InputError(
+            f"{path}: cannot be read as {path.suffix.lower()}: {getattr(error, 'strerror', None) or error}"
+        ) from error
     for needed in ("weak_correct", "strong_correct"):
         if needed not in frame:
             raise InputError(f"{path}: no column {needed!r}; it has {', '.join(map(str, frame.columns))}")
     return RunRows.from_records(_records(frame), name=path.stem)
+
+
+def _frame(path: Path) -> Any:
+    import pandas as pd
+
+    kind = path.suffix.lower()
+    if kind == ".csv":
+        return pd.read_csv(path)
+    if kind in (".jsonl", ".ndjson"):
+        return pd.read_json(path, lines=True, dtype={"doc_id": str})
+    if kind == ".parquet":
+        return pd.read_parquet(path)
+    raise InputError(f"{path}: rows must be .csv, .jsonl or .parquet, not {kind or 'without a suffix'}")
 
 
 def _records(frame: Any) -> Iterator[dict[str, Any]]:

@@ -4,7 +4,8 @@ The run log has every entry whole. `prompts/<task>/ledger.jsonl` has those that 
 entry, of hashes and figures, never a text or gold. Lines are a set, in whatever order: branches that were merged have
 the entries of both, and a clone whose run log is empty knows the looks that were spent. Reading unites the two; each
 write brings both up to date. Nothing is changed or taken out, and an entry with a known key is not written again, so a
-run killed at any instant and started anew leaves the same ledger.
+run killed at any instant and started anew leaves the same ledger; but for remarks that quote a document somebody asked
+to be forgotten, which are emptied.
 """
 
 from __future__ import annotations
@@ -13,19 +14,20 @@ import contextlib
 import json
 import logging
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from cupel.errors import OutputPathError, RunLogError, UsageError
-from cupel.files import SHARED, write_whole
+from cupel.files import SHARED, read_text, write_whole
 from cupel.improvement.entries import Book, Entry, Kind, Look, digest
 from cupel.runlog import (
+    FORGOTTEN,
     Database,
     OpenDatabase,
     database_url,
@@ -36,6 +38,7 @@ from cupel.runlog import (
     tables,
     wait_of,
 )
+from cupel.text import find_traces
 
 __all__ = ["Book", "Entry", "Kind", "Ledger", "Look", "ledger_of"]
 
@@ -174,7 +177,7 @@ class Ledger:
             return entry
         path = self._prompts / entry.task / VERSIONS / f"{entry.key}.json"
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(read_text(path))
         except (OSError, ValueError):
             return entry
         return replace(entry, data={**content, **entry.data})
@@ -276,6 +279,50 @@ class Ledger:
         """Return a version and its parents, youngest first."""
         return self.book(task).lineage(version)
 
+    def forget(self, texts: Sequence[str]) -> int:
+        """Empty what was said beside prompts where it quotes one of these texts; returns in how many entries.
+
+        A prompt's own words stay, since its version is their hash: where they quote a text, the file still does. The
+        committed ledger has no remarks, and keeps the hashes of documents.
+
+        Args:
+            texts: What is to be forgotten.
+
+        Raises:
+            RunLogError: If the run log or the file of before cannot be written.
+        """
+        table = tables.ledger
+
+        def read(connection: Connection) -> dict[str, str]:
+            return {row.id: row.data for row in connection.execute(select(table.c.id, table.c.data))}
+
+        kept = {key: json.loads(data) for key, data in self._reading(read, {}).items()}
+        emptied = _empty_quoting(kept, texts)
+        if emptied:
+            database = self._database
+
+            def write() -> None:
+                with database.engine.begin() as connection:
+                    for key, data in emptied.items():
+                        written = json.dumps(data, sort_keys=True, allow_nan=False)
+                        connection.execute(update(table).where(table.c.id == key).values(data=written))
+
+            database.persist(write)
+        return len(emptied.keys() | self._forget_earlier(texts))
+
+    def _forget_earlier(self, texts: Sequence[str]) -> set[str]:
+        """The same in the file of before; ids of the entries."""
+        entries = self._read_earlier()
+        emptied = _empty_quoting({entry.id: entry.data for entry in entries}, texts)
+        if emptied and self._earlier is not None:
+            rows = [
+                {"kind": e.kind, "task": e.task, "key": e.key, "at": e.at, "data": emptied.get(e.id, e.data)}
+                for e in entries
+            ]
+            lines = (json.dumps(row, sort_keys=True, separators=(",", ":")) + "\n" for row in rows)
+            write_whole(self._earlier, "".join(lines))
+        return set(emptied)
+
     @contextlib.contextmanager
     def session(self, task: str, *, wait_s: float = 0.0) -> Iterator[None]:
         """Hold a task for improving it, by a lease of the run log; another who wants it is refused, or waits.
@@ -346,7 +393,9 @@ class Ledger:
             file = path.parent / VERSIONS / f"{entry.key}.json"
             if entry.key in versions and "rules" in entry.data and not file.exists():
                 content = {
-                    name: value for name, value in entry.data.items() if name not in ("edits", "dropped")
+                    name: value
+                    for name, value in entry.data.items()
+                    if name not in ("edits", "dropped", "diff", "campaign")
                 }
                 written = json.dumps(content, ensure_ascii=False, sort_keys=True, indent=1) + "\n"
                 try:
@@ -354,6 +403,29 @@ class Ledger:
                     write_whole(file, written, permissions=SHARED)
                 except OSError as error:
                     raise OutputPathError(f"{file}: cannot be written ({error.strerror or error})") from error
+
+
+_PROMPTS = frozenset({"extract", "judge", "refine", "text"})
+"""Under these keys stands what versions are hashes of."""
+
+
+def _empty_quoting(data: Mapping[str, Mapping[str, Any]], texts: Sequence[str]) -> dict[str, Any]:
+    """Those of these entries whose remarks quote one of the texts, without the remarks."""
+    lines = {key: json.dumps(each, ensure_ascii=False) for key, each in data.items()}
+    made = {key: _emptied(data[key], texts) for key in find_traces(texts, lines)}
+    return {key: each for key, each in made.items() if each != data[key]}
+
+
+def _emptied(value: Any, texts: Sequence[str]) -> Any:
+    """Plain JSON without the remarks that quote one of the texts."""
+    match value:
+        case Mapping():
+            return {k: v if k in _PROMPTS else _emptied(v, texts) for k, v in value.items()}
+        case list():
+            return [_emptied(each, texts) for each in value]
+        case str() if find_traces(texts, {0: value}):
+            return FORGOTTEN
+    return value
 
 
 class _Lines:

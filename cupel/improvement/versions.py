@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cupel.errors import OutputPathError, TaskError, UsageError
-from cupel.files import SHARED, write_whole
+from cupel.files import SHARED, read_text, write_whole
 from cupel.improvement.edits import rules_diff
 from cupel.improvement.guards import prompt_objection
 from cupel.improvement.ledger import Entry, Ledger
@@ -143,7 +143,7 @@ def _header(path: Path) -> str:
     """The comments a rules.toml begins with."""
     if not path.is_file():
         return ""
-    comments = re.match(r"(?:[ \t]*(?:#[^\n]*)?\n)*", path.read_text(encoding="utf-8"))
+    comments = re.match(r"(?:[ \t]*(?:#[^\n]*)?\n)*", read_text(path))
     return comments[0] if comments else ""
 
 
@@ -163,5 +163,5 @@ def read_candidate(path: Path, task: TaskSpec) -> TaskSpec:
     if path.suffix == ".toml" and path.is_file():
         return replace_prompt(task, read_rules(path))
     if path.suffix == ".md" and path.is_file():
-        return replace_prompt(task, task.rules, path.read_text(encoding="utf-8"))
+        return replace_prompt(task, task.rules, read_text(path))
     raise TaskError("no such file; a candidate is a rules.toml or an extract.md", path=path)

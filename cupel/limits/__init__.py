@@ -31,6 +31,7 @@ The words, each for one thing:
 from typing import TYPE_CHECKING
 
 from cupel._late import late
+from cupel.limits.buckets import Limits
 from cupel.limits.budget import PICO, RAISE_IT, Budget, Reservation, pico_cap, pico_of
 from cupel.limits.circuit import Circuits
 from cupel.limits.classify import blame, ending_of, is_transient
@@ -38,7 +39,7 @@ from cupel.limits.gauge import PATIENCE_S
 from cupel.limits.limiter import Limiter
 from cupel.limits.patience import DEFAULT_WAIT_S, Patience, read_wait_s
 from cupel.limits.retries import RetryPolicy, with_retries
-from cupel.limits.settings import read_limits
+from cupel.limits.settings import closest_limits, read_limits
 from cupel.limits.shared_gate import SharedGate
 from cupel.limits.slot import Slot
 

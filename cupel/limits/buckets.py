@@ -8,7 +8,7 @@ seconds. That reproduces published 429 texts to the millisecond: Groq 5034 + 144
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -80,6 +80,13 @@ class Limits:
             return cls(**settings)  # type: ignore[arg-type] # checked in __post_init__
         except SettingError as error:
             raise SettingError(f"limits of {model}: {error}") from None
+
+    def rates(self) -> Iterator[tuple[Unit, float, float]]:
+        """Each limit that is set: its unit, how much fits, and the seconds in which that refills."""
+        for kind, (unit, period_s, _) in KINDS.items():
+            limit = self.of_kind(kind)
+            if limit is not None:
+                yield unit, limit, period_s
 
     def of_kind(self, kind: Kind) -> float | None:
         """The limit set for this kind; an hourly one can only be learnt."""

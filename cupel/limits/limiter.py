@@ -9,6 +9,7 @@ from cupel.errors import SettingError
 from cupel.limits.buckets import Limits
 from cupel.limits.gauge import PATIENCE_S, Gauge
 from cupel.limits.lane import Lane
+from cupel.limits.settings import closest_limits
 from cupel.limits.shared_gate import SharedGate
 from cupel.limits.slot import Slot
 
@@ -72,10 +73,9 @@ class Limiter:
 
     def _open(self, model_id: str, key: str) -> Lane:
         provider = model_id.partition(":")[0]
-        named = [self._limits[name] for name in (model_id, provider, "*") if name in self._limits]
         gauge = Gauge(
             model_id,
-            limits=named[0] if named else Limits(),
+            limits=closest_limits(self._limits, model_id),
             longest_pause_s=self._longest_pause_s,
             pilot=self._pilot and provider not in _UNLIMITED,
             shared=self._shared is not None,

@@ -50,6 +50,9 @@ class Patience:
         self.waiting = 0
         """Documents that wait for a provider now."""
 
+        self.elsewhere: dict[str, str] = {}
+        """What is away for other processes of the same run, by provider, as their `troubles` have it."""
+
         self._limits: dict[str, float] = {}
         """By model, when its daily limit opens, while anybody waits for that."""
 
@@ -143,7 +146,7 @@ class Patience:
 
     def troubles(self) -> dict[str, str]:
         """What is away now, by provider, each in a line: for whoever waits at the screen."""
-        lines = {}
+        lines = dict(self.elsewhere)
         now = self.circuits.now()
         for model, opens_at in self._limits.items():
             provider = model.partition(":")[0]

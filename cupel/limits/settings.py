@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from cupel.errors import SettingError
 from cupel.limits.buckets import Limits
 
@@ -20,6 +22,12 @@ def read_limits(text: str) -> dict[str, Limits]:
     """
     entries = [part.strip() for part in text.split(";") if part.strip()]
     return dict(_entry(entry) for entry in entries)
+
+
+def closest_limits(limits: Mapping[str, Limits], model_id: str) -> Limits:
+    """What is allowed one model: by its id, else by its provider, else for all; nothing set where none is named."""
+    names = (model_id, model_id.partition(":")[0], "*")
+    return next((limits[name] for name in names if name in limits), Limits())
 
 
 def _entry(entry: str) -> tuple[str, Limits]:

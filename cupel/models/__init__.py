@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from cupel._late import late
 from cupel.models.capabilities import capabilities
-from cupel.models.completion import Completion, complete, open_connection
+from cupel.models.completion import Completion, Token, complete, open_connection
 from cupel.models.endpoints import SITES
 from cupel.models.errors import ProviderCallError, ReplyCutOffError
 from cupel.models.factory import (
@@ -27,6 +27,7 @@ from cupel.models.profiles import (
     check_models,
     is_offline,
     resolve_models,
+    usable_profiles,
 )
 from cupel.models.recordings import set_recordings_folder
 from cupel.models.settings import CallSettings

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import BaseChatModel
     from langchain_core.runnables import RunnableConfig
 
+Token = tuple[str, float, list[tuple[str, float]]]
+"""Its text, its log-probability, and the likeliest tokens in its place with theirs, where they were sent."""
+
 Message = dict[str, str]
 """`{"role": "system" | "user" | "assistant", "content": text}`"""
 
@@ -45,8 +48,8 @@ class Completion:
     """Of the prompt, those the provider put into its cache: dearer than fresh ones."""
 
     output_tokens: int
-    logprobs: list[float] | None = None
-    """One for each token of the reply; None where the provider sent none."""
+    tokens: list[Token] | None = None
+    """Each token of the reply with what it was worth; None where the provider sent none."""
 
     headers: dict[str, str] = field(default_factory=dict)
     """Names in lower case: those about limits, `date` and `x-request-id`."""
@@ -54,6 +57,11 @@ class Completion:
     latency_s: float = 0.0
     cost_usd: float | None = None
     """What the provider says it billed; None where it does not say."""
+
+    @property
+    def logprobs(self) -> list[float] | None:
+        """The log-probability of each token."""
+        return None if self.tokens is None else [token[1] for token in self.tokens]
 
 
 async def complete(
@@ -145,8 +153,10 @@ def completion_of(
     asked = reported_tokens(usage["input_tokens"])
     caching = usage.get("input_token_details") or {}
     read = min(reported_tokens(caching.get("cache_read")), asked)
+    plain = storable(text)
+    shown = mask(plain)
     return Completion(
-        text=mask(storable(text)),
+        text=shown,
         refusal=mask(storable(details["refusal"])) if details.get("refusal") else None,
         finish_reason=details.get("finish_reason") or "stop",
         input_tokens=asked,
@@ -154,7 +164,7 @@ def completion_of(
         cache_write_tokens=min(reported_tokens(caching.get("cache_creation")), asked - read),
         output_tokens=reported_tokens(usage["output_tokens"]),
         cost_usd=details.get("cost_usd"),
-        logprobs=_logprobs(details.get("logprobs")),
+        tokens=_tokens(details.get("logprobs"), told=shown == plain),
         headers=details.get("headers") or {},
         latency_s=latency_s,
     )
@@ -167,9 +177,22 @@ def _arguments(args: Any) -> str:
         raise ReplyCutOffError("the reply nests deeper than can be read") from None
 
 
-def _logprobs(shown: Any) -> list[float] | None:
-    tokens = shown.get("content") if isinstance(shown, dict) else None
-    if not isinstance(tokens, list):
+def _tokens(shown: Any, *, told: bool) -> list[Token] | None:
+    """Each token with what it was worth; without its text where the reply holds a secret, which may lie across several."""
+    listed = shown.get("content") if isinstance(shown, dict) else None
+    if not isinstance(listed, list):
         return None
-    values = [token.get("logprob") for token in tokens if isinstance(token, dict)]
-    return [float(value) for value in values if isinstance(value, (int, float))] or None
+    return [(*_worth(one, told), _alternatives(one, told)) for one in listed if _is_token(one)] or None
+
+
+def _is_token(token: Any) -> bool:
+    return isinstance(token, dict) and isinstance(token.get("logprob"), (int, float))
+
+
+def _worth(token: dict[str, Any], told: bool) -> tuple[str, float]:
+    return str(token.get("token") or "") if told else "", float(token["logprob"])
+
+
+def _alternatives(token: dict[str, Any], told: bool) -> list[tuple[str, float]]:
+    others = token.get("top_logprobs")
+    return [_worth(other, told) for other in others if _is_token(other)] if isinstance(others, list) else []

@@ -88,6 +88,15 @@ _PROFILES: Mapping[Profile, Mapping[str, str]] = {
 }
 
 
+def usable_profiles(env: Mapping[str, str]) -> list[str]:
+    """The profiles whose provider's key is set; `offline` where none is.
+
+    >>> usable_profiles({"GROQ_API_KEY": "k"}), usable_profiles({})
+    (['groq'], ['offline'])
+    """
+    return [profile for profile in _BY_KEY if has_key(profile, env)] or ["offline"]
+
+
 def resolve_models(context: RunContext, env: Mapping[str, str] = os.environ) -> TierModels:
     """The model of every role, strongest first: the context's field, `CUPEL_<ROLE>_MODEL`, the profile.
 

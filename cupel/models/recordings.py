@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from cupel.errors import InputError
-from cupel.files import SHARED, open_private
+from cupel.files import SHARED, open_private, read_text
 from cupel.task import wire_schema
 
 _DEFAULT = Path("evals") / "recordings"
@@ -112,7 +112,7 @@ class Recorder:
         size = self.path.stat().st_size if self.path.is_file() else 0
         if size == self._read_bytes:
             return
-        text = self.path.read_text(encoding="utf-8") if size else ""
+        text = read_text(self.path) if size else ""
         for number, line in enumerate(text.splitlines(), start=1):
             if line.strip():
                 recording = self._parse(line, number)

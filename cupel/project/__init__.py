@@ -4,6 +4,7 @@ from cupel.project.addresses import address_problem, host_of, is_nearby
 from cupel.project.environment import (
     adopt_variables,
     announce_destination,
+    announce_place,
     note_variables,
     read_by_project,
     read_variables,
@@ -18,3 +19,4 @@ from cupel.project.folder import (
     starter_folder,
 )
 from cupel.project.trust import TRUST_VARIABLES, is_trusted, trust
+from cupel.project.user import expand, user_name

@@ -15,13 +15,39 @@ from pathlib import Path
 
 from cupel._format import safe
 from cupel.errors import ProjectError
+from cupel.files import read_text
 from cupel.project.addresses import host_of, is_loopback, is_nearby
 from cupel.project.folder import Project
 from cupel.project.trust import CONFIG, TRUST_VARIABLES
 from cupel.redaction import remember_secrets
 
-_NOT_FROM_A_PROJECT = ("LD_", "DYLD_", "PYTHON")
-_NEVER = frozenset({"PATH", "SSLKEYLOGFILE", "NETRC"}) | TRUST_VARIABLES
+_NOT_FROM_A_PROJECT = (
+    *(
+        "LD_",
+        "DYLD_",
+        "PYTHON",
+        "GLIBC_",
+        "GCONV_",
+        "MALLOC_",
+        "OPENSSL_",
+        "NODE_",
+        "BASH_",
+        "GIT_",
+    ),  # run code
+    *("DASK_", "DISTRIBUTED_"),  # so do their preloads
+    *(
+        "PG",
+        "OTEL_",
+        "LANGSMITH_OTEL_",
+        "LANGCHAIN_OTEL_",
+    ),  # send passwords or documents elsewhere in silence
+)
+_NEVER = TRUST_VARIABLES | {
+    *("PATH", "IFS", "ENV", "SHELL", "EDITOR", "VISUAL", "PAGER", "BROWSER", "LOCPATH", "NLSPATH"),
+    *("SSLKEYLOGFILE", "NETRC", "TMPDIR", "TEMP", "TMP", "HOSTALIASES", "LOCALDOMAIN", "RES_OPTIONS"),
+}
+"""What runs code, writes down what is encrypted, or leads names, files and passwords astray."""
+
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 _from_project: dict[str, str] = {}
@@ -112,7 +138,7 @@ def read_by_project(project: Project) -> dict[str, str]:
 
 def _env_of(project: Project) -> str | Mapping[str, object]:
     try:
-        env = json.loads((project.folder / CONFIG).read_text(encoding="utf-8")).get("env", "")
+        env = json.loads(read_text(project.folder / CONFIG)).get("env", "")
     except (OSError, ValueError, AttributeError, RecursionError):
         return ""  # whatever needs that file says what is wrong with it
     return env if isinstance(env, str | Mapping) else ""
@@ -152,6 +178,21 @@ def announce_destination(
     for name in _CERTIFICATES:
         if _came_with_project(name, env):
             _say(f"whom to trust as {host} is said by {name} in the project's .env")
+
+
+def announce_place(what: str, place: str, env: Mapping[str, str], *, names: tuple[str, ...]) -> None:
+    """Say in a line, once, that documents go where the project's `.env` says; nothing where a person said so, or it is this machine.
+
+    Args:
+        what: What goes there, such as "traces go to".
+        place: An address, or a file.
+        env: The environment it was read from.
+        names: Variables that may have decided it.
+    """
+    named = [name for name in names if _came_with_project(name, env)]
+    if named and not ("://" in place and is_loopback(host_of(place))):
+        shown = host_of(place) if "://" in place else place
+        _say(f"{what} {shown}, as the project's .env says ({', '.join(named)})")
 
 
 def _proxy_variables() -> Iterator[str]:

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from cupel.errors import ProjectError, UntrustedError
+from cupel.files import STATE, read_text
 from cupel.project.trust import CONFIG, check_trusted, is_trusted, named_hash
+from cupel.project.user import home_folder
 
 _APPLICATION = ("graphs", "nodes")
 _LOADING = threading.Lock()  # two threads would take each other's modules away
@@ -59,13 +61,29 @@ def find_project(start: Path | None = None) -> Project:
     for folder in _upwards(here):
         if (folder / CONFIG).is_file() and (folder / "prompts").is_dir():
             _check_owner(folder)
-            return Project(folder, folder / ".cupel")
-    return Project(starter_folder(), here / ".cupel")
+            return Project(folder, _state_of(folder))
+    return Project(starter_folder(), _state_of(here))
+
+
+def _state_of(folder: Path) -> Path:
+    """The state folder; where it is a link, to a larger disk say, this user must have laid it.
+
+    Raises:
+        UntrustedError: If nobody said so: what is written would go wherever whoever made the folder likes.
+    """
+    state = folder / STATE
+    if state.is_symlink() and state.is_dir() and not is_trusted(folder):
+        raise UntrustedError(
+            f"{state} is a link to {state.readlink()}, and what is written would go there; remove it, or, if you laid "
+            f"it, say so: `cupel trust {folder}`, or CUPEL_TRUST={folder} in your environment"
+        )
+    return state
 
 
 def _upwards(here: Path) -> Iterator[Path]:
     """This folder and those above it, as far as a project may be looked for."""
-    home = Path.home()
+    home = home_folder()
+    home = home.resolve() if home is not None else None  # as the folders are
     for folder in (here, *here.parents):
         yield folder
         if folder == home or folder.is_mount() or not _is_ours(folder):
@@ -132,7 +150,7 @@ def graph_entries(project: Project) -> dict[str, str]:
     """
     config = project.folder / CONFIG
     try:
-        graphs = json.loads(config.read_text(encoding="utf-8"))["graphs"]
+        graphs = json.loads(read_text(config))["graphs"]
         named = {name: entry if isinstance(entry, str) else entry["path"] for name, entry in graphs.items()}
     except FileNotFoundError as error:
         raise ProjectError(f"{config}: missing; `cupel init NAME` makes a project") from error
@@ -190,5 +208,6 @@ def code_identity(project: Project) -> str:
     digest = hashlib.sha256()
     for path in sorted(path for part in _APPLICATION for path in (project.folder / part).glob("**/*.py")):
         digest.update(path.relative_to(project.folder).as_posix().encode())
-        digest.update(path.read_bytes())
+        if path.is_file():  # a pipe would be waited for
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:12]

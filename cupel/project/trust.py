@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cupel.errors import ProjectError, UntrustedError
-from cupel.files import make_folder, write_whole
+from cupel.files import make_folder, read_text, write_whole
+from cupel.project.user import expand, home_folder
 
 CONFIG = "langgraph.json"
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -28,12 +29,16 @@ def trust(folder: Path, env: Mapping[str, str] | None = None) -> Path:
     Raises:
         ProjectError: If it has no langgraph.json, or the configuration folder cannot be written.
     """
-    folder = folder.expanduser().resolve()
+    folder = expand(folder)
     if not (folder / CONFIG).is_file():
         raise ProjectError(
             f"{folder}: has no {CONFIG}, so there is no project to trust; `cupel init {folder.name}` makes one"
         )
     path = _file(os.environ if env is None else env)
+    if path is None:
+        raise ProjectError(
+            f"nothing can be remembered, for this user has no home folder: set HOME to its full path, or CUPEL_TRUST={folder}"
+        )
     known = {**_read(path), str(folder): named_hash(folder)}
     try:
         write_whole(make_folder(path.parent) / path.name, json.dumps(known, indent=1, sort_keys=True) + "\n")
@@ -54,9 +59,7 @@ def is_trusted(folder: Path, env: Mapping[str, str] | None = None) -> bool:
     env, folder = os.environ if env is None else env, folder.resolve()
     if folder in (PACKAGE / "_starter", PACKAGE.parent):
         return True
-    named = (
-        Path(part).expanduser().resolve() for part in env.get("CUPEL_TRUST", "").split(os.pathsep) if part
-    )
+    named = (expand(Path(part)) for part in env.get("CUPEL_TRUST", "").split(os.pathsep) if part)
     if any(folder.is_relative_to(part) for part in named):
         return True
     known = _read(_file(env)).get(str(folder))
@@ -85,7 +88,7 @@ def check_trusted(folder: Path, graph: Path) -> None:
 def named_hash(folder: Path) -> str:
     """Hash of what a project's langgraph.json would have run: its graphs, dependencies and whatever else it names."""
     try:
-        said = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        said = json.loads(read_text(folder / CONFIG))
     except (OSError, ValueError):
         said = None
     runs = {key: value for key, value in said.items() if key != "env"} if isinstance(said, dict) else said
@@ -99,18 +102,25 @@ def _without_words(value: object) -> object:
     return value
 
 
-def _file(env: Mapping[str, str]) -> Path:
-    """Where it is kept: the user's configuration, never a project."""
-    if base := env.get("XDG_CONFIG_HOME") or env.get("APPDATA"):
-        return Path(base) / "cupel" / "trusted.json"
-    return (
-        Path(env.get("HOME") or env.get("USERPROFILE") or Path.home()) / ".config" / "cupel" / "trusted.json"
-    )
+def _file(env: Mapping[str, str]) -> Path | None:
+    """Where it is kept: the user's configuration, never a project; None for a user without a home.
+
+    A path that is not a full one would begin in the folder a command is given in, which may be a stranger's.
+    """
+    named = env.get("XDG_CONFIG_HOME") or env.get("APPDATA")
+    base = Path(named) if named else None
+    if base is None or not base.is_absolute():
+        named = env.get("HOME") or env.get("USERPROFILE")
+        home = Path(named) if named else home_folder()
+        base = home / ".config" if home is not None else None
+    return base / "cupel" / "trusted.json" if base is not None and base.is_absolute() else None
 
 
-def _read(path: Path) -> dict[str, str]:
+def _read(path: Path | None) -> dict[str, str]:
+    if path is None:
+        return {}
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
+        known = json.loads(read_text(path))
     except (OSError, ValueError):
         return {}
     return {str(folder): str(seen) for folder, seen in known.items()} if isinstance(known, dict) else {}

@@ -75,9 +75,8 @@ def _flags(outcome: Outcome) -> dict[str, bool]:
 
 
 def _attempt(attempt: Attempt, outcome: Outcome) -> dict[str, Any]:
+    # outcomes from before 0006 have the log-probability of every token
     kept: dict[str, Any] = {key: value for key, value in attempt.items() if key != "logprobs"}
-    if logprobs := attempt["logprobs"]:
-        kept["mean_logprob"] = round(sum(logprobs) / len(logprobs), 4)
     if attempt["record"] is not None and attempt["record"] == outcome["record"]:
         del kept["record"], kept["evidence"]
         kept["same"] = True

@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from cupel.files import FILE, NO_LINK
+from cupel.files import FILE, NO_LINK, full_path
 
 try:
     import fcntl
@@ -40,7 +40,7 @@ class Claims:
     def __init__(self, url: str) -> None:
         lockable = url.startswith("sqlite:///") and fcntl is not None
         self._path = (
-            Path(url.removeprefix("sqlite:///")).resolve().with_suffix(".claims") if lockable else None
+            full_path(Path(url.removeprefix("sqlite:///"))).with_suffix(".claims") if lockable else None
         )
         self._file: _OpenFile | None = None
 

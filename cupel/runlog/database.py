@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
 from cupel.errors import RunLogError, SettingError
-from cupel.files import FILE, make_folder
+from cupel.files import FILE, full_path, make_folder, refuse_links
 from cupel.runlog.address import SQLITE, show_address, sqlalchemy_address
 from cupel.runlog.patience import Patience, patiently
 from cupel.runlog.tables import metadata
@@ -22,6 +22,9 @@ T = TypeVar("T")
 
 HEAD = "0007"
 """The newest migration; a log at another revision is upgraded when opened."""
+
+BESIDE = ("-wal", "-shm", "-journal")
+"""Names of the files SQLite keeps beside a database."""
 
 BUSY_TIMEOUT_S = 1.0
 """How long SQLite itself waits for a lock, deaf to everything else; the patience around it waits much longer."""
@@ -95,13 +98,17 @@ def sqlite_path(url: str) -> Path | None:
 
 
 def _make_file(path: Path) -> None:
-    """Make the file that SQLite would make, for its owner alone; those beside it (-wal, -shm) follow it in that."""
+    """Make the file that SQLite would make, for its owner alone; those beside it (-wal, -shm) follow it in that.
+
+    SQLite follows a link in the place of the database, and in that of a working file as its version has it: it is not asked to open one.
+    """
     try:
         make_folder(path.parent)
     except OSError as error:
         raise RunLogError(
             f"{path}: its folder cannot be made ({error.strerror or error}); set CUPEL_DATABASE_URL to another place"
         ) from error
+    check_beside(path)
     wal = path.with_name(path.name + "-wal")
     if wal.exists() and not path.exists():
         # SQLite would take the file for a new one, and remove what this holds
@@ -111,13 +118,46 @@ def _make_file(path: Path) -> None:
     if path.is_dir():
         raise RunLogError(f"{path} is a folder, where the run log should be a file; move it aside")
     if path.is_symlink() and not path.exists():
-        raise RunLogError(f"{path} is a link that leads nowhere ({path.resolve()}); remove it, or mend it")
+        raise RunLogError(f"{path} is a link that leads nowhere ({full_path(path)}); remove it, or mend it")
+    check_in_state(path)
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE))
     except FileExistsError:
         pass
     except OSError as error:
         raise RunLogError(f"{path} cannot be made: {error.strerror or error}") from error
+
+
+def check_beside(path: Path) -> None:
+    """Refuse a link, pipe or folder in the place of a working file of SQLite's.
+
+    Raises:
+        RunLogError: There is one.
+    """
+    for end in BESIDE:
+        beside = path.with_name(path.name + end)
+        if beside.is_symlink() or (beside.exists() and not beside.is_file()):
+            what = f"a link to {beside.readlink()}" if beside.is_symlink() else "no regular file"
+            raise RunLogError(
+                f"{beside} is {what}, where the run log {path.name} has a file of its own; it was not touched: remove it"
+            )
+
+
+def check_in_state(path: Path) -> None:
+    """Refuse a run log that is a link, or behind one, in a state folder, and one that is no regular file.
+
+    Raises:
+        RunLogError: It is one.
+    """
+    try:
+        refuse_links(path)
+    except OSError as error:
+        raise RunLogError(
+            f"{error.strerror}; remove it, or, if you laid it, name the file itself: "
+            f"CUPEL_DATABASE_URL={SQLITE}{full_path(path)}"
+        ) from None
+    if path.exists() and not path.is_file():
+        raise RunLogError(f"{path} is no regular file, where the run log should be one; move it aside")
 
 
 def _lay_out_or_migrate(engine: Engine) -> None:

@@ -58,6 +58,9 @@ class Forgotten:
     """Outcomes; a document that three runs had counts three times."""
 
     replies: int = 0
+    words: int = 0
+    """Texts, records and findings that threads of a server refer to."""
+
     run_ids: list[str] = field(default_factory=list)
     doc_ids: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
@@ -116,16 +119,21 @@ def forget(connection: Connection, what: Selection) -> Forgotten:
     doomed = {key for key, packed in replies.items() if packed or key not in kept}
     doomed |= {row["key"] for row in loose}
     lone_hashes = hashes - {row["text_hash"] for row in staying}
-    texts = _texts(connection, lone_hashes)
+    served = _words(connection, what)
+    texts = [*_texts(connection, lone_hashes), *(row["content"] for row in served if row["kind"] == "text")]
     doomed |= _written_from(connection, texts)
     forgotten = Forgotten(
         documents=len(gone),
         run_ids=sorted({row["run_id"] for row in [*gone, *loose] if row["run_id"]}),
-        doc_ids=sorted({row["doc_id"] for row in [*gone, *loose] if row["doc_id"]} | set(what.doc_ids)),
+        doc_ids=sorted(
+            {row["doc_id"] for row in [*gone, *loose, *served] if row["doc_id"]} | set(what.doc_ids)
+        ),
         texts=texts,
         same_text=sorted({row["doc_id"] for row in staying}),
         replies=_empty_replies(connection, doomed),
+        words=len(served),
     )
+    _delete(connection, tables.words.c.key, {row["key"] for row in served})
     _hand_over(connection, kept & set(replies), staying)
     for table in (tables.attempts, tables.verdicts, tables.failures):
         _delete(connection, table.c.outcome_key, keys)
@@ -213,6 +221,15 @@ def _loose_replies(connection: Connection, what: Selection) -> list[Row]:
         ~has_one.exists(),
     )
     return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _words(connection: Connection, what: Selection) -> list[Row]:
+    """What threads refer to; they are of no run."""
+    table = tables.words
+    if what.run_id is not None:
+        return []
+    rows = connection.execute(select(table).where(*what.of(table, "created_at"))).mappings()
+    return [{**row, "content": json.loads(row["content"])} for row in rows]
 
 
 def _texts(connection: Connection, hashes: Iterable[str]) -> list[str]:

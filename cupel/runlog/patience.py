@@ -26,8 +26,14 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
 # https://www.sqlite.org/rescode.html: the low byte of an extended code says which it is
 _BUSY, _LOCKED, _IOERR, _FULL, _CANTOPEN, _PROTOCOL = 5, 6, 10, 13, 14, 15
 
+_NOT_YET = (
+    "Connection refused", "No such file or directory", "No route to host", "Network is unreachable", "timed out",
+    "timeout expired", "is starting up", "is shutting down", "in recovery mode", "not yet accepting connections",
+    "too many clients", "connection slots are reserved", "closed the connection unexpectedly",
+)  # fmt: skip
+"""What PostgreSQL's client says where a server is not there yet; a connection that failed has no code, only words."""
+
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
-_STARTING, _TOO_MANY = "57P03", "53300"
 _NEVER = ("28", "3D", "3F", "42")
 """Classes of what no waiting mends: the login, the name of the database, what was asked of it."""
 
@@ -54,7 +60,7 @@ def is_passing(error: Exception, *, opening: bool = False) -> bool:
     Args:
         error: What SQLAlchemy raised.
         opening: Nothing was asked of this database before: a file that cannot be opened, or a full disk, is then
-            nothing to wait for, and neither is a login that is refused.
+            nothing to wait for, and neither is a login that is refused, or a host nobody knows.
     """
     if not isinstance(error, DBAPIError):
         return False
@@ -66,7 +72,8 @@ def is_passing(error: Exception, *, opening: bool = False) -> bool:
         return bool(error.connection_invalidated)
     state = getattr(error.orig, "sqlstate", None) or ""
     if opening:
-        return state in {_STARTING, _TOO_MANY}
+        said = str(error.orig)
+        return any(sign in said for sign in _NOT_YET)
     return not state.startswith(_NEVER)
 
 

@@ -23,12 +23,11 @@ from sqlalchemy import Table
 from cupel.errors import InputError, RunLogError
 from cupel.files import write_whole
 from cupel.runlog import tables
-from cupel.runlog.database import open_engine
+from cupel.runlog.database import BESIDE, check_beside, check_in_state, open_engine
 from cupel.runlog.pages import leaf_rows, mend_header
 
 _CHUNK = 200
 _NOT_A_DATABASE, _READONLY = 26, 8
-_BESIDE = ("-wal", "-shm", "-journal")
 _GAP = 20_000
 """Rows that may be missing in a row before the rest of a table is given up."""
 
@@ -103,7 +102,7 @@ def repair_run_log(path: Path) -> Repair:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         aside = path.with_name(f"{path.stem}.damaged-{now}{path.suffix}")
         path.replace(aside)
-        for end in _BESIDE:
+        for end in BESIDE:
             with contextlib.suppress(FileNotFoundError):
                 path.with_name(path.name + end).replace(aside.with_name(aside.name + end))
         fresh.replace(path)
@@ -117,12 +116,14 @@ def repair_run_log(path: Path) -> Repair:
 
 
 def _remove(path: Path) -> None:
-    for end in ("", *_BESIDE):
+    for end in ("", *BESIDE):
         path.with_name(path.name + end).unlink(missing_ok=True)
 
 
 def _good_rows(path: Path, found: Checkup) -> Iterator[tuple[Table, list[Row]]]:
     """Good rows, some at a time; what is wrong is noted on the way."""
+    check_beside(path)
+    check_in_state(path)
     if not path.is_file():
         raise InputError(f"{path}: there is no run log; `cupel run FILE --task TASK` makes one")
     seen: set[bytes] = set()

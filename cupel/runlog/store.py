@@ -20,8 +20,9 @@ from sqlalchemy import Connection, Engine, Table, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from cupel.errors import RunLogError
+from cupel.project import announce_place
 from cupel.runlog import tables
-from cupel.runlog.address import database_url, show_address
+from cupel.runlog.address import SQLITE, VARIABLE, database_url, show_address
 from cupel.runlog.cells import read_cell
 from cupel.runlog.claims import Claims
 from cupel.runlog.database import explain, open_engine, sqlite_path
@@ -59,29 +60,34 @@ class StoredResponse:
     output_tokens: int = 0
     cost_usd: float | None = None
     latency_s: float = 0.0
-    logprobs: tuple[float, ...] | None = None
+    tokens: tuple[Any, ...] | None = None
+    """Each token of the reply: its text, its log-probability, and the likeliest in its place, with theirs."""
+
     run_id: str | None = None
     doc_id: str | None = None
     created_at: str = field(default_factory=now)
 
     def row(self) -> Row:
         """As the table has it."""
-        row = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        row["logprobs"] = None if self.logprobs is None else json.dumps(self.logprobs)
+        row = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "tokens"}
+        row["logprobs"] = None if self.tokens is None else json.dumps(self.tokens, ensure_ascii=False)
         return row
+
+    @property
+    def logprobs(self) -> list[float] | None:
+        """The log-probability of each token."""
+        return None if self.tokens is None else [token[1] for token in self.tokens]
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> StoredResponse:
         """From the table's row."""
-        logprobs = row["logprobs"]
-        return cls(
-            **{
-                **row,
-                "logprobs": None
-                if logprobs is None
-                else tuple(read_cell(tables.responses.c.logprobs, logprobs, row["key"])),
-            }
-        )
+        written = row["logprobs"]
+        listed = None
+        if written is not None:
+            known = read_cell(tables.responses.c.logprobs, written, row["key"])
+            # before 0006 their log-probabilities alone were kept
+            listed = tuple(token if isinstance(token, list) else ["", token, []] for token in known)
+        return cls(**{name: value for name, value in row.items() if name != "logprobs"}, tokens=listed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +211,21 @@ class RunLog:
             Insert(tables.responses, [response.row()]),
             *([Forget(tables.reservations, reservation)] if reservation else []),
         )
+
+    # ---- the words of threads
+
+    async def save_words(self, rows: list[Row]) -> None:
+        """Commit what the state of a thread refers to: `key`, `doc_id`, `kind` and `content` each."""
+        await self._worker.write(Insert(tables.words, [{**row, "created_at": now()} for row in rows]))
+
+    async def words(self, keys: Sequence[str]) -> dict[str, str]:
+        """The words that are kept under these keys, as JSON."""
+        table = tables.words
+        query = select(table.c.key, table.c.content).where(table.c.key.in_(keys))
+        found = await self.transact(lambda connection: connection.execute(query).all())
+        return {row.key: row.content for row in found}
+
+    # ---- reservations
 
     async def reserve(self, key: str, run_id: str, usd: float) -> None:
         """Commit the most a call can cost, before it is sent."""
@@ -477,4 +498,6 @@ def _outcome_writes(
 
 def open_run_log(state: Path, env: Mapping[str, str]) -> RunLog:
     """The run log in a project's state folder, or the one `CUPEL_DATABASE_URL` names."""
-    return RunLog(database_url(state, env), wait_s=wait_of(env), state=state)
+    url = database_url(state, env)
+    announce_place("the run log is", url.removeprefix(SQLITE), env, names=(VARIABLE,))
+    return RunLog(url, wait_s=wait_of(env), state=state)

@@ -66,7 +66,7 @@ responses = Table(
     Column("output_tokens", Integer, nullable=False),
     Column("cost_usd", Float),
     Column("latency_s", Float, nullable=False),
-    Column("logprobs", Text, doc="JSON list of token log-probabilities"),
+    Column("logprobs", Text, doc="JSON list: each token with its log-probability and alternatives"),
     Column("created_at", String(32), nullable=False),
 )
 
@@ -161,6 +161,16 @@ failures = Table(
     Column("fixed_by", String(16), nullable=False, doc="addendum, escalation, person or none"),
     Column("addendum", Text, doc="JSON list of the instructions that fixed it"),
     Column("cost_usd", Float),
+    Column("created_at", String(32), nullable=False),
+)
+
+words = Table(
+    "words",
+    metadata,
+    Column("key", String(64), primary_key=True, doc="Hash of document, kind and content"),
+    Column("doc_id", Text, nullable=False, index=True),
+    Column("kind", String(16), nullable=False, doc="text, attempt, verdict, addendum or review"),
+    Column("content", Text, nullable=False, doc="JSON: what the state of a thread refers to by key"),
     Column("created_at", String(32), nullable=False),
 )
 

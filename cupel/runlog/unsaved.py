@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cupel.errors import CupelError
-from cupel.files import make_folder, write_whole
+from cupel.files import make_folder, read_text, write_whole
 
 if TYPE_CHECKING:
     from cupel.runlog.worker import Row
@@ -51,7 +51,7 @@ class Unsaved:
         taken = 0
         for path in sorted(self._folder.glob(f"{self._stem}-*.jsonl")) if self._folder else ():
             try:
-                rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+                rows = [json.loads(line) for line in read_text(path).splitlines()]
             except OSError:
                 continue  # another process has taken it up
             except ValueError as error:

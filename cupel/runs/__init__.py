@@ -3,10 +3,12 @@
 from typing import TYPE_CHECKING
 
 from cupel._late import late
+from cupel.runs.choice import plan_for, say_choice
 from cupel.runs.job import Job
 from cupel.runs.runner import Runner
 
 if TYPE_CHECKING:
+    from cupel.runs.assistants import Synced, sync_assistants
     from cupel.runs.bench import (
         Bench,
         Columns,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from cupel.runlog import Forgotten, RunLog, Selection
 from cupel.runs.server_threads import forget_threads
 from cupel.tables import noted_outputs
 from cupel.text import find_traces
+
+_WRITTEN = frozenset({".jsonl", ".json", ".csv", ".tsv", ".toml", ".md", ".txt"})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,21 +27,26 @@ class Erasure:
 
     threads: int = 0
     yours: list[Path] = field(default_factory=list)
-    """Files of one's own that still hold them, or may: outputs of these runs, outputs and data sets that quote a text,
-    damaged run logs that were put aside."""
+    """Files of one's own that still hold them, or may: inputs and outputs of these runs, outputs, data sets, prompts and
+    what was learnt where they quote a text, damaged run logs that were put aside."""
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` prints it; the texts themselves are not repeated."""
         gone = self.forgotten
         return {
-            "outcomes": gone.documents, "documents": gone.doc_ids, "runs": gone.run_ids, "replies": gone.replies,
+            "outcomes": gone.documents, "documents": gone.doc_ids, "runs": gone.run_ids, "replies": gone.replies, "words": gone.words,
             "pages": [str(path) for path in self.pages], "threads": self.threads, "same_text": gone.same_text,
             "yours": [str(path) for path in self.yours],
         }  # fmt: skip
 
 
 def forget_documents(
-    project: Project, run_log: RunLog, what: Selection, *, try_only: bool = False
+    project: Project,
+    run_log: RunLog,
+    what: Selection,
+    *,
+    forget_remarks: Callable[[list[str]], object] = lambda _texts: None,
+    try_only: bool = False,
 ) -> Erasure:
     """Take documents out of everything Cupel keeps, for good.
 
@@ -49,6 +56,7 @@ def forget_documents(
         project: Where pages, data sets and the server's files are.
         run_log: Its run log.
         what: Which documents.
+        forget_remarks: Empties remarks that quote one of the texts in what is kept beside the run log: a ledger.
         try_only: Say what would go, and leave everything as it is.
 
     Raises:
@@ -58,7 +66,7 @@ def forget_documents(
     """
     planned = run_log.forget(what, try_only=True)
     served = forget_threads(project.state.parent, planned.doc_ids, planned.texts, try_only=True)
-    if not (planned.documents or planned.replies or served):
+    if not (planned.documents or planned.replies or planned.words or served):
         raise InputError(
             f"the run log {run_log.name} holds nothing of that; `cupel show ID` and `cupel show` look"
         )
@@ -69,11 +77,14 @@ def forget_documents(
     )
     threads = forget_threads(project.state.parent, planned.doc_ids, planned.texts, try_only=try_only)
     forgotten = planned if try_only else run_log.forget(what)
-    for path in () if try_only else pages:
-        path.unlink()
+    if not try_only:
+        for path in pages:
+            path.unlink()
+        forget_remarks(planned.texts)
     outputs = noted_outputs(project.state)
     theirs = {path for path, run_id in outputs.items() if run_id in planned.run_ids}
-    others = {*outputs, *(project.folder / "evals").rglob("*.jsonl")} - theirs
+    theirs |= _inputs(project, run_log, planned)
+    others = {*outputs, *_kept_by_hand(project)} - theirs
     aside = set(project.state.glob("*.damaged-*"))
     yours = sorted(theirs | aside | _quoting(sorted(others), planned.texts))
     return Erasure(forgotten=forgotten, pages=pages, threads=threads, yours=yours)
@@ -83,9 +94,27 @@ def _files(state: Path) -> Iterator[Path]:
     """What was made of a run log: pages and working files, never the log or a ledger."""
     yield from sorted(path for path in state.glob("unsaved-*") if path.is_file())
     for folder in ("reports", "gepa", "spool", "trouble"):
-        yield from (
-            path for path in sorted((state / folder).rglob("*")) if path.is_file() and not path.is_symlink()
-        )
+        found = () if (state / folder).is_symlink() else sorted((state / folder).rglob("*"))
+        yield from (path for path in found if path.is_file() and not path.is_symlink())
+
+
+def _inputs(project: Project, run_log: RunLog, gone: Forgotten) -> set[Path]:
+    """The files those runs read, as far as they are found from here or from the project's folder."""
+    names = {Path(run["input_name"]) for run in run_log.runs(trials=True) if run["run_id"] in gone.run_ids}
+    found = (folder / name for name in names for folder in (Path.cwd(), project.folder))
+    return {path.resolve() for path in found if path.is_file()}
+
+
+def _kept_by_hand(project: Project) -> Iterator[Path]:
+    """What people write or approve, and what was learnt: data sets, prompts, the ledger, policies and routers."""
+    folders = (
+        project.folder / "evals",
+        project.prompts,
+        project.state / "refinement",
+        project.state / "policies",
+    )
+    for folder in folders:
+        yield from (path for path in folder.rglob("*") if path.suffix in _WRITTEN and path.is_file())
 
 
 def _quoting(paths: list[Path], texts: list[str]) -> set[Path]:

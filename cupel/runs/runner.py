@@ -246,8 +246,7 @@ class Runner:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: object
     ) -> None:
         """Let what is in flight land, note how the run ended, and close everything."""
-        if self._watch is not None:
-            self._watch.cancel()
+        self.watch_no_longer()
         if kind is not None and self._within is None:
             self.runtime.calls.stop()  # whatever ended it early, nothing is left that waits for an answer
         stopped = kind is not None or self.stop.requested
@@ -263,6 +262,11 @@ class Runner:
             self._open.close()
             if self._within is None:
                 await close_current()
+
+    def watch_no_longer(self) -> None:
+        """Tell of no outage any more."""
+        if self._watch is not None:
+            self._watch.cancel()
 
     async def _give_back(self) -> None:
         if self._lease is not None:

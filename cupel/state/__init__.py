@@ -15,6 +15,7 @@ from cupel.state.enrich import (
     JurorRecord,
     JuryReason,
     JuryRecord,
+    Kept,
     Match,
     Outcome,
     Record,

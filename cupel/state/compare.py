@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, with_config
 from typing_extensions import NotRequired, TypedDict
 
 from cupel.state.enrich import Outcome
 
 
+@with_config(use_attribute_docstrings=True)
 class Side(TypedDict):
     """One of the two that are compared: a model, a version of the prompt, or both."""
 
@@ -20,7 +21,7 @@ class Side(TypedDict):
     """`provider:model`; the run's cheap model when left out."""
 
     rules: NotRequired[list[dict[str, Any]]]
-    """The version's rules; the folder's when left out."""
+    """The version's rules; the folder's when left out, or empty."""
 
     extract: NotRequired[str]
     """The version's contract; the folder's when left out."""

@@ -138,9 +138,6 @@ class Attempt(TypedDict):
     """Why there is no record, where that is the provider's doing and not the document's."""
 
     evidence: list[Evidence]
-    logprobs: list[float] | None
-    """Log-probability of each output token, where the provider returns them."""
-
     calls: list[Call]
     signals: dict[str, float | None]
     score: float | None
@@ -323,8 +320,20 @@ class Outcome(Settled):
     """Paid for this document and listed nowhere above: of a graph that failed, a node of one's own, or an earlier try."""
 
 
+class Kept(TypedDict):
+    """Where the run log has the text of a thread's document, which the state of a thread holds no longer."""
+
+    words: str
+    characters: int
+
+
 class RunState(DocumentInput):
-    """Everything the nodes share."""
+    """Everything the nodes share.
+
+    On a thread the state refers to its words by key (`cupel.cascade.words`); steps and routers see them all the same.
+    """
+
+    document: NotRequired[Kept | None]
 
     language: NotRequired[str | None]
     """ISO 639-1 code, as detected; None where undecided."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, NoReturn, cast
 
 from cupel.errors import InputError, MachineError, shortage
+from cupel.files import require_regular
 from cupel.tables.cells import is_storable, storable
 
 _CHUNK = 1 << 20
@@ -34,6 +35,7 @@ class Located(NamedTuple):
 def open_text(path: Path, *, gzipped: bool) -> Iterator[IO[bytes]]:
     """Open a file for reading; every fault of the file system becomes an `InputError`."""
     try:
+        require_regular(path)
         with gzip.open(path) if gzipped else path.open("rb") as file:
             yield cast("IO[bytes]", file)
     except FileNotFoundError:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cupel.errors import OutputPathError
-from cupel.files import make_folder, write_whole
+from cupel.files import full_path, make_folder, read_text, write_whole
 
 FOLDER = "outputs"
 """In the project's state folder: a small file for each output."""
@@ -89,7 +89,7 @@ class Output:
     def written(self) -> Written | None:
         """What is noted of the file that is there; None where nothing is, or nothing readable."""
         try:
-            return Written(**json.loads(self._note.read_text(encoding="utf-8")))
+            return Written(**json.loads(read_text(self._note)))
         except (OSError, ValueError, TypeError):
             return None
 
@@ -118,7 +118,7 @@ class Output:
     @property
     def _place(self) -> str:
         """The path as seen from the project's folder where it lies in it, which may be moved."""
-        path, home = self.path.resolve(), self.state.resolve().parent
+        path, home = full_path(self.path), full_path(self.state).parent
         return str(path.relative_to(home) if path.is_relative_to(home) else path)
 
 
@@ -127,8 +127,8 @@ def noted_outputs(state: Path) -> dict[Path, str]:
     outputs = {}
     for note in sorted((state / FOLDER).glob("*.json")):
         with contextlib.suppress(OSError, ValueError, TypeError):
-            written = Written(**json.loads(note.read_text(encoding="utf-8")))
-            path = state.resolve().parent / written.path
+            written = Written(**json.loads(read_text(note)))
+            path = full_path(state).parent / written.path
             if path.is_file():
                 outputs[path] = written.run_id
     return outputs
@@ -154,7 +154,7 @@ def default_output(file: Path, task: str, *, one_off: str = "") -> Path:
     """
     zipped = file.name[-3:] if file.name.lower().endswith(".gz") else ""
     name = Path(file.name[: len(file.name) - len(zipped)])
-    folder = file.resolve().parent
+    folder = full_path(file).parent
     elsewhere = "" if folder == Path.cwd().resolve() else f"-{_short(str(folder))}"
     told_apart = f"-{one_off[:6]}" if one_off else ""
     return Path(f"{name.stem}{elsewhere}.{task}{told_apart}{name.suffix or '.jsonl'}{zipped}")

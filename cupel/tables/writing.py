@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol, Self, cast
 
 from cupel.errors import MachineError, OutputPathError, SettingError, shortage
+from cupel.files import full_path
 from cupel.tables.cells import cell_text, is_formula, json_text
 from cupel.tables.columns import Kind, check_new, new_columns
 from cupel.tables.formats import KNOWN, Format, Layout, format_of, require_pyarrow
@@ -47,7 +48,7 @@ def check_writable(path: Path | str, *, reading: Path | str | None = None, safe_
     path = Path(path)
     if _format(path).name != "csv" and safe_csv:
         raise SettingError(f"--safe-csv is for CSV and TSV, and {path} is neither; leave it out")
-    if reading is not None and path.resolve() == Path(reading).resolve():
+    if reading is not None and full_path(path) == full_path(Path(reading)):
         raise OutputPathError(f"{path}: is the input itself, which is never changed; choose another --out")
     PartFile(path).discard()
 

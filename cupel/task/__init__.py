@@ -4,7 +4,7 @@ from cupel.task.choose import choose_task
 from cupel.task.fences import Fenced, fence, neutralise, wrap
 from cupel.task.field import Field, field_of
 from cupel.task.fit import fit_of, schema_faults, schema_problem
-from cupel.task.folder import ad_hoc_task, load_task, parse_rules, read_rules
+from cupel.task.folder import ad_hoc_task, load_task, parse_rules, read_rules, task_names
 from cupel.task.form import strict_form
 from cupel.task.node import apart
 from cupel.task.record_class import RecordClass, import_class
@@ -26,7 +26,7 @@ from cupel.task.rendering import (
     template_of,
     wire_schema,
 )
-from cupel.task.reply import opens_more, read_record
+from cupel.task.reply import opens_more, read_record, value_places
 from cupel.task.schema import grounded_quotes
 from cupel.task.shape import Part, Shape, as_key, holder_of, shape_of, without_indexes
 from cupel.task.spec import RecordCheck, Rule, TaskCriterion, TaskSpec

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cupel.errors import TaskError
+from cupel.files import read_text
 from cupel.task.dialect import modern
 from cupel.task.field import field_of
 from cupel.task.fit import schema_faults
@@ -41,7 +42,7 @@ GENERIC_CRITERIA = (
 
 def task_names(prompts_folder: Path) -> list[str]:
     """Names of the tasks in a prompts folder, sorted."""
-    found = (path.parent.name for path in prompts_folder.glob("*/task.toml"))
+    found = (path.parent.name for path in prompts_folder.glob("*/task.toml") if path.is_file())
     return sorted(name for name in found if not name.startswith("_"))
 
 
@@ -66,7 +67,7 @@ def _unknown_task(name: str, known: list[str]) -> str:
 
 def _stamp(*folders: Path) -> tuple[tuple[str, int, int], ...]:
     """Names, times and sizes of a task's files, so that an edit is seen without a restart."""
-    files = sorted(path for folder in folders for path in folder.glob("*.*"))
+    files = sorted(path for folder in folders for path in folder.glob("*.*") if path.is_file())
     return tuple((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files)
 
 
@@ -223,11 +224,13 @@ def _read_settings(path: Path) -> dict[str, Any]:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     except FileNotFoundError:
         raise  # what it is for, whoever needs it says
-    except (OSError, UnicodeDecodeError) as error:
-        raise TaskError(f"cannot be read as UTF-8: {error}", path=path) from error
+    except OSError as error:
+        raise TaskError(
+            f"cannot be read: {error.strerror or error}; it is a text in UTF-8", path=path
+        ) from error
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

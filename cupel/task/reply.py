@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from string import punctuation
 from typing import Any
 
 from cupel.state import Record
@@ -299,8 +300,11 @@ def _values(text: str, document: str) -> Iterator[_Found]:
         except _BrokenError as broken:
             if broken.ended:
                 at = len(text)
+            elif broken.begun:
+                at = scanner.closing(broken.at)
             else:
-                at = scanner.closing(broken.at) if broken.begun else max(broken.at, mark.end())
+                # a brace that opens no object, as in: he wrote "{" here; what seemed a key is prose again
+                at = mark.end() if scanner.depth == 1 and mark[0] == "{" else max(broken.at, mark.end())
             yield _Found(mark.start(), at, broken=broken)
             continue
         yield _Found(mark.start(), at, value)
@@ -334,7 +338,7 @@ class _Scanner:
         at = self._blank(at)
         while self.text[at : at + 1] != "}":
             key, at = self._key(at)
-            value, at = self.value(at)
+            value, at = self._inside(key, at)
             if key in holder and not _same(holder[key], value):
                 raise self._broken(f"gives {key[:40]!r} two values", at, final=True)
             holder[key] = value
@@ -345,10 +349,14 @@ class _Scanner:
         items: list[Any] = []
         at = self._blank(at)
         while self.text[at : at + 1] != "]":
-            item, at = self.value(at)
+            item, at = self._inside(len(items), at)
             items.append(item)
             at = self._comma(at, "]")
         return items, at + 1
+
+    def _inside(self, _step: str | int, at: int) -> tuple[Any, int]:
+        """The value of a key, or the item of a list."""
+        return self.value(at)
 
     def _comma(self, at: int, end: str) -> int:
         """Past a comma, or at the end; a comma before the end is passed over."""
@@ -437,25 +445,25 @@ class _Scanner:
         plain = _PLAIN.match(text, at)
         if plain and text[plain.end() : plain.end() + 1] == '"' and not _is_unreadable(plain[0]):
             return plain[0], plain.end() + 1
-        decoded: list[str] = []
-        literal: list[str] = []
+        likelier: list[str] = []
+        other: list[str] = []
         while True:
             plain = _PLAIN.match(text, at)
             passage = plain[0] if plain else ""
-            decoded.append(passage)
-            literal.append(passage)
+            likelier.append(passage)
+            other.append(passage)
             at += len(passage)
             if at >= len(text):
                 raise self._broken("a string does not end", at)
             if text[at] == '"':
                 break
-            meant, undoubled, length = _escape(text, at)
-            decoded.append(meant)
-            literal.append(undoubled)
+            meant, may_be, length = _escape(text, at)
+            likelier.append(meant)
+            other.append(may_be)
             at += length
-        value, undoubled = "".join(decoded), "".join(literal)
-        if undoubled != value and value not in self.document and undoubled in self.document:
-            value = undoubled
+        value, may_be = "".join(likelier), "".join(other)
+        if may_be != value and value not in self.document and may_be in self.document:
+            value = may_be
         value = _PAIR.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), value)
         if _is_unreadable(value) and (fault := self._unreadable(value)) is not None:
             raise self._broken(f"has {fault}", at, final=True)
@@ -469,12 +477,69 @@ class _Scanner:
         return None
 
 
+class _Placer(_Scanner):
+    """A scanner that keeps where each scalar stands, by the keys and indexes that lead to it."""
+
+    def __init__(self, text: str, document: str) -> None:
+        super().__init__(text, document)
+        self.path: list[str | int] = []
+        self.places: dict[tuple[str | int, ...], tuple[int, int]] = {}
+
+    def _inside(self, step: str | int, at: int) -> tuple[Any, int]:
+        self.path.append(step)
+        begun = self._blank(at)
+        value, end = super()._inside(step, at)
+        if not isinstance(value, dict | list):
+            quotes = isinstance(value, str)
+            self.places[tuple(self.path)] = (begun + quotes, end - quotes)
+        self.path.pop()
+        return value, end
+
+
+def value_places(
+    text: str, record: Record, *, document: str = ""
+) -> dict[tuple[str | int, ...], tuple[int, int]]:
+    """Where in a reply each scalar of the record it holds was written: `[start, end)`, of strings without the quotes.
+
+    Args:
+        text: The reply as `read_record` was given it.
+        record: What was read from it; said twice, the last time counts.
+        document: As `read_record` was given it.
+
+    Returns:
+        Empty where the record does not stand in the reply, as when it was repaired.
+
+    >>> value_places('So: {"party": "Blue", "seats": [31, null]}', {"party": "Blue", "seats": [31, None]})
+    {('party',): (15, 19), ('seats', 0): (32, 34), ('seats', 1): (36, 40)}
+    """
+    if len(text) > MAX_CHARS:
+        return {}
+    for found in reversed([*islice(_values(text, document), MAX_VALUES)]):
+        if found.broken is not None or not _same(_one_object(found.value), record):
+            continue
+        placer = _Placer(text, document)
+        placer.value(found.start)
+        if not isinstance(found.value, list):
+            return placer.places
+        index = next(index for index, item in enumerate(found.value) if isinstance(item, dict))
+        return {path[1:]: place for path, place in placer.places.items() if path[0] == index}
+    return {}
+
+
 def _escape(text: str, at: int) -> tuple[str, str, int]:
-    """What the escape at a backslash stands for, the same with the backslash kept, and how long it is."""
+    r"""What stands at a backslash, what it may be if the document has that instead, and how long it is.
+
+    JSON's own escapes are those, or a backslash that was not doubled: `\frac`. `\'` is an apostrophe as elsewhere; before
+    any other mark the backslash stays unless the document has the mark alone: `\$`, `\_`.
+    """
     after = text[at + 1 : at + 2]
     digits = text[at + 2 : at + 6]
     if after == "u" and _HEX.fullmatch(digits):
         return chr(int(digits, 16)), chr(int(digits, 16)), 6
     if after in _ESCAPES:
         return _ESCAPES[after], "\\" + after if after in "bfnrt" else _ESCAPES[after], 2
-    return "\\", "\\", 1  # no escape of JSON: the backslash stands for itself
+    if after == "'":
+        return after, "\\" + after, 2
+    if after and after in punctuation:
+        return "\\" + after, after, 2
+    return "\\", "\\", 1  # no escape at all: the backslash stands for itself

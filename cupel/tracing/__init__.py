@@ -3,10 +3,12 @@
 from typing import TYPE_CHECKING
 
 from cupel._late import late
+from cupel.tracing.served import is_served, take_over
 from cupel.tracing.tracer import (
     NODE_TRACE,
     Tracer,
     call_context,
+    feedback_of,
     langsmith_client,
     masking_rules,
     reachable,
@@ -15,6 +17,12 @@ from cupel.tracing.tracer import (
 from cupel.tracing.transport import Sending
 
 if TYPE_CHECKING:
-    from cupel.tracing.upload import UPLOAD_S, upload_examples, upload_experiment
+    from cupel.tracing.upload import (
+        UPLOAD_S,
+        Correction,
+        pull_corrections,
+        upload_examples,
+        upload_experiment,
+    )
 else:
     __getattr__ = late(__name__)

@@ -71,7 +71,9 @@ VARIABLES = {
     },
     "LangSmith (tracing also reads `LANGCHAIN_…`, the older spelling)": {
         "LANGSMITH_TRACING": "`true` sends traces, where there is a key too; a key alone sends nothing.",
+        "LANGSMITH_TRACING_V2": "The same, in an older spelling.",
         "LANGSMITH_API_KEY": "Key of LangSmith.",
+        "LANGSMITH_CONTROL_PLANE_API_KEY": "Empty, as `make dev` leaves it: a LangGraph server does not trace by itself where it finds a key.",
         "LANGSMITH_ENDPOINT": "Another address than LangSmith's own.",
         "LANGSMITH_PROJECT": "Project the traces go to; `cupel` otherwise.",
         "CUPEL_TRACE_MASK": "What is replaced before a trace leaves: `personal` (mail, IBAN, telephone) or a pattern.",

@@ -33,11 +33,8 @@ def langgraph_server(folder: Path, env: Mapping[str, str], log: Path) -> Iterato
         sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload",
         "--n-jobs-per-worker", "10", "--port", str(port), "--host", "127.0.0.1",
     ]  # fmt: skip
-    quiet = {
-        "LANGGRAPH_CLI_NO_ANALYTICS": "1",
-        "LANGGRAPH_NO_VERSION_CHECK": "true",
-        "LANGSMITH_TRACING": "false",
-    }
+    quiet = {"LANGGRAPH_CLI_NO_ANALYTICS": "1", "LANGGRAPH_NO_VERSION_CHECK": "true"}
+    quiet |= {"LANGSMITH_CONTROL_PLANE_API_KEY": ""}  # as `make dev` does
     with log.open("w") as written:
         process = subprocess.Popen(
             command, cwd=folder, env={**os.environ, **quiet, **env}, stdout=written, stderr=subprocess.STDOUT
@@ -52,13 +49,18 @@ def langgraph_server(folder: Path, env: Mapping[str, str], log: Path) -> Iterato
 
 
 @contextmanager
-def project_server(folder: Path, answer: Callable[[dict[str, Any]], Any]) -> Iterator[str]:
+def project_server(
+    folder: Path, answer: Callable[[dict[str, Any]], Any], env: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """The server of a project whose models a script answers; nothing may have blocked its loop."""
     config = folder / "langgraph.json"
     config.write_text(config.read_text().replace('"env": ".env"', '"env": {}'))
     (folder / "pyproject.toml").write_text('[project]\nname = "study"\nversion = "0"\n')
     log = folder / "server.log"
-    with ScriptedProvider(answer) as provider, langgraph_server(folder, provider.environment(), log) as url:
+    with (
+        ScriptedProvider(answer) as provider,
+        langgraph_server(folder, {**provider.environment(), **(env or {})}, log) as url,
+    ):
         yield url
     assert "BlockingError" not in log.read_text()
 

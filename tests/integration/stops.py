@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+import pytest
+import sqlalchemy.exc
 
 from cupel.testing.batches import BatchScript
+from cupel.testing.clusters import database
 from cupel.testing.provider import ScriptedProvider
 from tests.integration import forked
 from tests.integration.cascade import ACCEPTS, TEXT, record
 from tests.integration.conftest import SPEECHES
-from tests.integration.test_run_cli import MODELS, environment, run
+from tests.integration.improvement import GOOD_RULE, extractor, made_project, rewriter, speeches, write
+from tests.integration.own_postgres import own_postgres
+from tests.integration.test_run_cli import MODELS, environment
+
+SERVER = os.environ.get("CUPEL_TEST_DATABASE_URL", "postgresql+psycopg://127.0.0.1:5432/test")
 
 HOLD_S = 10.0
 """How long a batch job takes."""
@@ -43,6 +54,9 @@ class Scene:
     process: Any = None
     heal: Callable[[], None] = lambda: None
     """Ends what the state is made of."""
+
+    finish: Callable[[Scene], tuple[dict[str, int], int]] | None = None
+    """What the same command does once it may, where that is not the rest of forty rows; see `resume`."""
 
     def start(self, *more: str) -> None:
         """Start the command."""
@@ -96,6 +110,17 @@ def interrupt(scene: Scene, number: int, times: int, apart_s: float = 0.4) -> En
 
 def _asked(scene: Scene) -> int:
     return scene.provider.counts.requests + scene.provider.batches.counts.jobs
+
+
+@contextmanager
+def own_database() -> Iterator[str]:
+    """A database of the test's own on the PostgreSQL of this machine, or a skip."""
+    with ExitStack() as stack:
+        try:
+            url = stack.enter_context(database(SERVER))
+        except sqlalchemy.exc.SQLAlchemyError as error:
+            pytest.skip(f"no PostgreSQL at {SERVER}: {str(error).splitlines()[0]}")
+        yield url
 
 
 @contextmanager
@@ -199,6 +224,113 @@ def in_a_batch(folder: Path) -> Iterator[Scene]:
         yield scene
 
 
+@contextmanager
+def with_its_database_gone(folder: Path) -> Iterator[Scene]:
+    """PostgreSQL was killed while answers were on their way; they have come, and cannot be committed."""
+    with own_postgres() as server, _provider(latency_s=0.5) as provider:
+        scene = Scene(folder, provider, env={"CUPEL_DATABASE_URL": server.url}, package="distributed")
+
+        def heal() -> None:
+            server.start()
+            provider.latency_s = 0.0
+
+        scene.heal = heal
+        scene.start("--concurrency", "4")
+        scene.until(lambda: provider.counts.in_flight >= 4)
+        server.stop("immediate")
+        scene.until(lambda: provider.counts.in_flight == 0)
+        yield scene
+
+
+@contextmanager
+def on_a_cluster(folder: Path) -> Iterator[Scene]:
+    """Dask workers of the run's own have requests at the provider."""
+    with own_database() as url, _provider(latency_s=1.0) as provider:
+        scene = Scene(folder, provider, env={"CUPEL_DATABASE_URL": url}, package="distributed")
+        scene.heal = lambda: setattr(provider, "latency_s", 0.0)
+        scene.start("--concurrency", "4", "--engine", "dask")
+        scene.until(lambda: provider.counts.in_flight >= 1)
+        yield scene
+
+
+@contextmanager
+def at_review(folder: Path) -> Iterator[Scene]:
+    """A campaign has a nominee, and a person at the terminal is asked whether to promote it."""
+    study = made_project(folder / "study")
+    write(study.folder / "speeches.jsonl", speeches(30))
+    with _provider(answer=_in_a_campaign) as provider, Terminal() as terminal:
+        scene = Scene(folder, provider)
+        command = [sys.executable, "-m", "cupel", "improve", "speeches.jsonl", "--task", "stance", *_CAMPAIGN]
+        env = environment(provider)
+        scene.process = subprocess.Popen(
+            command, cwd=study.folder, env=env, text=True, stdin=terminal.inner, stdout=subprocess.PIPE,
+            stderr=terminal.inner,
+        )  # fmt: skip
+        scene.process = Watched(scene.process, terminal)
+        scene.until(lambda: "Promote " in terminal.said())
+
+        def finish(_scene: Scene) -> tuple[dict[str, int], int]:
+            done = subprocess.run(
+                command, cwd=study.folder, env=env, text=True, capture_output=True, check=False, timeout=120
+            )
+            assert "approve it with" in done.stderr, done.stderr
+            return {"accepted": 1}, provider.counts.billed_repeats
+
+        scene.finish = finish
+        yield scene
+
+
+_CAMPAIGN = [
+    *("--cheap-model", "openai:cheap", "--refiner-model", "openai:refiner", "--strong-model", "none"),
+    *("--judge-model", "none"),
+]
+
+
+def _in_a_campaign(body: dict[str, Any]) -> Any:
+    """The cheap model of `improvement`, and its rewriter."""
+    say = rewriter(GOOD_RULE) if body["model"] == "refiner" else extractor
+    return say(body["messages"], None)
+
+
+class Terminal:
+    """A terminal at which a command sits; what it says there is read as it comes."""
+
+    def __enter__(self) -> Self:
+        self._outer, self.inner = os.openpty()
+        os.set_blocking(self._outer, False)
+        self._said = ""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._outer)
+        os.close(self.inner)
+
+    def said(self) -> str:
+        """All that was said so far."""
+        with suppress(BlockingIOError):
+            while piece := os.read(self._outer, 4096):
+                self._said += piece.decode()
+        return self._said
+
+
+class Watched:
+    """A process whose stderr is a terminal; as much of `subprocess.Popen` as a scene asks of it."""
+
+    def __init__(self, process: subprocess.Popen[str], terminal: Terminal) -> None:
+        self._process, self._terminal = process, terminal
+        self.poll, self.kill, self.send_signal = process.poll, process.kill, process.send_signal
+
+    @property
+    def returncode(self) -> int | None:
+        """How it ended."""
+        return self._process.returncode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Its stdout and what it said at the terminal, once it has ended."""
+        stdout, _ = self._process.communicate(timeout=timeout)
+        return stdout, self._terminal.said()
+
+
 STATES = {
     state.__name__: state
     for state in (
@@ -208,7 +340,10 @@ STATES = {
         committing,
         writing,
         planning,
+        at_review,
         in_a_batch,
+        on_a_cluster,
+        with_its_database_gone,
     )
 }
 SIGNALS = {"INT": signal.SIGINT, "TERM": signal.SIGTERM, "HUP": signal.SIGHUP}
@@ -217,7 +352,12 @@ SIGNALS = {"INT": signal.SIGINT, "TERM": signal.SIGTERM, "HUP": signal.SIGHUP}
 def resume(scene: Scene) -> tuple[dict[str, int], int]:
     """The same command again: its statuses, and how many answers were paid twice in all."""
     scene.heal()
-    done = run(scene.folder, *scene.args, provider=scene.provider, **scene.env)
+    if scene.finish is not None:
+        return scene.finish(scene)
+    done = forked.run(
+        ["cupel", "run", *scene.args], cwd=scene.folder, env=environment(scene.provider, **scene.env),
+        package=scene.package,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)["statuses"], scene.provider.counts.billed_repeats
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import time
 from contextlib import closing
 
 import pytest
@@ -195,9 +196,9 @@ def test_what_may_not_be_written_is_said(again, what):
 def test_what_a_killed_process_had_locked_holds_nobody_up(folder):
     """Its locks went with it; what it had asked is asked again, once."""
     with ScriptedProvider(answer, latency_s=0.3) as provider:
-        process = started(folder, "--limit", "4", *ASKED, provider=provider)
+        process = started(folder, "--limit", "4", *ASKED, provider=provider, **ONE_PROVIDER)
         while provider.counts.in_flight < 4 and process.poll() is None:
-            pass
+            time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         process.wait()
         done = cupel(folder, "run", "--limit", "4", *ASKED, provider=provider)

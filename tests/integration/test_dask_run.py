@@ -8,30 +8,27 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
-import sqlalchemy.exc
 
 from cupel.testing import clusters
-from cupel.testing.clusters import dask_workers, database
+from cupel.testing.clusters import dask_workers
 from cupel.testing.provider import ScriptedProvider
 from tests.integration import forked
 from tests.integration.cascade import record
+from tests.integration.stops import own_database
+from tests.integration.test_outages_cli import free_port
 from tests.integration.test_run_cli import environment, run
 
-SERVER = os.environ.get("CUPEL_TEST_DATABASE_URL", "postgresql+psycopg://127.0.0.1:5432/test")
 MODELS = ["--cheap-model", "openai:cheap", "--strong-model", "openai:strong", "--judge", "never"]
 
 
 @pytest.fixture
 def url():
     """A database of the test's own, or a skip."""
-    with ExitStack() as stack:
-        try:
-            url = stack.enter_context(database(SERVER))
-        except sqlalchemy.exc.SQLAlchemyError as error:
-            pytest.skip(f"no PostgreSQL at {SERVER}: {str(error).splitlines()[0]}")
+    with own_database() as url:
         yield url
 
 
@@ -153,38 +150,33 @@ def test_interrupted_from_the_terminal_the_workers_finish_what_is_in_flight(fold
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("times", [1, 2])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_a_run_on_a_cluster(folder, url, number, times):
-    """The first sends nothing new from any worker, the second ends within two seconds; the same command does the rest."""
-    asked = ["in.jsonl", "--out", "out.jsonl", "--json", "--no-report", "--concurrency", "4", *MODELS]
-    with ScriptedProvider(answer, latency_s=1.0) as provider:
-        env = environment(provider, CUPEL_DATABASE_URL=url)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "cupel", "run", *asked, "--engine", "dask"], cwd=folder, env=env,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        while provider.counts.in_flight < 1 and process.poll() is None:
-            time.sleep(0.01)
-        process.send_signal(number)
-        time.sleep(0.5)
-        sent, flying, began = provider.counts.requests, provider.counts.in_flight, time.monotonic()
-        if times == 2:
-            process.send_signal(number)
-        process.wait(timeout=60)
-        took_s = time.monotonic() - began
-        _, stderr = process.communicate(
-            timeout=60
-        )  # the workers, which see that they are alone, hold it a little longer
-        later = provider.counts.requests - sent
-        resumed = run(folder, *asked, provider=provider, CUPEL_DATABASE_URL=url)
+def test_what_is_away_for_the_workers_is_told_by_the_driver(folder, url, tmp_path_factory):
+    """Somebody else's workers have a log of their own; within five seconds the person at the driver knows, and only once."""
+    port = free_port()
+    with ExitStack() as stack:
+        env = environment(
+            CUPEL_DATABASE_URL=url, OPENAI_BASE_URL=f"http://127.0.0.1:{port}/v1", OPENAI_API_KEY="sk-1"
+        )
+        elsewhere = tmp_path_factory.mktemp("workers")
+        address, _ = stack.enter_context(dask_workers(2, elsewhere, env, threads=1))
+        asked = ["in.jsonl", "--out", "out.jsonl", "--wait", "60", "--no-report", *MODELS, "--engine", "dask"]
+        command = ["cupel", "run", *asked, "--scheduler", address]
+        done = stack.enter_context(ThreadPoolExecutor(1)).submit(
+            forked.run, command, cwd=folder, env=env, package="distributed"
+        )
+        while "connection refused" not in (elsewhere / "dask.log").read_text() and not done.done():
+            time.sleep(0.1)
+        time.sleep(3)
+        provider = stack.enter_context(ScriptedProvider(answer, port=port))
+        ended = done.result()
 
-    assert process.returncode == 130, stderr
-    assert "Traceback" not in stderr
-    assert later == 0
-    assert took_s < (20 if times == 1 else 2), stderr
-    assert json.loads(resumed.stdout)["statuses"] == {"accepted": 40}, resumed.stderr
-    assert provider.counts.billed_repeats <= (0 if times == 1 else flying)
+    said = ended.stderr.splitlines()
+    [line] = [line for line in said if "connection refused" in line]
+    down_s = float(line.partition("trying again, ")[2].split(" s")[0])
+    assert line.startswith("openai: connection refused")
+    assert down_s <= 5
+    assert "openai: it answers again" in said
+    assert (ended.returncode, provider.counts.billed) == (0, 40), ended.stderr
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ async def test_a_record_that_is_changed_is_judged_by_what_it_says_now(project, n
         await thread.fork(node, last(await thread.state(), record=record(claim)))
         outcome = await thread.run(None, strong_model="none", max_refinements=0)
 
-    quotes = {item["quote"]: item["match"] for item in outcome["evidence"]}
+    quotes = {item["quote"]: item["match"] for item in (await thread.whole())["evidence"]}
     if found or node == "judge":  # who forks as the judge has judged it
         assert quotes == {claim: "verbatim" if found else "absent", PREMISE: "verbatim"}
         assert outcome["status"] == "accepted"

@@ -196,47 +196,45 @@ SERVER = os.environ.get("CUPEL_TEST_DATABASE_URL", "postgresql+psycopg://127.0.0
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def run_logs(request):
-    """What chooses a run log of its own for each of two projects."""
+def twins(request, study, tmp_path):
+    """Two projects alike, each with what chooses a run log of its own."""
+    straight = made_project(tmp_path / "straight")
+    write(straight.folder / "speeches.jsonl", speeches(30))
     with contextlib.ExitStack() as stack:
         if request.param == "sqlite":
-            yield [{}, {}]
+            yield [(straight, {}), (study, {})]
             return
         try:
             urls = [stack.enter_context(database(SERVER)) for _ in range(2)]
         except sqlalchemy.exc.SQLAlchemyError as error:
             pytest.skip(f"no PostgreSQL at {SERVER}: {str(error).splitlines()[0]}")
-        yield [{"CUPEL_DATABASE_URL": url} for url in urls]
+        yield [(p, {"CUPEL_DATABASE_URL": url}) for p, url in zip((straight, study), urls, strict=True)]
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("engine", ["reflect", "gepa"])
 def test_killed_at_thirty_instants_it_decides_the_same_and_pays_nothing_twice(
-    study, tmp_path, forks, engine, run_logs, monkeypatch
+    twins, forks, engine, monkeypatch
 ):
-    """One after the other, on either database; the ledger beside the prompt, its entries and what was seen are those of one go."""
+    """One kill after the other; the ledger, its file and what was seen are those of one go, on either database."""
     if engine == "gepa":
         pytest.importorskip("gepa")
     command = (*IMPROVE, "--engine", engine)
-    straight = made_project(tmp_path / "straight")
-    write(straight.folder / "speeches.jsonl", speeches(30))
-    assert forks.join(forks.start(straight, *command, env=run_logs[0])) == 0
+    (straight, straight_env), (study, env) = twins
+    assert forks.join(forks.start(straight, *command, env=straight_env)) == 0
 
-    ends = [
-        forks.join(forks.start(study, *command, role=role, at=at, env=run_logs[1])) for role, at in INSTANTS
-    ]
-    assert forks.join(forks.start(study, *command, env=run_logs[1])) == 0
+    ends = [forks.join(forks.start(study, *command, role=role, at=at, env=env)) for role, at in INSTANTS]
+    assert forks.join(forks.start(study, *command, env=env)) == 0
 
     known = []
-    for project, env in zip((straight, study), run_logs, strict=True):
-        for name, value in env.items():
+    for project, variables in twins:
+        for name, value in variables.items():
             monkeypatch.setenv(name, value)
         lines = [json.loads(line) for line in ledger_of(project.state).path(TASK).read_text().splitlines()]
         committed = sorted((line["kind"], line["key"], json.dumps(line["data"])) for line in lines)
-        known.append(
-            (sorted(map(str, told(project))), sorted(ledger_of(project.state).book(TASK).shown), committed)
-        )
-    asked = [len((project.folder / "asked").read_text().splitlines()) for project in (straight, study)]
+        shown = sorted(ledger_of(project.state).book(TASK).shown)
+        known.append((sorted(map(str, told(project))), shown, committed))
+    asked = [len((project.folder / "asked").read_text().splitlines()) for project, _ in twins]
     assert known[0] == known[1]
     assert len(INSTANTS) == 30
     assert ends.count(signal.SIGKILL) >= 28

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import sys
 import types
+import warnings
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from pydantic import BaseModel
 
 import cupel
+import cupel.errors
 from cupel.errors import CupelError, InputError, SettingError
 from tests.integration.cascade import ACCEPTS, CLAIM, MODELS, TEXT, UNJUDGED, models, record
 
@@ -136,3 +140,38 @@ def test_modules_named_nodes_or_graphs_of_the_caller_stay_the_callers(project, f
 
     assert sys.modules["nodes"] is mine
     assert "graphs" not in sys.modules
+
+
+def test_a_frame_without_a_task_is_told_which_one_it_gets(project, frame, caplog):
+    """It is said before anything is paid, with what it will cost; a task or a schema that is named is not repeated."""
+    with models(cheap=record()):
+        cupel.enrich(frame, project=project, **UNJUDGED)
+        [said] = [each.getMessage() for each in caplog.records if each.name == "cupel"]
+        caplog.clear()
+        cupel.enrich(frame, "arguments", project=project, **UNJUDGED)
+
+    assert "no task was named, so it is 'arguments' (Claims and premises) on 3 rows" in said
+    assert caplog.records == []
+
+
+OFFLINE = {"task": "arguments", "profile": "offline"}
+
+
+def test_the_warning_of_the_offline_baseline_points_at_the_callers_line(project, frame):
+    """From a script, from a running loop as in a notebook, and awaited: it is the line that asked."""
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        cupel.enrich(frame, project=project, **OFFLINE)
+        asyncio.run(_in_a_loop(frame, project))
+
+    here = Path(__file__).read_text().splitlines()
+    told = [warning for warning in seen if warning.category is cupel.errors.OfflineWarning]
+    assert [warning.filename for warning in told] == [__file__] * 3
+    assert [here[warning.lineno - 1].strip().rpartition("cupel.")[2].partition("(")[0] for warning in told] == [
+        "enrich", "enrich", "aenrich",
+    ]  # fmt: skip
+
+
+async def _in_a_loop(frame, project):
+    cupel.enrich(frame, project=project, **OFFLINE)
+    await cupel.aenrich(frame, project=project, **OFFLINE)

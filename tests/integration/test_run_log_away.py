@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import pwd
-import shutil
-import socket
-import subprocess
-import tempfile
 import time
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import pytest
 
 from cupel.testing.provider import ScriptedProvider
-from tests.integration.stops import SIGNALS, Scene, answer, interrupt, locked, resume
+from tests.integration.own_postgres import own_postgres
+from tests.integration.stops import Scene, answer, locked, resume
 
 
 @contextmanager
@@ -50,13 +44,14 @@ def test_locked_for_a_while_it_is_waited_for_and_the_run_goes_on(folder):
 
 def test_locked_for_longer_the_run_ends_and_the_answers_wait_in_a_file(folder):
     """Exit code 6 and a sentence; the same command takes the answers up, and pays none of them again."""
-    with _held_up(folder, wait_s=1) as scene:
+    with _held_up(folder, wait_s=2) as scene:
         stdout, stderr = scene.process.communicate(timeout=60)
         kept = [path.read_text() for path in (folder / ".cupel").glob("unsaved-*.jsonl")]
         statuses, repeats = resume(scene)
 
     assert scene.process.returncode == 6, (stdout, stderr)
     assert "is locked by another program" in stderr
+    assert "the run log is back" not in stderr  # a lock on writing lets reads pass
     assert "Traceback" not in stderr
     assert sum(len(text.splitlines()) for text in kept) == 4
     assert (statuses, repeats) == ({"accepted": 40}, 0)
@@ -78,49 +73,46 @@ def test_locked_for_ninety_seconds_it_ends_after_the_stated_minute(folder):
     assert (statuses, repeats) == ({"accepted": 40}, 0)
 
 
-class Postgres:
-    """A server of the test's own, which may be stopped and started."""
-
-    def __init__(self, folder):
-        programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
-        if not programs:
-            pytest.skip("no PostgreSQL server is installed")
-        self._programs, self._data = programs[-1].parent, folder / "data"
-        self._user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-        folder.mkdir()
-        if os.geteuid() == 0:  # the server refuses root
-            shutil.chown(folder, "postgres")
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        self._run("initdb", "-D", str(self._data), "-A", "trust", "-U", "postgres", "--no-sync")
-        self.start()
-
-    @property
-    def url(self):
-        return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/postgres"
-
-    def _run(self, name, *args):
-        subprocess.run(
-            [str(self._programs / name), *args], check=True, user=self._user, cwd="/", stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-
-    def start(self):
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
-        self._run("pg_ctl", "-D", str(self._data), "-w", "-o", options, "-l", "/dev/null", "start")
-
-    def stop(self, mode="fast"):
-        self._run("pg_ctl", "-D", str(self._data), "-w", "-m", mode, "stop")
-
-
 @pytest.fixture
 def server():
-    """A PostgreSQL on a port of its own, in a folder that its user may enter."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        postgres = Postgres(Path(folder) / "server")
+    """A PostgreSQL of the test's own."""
+    with own_postgres() as postgres:
         yield postgres
-        postgres.stop("immediate")
+
+
+@pytest.mark.soak
+def test_a_postgresql_that_is_not_there_yet_is_waited_for_at_opening_too(folder, server):
+    """It is said, and the run begins once it takes connections; one that stays away ends it with exit code 6."""
+    with ScriptedProvider(answer) as provider:
+        scene = Scene(folder, provider, env={"CUPEL_DATABASE_URL": server.url}, package="distributed")
+        server.stop()
+        scene.env["CUPEL_RUN_LOG_WAIT_S"] = "2"
+        scene.start()
+        never = scene.process.communicate(timeout=60)[1], scene.process.returncode
+        scene.env["CUPEL_RUN_LOG_WAIT_S"] = "60"
+        scene.start()
+        time.sleep(3)
+        server.start()
+        stdout, stderr = scene.process.communicate(timeout=120)
+
+    assert never[1] == 6, never[0]
+    assert "Connection refused" in never[0]
+    assert scene.process.returncode == 0, stderr
+    assert "the run log is away" in stderr
+    assert json.loads(stdout)["statuses"] == {"accepted": 40}
+
+
+@pytest.mark.soak
+def test_locked_for_ninety_seconds_it_is_outlasted_where_more_patience_is_asked_for(folder):
+    """`CUPEL_RUN_LOG_WAIT_S=120`: every row has its outcome, and nothing is paid twice."""
+    with _held_up(folder, wait_s=120) as scene:
+        time.sleep(90)
+        scene.heal()
+        stdout, stderr = scene.process.communicate(timeout=60)
+
+    assert scene.process.returncode == 0, stderr
+    assert json.loads(stdout)["statuses"] == {"accepted": 40}
+    assert scene.provider.counts.billed_repeats == 0
 
 
 @pytest.mark.soak
@@ -143,26 +135,3 @@ def test_postgresql_restarted_five_times_in_a_run_costs_nothing(folder, server):
     assert json.loads(stdout)["statuses"] == {"accepted": 40}
     assert "Traceback" not in stderr
     assert provider.counts.billed_repeats == 0
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("name", SIGNALS)
-@pytest.mark.parametrize("times", [1, 2])
-def test_a_signal_while_the_database_is_gone_ends_the_run(folder, server, name, times):
-    """The answers that came meanwhile are kept in a file, and taken up once it is back."""
-    with ScriptedProvider(answer, latency_s=0.5) as provider:
-        scene = Scene(folder, provider, env={"CUPEL_DATABASE_URL": server.url}, package="distributed")
-        scene.heal = server.start
-        scene.start("--concurrency", "4")
-        scene.until(lambda: provider.counts.in_flight >= 4)
-        server.stop("immediate")
-        time.sleep(1.0)
-        ending = interrupt(scene, SIGNALS[name], times)
-        statuses, repeats = resume(scene)
-
-    assert ending.code == 130, ending.stderr
-    assert "Traceback" not in ending.stderr
-    assert ending.sent_later == 0
-    assert ending.took_s < (20 if times == 1 else 2)
-    assert set(statuses) == {"accepted"}
-    assert repeats <= (0 if times == 1 else ending.in_flight)

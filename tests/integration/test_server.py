@@ -15,11 +15,14 @@ from langgraph.pregel.remote import RemoteGraph
 from langgraph.types import Command
 from langgraph_sdk import get_client
 
+from cupel.runs import sync_assistants
 from cupel.state import Outcome
 from tests.conftest import ROOT
 from tests.integration.bad_inputs import INPUTS, SETTINGS, unfit_for_a_client
 from tests.integration.cascade import ACCEPTS, CANNOT_TELL, CLAIM, TEXT, record
+from tests.integration.langsmith import LangSmith
 from tests.integration.server import project_server
+from tests.integration.test_tracing import PERSONS
 from tests.integration.threads import steady
 
 pytestmark = [pytest.mark.door, pytest.mark.asyncio(loop_scope="module")]
@@ -42,14 +45,25 @@ def answer(body):
     return RENTS if "Take the rents" in told else record()
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """`langgraph dev` on a copy of the project, its models answered by a scripted provider."""
-    folder = tmp_path_factory.mktemp("project")
+def copied(folder):
+    """A copy of the project."""
     for name in ("graphs", "nodes", "prompts"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "langgraph.json", folder)
-    with project_server(folder, answer) as url:
+    return folder
+
+
+@pytest.fixture(scope="module")
+def langsmith():
+    """A stand-in for LangSmith, whose key the server has; nobody asked for tracing."""
+    with LangSmith() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, langsmith):
+    """`langgraph dev` on a copy of the project, its models answered by a scripted provider."""
+    with project_server(copied(tmp_path_factory.mktemp("project")), answer, langsmith.env) as url:
         yield url
 
 
@@ -247,7 +261,143 @@ async def every_bad_input_is_answered_in_a_sentence_through_every_door(client, s
             assert unfit_for_a_client(plain["reasons"][0]) == []
 
 
-async def test_what_callers_see_of_the_server_is_whole(client, server, subtests):
+async def traces_leave_the_server_as_they_leave_a_batch(folder):
+    """Tagged, priced, with prompt version and feedback; nothing personal, no document twice under one name."""
+    prices = ",".join(f"openai:{role}=1/2" for role in ("cheap", "judge"))
+    with LangSmith() as langsmith:
+        env = {**langsmith.tracing, "CUPEL_TRACE_MASK": "personal", "CUPEL_PRICES": prices}
+        with project_server(copied(folder), answer, env) as url:
+            async with get_client(url=url, api_key=None) as client:
+                documents = {
+                    person: f"{TEXT} Write to {person}. {'So it is. ' * 180}"[:2_000] for person in PERSONS
+                }
+                given = [
+                    {"text": text, "doc_id": name, "task": "arguments"} for name, text in documents.items()
+                ]
+                done = (client.runs.wait(None, "enrich", input=one, context=ROLES) for one in given)
+                assert {one["status"] for one in await asyncio.gather(*done)} == {"accepted"}
+                thread = (await client.threads.create())["thread_id"]
+                context = {**ROLES, "human_review": True}
+                await client.runs.wait(thread, "enrich", input={"text": UNSURE}, context=context)
+                await client.runs.wait(thread, "enrich", command={"resume": "accept"})
+            traces = langsmith.settled(len(PERSONS) + 1)
+        assert [person for person in PERSONS if person.encode() in langsmith.bodies()] == []
+        roots = [runs[0] for runs in traces.values() if runs[0].id in langsmith.feedback()]
+        assert len({root.metadata["doc_id"] for root in roots}) == len(roots) == len(PERSONS) + 1
+        assert sum(langsmith.feedback()[root.id].get("person") == "accept" for root in roots) == 1
+        for root in roots:
+            runs = traces[root.id]
+            calls = [run for run in runs if run.fields["run_type"] == "llm"]
+            assert root.fields["tags"] == ["task:arguments"]
+            assert root.metadata["prompt_version"]
+            assert root.metadata["cost_usd"] > 0
+            assert all(call.metadata["usage_metadata"]["total_cost"] > 0 for call in calls)
+            assert all(call.metadata["prompt_version"] for call in calls)
+            assert sum(run.size for run in runs) <= 25_000
+
+
+async def assistants_follow_the_files_and_stay_as_a_person_left_them(client, subtests, folder):
+    """One for each task and profile; a change of a file is a new version, a change of a person is no more ours."""
+    shutil.copytree(ROOT / "prompts", folder / "prompts")
+    extract = folder / "prompts" / "stance" / "extract.md"
+
+    async def synced():
+        done = await sync_assistants(client, folder / "prompts", ["openai", "offline"])
+        return {one.name: (one.done, one.version) for one in done}
+
+    async def of(name):
+        [one] = await client.assistants.search(name=name)
+        return one
+
+    with subtests.test("made, and found as they were"):
+        assert set((await synced()).values()) == {("made", 1)}
+        assert set((await synced()).values()) == {("as it was", 1)}
+        stance = await of("stance openai")
+        assert stance["context"]["extract_prompt"] == extract.read_text()
+        assert stance["context"]["task"] == "stance"
+    with subtests.test(
+        "walked: the prompts it shows are the files', and its task is that of a document without one"
+    ):
+        given = {"text": TEXT, "meta": {"topic": "housing"}}
+        walked = await client.runs.wait(None, stance["assistant_id"], input=given, context={"judge": "never"})
+        plain = await client.runs.wait(
+            None, "enrich", input={**given, "task": "stance"}, context={**ROLES, "judge": "never"}
+        )
+        assert walked["task"] == "stance"
+        assert walked["prompt_version"] == plain["prompt_version"]
+    mine = await of("stance offline")
+    await client.assistants.update(
+        mine["assistant_id"], context={**mine["context"], "extract_prompt": "Mine. {{text}}"}, name="my own"
+    )
+    back = await of("stance openai")
+    extract.write_text(extract.read_text().replace("# user", "Take irony for what it means.\n\n# user"))
+    (folder / "prompts" / "stance" / "judge.md").write_text(
+        (ROOT / "prompts" / "stance" / "judge.md").read_text() + "\n"
+    )
+    after = await synced()
+    with subtests.test("a file that changed is a new version"):
+        assert after["stance openai"] == ("brought up", 2)
+        assert "irony" in (await of("stance openai"))["context"]["extract_prompt"]
+        assert after["arguments openai"] == ("as it was", 1)
+    with subtests.test("what a person changed stays, the rest is brought up"):
+        own = await client.assistants.get(mine["assistant_id"])
+        assert (own["name"], own["context"]["extract_prompt"]) == ("my own", "Mine. {{text}}")
+        assert (own["context"]["judge_prompt"] or "").endswith("\n\n")
+    with subtests.test("an older version that a person chose stays chosen"):
+        await client.assistants.set_latest(back["assistant_id"], 1)
+        assert (await synced())["stance openai"] == ("left to its owner", 1)
+
+
+async def every_call_of_a_document_can_be_opened(client, server):
+    """docs/studio.md, step by step: the stream, the words of the thread, each call, and asking afresh."""
+    thread = (await client.threads.create())["thread_id"]
+    text = f"{TEXT} {'It is said once more. ' * 90}"[:2_000]
+    given = {"text": text, "task": "arguments", "doc_id": "debugged"}
+
+    async def events(**context):
+        stream = client.runs.stream(
+            thread, "enrich", input=given, context={**ROLES, **context}, stream_mode=["custom"]
+        )
+        return [part.data async for part in stream if part.event == "custom"]
+
+    first = await events()
+    steps = [event["step"] for event in first if event["event"] == "cupel.step"]
+    calls = [event for event in first if event["event"] == "cupel.call"]
+    assert steps == ["prepare", "extract", "verify", "judge", "finish"]
+    assert [call["kind"] for call in calls] == ["extract", "judge"]
+    assert all(text in call["messages"][-1]["content"] for call in calls)
+    again = [event for event in await events() if event["event"] == "cupel.call"]
+    assert [(call["key"], call["reply"], call["cached"]) for call in again] == [
+        (call["key"], call["reply"], True) for call in calls
+    ]
+    state = await client.threads.get_state(thread)
+    assert "text" not in state["values"] or not state["values"]["text"]
+    sizes = [len(json.dumps(one["values"])) for one in await client.threads.get_history(thread, limit=50)]
+    assert max(sizes) <= 10_000
+    place = f"{server}/cupel/threads/{thread}"
+    async with httpx.AsyncClient() as http:
+        whole = (await http.get(place)).json()
+        opened = (await http.get(f"{place}/calls")).json()
+        one = (await http.get(f"{place}/calls/{calls[1]['key']}")).json()
+        lost = await http.get(f"{place}/calls/none")
+    assert whole["text"] == text
+    assert whole["attempts"][0]["evidence"][0]["quote"] == CLAIM
+    assert whole["verdicts"][0]["findings"][0]["criterion"] == "told_apart"
+    assert [call["messages"] for call in opened] == [call["messages"] for call in calls]
+    assert [call["of"] for call in opened] == [{"attempt": 1, "tier": "cheap"}, {"verdict": 1, "attempt": 1}]
+    assert (one["reply"], one["gone"]) == (calls[1]["reply"], False)
+    assert (lost.status_code, "has no call none" in lost.json()["detail"]) == (404, True)
+    afresh = [event for event in await events(ask_afresh=True) if event["event"] == "cupel.call"]
+    assert [call["cached"] for call in afresh] == [False, False]
+    assert {call["key"] for call in afresh}.isdisjoint(call["key"] for call in calls)
+    long = {"text": f"{TEXT} {'It is said once more. ' * 5_000}"[:100_000], "task": "arguments"}
+    other = (await client.threads.create())["thread_id"]
+    outcome = await client.runs.wait(other, "enrich", input=long, context=ROLES)
+    assert len(json.dumps(outcome)) <= 8_000
+    assert len(json.dumps(await client.threads.get_history(other, limit=50))) <= 400_000
+
+
+async def test_what_callers_see_of_the_server_is_whole(client, server, subtests, langsmith, tmp_path):
     """Studio's forms, stateless runs, forks and bad inputs, one after another on one server."""
     with subtests.test("forms"):
         await studio_gets_a_form_for_input_settings_and_output(client)
@@ -255,3 +405,12 @@ async def test_what_callers_see_of_the_server_is_whole(client, server, subtests)
     with subtests.test("forks"):
         await a_fork_on_the_server_goes_on_along_the_routers_edge(client)
     await every_bad_input_is_answered_in_a_sentence_through_every_door(client, server, subtests)
+    await assistants_follow_the_files_and_stay_as_a_person_left_them(
+        client, subtests, tmp_path / "assistants"
+    )
+    with subtests.test("what is debugged"):
+        await every_call_of_a_document_can_be_opened(client, server)
+    with subtests.test("a key alone sends nothing"):
+        assert langsmith.seen == []
+    with subtests.test("traces"):
+        await traces_leave_the_server_as_they_leave_a_batch(tmp_path)

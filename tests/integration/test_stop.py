@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 
 import pytest
 
@@ -28,6 +29,10 @@ def test_a_signal_ends_a_run_and_nothing_paid_is_lost(folder, state, name, times
         ending = interrupt(scene, SIGNALS[name], times)
         statuses, repeats = resume(scene)
     said = f"{ending.stdout}\n{ending.stderr}"
+    again = f"{repeats} of {ending.in_flight} in flight asked again"
+    sys.stdout.write(
+        f"{state} {name} x{times}: {ending.took_s:.1f} s, {ending.sent_later} sent later, {again}\n"
+    )
 
     assert ending.code == 130, said
     assert "Traceback" not in said

@@ -132,7 +132,7 @@ async def test_a_resume_that_brings_only_an_answer_goes_on_under_the_settings_of
     assert (outcome["status"], outcome["record"]) == ("accepted", better)
     assert [attempt["model"] for attempt in outcome["attempts"]] == ["scripted:cheap"] * 2
     assert (outcome["review"]["action"], outcome["review"]["by"]) == ("respond", "Ada")
-    assert outcome["addenda"][-1]["instructions"] == ["Look at the costs."]
+    assert (await thread.whole())["addenda"][-1]["instructions"] == ["Look at the costs."]
 
 
 async def test_a_run_that_brings_no_answer_takes_its_own_settings_to_the_person(project):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import http.server
-import json
 import re
 import threading
 import time
@@ -13,13 +12,17 @@ import pytest
 from langchain_core.runnables import RunnableLambda
 from zstandard import ZstdDecompressor
 
+from cupel.improvement import ledger_of
 from cupel.runs.job import failed_outcome
+from cupel.runs.runner import Runner
 from cupel.tables.rows import Row
-from cupel.testing.provider import ScriptedProvider
+from cupel.testing.models import reply
+from cupel.tracing.served import is_asked_for, was_said
 from cupel.tracing.tracer import Tracer, masking_rules, reachable
 from tests.integration.bodies import body_of
+from tests.integration.cascade import ACCEPTS, TEXT, job, models, record
+from tests.integration.langsmith import LangSmith
 from tests.integration.server import free_port
-from tests.integration.test_run_cli import MODELS, answer, run
 
 
 class StandIn(http.server.ThreadingHTTPServer):
@@ -73,42 +76,129 @@ def settings(url, **more):
     }  # fmt: skip
 
 
-def traced(folder, url, *args, **more):
-    """A small run with tracing on."""
-    with ScriptedProvider(answer) as provider:
-        asked = ["in.jsonl", "--limit", "5", "--json", *MODELS, *args]
-        return run(folder, *asked, provider=provider, **settings(url, **more))
+PRICES = {
+    "CUPEL_PRICES": ",".join(f"scripted:{role}=1/2" for role in ("cheap", "strong", "judge", "refiner"))
+}
 
 
-def test_runs_arrive_tagged_with_feedback_and_carry_the_document_once(folder, langsmith):
-    """Every root has task, document and run; verdict and score are feedback; nodes do not repeat the text."""
-    done = traced(folder, langsmith.url)
-    bodies = b"\n".join(body for path, body in langsmith.seen if path.startswith("/runs"))
-    text = json.loads((folder / "in.jsonl").read_text().splitlines()[0])["text"].encode()
-
-    assert done.returncode == 0, done.stderr
-    assert b"task:arguments" in bodies
-    assert b'"doc_id":"s0"' in bodies.replace(b": ", b":")
-    assert any(b"verdict" in body for path, body in langsmith.seen)
-    # the root run and the two model calls that were really sent the text; each sends its start and its end, together or not
-    parts = re.finditer(rb'name="(?:post|patch)\.([0-9a-f-]{36})[^"]*".*?(?=\r\n--)', bodies, re.DOTALL)
-    assert len({part[1] for part in parts if text in part[0]}) == 3
+@pytest.fixture
+def kept():
+    """A stand-in that keeps what arrives as LangSmith would."""
+    with LangSmith() as server:
+        yield server
 
 
-def test_personal_data_is_masked_before_anything_leaves(folder, langsmith):
-    """`CUPEL_TRACE_MASK=personal` replaces addresses and numbers in inputs and outputs."""
-    rows = (
-        (folder / "in.jsonl")
-        .read_text()
-        .replace("Madam President", "Write to eva@example.org, Madam President")
-    )
-    (folder / "in.jsonl").write_text(rows)
-    done = traced(folder, langsmith.url, CUPEL_TRACE_MASK="personal")
-    bodies = b"\n".join(body for _, body in langsmith.seen)
+async def walked(project, kept, documents, **env):
+    """Documents of a batch, by id and text, extracted and judged with tracing on; the traces that arrived."""
+    rows = [
+        Row(position=n, values={}, text=text, doc_id=name) for n, (name, text) in enumerate(documents.items())
+    ]
+    cheap, judge = (reply(said, input_tokens=900) for said in (record(), ACCEPTS))
+    with models(cheap=lambda *_: cheap, judge=lambda *_: judge):
+        async with Runner(job(project), project, env={**kept.tracing, **PRICES, **env}) as runner:
+            assert [o["status"] async for _, o in runner.outcomes(rows)] == ["accepted"] * len(rows)
+    return kept.traces()
 
-    assert done.returncode == 0, done.stderr
-    assert b"<email>" in bodies or b"\\u003cemail" in bodies
-    assert b"eva@example.org" not in bodies
+
+def of_calls(runs):
+    return [run for run in runs if run.fields["run_type"] == "llm"]
+
+
+async def test_runs_arrive_tagged_and_priced_and_carry_the_document_twice(project, kept):
+    """The root has task, document, version and cost, each call its tokens' price, and the verdict is feedback."""
+    documents = {
+        f"d{n}": f"{TEXT} It is said {n} times. {'Some more is said of it. ' * 99}"[:2_000] for n in range(3)
+    }
+    traces = await walked(project, kept, documents)
+
+    assert len(traces) == 3
+    for runs in traces.values():
+        root, calls = runs[0], of_calls(runs)
+        text = documents[root.metadata["doc_id"]].encode()
+        assert root.fields["tags"] == ["task:arguments"]
+        assert root.metadata["prompt_version"] in {call.metadata["prompt_version"] for call in calls}
+        assert root.metadata["cost_usd"] > 0
+        assert {run.fields["name"] for run in runs} == {
+            "enrich",
+            "prepare",
+            "extract",
+            "verify",
+            "judge",
+            "finish",
+        }
+        for call in calls:
+            usage = call.metadata["usage_metadata"]
+            assert usage["total_cost"] == pytest.approx(
+                (usage["input_tokens"] + 2 * usage["output_tokens"]) / 1e6
+            )
+        assert kept.feedback()[root.id] == {"accepted": 1.0, "score": 1.0, "verdict": "accepted"}
+        assert sum(text in part for run in runs for part in run.parts) == 2
+        assert sum(run.size for run in runs) <= 25_000
+
+
+async def test_a_prompt_that_was_pushed_says_its_commit(project, kept):
+    """The version of a call leads to the commit of the hub it is."""
+    first = await walked(project, kept, {"a": TEXT})
+    version = next(iter(first.values()))[0].metadata["prompt_version"]
+    note = {"commit": "c0ffee", "parent_commit": None, "version": version, "hub": "cupel-arguments-extract"}
+    ledger_of(project.state).append("note", task="arguments", key="pushed:c0ffee", at="2026-11-28", data=note)
+    kept.seen.clear()
+    [[root, *runs]] = (await walked(project, kept, {"b": f"{TEXT} Again."})).values()
+
+    assert root.metadata["hub_commit"] == "c0ffee"
+    commits = {
+        run.metadata["prompt_version"]: run.metadata.get("lc_hub_commit_hash") for run in of_calls(runs)
+    }
+    assert commits.pop(version) == "c0ffee"
+    assert set(commits.values()) == {None}
+
+
+PERSONS = [
+    *(f"{name}@example.org" for name in ("eva", "jo.doe", "x+y", "a_b", "m-n", "z9", "q.r.s")),
+    *(f"+32 2 284 21 {n}" for n in range(11, 18)),
+    *(f"BE{n} 0961 2345 6769" for n in range(71, 77)),
+]
+
+
+async def test_personal_data_is_masked_before_anything_leaves_and_documents_stay_apart(project, kept):
+    """Of twenty planted none arrives, be it in a text or an id; no two documents become one."""
+    documents = {person: f"Write to {person}. {TEXT}" for person in PERSONS}
+    traces = await walked(project, kept, documents, CUPEL_TRACE_MASK="personal")
+
+    bodies = kept.bodies()
+    assert [person for person in PERSONS if person.encode() in bodies] == []
+    assert bodies.count(b"<email>") >= 7
+    names = {runs[0].metadata["doc_id"] for runs in traces.values()}
+    assert len(names) == len(PERSONS) == 20
+    assert names == {runs[0].fields["outputs"]["doc_id"] for runs in traces.values()}
+
+
+@pytest.mark.parametrize(
+    ("env", "before", "asked"),
+    [
+        ({"LANGSMITH_API_KEY": "k"}, {}, False),
+        ({"LANGSMITH_API_KEY": "k", "LANGSMITH_TRACING": "true"}, {}, False),
+        ({"LANGCHAIN_API_KEY": "k", "LANGSMITH_TRACING": "true"}, {"LANGCHAIN_API_KEY": "k"}, False),
+        ({"LANGSMITH_API_KEY": "k", "LANGSMITH_TRACING": "true"}, {"LANGSMITH_TRACING": "true"}, True),
+        ({"LANGSMITH_API_KEY": "k", "LANGSMITH_TRACING": "1"}, {}, True),
+        ({"LANGSMITH_API_KEY": "k", "LANGCHAIN_TRACING_V2": "true"}, {}, True),
+        (
+            {"LANGSMITH_API_KEY": "k", "LANGSMITH_TRACING": "true", "LANGSMITH_CONTROL_PLANE_API_KEY": ""},
+            {},
+            True,
+        ),
+        (
+            {"LANGSMITH_API_KEY": "k", "LANGSMITH_TRACING": "true", "LANGSMITH_CONTROL_PLANE_API_KEY": "k"},
+            {},
+            False,
+        ),
+        ({"LANGSMITH_API_KEY": "k", "LANGSMITH_TRACING": "false"}, {}, False),
+        ({"LANGSMITH_TRACING": "true"}, {}, True),
+    ],
+)
+def test_a_server_that_found_a_key_has_not_asked_for_tracing(env, before, asked):
+    """What it writes into its environment where it finds a key is told from what a person wrote."""
+    assert (is_asked_for(env) and was_said(env, before)) is asked
 
 
 def followed(tracer, documents):

@@ -10,6 +10,7 @@ from typing import Any
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
+from cupel.cascade.words import unfold
 from cupel.project import load_graph
 from cupel.testing.models import scripted
 from tests.integration.cascade import MODELS
@@ -21,9 +22,9 @@ def steady(outcome: Mapping[str, Any]) -> dict[str, Any]:
     """An outcome without what the clock and the run log decide; what is not settled yet is no difference."""
     plain = {name: value for name, value in outcome.items() if name not in UNSTEADY and value is not None}
     for part in ("attempts", "verdicts", "addenda"):
-        plain[part] = [{**item, "calls": len(item["calls"])} for item in plain[part]]
+        plain[part] = [{**item, "calls": len(item["calls"]), "words": ""} for item in plain[part]]
     if plain.get("review"):
-        plain["review"] = {**plain["review"], "at": ""}
+        plain["review"] = {**plain["review"], "at": "", "words": ""}
     return plain
 
 
@@ -57,6 +58,10 @@ class Thread:
     async def state(self) -> Any:
         """The latest checkpoint."""
         return await self.graph.aget_state(self.config)
+
+    async def whole(self) -> dict[str, Any]:
+        """All that the latest checkpoint refers to."""
+        return await unfold((await self.state()).values)
 
     async def question(self) -> dict[str, Any]:
         """What the person is asked."""

@@ -1,5 +1,6 @@
 """One command per file: its options and its help, light, so that `--help` is quick; the work is done one floor up."""
 
+from cupel.cli.commands.assistants import assistants
 from cupel.cli.commands.calibrate import calibrate
 from cupel.cli.commands.compare import compare
 from cupel.cli.commands.doctor import doctor

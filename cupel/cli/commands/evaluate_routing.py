@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from cupel.errors import CupelError, SettingError
-from cupel.files import SHARED, write_whole
+from cupel.files import SHARED, read_text, write_whole
 
 
 def evaluate_routing(
@@ -161,7 +161,7 @@ def _baselines(sources: Sequence[Path], found: Sequence[Sequence[Any]], folder: 
             write_whole(target, text + "\n", permissions=SHARED)
             typer.echo(f"baseline: {target}", err=True)
         elif target.is_file():
-            sentences = regressions(evaluations, json.loads(target.read_text(encoding="utf-8")))
+            sentences = regressions(evaluations, json.loads(read_text(target)))
             worse += len(sentences)
             for sentence in sentences:
                 typer.echo(f"worse: {sentence}")

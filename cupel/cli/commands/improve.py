@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cupel.cli import _options as options
+from cupel.files import full_path
 
 
 def improve(
@@ -70,10 +71,10 @@ def improve(
 
     told = ImproveRun(
         given={
-            "task": task, "documents": str(file.resolve()), "group": group, "max_usd": max_usd, "rounds": rounds,
+            "task": task, "documents": str(full_path(file)), "group": group, "max_usd": max_usd, "rounds": rounds,
             "seed": seed, "engine": engine, "gate_judge": gate_judge, "gate_metric": gate_metric, "held_out": held_out,
             "split_salt": split_salt, "max_token_growth": max_token_growth,
-            "candidate": str(candidate.resolve() if candidate and candidate.is_file() else candidate or ""),
+            "candidate": str(full_path(candidate) if candidate and candidate.is_file() else candidate or ""),
         },
         settings=options.settings(locals()),
         wait=wait,

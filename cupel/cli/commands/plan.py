@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cupel.cli import _options as options
+from cupel.cli.commands.run import run
+
+NO_BEARING = {
+    "out": "where the rows go is the same to what they cost",
+    "timeout_s": "how long a call may take is not how long it takes",
+    "max_retries": "what failed is not billed, and how much will fail nobody knows",
+    "retry_failed": "a plan is for a run from nothing",
+    "packing_min": "a certificate says whether packing is allowed, not what it takes",
+    "wait": "outages are not foreseen",
+    "batch_poll_s": "the provider takes as long as it takes",
+    "batch_documents": "so it does, in however many waves",
+    "engine": "the same calls are made on a cluster",
+    "scheduler": "so they are on somebody else's",
+    "report": "it asks no model",
+    "safe_csv": "neither does a cell",
+    "overwrite": "nothing is written",
+    "stop_within": "nothing is in flight",
+}
+"""Options of `cupel run` that a plan takes and passes over, and why."""
 
 
+@options.also(run, NO_BEARING)
 def plan(
     file: options.File,
     task: options.Task = "",
@@ -29,50 +48,26 @@ def plan(
     agreement_model: options.AgreementModel = None,
     fallback_model: options.FallbackModel = None,
     judge: options.Judge = None,
-    max_refinements: Annotated[
-        int | None, typer.Option(help="Refinement rounds per tier, 0 for none; default 2.")
-    ] = None,
-    output_language: Annotated[
-        str | None, typer.Option(help="Language of free-text fields; default the task's own.")
-    ] = None,
-    policy: Annotated[
-        str | None,
-        typer.Option(
-            help="Calibrated policy: `auto` (default, the newest), `none`, or a file of `cupel calibrate`."
-        ),
-    ] = None,
+    max_refinements: options.MaxRefinements = None,
+    output_language: options.OutputLanguage = None,
+    policy: options.Policy = None,
+    signals: options.Signals = None,
+    prerouter: options.Prerouter = None,
+    packing: options.Packing = False,
     near_duplicates: options.NearDuplicates = None,
     schema: options.Schema = None,
     instructions: options.Instructions = "",
-    graph: Annotated[str, typer.Option(help="Graph of langgraph.json to plan for.")] = "enrich",
+    limits: options.Limits = "",
+    batch: options.Batch = False,
+    graph: options.Graph = "enrich",
     sample: Annotated[int, typer.Option(min=2, help="Rows to render, drawn from the whole file.")] = 200,
     seed: Annotated[int, typer.Option(help="Of the sample and the intervals.")] = 7,
     as_json: options.AsJson = False,
-    # what `run` also takes, so that one word of a command can be changed; none of it bears on a plan
-    out: Annotated[Path | None, typer.Option("--out", "-o", hidden=True)] = None,
-    timeout_s: Annotated[float | None, typer.Option(hidden=True)] = None,
-    max_retries: Annotated[int | None, typer.Option(hidden=True)] = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", hidden=True)] = False,
-    packing: Annotated[bool, typer.Option("--packing", hidden=True)] = False,
-    packing_min: Annotated[float, typer.Option(hidden=True)] = 0.95,
-    wait: Annotated[str, typer.Option("--wait", hidden=True)] = "120",
-    report: Annotated[bool, typer.Option(hidden=True)] = True,
-    overwrite: Annotated[bool, typer.Option("--overwrite", hidden=True)] = False,
 ) -> None:
     """Estimate calls, tokens, cost and time of a run.
 
     From a uniform sample of the rows and the run log's own history. No model is called, nothing is paid.
     """
-    del (
-        out,
-        timeout_s,
-        max_retries,
-        retry_failed,
-        packing_min,
-        wait,
-        report,
-        overwrite,
-    )
     from cupel.cli.plan import FilePlan, plan_file
 
     plan_file(options.of(FilePlan, locals(), inputs=options.read_inputs(inputs)))

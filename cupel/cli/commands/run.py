@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from cupel.cli import _options as options
@@ -14,9 +11,7 @@ def run(
     command: typer.Context,
     file: options.File,
     task: options.Task = "",
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Where to write; the suffix says the format.")
-    ] = None,
+    out: options.Out = None,
     profile: options.Profile = None,
     text_column: options.TextColumn = "text",
     id_column: options.IdColumn = None,
@@ -33,71 +28,29 @@ def run(
     agreement_model: options.AgreementModel = None,
     fallback_model: options.FallbackModel = None,
     judge: options.Judge = None,
-    max_refinements: Annotated[
-        int | None, typer.Option(help="Refinement rounds per tier, 0 for none; default 2.")
-    ] = None,
-    output_language: Annotated[
-        str | None, typer.Option(help="Language of free-text fields; default the task's own.")
-    ] = None,
-    policy: Annotated[
-        str | None,
-        typer.Option(
-            help="Calibrated policy: `auto` (default, the newest), `none`, or a file of `cupel calibrate`."
-        ),
-    ] = None,
-    signals: Annotated[
-        str | None,
-        typer.Option(
-            help="Signals that cost calls: agreement, self_verified, self_consistency; default none."
-        ),
-    ] = None,
-    prerouter: Annotated[
-        str | None,
-        typer.Option(help="A learnt text router (a file) that may skip the cheap model; default none."),
-    ] = None,
-    timeout_s: Annotated[
-        float | None, typer.Option(help="Give up on one call after so many seconds; default 120.")
-    ] = None,
-    max_retries: Annotated[
-        int | None, typer.Option(help="Repeats of a call after passing failures; default 6.")
-    ] = None,
+    max_refinements: options.MaxRefinements = None,
+    output_language: options.OutputLanguage = None,
+    policy: options.Policy = None,
+    signals: options.Signals = None,
+    prerouter: options.Prerouter = None,
+    timeout_s: options.TimeoutS = None,
+    max_retries: options.MaxRetries = None,
     schema: options.Schema = None,
     instructions: options.Instructions = "",
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Ask anew for the documents that failed before.")
-    ] = False,
-    packing: Annotated[
-        bool,
-        typer.Option(
-            "--packing",
-            help="Several short documents in one request, where `cupel calibrate --packing` certified it.",
-        ),
-    ] = False,
+    retry_failed: options.RetryFailed = False,
+    packing: options.Packing = False,
     packing_min: options.PackingMin = 0.95,
     near_duplicates: options.NearDuplicates = None,
-    limits: Annotated[
-        str, typer.Option(help='Your own limits, such as "groq:*=rpm:30,tpm:6000"; also CUPEL_LIMITS.')
-    ] = "",
+    limits: options.Limits = "",
     wait: options.Wait = "120",
-    batch: Annotated[
-        bool, typer.Option("--batch", help="By the providers' batch APIs (openai, groq): half price, slow.")
-    ] = False,
-    batch_poll_s: Annotated[
-        float, typer.Option(min=0.05, help="Seconds before the first look at a batch job; they grow.")
-    ] = 10.0,
-    batch_documents: Annotated[
-        int, typer.Option(min=1, max=50_000, help="Documents in one wave of batch jobs.")
-    ] = 2000,
-    engine: Annotated[str, typer.Option(help="`local`, or `dask`: partitions on a cluster.")] = "local",
-    scheduler: Annotated[
-        str | None, typer.Option(help="Address of a Dask scheduler; a cluster on this machine when left out.")
-    ] = None,
-    report: Annotated[bool, typer.Option(help="Write the HTML report.")] = True,
-    safe_csv: Annotated[
-        bool,
-        typer.Option("--safe-csv", help="In CSV and TSV, write cells that a spreadsheet would run as text."),
-    ] = False,
-    graph: Annotated[str, typer.Option(help="Graph of langgraph.json to run.")] = "enrich",
+    batch: options.Batch = False,
+    batch_poll_s: options.BatchPollS = 10.0,
+    batch_documents: options.BatchDocuments = 2000,
+    engine: options.Engine = "local",
+    scheduler: options.Scheduler = None,
+    report: options.Report = True,
+    safe_csv: options.SafeCsv = False,
+    graph: options.Graph = "enrich",
     overwrite: options.Overwrite = False,
     stop_within: options.StopWithin = 20.0,
     as_json: options.AsJson = False,

@@ -164,6 +164,7 @@ async def _question(place: Place, own: Question, prompt: PackedPrompt, task: Tas
         messages=prompt.messages(place.pack, task.inputs),
         schema=prompt.schema,
         schema_name="records",
+        prompt_version=prompt.version,
         doc_id=", ".join(place.pack.doc_id(number) for number in _numbers(place.pack)),
         text="",
         logprobs=False,

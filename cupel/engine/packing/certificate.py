@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cupel.engine.packing.packs import PackTerms
 from cupel.errors import SettingError
+from cupel.files import read_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,7 @@ def read_certificate(state: Path, task: str) -> PackingCertificate:
     """
     path = certificate_path(state, task)
     try:
-        return PackingCertificate(**json.loads(path.read_text(encoding="utf-8")))
+        return PackingCertificate(**json.loads(read_text(path)))
     except FileNotFoundError as error:
         raise SettingError(
             f"--packing: nobody has measured yet whether {task} may be packed; do so first: {command(task)}"

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from cupel.engine import current
 from cupel.errors import UsageError
-from cupel.files import make_folder
+from cupel.files import make_folder, refuse_links
 from cupel.improvement.dev_trials import Tried
 from cupel.improvement.edits import MAX_EDITS, Action, Edit
 from cupel.improvement.engines.base import Brief, EngineReply
@@ -125,6 +125,7 @@ class Gepa:
 
 def _from_scratch(search: Search, folder: Path) -> str | None:
     """Run in an empty folder: a state or stop file left there would be obeyed without a word."""
+    refuse_links(folder)
     shutil.rmtree(folder, ignore_errors=True)
     make_folder(folder)
     return search.run(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 import os
 import time
 from collections import deque
@@ -16,7 +17,7 @@ from typing import Any
 from cupel.errors import CupelError, SettingError
 from cupel.limits import DEFAULT_WAIT_S
 from cupel.runs.cluster.orders import Order, Part, order_of
-from cupel.runs.cluster.worker import clear, enrich_part, halt
+from cupel.runs.cluster.worker import clear, enrich_part, halt, troubles
 from cupel.runs.runner import Runner
 from cupel.state import Outcome
 from cupel.tables import Row
@@ -25,6 +26,7 @@ AHEAD = 3
 """Parts sent ahead, as a multiple of the cluster's threads."""
 
 _LOOK_S = 0.1
+_LISTEN_S = 1.0
 _START_S = 60.0
 _CLEAR_S = 10.0
 
@@ -48,16 +50,22 @@ async def cluster_outcomes(
         workers = _Workers(client, order.name)
         halting: list[asyncio.Future[None]] = []  # referred to, or it might be gone before it is done
         runner.runtime.calls.on_stop(lambda: halting.append(asyncio.ensure_future(workers.halt())))
+        listening = asyncio.create_task(
+            workers.listen(runner.runtime.patience.elsewhere), name="cupel-workers"
+        )
         sent: deque[tuple[list[Row], Any]] = deque()
         ahead = AHEAD * max(1, await _threads(client))
-        for number, rows in enumerate(_parts(documents, runner.job.concurrency * 2)):
-            sent.append((rows, None if runner.stop.requested else _submit(client, order, number, rows)))
-            while len(sent) >= ahead:
+        try:
+            for number, rows in enumerate(_parts(documents, runner.job.concurrency * 2)):
+                sent.append((rows, None if runner.stop.requested else _submit(client, order, number, rows)))
+                while len(sent) >= ahead:
+                    async for pair in _receive(runner, workers, *sent.popleft()):
+                        yield pair
+            while sent:
                 async for pair in _receive(runner, workers, *sent.popleft()):
                     yield pair
-        while sent:
-            async for pair in _receive(runner, workers, *sent.popleft()):
-                yield pair
+        finally:
+            listening.cancel()
         await asyncio.gather(*halting, return_exceptions=True)
         if not runner.runtime.calls.dropped:
             await workers.clear()
@@ -80,6 +88,20 @@ class _Workers:
         if not self._halted:
             self._halted = True
             await self._client.run(halt, self._name, on_error="ignore")
+
+    async def listen(self, away: dict[str, str]) -> None:
+        """Keep what is away for the workers, by provider, in a dictionary of the driver's; until cancelled."""
+        while True:
+            await asyncio.sleep(_LISTEN_S)
+            heard: dict[str, Any] = {}
+            with suppress(TimeoutError, OSError):
+                async with asyncio.timeout(_CLEAR_S):
+                    heard = await self._client.run(troubles, self._name, on_error="ignore")
+            lines: dict[str, str] = {}
+            for each in heard.values():
+                lines |= each
+            away.clear()
+            away.update(lines)
 
     async def clear(self) -> None:
         """Have every worker let go of this order; one that does not answer is left alone."""
@@ -152,7 +174,7 @@ async def _client(scheduler: str | None) -> AsyncIterator[Any]:
         async with (
             dask.LocalCluster(
                 n_workers=os.cpu_count() or 1, threads_per_worker=2, processes=True, dashboard_address=None,
-                preload=["cupel.runs.cluster.quiet"], asynchronous=True,
+                preload=["cupel.runs.cluster.quiet"], asynchronous=True, silence_logs=logging.ERROR,
             ) as cluster,
             dask.Client(cluster, asynchronous=True) as client,
         ):  # fmt: skip

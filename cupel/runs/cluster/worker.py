@@ -43,6 +43,12 @@ def halt(name: str) -> None:
         desk.halt()
 
 
+def troubles(name: str) -> dict[str, str]:
+    """What is away for an order here, by provider: the driver tells the person, who does not see this process."""
+    desk = _desks.get(name)
+    return {} if desk is None else desk.troubles()
+
+
 def clear(name: str) -> None:
     """Let go of what an order needed here: its run log, its places in the line, its connections."""
     halt(name)
@@ -86,6 +92,10 @@ class _Desk:
         calls = self._runner.runtime.calls
         calls.stopped = True
         self._loop.call_soon_threadsafe(calls.stop)
+
+    def troubles(self) -> dict[str, str]:
+        """What is away now, by provider."""
+        return self._runner.runtime.patience.troubles()
 
     def close(self) -> None:
         """Let go of everything; the run itself is the driver's to finish."""
@@ -136,6 +146,7 @@ class _Desk:
         return part
 
     async def _closed(self) -> None:
+        self._runner.watch_no_longer()
         await self._runner.runtime.calls.drain()
         await close_current()
         await self._loop.shutdown_default_executor()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cupel.cascade import read_signals
 from cupel.context import RunContext
 from cupel.models import ModelId, TierModels
 from cupel.runs.planning.estimates import (
@@ -32,8 +33,8 @@ ESCALATED_OFFLINE = Guess(0.20, 0.85, 1.0)
 ROUNDS = Guess(0.0, 0.25, 0.80)
 """Refinement rounds per document, half of them on each tier."""
 
-CALLS_RATIO = Guess(1.0, 1.02, 1.15)
-"""Calls a step takes, repairs included."""
+CALLS_RATIO = Guess(0.9, 1.02, 1.15, least=1.0)
+"""Calls a step takes, repairs included; in one run of three there is none."""
 
 INPUT_RATIO = Guess(0.70, 1.0, 1.05)
 """Tokens sent against the estimate, which is rather too high: 4 bytes a token, measured 4.6 to 6.1."""
@@ -58,8 +59,25 @@ class Steps:
     """How often each role is asked per document, and the shares a reader knows the cascade by."""
 
     def __init__(
-        self, history: History, context: RunContext, models: TierModels, documents: int, rng: np.random.Generator
-    ) -> None:  # fmt: skip
+        self,
+        history: History,
+        context: RunContext,
+        models: TierModels,
+        documents: int,
+        rng: np.random.Generator,
+        *,
+        skipped: float = 0.0,
+    ) -> None:
+        """Draw them, from the defaults and from what earlier documents took.
+
+        Args:
+            history: Of earlier documents.
+            context: The run's settings.
+            models: Who is asked.
+            documents: How many are to come.
+            rng: Source of the draws.
+            skipped: Share of documents that a pre-router sends to the strong model at once.
+        """
         self._walks = history.walks
         if self._walks:
             self._fates = draw_fates([float(walk.total()) for walk in self._walks], documents, rng)
@@ -71,14 +89,18 @@ class Steps:
         refines = bool(models.judge and models.refiner and context.max_refinements)
         self._judged = certain(1.0 if models.judge else 0.0)
         self._rounds = draw_to(ROUNDS, context.max_refinements * tiers, luck, rng) if refines else nothing
-        self._escalated = draw_to(escalated_of(models), 1.0, luck, rng) if models.strong else nothing
+        passed_on = draw_to(escalated_of(models), 1.0, luck, rng) if models.strong else nothing
+        self._escalated = certain(skipped) + passed_on * (1 - skipped)
+        first = certain(1 - skipped) + early_rounds(self._rounds, models)
         late = self._rounds * (0.5 if models.strong else 0.0)
-        early = self._rounds * (0.5 if models.strong else 1.0)
         # a document that escalates in doubt is judged once, one that was rejected first on both tiers
         again = self._escalated * draw_to(Guess(0.0, 0.0, 1.0), 1.0, luck, rng) if models.judge else nothing
         defaults: dict[Role, Drawn] = {
-            "cheap": certain(1.0) + early,
-            "verify": certain(1.0) + early if models.agreement else nothing,
+            "cheap": first,
+            "verify": first if models.agreement else nothing,
+            "sample": first
+            if {"self_consistency", "self_verified"} & set(read_signals(context))
+            else nothing,
             "strong": self._escalated + late,
             "judge": (self._judged + self._rounds + again) * _judges(context, len(models.jury), rng),
             "refine": self._rounds,
@@ -104,6 +126,11 @@ class Steps:
             "judged": share("judge", self._judged),
             "refined": share("refine", refined),  # a document refined twice counts once
         }
+
+
+def early_rounds(rounds: Drawn, models: TierModels) -> Drawn:
+    """Refinement rounds on the cheap tier: half of them where there is another."""
+    return rounds * (0.5 if models.strong else 1.0)
 
 
 def escalated_of(models: TierModels) -> Guess:

@@ -63,6 +63,8 @@ class Guess(NamedTuple):
     low: float
     likely: float
     high: float
+    least: float = 0.0
+    """What it cannot be below; where that is likely, `low` is lower still."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,8 @@ def draw(guess: Guess, rng: np.random.Generator) -> Drawn:
     """A default alone."""
     if guess.low == guess.high:
         return certain(guess.likely)
-    return Drawn(guess.likely, rng.triangular(*guess, size=DRAWS))
+    drawn = rng.triangular(guess.low, guess.likely, guess.high, size=DRAWS)
+    return Drawn(guess.likely, np.maximum(drawn, guess.least))
 
 
 def draw_luck(rng: np.random.Generator) -> Floats:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import select
 
 from cupel.runlog import RunLog, read_cell, tables
-from cupel.runs.planning.sizes import ROLES, Role, Size, SizedDocument, Sizer, model_of
+from cupel.runs.planning.sizes import ROLES, Role, Size, SizedDocument, Sizer
 from cupel.state import Call, Outcome
 from cupel.text import is_taken_over
 
@@ -20,6 +20,7 @@ MAX_DOCUMENTS = 500
 
 _DECIDING = (
     "judge", "jury", "jury_models", "advisory_judge", "audit_share", "max_refinements", "policy", "human_review", "max_usd_per_document",
+    "signals", "prerouter",
 )  # fmt: skip
 """Settings that change how far a document goes."""
 
@@ -114,7 +115,7 @@ def _learn(history: History, outcome: Outcome, text: str, run: _PastRun, sizer: 
         history.walks.append(Counter(role for role, _, _ in steps))
     guessed = sizer.sizes(document)
     for role, model, calls in steps:
-        if role in guessed and model == model_of(role, sizer.models):
+        if role in guessed and model == sizer.model_of(role):
             history.steps[role].append(_step(guessed[role], calls))
 
 
@@ -131,8 +132,11 @@ def _steps(outcome: Outcome) -> Iterator[tuple[Role, str, list[Call]]]:
 def _all_steps(outcome: Outcome) -> Iterator[tuple[Role, str | None, list[Call]]]:
     for attempt in outcome["attempts"]:
         yield attempt["tier"], attempt["model"], [c for c in attempt["calls"] if c["kind"] != "verify"]
-        second = [call for call in attempt["calls"] if call["kind"] == "verify"]
+        further = [call for call in attempt["calls"] if call["kind"] == "verify"]
+        own = [call for call in further if call["model"] == attempt["model"]]
+        second = [call for call in further if call["model"] != attempt["model"]]
         yield "verify", second[0]["model"] if second else None, second
+        yield "sample", attempt["model"], own
     for verdict in outcome["verdicts"]:
         for model in dict.fromkeys(call["model"] for call in verdict["calls"]):
             yield "judge", model, [call for call in verdict["calls"] if call["model"] == model]

@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
 
 from cupel.context import RunContext
-from cupel.models import ModelId, estimate_tokens, price, resolve_models
+from cupel.limits import Limits, closest_limits
+from cupel.models import BATCH_SHARE, ModelId, estimate_tokens, price, resolve_models, takes_batches
+from cupel.routing import Prerouter
 from cupel.runlog import RunLog
 from cupel.runs.planning.assumptions import CALLS_RATIO, INPUT_RATIO, OUTPUT_RATIO, Steps
 from cupel.runs.planning.estimates import Drawn, Population, certain, mean_of, ratio_of
 from cupel.runs.planning.history import Step, read_history
 from cupel.runs.planning.plan import CheapOnly, Plan, TierPlan
-from cupel.runs.planning.sizes import ROLES, Role, Size, SizedDocument, Sizer, model_of
+from cupel.runs.planning.sizes import ROLES, Role, Size, SizedDocument, Sizer
 from cupel.runs.planning.wording import assumptions_of
 from cupel.tables import Table
 from cupel.task import TaskSpec
@@ -43,6 +46,9 @@ async def plan_run(
     concurrency: int = 16,
     graph: str = "enrich",
     near_duplicates: float | None = None,
+    batch: bool = False,
+    limits: Mapping[str, Limits] | None = None,
+    router: Prerouter | None = None,
     sample: int = SAMPLE,
     seed: int = SEED,
 ) -> Plan:
@@ -61,6 +67,9 @@ async def plan_run(
         concurrency: Documents worked on at once, for the time.
         graph: The graph the run will go through; only its own history counts.
         near_duplicates: Similarity from which a row takes over an earlier one's record; None for equal texts only.
+        batch: By the providers' batch APIs: cheaper, and nobody knows how long they take.
+        limits: What a person allows each model, as `read_limits` has it; a day's limit counts as one of any period.
+        router: A learnt router of texts that sends some to the strong model at once.
         sample: How many rows to render, at most.
         seed: Of the sample and of the intervals.
 
@@ -69,7 +78,8 @@ async def plan_run(
         TaskError: For a prompt that cannot be rendered.
     """
     sizer = Sizer(task, context, resolve_models(context, env))
-    planner = _Planner(sizer, run_log, env, concurrency, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    planner = _Planner(sizer, run_log, env, concurrency, rng, batch, limits or {}, router)
     look = Look(near_duplicates=near_duplicates, size=sample, seed=seed)
     return await asyncio.to_thread(planner.plan, table, graph, look)
 
@@ -156,17 +166,21 @@ class _Planner:
     env: Mapping[str, str]
     concurrency: int
     rng: np.random.Generator
+    batch: bool
+    limits: Mapping[str, Limits]
+    router: Prerouter | None
 
     def plan(self, table: Table, graph: str, look: Look) -> Plan:
         sizer, seen = self.sizer, look_through(table, look)
         history = read_history(self.run_log, sizer, graph)
-        steps = Steps(history, sizer.context, sizer.models, seen.asked, self.rng)
+        skipped = self._skipped(seen.documents)
+        steps = Steps(history, sizer.context, sizer.models, seen.asked, self.rng, skipped=skipped)
         population = Population(len(seen.documents), seen.asked, self.rng)
         sizes = [sizer.sizes(document) for document in seen.documents]
         tiers = [
             self._tier(role, population, sizes, steps.of[role], history.steps[role])
             for role in ROLES
-            if model_of(role, sizer.models) and steps.of[role].draws.any()
+            if sizer.model_of(role) and steps.of[role].draws.any()
         ]
         plans = tuple(tier.plan() for tier in tiers)
         waiting = [tier.waiting for tier in tiers if tier.waiting is not None]
@@ -193,8 +207,9 @@ class _Planner:
             shares={name: share.estimate() for name, share in steps.shares().items()},
             history=len(history.walks),
             answered=self._answered(seen.documents),
-            assumptions=assumptions_of(
-                plans, history, sizer.models, sampled=seen.sampled, documents=table.total
+            assumptions=(
+                *self._terms(skipped),
+                *assumptions_of(plans, history, sizer.models, sampled=seen.sampled, documents=table.total),
             ),
             seed=look.seed,
         )
@@ -217,13 +232,13 @@ class _Planner:
             sampled = [getattr(size.get(role, _NOTHING), name) for size in sizes]
             totals[name] = population.total(sampled) * steps * ratio_of(used, guessed, default, self.rng)
         asked = population.total([float(role in size) for size in sizes]) * steps
-        model = model_of(role, self.sizer.models)
+        model = self.sizer.model_of(role)
         return _Tier(
             role=role,
             model=model,
             steps=steps,
             cost=self._cost(model, totals["input_tokens"], totals["output_tokens"], _cached_share(seen)),
-            waiting=self._waiting(model, asked, seen),
+            waiting=self._waiting(model, asked, seen, totals),
             seen=len(seen),
             **totals,
         )
@@ -239,15 +254,54 @@ class _Planner:
         usd = price(model, self.env)
         if usd is None:
             return None
-        return sent * ((1 - cached) * usd.input + cached * usd.cached_input) + said * usd.output
+        whole = sent * ((1 - cached) * usd.input + cached * usd.cached_input) + said * usd.output
+        return whole * BATCH_SHARE if self._is_batched(model) else whole
 
-    def _waiting(self, model: str, steps: Drawn, seen: list[Step]) -> Drawn | None:
-        """Waiting for a tier's answers, shared by as many documents as are worked on at once."""
+    def _is_batched(self, model: str) -> bool:
+        return self.batch and takes_batches(model)
+
+    def _waiting(
+        self, model: str, steps: Drawn, seen: list[Step], totals: Mapping[str, Drawn]
+    ) -> Drawn | None:
+        """Waiting for a tier's answers, shared by as many documents as are worked on at once, or as its limits allow."""
+        if self._is_batched(model):
+            return None
+        pace = self._pace(model, totals)
+        at_once = min(self.concurrency, closest_limits(self.limits, model).concurrency or self.concurrency)
         if seen:
-            return steps * mean_of([step.latency_s for step in seen], 0, self.rng) * (1 / self.concurrency)
+            latency = mean_of([step.latency_s for step in seen], 0, self.rng)
+            return at_least(steps * latency * (1 / at_once), pace)
         if ModelId.parse(model).provider in _HERE:
-            return steps * (_HERE_S / self.concurrency)
-        return None
+            return at_least(steps * (_HERE_S / at_once), pace)
+        return pace if pace.point > 0 else None
+
+    def _pace(self, model: str, totals: Mapping[str, Drawn]) -> Drawn:
+        """The least time a person's own limits leave for a tier: a bucket is full at first, then it refills evenly."""
+        tokens = totals["input_tokens"] + totals["output_tokens"]
+        paces = [
+            at_least((amount + certain(-limit)) * (period_s / limit), certain(0.0))
+            for unit, limit, period_s in closest_limits(self.limits, model).rates()
+            for amount in [totals["calls"] if unit == "requests" else tokens]
+        ]
+        return reduce(at_least, paces, certain(0.0))
+
+    def _skipped(self, documents: list[SizedDocument]) -> float:
+        """Share of the sample that the pre-router sends to the strong model at once."""
+        if self.router is None or not documents:
+            return 0.0
+        return float(np.mean(self.router.gain([each.text for each in documents]) >= self.router.threshold))
+
+    def _terms(self, skipped: float) -> Iterator[str]:
+        """What of the figures comes from how the run is to be made."""
+        if self.router is not None:
+            yield f"the pre-router sends {skipped:.0%} of the documents looked at to the strong model at once"
+        if self.batch:
+            models = [self.sizer.model_of(role) for role in ROLES]
+            taken = sorted({model for model in models if model and takes_batches(model)})
+            yield (
+                f"batch jobs of {', '.join(taken) or 'none of these models'} at {BATCH_SHARE:.0%} of the price; a provider "
+                "may take a day for each wave of them"
+            )
 
     def _answered(self, documents: list[SizedDocument]) -> int | None:
         """How many documents have all their first answers in the run log."""
@@ -257,6 +311,11 @@ class _Planner:
         keys = [[request.key for request in self.sizer.extractions(model, each)] for each in documents]
         answers = self.run_log.responses_of([key for each in keys for key in each])
         return sum(all(key in answers for key in each) for each in keys)
+
+
+def at_least(some: Drawn, least: Drawn) -> Drawn:
+    """The larger of two quantities, in every draw."""
+    return Drawn(max(some.point, least.point), np.maximum(some.draws, least.draws))
 
 
 def _cached_share(seen: list[Step]) -> float:

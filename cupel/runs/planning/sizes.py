@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, get_args
 
-from cupel.cascade import MAX_INSTRUCTIONS, addendum_schema
+from cupel.cascade import MAX_INSTRUCTIONS, SAMPLES, VERIFICATIONS, addendum_schema, read_signals
 from cupel.context import RunContext
 from cupel.engine import Request
 from cupel.judging import judge_schema
@@ -17,13 +17,14 @@ from cupel.task import (
     compact,
     fill_instructions,
     messages,
+    object_schema,
     of_document,
     stable_values,
     template_of,
 )
 from cupel.text import document_id, split_windows, usable_text
 
-Role = Literal["cheap", "verify", "strong", "judge", "refine"]
+Role = Literal["cheap", "verify", "sample", "strong", "judge", "refine"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 TOKENS_PER_FINDING = 80
@@ -64,12 +65,6 @@ class SizedDocument:
         return cls(text, doc_id or document_id(text), inputs) if problem is None else None
 
 
-def model_of(role: Role, models: TierModels) -> str:
-    """The model that plays a role; empty when there is none."""
-    others = {"verify": models.agreement, "refine": models.refiner}
-    return others[role] if role in others else models.all().get(role, "")
-
-
 @dataclass(frozen=True)
 class Sizer:
     """Renders the requests of a task as the nodes do, and counts their tokens."""
@@ -78,11 +73,30 @@ class Sizer:
     context: RunContext
     models: TierModels
 
+    def model_of(self, role: Role) -> str:
+        """The model that plays a role; empty when there is none. `sample` is the cheap model, asked about its own record."""
+        others = {
+            "verify": self.models.agreement,
+            "sample": self.models.cheap if self._samples or self._votes else "",
+            "refine": self.models.refiner,
+        }
+        return others[role] if role in others else self.models.all().get(role, "")
+
+    @cached_property
+    def _samples(self) -> int:
+        """Further records the cheap model is asked for."""
+        return SAMPLES if "self_consistency" in read_signals(self.context) else 0
+
+    @cached_property
+    def _votes(self) -> int:
+        """How often it is asked whether its record is right."""
+        return VERIFICATIONS if "self_verified" in read_signals(self.context) else 0
+
     def sizes(self, document: SizedDocument) -> dict[Role, Size]:
         """One step of every role that has a model, as it would be on this document."""
         spans = self.windows(document.text)
         record = self.record_tokens(document.text)
-        models = {role: model for role in ROLES if (model := model_of(role, self.models))}
+        models = {role: model for role in ROLES if (model := self.model_of(role))}
         return {role: self._size(role, model, document, spans, record) for role, model in models.items()}
 
     def windows(self, text: str) -> list[tuple[int, int]]:
@@ -103,7 +117,21 @@ class Sizer:
             said = TOKENS_PER_INSTRUCTION * MAX_INSTRUCTIONS
             return Size(1, asked + record + 2 * TOKENS_PER_OBJECTION, said + thinking)
         tokens = sum(request.input_tokens for request in self.extractions(model, document))
-        return Size(len(spans), tokens, record + thinking * len(spans))
+        once = Size(len(spans), tokens, record + thinking * len(spans))
+        return self._sampled(once, model, document, record, thinking) if role == "sample" else once
+
+    def _sampled(
+        self, once: Size, model: str, document: SizedDocument, record: float, thinking: float
+    ) -> Size:
+        """All that is asked of the cheap model about one record of its own."""
+        asked = record
+        if self._votes:
+            asked += self._request("verify", model, document, self._verify_schema).input_tokens
+        return Size(
+            self._samples * once.calls + self._votes,
+            self._samples * once.input_tokens + self._votes * asked,
+            self._samples * once.output_tokens + self._votes * (TOKENS_PER_FINDING + thinking),
+        )
 
     def extractions(self, model: str, document: SizedDocument) -> list[Request]:
         """The requests of a first attempt, one for each window, as `extract` sends them."""
@@ -116,7 +144,7 @@ class Sizer:
 
     def _request(self, kind: str, model: str, document: SizedDocument, schema: Mapping[str, Any]) -> Request:
         context = self.context
-        override = getattr(context, f"{kind}_prompt")
+        override = getattr(context, f"{kind}_prompt", "")  # the question of `verify` has none
         can = capabilities(model)
         stable = stable_values(
             self.task,
@@ -143,6 +171,10 @@ class Sizer:
                 logprobs=kind == "extract" and can.logprobs,
             ),
         )
+
+    @cached_property
+    def _verify_schema(self) -> dict[str, Any]:
+        return object_schema({"reasoning": {"type": "string"}, "right": {"type": "boolean"}})
 
     @cached_property
     def _judge_schema(self) -> dict[str, Any]:

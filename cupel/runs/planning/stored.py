@@ -7,6 +7,8 @@ from typing import Any
 
 from cupel.context import RunContext
 from cupel.errors import CupelError
+from cupel.limits import Limits
+from cupel.routing import Prerouter
 from cupel.runlog import RunLog
 from cupel.runs.planning.planner import plan_run
 from cupel.tables import Table
@@ -27,6 +29,9 @@ async def note_plan(
     concurrency: int,
     graph: str,
     near_duplicates: float | None = None,
+    batch: bool = False,
+    limits: Mapping[str, Limits] | None = None,
+    router: Prerouter | None = None,
 ) -> dict[str, Any] | None:
     """The plan of a run as JSON: the one of its first invocation, or made now; None where none can be made.
 
@@ -38,7 +43,7 @@ async def note_plan(
     try:
         plan = await plan_run(
             table, task, context, run_log=run_log, env=env, concurrency=concurrency, graph=graph,
-            near_duplicates=near_duplicates, sample=SAMPLE
+            near_duplicates=near_duplicates, batch=batch, limits=limits, router=router, sample=SAMPLE
         )  # fmt: skip
     except (CupelError, ValueError, OSError):
         return (

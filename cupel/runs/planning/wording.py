@@ -74,4 +74,4 @@ def _time(tiers: Sequence[TierPlan]) -> str:
     unknown = [tier.tier for tier in tiers if tier.seconds is None]
     if unknown:
         return f"time is unknown: no answer of {', '.join(unknown)} was ever timed here; `cupel run --limit 5` first"
-    return "time is waiting for answers at the latency seen before; rate limits and this machine's own work are not counted"
+    return "time is waiting for answers at the latency seen before; a provider's limits and this machine's own work are not counted"

@@ -23,7 +23,7 @@ def attempt(**changes: Any) -> Attempt:
     return {
         **Attempt(
             number=1, tier="cheap", round=0, model="scripted:cheap", fallback_for=None, prompt_version="v1",
-            record=record(), error=None, error_kind=None, evidence=[], logprobs=None, calls=[], signals={}, score=1.0,
+            record=record(), error=None, error_kind=None, evidence=[], calls=[], signals={}, score=1.0,
             confidence=None, calibrated=False, in_doubt=False, doubts=[],
         ),
         **changes,

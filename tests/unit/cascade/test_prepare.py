@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cupel.cascade.prepare import begin, check_document, find_task, missing_input, name_and_cut
+from cupel.cascade.prepare import begin, check_document, find_task, missing_input, name_and_cut, read_input
 from tests.integration.cascade import TEXT
 from tests.unit.cascade.factory import asking
 
@@ -61,3 +61,32 @@ async def test_an_input_the_task_needs_is_missed(runtime):
     assert "'topic'" in missing_input({"meta": {"topic": ""}}, needs)
     assert "'date'" in missing_input({"meta": {"topic": "homes"}}, needs)
     assert missing_input({"meta": {"topic": "homes", "date": "today"}}, needs) is None
+
+
+SCHEMA = {"type": "object", "properties": {"demand": {"type": "string"}}}
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (
+            {"task": "arguments", "output_schema": SCHEMA},
+            "'arguments' and an output_schema are two tasks; leave task out",
+        ),
+        (
+            {"task": "arguments", "instructions": "Demands."},
+            "instructions have no effect without an output_schema",
+        ),
+        ({"instructions": "Demands."}, "give the schema of a one-off task with them"),
+        ({"task": 7, "output_schema": SCHEMA}, "task is 7"),
+        ({"output_schema": SCHEMA, "instructions": "Demands."}, None),
+        ({"task": "arguments", "output_schema": None, "instructions": ""}, None),
+        ({"task": "", "output_schema": SCHEMA}, None),
+        ({}, None),
+    ],
+)
+def test_what_would_have_no_effect_beside_the_rest_is_the_document_s_problem(given, says):
+    """A served document is told what the command line would be told; nothing is asked for it."""
+    fault = read_input({"text": TEXT, **given})[1]
+
+    assert fault is None if says is None else says in fault

@@ -10,6 +10,7 @@ import pytest
 
 from cupel.cli import _start as starting
 from cupel.cli._start import starting_soon
+from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -120,3 +121,58 @@ def test_threads_that_ask_at_once_all_get_what_is_there(tmp_path, monkeypatch):
 
     sys.modules.pop("put_off_slowly")
     assert values == [2] * 8
+
+
+CROSSED = """
+import sys, threading, time
+from cupel.cli import _start
+_start.LATER = frozenset({"first", "second"})
+failed, in_part, loading = [], threading.Event(), threading.Event()
+
+def do(work):
+    try:
+        work()
+    except BaseException as error:
+        failed.append(repr(error))
+
+def import_part():
+    import first.part
+
+def ask():
+    in_part.wait()
+    loading.set()
+    import first
+    assert first.VALUE == 7
+
+with _start.starting_soon():
+    threads = [threading.Thread(target=do, args=(work,), daemon=True) for work in (import_part, ask)]
+    sys.modules["meeting"] = type(sys)("meeting")
+    sys.modules["meeting"].wait = lambda: (in_part.set(), loading.wait(), time.sleep(0.1))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+print(failed, [thread.is_alive() for thread in threads])
+"""
+
+
+@pytest.mark.parametrize(
+    "needs",
+    [
+        pytest.param("from second import OTHER", id="another package put off"),
+        pytest.param("from first import beside", id="a neighbour by way of the package itself"),
+    ],
+)
+def test_a_thread_in_a_submodule_and_one_that_loads_the_package_never_wait_for_each_other(tmp_path, needs):
+    """One is in the middle of a submodule and needs what is put off, the other loads the package that needs the submodule."""
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "__init__.py").write_text("from first.part import VALUE\n")
+    (tmp_path / "first" / "part.py").write_text(f"VALUE = 7\nimport meeting\nmeeting.wait()\n{needs}\n")
+    (tmp_path / "first" / "beside.py").write_text("")
+    (tmp_path / "second.py").write_text("OTHER = 1\n")
+    told = subprocess.run(
+        [sys.executable, "-c", CROSSED], check=False, capture_output=True, text=True, cwd=tmp_path,
+        env={"PYTHONPATH": f"{ROOT}:{tmp_path}"}, timeout=60,
+    )  # fmt: skip
+
+    assert told.stdout.strip() == "[] [False, False]", told.stderr

@@ -315,6 +315,28 @@ def test_the_ledger_of_before_is_taken_over(project):
     assert look(clone(project, "b"), "b", ["d"]).number == 2
 
 
+@pytest.mark.parametrize("earlier", [False, True], ids=["in the run log", "in the file of before"])
+def test_what_quotes_a_forgotten_text_is_emptied(project, earlier):
+    """A prompt's own words stay, and so do figures and hashes."""
+    text = "The farmers of the valley were promised a road that nobody ever built for them."
+    data = {"reason": f"It quotes: {text}", "p": 0.5, "rules": [{"id": "a", "text": text, "why": text}]}
+    ledger = ledger_of(project / ".cupel")
+    if earlier:
+        file = project / ".cupel" / "refinement" / "ledger.jsonl"
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps({"kind": "note", "task": "t", "key": "k", "at": AT, "data": data}) + "\n")
+    else:
+        ledger.append("note", task="t", key="k", at=AT, data=data)
+
+    assert ledger.forget([text]) == 1
+    assert ledger.forget([text]) == 0
+    (entry,) = ledger.entries()
+    assert entry.data["p"] == 0.5
+    assert text not in entry.data["reason"]
+    assert entry.data["rules"][0]["text"] == text
+    assert entry.data["rules"][0]["why"] != text
+
+
 def test_machines_on_one_database_see_one_ledger(project, tmp_path_factory):
     """Each has a folder of its own; the run log is the same."""
     place = f"sqlite:///{project / 'shared.sqlite'}"

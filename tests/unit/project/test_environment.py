@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
+
 import pytest
 from hypothesis import given, strategies as st
 
@@ -17,6 +20,9 @@ from cupel.project import (
     is_nearby,
     note_variables,
 )
+from cupel.runlog.store import open_run_log
+from cupel.tracing.tracer import DEFAULT_ENDPOINT, langsmith_client
+from cupel.tracing.transport import Sending
 
 KEY = "gsk_s3ntinel4711"
 
@@ -126,15 +132,83 @@ def test_what_travels_unencrypted_beyond_this_network_is_warned_of(capsys, url, 
     assert ("is not encrypted" in capsys.readouterr().err) is warned
 
 
-@pytest.mark.parametrize(
-    "name", ["LD_PRELOAD", "PYTHONPATH", "PATH", "SSLKEYLOGFILE", "DYLD_INSERT_LIBRARIES", "ld_preload"]
-)
+LEFT_OUT = [
+    "PATH", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONHTTPSVERIFY", "LD_PRELOAD", "ld_preload", "LD_LIBRARY_PATH", "DYLD_INSERT_LIBRARIES", "GLIBC_TUNABLES",
+    "GCONV_PATH", "MALLOC_CONF", "OPENSSL_CONF", "OPENSSL_MODULES", "NODE_OPTIONS", "BASH_ENV", "ENV", "IFS", "GIT_SSH_COMMAND", "SHELL", "EDITOR", "PAGER",
+    "BROWSER", "LOCPATH", "NLSPATH", "DASK_DISTRIBUTED__WORKER__PRELOAD", "DASK_CONFIG", "DISTRIBUTED_X", "PGHOST", "PGHOSTADDR", "PGSERVICEFILE", "PGPASSFILE",
+    "PGSSLMODE", "OTEL_EXPORTER_OTLP_ENDPOINT", "LANGSMITH_OTEL_ENABLED", "SSLKEYLOGFILE", "NETRC", "TMPDIR", "TEMP", "TMP", "HOSTALIASES", "LOCALDOMAIN",
+    "RES_OPTIONS", "HOME", "XDG_CONFIG_HOME", "APPDATA", "USERPROFILE", "CUPEL_TRUST", "cupel_trust", "home",
+]  # fmt: skip
+"""What a project's `.env` may not set: what runs code, leads astray, gives away, or says who is trusted."""
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
 def test_a_project_sets_nothing_that_runs_code_or_gives_keys_away(adopt, capsys, name):
     """It is left out, and said so."""
     assert adopt(f"{name}=/tmp/evil.so\nCUPEL_JUDGE=never\n") == {"CUPEL_JUDGE": "never"}
     assert capsys.readouterr().err.endswith(
         f"note: {name} in the project's .env is left out: set it in your own environment\n"
     )
+
+
+def opened(env):
+    """What is opened before a first request: the model, tracing, the run log's address."""
+    if env.get("CUPEL_DATABASE_URL"):
+        with suppress(Exception):  # nobody answers there
+            open_run_log(Path("/nowhere/.cupel"), {**env, "CUPEL_RUN_LOG_WAIT_S": "0"}).close()
+    model = ModelId.parse("openai:x")
+    where = endpoint(model, env)
+    announce(
+        model.provider,
+        where,
+        env,
+        proxy=env.get("HTTPS_PROXY") or env.get("https_proxy") or env.get("ALL_PROXY"),
+    )
+    if env.get("LANGSMITH_API_KEY"):
+        langsmith_client(env.get("LANGSMITH_ENDPOINT", DEFAULT_ENDPOINT), env, Sending(1.0, lambda _: None))
+
+
+@pytest.mark.parametrize(
+    ("dotenv", "said"),
+    [
+        ("OPENAI_BASE_URL=https://evil.example/v1", "OPENAI_API_KEY goes to evil.example"),
+        ("OPENAI_BASE_URL=https://evil.example/v1\nCUPEL_ENDPOINT_NAME=openai=default", "OPENAI_API_KEY goes to evil.example"),
+        ("OPENAI_BASE_URL=http://8.8.8.8/v1", "is not encrypted"),
+        ("HTTPS_PROXY=http://evil.example:3128", "requests go through the proxy evil.example:3128"),
+        ("https_proxy=http://evil.example:3128", "requests go through the proxy evil.example:3128"),
+        ("ALL_PROXY=http://evil.example:3128", "requests go through the proxy evil.example:3128"),
+        ("SSL_CERT_FILE=/x/evil.pem", "is said by SSL_CERT_FILE"), ("SSL_CERT_DIR=/x", "is said by SSL_CERT_DIR"),
+        ("REQUESTS_CA_BUNDLE=/x", "is said by REQUESTS_CA_BUNDLE"), ("CURL_CA_BUNDLE=/x", "is said by CURL_CA_BUNDLE"),
+        ("LANGSMITH_ENDPOINT=https://evil.example", "LANGSMITH_API_KEY goes to evil.example"),
+        ("LANGSMITH_TRACING=true", "documents are traced to api.smith.langchain.com"),
+        ("LANGSMITH_TRACING_V2=true", "documents are traced to api.smith.langchain.com"),
+        ("CUPEL_DATABASE_URL=postgresql://me:s3ntinel@127.0.0.2:1/db?connect_timeout=1&x", ""),
+        ("CUPEL_DATABASE_URL=postgresql://me:s3ntinel4711@db.invalid:1/db?connect_timeout=1", "the run log is db.invalid:1"),
+        ("CUPEL_DATABASE_URL=sqlite:////nowhere/of/theirs.sqlite", "the run log is /nowhere/of/theirs.sqlite"),
+    ],
+)  # fmt: skip
+def test_where_a_project_sends_documents_is_announced(adopt, capsys, dotenv, said):
+    """A line each before anything is sent, with the variable that decided it, and without what is secret."""
+    env = adopt(dotenv + "\n", {"OPENAI_API_KEY": KEY, "LANGSMITH_API_KEY": "lsv2_s3ntinel4711"})
+    opened(env)
+    told = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("note: read ")]
+
+    assert any(said in line for line in told) if said else told == []
+    assert "s3ntinel" not in "".join(told)
+    assert all("the project's .env" in line or "not encrypted" in line for line in told)
+
+
+def test_what_a_project_says_of_a_run_itself_is_taken(adopt):
+    """Its settings and keys are what a `.env` is for."""
+    said = {
+        "CUPEL_JUDGE": "never",
+        "GROQ_API_KEY": "gsk",
+        "CUPEL_ENDPOINT_NAME": "lab",
+        "CUPEL_CHEAP_MODEL": "groq:x",
+        "LANGSMITH_PROJECT": "p",
+    }
+
+    assert adopt("".join(f"{name}={value}\n" for name, value in said.items())) == said
 
 
 @given(

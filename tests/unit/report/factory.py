@@ -66,7 +66,6 @@ def attempt(**changes: Any) -> Attempt:
         "error": None,
         "error_kind": None,
         "evidence": [evidence("We must act now.")],
-        "logprobs": None,
         "calls": [call()],
         "signals": {"schema_valid": 1.0, "quotes_grounded": 0.75, "agreement": None},
         "score": 0.75,

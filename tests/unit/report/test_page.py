@@ -154,12 +154,12 @@ def test_the_same_run_gives_the_same_bytes(tmp_path):
 def test_numbers_json_does_not_have_are_left_out(tmp_path):
     """NaN would make the whole block unreadable."""
     odd = outcome(
-        score=float("nan"), record={"share": float("inf")}, attempts=[attempt(logprobs=[-0.5, -1.5])]
+        score=float("nan"), record={"share": float("inf")}, attempts=[attempt(signals={"odd": float("nan")})]
     )
     found = written(tmp_path, [DocumentEntry(odd, TEXT)], statuses={"accepted": 1})
 
     assert found.documents[0]["record"] == {"share": None}
-    assert found.documents[0]["attempts"][0]["mean_logprob"] == -1.0
+    assert found.documents[0]["attempts"][0]["signals"] == {"odd": None}
 
 
 def test_of_too_many_documents_those_that_need_a_look_are_shown(tmp_path, monkeypatch):

@@ -5,9 +5,11 @@ import threading
 
 import pytest
 from sqlalchemy import create_engine
+from sqlalchemy.exc import OperationalError
 
 from cupel.errors import RunLogError
 from cupel.runlog import database
+from cupel.runlog.patience import is_passing
 
 
 def schema_of(path):
@@ -101,3 +103,35 @@ def test_a_locked_file_is_named_with_what_to_do(tmp_path, monkeypatch):
             database.open_engine(f"sqlite:///{path}")
     finally:
         holder.close()
+
+
+CONNECTING = [
+    # as PostgreSQL's client says it: no code comes with a connection that failed
+    ('connection failed: connection to server at "127.0.0.1", port 1 failed: Connection refused', True),
+    (
+        'connection is bad: connection to server on socket "/run/.s.PGSQL.5432" failed: No such file or directory',
+        True,
+    ),
+    (
+        'connection to server at "10.0.0.1", port 5432 failed: FATAL:  the database system is starting up',
+        True,
+    ),
+    ('connection to server at "10.0.0.1", port 5432 failed: FATAL:  sorry, too many clients already', True),
+    ("connection timeout expired", True),
+    (
+        'connection to server at "10.0.0.1" failed: FATAL:  password authentication failed for user "me"',
+        False,
+    ),
+    ('connection to server at "10.0.0.1" failed: FATAL:  database "cupell" does not exist', False),
+    ('connection to server at "10.0.0.1" failed: FATAL:  role "me" does not exist', False),
+    ("failed to resolve host 'no.such.host': [Errno -2] Name or service not known", False),
+]
+
+
+@pytest.mark.parametrize(("said", "passes"), CONNECTING)
+def test_at_opening_a_server_is_waited_for_and_a_mistake_is_not(said, passes):
+    """One that restarts will be there; a wrong name, login or database will not."""
+    error = OperationalError("SELECT 1", {}, Exception(said))
+
+    assert is_passing(error, opening=True) is passes
+    assert is_passing(error)

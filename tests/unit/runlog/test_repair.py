@@ -28,7 +28,7 @@ def whole(tmp_path_factory):
         for number in range(MANY):
             text = f'{{"n": {number}}}' + "é" * (number * 97 % 9_000)
             stored = StoredResponse(
-                key=f"{number:064x}", kind="extract", model="openai:m", text=text, logprobs=(-0.5,)
+                key=f"{number:064x}", kind="extract", model="openai:m", text=text, tokens=(("a", -0.5, []),)
             )
             await log.save_response(stored)
 

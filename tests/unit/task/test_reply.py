@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
@@ -37,7 +38,7 @@ words = st.text(
 text = st.text(st.characters(exclude_characters="\x00\ufffd", exclude_categories=("Cs",)), max_size=40)
 records = st.fixed_dictionaries({"party": text, "quote": text})
 templates = st.sampled_from(
-    ["{x}", "{party}", "[1]", "{party: ?}", "{{topic}}", "f({a}, [b])", "{", "}", "]", "{}"]
+    ["{x}", "{party}", "[1]", "{party: ?}", "{{topic}}", "f({a}, [b])", "{", "}", "]", "{}", '"{"', '{"']
 )
 drafts = st.sampled_from(
     ['{"party": "?", "quote": ...}', '{"party": "Red"}', '{"x": {"y": 1}}', "[1, 2]", '{"a"}']
@@ -170,6 +171,8 @@ def test_what_no_record_may_be_is_a_problem_that_says_so(reply, words):
         pytest.param(r"C:\Users\me", r"C:\Users\me", id="a path"),
         pytest.param(r"half \u12 escape", r"half \u12 escape", id="an escape that is none"),
         pytest.param(r"a \"word\"", 'a "word"', id="an escaped quote stays one"),
+        pytest.param(r"we\'ll", "we'll", id="an apostrophe escaped as elsewhere"),
+        pytest.param(r"R\&D for \$5", r"R\&D for \$5", id="a backslash before a mark"),
         pytest.param(r"two \\ backslashes", "two \\ backslashes", id="a doubled backslash is one"),
         pytest.param(r"\ud83d\ude00", "😀", id="a whole emoji in two escapes"),
     ],
@@ -186,6 +189,17 @@ def test_an_escape_that_would_be_a_control_character_is_compared_with_the_docume
 
     assert read(reply, document=f"We know that {formula} holds.").record["quote"] == formula
     assert read(reply, document="We know.").record["quote"] == json.loads(f'"{formula}"')
+
+
+@pytest.mark.parametrize("mark", ["$5", "_id_", "R&D", "*all*", "#1", "50%"])
+def test_a_backslash_before_a_mark_is_left_out_where_the_document_has_none(mark):
+    r"""Models write `\$5` as Markdown and TeX do; a document in Markdown may have just that."""
+    written = re.sub(r"[^\w]", lambda found: "\\" + found[0], mark)
+    reply = f'{{"party":"Blue","quote":"{written}"}}'
+
+    assert read(reply, document=f"It was {mark} then.").record["quote"] == mark
+    assert read(reply, document=f"It was {written} then.").record["quote"] == written
+    assert read(r'{"party":"Blue","quote":"we\'ll"}', document=r"we\'ll").record["quote"] == r"we\'ll"
 
 
 def test_a_record_that_quotes_a_thoughts_tag_is_taken_whole():
@@ -232,6 +246,8 @@ HOSTILE = {
     "records": lambda n: WRITTEN * (n // len(WRITTEN)),
     "digits": lambda n: '{"a":' + "9" * n,
     "quotes": lambda n: '"' * n,
+    "quoted braces": lambda n: '"{' * (n // 2),
+    "braces before escapes": lambda n: '{"\\"' * (n // 4),
     "objects in brackets": lambda n: '[{"a":1},' * (n // 9),
 }
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from cupel.context import RunContext
 from cupel.errors import SettingError
+from cupel.limits import read_limits
 from cupel.models import resolve_models
+from cupel.routing import Prerouter
 from cupel.runlog.store import StoredResponse, open_run_log
 from cupel.runs.planning.planner import Look, look_through, plan_run
 from cupel.runs.planning.sizes import SizedDocument, Sizer
@@ -253,3 +256,86 @@ async def test_a_plan_that_cannot_be_made_is_none(small, table, run_log):
     with pytest.raises(SettingError):
         await plan_run(rows, task, context, env={})
     assert await note_plan(run_log, "r", rows, task, context, env={}, concurrency=1, graph="enrich") is None
+
+
+@pytest.mark.parametrize(
+    ("signals", "calls"),
+    [
+        pytest.param("self_consistency", 4, id="four more records of the cheap model"),
+        pytest.param("self_verified", 8, id="eight answers to whether the record is right"),
+        pytest.param("self_consistency,self_verified", 12, id="both"),
+    ],
+)
+async def test_what_a_signal_asks_of_the_cheap_model_is_counted(small, table, signals, calls):
+    """It is a line of its own, with its cost; without the signal there is none."""
+    rows = table(*speeches(20))
+    without = await plan(small, rows, env=PRICES, judge="never")
+    made = await plan(small, rows, env=PRICES, judge="never", signals=signals)
+
+    asked = tier(made, "sample")
+    assert [each.tier for each in without.tiers] == ["cheap", "strong"]
+    assert asked.model == "scripted:cheap"
+    assert asked.calls.low <= 20 * calls <= asked.calls.high
+    assert asked.cost_usd.expected > 0
+    assert made.calls.expected == pytest.approx(without.calls.expected + asked.calls.expected, rel=0.01)
+
+
+async def test_what_a_signal_took_before_is_learnt_by_itself(small, table, run_log):
+    """What the cheap model was asked about its own records says nothing about the second model, nor of runs without."""
+    outcomes = [went(f"d{n}", n=n) for n in range(4)]
+    settings = {"signals": "self_verified"}
+    await remember(run_log, small, outcomes, **settings)
+    made = await plan(small, table(*speeches(4)), run_log=run_log, **settings)
+    without = await plan(small, table(*speeches(4)), run_log=run_log)
+
+    assert (tier(made, "sample").seen, made.history) == (4, 4)
+    assert without.history == 0
+
+
+async def test_documents_that_a_prerouter_passes_on_are_not_asked_of_the_cheap_model(small, table):
+    """The router looks at the very texts; what it sends to the strong model is counted there."""
+    rows = table(*(f"{SPEECH.format(n)}{' Budget!' if n % 4 == 0 else ''}" for n in range(20)))
+
+    class Gain:
+        def __call__(self, texts):
+            return np.array([float("Budget" in text) for text in texts])
+
+    words = Prerouter(gain=Gain(), threshold=0.5, name="by words")
+    made = await plan(small, rows, judge="never", router=words)
+
+    assert tier(made, "cheap").steps_per_document.expected == pytest.approx(0.75)
+    assert tier(made, "strong").steps_per_document.low >= 0.25
+    assert "25% of the documents" in made.assumptions[0]
+
+
+async def test_in_batches_it_costs_half_and_nobody_knows_how_long_it_takes(small, table):
+    """Only where the provider has a batch API."""
+    rows = table(*speeches(20))
+    openai = {"cheap_model": "openai:gpt-4o-mini", "strong_model": "none", "judge": "never"}
+    single = await plan(small, rows, **openai)
+    batch = await plan(small, rows, **openai, batch=True)
+    elsewhere = await plan(small, rows, env=PRICES, judge="never", batch=True)
+
+    assert batch.cost_usd.expected == pytest.approx(single.cost_usd.expected / 2)
+    assert batch.cheap_only.cost_usd.expected == pytest.approx(single.cheap_only.cost_usd.expected / 2)
+    assert batch.seconds is None
+    assert elsewhere.seconds is not None
+    assert "none of these models" in elsewhere.assumptions[0]
+
+
+@pytest.mark.parametrize(
+    ("limits", "least_s"),
+    [
+        pytest.param("scripted:*=rpm:5", 180, id="requests a minute"),
+        pytest.param("*=rpd:10", 86_400, id="requests a day"),
+        pytest.param("scripted:cheap=rpm:5;*=rpm:1000", 180, id="the closest name wins"),
+        pytest.param("openai:*=rpm:1", 0, id="another provider's"),
+    ],
+)
+async def test_ones_own_limits_are_time(small, table, limits, least_s):
+    """Twenty calls at five a minute take three minutes: the first five go at once."""
+    rows = table(*speeches(20))
+    made = await plan(small, rows, strong_model="none", judge="never", limits=read_limits(limits))
+
+    assert made.seconds.expected >= least_s
+    assert made.seconds.expected < 1.3 * least_s + 5
