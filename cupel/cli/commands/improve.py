@@ -28,7 +28,19 @@ def improve(
     gate_metric: Annotated[
         str, typer.Option(help="With gold: graded (the task's metric of each document) or right (yes or no).")
     ] = "graded",
-    held_out: Annotated[float, typer.Option(min=0.1, max=0.9, help="Share of groups held out.")] = 0.7,
+    held_out: Annotated[
+        float, typer.Option(min=0.1, max=0.9, help="Share of documents held out, by whole groups.")
+    ] = 0.7,
+    split_salt: Annotated[
+        str, typer.Option(help="Another salt holds out other groups; what was seen before stays seen.")
+    ] = "",
+    max_token_growth: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Share by which a document's tokens may grow; a fifth, or one example more, when left out.",
+        ),
+    ] = None,
     candidate: Annotated[
         Path | None,
         typer.Option(
@@ -61,6 +73,7 @@ def improve(
         given={
             "task": task, "documents": str(full_path(file)), "group": group, "max_usd": max_usd, "rounds": rounds,
             "seed": seed, "engine": engine, "gate_judge": gate_judge, "gate_metric": gate_metric, "held_out": held_out,
+            "split_salt": split_salt, "max_token_growth": max_token_growth,
             "candidate": str(full_path(candidate) if candidate and candidate.is_file() else candidate or ""),
         },
         settings=options.settings(locals()),
