@@ -66,7 +66,7 @@ _HARMLESS = regex.compile(
 _ENDS = frozenset(".!?؟۔।॥。．｡፧።")
 _CLOSING = "'\"’”»)]}›」』"
 _AFTER_END = regex.compile(
-    rf"[{regex.escape(_CLOSING, special_only=False)}]*+(?:\s++[\p{{P}}\s]*+(?![\p{{Ll}}])|$)"
+    rf"[{regex.escape(_CLOSING, special_only=False)}]{{0,20}}+(?:\s{{1,20}}+[\p{{P}}\s]{{0,20}}+(?![\p{{Ll}}])|$)"
 )
 _ABBREVIATIONS = frozenset(
     """mr mrs ms dr prof st no nr art para vol fig cf vs etc eg ie mme mlle sr sra srta hr fr ing mgr gen col hon rev
