@@ -88,6 +88,7 @@ class _Known:
         needles |= {f"{scheme} {word}" for word in weak for scheme in ("Bearer", "bearer")}
         # the longest first: of two that overlap, nothing is left over
         self.needles = tuple(sorted(needles, key=lambda needle: (-len(needle), needle)))
+        self.has_escapes = any(json.dumps(secret)[1:-1] != secret for secret in strong)
         self.raw = tuple(needle.encode("utf-8", "surrogateescape") for needle in self.needles)
         self.pattern = re.compile("|".join(map(re.escape, self.needles)))
         self.escaped = re.compile(
@@ -138,6 +139,11 @@ def mask_bytes(content: bytes) -> bytes:
     if any(needle in content for needle in known.raw):
         return known.raw_pattern.sub(lambda found: b"*" * len(found[0]), content)
     return content
+
+
+def may_be_escaped(content: bytes) -> bool:
+    r"""Whether a secret may stand in JSON so that it is whole only once that is parsed: `\u0041`, or `\"` of its own."""
+    return b"\\u" in content or (_known.has_escapes and b"\\" in content)
 
 
 def mask_values(value: Any) -> Any:

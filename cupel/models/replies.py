@@ -14,7 +14,7 @@ from langchain_core.messages.ai import UsageMetadata
 
 from cupel.models.errors import ProviderCallError, ProviderConnectionError, ReplyCutOffError
 from cupel.models.prices import reported_tokens
-from cupel.redaction import mask_values
+from cupel.redaction import mask_values, may_be_escaped
 from cupel.task import opens_more
 
 OK = 200
@@ -93,7 +93,7 @@ def parse(content: bytes) -> Any:
         data = orjson.loads(content)
     except ValueError:
         return mask_values(_parse_oddly(content))
-    return mask_values(data) if b"\\u" in content else data
+    return mask_values(data) if may_be_escaped(content) else data
 
 
 def _parse_oddly(content: bytes) -> Any:
