@@ -17,7 +17,6 @@ from cupel.improvement.engines.gepa import divide
 from cupel.improvement.engines.gepa_search import Proposed, Search, SearchLimits
 from cupel.improvement.failure_clusters import Failure
 from cupel.improvement.guards import propose
-from cupel.improvement.ledger import Ledger
 from cupel.improvement.versions import rule_rows, rules_of
 from cupel.metrics.pairs import Scored
 from cupel.task.rendering import compact
@@ -74,9 +73,7 @@ def one_campaign(rewriter: world.Rewriter, seed: int) -> world.Trial:
         return world.Trial(
             promoted=False, reason="; ".join(dict.fromkeys(asked.problems)) or "no candidate", decision=None
         )
-    with tempfile.TemporaryDirectory() as folder:
-        ledger = Ledger(Path(folder) / "ledger.jsonl")
-        return world.show_gate(place, rules_of(json.loads(best)), asked.runs(best), ledger, None)
+    return world.show_gate(place, rules_of(json.loads(best)), asked.runs(best), world.Notebook(), None)
 
 
 async def _searched(asked: Simulated, seed: int) -> str | None:

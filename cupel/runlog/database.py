@@ -66,7 +66,10 @@ class OpenDatabase:
         Raises:
             RunLogError: When that takes too long.
         """
-        return patiently(work, self._patience())
+        try:
+            return patiently(work, self._patience())
+        finally:
+            self.engine.dispose()  # nobody closes it: a server's connections are not kept between two pieces of work
 
     def _patience(self) -> Patience:
         return Patience(self._wait_s, show_address(self._url), lambda error: explain(error, self._url))

@@ -89,7 +89,7 @@ async def test_the_edits_of_several_steps_come_back_as_those_from_the_prompt_as_
     """Each step's rule cites failures that were shown in it alone, and both are told as added."""
     write(study.folder / "speeches.jsonl", speeches(60))
     made = await improve(
-        study, GEPA | {"held_out": 0.6}, {"refiner": one_rule_at_a_time, "cheap": by_two_rules}
+        study, GEPA | {"held_out": 0.5}, {"refiner": one_rule_at_a_time, "cheap": by_two_rules}
     )
 
     assert search(study)[0]["proposals"] >= 2
