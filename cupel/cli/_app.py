@@ -16,6 +16,7 @@ from cupel.cli.commands import (
     improve,
     init,
     judge_check,
+    labels,
     plan,
     prompts,
     report,
@@ -55,6 +56,7 @@ for command in (
 ):
     app.command()(command)
 app.command("eval")(evaluate)
+app.add_typer(labels)
 app.add_typer(prompts)
 app.add_typer(assistants)
 app.add_typer(runlog)

@@ -27,8 +27,8 @@ from cupel.text import is_grounded
 from cupel.tracing import upload_experiment
 
 KEYS = (
-    "task", "dataset", "models", "prompts", "policies", "settings", "limit", "group", "baseline", "tolerance",
-    "description", "spans",
+    "task", "dataset", "gold", "models", "prompts", "policies", "settings", "limit", "group", "baseline",
+    "tolerance", "description", "spans",
 )  # fmt: skip
 
 
@@ -38,6 +38,7 @@ class Experiment:
 
     Attributes:
         path: The file; data set and baseline are relative to it.
+        gold: A file of labels, relative to it too, or a column of the data set; the column `gold` when empty.
         models: Name → settings of `RunContext`, such as a profile or a cheap model.
         prompts: `active`, versions of the ledger, or rules files.
         policies: `none`, `auto`, or files of `cupel calibrate`.
@@ -54,6 +55,7 @@ class Experiment:
     settings: Mapping[str, Any] = field(default_factory=dict)
     limit: int | None = None
     group: str = ""
+    gold: str = ""
     baseline: Path | None = None
     tolerance: float = 0.0
     spans: SpanLabels | None = None
@@ -110,6 +112,8 @@ def read_experiment(path: Path) -> Experiment:
     plain = {key: value for key, value in table.items() if key not in ("description", "spans")}
     files = {key: path.parent / table[key] for key in ("dataset", "baseline") if table.get(key)}
     tolerance = float(table.get("tolerance", 0.0))
+    if (path.parent / plain.get("gold", "")).is_file():
+        plain["gold"] = str(path.parent / plain["gold"])
     return Experiment(
         **{**plain, "baseline": None, **files, "tolerance": tolerance}, path=path, spans=_spans(table, path)
     )
@@ -223,7 +227,7 @@ def _values(
     """Per figure one number a document: against gold where all have it, and what needs none."""
     in_order = [outcomes[document.doc_id] for document in documents]
     values: dict[str, list[float]] = {}
-    if all(document.gold is not None for document in documents):
+    if all(document.gold is not None for document in documents) and _is_annotated(task, documents):
         metric = [agreement_with_gold(o, d, task) for o, d in zip(in_order, documents, strict=True)]
         values[f"metric_{task.metric}"] = metric
         values["right"] = [float(value >= task.wrong_below) for value in metric]
@@ -232,6 +236,11 @@ def _values(
     values["quotes_found"] = [_quotes_found(outcome) for outcome in in_order]
     values["not_escalated"] = [float("escalate" not in outcome["path"]) for outcome in in_order]
     return values
+
+
+def _is_annotated(task: TaskSpec, documents: Sequence[Document]) -> bool:
+    """Whether gold says anything of the task's record, and not only what a data set's own figures use."""
+    return any(name in (document.gold or {}) for document in documents for name in task.fields)
 
 
 def _quotes_found(outcome: Outcome) -> float:
@@ -299,6 +308,8 @@ class ExperimentResult:
     experiment: Experiment
     documents: Sequence[Document]
     scores: Sequence[Scores]
+    notes: tuple[str, ...] = ()
+    """What was left out."""
 
     def broken(self) -> list[Broken]:
         """What fell below the experiment's baseline; nothing where it has none.
@@ -351,6 +362,7 @@ class ExperimentResult:
         return {
             "experiment": self.experiment.name,
             "task": self.experiment.task,
+            "notes": list(self.notes),
             "variants": [
                 {
                     "name": one.variant.name, "documents": one.documents, "cost_usd": one.cost_usd,
@@ -375,8 +387,21 @@ async def run_experiment(
     task = load_task(experiment.task, project.prompts)
     if not experiment.dataset.is_file():
         raise InputError(f"{experiment.path}: its data set {experiment.dataset} does not exist")
-    documents = read_documents(experiment.dataset, task, group=experiment.group, limit=experiment.limit)
+    documents = read_documents(
+        experiment.dataset, task, group=experiment.group, limit=experiment.limit, gold=experiment.gold,
+        scored=experiment.spans is None,
+    )  # fmt: skip
     every = variants(experiment, task, ledger_of(project.state), os.environ)
     async with open_bench(project, experiment_id(experiment, task), max_usd=max_usd, wait_s=wait_s) as bench:
         scores = [await score_variant(bench, variant, documents, experiment.spans) for variant in every]
-    return ExperimentResult(experiment=experiment, documents=documents, scores=scores)
+    notes = (*documents.notes, *_tell_partial(documents))
+    return ExperimentResult(experiment=experiment, documents=documents, scores=scores, notes=notes)
+
+
+def _tell_partial(documents: Sequence[Document]) -> list[str]:
+    """Figures by gold are of all documents, or there are none."""
+    golden = sum(document.gold is not None for document in documents)
+    if golden in (0, len(documents)):
+        return []
+    said = f"{golden} of {len(documents)} documents have gold: nothing is scored against it"
+    return [f"{said}. Give it for all, or a data set of those that have it"]

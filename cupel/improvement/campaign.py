@@ -118,7 +118,13 @@ async def open_campaign(
     context = context.model_copy(update={"human_review": False})
     task = await asyncio.to_thread(load_task, state["task"], runtime.project.prompts)
     path = runtime.project.folder / state["documents"]
-    documents = await asyncio.to_thread(read_documents, path, task, group=state.get("group") or "")
+    documents = await asyncio.to_thread(
+        read_documents,
+        path,
+        task,
+        group=state.get("group") or "",
+        gold=_gold_file(state, runtime.project.folder),
+    )
     golden = [document for document in documents if document.gold is not None]
     used = golden or documents
     models = resolve_models(context, runtime.env)
@@ -126,7 +132,8 @@ async def open_campaign(
     gate_judge = state.get("gate_judge") or next(iter(models.jury), "")
     jury = tuple(model for model in models.jury if model != gate_judge)
     check_models(replace(models, jury=jury), runtime.env)
-    warnings = () if golden else check_judges(models, gate_judge, jury, runtime.env)
+    judges = () if golden else check_judges(models, gate_judge, jury, runtime.env)
+    warnings = (*documents.notes, *judges)
     name = state.get("campaign") or _name(state, task, used, context, models.at_addresses(runtime.env))
     ledger = ledger_of(runtime.project.state)
     async with hold_task(ledger, task.name, name, last=last):
@@ -142,6 +149,12 @@ async def open_campaign(
             context=context.model_copy(update={"jury_models": ()}), gate_judge=gate_judge, by_gold=bool(golden),
             graded=bool(golden) and _grade(state), jury=() if golden else jury, warnings=warnings,
         )  # fmt: skip
+
+
+def _gold_file(state: ImproveState, folder: Path) -> str:
+    """Where the gold is: a file of the project by its whole path, a column by its name."""
+    told = state.get("gold") or ""
+    return str(folder / told) if told and (folder / told).is_file() else told
 
 
 def _check_gate(state: ImproveState, *, by_gold: bool) -> None:

@@ -24,6 +24,7 @@ from cupel.runlog import (
     read_cell,
     tables,
 )
+from cupel.runs import read_golds
 from cupel.state import calls_of
 
 
@@ -69,7 +70,11 @@ def rewrite_run_report(project: Project, wanted: str | None) -> tuple[Path, RunS
 
 
 def _write(project: Project, run_log: RunLog, run: RunSummary) -> Path:
-    entries = (DocumentEntry(outcome, text) for _, outcome, text in run_log.run_outcomes(run.run_id))
+    golds = read_golds(run_log, run.run_id)
+    entries = (
+        DocumentEntry(outcome, text, gold=held.to_json() if (held := golds.get(outcome["doc_id"])) else None)
+        for _, outcome, text in run_log.run_outcomes(run.run_id)
+    )
     return write_report(project.state / "reports" / f"{run.run_id}.html", run, entries)
 
 

@@ -16,7 +16,7 @@ from cupel.runlog.address import SQLITE, show_address, sqlalchemy_address
 from cupel.runlog.patience import Patience, patiently
 from cupel.runlog.tables import metadata
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest migration; a log at another revision is upgraded when opened."""
 
 BESIDE = ("-wal", "-shm", "-journal")

@@ -46,6 +46,9 @@ class ImproveInput(TypedDict):
     gate_metric: NotRequired[Literal["", "graded", "right"]]
     """With gold: the task's metric of each document (`graded`, when left out), or only whether it is `right`."""
 
+    gold: NotRequired[str]
+    """A file of labels, relative to the project, or a column of the documents; the column `gold` when left out."""
+
     candidate: NotRequired[str]
     """A rules.toml or extract.md edited by hand, or a version of the ledger, to be tested instead of asking a rewriter."""
 

@@ -11,6 +11,7 @@ from cupel.cli.commands.forget import forget
 from cupel.cli.commands.improve import improve
 from cupel.cli.commands.init import init
 from cupel.cli.commands.judge_check import judge_check
+from cupel.cli.commands.labels import labels
 from cupel.cli.commands.plan import plan
 from cupel.cli.commands.prompts import prompts
 from cupel.cli.commands.report import report

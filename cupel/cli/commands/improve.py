@@ -21,6 +21,7 @@ def improve(
         str, typer.Option(help="What proposes edits: reflect, or gepa (the extra `cupel[gepa]`).")
     ] = "reflect",
     rounds: Annotated[int, typer.Option(min=1, max=8, help="Candidates tried on development documents.")] = 3,
+    gold: options.Gold = "",
     group: Annotated[str, typer.Option(help="Field by which documents hang together: debate, speaker.")] = "",
     gate_judge: Annotated[
         str, typer.Option(help="Without gold: provider:model that judges the held-out documents.")
@@ -61,6 +62,7 @@ def improve(
         given={
             "task": task, "documents": str(full_path(file)), "group": group, "max_usd": max_usd, "rounds": rounds,
             "seed": seed, "engine": engine, "gate_judge": gate_judge, "gate_metric": gate_metric, "held_out": held_out,
+            "gold": str(full_path(Path(gold))) if gold and Path(gold).is_file() else gold,
             "candidate": str(full_path(candidate) if candidate and candidate.is_file() else candidate or ""),
         },
         settings=options.settings(locals()),
