@@ -277,7 +277,7 @@ def _tell(told: FileRun, runner: Runner, summary: dict[str, Any], project: Proje
     error, fault = runner.stop.error, runner.common_fault()
     summary["report"] = None
     if told.report:
-        summary["report"] = _report(project, summary)
+        summary["report"] = _report(project, summary, show_held_out=told.show_held_out)
     if told.as_json:
         print_json(summary)
     else:
@@ -296,12 +296,12 @@ def _tell(told: FileRun, runner: Runner, summary: dict[str, Any], project: Proje
     return 0
 
 
-def _report(project: Project, summary: dict[str, Any]) -> str | None:
+def _report(project: Project, summary: dict[str, Any], *, show_held_out: bool) -> str | None:
     """The report's path; None, and a note, where it could not be written: the run itself is none the worse."""
     from cupel.report import write_run_report
 
     try:
-        return str(write_run_report(project, summary["run_id"], summary))
+        return str(write_run_report(project, summary["run_id"], summary, show_held_out=show_held_out))
     except CupelError as trouble:
         print(f"note: no report was written: {trouble}", file=sys.stderr)
         return None

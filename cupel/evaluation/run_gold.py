@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cupel.improvement import held_out_of
+from cupel.improvement import SPENDS, SPENT, document_hash, held_out_of, note_seen, showable
 from cupel.metrics import Gold, gold_if_any
 from cupel.project import Project
 from cupel.runlog import RunLog
@@ -15,11 +16,6 @@ from cupel.state import Outcome
 from cupel.tables import Row, Table
 from cupel.task import TaskSpec
 from cupel.text import document_id
-
-SPENDS = (
-    "--show-held-out shows it, and spends the document: a prompt changed after that can prove nothing on it"
-)
-SPENT = "held out by the gate, and shown: a prompt that is changed after this can prove nothing on it"
 
 
 @dataclass(slots=True)
@@ -51,15 +47,17 @@ class RunGold:
         """Hold a row's record against its gold, where it has any that may be shown."""
         gold = self.gold.of(row.position, outcome["doc_id"])
         if gold is not None and outcome["doc_id"] not in self.withheld and self._tally is not None:
-            self._seen.append(str(row.text))
+            self._seen.append(document_hash(str(row.text)))
             await self._tally.add(runner.outcome_key(row), outcome, gold)
 
     async def end(self) -> Mapping[str, Any]:
         """Commit it, note that it was seen, and say what it comes to."""
-        if self._tally is None:
+        tally = self._tally
+        if tally is None:
             return {}
-        await self._tally.flush()
-        return self._tally.to_json()
+        await tally.flush()
+        await asyncio.to_thread(note_seen, tally.run_log, tally.task.name, self._seen, how="run")
+        return tally.to_json()
 
 
 def open_run_gold(
@@ -73,8 +71,8 @@ def open_run_gold(
     gold, notes = gold_if_any(told, table, task, id_column=id_column)
     if gold is None:
         return None, notes
-    ids = [row.doc_id or document_id(str(row.text), row.inputs) for row in table]
-    held = held_out_of(project.state, task.name, ids)
+    texts = {row.doc_id or document_id(str(row.text), row.inputs): str(row.text) for row in table}
+    held = held_out_of(project.state, task.name, texts)
     if held and show_held_out:
         notes.append(f"{len(held)} documents: {SPENT}")
     elif held:
@@ -94,11 +92,17 @@ class KeptGold:
 def kept_gold(
     project: Project, run_log: RunLog, run_id: str, outcome: Outcome, text: str, *, show_held_out: bool
 ) -> KeptGold:
-    """The gold of one stored outcome; showing it is noted."""
-    held = read_golds(run_log, run_id, outcome["doc_id"]).get(outcome["doc_id"])
+    """The gold of one stored outcome; that it is shown, or what a judge said of it, is noted."""
+    doc_id, task = outcome["doc_id"], outcome["task"]
+    held = read_golds(run_log, run_id, doc_id).get(doc_id)
+    if held is None and not outcome["verdicts"]:
+        return KeptGold()
+    texts = {doc_id: text}
+    # what a judge said is shown in any case: the document is seen, and the gate takes another
+    is_asked = show_held_out or held is None
+    shown = showable(project.state, run_log, task, texts, how="show", held_out_too=is_asked)
     if held is None:
         return KeptGold()
-    is_held_out = bool(held_out_of(project.state, outcome["task"], [outcome["doc_id"]]))
-    if is_held_out and not show_held_out:
+    if not shown:
         return KeptGold(note=f"its gold is withheld: the gate holds this document out. {SPENDS}")
-    return KeptGold(held.to_json(), SPENT if is_held_out else "")
+    return KeptGold(held.to_json(), SPENT if held_out_of(project.state, task, texts) else "")

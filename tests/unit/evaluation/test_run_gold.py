@@ -12,6 +12,7 @@ from cupel.cli._app import app
 from cupel.errors import InputError, OutputPathError
 from cupel.evaluation import check_labels, make_labels
 from cupel.improvement.ledger import ledger_of
+from cupel.improvement.seen import document_hash, seen_of
 from cupel.runlog.lookup import existing_run_log
 from cupel.runs.gold import hold_against
 from cupel.task import load_task
@@ -105,7 +106,7 @@ def test_what_the_gate_holds_out_is_withheld_until_it_is_asked_for(project):
     assert (gold["documents"], gold["withheld"]) == (8, 2)
     assert "2 documents are held out by the gate: their gold is not used here" in said
     assert asked["documents"] == 10
-    assert "can prove nothing on it" in warned
+    assert "can prove nothing there" in warned
     assert "gold" not in json.loads(cupel("show", "s0", "--json").stdout)
     assert "its gold is withheld" in cupel("show", "s0").stdout
     assert "gold" in json.loads(cupel("show", "s0", "--show-held-out", "--json").stdout)
@@ -167,3 +168,15 @@ def test_labels_somebody_may_have_worked_on_are_never_written_over(project):
     with pytest.raises(InputError, match="no column 'entities_doc_id'"):
         make_labels(project, "speeches.stance.jsonl", "entities", project.folder / "y.jsonl")
     assert (project.folder / "labels.jsonl").read_text() == "mine"
+
+
+def test_what_is_shown_with_its_gold_is_noted_as_seen(project):
+    """The gate then takes other documents; those without gold, or withheld, were not seen."""
+    sides = {"dev": [], "held_out": ["s0", "s1"], "documents": "x", "version": "v"}
+    ledger_of(project.state).append("split", task=TASK, key="v", at="2026-01-01", data=sides)
+    run("--gold", "gold.csv")
+    texts = {row["id"]: row["text"] for row in speeches(12)}
+    with existing_run_log(project) as log:
+        noted = set(seen_of(log, TASK))
+
+    assert noted == {document_hash(texts[f"s{n}"]) for n in range(2, 10)}
