@@ -14,7 +14,7 @@ from typing import Any
 from cupel.context import RunContext
 from cupel.engine import current
 from cupel.evaluation.compare import check_sides, read_side, settings_of, task_of
-from cupel.improvement import ledger_of
+from cupel.improvement import SPENT, held_out_of, ledger_of, showable
 from cupel.judging import Preference, WinRate, win_rate
 from cupel.limits import DEFAULT_WAIT_S
 from cupel.metrics import Gold, gold_if_any
@@ -244,7 +244,12 @@ class ComparisonPlan:
             StopRunError: When the budget or a daily limit was reached; the same call goes on from there.
         """
         graph = await asyncio.to_thread(load_graph, self.project, "compare")
-        async with open_bench(self.project, self.name, max_usd=max_usd, wait_s=wait_s):
+        texts = {document.doc_id: document.text for document in self.documents if document.gold is not None}
+        async with open_bench(self.project, self.name, max_usd=max_usd, wait_s=wait_s) as bench:
+            state, log = self.project.state, bench.runtime.run_log
+            await asyncio.to_thread(
+                showable, state, log, self.task.name, texts, how="compare", held_out_too=True
+            )
             compared = await compare_documents(
                 graph, self.documents, self.task, self.sides, self.context, concurrency=concurrency
             )
@@ -268,6 +273,9 @@ async def plan_comparison(
     table = await asyncio.to_thread(open_documents, file, task, columns, limit)
     labelled, notes = await asyncio.to_thread(gold_if_any, gold, table, task, id_column=columns.doc_id)
     documents, left_out, repeats = _sort_rows(table, task, labelled)
+    texts = {document.doc_id: document.text for document in documents if document.gold is not None}
+    if held := held_out_of(project.state, task.name, texts):
+        notes.append(f"{len(held)} documents: {SPENT}")
     calls, usd = await _estimate(table, len(documents), task, sides, context=context, judge=judge)
     told = f"{file}{sides}{task.identity}" + (f"{columns}" if columns != Columns() else "")
     return ComparisonPlan(

@@ -15,10 +15,19 @@ from typing import Any
 from cupel.context import RunContext, run_context
 from cupel.errors import InputError, SettingError
 from cupel.files import SHARED, read_text, write_whole
-from cupel.improvement import Ledger, as_version, known_version, ledger_of, read_candidate, version_of
+from cupel.improvement import (
+    Ledger,
+    as_version,
+    is_path,
+    known_version,
+    ledger_of,
+    read_candidate,
+    version_of,
+)
 from cupel.limits import DEFAULT_WAIT_S
 from cupel.metrics import SpanLabels, evaluate, labelled_spans
 from cupel.project import Project
+from cupel.runlog import existing_run_log
 from cupel.runs import Bench, Document, agreement_with_gold, open_bench, read_documents
 from cupel.state import Outcome
 from cupel.stats import Interval, bounded_mean, wilson
@@ -160,7 +169,7 @@ def named_prompt(name: str, task: TaskSpec, ledger: Ledger, folder: Path) -> Tas
     """
     if name == "active":
         return task
-    if name.endswith((".toml", ".md")):
+    if is_path(name, folder):
         return read_candidate(folder / name, task)
     return as_version(task, known_version(ledger, task.name, name).data)
 
@@ -394,8 +403,19 @@ async def run_experiment(
     every = variants(experiment, task, ledger_of(project.state), os.environ)
     async with open_bench(project, experiment_id(experiment, task), max_usd=max_usd, wait_s=wait_s) as bench:
         scores = [await score_variant(bench, variant, documents, experiment.spans) for variant in every]
-    notes = (*documents.notes, *_tell_partial(documents))
+    notes = (*documents.notes, *_tell_partial(documents), *_tell_held_out(project, task, documents))
     return ExperimentResult(experiment=experiment, documents=documents, scores=scores, notes=notes)
+
+
+def _tell_held_out(project: Project, task: TaskSpec, documents: Sequence[Document]) -> list[str]:
+    """That what is scored by gold is seen; and what that costs where the gate holds it out."""
+    texts = {document.doc_id: document.text for document in documents if document.gold is not None}
+    if not texts:
+        return []
+    with existing_run_log(project) as log:
+        showable(project.state, log, task.name, texts, how="eval", held_out_too=True)
+    held = held_out_of(project.state, task.name, texts)
+    return [f"{len(held)} documents: {SPENT}"] if held else []
 
 
 def _tell_partial(documents: Sequence[Document]) -> list[str]:

@@ -280,9 +280,14 @@ def agreement_with_gold(outcome: Outcome, document: Document, task: TaskSpec) ->
 
 
 def is_unanswered(outcome: Outcome) -> bool:
-    """Whether a document has no record because nobody answered: what a provider is to blame for says nothing of a prompt."""
-    kinds = {attempt["error_kind"] for attempt in outcome["attempts"]}
-    return outcome["record"] is None and ("provider" in kinds or not kinds)
+    """Whether the last model asked for a record did not answer: a provider that is away, or a recording that is missing.
+
+    What a provider is to blame for says nothing of a prompt, be it that an earlier tier's record stands in.
+    """
+    kinds = [attempt["error_kind"] for attempt in outcome["attempts"]]
+    if outcome["record"] is None:
+        return "provider" in kinds or not kinds
+    return kinds[-1:] == ["provider"]
 
 
 def score_outcome(
@@ -307,8 +312,10 @@ def score_outcome(
 
 
 def _score(outcome: Outcome, document: Document, task: TaskSpec, *, graded: bool) -> float | None:
+    if is_unanswered(outcome):
+        return None
     if outcome["record"] is None:
-        return None if is_unanswered(outcome) else 0.0
+        return 0.0
     if document.gold is not None:
         agreement = agreement_with_gold(outcome, document, task)
         return agreement if graded else float(agreement >= task.wrong_below)

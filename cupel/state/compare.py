@@ -26,6 +26,13 @@ class Side(TypedDict):
     extract: NotRequired[str]
     """The version's contract; the folder's when left out."""
 
+    labels: NotRequired[dict[str, dict[str, str]]]
+    examples: NotRequired[str]
+    """As examples.jsonl has them; the folder's when left out."""
+
+    schema: NotRequired[str]
+    """As schema.json has it; the folder's when left out."""
+
 
 class CompareInput(TypedDict):
     """One document to be done twice, by two models or with two prompts."""

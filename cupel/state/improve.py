@@ -66,6 +66,19 @@ class Candidate(TypedDict):
     extract: str
     """The contract: the parent's, unless a person edited it."""
 
+    labels: NotRequired[dict[str, dict[str, str]]]
+    criteria: NotRequired[list[dict[str, Any]]]
+    """The judge's, as they were: a candidate changes none."""
+
+    examples: NotRequired[str]
+    """As examples.jsonl has them."""
+
+    schema: NotRequired[str]
+    """As schema.json has it."""
+
+    rules_text: NotRequired[str]
+    """As rules.toml has them, comments included."""
+
     edits: list[dict[str, Any]]
     dropped: list[dict[str, str]]
     """Edits that were not applied, each with the reason."""

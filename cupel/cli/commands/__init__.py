@@ -17,6 +17,7 @@ from cupel.cli.commands.prompts import prompts
 from cupel.cli.commands.report import report
 from cupel.cli.commands.run import run
 from cupel.cli.commands.runlog import runlog
+from cupel.cli.commands.runs import runs
 from cupel.cli.commands.show import show
 from cupel.cli.commands.tasks import tasks
 from cupel.cli.commands.trust import trust

@@ -33,7 +33,7 @@ def improve(
     candidate: Annotated[
         Path | None,
         typer.Option(
-            help="Test this rules.toml or extract.md, edited by hand, or version of the ledger, instead."
+            help="Test this folder, rules.toml or extract.md, edited by hand, or version of the ledger, instead."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another number asks the rewriter anew.")] = 0,
@@ -63,7 +63,7 @@ def improve(
             "task": task, "documents": str(full_path(file)), "group": group, "max_usd": max_usd, "rounds": rounds,
             "seed": seed, "engine": engine, "gate_judge": gate_judge, "gate_metric": gate_metric, "held_out": held_out,
             "gold": str(full_path(Path(gold))) if gold and Path(gold).is_file() else gold,
-            "candidate": str(full_path(candidate) if candidate and candidate.is_file() else candidate or ""),
+            "candidate": str(full_path(candidate) if candidate and candidate.exists() else candidate or ""),
         },
         settings=options.settings(locals()),
         wait=wait,

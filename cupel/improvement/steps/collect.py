@@ -10,7 +10,7 @@ from cupel.improvement.campaign import Campaign
 from cupel.improvement.dev_trials import failures_of
 from cupel.improvement.gate import detection, look_alpha
 from cupel.improvement.splits import HELD_OUT, Split, split
-from cupel.improvement.versions import rule_rows
+from cupel.improvement.versions import parts_of
 from cupel.metrics import Scored
 from cupel.models import resolve_models
 from cupel.runs import scores_of
@@ -28,8 +28,7 @@ async def freeze_split(state: ImproveState, campaign: Campaign) -> Split:
     sides = {"dev": dev, "held_out": held_out, "documents": state["documents"], "version": parts.version}
     await campaign.note("split", parts.version, sides)
     version = {
-        "version": campaign.version, "parent": None, "author": "file", "rules": rule_rows(task.rules),
-        "extract": task.prompts["extract"],
+        "version": campaign.version, "parent": None, "author": "file", **parts_of(task),
     }  # fmt: skip
     await campaign.note("version", campaign.version, version)
     settings = {

@@ -11,7 +11,7 @@ from typing import Any
 from cupel.errors import UsageError
 from cupel.improvement.candidates import candidate_of
 from cupel.improvement.ledger import ledger_of
-from cupel.improvement.versions import as_version, known_version, publish, rules_of, version_of
+from cupel.improvement.versions import as_version, keep_edit, known_version, publish, rules_of, version_of
 from cupel.project import Project
 from cupel.runlog import now
 from cupel.state import ImproveState
@@ -47,7 +47,8 @@ def promote(prompts: Path, state: Path, task_name: str, version: str, approver: 
         )
     ledger.promote(entry.key, task=task_name, approver=approver, at=now())
     rules = _with_effect(rules_of(entry.data["rules"]), task.rules, decided[-1] if decided else {})
-    publish(task, rules, entry.data["extract"], against=folder_at)
+    aside = state / "replaced" / task_name
+    publish(task, rules, entry.data["extract"], against=folder_at, version=entry.data, aside=aside)
     return entry.key
 
 
@@ -75,8 +76,12 @@ def rollback(prompts: Path, state: Path, task_name: str, version: str, approver:
     """
     ledger, task = ledger_of(state), load_task(task_name, prompts)
     entry = known_version(ledger, task_name, version)
+    keep_edit(ledger, task)  # an edit nobody kept would be gone
     ledger.rollback(entry.key, task=task_name, approver=approver, at=now())
-    publish(task, rules_of(entry.data["rules"]), entry.data["extract"], against=version_of(task))
+    publish(
+        task, rules_of(entry.data["rules"]), entry.data["extract"], against=version_of(task), version=entry.data,
+        aside=state / "replaced" / task_name,
+    )  # fmt: skip
     return entry.key
 
 
