@@ -37,12 +37,12 @@ def tell_failures(groups: list[FailureGroup], limit: int) -> None:
         return
     shown = groups[:limit]
     lines = table(
-        "criterion", "cause", "prompt", ">failures", ">documents", ">fixed by addendum", ">by escalation",
+        "criterion", "by", "about", "prompt", ">failures", ">documents", ">fixed by addendum", ">by escalation",
         ">by a person", ">not fixed", ">cost", title=f"{sum(group.count for group in groups)} failures in {len(groups)} groups",
     )  # fmt: skip
     for group in shown:
         lines.add_row(
-            safe(group.criterion), group.cause, group.prompt_version or "–", str(group.count), str(group.documents),
+            safe(group.criterion), group.cause, safe(group.about), group.prompt_version or "–", str(group.count), str(group.documents),
             *(str(group.fixed_by[name] or "–") for name in FIXES), usd(group.cost_usd),
         )  # fmt: skip
     console.print(lines)

@@ -16,12 +16,15 @@ from cupel.context import RunContext, run_context
 from cupel.errors import InputError, SettingError
 from cupel.files import SHARED, read_text, write_whole
 from cupel.improvement import (
+    SPENT,
     Ledger,
     as_version,
+    held_out_of,
     is_path,
     known_version,
     ledger_of,
     read_candidate,
+    showable,
     version_of,
 )
 from cupel.limits import DEFAULT_WAIT_S

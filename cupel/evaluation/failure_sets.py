@@ -36,7 +36,6 @@ from cupel.tables import open_table
 from cupel.task import TaskSpec, load_task
 from cupel.tracing import upload_examples
 
-
 MOST_SHOWN = 5
 """Records that changed most, shown side by side."""
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from cupel.errors import InputError
+from cupel.improvement import Failure, cluster
 from cupel.project import Project
 from cupel.runlog import RunLog, existing_run_log, find_run, tables
 
@@ -20,12 +21,15 @@ FIXES = ("addendum", "escalation", "person", "none")
 
 @dataclass(slots=True)
 class FailureGroup:
-    """Failures of one criterion, of one cause, under one prompt version."""
+    """Failures of one criterion, found by one means, of one cause, under one prompt version."""
 
     task: str
     criterion: str
     cause: str
     prompt_version: str
+    about: str = ""
+    """The words their critiques share."""
+
     count: int = 0
     fixed_by: Counter[str] = field(default_factory=Counter)
     example: Row = field(default_factory=dict)
@@ -59,6 +63,7 @@ class FailureGroup:
             "task": self.task,
             "criterion": self.criterion,
             "cause": self.cause,
+            "about": self.about,
             "prompt_version": self.prompt_version,
             "count": self.count,
             "documents": self.documents,
@@ -108,9 +113,19 @@ def _rows(run_log: RunLog, task: str | None, run_id: str | None) -> Iterator[Row
 
 
 def group_rows(rows: Iterable[Row]) -> list[FailureGroup]:
-    """Failures by task, criterion, cause and prompt version; the most frequent first."""
-    groups: dict[tuple[str, ...], FailureGroup] = {}
-    for row in rows:
-        key = (row["task"], row["criterion"], row["cause"], row["prompt_version"])
-        groups.setdefault(key, FailureGroup(*key)).add(row)
-    return sorted(groups.values(), key=lambda group: (-group.count, group.criterion, group.prompt_version))
+    """Failures by task, criterion, what found them, prompt version and cause, as `improve` groups them; the most frequent first."""
+    kinds: dict[tuple[str, str], dict[Failure, list[tuple[int, Row]]]] = {}
+    for order, row in enumerate(rows):
+        found = kinds.setdefault((row["task"], row["cause"]), {})
+        found.setdefault(Failure.of(row), []).append((order, row))
+    groups = []
+    for (task, cause), found in kinds.items():
+        for each in cluster(found):
+            group = FailureGroup(task, each.criterion, cause, each.prompt_version, about=each.cause)
+            members = [entry for failure in each.failures for entry in found[failure]]
+            for _, row in sorted(members, key=lambda entry: entry[0]):
+                group.add(row)
+            groups.append(group)
+    return sorted(
+        groups, key=lambda group: (-group.count, group.criterion, group.prompt_version, group.about)
+    )

@@ -4,7 +4,7 @@ Every call goes through the run log and every entry of the ledger has a key, so 
 instant and started anew pays nothing twice and leaves the same ledger.
 """
 
-from cupel.improvement.failure_clusters import with_anchors
+from cupel.improvement.failure_clusters import Failure, cluster, with_anchors
 from cupel.improvement.gate import ALPHA, gate
 from cupel.improvement.held_out import SPENDS, SPENT, held_out_of, showable
 from cupel.improvement.hub import hub_name, pull_prompt, push_prompt

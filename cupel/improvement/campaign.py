@@ -19,6 +19,7 @@ from cupel.errors import RunBusyError, SettingError, UsageError
 from cupel.improvement.gate_judges import check_judges
 from cupel.improvement.guards import LeakGuard
 from cupel.improvement.ledger import Kind, Ledger, ledger_of
+from cupel.improvement.run_failures import RunFailures, read_run_failures
 from cupel.improvement.versions import version_of
 from cupel.limits import Budget
 from cupel.metrics import Scored
@@ -48,7 +49,10 @@ class Campaign:
     """Sits with the gate's judge on every held-out record."""
 
     warnings: tuple[str, ...] = ()
-    """What to know about its judges."""
+    """What to know about its documents and judges."""
+
+    production: RunFailures | None = None
+    """What went wrong in a run that was named."""
 
     @property
     def metric(self) -> str:
@@ -80,8 +84,10 @@ class Campaign:
 
     @functools.cached_property
     def leaks(self) -> LeakGuard:
-        """Knows every document, those held out included."""
-        return LeakGuard([d.text for d in self.documents.values()], list(self.documents))
+        """Knows every document, those held out and those of a run included."""
+        beside = self.production.texts if self.production is not None else {}
+        texts = [*(document.text for document in self.documents.values()), *beside.values()]
+        return LeakGuard(texts, [*self.documents, *beside])
 
     def chosen(self, ids: Sequence[str]) -> list[Document]:
         """Documents by id."""
@@ -135,6 +141,9 @@ async def open_campaign(
     judges = () if golden else check_judges(models, gate_judge, jury, runtime.env)
     warnings = (*documents.notes, *judges)
     name = state.get("campaign") or _name(state, task, used, context, models.at_addresses(runtime.env))
+    production = None
+    if wanted := state.get("run"):
+        production = await asyncio.to_thread(read_run_failures, runtime.run_log, wanted, task)
     ledger = ledger_of(runtime.project.state)
     async with hold_task(ledger, task.name, name, last=last):
         _check_unchanged(state, task)
@@ -148,6 +157,7 @@ async def open_campaign(
             bench=Bench(project=runtime.project, runtime=runtime, run=run, name=str(state["documents"])),
             context=context.model_copy(update={"jury_models": ()}), gate_judge=gate_judge, by_gold=bool(golden),
             graded=bool(golden) and _grade(state), jury=() if golden else jury, warnings=warnings,
+            production=production,
         )  # fmt: skip
 
 
@@ -206,6 +216,7 @@ def _name(
 ) -> str:
     keys = ("rounds", "seed", "engine", "gate_judge", "gate_metric", "candidate", "held_out", "group")
     asked = {key: state.get(key) for key in keys}
+    asked |= {key: state[key] for key in ("gold", "run") if state.get(key)}
     contents = sorted([d.doc_id, text_hash(d.text), compact(d.gold)] for d in documents)
     decides = [task.name, version_of(task), context.model_dump(), models, asked, contents]
     return hashlib.sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()[:12]

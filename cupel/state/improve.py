@@ -46,6 +46,9 @@ class ImproveInput(TypedDict):
     gate_metric: NotRequired[Literal["", "graded", "right"]]
     """With gold: the task's metric of each document (`graded`, when left out), or only whether it is `right`."""
 
+    run: NotRequired[str]
+    """A run whose failures the rewriter is told too: its id, or enough of its beginning; of held-out documents none."""
+
     gold: NotRequired[str]
     """A file of labels, relative to the project, or a column of the documents; the column `gold` when left out."""
 

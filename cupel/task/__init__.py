@@ -1,6 +1,7 @@
 """A task: its folder read and checked, its prompts filled, its schema held against a record."""
 
 from cupel.task.choose import choose_task
+from cupel.task.faults import labels_in
 from cupel.task.fences import Fenced, fence, neutralise, wrap
 from cupel.task.field import Field, field_of
 from cupel.task.fit import fit_of, schema_faults, schema_problem

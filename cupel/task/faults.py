@@ -137,15 +137,29 @@ def _check_labels(spec: TaskSpec, name: str, labels: Mapping[str, str], path: Pa
 
 def _places(record: Field, name: str) -> Iterator[Field]:
     """Every field of that name, however deep."""
+    return (place for own, place in _every_field(record) if own == name)
+
+
+def labels_in(schema: Mapping[str, Any]) -> frozenset[str]:
+    """Every label that a record of this schema may hold, in whichever field.
+
+    >>> sorted(labels_in({"properties": {"mood": {"enum": ["joy", None]}, "tags": {"type": "array", "items": {"enum": ["a"]}}}}))
+    ['a', 'joy']
+    """
+    places = [place for _, place in _every_field(field_of(schema))]
+    items = [place.item() for place in places if place.kind == "array"]
+    return frozenset(str(label) for place in (*places, *items) for label in place.labels if label is not None)
+
+
+def _every_field(record: Field) -> Iterator[tuple[str, Field]]:
+    """Every field with its name, however deep; each place once."""
     waiting, seen = [record], {id(record)}
     while waiting:
         each = waiting.pop()
-        for own, place in each.fields.items():
-            if own == name:
-                yield place
-            waiting += [place] if id(place) not in seen else []
-            seen.add(id(place))
-        item = each.item() if each.kind == "array" else None
-        if item is not None and id(item) not in seen:
-            seen.add(id(item))
-            waiting.append(item)
+        inner = [*each.fields.items(), *([("", each.item())] if each.kind == "array" else [])]
+        for name, place in inner:
+            if id(place) not in seen:
+                seen.add(id(place))
+                waiting.append(place)
+                if name:
+                    yield name, place

@@ -80,12 +80,17 @@ async def run_dev(campaign: Campaign, ids: Sequence[str]) -> DevRuns:
 
 
 def gather_failures(campaign: Campaign, runs: DevRuns) -> list[dict[str, Any]]:
-    """What went wrong on the failed documents, by code, by the judge, and against gold."""
-    return [
-        asdict(failure)
+    """What went wrong on the failed documents, by code, by the judge, and against gold; and in the run that was named."""
+    failures = [
+        failure
         for doc_id in runs.failed
         for failure in failures_of(runs.judged[doc_id], runs.plain[doc_id], campaign)
     ]
+    if campaign.production is not None:
+        # what is held out stays so, whichever run it was in
+        held_out = [d.text for doc_id, d in campaign.documents.items() if doc_id not in runs.plain]
+        failures += campaign.production.without(held_out)
+    return [asdict(failure) for failure in dict.fromkeys(failures)]
 
 
 def list_mended(campaign: Campaign, runs: DevRuns) -> str:
