@@ -14,7 +14,6 @@ from cupel.cascade import Work, ask_judge, check_by_code, settle_verdict
 from cupel.context import RunContext
 from cupel.engine import current, current_asking
 from cupel.errors import InputError
-from cupel.files import read_text
 from cupel.judging import (
     UNCHANGED,
     Agreement,

@@ -35,7 +35,12 @@ _NOT_FROM_A_PROJECT = (
         "GIT_",
     ),  # run code
     *("DASK_", "DISTRIBUTED_"),  # so do their preloads
-    *("PG", "OTEL_", "LANGSMITH_OTEL_", "LANGCHAIN_OTEL_"),  # send passwords or documents elsewhere in silence
+    *(
+        "PG",
+        "OTEL_",
+        "LANGSMITH_OTEL_",
+        "LANGCHAIN_OTEL_",
+    ),  # send passwords or documents elsewhere in silence
 )
 _NEVER = TRUST_VARIABLES | {
     *("PATH", "IFS", "ENV", "SHELL", "EDITOR", "VISUAL", "PAGER", "BROWSER", "LOCPATH", "NLSPATH"),
