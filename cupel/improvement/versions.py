@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cupel.errors import OutputPathError, TaskError, UsageError
-from cupel.files import SHARED, make_folder, read_text, write_whole
+from cupel.files import SHARED, full_path, make_folder, read_text, write_whole
 from cupel.improvement.edits import rules_diff
 from cupel.improvement.guards import prompt_objection
 from cupel.improvement.ledger import Entry, Ledger
@@ -376,6 +376,7 @@ def copy_prompt(task: TaskSpec, folder: Path) -> list[str]:
     """
     if task.folder is None:
         raise TaskError("an ad-hoc task has no folder to copy")
+    folder = full_path(folder)  # "new/../mine" is mine
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputPathError(f"{folder}: is there and not empty; choose another folder")
     names = [name for name in (*SENT, "task.toml") if (task.folder / name).is_file()]

@@ -148,7 +148,7 @@ SILENT = {
     "a criterion twice": ("task.toml", criteria({}, {}), "two criteria are called 'fits'"),
     "a criterion without a question": ("task.toml", criteria({"question": " "}), "has no id or no question"),
     "no criterion that rejects": ("task.toml", criteria({"critical": "false"}), "none of the criteria fits has critical = true"),
-    "a label no record can hold": ("task.toml", criteria({}).replace("positive =", "positve ="), "no record can hold 'positve'; did you mean 'positive'? The schema has"),
+    "a label no record can hold": ("task.toml", criteria({}).replace("positive =", "positivo ="), "no record can hold 'positivo'; did you mean 'positive'? The schema has"),
     "labels of no field": ("task.toml", criteria({}).replace("[labels.sentiment]", "[labels.mood]"), "the record has no field 'mood', and no list 'negative' either"),
     "a metric there is not": ("task.toml", criteria({}).replace('metric = "sentiment"', 'metric = "sentimnt"'), "metric = 'sentimnt': use one of record, exact, items"),
 }  # fmt: skip
