@@ -18,6 +18,7 @@ from cupel.report import safe
 _SHOWN_REASONING = 300
 _SHOWN_IDS = 10
 _SHOWN_LINES = 12
+_SHOWN_CAUSES = 3
 
 
 def show_failures(task: str | None, run: str | None, *, limit: int, as_json: bool) -> None:
@@ -37,12 +38,12 @@ def tell_failures(groups: list[FailureGroup], limit: int) -> None:
         return
     shown = groups[:limit]
     lines = table(
-        "criterion", "by", "about", "prompt", ">failures", ">documents", ">fixed by addendum", ">by escalation",
+        "criterion", "cause", "prompt", ">failures", ">documents", ">fixed by addendum", ">by escalation",
         ">by a person", ">not fixed", ">cost", title=f"{sum(group.count for group in groups)} failures in {len(groups)} groups",
     )  # fmt: skip
     for group in shown:
         lines.add_row(
-            safe(group.criterion), group.cause, safe(group.about), group.prompt_version or "–", str(group.count), str(group.documents),
+            safe(group.criterion), group.cause, group.prompt_version or "–", str(group.count), str(group.documents),
             *(str(group.fixed_by[name] or "–") for name in FIXES), usd(group.cost_usd),
         )  # fmt: skip
     console.print(lines)
@@ -54,6 +55,9 @@ def tell_failures(groups: list[FailureGroup], limit: int) -> None:
             f"  {safe(group.criterion)} ({group.cause}) · {safe(example['doc_id'])}: {reasoning}",
             soft_wrap=True,
         )
+        if len(group.causes) > 1 or group.cause == "gold":
+            told = "; ".join(f"{each.words} ({each.failures})" for each in group.causes[:_SHOWN_CAUSES])
+            console.print(f"    causes: {safe(told)}", soft_wrap=True)
     if len(groups) > limit:
         console.print(f"{len(groups) - limit} more groups: --limit {len(groups)} shows them")
 

@@ -30,7 +30,7 @@ from cupel.improvement import (
 from cupel.metrics import Scored, pair_up
 from cupel.project import Project
 from cupel.runlog import existing_run_log, find_run, now, tables
-from cupel.runs import Document, open_bench, read_documents, scores_of
+from cupel.runs import ByGold, Document, open_bench, read_documents, read_golds, scores_of
 from cupel.state import Outcome
 from cupel.tables import open_table
 from cupel.task import TaskSpec, load_task
@@ -65,7 +65,7 @@ def select(project: Project, task: str | None, run: str | None, criterion: str |
         row = find_run(log, run) if run else _newest(log.runs(), task, log.name)
         run_id = row["run_id"]
         outcomes = list(log.run_outcomes(run_id))
-        criteria = _criteria(log, run_id)
+        criteria, golds = _criteria(log, run_id), read_golds(log, run_id)
     if task and row["task"] != task:
         raise InputError(f"run {run_id} is of task {row['task']!r}, not of {task!r}")
     wanted = {d: names for d, names in criteria.items() if criterion is None or criterion in names}
@@ -73,14 +73,28 @@ def select(project: Project, task: str | None, run: str | None, criterion: str |
         every = ", ".join(sorted({name for names in criteria.values() for name in names})) or "none"
         raise InputError(f"run {run_id}: nothing failed by {criterion or 'anything'} (failures by: {every})")
     accepted = [
-        o["doc_id"] for _, o, _ in outcomes if o["status"] == "accepted" and o["doc_id"] not in wanted
+        o["doc_id"]
+        for _, o, _ in outcomes
+        if o["doc_id"] not in wanted
+        and (golds[o["doc_id"]].right if o["doc_id"] in golds else o["status"] == "accepted")
     ]
     # best those that failed by nothing; with a criterion named, those that passed by it will do
     clean = [doc_id for doc_id in accepted if doc_id not in criteria]
     chosen = set(with_anchors(list(wanted), clean if len(clean) >= len(wanted) else accepted))
     kept = [(position, o, text) for position, o, text in outcomes if o["doc_id"] in chosen and text]
+    texts = {outcome["doc_id"]: text for _, outcome, text in kept}
+    with existing_run_log(project) as log:
+        shown = showable(project.state, log, row["task"], texts, how="frozen")
+    if not shown:
+        raise InputError(
+            f"run {run_id}: the gate holds out every document that failed so; freeze those of another run"
+        )
+    kept = [entry for entry in kept if entry[1]["doc_id"] in shown]
     inputs = _input_rows(project, row)
-    rows = [_row(outcome, text, wanted, inputs.get(position, {})) for position, outcome, text in kept]
+    rows = [
+        _row(outcome, text, wanted, inputs.get(position, {}), golds.get(outcome["doc_id"]))
+        for position, outcome, text in kept
+    ]
     return Selection(run_id=run_id, task=row["task"], rows=rows)
 
 
@@ -117,7 +131,11 @@ def _input_rows(project: Project, run: Mapping[str, Any]) -> dict[int, Mapping[s
 
 
 def _row(
-    outcome: Outcome, text: str, wanted: Mapping[str, Sequence[str]], values: Mapping[str, Any]
+    outcome: Outcome,
+    text: str,
+    wanted: Mapping[str, Sequence[str]],
+    values: Mapping[str, Any],
+    held: ByGold | None,
 ) -> dict[str, Any]:
     doc_id = outcome["doc_id"]
     own = values.get("meta")
@@ -126,7 +144,7 @@ def _row(
         **plain, **(own if isinstance(own, Mapping) else {}), "failed": doc_id in wanted,
         "criteria": list(wanted.get(doc_id, ())), "prompt_version": outcome["prompt_version"],
     }  # fmt: skip
-    gold = values.get("gold")
+    gold = held.gold if held is not None else values.get("gold")
     return {"id": doc_id, "text": text, "meta": meta, **({"gold": gold} if gold else {})}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sqlalchemy import select
@@ -19,20 +19,29 @@ Row = dict[str, Any]
 FIXES = ("addendum", "escalation", "person", "none")
 
 
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Failures of a group whose critiques share their words."""
+
+    words: str
+    failures: int
+    documents: int
+
+
 @dataclass(slots=True)
 class FailureGroup:
-    """Failures of one criterion, found by one means, of one cause, under one prompt version."""
+    """Failures of one criterion, found by one means, under one prompt version."""
 
     task: str
     criterion: str
     cause: str
     prompt_version: str
-    about: str = ""
-    """The words their critiques share."""
-
     count: int = 0
     fixed_by: Counter[str] = field(default_factory=Counter)
     example: Row = field(default_factory=dict)
+    causes: list[Cause] = field(default_factory=list)
+    """As `improve` tells them to a rewriter, the commonest first."""
+
     _documents: set[str] = field(default_factory=set)
     _costs: dict[tuple[str, str, float | None], float | None] = field(default_factory=dict)
 
@@ -63,12 +72,12 @@ class FailureGroup:
             "task": self.task,
             "criterion": self.criterion,
             "cause": self.cause,
-            "about": self.about,
             "prompt_version": self.prompt_version,
             "count": self.count,
             "documents": self.documents,
             "fixed_by": {name: self.fixed_by[name] for name in FIXES},
             "cost_usd": self.cost_usd,
+            "causes": [asdict(cause) for cause in self.causes],
             "example": {
                 name: self.example[name]
                 for name in ("doc_id", "run_id", "model", "tier", "reasoning", "quote")
@@ -113,19 +122,18 @@ def _rows(run_log: RunLog, task: str | None, run_id: str | None) -> Iterator[Row
 
 
 def group_rows(rows: Iterable[Row]) -> list[FailureGroup]:
-    """Failures by task, criterion, what found them, prompt version and cause, as `improve` groups them; the most frequent first."""
-    kinds: dict[tuple[str, str], dict[Failure, list[tuple[int, Row]]]] = {}
-    for order, row in enumerate(rows):
-        found = kinds.setdefault((row["task"], row["cause"]), {})
-        found.setdefault(Failure.of(row), []).append((order, row))
-    groups = []
-    for (task, cause), found in kinds.items():
-        for each in cluster(found):
-            group = FailureGroup(task, each.criterion, cause, each.prompt_version, about=each.cause)
-            members = [entry for failure in each.failures for entry in found[failure]]
-            for _, row in sorted(members, key=lambda entry: entry[0]):
-                group.add(row)
-            groups.append(group)
-    return sorted(
-        groups, key=lambda group: (-group.count, group.criterion, group.prompt_version, group.about)
-    )
+    """Failures by task, criterion, what found them and prompt version, the most frequent first; in each their causes."""
+    groups: dict[tuple[str, ...], FailureGroup] = {}
+    failures: dict[tuple[str, ...], dict[Failure, int]] = {}
+    for row in rows:
+        key = (row["task"], row["criterion"], row["cause"], row["prompt_version"])
+        groups.setdefault(key, FailureGroup(*key)).add(row)
+        seen, failure = failures.setdefault(key, {}), Failure.of(row)
+        seen[failure] = seen.get(failure, 0) + 1
+    for kind, group in groups.items():
+        counted = failures[kind]
+        group.causes = [
+            Cause(each.cause, sum(counted[failure] for failure in each.failures), each.documents)
+            for each in cluster(counted)
+        ]
+    return sorted(groups.values(), key=lambda group: (-group.count, group.criterion, group.prompt_version))
