@@ -12,7 +12,7 @@ import html
 import json
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
@@ -75,6 +75,10 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
+_LONGEST = 300
+"""Characters of a secret that are looked for in escapes: what follows them tells nothing by itself."""
+
+
 class _Known:
     """What is a secret in this process: it only grows, for a key that was changed is no less secret."""
 
@@ -86,6 +90,11 @@ class _Known:
         self.needles = tuple(sorted(needles, key=lambda needle: (-len(needle), needle)))
         self.raw = tuple(needle.encode("utf-8", "surrogateescape") for needle in self.needles)
         self.pattern = re.compile("|".join(map(re.escape, self.needles)))
+        self.escaped = re.compile(
+            "|".join(
+                _in_escapes(secret) for secret in sorted(strong, key=lambda secret: (-len(secret), secret))
+            )
+        )
         self.raw_pattern = re.compile(b"|".join(map(re.escape, self.raw)))
         words = sorted(weak, key=lambda word: (-len(word), word))
         self.words = (
@@ -120,8 +129,7 @@ def mask(text: str) -> str:
     >>> mask("You sent gsk_doctest_4711, and sk-example-1234567890.")
     'You sent ****************, and sk-example-1234567890.'
     """
-    known = _known
-    return known.pattern.sub(_stars, text) if any(needle in text for needle in known.needles) else text
+    return _replace(text, _known, _stars)
 
 
 def mask_bytes(content: bytes) -> bytes:
@@ -150,13 +158,31 @@ def redact(text: str) -> str:
     'http://me:***@proxy:3128 said 407; Authorization: Bearer ***; ?api_key=***&n=2'
     """
     known = _known
-    if any(needle in text for needle in known.needles):
-        text = known.pattern.sub(HIDDEN, text)
+    text = _replace(text, known, lambda _: HIDDEN)
     if known.words is not None:
         text = known.words.sub(HIDDEN, text)
     for shape, shown in _SHAPES:
         text = shape.sub(shown, text)
     return text
+
+
+def _replace(text: str, known: _Known, shown: Callable[[re.Match[str]], str]) -> str:
+    if any(needle in text for needle in known.needles):
+        text = known.pattern.sub(shown, text)
+    if known.strong and "\\u" in text:
+        text = known.escaped.sub(shown, text)
+    return text
+
+
+def _in_escapes(secret: str) -> str:
+    r"""A pattern of the secret with any of its characters as `\u0041`, as JSON and what quotes it may write them."""
+    return "".join(
+        rf"(?:{re.escape(sign)}|\\{{1,4}}[uU]{_any_case(f'{ord(sign):04x}')})" for sign in secret[:_LONGEST]
+    )
+
+
+def _any_case(digits: str) -> str:
+    return "".join(f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in digits)
 
 
 def _stars(found: re.Match[str]) -> str:

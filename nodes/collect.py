@@ -10,7 +10,15 @@ from langgraph.runtime import Runtime
 from cupel.context import RunContext
 from cupel.improvement.campaign import open_campaign
 from cupel.improvement.engines import engine_named
-from cupel.improvement.steps.collect import freeze_split, gather_failures, list_mended, run_dev, tell_notes
+from cupel.improvement.steps.collect import (
+    freeze_split,
+    gather_failures,
+    list_mended,
+    run_dev,
+    tell_notes,
+    token_growth,
+    tokens_of,
+)
 from cupel.state import CollectUpdate, ImproveState
 
 
@@ -25,10 +33,11 @@ async def collect(state: ImproveState, runtime: Runtime[RunContext]) -> CollectU
         runs = await run_dev(campaign, parts.dev)
         return {
             "campaign": campaign.name, "version": campaign.version, "dev": list(parts.dev),
-            "held_out_ids": list(parts.held_out), "held_out_version": parts.version,
+            "held_out_ids": list(parts.held_out), "held_out_version": parts.version, "groups": dict(parts.groups),
             "failures": gather_failures(campaign, runs), "mended": list_mended(campaign, runs),
             "failed_docs": runs.failed, "passed_docs": runs.passed,
-            "notes": list(tell_notes(campaign, parts, runs)),
+            "tokens_per_document": tokens_of(runs), "token_growth": token_growth(state, campaign, runs),
+            "notes": await asyncio.to_thread(lambda: list(tell_notes(campaign, parts, runs))),
         }  # fmt: skip
 
 

@@ -26,7 +26,7 @@ async def retest(state: ImproveState, runtime: Runtime[RunContext]) -> RetestUpd
     async with open_campaign(state, RunContext.of(runtime)) as campaign:
         candidate = candidate_of(state)
         change = await try_candidate(state, campaign, candidate)
-        reason = judge_change(campaign, candidate, change)
+        reason = judge_change(state, campaign, candidate, change)
         turn = await note_round(state, campaign, candidate, change, reason)
     return {"tried": [turn]}
 

@@ -31,9 +31,9 @@ async def weigh(state: ImproveState, runtime: Runtime[RunContext]) -> WeighUpdat
     """
     async with open_campaign(state, RunContext.of(runtime)) as campaign:
         candidate = candidate_of(state)
-        look = await spend_look(state, campaign, candidate)
-        both = await run_both(state, campaign, candidate)
-        decision = decide(campaign, both, look)
+        held = await spend_look(state, campaign, candidate)
+        both = await run_both(campaign, candidate, held.ids)
+        decision = decide(state, campaign, candidate, both, held)
         decision = await note_decision(state, campaign, candidate, both, decision)
         cost_usd = await campaign.spent_usd()
     nominee = state.get("passed")

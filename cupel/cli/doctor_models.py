@@ -185,6 +185,6 @@ def tracing(env: Mapping[str, str]) -> Iterator[Check]:
     yield Check("tracing", "ok", "off: nothing is sent to LangSmith")
     if has_key and "LANGSMITH_TRACING" not in env:
         yield Check(
-            "tracing", "note", "LANGSMITH_API_KEY alone switches tracing on under `langgraph dev`",
-            "set LANGSMITH_TRACING=false or true, as you mean it",
+            "tracing", "note", "with LANGSMITH_API_KEY alone a bare `langgraph dev` sends no document, but how often it is used",
+            "start it with `make dev`, or set LANGSMITH_TRACING=false or true, as you mean it",
         )  # fmt: skip

@@ -11,9 +11,10 @@ from typing import Any
 
 from cupel._format import usd
 from cupel.cli._console import confirm, open_console, print_json, table
-from cupel.evaluation import FIXES, FailureGroup, Rerun, freeze, group_failures
+from cupel.evaluation import FIXES, FailureGroup, Rerun, freeze, group_failures, pull_labels
 from cupel.project import find_project
 from cupel.report import safe
+from cupel.task import load_task
 
 _SHOWN_REASONING = 300
 _SHOWN_IDS = 10
@@ -60,6 +61,24 @@ def tell_failures(groups: list[FailureGroup], limit: int) -> None:
             console.print(f"    causes: {safe(told)}", soft_wrap=True)
     if len(groups) > limit:
         console.print(f"{len(groups) - limit} more groups: --limit {len(groups)} shows them")
+
+
+def pull_said(name: str, task: str, *, as_json: bool) -> None:
+    """Write what people said of a data set in LangSmith as labels and as gold, and say where."""
+    project = find_project()
+    criteria = [criterion.id for criterion in load_task(task, project.prompts).criteria]
+    pulled = pull_labels(project, name, criteria)
+    if as_json:
+        files = {"labels": pulled.labels, "gold": pulled.gold}
+        told = {what: str(path) if path else None for what, path in files.items()}
+        print_json({**told, "judged": pulled.judged, "corrected": pulled.corrected})
+        return
+    if pulled.labels is None and pulled.gold is None:
+        print(f"nobody has said anything of {name} in LangSmith yet")
+    if pulled.labels is not None:
+        print(f"{pulled.judged} records judged: {pulled.labels}; `cupel judge-check` takes them")
+    if pulled.gold is not None:
+        print(f"{pulled.corrected} records corrected: {pulled.gold}; a data set with gold")
 
 
 def freeze_failures(

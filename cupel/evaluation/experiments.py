@@ -14,6 +14,7 @@ from typing import Any
 
 from cupel.context import RunContext, run_context
 from cupel.errors import InputError, SettingError
+from cupel.evaluation.labels import as_example
 from cupel.files import SHARED, read_text, write_whole
 from cupel.improvement import (
     SPENT,
@@ -36,7 +37,7 @@ from cupel.state import Outcome
 from cupel.stats import Interval, bounded_mean, wilson
 from cupel.task import TaskSpec, load_task
 from cupel.text import is_grounded
-from cupel.tracing import upload_experiment
+from cupel.tracing import feedback_of, upload_experiment
 
 KEYS = (
     "task", "dataset", "gold", "models", "prompts", "policies", "settings", "limit", "group", "baseline",
@@ -351,14 +352,14 @@ class ExperimentResult:
     def upload(self, env: Mapping[str, str]) -> Iterator[str]:
         """Send it to LangSmith: one data set, one experiment a variant; the address of each."""
         examples = [
-            {"id": d.doc_id, "inputs": {"text": d.text, **d.inputs}, "outputs": {"gold": d.gold}}
+            as_example({"id": d.doc_id, "text": d.text, "meta": {**d.meta, **d.inputs}, "gold": d.gold})
             for d in self.documents
         ]
         for one in self.scores:
             outcomes, task = one.outcomes, one.variant.task
             yield upload_experiment(
                 env,
-                dataset=f"cupel-{self.experiment.name}",
+                dataset=self.experiment.dataset.stem,
                 experiment=one.variant.name,
                 examples=examples,
                 rows={
@@ -366,7 +367,10 @@ class ExperimentResult:
                     for doc_id, outcome in outcomes.items()
                 },
                 figures={name: figure.value for name, figure in one.figures.items()},
-                feedback={d.doc_id: document_scores(outcomes[d.doc_id], d, task) for d in self.documents},
+                feedback={
+                    d.doc_id: feedback_of(outcomes[d.doc_id]) | document_scores(outcomes[d.doc_id], d, task)
+                    for d in self.documents
+                },
             )
 
     def to_json(self) -> dict[str, Any]:

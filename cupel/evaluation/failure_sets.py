@@ -15,6 +15,7 @@ from typing import Any
 from cupel.context import run_context
 from cupel.errors import InputError, SettingError, UsageError
 from cupel.evaluation.experiments import named_prompt
+from cupel.evaluation.labels import as_example
 from cupel.files import SHARED, write_whole
 from cupel.improvement import (
     SPENDS,
@@ -180,10 +181,7 @@ def freeze(
         "run_id": chosen.run_id,
     }
     if langsmith:
-        examples = [
-            {"id": row["id"], "inputs": {"text": row["text"]}, "outputs": row["meta"]} for row in chosen.rows
-        ]
-        frozen["langsmith"] = upload_examples(os.environ, name, examples)
+        frozen["langsmith"] = upload_examples(os.environ, name, [as_example(row) for row in chosen.rows])
     return frozen
 
 

@@ -4,13 +4,14 @@ Every call goes through the run log and every entry of the ledger has a key, so 
 instant and started anew pays nothing twice and leaves the same ledger.
 """
 
+from cupel.improvement.entries import Book, Entry
 from cupel.improvement.failure_clusters import Failure, cluster, with_anchors
 from cupel.improvement.gate import ALPHA, gate
 from cupel.improvement.held_out import SPENDS, SPENT, held_out_of, showable
 from cupel.improvement.hub import hub_name, pull_prompt, push_prompt
 from cupel.improvement.ledger import Ledger, ledger_of
 from cupel.improvement.seen import document_hash, note_seen, seen_of
-from cupel.improvement.steps.promote import load_version, promote, rollback
+from cupel.improvement.steps.promote import decision_doubts, load_version, promote, rollback
 from cupel.improvement.versions import (
     as_version,
     contract_problem,

@@ -9,25 +9,30 @@ import hashlib
 import json
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from cupel.context import RunContext
 from cupel.engine import Run, current
 from cupel.errors import RunBusyError, SettingError, UsageError
+from cupel.improvement.evidence import Evidence, confirmation_of, evidence_of, judges_of, metric_of
 from cupel.improvement.gate_judges import check_judges
 from cupel.improvement.guards import LeakGuard
 from cupel.improvement.ledger import Kind, Ledger, ledger_of
 from cupel.improvement.run_failures import RunFailures, read_run_failures
+from cupel.improvement.seen import document_hash
 from cupel.improvement.versions import version_of
 from cupel.limits import Budget
 from cupel.metrics import Scored
 from cupel.models import check_models, resolve_models
-from cupel.runlog import now, text_hash
+from cupel.runlog import exact_time, text_hash
 from cupel.runs import Bench, Document, read_documents, scores_of
 from cupel.state import ImproveState, Outcome
 from cupel.task import TaskSpec, compact, load_task
+
+SPLIT_BY = ("held_out", "group", "split_salt")
+"""What decides which documents are held out."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,12 +59,14 @@ class Campaign:
     production: RunFailures | None = None
     """What went wrong in a run that was named."""
 
+    made_of: Mapping[str, Any] = field(default_factory=dict)
+    """What was asked for, as a decision keeps it: what it takes to see later whether anything changed."""
+
     @property
     def metric(self) -> str:
         """What decides at the gate."""
-        if not self.by_gold:
-            return f"judge:{'+'.join((self.gate_judge, *self.jury))}"
-        return f"gold:{self.task.metric}" + ("" if self.graded else f" ≥ {self.task.wrong_below:g}")
+        judges = (self.gate_judge, *self.jury)
+        return metric_of(self.task, by_gold=self.by_gold, graded=self.graded, judges=judges)
 
     @property
     def version(self) -> str:
@@ -69,18 +76,16 @@ class Campaign:
     @property
     def trial(self) -> RunContext:
         """Settings under which versions are compared on development documents: nothing is refined."""
-        judge = "never" if self.by_gold else "always"
-        # who sits at the gate may not tune
-        changes = {"judge": judge, "max_refinements": 0, "advisory_judge": False, "jury_models": ()}
-        return self.context.model_copy(update=changes)
+        return self._settings[0]
 
     @property
     def confirmation(self) -> RunContext:
         """The same on held-out documents, where another judge decides, with the jury if there is one."""
-        if self.by_gold:
-            return self.trial
-        sitting = {"judge_model": self.gate_judge, "jury_models": self.jury, "jury": "always"}
-        return self.trial.model_copy(update=sitting if self.jury else {"judge_model": self.gate_judge})
+        return self._settings[1]
+
+    @functools.cached_property
+    def _settings(self) -> tuple[RunContext, RunContext]:
+        return confirmation_of(self.context, by_gold=self.by_gold, gate_judge=self.gate_judge, jury=self.jury)
 
     @functools.cached_property
     def leaks(self) -> LeakGuard:
@@ -88,6 +93,24 @@ class Campaign:
         beside = self.production.texts if self.production is not None else {}
         texts = [*(document.text for document in self.documents.values()), *beside.values()]
         return LeakGuard(texts, [*self.documents, *beside])
+
+    @functools.cached_property
+    def hashes(self) -> Mapping[str, str]:
+        """Document id → what the ledger knows the document by."""
+        return {doc_id: document_hash(document.text) for doc_id, document in self.documents.items()}
+
+    def evidence(self, version: str, ids: Sequence[str]) -> Evidence:
+        """All that makes a decision about a version on these documents."""
+        return evidence_of(
+            self.task, version=version, documents=self.chosen(ids), metric=self.metric, by_gold=self.by_gold,
+            context=self.confirmation, models=self.models, judges=(self.gate_judge, *self.jury), asked=self.made_of,
+        )  # fmt: skip
+
+    @property
+    def models(self) -> Mapping[str, Any]:
+        """The models that write and judge, at their addresses."""
+        env = self.bench.runtime.env
+        return dict(resolve_models(self.confirmation, env).at_addresses(env))
 
     def chosen(self, ids: Sequence[str]) -> list[Document]:
         """Documents by id."""
@@ -108,7 +131,9 @@ class Campaign:
     async def note(self, kind: Kind, key: str, data: Mapping[str, Any]) -> None:
         """Write an entry of the ledger, once."""
         entry = {"campaign": self.name, **data}
-        await asyncio.to_thread(self.ledger.append, kind, task=self.task.name, key=key, at=now(), data=entry)
+        await asyncio.to_thread(
+            self.ledger.append, kind, task=self.task.name, key=key, at=exact_time(), data=entry
+        )
 
 
 @contextlib.asynccontextmanager
@@ -135,8 +160,7 @@ async def open_campaign(
     used = golden or documents
     models = resolve_models(context, runtime.env)
     _check_gate(state, by_gold=bool(golden))
-    gate_judge = state.get("gate_judge") or next(iter(models.jury), "")
-    jury = tuple(model for model in models.jury if model != gate_judge)
+    gate_judge, jury = judges_of(models, state.get("gate_judge") or "")
     check_models(replace(models, jury=jury), runtime.env)
     judges = () if golden else check_judges(models, gate_judge, jury, runtime.env)
     warnings = (*documents.notes, *judges)
@@ -144,7 +168,7 @@ async def open_campaign(
     production = None
     if wanted := state.get("run"):
         production = await asyncio.to_thread(read_run_failures, runtime.run_log, wanted, task)
-    ledger = ledger_of(runtime.project.state)
+    ledger = ledger_of(runtime.project.state, runtime.run_log)
     async with hold_task(ledger, task.name, name, last=last):
         _check_unchanged(state, task)
         run = Run(run_id=name, stops=True)
@@ -157,8 +181,17 @@ async def open_campaign(
             bench=Bench(project=runtime.project, runtime=runtime, run=run, name=str(state["documents"])),
             context=context.model_copy(update={"jury_models": ()}), gate_judge=gate_judge, by_gold=bool(golden),
             graded=bool(golden) and _grade(state), jury=() if golden else jury, warnings=warnings,
+            made_of={
+                "documents": _inside(path, runtime.project.folder), "settings": context.model_dump(mode="json"), "gate_judge": state.get("gate_judge") or "",
+                "gate_metric": state.get("gate_metric") or "", **{name: state.get(name) for name in SPLIT_BY},
+            },
             production=production,
         )  # fmt: skip
+
+
+def _inside(path: Path, folder: Path) -> str:
+    """A path as the project's folder has it, where it lies in it: the folder may move."""
+    return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
 
 
 def _gold_file(state: ImproveState, folder: Path) -> str:
@@ -214,7 +247,16 @@ def _check_unchanged(state: ImproveState, task: TaskSpec) -> None:
 def _name(
     state: ImproveState, task: TaskSpec, documents: Sequence[Document], context: RunContext, models: Any
 ) -> str:
-    keys = ("rounds", "seed", "engine", "gate_judge", "gate_metric", "candidate", "held_out", "group")
+    keys = (
+        "rounds",
+        "seed",
+        "engine",
+        "gate_judge",
+        "gate_metric",
+        "candidate",
+        "max_token_growth",
+        *SPLIT_BY,
+    )
     asked = {key: state.get(key) for key in keys}
     asked |= {key: state[key] for key in ("gold", "run") if state.get(key)}
     contents = sorted([d.doc_id, text_hash(d.text), compact(d.gold)] for d in documents)
@@ -230,16 +272,16 @@ LINGER_S = 3.0
 class _Hold:
     """A task held by a campaign of this process."""
 
-    key: tuple[Path, str]
+    key: tuple[str, str]
     campaign: str
-    lock: contextlib.ExitStack
+    lease: contextlib.ExitStack
     steps: int = 0
     """Steps of the campaign at work now."""
 
     timer: threading.Timer | None = None
 
 
-_holds: dict[tuple[Path, str], _Hold] = {}
+_holds: dict[tuple[str, str], _Hold] = {}
 _guard = threading.RLock()
 
 
@@ -263,12 +305,12 @@ async def hold_task(ledger: Ledger, task: str, campaign: str, *, last: bool = Fa
 
 
 def _begin_step(ledger: Ledger, task: str, campaign: str) -> _Hold:
-    key = (ledger.path, task)
+    key = (ledger.place, task)
     with _guard:
         if key not in _holds:
-            lock = contextlib.ExitStack()
-            lock.enter_context(ledger.session(task))
-            _holds[key] = _Hold(key, campaign, lock)
+            lease = contextlib.ExitStack()
+            lease.enter_context(ledger.session(task))
+            _holds[key] = _Hold(key, campaign, lease)
         hold = _holds[key]
         if hold.campaign != campaign:
             raise RunBusyError(
@@ -296,4 +338,4 @@ def _let_go(hold: _Hold) -> None:
     with _guard:
         if not hold.steps and _holds.get(hold.key) is hold:
             del _holds[hold.key]
-            hold.lock.close()
+            hold.lease.close()

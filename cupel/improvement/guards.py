@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cupel.improvement.edits import MAX_EDITS, DroppedEdit, Edit, apply_edits, read_edits
-from cupel.task import Rule
+from cupel.task import Rule, TaskSpec, compact
 from cupel.text import NgramIndex, forbidden, visible
 
 LEAK_WORDS = 8
@@ -31,6 +31,38 @@ def estimate_prompt_tokens(text: str) -> int:
     7
     """
     return math.ceil(len(text) / 4)
+
+
+MAX_TOKEN_GROWTH = 0.2
+"""Share by which a document's tokens may grow, where an example takes no more."""
+
+
+def example_growth(task: TaskSpec, tokens_per_document: float) -> float:
+    """Share by which a document's tokens may grow unless told otherwise: a fifth, or what one example more takes.
+
+    Args:
+        task: Its examples say how long one is.
+        tokens_per_document: What a document takes now; 0 where that is not known.
+    """
+    sizes = [estimate_prompt_tokens(example.text + compact(example.record)) for example in task.examples]
+    if not sizes or tokens_per_document <= 0:
+        return MAX_TOKEN_GROWTH
+    return max(MAX_TOKEN_GROWTH, max(sizes) / tokens_per_document)
+
+
+def rules_budget(rules: Sequence[Rule], most: int, *, growth: float, tokens_per_document: float) -> int:
+    """Tokens that all rules together may take: what they take now and what a document may grow by, `most` at most.
+
+    Args:
+        rules: The rules as they are.
+        most: Whatever the growth allows.
+        growth: Share by which a document's tokens may grow.
+        tokens_per_document: What a document takes now; 0 where that is not known.
+    """
+    if tokens_per_document <= 0:
+        return most
+    now = sum(estimate_prompt_tokens(rule.text) for rule in rules)
+    return max(now, min(most, now + int(growth * tokens_per_document)))
 
 
 class LeakGuard:

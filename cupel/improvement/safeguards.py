@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cupel.metrics import Pair
-from cupel.stats import mcnemar, permutation_gain, z_of
+from cupel.stats import flip_gain, mcnemar, z_of
 
 ALPHA = 0.05
-"""Chance of any false promotion over all looks at one held-out version."""
+"""Chance of any false promotion over all looks that a task ever spends."""
 
 HARM = 0.1
 """Level at which a slice's loss leaves it open; shared among all slices, it counts as harm and rejects."""
@@ -25,7 +25,7 @@ class GateSettings:
     """What the gate asks for.
 
     Attributes:
-        alpha: Chance of a false promotion over all looks at one held-out version, in (0, 1).
+        alpha: Chance of a false promotion over all looks at the task's prompts, in (0, 1).
         slice_margin: A slice may lose this share, in [0, 1]; more is looked at closely.
         least_slice: Fewest documents of a slice that is looked at.
         schema_margin: The share of schema-valid replies may fall by less than this, in [0, 1].
@@ -125,7 +125,7 @@ def slice_changes(pairs: Sequence[Pair], least: int) -> tuple[SliceChange, ...]:
 def _slice_change(name: str, pairs: Sequence[Pair]) -> SliceChange:
     losses = [pair.before - pair.after for pair in pairs]
     change = -sum(losses) / len(losses)
-    p_harm = permutation_gain(losses, [pair.group for pair in pairs]) if change < 0 else 1.0
+    p_harm = flip_gain(losses, [pair.group for pair in pairs]) if change < 0 else 1.0
     return SliceChange(name, len(pairs), change, p_harm)
 
 

@@ -7,15 +7,17 @@ on a page, in a frame; or what went to a rewriter, or to an earlier gate. Whoeve
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Connection, select
 
-from cupel.runlog import RunLog, exact_time, insert_of, tables
+from cupel.runlog import Database, RunLog, exact_time, insert_of, tables
 from cupel.text import words
 
 
+@functools.lru_cache(maxsize=2_048)  # a campaign asks for the same ones at every step
 def document_hash(text: str) -> str:
     """Sixteen hexadecimal digits of a document's words: other spaces, quotes or capitals make no other document.
 
@@ -26,7 +28,7 @@ def document_hash(text: str) -> str:
     return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def note_seen(run_log: RunLog, task: str, doc_hashes: Iterable[str], *, how: str) -> int:
+def note_seen(run_log: RunLog | Database, task: str, doc_hashes: Iterable[str], *, how: str) -> int:
     """Note that documents were shown beside a result of a task's prompt; the first time counts, again changes nothing.
 
     Call it before the showing, so that a killed process has noted too much and never too little. It waits for the

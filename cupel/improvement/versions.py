@@ -166,7 +166,7 @@ def known_version(ledger: Ledger, task: str, wanted: str) -> Entry:
         return meant[0]
     problem = f"{len(meant)} versions begin with {wanted!r}" if meant else f"no version {wanted!r}"
     listed = ", ".join(entry.key for entry in (meant or entries)) or "none yet; `cupel improve` makes them"
-    raise UsageError(f"{problem} of task {task!r} in {ledger.path} (there are: {listed})")
+    raise UsageError(f"{problem} of task {task!r} in its ledger (there are: {listed})")
 
 
 def as_version(task: TaskSpec, version: Mapping[str, Any]) -> TaskSpec:

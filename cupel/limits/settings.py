@@ -34,7 +34,7 @@ def _entry(entry: str) -> tuple[str, Limits]:
     name, separator, words = entry.rpartition("=")
     name = name.strip().removesuffix(":*")
     if not separator or not name:
-        raise SettingError(f"{VARIABLE}: {entry!r} is not {_FORM}")
+        raise SettingError(f"{VARIABLE} or --limits: {entry!r} is not {_FORM}")
     return name, Limits.of(dict(_limit(part, entry) for part in words.split(",")), model=name)
 
 
@@ -43,4 +43,4 @@ def _limit(part: str, entry: str) -> tuple[str, float]:
     try:
         return kind.strip(), float(amount)
     except ValueError:
-        raise SettingError(f"{VARIABLE}: {part.strip()!r} in {entry!r} is not {_FORM}") from None
+        raise SettingError(f"{VARIABLE} or --limits: {part.strip()!r} in {entry!r} is not {_FORM}") from None

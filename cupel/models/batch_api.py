@@ -28,7 +28,7 @@ from cupel.models.errors import (
 )
 from cupel.models.http import MAX_REPLY_BYTES, has_too_many_parts, read_whole
 from cupel.models.ids import ModelId
-from cupel.redaction import mask_bytes
+from cupel.redaction import mask_bytes, mask_values
 
 BATCH_PROVIDERS = ("openai", "groq")
 BATCH_SHARE = 0.5
@@ -211,6 +211,8 @@ def _object(content: bytes) -> dict[str, Any] | None:
         data = json.loads(content)
     except (ValueError, RecursionError):
         return None
+    if b"\\u" in content:  # in escapes its bytes show no secret
+        data = mask_values(data)
     return data if isinstance(data, dict) else None
 
 

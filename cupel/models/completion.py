@@ -153,8 +153,10 @@ def completion_of(
     asked = reported_tokens(usage["input_tokens"])
     caching = usage.get("input_token_details") or {}
     read = min(reported_tokens(caching.get("cache_read")), asked)
+    plain = storable(text)
+    shown = mask(plain)
     return Completion(
-        text=mask(storable(text)),
+        text=shown,
         refusal=mask(storable(details["refusal"])) if details.get("refusal") else None,
         finish_reason=details.get("finish_reason") or "stop",
         input_tokens=asked,
@@ -162,7 +164,7 @@ def completion_of(
         cache_write_tokens=min(reported_tokens(caching.get("cache_creation")), asked - read),
         output_tokens=reported_tokens(usage["output_tokens"]),
         cost_usd=details.get("cost_usd"),
-        tokens=_tokens(details.get("logprobs")),
+        tokens=_tokens(details.get("logprobs"), told=shown == plain),
         headers=details.get("headers") or {},
         latency_s=latency_s,
     )
@@ -175,21 +177,22 @@ def _arguments(args: Any) -> str:
         raise ReplyCutOffError("the reply nests deeper than can be read") from None
 
 
-def _tokens(shown: Any) -> list[Token] | None:
+def _tokens(shown: Any, *, told: bool) -> list[Token] | None:
+    """Each token with what it was worth; without its text where the reply holds a secret, which may lie across several."""
     listed = shown.get("content") if isinstance(shown, dict) else None
     if not isinstance(listed, list):
         return None
-    return [(*_worth(token), _alternatives(token)) for token in listed if _is_token(token)] or None
+    return [(*_worth(one, told), _alternatives(one, told)) for one in listed if _is_token(one)] or None
 
 
 def _is_token(token: Any) -> bool:
     return isinstance(token, dict) and isinstance(token.get("logprob"), (int, float))
 
 
-def _worth(token: dict[str, Any]) -> tuple[str, float]:
-    return mask(storable(str(token.get("token") or ""))), float(token["logprob"])
+def _worth(token: dict[str, Any], told: bool) -> tuple[str, float]:
+    return str(token.get("token") or "") if told else "", float(token["logprob"])
 
 
-def _alternatives(token: dict[str, Any]) -> list[tuple[str, float]]:
+def _alternatives(token: dict[str, Any], told: bool) -> list[tuple[str, float]]:
     others = token.get("top_logprobs")
-    return [_worth(other) for other in others if _is_token(other)] if isinstance(others, list) else []
+    return [_worth(other, told) for other in others if _is_token(other)] if isinstance(others, list) else []

@@ -14,6 +14,7 @@ from langchain_core.messages.ai import UsageMetadata
 
 from cupel.models.errors import ProviderCallError, ProviderConnectionError, ReplyCutOffError
 from cupel.models.prices import reported_tokens
+from cupel.redaction import mask_values
 from cupel.task import opens_more
 
 OK = 200
@@ -78,7 +79,10 @@ def keep_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def parse(content: bytes) -> Any:
-    r"""The JSON of an answer; None for what is none.
+    r"""The JSON of an answer, without the secrets that its bytes did not show; None for what is none.
+
+    The bytes were masked as they came (`cupel.models.http`). A key that is spelt in escapes, in another encoding, or in
+    pieces of a stream is whole only here.
 
     >>> parse(b'{"logprob": -Infinity}')
     {'logprob': -inf}
@@ -86,9 +90,13 @@ def parse(content: bytes) -> Any:
     {'choices': [{'finish_reason': 'length', 'message': {'content': 'Hello'}}]}
     """
     try:
-        return orjson.loads(content)
+        data = orjson.loads(content)
     except ValueError:
-        pass
+        return mask_values(_parse_oddly(content))
+    return mask_values(data) if b"\\u" in content else data
+
+
+def _parse_oddly(content: bytes) -> Any:
     # some servers write infinities, which are no JSON but mean something, or another encoding than UTF-8
     data = _loads(content)
     if data is not None:

@@ -107,8 +107,8 @@ def _file(env: Mapping[str, str]) -> Path | None:
 
     A path that is not a full one would begin in the folder a command is given in, which may be a stranger's.
     """
-    configured = env.get("XDG_CONFIG_HOME") or env.get("APPDATA")
-    base = Path(configured) if configured else None
+    named = env.get("XDG_CONFIG_HOME") or env.get("APPDATA")
+    base = Path(named) if named else None
     if base is None or not base.is_absolute():
         named = env.get("HOME") or env.get("USERPROFILE")
         home = Path(named) if named else home_folder()

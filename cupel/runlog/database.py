@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
@@ -15,6 +17,8 @@ from cupel.files import FILE, full_path, make_folder, refuse_links
 from cupel.runlog.address import SQLITE, show_address, sqlalchemy_address
 from cupel.runlog.patience import Patience, patiently
 from cupel.runlog.tables import metadata
+
+T = TypeVar("T")
 
 HEAD = "0008"
 """The newest migration; a log at another revision is upgraded when opened."""
@@ -27,6 +31,45 @@ BUSY_TIMEOUT_S = 1.0
 
 ALIVE = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 """How PostgreSQL's client notices that nobody is there any more."""
+
+
+class Database(Protocol):
+    """A run log's database, for what is not asked a thousand times: each piece of work opens a connection."""
+
+    @property
+    def engine(self) -> Engine:
+        """What connects to it."""
+
+    def persist(self, work: Callable[[], T]) -> T:
+        """What a function makes of `engine`, called again while the database is away."""
+
+
+class OpenDatabase:
+    """The database behind an address, opened when it is first asked; without the run log's thread.
+
+    Args:
+        url: SQLAlchemy's.
+        wait_s: Seconds for which one that is away is waited for.
+    """
+
+    def __init__(self, url: str, *, wait_s: float) -> None:
+        self._url, self._wait_s = url, wait_s
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What connects to it; its tables are up to date."""
+        return open_engine(self._url, self._patience())
+
+    def persist(self, work: Callable[[], T]) -> T:
+        """What a function makes of `engine`, called again while the database is away.
+
+        Raises:
+            RunLogError: When that takes too long.
+        """
+        return patiently(work, self._patience())
+
+    def _patience(self) -> Patience:
+        return Patience(self._wait_s, show_address(self._url), lambda error: explain(error, self._url))
 
 
 def open_engine(url: str, patience: Patience | None = None) -> Engine:

@@ -9,18 +9,23 @@ import asyncio
 import os
 import secrets
 import socket
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Update, delete, select, update
 
 from cupel.errors import CupelError, RunBusyError, RunLogError
 from cupel.runlog import tables
+from cupel.runlog.database import Database
 from cupel.runlog.store import RunLog, now
 from cupel.runlog.worker import Row, insert_of
+
+T = TypeVar("T")
 
 LEASE_S = 60.0
 
@@ -47,15 +52,12 @@ class Lease:
         Raises:
             RunBusyError: Naming the process that holds it.
         """
-        row = {
-            "name": name, "owner": secrets.token_hex(16), "host": socket.gethostname(), "pid": os.getpid(),
-            "born": birth_of(os.getpid()), "since": now(), "expires_at": time.time() + LEASE_S,
-        }  # fmt: skip
+        row = _row(name)
         holder = await run_log.transact(lambda connection: _take(connection, row))
         if holder is not None:
             raise RunBusyError(
-                f"{what} of this very command is going on already: process {holder['pid']} on {holder['host']} since "
-                f"{holder['since']}. Wait for it, or end it and give the same command: nothing is lost"
+                f"{what} of this very command is going on already: {_name(holder)}. Wait for it, or end it and give the "
+                "same command: nothing is lost"
             )
         return cls(run_log, row, lost, what)
 
@@ -84,6 +86,64 @@ class Lease:
                     RunBusyError(f"another process took over {self._what} while this one was not heard of")
                 )
                 return
+
+
+@contextmanager
+def hold_lease(database: Database, name: str, *, what: str, wait_s: float = 0.0) -> Iterator[None]:
+    """Hold a lease while a block runs, in whatever thread; a thread of its own renews it.
+
+    Args:
+        database: Where it is kept.
+        name: What it is for.
+        what: The same in words, for errors.
+        wait_s: How long to wait for another holder.
+
+    Raises:
+        RunBusyError: Naming the process that holds it.
+    """
+    row, deadline = _row(name), time.monotonic() + wait_s
+    while (holder := _write(database, lambda connection: _take(connection, row))) is not None:
+        if time.monotonic() >= deadline:
+            raise RunBusyError(f"{what} is going on already: {_name(holder)}. Wait for it, or end it")
+        time.sleep(0.05)
+    lease, ended = tables.leases.c, threading.Event()
+    mine = (lease.name == name, lease.owner == row["owner"])
+    renewing = threading.Thread(
+        target=_keep_renewing, args=(database, update(tables.leases).where(*mine), ended), daemon=True
+    )
+    renewing.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        renewing.join(LEASE_S / 4)
+        _write(database, lambda connection: connection.execute(delete(tables.leases).where(*mine)).rowcount)
+
+
+def _keep_renewing(database: Database, mine: Update, ended: threading.Event) -> None:
+    while not ended.wait(LEASE_S / 4):
+        # what is not renewed is lost to another host in a while; on this one it is held as long as its process is there
+        with suppress(RunLogError):
+            _write(database, partial(_renew, mine=mine))
+
+
+def _write(database: Database, work: Callable[[Connection], T]) -> T:
+    def write() -> T:
+        with database.engine.begin() as connection:
+            return work(connection)
+
+    return database.persist(write)
+
+
+def _row(name: str) -> Row:
+    return {
+        "name": name, "owner": secrets.token_hex(16), "host": socket.gethostname(), "pid": os.getpid(),
+        "born": birth_of(os.getpid()), "since": now(), "expires_at": time.time() + LEASE_S,
+    }  # fmt: skip
+
+
+def _name(holder: Row) -> str:
+    return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
 
 
 def _take(connection: Connection, row: Row) -> Row | None:

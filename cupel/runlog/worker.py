@@ -87,6 +87,9 @@ class Worker:
         self._group: list[_Errand] = []
         """What is being served now."""
 
+        self._given_up = False
+        """Patience has run out on a group, and nothing was written since; that something can be read proves nothing."""
+
         self._jobs: queue.SimpleQueue[_Errand | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="cupel-runlog", daemon=True)
         self._thread.start()
@@ -174,6 +177,7 @@ class Worker:
 
     def _try(self, group: list[_Errand]) -> list[Any]:
         """What becomes of each errand of a group, tried again while the database is away."""
+        was_away = False
         while True:
             try:
                 self._connection = self._connection or self._engine.connect()
@@ -183,7 +187,9 @@ class Worker:
                 self._connection = None
                 passing = is_passing(error)
                 if passing and self._patience.wait(error):
+                    was_away = True
                     continue
+                self._given_up = self._given_up or passing
                 # what one of them brought is its own trouble; a database that is gone is everybody's
                 if len(group) > 1 and not (passing or isinstance(error, OperationalError | InterfaceError)):
                     return [self._try([job])[0] for job in group]
@@ -192,7 +198,9 @@ class Worker:
                         self._keep(group)  # the database's trouble, not that of what was to be written
                     return [self._patience.error(error)] * len(group)
                 return [error] * len(group)
-            self._patience.restore()
+            if was_away or not self._given_up or any(job.writes or job.paid for job in group):
+                self._given_up = False
+                self._patience.restore()
             return answers
 
     def _next_group(self) -> list[_Errand] | None:

@@ -56,7 +56,13 @@ class ImproveInput(TypedDict):
     """A rules.toml or extract.md edited by hand, or a version of the ledger, to be tested instead of asking a rewriter."""
 
     held_out: NotRequired[float]
-    """Share of groups held out, in (0, 1); .7 when left out."""
+    """Share of documents held out, in (0, 1), by whole groups; .7 when left out."""
+
+    split_salt: NotRequired[str]
+    """Another salt holds out other groups; what was seen before stays seen."""
+
+    max_token_growth: NotRequired[float | None]
+    """Share by which a document's tokens may grow; enough for one example when left out."""
 
 
 class Candidate(TypedDict):
@@ -133,6 +139,9 @@ class CollectUpdate(TypedDict, total=False):
     dev: list[str]
     held_out_ids: list[str]
     held_out_version: str
+    groups: dict[str, str]
+    """Document id → the group it was split by."""
+
     notes: Annotated[list[str], operator.add]
     """What to know about the documents and the test."""
 
@@ -144,6 +153,11 @@ class CollectUpdate(TypedDict, total=False):
 
     failed_docs: list[str]
     passed_docs: list[str]
+    tokens_per_document: float
+    """What a development document takes under the prompt as it is."""
+
+    token_growth: float
+    """Share by which that may grow."""
 
 
 class DiagnoseUpdate(TypedDict, total=False):

@@ -1,4 +1,4 @@
-"""Intervals of shares and means, and tests of a mean gain, whole groups of documents resampled."""
+"""Intervals of shares and means, whole groups of documents resampled."""
 
 from __future__ import annotations
 
@@ -234,16 +234,6 @@ def _weigh_means(sums: Floats, sizes: Floats, draws: int, seed: int) -> Floats:
     return np.concatenate(means)
 
 
-def _resample_means(sums: Floats, sizes: Floats, draws: int, rng: np.random.Generator) -> Floats:
-    count = len(sums)
-    at_once = max(1, _CELLS // count)
-    means = []
-    for start in range(0, draws, at_once):
-        drawn = rng.integers(0, count, size=(min(at_once, draws - start), count), dtype=np.int32)
-        means.append(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
-    return np.concatenate(means)
-
-
 _CELLS = 1_000_000
 """Groups drawn at once: some megabytes of memory."""
 
@@ -258,67 +248,3 @@ def percentile_interval(draws: npt.ArrayLike, *, confidence: float = CONFIDENCE)
         np.asarray(draws, dtype=np.float64), [0.5 - confidence / 2, 0.5 + confidence / 2]
     )
     return Interval(float(low), float(high))
-
-
-def bootstrap_gain(
-    differences: npt.ArrayLike, groups: Sequence[Hashable], *, alpha: float = 0.05, seed: int = 7
-) -> float:
-    """One-sided p-value of a mean gain: the share of group resamples without a gain.
-
-    Draws more resamples while the answer is still near `alpha`, up to 40 / `alpha`, at most 400,000.
-
-    Args:
-        differences: After minus before, one per document.
-        groups: The group of each document.
-        alpha: The level the p-value will be held against.
-        seed: Seed of the resampling.
-    """
-    sums, sizes = group_sums(differences, groups)
-
-    def count_without_gain(draws: int, rng: np.random.Generator) -> float:
-        return float(np.sum(_resample_means(sums, sizes, draws, rng) <= 0))
-
-    return _monte_carlo(count_without_gain, alpha, seed)
-
-
-def permutation_gain(
-    differences: npt.ArrayLike, groups: Sequence[Hashable], *, alpha: float = 0.05, seed: int = 7
-) -> float:
-    """One-sided mid-p of a mean gain, the two versions swapped at random for whole groups.
-
-    Holds under "the two versions are alike" however the documents of one group hang together, where a
-    bootstrap of few groups is too sure. Ties count half.
-
-    Args:
-        differences: After minus before, one per document.
-        groups: The group of each document.
-        alpha: The level the p-value will be held against.
-        seed: Seed of the resampling.
-
-    Source: Fisher's sign-flip test; Winkler et al., NeuroImage 2014, for whole-block flips.
-    """
-    sums, _ = group_sums(differences, groups)
-    sums = sums[np.abs(sums) > _TIE]
-    if not len(sums):
-        return 1.0
-
-    def count_as_great(draws: int, rng: np.random.Generator) -> float:
-        signs = rng.integers(0, 2, size=(draws, len(sums)), dtype=np.int8) * 2 - 1
-        beyond = signs @ sums - sums.sum()
-        return float(np.sum(beyond > _TIE) + 0.5 * np.sum(np.abs(beyond) <= _TIE))
-
-    return _monte_carlo(count_as_great, alpha, seed)
-
-
-_TIE = 1e-9
-
-
-def _monte_carlo(hits: Callable[[int, np.random.Generator], float], alpha: float, seed: int) -> float:
-    """(hits + 1) / (draws + 1), with draws until 100 hits or enough to resolve `alpha`."""
-    rng = np.random.default_rng(seed)
-    enough = int(min(400_000, max(4_000, 40 / alpha)))
-    counted, drawn = 0.0, 0
-    while drawn < enough and counted < 100:
-        counted += hits(2_000, rng)
-        drawn += 2_000
-    return (counted + 1) / (drawn + 1)

@@ -91,6 +91,12 @@ class _Survey:
 
 
 def _reader(path: Path, text_column: str) -> Reader:
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give one file of documents ({KNOWN})")
+    if str(path) == "-" or path.is_char_device() or path.is_fifo():
+        raise InputError(
+            f"{path}: a table is read several times, standard input only once; write it to a file ({KNOWN}) and give that"
+        )
     format_ = format_of(path)
     if format_ is None:
         msg = f"{path}: cannot tell the format from {path.suffix or 'a name without a suffix'!r}; known are {KNOWN}"

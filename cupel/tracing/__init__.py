@@ -17,6 +17,12 @@ from cupel.tracing.tracer import (
 from cupel.tracing.transport import Sending
 
 if TYPE_CHECKING:
-    from cupel.tracing.upload import UPLOAD_S, upload_examples, upload_experiment
+    from cupel.tracing.upload import (
+        UPLOAD_S,
+        Correction,
+        pull_corrections,
+        upload_examples,
+        upload_experiment,
+    )
 else:
     __getattr__ = late(__name__)

@@ -6,6 +6,8 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
+from cupel.files import read_text
+
 
 class HubCommits:
     """The notes of a project's ledger, read again where it has grown.
@@ -30,7 +32,7 @@ class HubCommits:
 
 def _read(ledger: Path) -> list[tuple[str, tuple[str, str]]]:
     pushed = []
-    for line in ledger.read_text(encoding="utf-8").splitlines():
+    for line in read_text(ledger).splitlines():
         if '"commit"' not in line:
             continue
         data = json.loads(line)["data"]

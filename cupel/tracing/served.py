@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from cupel.files import read_text
+
 _ON = ("true", "1", "yes")
 _OWN = "LANGSMITH_TRACING"
 _FLAGS = (_OWN, "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING_V2", "LANGCHAIN_TRACING")
@@ -88,7 +90,7 @@ def _before(folder: Path) -> dict[str, str]:
         parts = Path("/proc/self/environ").read_bytes().decode(errors="replace").split("\0")
         found |= {name: value for name, _, value in (part.partition("=") for part in parts)}
     with suppress(OSError, ValueError, AttributeError):
-        env = json.loads((folder / "langgraph.json").read_text(encoding="utf-8")).get("env")
+        env = json.loads(read_text(folder / "langgraph.json")).get("env")
         if isinstance(env, Mapping):
             return found | {str(name): str(value) for name, value in env.items()}
         from dotenv import dotenv_values

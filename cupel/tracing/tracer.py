@@ -370,7 +370,7 @@ def langsmith_client(endpoint: str, env: Mapping[str, str], sending: Sending) ->
         api_key=_key(env),
         session=sending.session(),
         retry_config=Retry(total=0),
-        anonymizer=_cleaned(env),
+        anonymizer=cleaned(env),
         omit_traced_runtime_info=True,
         info={  # pinned, so that no GET /info is sent
             "version": _SPEAKS,
@@ -392,7 +392,7 @@ def _brief_state(inputs: dict[str, Any]) -> dict[str, Any]:
     return dict(_brief(inputs)) if "text" in inputs and "attempts" in inputs else inputs
 
 
-def _cleaned(env: Mapping[str, str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+def cleaned(env: Mapping[str, str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """What becomes of a run's inputs, outputs, metadata and error before they leave: no secret, and no personal data
     where there are rules for it.
     """  # noqa: D205

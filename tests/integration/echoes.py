@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import html
 import http.server
 import json
@@ -37,6 +38,22 @@ def plain(status: int, text: str) -> Reply:
     return status, {"content-type": "text/html"}, text.encode()
 
 
+def in_pieces(reply: Reply) -> Reply:
+    """The same, a few bytes at a time: wherever a key stands, it is cut."""
+    return reply[0], {**reply[1], "transfer-encoding": "chunked"}, reply[2]
+
+
+def streamed(*pieces: str) -> str:
+    """An answer as a stream of events, though none was asked for."""
+    events = [json.dumps({"choices": [{"delta": {"content": piece}}]}) for piece in pieces]
+    return "\n\n".join(f"data: {event}" for event in [*events, "[DONE]"])
+
+
+def packed(reply: Reply) -> Reply:
+    """The same in gzip."""
+    return reply[0], {**reply[1], "content-encoding": "gzip"}, gzip.compress(reply[2])
+
+
 ODD: dict[str, Callable[[str], Reply]] = {
     "echoed headers": lambda key: plain(200, f"POST /v1\r\nAuthorization: Bearer {key}\r\nHost: x"),
     "a list of headers": lambda key: (200, {}, json.dumps([["Authorization", f"Bearer {key}"]]).encode()),
@@ -52,6 +69,7 @@ ODD: dict[str, Callable[[str], Reply]] = {
     "escaped as \\u": lambda key: (
         200, {}, said("K")[2].replace(b'"K"', ('"{\\"label\\": \\"' + "".join(f"\\u{ord(c):04x}" for c in key) + '\\"}"').encode()),
     ),
+    "a record in \\u": lambda key: said('{"label": "' + "".join(f"\\u{ord(c):04x}" for c in key) + '"}'),
     "a refusal": lambda key: said(None, message={"refusal": f"no: {key}"}),
     "a tool call": lambda key: said(None, message={"tool_calls": [{"function": {"name": "f", "arguments": json.dumps({"label": key})}}]}),
     "reasoning": lambda key: said("", message={"reasoning": f"the key {key}"}),
@@ -71,6 +89,14 @@ ODD: dict[str, Callable[[str], Reply]] = {
     "a limit": lambda key: (429, {"retry-after": "0.01"}, refused(429, f"limit of {key} reached, try again in 10ms")[2]),
     "a header of limits": lambda key: (400, {"x-request-id": key, "retry-after": key}, b"{}"),
     "nothing but the key": lambda key: plain(400, key),
+    "an answer in pieces": lambda key: in_pieces(said(f"your key is {key}")),
+    "a record in pieces": lambda key: in_pieces(said(json.dumps({"label": key}))),
+    "an error in pieces": lambda key: in_pieces(plain(400, f"Authorization: Bearer {key}")),
+    "a page in pieces": lambda key: in_pieces(plain(200, f"<pre>{html.escape(key)}</pre>")),
+    "an event stream": lambda key: plain(200, streamed('{"label": "', json.dumps(key)[1:6], json.dumps(key)[6:-1], '"}')),
+    "another encoding": lambda key: (200, {}, said(json.dumps({"label": key}))[2].decode().encode("utf-16")),
+    "compressed": lambda key: packed(said(json.dumps({"label": f"{key} {base64.b64encode(key.encode()).decode()}"}))),
+    "a compressed error": lambda key: packed(plain(400, f"?api_key={quote(key, safe='')}")),
 }  # fmt: skip
 """Of one document each; the run goes on."""
 
@@ -114,6 +140,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
+        if "transfer-encoding" in headers:
+            self.end_headers()
+            for start in range(0, len(content), 7):
+                piece = content[start : start + 7]
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+                self.wfile.flush()
+            self.wfile.write(b"0\r\n\r\n")
+            return
         self.send_header("content-length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)

@@ -7,9 +7,10 @@ import json
 import re
 import threading
 import time
+import uuid
 from dataclasses import dataclass, field
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from zstandard import ZstdDecompressor
 
@@ -47,6 +48,12 @@ class LangSmith(http.server.ThreadingHTTPServer):
     def __init__(self) -> None:
         self.seen: list[tuple[str, str, bytes]] = []
         self.lock = threading.Lock()
+        self.datasets: dict[str, dict[str, Any]] = {}
+        self.sessions: list[dict[str, Any]] = []
+        self.examples: dict[str, dict[str, Any]] = {}
+        self.said: list[dict[str, Any]] = []
+        """Feedback that people gave on its pages."""
+
         super().__init__(("127.0.0.1", 0), _Handler)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -109,6 +116,25 @@ class LangSmith(http.server.ThreadingHTTPServer):
                 found.setdefault(told["run_id"], {})[told["key"]] = said
         return found
 
+    def say(self, run: str, key: str, **values: Any) -> None:
+        """A person gives feedback on a run, on the web page."""
+        own = {
+            "id": str(uuid.uuid4()),
+            "created_at": AT,
+            "modified_at": AT,
+            "feedback_source": {"type": "app"},
+        }
+        self.said.append({**own, "run_id": run, "trace_id": run, "key": key, **values})
+
+    def listed_runs(self, sessions: list[str]) -> list[dict[str, Any]]:
+        """The root runs of these experiments, as a query answers them."""
+        names = {one["name"]: one["id"] for one in self.sessions if one["id"] in sessions}
+        return [
+            {**run.fields, "id": run.id, "session_id": names[run.fields["session_name"]], "app_path": ""}
+            for run in self.runs().values()
+            if run.is_root and run.fields.get("session_name") in names
+        ]
+
     def settled(self, roots: int, within_s: float = 20.0) -> dict[str, list[Run]]:
         """The traces, once so many have ended with feedback."""
         deadline = time.monotonic() + within_s
@@ -136,7 +162,52 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             body = ZstdDecompressor().decompressobj().decompress(body)
         with self.server.lock:
             self.server.seen.append((self.command, path, body))
-        self._say({}, 202)
+        self._say(*self._told(path, parse_qs(urlsplit(self.path).query), body))
+
+    def _told(  # noqa: PLR0911  # one answer a path
+        self, path: str, query: dict[str, list[str]], body: bytes
+    ) -> tuple[Any, int]:
+        server: LangSmith = self.server
+        match self.command, path:
+            case "GET", "/datasets":
+                wanted = query.get("name", [""])[0]
+                return [one for one in server.datasets.values() if wanted in ("", one["name"])], 200
+            case "POST", "/datasets":
+                told = json.loads(body)
+                made = {"id": str(uuid.uuid4()), "name": told["name"], "created_at": AT, "data_type": "kv"}
+                return server.datasets.setdefault(told["name"], made), 200
+            case "POST", "/examples/bulk":
+                told = json.loads(body)
+                server.examples |= {one["id"]: one for one in told}
+                return [{"id": one["id"]} for one in told], 200
+            case "GET", "/examples":
+                there = [e for e in server.examples.values() if e["dataset_id"] in query["dataset"]]
+                start = int(query.get("offset", ["0"])[0])
+                return there[start : start + 100], 200
+            case "POST", "/sessions":
+                told = json.loads(body)
+                made = {
+                    "id": told.get("id") or str(uuid.uuid4()),
+                    "start_time": AT,
+                    "tenant_id": str(uuid.uuid4()),
+                }
+                made |= {name: told.get(name) for name in ("name", "reference_dataset_id", "extra")}
+                server.sessions.append(made)
+                return made, 200
+            case "GET", "/sessions":
+                wanted = query.get("reference_dataset", [])
+                return [one for one in server.sessions if one["reference_dataset_id"] in wanted], 200
+            case "POST", "/runs/query":
+                return {"runs": server.listed_runs(json.loads(body)["session"]), "cursors": {}}, 200
+            case "GET", "/feedback":
+                kinds, runs = query.get("source", ["app"]), query["run"]
+                some = [
+                    one
+                    for one in server.said
+                    if one["run_id"] in runs and one["feedback_source"]["type"] in kinds
+                ]
+                return some[int(query.get("offset", ["0"])[0]) :], 200
+        return {}, 202
 
     do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _answer  # noqa: N815  # http.server's names
 

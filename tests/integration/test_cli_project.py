@@ -255,7 +255,7 @@ def test_what_is_easily_overlooked_is_noted(study, monkeypatch):
 
     assert usable
     assert ".env names GROQ_API_KEY, which `langgraph dev` reads" in said
-    assert "switches tracing on under `langgraph dev`" in said
+    assert "a bare `langgraph dev` sends no document" in said
     assert "did you mean CUPEL_CHEAP_MODEL?" in said
     assert "gsk-secret" not in said
 

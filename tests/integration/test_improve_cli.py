@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -10,9 +11,12 @@ import sys
 import time
 
 import pytest
+import sqlalchemy.exc
 
 from cupel.cli import main
 from cupel.improvement.ledger import ledger_of
+from cupel.runlog import RunLog, tables
+from cupel.testing.clusters import database
 from cupel.testing.models import scripted
 from tests.conftest import ROOT
 from tests.integration.improvement import GOOD_RULE, TASK, extractor, made_project, rewriter, speeches, write
@@ -29,15 +33,38 @@ from cupel.testing import scripted
 from tests.integration.improvement import GOOD_RULE, extractor, rewriter
 import cupel.cli.improve, cupel.improvement.engines, langgraph.graph, langchain_core.language_models.chat_models
 
+def killed_at(told, name, count):
+    if (name, count) == (told["role"], told["at"]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def watch_ledger(told):
+    # the instants of a write: before the run log has it, between run log and file, after both; and what was seen
+    import cupel.improvement.ledger as ledger, cupel.improvement.seen as seen
+    counts = {}
+    def watched(work, before, after):
+        def call(*args):
+            counts[before] = counts.get(before, 0) + 1
+            killed_at(told, before, counts[before])
+            made = work(*args)
+            killed_at(told, after, counts[before])
+            return made
+        return call
+    ledger._store = watched(ledger._store, "store", "stored")
+    ledger.Ledger._write_file = watched(ledger.Ledger._write_file, "file", "filed")
+    seen._insert = watched(seen._insert, "seen", "noted")
+
 def campaign(told):
     asked = {"cheap": 0, "refiner": 0}
+    os.environ.update(told["env"])
+    watch_ledger(told)
     def counted(name, script):
         def say(messages, schema):
             while told["waits"] and not os.path.exists("go"):
                 time.sleep(0.02)
             asked[name] += 1
-            if (name, asked[name]) == (told["role"], told["at"]):
-                os.kill(os.getpid(), signal.SIGKILL)
+            killed_at(told, name, asked[name])
+            with open("asked", "a") as file:
+                file.write(name + "\\n")
             return script(messages, schema)
         return say
     scripts = {"cheap": extractor, "refiner": rewriter(GOOD_RULE)}
@@ -70,9 +97,9 @@ class Forks:
     def __init__(self, process):
         self._process = process
 
-    def start(self, study, *args, role="", at=0, waits=False):
+    def start(self, study, *args, role="", at=0, waits=False, env=None):
         """Begin a command, to be killed at this call of this model; or to wait at its first for a file `go`."""
-        return self._told(folder=str(study.folder), args=args, role=role, at=at, waits=waits)
+        return self._told(folder=str(study.folder), args=args, role=role, at=at, waits=waits, env=env or {})
 
     def join(self, pid):
         """How it ended, as `os.waitpid` has it."""
@@ -158,19 +185,86 @@ def test_killed_at_many_moments_and_resumed_the_ledger_is_that_of_one_go(
     assert told(study) == told(straight)
 
 
+INSTANTS = [
+    *((role, at) for at in range(1, 6) for role in ("store", "stored", "filed")),
+    ("seen", 1), ("noted", 1), ("cheap", 1), ("cheap", 4), ("refiner", 1),
+    *((role, at) for at in (6, 7, 8) for role in ("store", "stored")), ("cheap", 2), ("cheap", 7), ("filed", 9), ("stored", 9),
+]  # fmt: skip
+"""Thirty: of every write of the ledger, and of the calls between them."""
+
+SERVER = os.environ.get("CUPEL_TEST_DATABASE_URL", "postgresql+psycopg://127.0.0.1:5432/test")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def twins(request, study, tmp_path):
+    """Two projects alike, each with what chooses a run log of its own."""
+    straight = made_project(tmp_path / "straight")
+    write(straight.folder / "speeches.jsonl", speeches(30))
+    with contextlib.ExitStack() as stack:
+        if request.param == "sqlite":
+            yield [(straight, {}), (study, {})]
+            return
+        try:
+            urls = [stack.enter_context(database(SERVER)) for _ in range(2)]
+        except sqlalchemy.exc.SQLAlchemyError as error:
+            pytest.skip(f"no PostgreSQL at {SERVER}: {str(error).splitlines()[0]}")
+        yield [(p, {"CUPEL_DATABASE_URL": url}) for p, url in zip((straight, study), urls, strict=True)]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("engine", ["reflect", "gepa"])
+def test_killed_at_thirty_instants_it_decides_the_same_and_pays_nothing_twice(
+    twins, forks, engine, monkeypatch
+):
+    """One kill after the other; the ledger, its file and what was seen are those of one go, on either database."""
+    if engine == "gepa":
+        pytest.importorskip("gepa")
+    command = (*IMPROVE, "--engine", engine)
+    (straight, straight_env), (study, env) = twins
+    assert forks.join(forks.start(straight, *command, env=straight_env)) == 0
+
+    ends = [forks.join(forks.start(study, *command, role=role, at=at, env=env)) for role, at in INSTANTS]
+    assert forks.join(forks.start(study, *command, env=env)) == 0
+
+    known = []
+    for project, variables in twins:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        lines = [json.loads(line) for line in ledger_of(project.state).path(TASK).read_text().splitlines()]
+        committed = sorted((line["kind"], line["key"], json.dumps(line["data"])) for line in lines)
+        shown = sorted(ledger_of(project.state).book(TASK).shown)
+        known.append((sorted(map(str, told(project))), shown, committed))
+    asked = [len((project.folder / "asked").read_text().splitlines()) for project, _ in twins]
+    assert known[0] == known[1]
+    assert len(INSTANTS) == 30
+    assert ends.count(signal.SIGKILL) >= 28
+    in_flight = 8 * sum(role == "cheap" for role, _ in INSTANTS)
+    assert asked[0] <= asked[1] <= asked[0] + in_flight
+
+
+def is_held(study):
+    """Whether somebody holds the task by a lease of the run log."""
+    if not (path := study.state / "runlog.sqlite").is_file():
+        return False
+    log = RunLog(f"sqlite:///{path}")
+    try:
+        return bool(log.rows_of(tables.leases, name=f"task-{TASK}"))
+    finally:
+        log.close()
+
+
 def test_two_processes_may_not_improve_one_task_at_once(study, cupel, forks):
     """The second is refused with the id of the first, and the first is none the worse."""
     first = forks.start(study, *IMPROVE, waits=True)
-    lock = study.state / "refinement" / f"ledger.jsonl.{TASK}.lock"
     for _ in range(600):
-        if lock.is_file() and lock.read_text():
+        if is_held(study):
             break
         time.sleep(0.05)
     code, _, err = cupel(study, *IMPROVE)
     (study.folder / "go").touch()
 
     assert (code, forks.join(first)) == (2, 0)
-    assert f"process (id {first})" in err
+    assert f"going on already: process {first} on" in err
 
 
 def test_a_nominee_is_listed_compared_promoted_and_rolled_back(study, cupel):

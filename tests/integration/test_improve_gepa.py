@@ -87,7 +87,10 @@ def one_rule_at_a_time(messages, _schema):
 
 async def test_the_edits_of_several_steps_come_back_as_those_from_the_prompt_as_it_is(study):
     """Each step's rule cites failures that were shown in it alone, and both are told as added."""
-    made = await improve(study, GEPA, {"refiner": one_rule_at_a_time, "cheap": by_two_rules})
+    write(study.folder / "speeches.jsonl", speeches(60))
+    made = await improve(
+        study, GEPA | {"held_out": 0.6}, {"refiner": one_rule_at_a_time, "cheap": by_two_rules}
+    )
 
     assert search(study)[0]["proposals"] >= 2
     assert made["result"] == "nominee"

@@ -113,10 +113,7 @@ async def test_a_null_rewriter_is_not_promoted(study, documents):
     )
 
     assert made["result"] == "rejected"
-    assert (
-        "no better on development documents: stance +0.0 points on average, 0 up, 0 down"
-        in made["reasons"][0]
-    )
+    assert "it changes nothing on" in made["reasons"][0]
     assert entries(study, "look") == []
 
 
@@ -414,12 +411,12 @@ async def test_a_nominee_is_not_promoted_over_a_prompt_edited_since(study, docum
 async def test_a_campaign_again_asks_nothing_and_writes_nothing(study, documents):
     """Everything is keyed by what was asked."""
     first = await improve(study, {"documents": documents}, {"refiner": rewriter(GOOD_RULE)})
-    before = ledger_of(study.state).path.read_bytes()
+    before = ledger_of(study.state).path(TASK).read_bytes()
 
     again = await improve(study, {"documents": documents}, {"refiner": [], "cheap": []})
 
     assert again["decision"] == first["decision"]
-    assert ledger_of(study.state).path.read_bytes() == before
+    assert ledger_of(study.state).path(TASK).read_bytes() == before
 
 
 async def test_a_task_that_another_process_works_on_is_refused_wherever_the_graph_runs(study, documents):
@@ -427,7 +424,7 @@ async def test_a_task_that_another_process_works_on_is_refused_wherever_the_grap
     ledger = ledger_of(study.state)
     with (
         ledger.session(TASK),
-        pytest.raises(RunBusyError, match=rf"'{TASK}' is being worked on by another process"),
+        pytest.raises(RunBusyError, match=rf"work on task '{TASK}' is going on already: process"),
     ):
         await improve(study, {"documents": documents}, {"refiner": [], "cheap": []})
 
@@ -537,9 +534,10 @@ async def test_an_edit_is_a_version_of_its_own_that_passes_the_gate_and_is_asked
 
     first, second = made["requests"]
     looks = [data for kind, _, data in entries(study, "look")]
-    assert [look["look"] for look in looks] == [1, 2]
-    assert looks[1]["alpha"] < looks[0]["alpha"]
-    assert second["evidence"]["alpha"] == looks[1]["alpha"]
+    assert len(looks) == 2
+    assert looks[1]["follows"]
+    assert set(looks[1]["docs"]) < set(looks[0]["docs"])
+    assert second["evidence"]["alpha"] < first["evidence"]["alpha"]
     assert made["result"] == "promoted"
     assert made["proposal"]["author"] == "human"
     assert made["proposal"]["edited_from"] == first["action_request"]["args"]["version"]
@@ -586,8 +584,8 @@ async def test_an_answer_that_may_not_be_promotes_nothing_and_the_question_stand
 async def test_an_accepted_version_promoted_twice_is_promoted_once(study, documents):
     """A resume that comes twice after a crash writes nothing new."""
     made = await interrupted(study, documents, [{"type": "accept"}])
-    before = ledger_of(study.state).path.read_bytes()
+    before = ledger_of(study.state).path(TASK).read_bytes()
 
     promote(study.prompts, study.state, TASK, made["proposal"]["version"], "someone")
 
-    assert ledger_of(study.state).path.read_bytes() == before
+    assert ledger_of(study.state).path(TASK).read_bytes() == before

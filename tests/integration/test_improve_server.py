@@ -6,6 +6,7 @@ import asyncio
 import json
 from pathlib import Path
 
+import httpx
 import pytest
 import pytest_asyncio
 from langgraph_sdk import get_client
@@ -13,6 +14,7 @@ from langgraph_sdk import get_client
 from cupel.cli.pull_prompts import pull_from_studio
 from cupel.errors import InputError
 from cupel.improvement.campaign import ledger_of
+from tests.integration.bad_inputs import unfit_for_a_client
 from tests.integration.improvement import GOOD_RULE, TASK, extractor, made_project, rewriter, speeches, write
 from tests.integration.server import project_server
 
@@ -137,13 +139,42 @@ async def test_a_prompt_edited_in_studio_comes_back_as_a_candidate_with_its_line
         await pulled(url, "nobody")
 
 
-async def test_two_sides_are_compared_on_one_document(client):
-    """A judge that follows the order prefers nothing."""
-    given = {
-        "text": "Nevertheless I welcome proposal 1.", "task": TASK, "meta": {"topic": "it"},
-        "a": {"name": "cheap"}, "b": {"name": "no rules", "rules": []},
-    }  # fmt: skip
-    ended = await client.runs.wait(None, "compare", input=given, context=CONTEXT)
+OF_COMPARE = {name: CONTEXT[name] for name in ("cheap_model", "judge_model")}
+SIDES = {
+    "a": {"name": "cheap"},
+    "b": {"name": "another rule", "rules": [{"id": "x", "text": "Irony means its opposite.", "why": ""}]},
+}
+SAID = {"text": "Nevertheless I welcome proposal 1.", "task": TASK, "meta": {"topic": "it"}, **SIDES}
+REFUSED = {
+    "compare, an unknown task": ("compare", {**SAID, "task": "stanc"}, OF_COMPARE, "did you mean 'stance'"),
+    "compare, a setting of another graph": ("compare", SAID, CONTEXT, "has no effect here; leave it out"),
+    "compare, a misspelt setting": ("compare", SAID, {**OF_COMPARE, "cheap_modell": "x"}, "did you mean 'cheap_model'"),
+    "improve, an unknown task": ("improve", {"task": "stanc", "documents": "speeches.jsonl"}, CONTEXT, "did you mean 'stance'"),
+    "improve, no such file": ("improve", {"task": TASK, "documents": "nothing.jsonl"}, CONTEXT, "nothing.jsonl"),
+    "improve, an unknown engine": ("improve", {"task": TASK, "documents": "speeches.jsonl", "engine": "luck"}, CONTEXT, "luck"),
+    "improve, a prompt of its own": ("improve", {"task": TASK, "documents": "speeches.jsonl"}, {**CONTEXT, "extract_prompt": "x"}, "extract_prompt has no effect here"),
+}  # fmt: skip
+
+
+async def test_two_sides_are_compared_on_one_document(client, server, subtests):
+    """An empty list of rules drops none; what is refused is told in a sentence, to an MCP client too."""
+    ended = await client.runs.wait(None, "compare", input=SAID, context=OF_COMPARE)
+    empty = {**SAID, "b": {"name": "left empty", "rules": [], "extract": ""}}
+    same = await client.runs.wait(None, "compare", input=empty, context=OF_COMPARE)
 
     assert ended["preferred"] in {"tie", "a", "b"}
     assert set(ended["outcomes"]) == {"a", "b"}
+    versions = [{side["prompt_version"] for side in one["outcomes"].values()} for one in (ended, same)]
+    assert [len(version) for version in versions] == [2, 1]
+    async with httpx.AsyncClient(timeout=120) as http:
+        for name, (graph, given, context, said) in REFUSED.items():
+            called = {"name": graph, "arguments": given, "context": context}
+            message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": called}
+            accepts = {"Accept": "application/json, text/event-stream"}
+            told = (await http.post(f"{server[0]}/mcp", json=message, headers=accepts)).json()["result"]
+            plain = await client.runs.wait(None, graph, input=given, context=context, raise_error=False)
+            with subtests.test(name):
+                assert told["isError"]
+                assert said in told["content"][0]["text"]
+                assert said in plain["__error__"]["message"]
+                assert unfit_for_a_client(told["content"][0]["text"]) == []

@@ -2,87 +2,30 @@
 
 from __future__ import annotations
 
-import http.server
+import asyncio
 import json
-import threading
-import uuid
 
 import pytest
 from typer.testing import CliRunner
-from zstandard import ZstdDecompressor
 
 from cupel.cli._app import app
-from cupel.errors import SettingError
+from cupel.errors import InputError, SettingError
+from cupel.evaluation.labels import as_example, pull_labels
 from cupel.testing.models import scripted
 from cupel.tracing.upload import upload_examples, upload_experiment
-from tests.integration.bodies import body_of
 from tests.integration.improvement import extractor, made_project, speeches, write
+from tests.integration.langsmith import LangSmith
 from tests.integration.server import free_port
-
-AT = "2026-11-20T12:00:00+00:00"
-
-
-class LangSmith(http.server.ThreadingHTTPServer):
-    """Keeps data sets and requests in memory."""
-
-    def __init__(self) -> None:
-        self.datasets: dict[str, dict] = {}
-        self.seen: list[tuple[str, str, bytes]] = []
-        super().__init__(("127.0.0.1", 0), _Handler)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    @property
-    def env(self) -> dict[str, str]:
-        return {"LANGSMITH_API_KEY": "x", "LANGSMITH_ENDPOINT": f"http://127.0.0.1:{self.server_port}"}
-
-    def paths(self, method: str) -> list[str]:
-        return [path for verb, path, _ in self.seen if verb == method]
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        self.server.seen.append(("GET", self.path, b""))
-        self._say(list(self.server.datasets.values()) if self.path.startswith("/datasets") else [])
-
-    def do_POST(self) -> None:
-        body = body_of(self)
-        self.server.seen.append(("POST", self.path, body))
-        if self.path == "/datasets":
-            told = json.loads(body)
-            made = {"id": str(uuid.uuid4()), "name": told["name"], "created_at": AT, "data_type": "kv"}
-            self.server.datasets[told["name"]] = made
-            self._say(made)
-        elif self.path.startswith("/sessions"):
-            told = json.loads(body)
-            own = {"id": str(uuid.uuid4()), "start_time": AT, "tenant_id": str(uuid.uuid4())}
-            self._say({**own, "name": told["name"], "reference_dataset_id": told["reference_dataset_id"]})
-        elif "/bulk" in self.path:
-            self._say([{"id": item["id"]} for item in json.loads(body)])
-        else:
-            self._say({})
-
-    do_PATCH = do_POST  # noqa: N815  # http.server's names
-
-    def _say(self, told) -> None:
-        written = json.dumps(told).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(written)))
-        self.end_headers()
-        self.wfile.write(written)
-
-    def log_message(self, *_: object) -> None:
-        """Quiet."""
 
 
 @pytest.fixture
 def langsmith():
-    server = LangSmith()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with LangSmith() as server:
+        yield server
+
+
+def paths(server, method):
+    return [path for verb, path, _ in server.seen if verb == method]
 
 
 EXAMPLES = [{"id": f"d{n}", "inputs": {"text": f"speech {n}"}, "outputs": {"gold": None}} for n in range(3)]
@@ -94,7 +37,7 @@ def test_a_data_set_is_made_with_its_examples(langsmith):
     again = upload_examples(langsmith.env, "hard ones", EXAMPLES)
 
     assert first == again
-    assert langsmith.paths("POST").count("/datasets") == 1
+    assert paths(langsmith, "POST").count("/datasets") == 1
     assert any(b"speech 2" in body for _, path, body in langsmith.seen if "examples" in path)
 
 
@@ -118,7 +61,7 @@ def test_an_experiment_is_a_project_of_that_data_set_with_a_run_each(langsmith):
     )
     assert session["reference_dataset_id"] == langsmith.datasets["hard ones"]["id"]
     assert session["extra"]["metadata"]["right"] == 0.5
-    assert any("runs" in path for path in langsmith.paths("POST"))
+    assert any("runs" in path for path in paths(langsmith, "POST"))
 
 
 def test_an_evaluation_becomes_a_data_set_with_gold_and_an_experiment_with_scores(
@@ -142,16 +85,80 @@ def test_an_evaluation_becomes_a_data_set_with_gold_and_an_experiment_with_score
     assert any(
         b'"gold": {"stance": "favor"}' in body or b'"gold":{"stance":"favor"}' in body for _, body in sent
     )
-    written = b"".join(
-        unpacked(body) for path, body in sent if path.endswith("/multipart") and "runs" in path
+    given = list(langsmith.feedback().values())
+    assert len(given) == 4
+    assert all(
+        {"right", "metric_accuracy", "accepted", "score"} <= one.keys() or "right" in one for one in given
     )
-    assert written.count(b'"key":"right"') == 4
-    assert written.count(b'"key":"metric_') == 4
 
 
-def unpacked(body):
-    """A body as it was before compression."""
-    return ZstdDecompressor().decompressobj().decompress(body) if body[:4] == b"\x28\xb5\x2f\xfd" else body
+CASES = 6
+
+
+async def test_labels_make_the_whole_way_to_langsmith_and_back(langsmith, tmp_path, monkeypatch, capsys):
+    """Failures frozen and sent, an experiment on them, people's words pulled back as labels and as gold."""
+    study = made_project(tmp_path)
+    monkeypatch.chdir(study.folder)
+    for name, value in langsmith.env.items():
+        monkeypatch.setenv(name, value)
+    rows = speeches(CASES)
+    (study.folder / "evals" / "datasets").mkdir(parents=True)
+    write(study.folder / "evals" / "datasets" / "hard.jsonl", rows)
+    (study.folder / "e.toml").write_text(
+        'task = "stance"\ndataset = "evals/datasets/hard.jsonl"\n[models.small]\ncheap_model = "scripted:cheap"\njudge = "never"\n'
+    )
+    upload_examples(langsmith.env, "hard", [as_example(row) for row in rows])
+    before = set(langsmith.examples)
+    with scripted({"scripted:cheap": extractor}):
+        result = await asyncio.to_thread(CliRunner().invoke, app, ["eval", "e.toml", "--langsmith", "--json"])
+    assert result.exit_code == 0, result.output
+
+    assert set(langsmith.examples) == before  # the same rows are the same examples, whoever sends them
+    assert len(langsmith.datasets) == 1
+    runs = {
+        langsmith.examples[r.fields["reference_example_id"]]["metadata"]["id"]: r
+        for r in langsmith.runs().values()
+    }
+    assert set(runs) == {row["id"] for row in rows}
+    assert all({"accepted", "score", "right"} <= langsmith.feedback()[run.id].keys() for run in runs.values())
+
+    wrong, right, edited, untouched = (rows[n]["id"] for n in range(4))
+    better = {"stance": "none", "evidence": [], "reason": "It takes no side."}
+    langsmith.say(runs[wrong].id, "correct", score=0, correction={"record": better})
+    langsmith.say(runs[right].id, "correct", score=1)
+    langsmith.say(runs[right].id, "stance_follows", score=0)
+    example = next(e for e in langsmith.examples.values() if e["metadata"]["id"] == edited)
+    example["outputs"]["gold"] = {"stance": "against"}
+    told = pull_labels(study, "hard", ["stance_follows"])
+
+    labels = {row["id"]: row for row in map(json.loads, told.labels.read_text().splitlines())}
+    gold = {row["id"]: row["gold"] for row in map(json.loads, told.gold.read_text().splitlines())}
+    assert (labels[wrong]["label"], labels[right]["label"]) == ("fail", "pass")
+    assert labels[right]["labels"] == {"stance_follows": "fail"}
+    assert labels[wrong]["text"] == rows[0]["text"]
+    assert labels[wrong]["record"] == runs[wrong].fields["outputs"]["record"]
+    assert gold[wrong] == better
+    assert gold[edited] == {"stance": "against"}
+    assert untouched not in gold
+    again = pull_labels(study, "hard", ["stance_follows"])  # nothing new was said
+    assert (again.judged, again.corrected) == (told.judged, told.corrected)
+    langsmith.say(runs[untouched].id, "correct", score=1)
+    with pytest.raises(InputError, match="move it away to pull anew"):
+        pull_labels(study, "hard", ["stance_follows"])
+
+
+def test_a_data_set_is_masked_as_a_trace_is(langsmith):
+    """What is hidden before a trace leaves is hidden in an example, too."""
+    row = {
+        "id": "eva@example.org",
+        "text": "Write to eva@example.org today.",
+        "meta": {"mail": "eva@example.org"},
+    }
+    upload_examples({**langsmith.env, "CUPEL_TRACE_MASK": "personal"}, "people", [as_example(row)])
+
+    assert b"eva@example.org" not in langsmith.bodies()
+    [example] = langsmith.examples.values()
+    assert example["inputs"]["text"] == "Write to <email> today."
 
 
 def test_an_endpoint_nobody_answers_is_an_error_and_the_local_result_stands():

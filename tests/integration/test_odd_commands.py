@@ -69,6 +69,15 @@ def command(*args):
 
 
 REFUSED = [
+    # files that are none
+    (["run", "my files", *ALONE], "is a folder; give one file"),
+    (["run", "-", *ALONE], "standard input only once; write it to a file"),
+    (["plan", "/dev/null", *ALONE], "write it to a file"),
+    (["run", "a.jsonl", *ALONE, "--limits", "groq:*=rpm"], "or --limits: 'rpm' in 'groq:*=rpm'"),
+    (["plan", "a.jsonl", *ALONE, "--limits", "groq:*=rpm"], "or --limits: 'rpm' in 'groq:*=rpm'"),
+    # what a plan reads as the run would
+    (["plan", "a.jsonl", *ALONE, "--signals", "agreement"], "agreement_model"),
+    (["plan", "a.jsonl", *ALONE, "--prerouter", "router.json"], "no strong model"),
     # a task, and a one-off task
     (["run", "a.jsonl", "--task", "arguments", *ONE_OFF, *ALONE], "leave --task out"),
     (["run", "a.jsonl", "--task", "arguments", "--instructions", "Demands.", *ALONE], "without --schema"),

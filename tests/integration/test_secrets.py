@@ -8,24 +8,30 @@ import json
 import shutil
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
 import requests
+from sqlalchemy import create_engine, inspect
 
 from cupel import redaction
 from cupel.context import RunContext
 from cupel.models.batch_api import BatchApi
 from cupel.models.errors import ProviderCallError
-from cupel.redaction import remember_secrets
+from cupel.models.replies import parse
+from cupel.redaction import mask_bytes, remember_secrets
 from cupel.runs import Job, Runner
 from cupel.tables.rows import Row
 from cupel.task import load_task
+from cupel.testing.clusters import dask_workers
 from cupel.tracing import Sending
 from tests.conftest import ROOT
 from tests.integration import forked
 from tests.integration.echoes import ENDING, ODD, EchoServer
+from tests.integration.server import langgraph_server
+from tests.integration.test_dask_run import url as own_database
 from tests.integration.test_run_cli import environment
 from tests.integration.test_tracing import StandIn, settings
 
@@ -161,7 +167,7 @@ GROUPS = {
 def test_no_odd_reply_brings_a_key_into_rows_report_log_traces_or_terminal(
     tmp_path, echo, langsmith, kind, group
 ):
-    """Thirty ways to echo a key, each to a document of its own, with tracing on; then all that reads the log."""
+    """Nearly forty ways to echo a key, each to a document of its own, with tracing on; then all that reads the log."""
     key = KEYS[kind]
     env = {**keys(key, echo.url), **settings(langsmith.url, LANGSMITH_API_KEY=f"lsv2_{key}")}
     seen = cupel(tmp_path, "run", *study(tmp_path, GROUPS[group]), **env)
@@ -200,6 +206,29 @@ def test_doctor_probes_without_showing_a_key(tmp_path, echo):
     assert b"OPENAI_API_KEY: set" in seen["doctor stdout"]
     assert echo.asked == 1
     assert left_in(artefacts(tmp_path) | seen, key, PASSWORD) == []
+
+
+@pytest.mark.parametrize("kind", KEYS)
+@pytest.mark.parametrize("way", ["escaped as \\u", "an event stream", "another encoding", "a good record"])
+def test_what_is_whole_only_once_it_is_parsed_is_masked_there(way, kind):
+    """What LangChain gets, streams and listeners see: not only what is stored."""
+    remember_secrets({"OPENAI_API_KEY": KEYS[kind]})
+    _, _, content = ODD[way](KEYS[kind])
+    answer = parse(mask_bytes(content))
+
+    assert answer["choices"]
+    assert KEYS[kind] not in unescaped(answer)
+    assert "****" in repr(answer)
+
+
+def unescaped(value: object) -> str:
+    """What stands in it, JSON in texts read too."""
+    text = json.dumps(value, ensure_ascii=False)
+    return (
+        text
+        + text.encode().decode("unicode_escape")
+        + text.encode().decode("unicode_escape").encode().decode("unicode_escape", "replace")
+    )
 
 
 class _Batches(BaseHTTPRequestHandler):
@@ -314,3 +343,68 @@ def test_a_hostile_env_file_sends_no_key_in_silence(tmp_path, echo):
     assert "PYTHONPATH" in told
     assert "SSLKEYLOGFILE" in told
     assert told.count("OPENAI_API_KEY goes to") == 1
+
+
+database = own_database
+"""A fixture: a database of the test's own, or a skip."""
+
+ROLES = {f"{role}_model": f"openai:{role}" for role in ("cheap", "strong", "judge", "refiner")}
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(find_spec("langgraph_cli") is None, reason="needs cupel[studio]")
+@pytest.mark.parametrize("kind", KEYS)
+async def test_a_server_keeps_keys_out_of_its_log_streams_and_checkpoints(tmp_path, echo, kind):
+    """`langgraph dev`, every way of failing on a thread of its own: what is streamed, kept, written down."""
+    from langgraph_sdk import get_client
+
+    key = KEYS[kind]
+    for name in ("graphs", "nodes", "prompts"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    config = (ROOT / "langgraph.json").read_text().replace('"env": ".env"', '"env": {}')
+    (tmp_path / "langgraph.json").write_text(config)
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "study"\nversion = "0"\n')
+    seen: dict[str, bytes] = {}
+    with langgraph_server(tmp_path, keys(key, echo.url), tmp_path / "server.log") as url:
+        async with get_client(url=url, api_key=None) as client:
+            for way in (*ODD, *ENDING):
+                thread = (await client.threads.create())["thread_id"]
+                given = {"text": f"<<{way}>> is how it fails.", "output_schema": SCHEMA}
+                settings = {**ROLES, "max_retries": 0, "judge": "always"}
+                streamed = client.runs.stream(
+                    thread, "enrich", input=given, context=settings, stream_mode=["values", "updates", "debug", "messages-tuple", "custom"],
+                )  # fmt: skip
+                seen[f"stream {way}"] = b"\n".join(
+                    [repr(part).encode() + json.dumps(part.data).encode() async for part in streamed]
+                )
+                state = [await client.threads.get_state(thread), await client.threads.get_history(thread)]
+                seen[f"state {way}"] = json.dumps(state).encode()
+
+    assert echo.asked >= len(ODD)
+    assert all(seen.values())
+    assert any(path.endswith(".pckl") for path in artefacts(tmp_path))
+    assert left_in(artefacts(tmp_path) | seen, key, PASSWORD) == []
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", KEYS)
+def test_dask_workers_keep_keys_out_of_their_log_and_the_shared_run_log(tmp_path, echo, database, kind):
+    """Scheduler, workers, driver and every table in PostgreSQL."""
+    key = KEYS[kind]
+    env = {**keys(key, echo.url), "CUPEL_DATABASE_URL": database}
+    asked = [*study(tmp_path, GROUPS["answers and errors"]), "--engine", "dask", "--concurrency", "4"]
+    with dask_workers(2, tmp_path, environment(None, **env), threads=1) as (address, _):
+        seen = cupel(tmp_path, "run", *asked, "--scheduler", address, **env)
+    seen |= cupel(tmp_path, "show", "3", **env)
+    engine = create_engine(database)
+    with engine.connect() as connection:
+        for name in inspect(engine).get_table_names():
+            rows = connection.exec_driver_sql(f'SELECT * FROM "{name}"').fetchall()
+            seen[f"table {name}"] = repr([tuple(row) for row in rows]).encode() + b"".join(
+                bytes(cell) for row in rows for cell in row if isinstance(cell, bytes | memoryview)
+            )
+    engine.dispose()
+
+    assert echo.asked >= len(GROUPS["answers and errors"])
+    assert b"is how it fails" in b"".join(seen.values()) + b"".join(artefacts(tmp_path).values())
+    assert left_in(artefacts(tmp_path) | seen, key, PASSWORD) == []

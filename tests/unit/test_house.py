@@ -259,6 +259,27 @@ def test_files_are_written_by_cupel_files_alone() -> None:
     assert writing == set()
 
 
+def test_texts_are_read_by_cupel_files_alone() -> None:
+    """Nothing else reads a whole text: a pipe would be waited for there, and a byte order mark read as a word."""
+    reading = {
+        f"{module.place}:{call.lineno}"
+        for name, module in house().items()
+        if name.startswith("cupel.")
+        and not name.startswith(("cupel.testing", "cupel.files", "cupel.report.page"))
+        for call in ast.walk(module.tree)
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr == "read_text"
+        # of what may be anybody's, with signs that cannot be read left out
+        and not any(
+            "replace" in ast.unparse(argument)
+            for argument in (*call.args, *(word.value for word in call.keywords))
+        )
+    }
+
+    assert reading == set()
+
+
 def opens_to_write(call: ast.Call) -> bool:
     """Whether a call is `write_text`, `write_bytes`, or an `open` whose mode is not one of reading."""
     name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")

@@ -10,7 +10,7 @@ from cupel.cli import _options as options
 
 assistants = typer.Typer(
     name="assistants",
-    help="Keep a LangGraph server's assistants in step with the project's prompts.",
+    help="Keep a server's assistants in step with the prompts.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -18,7 +18,7 @@ assistants = typer.Typer(
 
 @assistants.callback()
 def _group() -> None:
-    """Keep a LangGraph server's assistants in step with the project's prompts."""
+    """Keep a server's assistants in step with the prompts."""
 
 
 @assistants.command()

@@ -22,6 +22,12 @@ def failures(
     langsmith: Annotated[
         bool, typer.Option("--langsmith", help="With --freeze: also to LangSmith; needs LANGSMITH_API_KEY.")
     ] = False,
+    pull: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Bring back as labels what people said of a data set in LangSmith."
+        ),
+    ] = None,
     rerun: Annotated[
         Path | None, typer.Option(metavar="DATASET", help="Run two prompts on a frozen data set.")
     ] = None,
@@ -42,14 +48,22 @@ def failures(
     By criterion, cause and prompt version: how many, fixed by what, at what cost, with one example each.
     """
     spending = ("prompt", "against", "gold", "show_held_out", "profile", "max_usd", "yes")
-    if freeze is not None:
+    if pull is not None:
+        options.refuse_beside(
+            command, "--pull", "freeze", "rerun", "run", "limit", "criterion", "langsmith", *spending
+        )
+    elif freeze is not None:
         options.refuse_beside(command, "--freeze", "rerun", "limit", *spending)
     elif rerun is not None:
         options.refuse_beside(command, "--rerun", "run", "limit", "criterion", "langsmith")
     else:
         options.refuse_without(command, "--freeze NAME", "criterion", "langsmith")
         options.refuse_without(command, "--rerun DATASET", *spending)
-    if freeze is not None:
+    if pull is not None:
+        from cupel.cli.failures import pull_said
+
+        pull_said(pull, task or "arguments", as_json=as_json)
+    elif freeze is not None:
         from cupel.cli.failures import freeze_failures
 
         freeze_failures(freeze, task, run, criterion, langsmith=langsmith, as_json=as_json)

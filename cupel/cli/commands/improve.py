@@ -32,7 +32,19 @@ def improve(
     gate_metric: Annotated[
         str, typer.Option(help="With gold: graded (the task's metric of each document) or right (yes or no).")
     ] = "graded",
-    held_out: Annotated[float, typer.Option(min=0.1, max=0.9, help="Share of groups held out.")] = 0.7,
+    held_out: Annotated[
+        float, typer.Option(min=0.1, max=0.9, help="Share of documents held out, by whole groups.")
+    ] = 0.7,
+    split_salt: Annotated[
+        str, typer.Option(help="Another salt holds out other groups; what was seen before stays seen.")
+    ] = "",
+    max_token_growth: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Share by which a document's tokens may grow; a fifth, or one example more, when left out.",
+        ),
+    ] = None,
     candidate: Annotated[
         Path | None,
         typer.Option(
@@ -65,6 +77,7 @@ def improve(
         given={
             "task": task, "documents": str(full_path(file)), "group": group, "max_usd": max_usd, "rounds": rounds,
             "seed": seed, "engine": engine, "gate_judge": gate_judge, "gate_metric": gate_metric, "held_out": held_out, "run": run,
+            "split_salt": split_salt, "max_token_growth": max_token_growth,
             "gold": str(full_path(Path(gold))) if gold and Path(gold).is_file() else gold,
             "candidate": str(full_path(candidate) if candidate and candidate.exists() else candidate or ""),
         },

@@ -12,7 +12,7 @@ from cupel.improvement.candidates import RULES_TOKENS, candidate_by_hand, make_c
 from cupel.improvement.dev_trials import DevTrials
 from cupel.improvement.edits import MAX_EDITS
 from cupel.improvement.engines import Brief, engine_named
-from cupel.improvement.guards import propose
+from cupel.improvement.guards import MAX_TOKEN_GROWTH, propose, rules_budget
 from cupel.improvement.versions import as_version, is_path, known_version, read_candidate
 from cupel.state import Candidate, ImproveState, Round
 
@@ -44,10 +44,14 @@ def _read_by_hand(campaign: Campaign, path: str) -> tuple[Candidate | None, str]
 async def ask_engine(state: ImproveState, campaign: Campaign) -> tuple[Candidate | None, str]:
     """What is left of an engine's edits behind the guards; what it searched is noted in the ledger."""
     name, number = state.get("engine") or "reflect", len(state["tried"]) + 1
+    budget = rules_budget(
+        campaign.task.rules, RULES_TOKENS, growth=state.get("token_growth") or MAX_TOKEN_GROWTH,
+        tokens_per_document=state.get("tokens_per_document") or 0.0,
+    )  # fmt: skip
     brief = Brief(
         task=campaign.task, context=campaign.context, failures=state.get("told") or "", shown=state.get("shown") or {},
         mended=state.get("mended") or "", tried=_tell_tried(campaign, state["tried"]),
-        sample=(state.get("seed") or 0) * 1_000 + number, rules_tokens=RULES_TOKENS,
+        sample=(state.get("seed") or 0) * 1_000 + number, rules_tokens=budget,
         dev=DevTrials(campaign, state.get("failed_docs") or [], state.get("passed_docs") or []),
     )  # fmt: skip
     with ask_as(Asking(run=campaign.bench.run)):
@@ -58,7 +62,7 @@ async def ask_engine(state: ImproveState, campaign: Campaign) -> tuple[Candidate
         return None, answer.problem
     proposal = propose(
         answer.reply, campaign.task.rules, failures={**brief.shown, **answer.shown}, leaks=campaign.leaks,
-        token_budget=RULES_TOKENS, most_edits=MAX_EDITS * answer.steps,
+        token_budget=budget, most_edits=MAX_EDITS * answer.steps,
     )  # fmt: skip
     if proposal.rules is None:
         return None, proposal.reason
@@ -75,7 +79,8 @@ def _tell_tried(campaign: Campaign, tried: Sequence[Round]) -> str:
             break
         stopped = entry.kind == "decision" and entry.data["decision"] != "promote"
         if stopped and entry.data["against"] == campaign.version:
-            lines.append(f"{entry.data['diff']}\n({entry.data['decision']})")
+            # of a clone's decision only the figures came along
+            lines.append(f"{entry.data.get('diff') or entry.data.get('version')}\n({entry.data['decision']})")
     lines += [
         f"{turn['diff']}\n(fixed {turn['fixes']}, broke {turn['breaks']})" for turn in tried if turn["diff"]
     ]

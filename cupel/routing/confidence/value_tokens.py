@@ -49,9 +49,9 @@ def value_tokens(
     Returns:
         Empty where tokens and reply do not fit together, or the record does not stand in the reply.
 
-    >>> tokens = [Token(text, -0.5) for text in ('{"a":', ' "', "bl", "ue", '"}')]
-    >>> [token.text for token in value_tokens('{"a": "blue"}', {"a": "blue"}, tokens)["a"]]
-    ['bl', 'ue']
+    >>> tokens = [Token(text, -0.5) for text in ('{"a":', ' "', "gr", "een", '"}')]
+    >>> [token.text for token in value_tokens('{"a": "green"}', {"a": "green"}, tokens)["a"]]
+    ['gr', 'een']
     """
     aligned = _align(reply, tokens)
     if aligned is None:

@@ -63,14 +63,17 @@ async def test_a_prompt_changed_meanwhile_ends_it_and_frees_its_task(walk):
 async def test_a_task_is_held_from_step_to_step_and_a_moment_longer(tmp_path, monkeypatch):
     """By its campaign: another one of this process is refused, and so is another process."""
     monkeypatch.setattr(campaigns, "LINGER_S", 0.05)
-    ledger = Ledger(tmp_path / "ledger.jsonl")
+    ledger = Ledger(f"sqlite:///{tmp_path / 'runlog.sqlite'}")
     for _ in range(2):
         async with hold_task(ledger, TASK, "one"), hold_task(ledger, TASK, "one"):
             pass
         with pytest.raises(RunBusyError, match="by campaign one of this process"):
             async with hold_task(ledger, TASK, "another"):
                 pass
-        with pytest.raises(RunBusyError, match="by another process"), ledger.session(TASK):
+        with (
+            pytest.raises(RunBusyError, match="work on task 'stance' is going on already: process"),
+            ledger.session(TASK),
+        ):
             pass
 
     with ledger.session(TASK, wait_s=5):
@@ -79,7 +82,7 @@ async def test_a_task_is_held_from_step_to_step_and_a_moment_longer(tmp_path, mo
 
 async def test_after_a_failure_and_after_the_last_step_a_task_is_free_at_once(tmp_path):
     """Who broke off or is done holds nothing."""
-    ledger = Ledger(tmp_path / "ledger.jsonl")
+    ledger = Ledger(f"sqlite:///{tmp_path / 'runlog.sqlite'}")
     with pytest.raises(ZeroDivisionError):
         async with hold_task(ledger, TASK, "one"):
             raise ZeroDivisionError

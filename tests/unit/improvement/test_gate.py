@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from cupel.improvement.gate import GateSettings, detection, gate, look_alpha
+from cupel.improvement.gate import GateSettings, detection, gate, look_alpha, missing_groups
 from cupel.metrics.pairs import Pair, Scored, pair_up
 
 
@@ -57,12 +57,12 @@ def test_no_gain_is_rejected(fixes, breaks):
 
 
 def test_a_gain_that_may_be_luck_is_inconclusive_and_says_what_would_decide():
-    """More documents, at the rates seen and the next look's level."""
-    decided = gate(pairs(14, 8, 78), look=1)
+    """New documents, for nearly the gain seen and at the next look's level."""
+    decided = gate(pairs(16, 8, 76), look=1)
 
     assert decided.decision == "inconclusive"
-    assert 200 < decided.documents_needed < 1500
-    assert f"about {decided.documents_needed} more documents" in decided.reasons[1]
+    assert decided.documents_needed > 200
+    assert f"about {decided.documents_needed} new documents" in decided.reasons[1]
 
 
 def test_too_few_documents_say_what_they_could_detect():
@@ -71,7 +71,7 @@ def test_too_few_documents_say_what_they_could_detect():
 
     assert decided.decision == "inconclusive"
     assert decided.detectable is None
-    assert detection(2) == "2 documents can show no gain at all"
+    assert detection([1, 1]) == "2 documents can show no gain at all"
 
 
 @pytest.mark.parametrize(
@@ -172,9 +172,24 @@ def test_graded_scores_are_compared_by_group():
     assert "groups" in decided.test
 
 
-def test_a_held_out_side_looked_at_often_is_said_to_be_spent():
-    """It still decides; its level is nearly nothing."""
-    assert "look 11" in gate(pairs(60, 0, 140), look=11).notes[-1]
+def test_groups_that_do_not_decide_say_how_many_would():
+    """In groups and in documents, from the flips of groups."""
+    decided = gate(pairs(18, 8, 74, group_size=2), look=1)
+
+    assert decided.decision == "inconclusive"
+    assert decided.documents_needed == 2 * decided.groups_needed > 100
+    assert (
+        f"about {decided.groups_needed} new groups ({decided.documents_needed} documents)"
+        in decided.reasons[1]
+    )
+
+
+@pytest.mark.parametrize(
+    ("groups", "look", "missing"), [(0, 1, 6), (4, 1, 2), (6, 1, 0), (6, 2, 2), (9, 3, 0), (12, 20, 2)]
+)
+def test_groups_that_are_missing_are_counted_by_the_test_that_decides(groups, look, missing):
+    """Fewer could not pass were every document better."""
+    assert missing_groups(groups, look_alpha(look)) == missing
 
 
 def test_an_empty_comparison_is_a_mistake():

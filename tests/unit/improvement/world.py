@@ -12,16 +12,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cupel.improvement.edits import rules_diff
+from cupel.improvement.entries import Book, Entry
 from cupel.improvement.gate import GateDecision, GateSettings, gate
 from cupel.improvement.guards import LeakGuard, propose
-from cupel.improvement.ledger import Ledger
+from cupel.improvement.seen import document_hash
 from cupel.improvement.splits import Split, held_out_version
 from cupel.metrics.pairs import Scored, pair_up
 from cupel.task.spec import Rule
 
 BASE = 0.7
 TOKENS = 1_000
-AT = "2026-11-20T12:00:00Z"
 RULES = (Rule("exact", "Copy every quote exactly."),)
 _WORDS = """union budget region climate energy farmer border trade rights court vote treaty market health school water
 coast island storm fund debt rule industry worker wage price road harbour forest fish export council member"""
@@ -137,6 +137,24 @@ class World:
         )
 
 
+@dataclass
+class Notebook:
+    """What a ledger keeps, in memory: entries, each written once."""
+
+    entries: list[Entry] = field(default_factory=list)
+
+    @property
+    def book(self) -> Book:
+        """What they say together."""
+        return Book.of(self.entries)
+
+    def append(self, kind: str, key: str, data: Mapping[str, object]) -> None:
+        """Write an entry; a known one stands."""
+        entry = Entry(kind, "t", key, f"{len(self.entries):09}", data)  # type: ignore[arg-type]
+        if entry.id not in {known.id for known in self.entries}:
+            self.entries.append(entry)
+
+
 @dataclass(frozen=True)
 class Trial:
     """What became of one nominee."""
@@ -149,7 +167,7 @@ class Trial:
 def try_rewriter(
     world: World,
     rewriter: Rewriter,
-    ledger: Ledger,
+    ledger: Notebook,
     drawing: random.Random,
     *,
     nominees: int = 1,
@@ -186,14 +204,19 @@ def show_gate(
     world: World,
     rules: tuple[Rule, ...],
     new: Mapping[str, Scored],
-    ledger: Ledger,
+    ledger: Notebook,
     settings: GateSettings | None,
 ) -> Trial:
     """Show one candidate to the gate: a look, the paired test, a decision, all in the ledger."""
     old = world.run_old()
     version = hashlib.sha256(rules_diff(RULES, rules).encode()).hexdigest()[:12]
-    look = ledger.look(task="t", held_out=world.split.version, version=version, at=AT)
     held = world.split.held_out
+    docs = [document_hash(world.documents[doc_id].text) for doc_id in held]
+    if ledger.book.look(version) is None and set(docs) & set(ledger.book.seen()):
+        return Trial(promoted=False, reason="its documents were looked at before", decision=None)
+    ledger.append("look", version, {"version": version, "against": "v0", "docs": docs})
+    look = ledger.book.look(version)
+    assert look is not None
     pairs = pair_up(
         {doc_id: old[doc_id] for doc_id in held},
         {doc_id: new[doc_id] for doc_id in held},
@@ -205,10 +228,11 @@ def show_gate(
         "version": version,
         "decision": decided.decision,
         "against": "v0",
+        "look_key": version,
         "p": decided.p,
         "reasons": list(decided.reasons),
     }
-    ledger.append("decision", task="t", key=version, at=AT, data=data)
+    ledger.append("decision", version, data)
     return Trial(decided.decision == "promote", "; ".join(decided.reasons), decided)
 
 

@@ -5,10 +5,12 @@ import sys
 
 import pytest
 from langchain_core.callbacks import AsyncCallbackHandler
+from langchain_core.messages import AIMessage
 
+from cupel import redaction
 from cupel.errors import ModelError, SettingError
 from cupel.models import connections as transport
-from cupel.models.completion import complete
+from cupel.models.completion import complete, completion_of
 from cupel.models.errors import ProviderCallError, ProviderConnectionError, ProviderTimeoutError
 from cupel.models.factory import aclose_models, open_model
 from cupel.models.settings import CallSettings
@@ -393,3 +395,17 @@ def test_importing_the_package_is_cheap():
     )
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("key", "seen"), [("", "abc"), ("sk-abcdef123456789abcdef", "")])
+def test_the_tokens_of_a_reply_are_kept_without_their_text_where_it_holds_a_secret(key, seen, monkeypatch):
+    """A secret may lie across several tokens; their worth and their alternatives stay."""
+    monkeypatch.setattr(redaction, "_known", redaction._Known())
+    redaction.remember_secrets({"OPENAI_API_KEY": key})
+    other = {"token": "x", "logprob": -3.0}
+    shown = {"content": [{"token": "abc", "logprob": -0.5, "top_logprobs": [other, "odd"]}, {"token": "no"}]}
+    message = AIMessage(content=f"abc {key}", response_metadata={"logprobs": shown})
+    answer = completion_of(message, [{"role": "user", "content": "q"}], {}, 0.1)
+
+    assert answer.tokens == [(seen, -0.5, [("x" if seen else "", -3.0)])]
+    assert answer.logprobs == [-0.5]

@@ -6,11 +6,9 @@ from hypothesis import given, strategies as st
 
 from cupel.stats.intervals import (
     binomial_tail,
-    bootstrap_gain,
     bounded_mean,
     clopper_pearson,
     percentile_interval,
-    permutation_gain,
     wilson,
 )
 
@@ -97,31 +95,6 @@ def test_an_interval_by_group_is_wider_than_one_that_ignores_groups():
     assert by_group.high - by_group.low > 1.3 * (by_document.high - by_document.low)
 
 
-def test_the_permutation_by_group_errs_no_more_than_its_level():
-    """With no gain and strongly tied groups, .05 is reached in about 5 % of 400 trials."""
-    rng = np.random.default_rng(3)
-    hits = [permutation_gain(*clustered_differences(rng), seed=n) <= 0.05 for n in range(400)]
-
-    assert 0.02 <= np.mean(hits) <= 0.085
-
-
-@pytest.mark.parametrize("test", [permutation_gain, bootstrap_gain])
-def test_a_clear_gain_is_found(test):
-    """A gain of one standard deviation in 30 groups is beyond doubt."""
-    assert test(*clustered_differences(np.random.default_rng(4), gain=0.4)) < 0.001
-
-
-@pytest.mark.parametrize("test", [permutation_gain, bootstrap_gain])
-def test_a_loss_is_no_gain(test):
-    """The tests are one-sided."""
-    assert test(*clustered_differences(np.random.default_rng(4), gain=-0.4)) > 0.99
-
-
-def test_no_difference_is_no_gain():
-    """Where nothing changed, no gain is shown."""
-    assert permutation_gain([0.0, 0.0], ["a", "b"]) == 1.0
-
-
 def test_the_same_call_gives_the_same_answer():
     """Resampling is seeded."""
     values, groups = clustered_differences(np.random.default_rng(5))
@@ -129,7 +102,6 @@ def test_the_same_call_gives_the_same_answer():
     assert bounded_mean(values, groups, low=-3.0, high=3.0) == bounded_mean(
         values, groups, low=-3.0, high=3.0
     )
-    assert permutation_gain(values, groups) == permutation_gain(values, groups)
 
 
 def test_draws_without_a_value_are_left_out():

@@ -36,6 +36,8 @@ OTHER_WORDS = {
     ("cascade/people.py", "properties"): "a form's fields, of which each is read by its own schema",
     ("cascade/people.py", "$defs"): "what those refer to goes with them",
     ("cascade/people.py", "definitions"): "what those refer to goes with them",
+    ("cascade/forms.py", "properties"): "the fields of a form",
+    ("cascade/forms.py", "enum"): "the choices of a field",
     ("context.py", "properties"): "the form of the settings",
     ("context.py", "type"): "the form of the settings",
     ("limits/classify.py", "type"): "of a provider's error",

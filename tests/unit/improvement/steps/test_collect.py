@@ -2,7 +2,8 @@
 
 import pytest
 
-from cupel.errors import UsageError
+from cupel.errors import NotEnoughDataError, UsageError
+from cupel.improvement.seen import note_seen
 from cupel.improvement.steps.collect import DevRuns, freeze_split, list_mended, run_dev, tell_notes
 from nodes.collect import collect, route_after_collect
 from tests.integration.improvement import TASK, speeches, write
@@ -30,7 +31,7 @@ async def test_failures_are_gathered_from_the_development_side_alone(walk):
     assert len(walk.asked("cheap")) == len(update["dev"])
     assert (
         update["notes"][0]
-        == f"{len(update['dev'])} development and {len(update['held_out_ids'])} held-out documents"
+        == f"{len(update['dev'])} development documents, and {len(update['held_out_ids'])} held out that nobody saw"
     )
     assert "'stance' is" in update["notes"][-1]
     assert await route_after_collect(walk.state) == "failures"
@@ -107,3 +108,54 @@ async def test_without_gold_the_judge_is_asked_about_every_development_document(
     assert len(judge.requests) == 2
     assert campaign.metric == "judge:scripted:gate"
     assert campaign.task.name == TASK
+
+
+async def test_what_could_not_pass_is_refused_before_a_model_is_asked(walk):
+    """Four debates: two more are missing, whatever the number of their documents."""
+    rows = [row | {"meta": {**row["meta"], "debate": f"d{n % 5}"}} for n, row in enumerate(speeches(30))]
+    write(walk.project.folder / "speeches.jsonl", rows)
+
+    with pytest.raises(
+        NotEnoughDataError, match=r"fewer than 6 held-out groups.*there are 4.*at least 2 new groups"
+    ):
+        await walk.step(collect)
+    assert walk.asked("cheap") == []
+    assert walk.entries() == []
+
+
+async def test_documents_that_were_shown_are_not_held_out_and_the_refusal_says_where(walk):
+    """A rerun on the gate's own file leaves it nothing."""
+    async with walk.opened() as campaign:
+        hashes = list(campaign.hashes.values())
+        note_seen(campaign.bench.runtime.run_log, TASK, hashes[:27], how="rerun")
+
+    with pytest.raises(
+        NotEnoughDataError, match=r"there are 3; of the others 27 documents were seen already \(27 in rerun\)"
+    ):
+        await walk.step(collect)
+
+
+async def test_the_development_side_is_seen_and_stays_so_when_documents_come(walk):
+    """The next campaign, with another share, holds none of it out."""
+    first = await walk.step(collect)
+    write(walk.project.folder / "speeches.jsonl", speeches(60))
+    walk.state |= {"held_out": 0.9, "tried": [], "notes": []}
+    walk.state.pop("version")
+    second = await walk.step(collect)
+
+    assert not set(first["dev"]) & set(second["held_out_ids"])
+    assert set(first["dev"]) <= set(second["dev"])
+
+
+async def test_a_campaign_that_goes_on_has_the_split_it_began_with(walk):
+    """Whatever was shown since."""
+    first = await walk.step(collect)
+    async with walk.opened() as campaign:
+        note_seen(
+            campaign.bench.runtime.run_log, TASK, [campaign.hashes[first["held_out_ids"][0]]], how="show"
+        )
+    walk.state |= {"tried": [], "notes": []}
+    again = await walk.step(collect)
+
+    assert (again["dev"], again["held_out_ids"]) == (first["dev"], first["held_out_ids"])
+    assert again["notes"] == first["notes"]

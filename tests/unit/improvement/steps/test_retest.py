@@ -29,7 +29,8 @@ async def test_a_rule_that_changes_nothing_goes_no_further(walk):
     await walk.step(collect, diagnose, propose)
     update = await walk.step(retest)
 
-    assert "stance +0.0 points on average, 0 up, 0 down of" in update["tried"][0]["reason"]
+    assert "it changes nothing on" in update["tried"][0]["reason"]
+    assert "no look is spent" in update["tried"][0]["reason"]
     assert await route_after_retest(walk.state) == "again"
     assert await route_after_retest({**walk.state, "rounds": 1}) == "given up"
 
@@ -48,8 +49,44 @@ async def test_a_candidate_must_be_better_and_a_person_s_own_no_worse(walk, auth
     """By the task's metric the points are told, by right and wrong the counts."""
     walk.state["gate_metric"] = metric
     async with walk.opened() as campaign:
-        reason = judge_change(campaign, {"author": author}, Change(4, 2, 1, gain))
+        reason = judge_change({}, campaign, {"author": author}, Change(4, 2, 1, gain))
 
     assert (reason == "") == goes_on
     if reason:
         assert ("2 up, 1 down of 4" if metric == "graded" else "2 fixed, 1 broken of 4") in reason
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        pytest.param(
+            Change(40, 20, 0, 20.0, 100.0, 121.0),
+            "+21% tokens a document (121), allowed are +20%",
+            id="tokens",
+        ),
+        pytest.param(Change(40, 20, 0, 20.0, 100.0, 120.0), "", id="as many as allowed"),
+        pytest.param(Change(40, 20, 0, 20.0, 0.0, 50.0), "", id="nobody counted them before"),
+        pytest.param(
+            Change(40, 20, 5, 15.0, 1.0, 1.0, lost=6), "fewer replies fit the schema: 6 lost", id="replies"
+        ),
+        pytest.param(Change(40, 0, 0, 0.0), "changes nothing on 40 development documents", id="nothing"),
+    ],
+)
+@pytest.mark.parametrize("author", ["human", "reflect"])
+async def test_what_the_gate_would_refuse_spends_no_look(walk, change, said, author):
+    """It is stopped where trying again is free, whoever wrote it."""
+    async with walk.opened() as campaign:
+        assert said in judge_change({}, campaign, {"author": author}, change)
+        if not said:
+            assert judge_change({}, campaign, {"author": author}, change) == ""
+
+
+async def test_how_far_tokens_may_grow_is_for_who_asks(walk):
+    """Forty percent more passes where half was allowed, and not where a tenth was."""
+    change = Change(40, 20, 0, 20.0, 100.0, 140.0)
+    async with walk.opened() as campaign:
+        assert judge_change({"token_growth": 0.5}, campaign, {"author": "human"}, change) == ""
+        assert "allowed are +10%" in judge_change(
+            {"token_growth": 0.1}, campaign, {"author": "human"}, change
+        )
+        assert "allowed are +0%" in judge_change({"token_growth": 0.0}, campaign, {"author": "human"}, change)
