@@ -103,7 +103,7 @@ def parts_of(task: TaskSpec) -> dict[str, Any]:
     """
     return {
         "rules": rule_rows(task.rules), "extract": task.prompts["extract"],
-        "labels": {name: dict(labels) for name, labels in task.labels.items()},
+        "labels": [[name, [list(pair) for pair in labels.items()]] for name, labels in task.labels.items()],
         "criteria": [asdict(criterion) for criterion in task.criteria],
         "examples": _own_text(task, "examples.jsonl", "examples") or _examples_text(task),
         "schema": _own_text(task, "schema.json", "schema") or json.dumps(task.schema, indent=2, ensure_ascii=False) + "\n",
@@ -174,7 +174,8 @@ def as_version(task: TaskSpec, version: Mapping[str, Any]) -> TaskSpec:
     kept = {"examples.jsonl": version.get("examples"), "schema.json": version.get("schema")}
     texts = {name: text for name, text in kept.items() if text is not None}
     labels = version.get("labels")
-    own = replace(task, labels=labels) if labels is not None else task
+    # pairs, since a ledger sorts the keys of its objects, and a model reads labels in their order
+    own = replace(task, labels={name: dict(pairs) for name, pairs in labels}) if labels is not None else task
     own = replace_prompt(own, rules_of(version["rules"]), version["extract"])
     return with_files(own, texts, task.folder or Path(task.name)) if texts else own
 

@@ -26,7 +26,9 @@ class Side(TypedDict):
     extract: NotRequired[str]
     """The version's contract; the folder's when left out."""
 
-    labels: NotRequired[dict[str, dict[str, str]]]
+    labels: NotRequired[list[Any]]
+    """Field by field, each with its pairs of label and definition; the folder's when left out."""
+
     examples: NotRequired[str]
     """As examples.jsonl has them; the folder's when left out."""
 

@@ -75,7 +75,9 @@ class Candidate(TypedDict):
     extract: str
     """The contract: the parent's, unless a person edited it."""
 
-    labels: NotRequired[dict[str, dict[str, str]]]
+    labels: NotRequired[list[Any]]
+    """Field by field, each with its pairs of label and definition, in their order."""
+
     criteria: NotRequired[list[dict[str, Any]]]
     """The judge's, as they were: a candidate changes none."""
 

@@ -1,5 +1,6 @@
 """Versions of a prompt: named by what is sent, found by their beginning, written back into the folder."""
 
+import json
 import tomllib
 
 import pytest
@@ -230,7 +231,8 @@ def test_a_version_keeps_all_that_is_sent_and_is_written_back_file_by_file(study
     publish(task, found.rules, kept["extract"], against=version_of(task), version=kept, aside=aside)
     now_there = load_task(TASK, study.prompts)
 
-    assert version_of(now_there) == version_of(found) == version_of(as_version(task, kept))
+    through_the_ledger = json.loads(json.dumps(kept, sort_keys=True))
+    assert version_of(now_there) == version_of(found) == version_of(as_version(task, through_the_ledger))
     assert now_there.criteria == task.criteria
     assert "[[criteria]]" in own(task, "task.toml")
     assert [path.read_text() for path in aside.iterdir() if path.name.endswith("task.toml")] == [before]
