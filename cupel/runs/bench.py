@@ -285,7 +285,7 @@ def is_unanswered(outcome: Outcome) -> bool:
     What a provider is to blame for says nothing of a prompt, be it that an earlier tier's record stands in.
     """
     # where a tier has no model, nobody was asked
-    kinds = [attempt["error_kind"] for attempt in outcome["attempts"] if attempt["model"] != "none"]
+    kinds = [attempt["error_kind"] for attempt in outcome["attempts"] if attempt.get("model") != "none"]
     if outcome["record"] is None:
         return "provider" in kinds or not kinds
     return kinds[-1:] == ["provider"]
