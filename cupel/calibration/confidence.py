@@ -29,9 +29,9 @@ from cupel.cascade import (
 )
 from cupel.context import RunContext
 from cupel.engine import current_asking, policy_path
-from cupel.errors import InputError, NotEnoughDataError, SettingError
-from cupel.files import make_folder, read_text, write_whole
-from cupel.metrics import record_metric
+from cupel.errors import NotEnoughDataError, SettingError
+from cupel.files import make_folder, write_whole
+from cupel.metrics import Gold, record_metric
 from cupel.models import name_at_address
 from cupel.project import Project
 from cupel.routing import (
@@ -135,30 +135,12 @@ def sample_rows(table: Table, size: int, *, seed: int = 0) -> list[Row]:
     return [row for row in table if row.position in chosen]
 
 
-def read_gold(path: Path) -> dict[str, Record]:
-    """Gold records by document id from a JSONL of `{"id": …, "record": {…}}`.
-
-    Raises:
-        InputError: Naming the line that is not such an object.
-    """
-    gold = {}
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
-        try:
-            row = json.loads(line)
-            gold[str(row["id"])] = dict(row["record"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f'{path}, line {number}: needs {{"id": …, "record": {{…}}}} ({error})'
-            ) from error
-    return gold
-
-
 async def label(
     rows: Sequence[Row],
     job: Job,
     project: Project,
     *,
-    gold: Mapping[str, Record] | None = None,
+    gold: Gold | None = None,
     field: str = "",
 ) -> Labelled:
     """Ask both tiers about the sample, and compare the cheap record with gold or with the strong record."""
@@ -167,15 +149,15 @@ async def label(
         outcomes = [(row, outcome) async for row, outcome in runner.outcomes(rows)]
     if runner.stop.error is not None:
         raise runner.stop.error
-    asked = [(str(row.text), outcome) for row, outcome in outcomes if outcome is not None]
+    asked = [(row, outcome) for row, outcome in outcomes if outcome is not None]
     return label_rows(asked, job.task, job.context, gold, field=field)
 
 
 def label_rows(
-    outcomes: Iterable[tuple[str, Outcome]],
+    outcomes: Iterable[tuple[Row, Outcome]],
     task: TaskSpec,
     context: RunContext,
-    gold: Mapping[str, Record] | None,
+    gold: Gold | None,
     *,
     field: str = "",
 ) -> Labelled:
@@ -184,8 +166,8 @@ def label_rows(
     labels: list[Label] = []
     unlabelled, binding = 0, Binding(task=task.name, prompt_version="", model="", field=field)
     judged = replace(task, metric=field) if field else task
-    for text, outcome in outcomes:
-        reference = _reference(outcome, gold)
+    for row, outcome in outcomes:
+        reference = _reference(row, outcome, gold)
         if reference is None or len(outcome["attempts"]) < 2:
             unlabelled += 1
             continue
@@ -196,7 +178,7 @@ def label_rows(
         quality = _quality(cheap["record"], reference, judged)
         label = Label(
             doc_id=outcome["doc_id"],
-            text=text,
+            text=str(row.text),
             signals=[
                 math.nan if (value := cheap["signals"].get(name)) is None else float(value) for name in names
             ],
@@ -211,9 +193,9 @@ def label_rows(
     return Labelled(labels=labels, names=names, binding=binding, unlabelled=unlabelled)
 
 
-def _reference(outcome: Outcome, gold: Mapping[str, Record] | None) -> Record | None:
+def _reference(row: Row, outcome: Outcome, gold: Gold | None) -> Record | None:
     if gold is not None:
-        return gold.get(outcome["doc_id"])
+        return gold.of(row.position, outcome["doc_id"])
     return outcome["attempts"][1]["record"] if len(outcome["attempts"]) > 1 else None
 
 
@@ -312,7 +294,7 @@ async def calibrate(
     project: Project,
     *,
     promise: Promise,
-    gold: Mapping[str, Record] | None = None,
+    gold: Gold | None = None,
     seed: int = 0,
     prerouter: bool = False,
     field: str = "",
@@ -324,7 +306,7 @@ async def calibrate(
         job: Its task, context, concurrency and cap; every call goes through the run log and the budget.
         project: Where the policy is stored: `.cupel/policies/<task>.json`.
         promise: Risk, delta, and joint or conditional.
-        gold: Reference records by document id; without them the strong model's record is the reference.
+        gold: Reference records; without them the strong model's record is the reference.
         seed: Which labels fit and which certify.
         field: Calibrate this field alone; records then carry `confidence/<field>` among their signals.
         prerouter: Also learn a text router from the sample: `.cupel/policies/<task>.prerouter.json`.

@@ -16,11 +16,13 @@ from cupel.cli.commands import (
     improve,
     init,
     judge_check,
+    labels,
     plan,
     prompts,
     report,
     run,
     runlog,
+    runs,
     show,
     tasks,
     trust,
@@ -42,6 +44,7 @@ for command in (
     tasks,
     plan,
     run,
+    runs,
     show,
     failures,
     report,
@@ -55,6 +58,7 @@ for command in (
 ):
     app.command()(command)
 app.command("eval")(evaluate)
+app.add_typer(labels)
 app.add_typer(prompts)
 app.add_typer(assistants)
 app.add_typer(runlog)

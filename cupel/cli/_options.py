@@ -34,6 +34,20 @@ Inputs = Annotated[
     list[str] | None,
     typer.Option("--input", metavar="NAME=COLUMN", help="A further input of the task; may be repeated."),
 ]
+Gold = Annotated[
+    str,
+    typer.Option(
+        metavar="FILE|COLUMN",
+        help="What records should be: a file of labels, or a column; the column `gold` where there is one.",
+    ),
+]
+ShowHeldOut = Annotated[
+    bool,
+    typer.Option(
+        "--show-held-out",
+        help="Also for documents the gate holds out: who has seen them, can prove no change of a prompt on them.",
+    ),
+]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first so many rows; default all.")]
 Concurrency = Annotated[int, typer.Option(min=1, max=4096, help="Documents worked on at once.")]
 Profile = Annotated[

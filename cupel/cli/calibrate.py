@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,6 @@ from cupel.calibration import (
     calibrate,
     certify_packing,
     packing_cost,
-    read_gold,
     sample_cost,
     sample_packs,
     sample_rows,
@@ -27,6 +27,7 @@ from cupel.cli.run import FileRun, open_output, task_of
 from cupel.context import RunContext
 from cupel.engine import PackTerms
 from cupel.errors import SettingError
+from cupel.metrics import open_gold, tell_gold
 from cupel.models import check_models, resolve_models, settle_settings
 from cupel.project import Project, find_project
 from cupel.routing import Promise, RiskKind
@@ -45,7 +46,7 @@ class CalibrationRun:
     delta: float = 0.1
     kind: str = "joint"
     sample: int = 300
-    gold: Path | None = None
+    gold: str = ""
     field: str = ""
     prerouter: bool = False
     packing: PackTerms | None = None
@@ -85,10 +86,12 @@ def run_calibration(told: CalibrationRun) -> None:
     if told.packing is not None:
         certify(told, told.packing, job, table, project)
         return
+    gold = open_gold(told.gold, table, task, id_column=told.id_column) if told.gold else None
     rows = sample_rows(table, told.sample, seed=told.seed)
+    for note in tell_gold(gold, table):
+        print(f"note: {note}", file=sys.stderr)
     confirm(_cost_in_words(rows, task, context), yes=told.yes)
     promise = Promise(risk=told.risk, delta=told.delta, kind=told.kind)  # type: ignore[arg-type]  # checked above
-    gold = read_gold(told.gold) if told.gold else None
     result = asyncio.run(
         calibrate(
             rows,

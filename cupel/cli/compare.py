@@ -31,6 +31,7 @@ class CompareRun:
     b: str
     task: str
     columns: Columns = field(default_factory=Columns)
+    gold: str = ""
     out: Path | None = None
     limit: int | None = None
     concurrency: int = 8
@@ -47,7 +48,14 @@ def run_compare(told: CompareRun) -> int:
     context = settle_settings(told.settings, os.environ)
     plan = asyncio.run(
         plan_comparison(
-            project, told.file, told.task, (told.a, told.b), context, columns=told.columns, limit=told.limit
+            project,
+            told.file,
+            told.task,
+            (told.a, told.b),
+            context,
+            columns=told.columns,
+            limit=told.limit,
+            gold=told.gold,
         )
     )
     rows, page = _outputs(told, plan, project)
@@ -95,7 +103,7 @@ def _outputs(told: CompareRun, plan: ComparisonPlan, project: Project) -> tuple[
 
 def tell_plan(plan: ComparisonPlan) -> None:
     """Say on stderr what is about to be asked, and what it will about cost."""
-    for warning in plan.table.warnings:
+    for warning in (*plan.table.warnings, *plan.notes):
         print(f"note: {warning}", file=sys.stderr)
     a, b = (side["name"] for side in plan.sides)
     least, most = plan.calls
@@ -132,3 +140,11 @@ def tell_comparison(comparison: Comparison) -> None:
         f"({comparison.swayed} where the judge followed the order), {figures['unknown']} without a judgement",
         soft_wrap=True,
     )
+    if gold := figures["gold"]:
+        low, high = gold["lead_interval"]
+        console.print(
+            f"by gold, {gold['metric']} on {gold['documents']} documents: a {gold['a_mean']:.3f} ({gold['a_right']} right), "
+            f"b {gold['b_mean']:.3f} ({gold['b_right']} right); a leads by {100 * (gold['a_mean'] - gold['b_mean']):+.1f} points "
+            f"[{100 * low:+.1f}, {100 * high:+.1f}]",
+            soft_wrap=True,
+        )

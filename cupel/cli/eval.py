@@ -37,6 +37,8 @@ def run_and_tell(
         raise SettingError("--langsmith needs LANGSMITH_API_KEY")
     result = asyncio.run(run_experiment(project, experiment, max_usd=max_usd, wait_s=read_wait_s(wait)))
     problems = [] if save else [str(one) for one in result.broken()]
+    for note in result.notes:
+        print(f"note: {note}", file=sys.stderr)
     if as_json:
         print_json(result.to_json() | {"broken": problems})
     else:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+import json
+import sys
 import textwrap
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +17,9 @@ from cupel.report import safe
 from cupel.task import load_task
 
 _SHOWN_REASONING = 300
+_SHOWN_IDS = 10
+_SHOWN_LINES = 12
+_SHOWN_CAUSES = 3
 
 
 def show_failures(task: str | None, run: str | None, *, limit: int, as_json: bool) -> None:
@@ -50,6 +56,9 @@ def tell_failures(groups: list[FailureGroup], limit: int) -> None:
             f"  {safe(group.criterion)} ({group.cause}) · {safe(example['doc_id'])}: {reasoning}",
             soft_wrap=True,
         )
+        if len(group.causes) > 1 or group.cause == "gold":
+            told = "; ".join(f"{each.words} ({each.failures})" for each in group.causes[:_SHOWN_CAUSES])
+            console.print(f"    causes: {safe(told)}", soft_wrap=True)
     if len(groups) > limit:
         console.print(f"{len(groups) - limit} more groups: --limit {len(groups)} shows them")
 
@@ -83,10 +92,15 @@ def freeze_failures(
         print(
             f"{frozen['data_set']}: {frozen['failed']} failed documents and {frozen['documents'] - frozen['failed']} that passed"
         )
+        print(
+            f"next: cupel prompts copy {frozen['task']} FOLDER, edit it, then cupel failures --task {frozen['task']} --rerun "
+            f"{frozen['data_set']} --prompt FOLDER",
+            file=sys.stderr,
+        )
 
 
 def rerun_failures(again: Rerun, *, yes: bool, as_json: bool) -> None:
-    """Run two versions on a frozen data set: what it will about cost first, then fixes and breaks."""
+    """Run two versions on a data set: the difference and about the cost first, then fixes, breaks, and what to do next."""
     estimate = again.estimate_usd()
     cost = (
         f"about {usd(estimate)} each time"
@@ -95,29 +109,71 @@ def rerun_failures(again: Rerun, *, yes: bool, as_json: bool) -> None:
             "at a cost not known yet: they were not run here before (`cupel plan` estimates it, --max-usd caps it)"
         )
     )
+    for line in again.diff.splitlines():
+        print(safe(line), file=sys.stderr)
+    for note in again.notes:
+        print(f"note: {note}", file=sys.stderr)
     confirm(f"{len(again.documents)} documents under each prompt, {cost}", yes=yes)
-    result = again.run()
+    result = again.run() | {"estimated_usd": estimate, "next": next_of(again)}
     if as_json:
-        print_json(result | {"estimated_usd": estimate})
+        print_json(result)
     else:
         _tell(result)
+
+
+def next_of(again: Rerun) -> str:
+    """The command that tests the new prompt where it was not tuned."""
+    return f"cupel improve FILE --task {again.task} --candidate {again.prompt}"
 
 
 def _tell(result: Mapping[str, Any]) -> None:
     console = open_console()
     low, high = result["interval"]
+    groups = "" if result["groups"] == result["documents"] else f" in {result['groups']} groups"
     console.print(
-        f"{len(result['fixes'])} fixed, {len(result['breaks'])} broken of {result['documents']}; gain {100 * result['gain']:+.1f} points "
-        f"[{100 * low:+.1f}, {100 * high:+.1f}], p = {result['p']:.3g}",
+        f"{len(result['fixes'])} better, {len(result['breaks'])} worse of {result['documents']}{groups} by {result['decided_by']} "
+        f"({result['metric']} {100 * result['before']:.1f} → {100 * result['after']:.1f}); gain {100 * result['gain']:+.1f} points "
+        f"[{100 * low:+.1f}, {100 * high:+.1f}], p = {result['p']:.3g} ({result['test']})",
         soft_wrap=True,
     )
-    needed = result["documents_needed"]
-    console.print(
-        f"documents that would show such a gain: {needed if needed is not None else 'no affordable number'}"
-    )
-    for word in ("fixes", "breaks"):
+    if result["unscored"]:
+        console.print(
+            f"{result['unscored']} documents were not answered, or nobody could score them, under one of the two: they count "
+            "neither way",
+            soft_wrap=True,
+        )
+    for word, name in (("fixes", "better"), ("breaks", "worse")):
         if result[word]:
-            console.print(f"  {word}: {', '.join(result[word][:10])}", soft_wrap=True)
+            more = f" and {len(result[word]) - _SHOWN_IDS} more" if len(result[word]) > _SHOWN_IDS else ""
+            console.print(safe(f"  {name}: {', '.join(result[word][:_SHOWN_IDS])}{more}"), soft_wrap=True)
+    for each in result["side_by_side"]:
+        console.print(safe(f"  {each['doc_id']} ({100 * each['change']:+.0f})"), soft_wrap=True)
+        for line in record_diff(each["before"], each["after"]):
+            console.print(safe(f"    {line}"), soft_wrap=True)
+        if each["gold"] is not None:
+            gold = json.dumps(each["gold"], ensure_ascii=False)
+            console.print(
+                safe(textwrap.shorten(f"    gold: {gold}", _SHOWN_REASONING, placeholder=" …")),
+                soft_wrap=True,
+            )
+    if result["documents_needed"]:
+        console.print(
+            f"about {result['documents_needed']} more such documents would tell whether this is luck"
+        )
+    console.print(f"run {result['run_id']}", soft_wrap=True)
+    why = "selected because they failed" if result["selected"] else "seen now, so not the gate's to decide on"
     console.print(
-        "selected because they failed: this is no evidence for a promotion; `cupel improve` has the gate"
+        f"{why}: this is no evidence for a promotion; the gate is: {result['next']}", soft_wrap=True
+    )
+
+
+def record_diff(before: Any, after: Any) -> list[str]:
+    """What changed in a record, line by line; a record that is missing on one side is said to be."""
+    old, new = (
+        ["no record"] if record is None else json.dumps(record, ensure_ascii=False, indent=1).splitlines()
+        for record in (before, after)
+    )
+    lines = [line for line in difflib.ndiff(old, new) if line[0] in "-+"]
+    return lines[:_SHOWN_LINES] + (
+        [f"… {len(lines) - _SHOWN_LINES} lines more"] if len(lines) > _SHOWN_LINES else []
     )

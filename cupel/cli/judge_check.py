@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,8 @@ def check_judge(
         told = asyncio.run(
             compare_with_labels(project, task, context, labels, run, limit=limit, max_usd=max_usd)
         )
+    for note in told.notes if isinstance(told, JudgeReport) else ():
+        print(f"note: {note}", file=sys.stderr)
     if as_json:
         print_json({"judge": judge, **told.to_json()})
     elif isinstance(told, SpoiledReport):

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from cupel.cli._console import open_console, print_json, table
+from cupel.errors import UsageError
 from cupel.improvement import (
     Book,
     Entry,
+    Ledger,
+    as_version,
+    copy_prompt,
     decision_doubts,
+    keep_edit,
+    known_version,
     ledger_of,
     load_version,
     promote,
@@ -108,11 +115,59 @@ def show_diff(task_name: str, old: str, new: str) -> None:
         console.print(safe(line), soft_wrap=True)
 
 
-def move(how: str, task: str, version: str) -> None:
-    """Promote or roll back, one process at a time."""
+def copy_to(task_name: str, folder: Path) -> None:
+    """Copy a prompt into a folder, and print what to do with it."""
+    task = load_task(task_name, find_project().prompts)
+    names = copy_prompt(task, folder)
+    print(f"{folder}: {', '.join(names)}, as {task_name} {version_of(task)} has them")
+    print(
+        f"next: edit them, then cupel failures --task {task_name} --rerun DATASET --prompt {folder}",
+        file=sys.stderr,
+    )
+
+
+def move(how: str, task_name: str, version: str, *, yes: bool = False) -> None:
+    """Promote or roll back, one process at a time; an edit of the folder that would go is kept, shown, and asked about."""
     project = find_project()
-    with ledger_of(project.state).session(task):
+    ledger = ledger_of(project.state)
+    with ledger.session(task_name):
+        task = load_task(task_name, project.prompts)
+        if not _may_replace(task, ledger, version, yes=yes):
+            return
         moved = {"promote": promote, "rollback": rollback}[how](
-            project.prompts, project.state, task, version, user_name()
+            project.prompts, project.state, task_name, version, user_name()
         )
-    print(f"{task} is at {moved}", file=sys.stderr)
+    print(f"{task_name} is at {moved}", file=sys.stderr)
+
+
+def _may_replace(task: TaskSpec, ledger: Ledger, version: str, *, yes: bool) -> bool:
+    """Whether the folder's prompt may go; one that somebody edited since the last move is kept first, and asked about.
+
+    Raises:
+        UsageError: Where nobody can be asked.
+    """
+    active, at = ledger.active(task.name), version_of(task)
+    if active is None or at in (active, known_version(ledger, task.name, version).key):
+        return True
+    keep_edit(ledger, task)
+    known = known_version(ledger, task.name, active).data
+    if "rules" in known:
+        for line in version_diff(as_version(task, known), task).splitlines():
+            print(safe(line), file=sys.stderr)
+    said = f"prompts/{task.name} was edited since {active}: that edit is kept as version {at}"
+    if yes:
+        print(said, file=sys.stderr)
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError(
+            f"{said}, and would be replaced. Give --yes to replace it, or test it: {_test(task.name, at)}"
+        )
+    print(said, file=sys.stderr)
+    if input(f"Write {version} in its place? [y/N] ").strip().lower() in {"y", "yes"}:
+        return True
+    print(f"nothing was changed; test the edit: {_test(task.name, at)}", file=sys.stderr)
+    return False
+
+
+def _test(task: str, version: str) -> str:
+    return f"cupel improve FILE --task {task} --candidate {version}"

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cupel.cli._console import print_json
 from cupel.cli._progress import live_progress, tell_trouble
@@ -36,6 +36,9 @@ from cupel.tables import (
 )
 from cupel.task import TaskSpec, choose_task
 
+if TYPE_CHECKING:
+    from cupel.evaluation import RunGold
+
 
 @dataclass(frozen=True, kw_only=True)
 class FileRun:
@@ -47,6 +50,8 @@ class FileRun:
     text_column: str = "text"
     id_column: str | None = None
     inputs: Mapping[str, str] = field(default_factory=dict)
+    gold: str = ""
+    show_held_out: bool = False
     limit: int | None = None
     concurrency: int = 16
     max_usd: float | None = None
@@ -159,6 +164,7 @@ def open_output(told: FileRun, task: TaskSpec) -> Table:
 
 async def _run(told: FileRun, job: Job, table: Table, project: Project, wait_s: float) -> int:
     env = {**os.environ, "CUPEL_LIMITS": told.limits} if told.limits else None
+    held = await asyncio.to_thread(_open_gold, told, table, job.task, project)
     async with Runner(job, project, env=env, wait_s=wait_s, tell=tell_trouble) as runner:
         runner.progress.total = table.total
         output = Output(
@@ -171,6 +177,8 @@ async def _run(told: FileRun, job: Job, table: Table, project: Project, wait_s: 
         output.check(table.total, overwrite=told.overwrite)
         if not told.task and told.schema is None:
             print(f"note: {await say_choice(runner, table, option='--task')}", file=sys.stderr)
+        if held is not None:
+            await held.begin(runner)
         with (
             _planning(told, runner, table) as planned,
             live_progress(runner, quiet=told.as_json and not sys.stderr.isatty()),
@@ -184,6 +192,8 @@ async def _run(told: FileRun, job: Job, table: Table, project: Project, wait_s: 
         ):
             async for row, outcome in _outcomes(told, runner, table, wait_s):
                 writer.write(row.values, outcome_columns(outcome, job.task.name))
+                if held is not None and outcome is not None:
+                    await held.add(runner, row, outcome)
             if writer.formulas:
                 runner.tally.notes.add(
                     f"{writer.formulas:,} cells begin with = + - or @, which a spreadsheet may run as a formula; "
@@ -197,8 +207,24 @@ async def _run(told: FileRun, job: Job, table: Table, project: Project, wait_s: 
         runner.runtime.calls.begun.set()  # if nothing had to be asked, the plan is made now
         if runner.stop.interrupted:
             planned.cancel()
+        by_gold = await held.end() if held is not None else None
         summary = await runner.summary(str(told.output)) | {"planned": await _unless_stopped(planned)}
+        summary["gold"] = by_gold
     return _tell(told, runner, summary, project)
+
+
+def _open_gold(told: FileRun, table: Table, task: TaskSpec, project: Project) -> RunGold | None:
+    """What the run is held against, where anything is given or found; said before anything is paid."""
+    if not told.gold and not any(name.partition(".")[0] == "gold" for name in table.columns):
+        return None
+    from cupel.evaluation import open_run_gold
+
+    held, notes = open_run_gold(
+        told.gold, table, task, project, id_column=told.id_column, show_held_out=told.show_held_out
+    )
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    return held
 
 
 @contextmanager
@@ -251,7 +277,7 @@ def _tell(told: FileRun, runner: Runner, summary: dict[str, Any], project: Proje
     error, fault = runner.stop.error, runner.common_fault()
     summary["report"] = None
     if told.report:
-        summary["report"] = _report(project, summary)
+        summary["report"] = _report(project, summary, show_held_out=told.show_held_out)
     if told.as_json:
         print_json(summary)
     else:
@@ -270,12 +296,12 @@ def _tell(told: FileRun, runner: Runner, summary: dict[str, Any], project: Proje
     return 0
 
 
-def _report(project: Project, summary: dict[str, Any]) -> str | None:
+def _report(project: Project, summary: dict[str, Any], *, show_held_out: bool) -> str | None:
     """The report's path; None, and a note, where it could not be written: the run itself is none the worse."""
     from cupel.report import write_run_report
 
     try:
-        return str(write_run_report(project, summary["run_id"], summary))
+        return str(write_run_report(project, summary["run_id"], summary, show_held_out=show_held_out))
     except CupelError as trouble:
         print(f"note: no report was written: {trouble}", file=sys.stderr)
         return None

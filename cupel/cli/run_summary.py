@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cupel.cli._console import open_console
@@ -22,11 +23,32 @@ def tell_run(summary: dict[str, Any]) -> None:
             f"audits: {audits['rejected']} of {audits['audited']} accepted records rejected by a second judge: false-pass "
             f"rate {100 * audits['false_pass_rate']:.1f} % [{100 * low:.1f}, {100 * high:.1f}], its own mistakes included",
         )
+    if gold := summary.get("gold"):
+        _say(console, gold_in_words(gold))
     for note in summary.get("notes", ()):
         _say(console, f"note: {note}", style="yellow")
     _say(console, f"output: {summary['output']}")
     if summary.get("report"):
         _say(console, f"report: {summary['report']}")
+
+
+def gold_in_words(gold: Mapping[str, Any]) -> str:
+    """How right a run's records are by gold, and what is wrong with the others."""
+    withheld = f"; {gold['withheld']} held out by the gate are not counted" if gold["withheld"] else ""
+    unanswered = (
+        f"; {gold['unanswered']} were not answered and count neither way" if gold["unanswered"] else ""
+    )
+    if not gold["documents"]:
+        return f"by gold ({gold['source']}): no document was scored{unanswered}{withheld}"
+    low, high = gold["interval"]
+    faults = ", ".join(f"{name} in {count}" for name, count in gold["faults"].items())
+    return (
+        f"by gold ({gold['source']}): {gold['right']} of {gold['documents']} right [{100 * low:.0f}–{100 * high:.0f} %], "
+        f"{gold['metric']} {gold['mean']:.3f} on average"
+        + (f"; {faults}" if faults else "")
+        + unanswered
+        + withheld
+    )
 
 
 def _say(console: Console, text: str, **more: Any) -> None:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from cupel.cli._console import open_console, print_json
 from cupel.errors import InputError
+from cupel.evaluation import kept_gold
 from cupel.project import find_project
 from cupel.report import document_trail, safe
 from cupel.runlog import (
@@ -29,9 +30,12 @@ from cupel.state import Call, Outcome
 _ROLES = {"system": "magenta", "user": "cyan", "assistant": "yellow"}
 
 
-def show_document(doc_id: str, run: str | None, *, prompts: bool, as_json: bool) -> None:
+def show_document(
+    doc_id: str, run: str | None, *, prompts: bool, show_held_out: bool = False, as_json: bool = False
+) -> None:
     """Print the newest outcome of a document, or the one it has in a given run."""
-    with existing_run_log(find_project()) as run_log:
+    project = find_project()
+    with existing_run_log(project) as run_log:
         run_id = None if run is None else find_run(run_log, run)["run_id"]
         stored = run_log.find_document(find_document_id(run_log, doc_id))
         if run_id is None:
@@ -39,12 +43,21 @@ def show_document(doc_id: str, run: str | None, *, prompts: bool, as_json: bool)
         row, text = _chosen(stored, run_id)
         outcome = run_log.outcome_of(row["key"], row["outcome"])
         said = _responses(run_log, outcome) if prompts else {}
+        held = kept_gold(project, run_log, row["run_id"], outcome, text, show_held_out=show_held_out)
     if as_json:
         asked = {key: _as_json(response) for key, response in said.items()}
-        print_json({**outcome, "responses": asked} if prompts else outcome)
+        print_json(
+            {
+                **outcome,
+                **({"responses": asked} if prompts else {}),
+                **({"gold": held.gold} if held.gold else {}),
+            }
+        )
         return
     console = open_console()
-    console.print(document_trail(outcome, text))
+    console.print(document_trail(outcome, text, held.gold))
+    if held.note:
+        console.print(Text(held.note, style="yellow"))
     if prompts:
         console.print(conversation(outcome, said))
     console.print(Text(_other_runs(row, stored), style="dim"))

@@ -3,6 +3,7 @@
     CupelError
     ├── UsageError               what was asked for cannot be done         (change the command or call)
     │   ├── InputError           a file, column or row cannot be read       (fix the input)
+    │   │   └── MissingColumnError  … it has no such column             (name one it has)
     │   ├── OutputPathError      the result could not be written there      (choose another path)
     │   ├── SettingError         a setting is unknown or impossible         (fix the setting)
     │   │   └── SetupError       a key or address here that cannot be used  (mend the variable it names)
@@ -81,6 +82,10 @@ class UsageError(CupelError):
 
 class InputError(UsageError):
     """A file, column or row cannot be read."""
+
+
+class MissingColumnError(InputError):
+    """A file has no such column."""
 
 
 class OutputPathError(UsageError):

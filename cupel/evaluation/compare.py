@@ -13,7 +13,7 @@ from cupel.context import RunContext
 from cupel.engine import ask, ask_as, current, current_asking
 from cupel.errors import SettingError
 from cupel.evaluation.experiments import named_prompt
-from cupel.improvement import Ledger, replace_prompt, rule_rows, rules_of, version_of
+from cupel.improvement import Ledger, as_version, parts_of, rule_rows, version_of
 from cupel.judging import Preference, pairwise_schema
 from cupel.models import ModelId, check_model, resolve_models
 from cupel.runs import (
@@ -28,6 +28,9 @@ from cupel.task import (
 )
 from cupel.text import document_id
 
+_PARTS = ("rules", "extract", "labels", "examples", "schema")
+"""What a side may say of a version."""
+
 
 def read_side(name: str, task: TaskSpec, ledger: Ledger, folder: Path) -> Side:
     """What `--a` or `--b` names: a model, a version, a candidate's file, `active`, or `model@version`.
@@ -41,7 +44,9 @@ def read_side(name: str, task: TaskSpec, ledger: Ledger, folder: Path) -> Side:
         side["model"] = str(ModelId.parse(model))
     if version and version != "active":
         spec = named_prompt(version, task, ledger, folder)
-        side["rules"], side["extract"] = rule_rows(spec.rules), spec.prompts["extract"]
+        parts = parts_of(spec)
+        side["rules"], side["extract"] = parts["rules"], parts["extract"]
+        side["labels"], side["examples"], side["schema"] = parts["labels"], parts["examples"], parts["schema"]
         side["name"] = f"{model}@{version_of(spec)}" if model else version_of(spec)
     return side
 
@@ -79,14 +84,13 @@ def settings_of(side: Side, context: RunContext) -> RunContext:
 def task_of(side: Side, task: TaskSpec) -> TaskSpec:
     """The task as a side has it: with its own prompt, where it is a version of it.
 
-    An empty list is what a form sends where nobody filled it in: it leaves the folder's rules, and drops none.
+    An empty part is what a form sends where nobody filled it in: it leaves the folder's, and drops nothing.
     """
-    rules, extract = side.get("rules") or (), side.get("extract") or ""
-    return (
-        task
-        if not (rules or extract)
-        else replace_prompt(task, rules_of(rules) if rules else task.rules, extract)
-    )
+    said = {name: side[name] for name in _PARTS if side.get(name)}  # type: ignore[literal-required]
+    if not said:
+        return task
+    own = {"rules": rule_rows(task.rules), "extract": task.prompts["extract"]}
+    return as_version(task, {**own, **said})
 
 
 async def answer_as(state: CompareState, side: Side, context: RunContext) -> Outcome:

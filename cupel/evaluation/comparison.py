@@ -14,20 +14,24 @@ from typing import Any
 from cupel.context import RunContext
 from cupel.engine import current
 from cupel.evaluation.compare import check_sides, read_side, settings_of, task_of
-from cupel.improvement import ledger_of
+from cupel.improvement import SPENT, held_out_of, ledger_of, showable
 from cupel.judging import Preference, WinRate, win_rate
 from cupel.limits import DEFAULT_WAIT_S
+from cupel.metrics import Gold, gold_if_any
 from cupel.models import estimate_tokens, price, resolve_models
 from cupel.project import Project, load_graph
 from cupel.runs import (
+    ByGold,
     Columns,
     Document,
     document_of,
+    hold_against,
     open_bench,
     open_documents,
     plan_run,
 )
 from cupel.state import CompareInput, CompareResult, Opinion, Side
+from cupel.stats import bounded_mean
 from cupel.tables import Kind, Table, open_writer, outcome_columns
 from cupel.task import (
     TaskSpec,
@@ -59,6 +63,11 @@ class Comparison:
     repeats: Mapping[int, int] = field(default_factory=dict)
     """The row whose text and inputs a later one has, by the later one's position."""
 
+    held: Mapping[str, tuple[ByGold, ByGold]] = field(default_factory=dict)
+    """Both sides' records against gold, by document, where there is gold."""
+
+    metric: str = ""
+
     def cost_usd(self, side: str) -> float | None:
         """Mean cost of a document on a side; None where a price is unknown."""
         costs = [result["outcomes"][side]["cost_usd"] for _, result in self.rows]
@@ -84,7 +93,26 @@ class Comparison:
             **sides, "judge": self.judge, "documents": len(self.rows), "win_rate": rate.rate,
             "interval": [rate.interval.low, rate.interval.high], "a_better": rate.wins, "b_better": rate.losses,
             "ties": rate.ties, "unknown": rate.unknown, "judge_followed_the_order": self.swayed,
-            "left_out": len(self.left_out), "repeats": len(self.repeats),
+            "left_out": len(self.left_out), "repeats": len(self.repeats), "gold": self._by_gold(),
+        }  # fmt: skip
+
+    def _by_gold(self) -> dict[str, Any] | None:
+        """Both sides on the documents with gold on which both were answered; None where there are none."""
+        pairs = [
+            (document.group, a.score, b.score, a.right, b.right)
+            for document, _ in self.rows
+            for a, b in [self.held.get(document.doc_id, (None, None))]
+            if a is not None and b is not None and a.score is not None and b.score is not None
+        ]
+        if not pairs:
+            return None
+        groups = [group for group, *_ in pairs]
+        lead = bounded_mean([a - b for _, a, b, _, _ in pairs], groups, low=-1.0)
+        n = len(pairs)
+        return {
+            "metric": self.metric, "documents": n, "a_mean": sum(a for _, a, *_ in pairs) / n,
+            "b_mean": sum(b for _, _, b, *_ in pairs) / n, "a_right": sum(bool(right) for *_, right, _ in pairs),
+            "b_right": sum(bool(right) for *_, right in pairs), "lead_interval": [lead.low, lead.high],
         }  # fmt: skip
 
     def page_rows(self) -> list[dict[str, Any]]:
@@ -93,10 +121,16 @@ class Comparison:
             {
                 "doc_id": document.doc_id, "text": document.text, "a": result["outcomes"]["a"]["record"],
                 "b": result["outcomes"]["b"]["record"], "preferred": result["preferred"],
-                "reasons": reasons_of(result),
+                "reasons": reasons_of(result), "gold": self._gold_of(document.doc_id),
             }
             for document, result in self.rows
         ]  # fmt: skip
+
+    def _gold_of(self, doc_id: str) -> dict[str, Any] | None:
+        if doc_id not in self.held:
+            return None
+        a, b = self.held[doc_id]
+        return {"record": a.gold, "a": a.score, "b": b.score}
 
     def write_table(self, path: Path, table: Table, task: TaskSpec) -> None:
         """Write the input's rows with both sides' columns and the verdict; every row is there.
@@ -150,6 +184,13 @@ async def compare_documents(
         return result
 
     results = await asyncio.gather(*(one(document) for document in documents))
+    held = {
+        document.doc_id: tuple(
+            hold_against(result["outcomes"][side], document.gold, task) for side in ("a", "b")
+        )
+        for document, result in zip(documents, results, strict=True)
+        if document.gold is not None
+    }
     preferred: list[Preference] = [result["preferred"] for result in results]
     models = resolve_models(context.model_copy(update={"judge": "always"}), (await current()).env)
     return Comparison(
@@ -159,6 +200,8 @@ async def compare_documents(
         rows=list(zip(documents, results, strict=True)),
         rate=win_rate(preferred, [document.group for document in documents]),
         swayed=sum(_is_swayed(result["opinions"]) for result in results),
+        held={doc_id: (a, b) for doc_id, (a, b) in held.items()},
+        metric=task.metric,
     )
 
 
@@ -189,6 +232,9 @@ class ComparisonPlan:
     usd: tuple[float, float] | None
     """In US dollars; None where a price is unknown."""
 
+    notes: Sequence[str] = ()
+    """What was left out of the gold."""
+
     async def run(
         self, *, max_usd: float | None, concurrency: int, wait_s: float = DEFAULT_WAIT_S
     ) -> Comparison:
@@ -198,7 +244,12 @@ class ComparisonPlan:
             StopRunError: When the budget or a daily limit was reached; the same call goes on from there.
         """
         graph = await asyncio.to_thread(load_graph, self.project, "compare")
-        async with open_bench(self.project, self.name, max_usd=max_usd, wait_s=wait_s):
+        texts = {document.doc_id: document.text for document in self.documents if document.gold is not None}
+        async with open_bench(self.project, self.name, max_usd=max_usd, wait_s=wait_s) as bench:
+            state, log = self.project.state, bench.runtime.run_log
+            await asyncio.to_thread(
+                showable, state, log, self.task.name, texts, how="compare", held_out_too=True
+            )
             compared = await compare_documents(
                 graph, self.documents, self.task, self.sides, self.context, concurrency=concurrency
             )
@@ -207,7 +258,7 @@ class ComparisonPlan:
 
 async def plan_comparison(
     project: Project, file: Path, task_name: str, names: tuple[str, str], context: RunContext,
-    *, columns: Columns, limit: int | None = None,
+    *, columns: Columns, limit: int | None = None, gold: str = "",
 ) -> ComparisonPlan:  # fmt: skip
     """Two models or versions, as they are named on the command line, on the documents of a file.
 
@@ -220,24 +271,30 @@ async def plan_comparison(
     a, b = (read_side(name, task, ledger_of(project.state), folder) for name in names)
     judge, sides = check_sides(a, b, context, os.environ), (a, b)
     table = await asyncio.to_thread(open_documents, file, task, columns, limit)
-    documents, left_out, repeats = _sort_rows(table, task)
+    labelled, notes = await asyncio.to_thread(gold_if_any, gold, table, task, id_column=columns.doc_id)
+    documents, left_out, repeats = _sort_rows(table, task, labelled)
+    texts = {document.doc_id: document.text for document in documents if document.gold is not None}
+    if held := held_out_of(project.state, task.name, texts):
+        notes.append(f"{len(held)} documents: {SPENT}")
     calls, usd = await _estimate(table, len(documents), task, sides, context=context, judge=judge)
     told = f"{file}{sides}{task.identity}" + (f"{columns}" if columns != Columns() else "")
     return ComparisonPlan(
         name="compare-" + hashlib.sha256(told.encode()).hexdigest()[:12],
         project=project, task=task, table=table, sides=sides, judge=judge, context=context, documents=documents,
-        left_out=left_out, repeats=repeats, calls=calls, usd=usd,
+        left_out=left_out, repeats=repeats, calls=calls, usd=usd, notes=notes,
     )  # fmt: skip
 
 
-def _sort_rows(table: Table, task: TaskSpec) -> tuple[list[Document], dict[int, str], dict[int, int]]:
+def _sort_rows(
+    table: Table, task: TaskSpec, gold: Gold | None = None
+) -> tuple[list[Document], dict[int, str], dict[int, int]]:
     """Documents to compare, each text once; the rows that cannot be, and why; the rows that repeat another."""
     documents: list[Document] = []
     left_out: dict[int, str] = {}
     repeats: dict[int, int] = {}
     first: dict[tuple[str, str], int] = {}
     for row in table:
-        document = document_of(row, task)
+        document = document_of(row, task, gold)
         if isinstance(document, str):
             left_out[row.position] = document
             continue

@@ -16,10 +16,22 @@ from cupel.context import RunContext, run_context
 from cupel.errors import InputError, SettingError
 from cupel.evaluation.labels import as_example
 from cupel.files import SHARED, read_text, write_whole
-from cupel.improvement import Ledger, as_version, known_version, ledger_of, read_candidate, version_of
+from cupel.improvement import (
+    SPENT,
+    Ledger,
+    as_version,
+    held_out_of,
+    is_path,
+    known_version,
+    ledger_of,
+    read_candidate,
+    showable,
+    version_of,
+)
 from cupel.limits import DEFAULT_WAIT_S
 from cupel.metrics import SpanLabels, evaluate, labelled_spans
 from cupel.project import Project
+from cupel.runlog import existing_run_log
 from cupel.runs import Bench, Document, agreement_with_gold, open_bench, read_documents
 from cupel.state import Outcome
 from cupel.stats import Interval, bounded_mean, wilson
@@ -28,8 +40,8 @@ from cupel.text import is_grounded
 from cupel.tracing import feedback_of, upload_experiment
 
 KEYS = (
-    "task", "dataset", "models", "prompts", "policies", "settings", "limit", "group", "baseline", "tolerance",
-    "description", "spans",
+    "task", "dataset", "gold", "models", "prompts", "policies", "settings", "limit", "group", "baseline",
+    "tolerance", "description", "spans",
 )  # fmt: skip
 
 
@@ -39,6 +51,7 @@ class Experiment:
 
     Attributes:
         path: The file; data set and baseline are relative to it.
+        gold: A file of labels, relative to it too, or a column of the data set; the column `gold` when empty.
         models: Name → settings of `RunContext`, such as a profile or a cheap model.
         prompts: `active`, versions of the ledger, or rules files.
         policies: `none`, `auto`, or files of `cupel calibrate`.
@@ -55,6 +68,7 @@ class Experiment:
     settings: Mapping[str, Any] = field(default_factory=dict)
     limit: int | None = None
     group: str = ""
+    gold: str = ""
     baseline: Path | None = None
     tolerance: float = 0.0
     spans: SpanLabels | None = None
@@ -111,6 +125,8 @@ def read_experiment(path: Path) -> Experiment:
     plain = {key: value for key, value in table.items() if key not in ("description", "spans")}
     files = {key: path.parent / table[key] for key in ("dataset", "baseline") if table.get(key)}
     tolerance = float(table.get("tolerance", 0.0))
+    if (path.parent / plain.get("gold", "")).is_file():
+        plain["gold"] = str(path.parent / plain["gold"])
     return Experiment(
         **{**plain, "baseline": None, **files, "tolerance": tolerance}, path=path, spans=_spans(table, path)
     )
@@ -157,7 +173,7 @@ def named_prompt(name: str, task: TaskSpec, ledger: Ledger, folder: Path) -> Tas
     """
     if name == "active":
         return task
-    if name.endswith((".toml", ".md")):
+    if is_path(name, folder):
         return read_candidate(folder / name, task)
     return as_version(task, known_version(ledger, task.name, name).data)
 
@@ -224,7 +240,7 @@ def _values(
     """Per figure one number a document: against gold where all have it, and what needs none."""
     in_order = [outcomes[document.doc_id] for document in documents]
     values: dict[str, list[float]] = {}
-    if all(document.gold is not None for document in documents):
+    if all(document.gold is not None for document in documents) and _is_annotated(task, documents):
         metric = [agreement_with_gold(o, d, task) for o, d in zip(in_order, documents, strict=True)]
         values[f"metric_{task.metric}"] = metric
         values["right"] = [float(value >= task.wrong_below) for value in metric]
@@ -233,6 +249,11 @@ def _values(
     values["quotes_found"] = [_quotes_found(outcome) for outcome in in_order]
     values["not_escalated"] = [float("escalate" not in outcome["path"]) for outcome in in_order]
     return values
+
+
+def _is_annotated(task: TaskSpec, documents: Sequence[Document]) -> bool:
+    """Whether gold says anything of the task's record, and not only what a data set's own figures use."""
+    return any(name in (document.gold or {}) for document in documents for name in task.fields)
 
 
 def _quotes_found(outcome: Outcome) -> float:
@@ -300,6 +321,8 @@ class ExperimentResult:
     experiment: Experiment
     documents: Sequence[Document]
     scores: Sequence[Scores]
+    notes: tuple[str, ...] = ()
+    """What was left out."""
 
     def broken(self) -> list[Broken]:
         """What fell below the experiment's baseline; nothing where it has none.
@@ -355,6 +378,7 @@ class ExperimentResult:
         return {
             "experiment": self.experiment.name,
             "task": self.experiment.task,
+            "notes": list(self.notes),
             "variants": [
                 {
                     "name": one.variant.name, "documents": one.documents, "cost_usd": one.cost_usd,
@@ -379,8 +403,32 @@ async def run_experiment(
     task = load_task(experiment.task, project.prompts)
     if not experiment.dataset.is_file():
         raise InputError(f"{experiment.path}: its data set {experiment.dataset} does not exist")
-    documents = read_documents(experiment.dataset, task, group=experiment.group, limit=experiment.limit)
+    documents = read_documents(
+        experiment.dataset, task, group=experiment.group, limit=experiment.limit, gold=experiment.gold,
+        scored=experiment.spans is None,
+    )  # fmt: skip
     every = variants(experiment, task, ledger_of(project.state), os.environ)
     async with open_bench(project, experiment_id(experiment, task), max_usd=max_usd, wait_s=wait_s) as bench:
         scores = [await score_variant(bench, variant, documents, experiment.spans) for variant in every]
-    return ExperimentResult(experiment=experiment, documents=documents, scores=scores)
+    notes = (*documents.notes, *_tell_partial(documents), *_tell_held_out(project, task, documents))
+    return ExperimentResult(experiment=experiment, documents=documents, scores=scores, notes=notes)
+
+
+def _tell_held_out(project: Project, task: TaskSpec, documents: Sequence[Document]) -> list[str]:
+    """That what is scored by gold is seen; and what that costs where the gate holds it out."""
+    texts = {document.doc_id: document.text for document in documents if document.gold is not None}
+    if not texts:
+        return []
+    with existing_run_log(project) as log:
+        showable(project.state, log, task.name, texts, how="eval", held_out_too=True)
+    held = held_out_of(project.state, task.name, texts)
+    return [f"{len(held)} documents: {SPENT}"] if held else []
+
+
+def _tell_partial(documents: Sequence[Document]) -> list[str]:
+    """Figures by gold are of all documents, or there are none."""
+    golden = sum(document.gold is not None for document in documents)
+    if golden in (0, len(documents)):
+        return []
+    said = f"{golden} of {len(documents)} documents have gold: nothing is scored against it"
+    return [f"{said}. Give it for all, or a data set of those that have it"]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sqlalchemy import select
 
 from cupel.errors import InputError
+from cupel.improvement import Failure, cluster
 from cupel.project import Project
 from cupel.runlog import RunLog, existing_run_log, find_run, tables
 
@@ -18,9 +19,18 @@ Row = dict[str, Any]
 FIXES = ("addendum", "escalation", "person", "none")
 
 
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Failures of a group whose critiques share their words."""
+
+    words: str
+    failures: int
+    documents: int
+
+
 @dataclass(slots=True)
 class FailureGroup:
-    """Failures of one criterion, of one cause, under one prompt version."""
+    """Failures of one criterion, found by one means, under one prompt version."""
 
     task: str
     criterion: str
@@ -29,6 +39,9 @@ class FailureGroup:
     count: int = 0
     fixed_by: Counter[str] = field(default_factory=Counter)
     example: Row = field(default_factory=dict)
+    causes: list[Cause] = field(default_factory=list)
+    """As `improve` tells them to a rewriter, the commonest first."""
+
     _documents: set[str] = field(default_factory=set)
     _costs: dict[tuple[str, str, float | None], float | None] = field(default_factory=dict)
 
@@ -64,6 +77,7 @@ class FailureGroup:
             "documents": self.documents,
             "fixed_by": {name: self.fixed_by[name] for name in FIXES},
             "cost_usd": self.cost_usd,
+            "causes": [asdict(cause) for cause in self.causes],
             "example": {
                 name: self.example[name]
                 for name in ("doc_id", "run_id", "model", "tier", "reasoning", "quote")
@@ -108,9 +122,18 @@ def _rows(run_log: RunLog, task: str | None, run_id: str | None) -> Iterator[Row
 
 
 def group_rows(rows: Iterable[Row]) -> list[FailureGroup]:
-    """Failures by task, criterion, cause and prompt version; the most frequent first."""
+    """Failures by task, criterion, what found them and prompt version, the most frequent first; in each their causes."""
     groups: dict[tuple[str, ...], FailureGroup] = {}
+    failures: dict[tuple[str, ...], dict[Failure, int]] = {}
     for row in rows:
         key = (row["task"], row["criterion"], row["cause"], row["prompt_version"])
         groups.setdefault(key, FailureGroup(*key)).add(row)
+        seen, failure = failures.setdefault(key, {}), Failure.of(row)
+        seen[failure] = seen.get(failure, 0) + 1
+    for kind, group in groups.items():
+        counted = failures[kind]
+        group.causes = [
+            Cause(each.cause, sum(counted[failure] for failure in each.failures), each.documents)
+            for each in cluster(counted)
+        ]
     return sorted(groups.values(), key=lambda group: (-group.count, group.criterion, group.prompt_version))

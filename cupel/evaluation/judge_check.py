@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,6 @@ from cupel.cascade import Work, ask_judge, check_by_code, settle_verdict
 from cupel.context import RunContext
 from cupel.engine import current, current_asking
 from cupel.errors import InputError
-from cupel.files import read_text
 from cupel.judging import (
     UNCHANGED,
     Agreement,
@@ -33,6 +31,7 @@ from cupel.judging import (
     mutate,
     tally,
 )
+from cupel.metrics import Labelled, read_labels, record_metric
 from cupel.models import resolve_models
 from cupel.project import Project
 from cupel.runlog import existing_run_log, find_run
@@ -41,8 +40,6 @@ from cupel.state import Attempt, FindingName, Outcome, Record, RunState, Verdict
 from cupel.task import TaskSpec
 from cupel.text import ground_record
 
-PASSES = {True, "pass", "accept", "accepted", "yes"}
-FAILS = {False, "fail", "reject", "rejected", "no"}
 AT_ONCE = 8
 
 
@@ -80,6 +77,8 @@ class JudgeReport:
     decided: int = 0
     false_pass: FalsePassRate | None = None
     false_pass_corrected: IntervalEstimate | None = None
+    notes: tuple[str, ...] = ()
+    """What was left out of the labels."""
 
     @property
     def agreements(self) -> dict[str, Agreement]:
@@ -94,6 +93,7 @@ class JudgeReport:
             "decided": self.decided,
             "corrected": _estimate_json(self.pass_rate) if self.pass_rate else None,
             "false_pass": self._false_pass_json(),
+            "notes": list(self.notes),
         }
 
     def _false_pass_json(self) -> dict[str, Any] | None:
@@ -114,61 +114,63 @@ def _estimate_json(estimate: IntervalEstimate) -> dict[str, Any]:
     return {"value": estimate.value, "interval": [estimate.interval.low, estimate.interval.high]}
 
 
-def read_cases(path: Path, task: TaskSpec) -> list[Case]:
-    """Labelled records from a JSONL file.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cases:
+    """Labelled records, and what was left out of their file, in sentences."""
 
-    A line is `{"id", "text", "record", "label": "pass"|"fail", "labels": {criterion: "pass"|"fail"}, "group", "meta"}`;
-    `label`, `labels` or both; what a person could not decide is left out or null.
+    cases: Sequence[Case]
+    notes: tuple[str, ...] = ()
+
+
+def read_cases(path: Path, task: TaskSpec, run: Mapping[str, tuple[Outcome, str]] | None = None) -> Cases:
+    """Labelled records from a file of labels (docs/reference/labels.md).
+
+    A line needs a record, its text, and what people said: `label`, `labels` by criterion, or `gold`, by which the record
+    passes where the task's metric reaches `wrong_below`. Records and texts that are not in the file are those of a run.
+
+    Args:
+        path: The file.
+        task: The task.
+        run: Document id → its outcome and text in a run, where one is named.
 
     Raises:
-        InputError: For no such file, or a line that is none, naming it and what is wrong with it.
+        InputError: For no such file, lines that cannot be used, naming them, or no labelled record at all.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file")
-    cases = []
-    for number, line in enumerate(read_text(path).splitlines(), 1):
-        if line.strip():
-            cases.append(_case(line, f"{path}:{number}", task))
+    labels = read_labels(path, task)
+    cases, lone = list[Case](), list[str]()
+    for line in labels.lines:
+        case = _case(line, task, run or {})
+        if isinstance(case, Case):
+            cases.append(case)
+        else:
+            lone.append(f"{line.where}: {case}")
     if not cases:
-        raise InputError(f"{path}: holds no labelled record")
-    return cases
+        why = lone[0] if lone else "; ".join(labels.notes) or "it is empty"
+        raise InputError(f"{path}: holds no labelled record ({why})")
+    notes = [f"{path}: {len(lone)} lines are left out, such as {lone[0]}"] if lone else []
+    return Cases(cases=cases, notes=(*labels.notes, *notes))
 
 
-def _case(line: str, where: str, task: TaskSpec) -> Case:
-    try:
-        row = json.loads(line)
-        text, record = row["text"], row["record"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{where}: needs a JSON object with text, record and label ({error})") from error
-    meta = row.get("meta") or {}
-    labels = {name: _label(value, where) for name, value in (row.get("labels") or {}).items()}
-    criteria = [criterion.id for criterion in task.criteria]
-    if unknown := [name for name in labels if name not in criteria]:
-        raise InputError(f"{where}: no criterion {unknown[0]!r}; {task.name} has {', '.join(criteria)}")
-    label = _label(row.get("label"), where)
-    if label is None and not any(value is not None for value in labels.values()):
-        raise InputError(f'{where}: has no label; write "label": "pass" or "fail"')
-    doc_id = str(row.get("id") or where)
+def _case(line: Labelled, task: TaskSpec, run: Mapping[str, tuple[Outcome, str]]) -> Case | str:
+    """A line as a case; or why it is none."""
+    values, meta = line.values, line.values.get("meta")
+    meta = meta if isinstance(meta, Mapping) else {}
+    outcome, text = run.get(line.doc_id, (None, ""))
+    text = str(values.get("text") or text)
+    record = line.record
+    if record is None or record is line.gold:
+        record = outcome["record"] if outcome is not None else None
+    if record is None or not text:
+        lacks = "record" if record is None else "text"
+        return f"has no {lacks}, and no run that is named with --run has one of {line.doc_id!r}"
+    passed = line.passed
+    if passed is None and line.gold is not None:
+        passed = record_metric(record, line.gold, metric=task.metric, schema=task.schema) >= task.wrong_below
     return Case(
-        doc_id=doc_id,
-        text=text,
-        record=record,
-        group=str(row.get("group") or meta.get("debate") or doc_id),
-        inputs={name: str({**row, **meta}.get(name, "")) for name in task.inputs},
-        label=label,
-        labels={name: value for name, value in labels.items() if value is not None},
-    )
-
-
-def _label(value: Any, where: str) -> bool | None:
-    said = value.strip().lower() if isinstance(value, str) else value
-    if said is None or said in ("unknown", ""):
-        return None
-    if said in PASSES:
-        return True
-    if said in FAILS:
-        return False
-    raise InputError(f"{where}: the label {value!r} is neither pass nor fail")
+        doc_id=line.doc_id, text=text, record=record, label=passed, labels=line.criteria,
+        group=str(values.get("group") or meta.get("debate") or line.doc_id),
+        inputs={name: str({**values, **meta}.get(name, "")) for name in task.inputs},
+    )  # fmt: skip
 
 
 async def verdict_on(case: Case, task: TaskSpec, context: RunContext) -> VerdictRecord:
@@ -386,11 +388,14 @@ async def compare_with_labels(
     Raises:
         InputError: For a file or run that is not there, or a line that is no label.
     """
-    cases = read_cases(labels, task)[:limit]
-    outcomes = [outcome for _, outcome, _ in _run_rows(project, task.name, run)] if run else []
+    rows = _run_rows(project, task.name, run) if run else []
+    outcomes = [outcome for _, outcome, _ in rows]
+    read = read_cases(labels, task, {outcome["doc_id"]: (outcome, text) for _, outcome, text in rows})
+    cases = read.cases[:limit]
     judge = resolve_models(context, os.environ).judge
     async with open_bench(project, _name("labels", cases, task), max_usd=max_usd):
-        return against_people(cases, await verdicts_on(cases, task, context), outcomes, judge=judge)
+        verdicts = await verdicts_on(cases, task, context)
+    return replace(against_people(cases, verdicts, outcomes, judge=judge), notes=read.notes)
 
 
 def _name(kind: str, cases: Sequence[Case], task: TaskSpec) -> str:

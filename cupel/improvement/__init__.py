@@ -5,8 +5,9 @@ instant and started anew pays nothing twice and leaves the same ledger.
 """
 
 from cupel.improvement.entries import Book, Entry
-from cupel.improvement.failure_clusters import with_anchors
-from cupel.improvement.gate import ALPHA
+from cupel.improvement.failure_clusters import Failure, cluster, with_anchors
+from cupel.improvement.gate import ALPHA, gate
+from cupel.improvement.held_out import SPENDS, SPENT, held_out_of, showable
 from cupel.improvement.hub import hub_name, pull_prompt, push_prompt
 from cupel.improvement.ledger import Ledger, ledger_of
 from cupel.improvement.seen import document_hash, note_seen, seen_of
@@ -14,7 +15,11 @@ from cupel.improvement.steps.promote import decision_doubts, load_version, promo
 from cupel.improvement.versions import (
     as_version,
     contract_problem,
+    copy_prompt,
+    is_path,
+    keep_edit,
     known_version,
+    parts_of,
     read_candidate,
     replace_prompt,
     rule_rows,

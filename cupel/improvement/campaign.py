@@ -20,6 +20,7 @@ from cupel.improvement.evidence import Evidence, confirmation_of, evidence_of, j
 from cupel.improvement.gate_judges import check_judges
 from cupel.improvement.guards import LeakGuard
 from cupel.improvement.ledger import Kind, Ledger, ledger_of
+from cupel.improvement.run_failures import RunFailures, read_run_failures
 from cupel.improvement.seen import document_hash
 from cupel.improvement.versions import version_of
 from cupel.limits import Budget
@@ -53,7 +54,10 @@ class Campaign:
     """Sits with the gate's judge on every held-out record."""
 
     warnings: tuple[str, ...] = ()
-    """What to know about its judges."""
+    """What to know about its documents and judges."""
+
+    production: RunFailures | None = None
+    """What went wrong in a run that was named."""
 
     made_of: Mapping[str, Any] = field(default_factory=dict)
     """What was asked for, as a decision keeps it: what it takes to see later whether anything changed."""
@@ -85,8 +89,10 @@ class Campaign:
 
     @functools.cached_property
     def leaks(self) -> LeakGuard:
-        """Knows every document, those held out included."""
-        return LeakGuard([d.text for d in self.documents.values()], list(self.documents))
+        """Knows every document, those held out and those of a run included."""
+        beside = self.production.texts if self.production is not None else {}
+        texts = [*(document.text for document in self.documents.values()), *beside.values()]
+        return LeakGuard(texts, [*self.documents, *beside])
 
     @functools.cached_property
     def hashes(self) -> Mapping[str, str]:
@@ -143,15 +149,25 @@ async def open_campaign(
     context = context.model_copy(update={"human_review": False})
     task = await asyncio.to_thread(load_task, state["task"], runtime.project.prompts)
     path = runtime.project.folder / state["documents"]
-    documents = await asyncio.to_thread(read_documents, path, task, group=state.get("group") or "")
+    documents = await asyncio.to_thread(
+        read_documents,
+        path,
+        task,
+        group=state.get("group") or "",
+        gold=_gold_file(state, runtime.project.folder),
+    )
     golden = [document for document in documents if document.gold is not None]
     used = golden or documents
     models = resolve_models(context, runtime.env)
     _check_gate(state, by_gold=bool(golden))
     gate_judge, jury = judges_of(models, state.get("gate_judge") or "")
     check_models(replace(models, jury=jury), runtime.env)
-    warnings = () if golden else check_judges(models, gate_judge, jury, runtime.env)
+    judges = () if golden else check_judges(models, gate_judge, jury, runtime.env)
+    warnings = (*documents.notes, *judges)
     name = state.get("campaign") or _name(state, task, used, context, models.at_addresses(runtime.env))
+    production = None
+    if wanted := state.get("run"):
+        production = await asyncio.to_thread(read_run_failures, runtime.run_log, wanted, task)
     ledger = ledger_of(runtime.project.state, runtime.run_log)
     async with hold_task(ledger, task.name, name, last=last):
         _check_unchanged(state, task)
@@ -169,12 +185,19 @@ async def open_campaign(
                 "documents": _inside(path, runtime.project.folder), "settings": context.model_dump(mode="json"), "gate_judge": state.get("gate_judge") or "",
                 "gate_metric": state.get("gate_metric") or "", **{name: state.get(name) for name in SPLIT_BY},
             },
+            production=production,
         )  # fmt: skip
 
 
 def _inside(path: Path, folder: Path) -> str:
     """A path as the project's folder has it, where it lies in it: the folder may move."""
     return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
+
+
+def _gold_file(state: ImproveState, folder: Path) -> str:
+    """Where the gold is: a file of the project by its whole path, a column by its name."""
+    told = state.get("gold") or ""
+    return str(folder / told) if told and (folder / told).is_file() else told
 
 
 def _check_gate(state: ImproveState, *, by_gold: bool) -> None:
@@ -235,6 +258,7 @@ def _name(
         *SPLIT_BY,
     )
     asked = {key: state.get(key) for key in keys}
+    asked |= {key: state[key] for key in ("gold", "run") if state.get(key)}
     contents = sorted([d.doc_id, text_hash(d.text), compact(d.gold)] for d in documents)
     decides = [task.name, version_of(task), context.model_dump(), models, asked, contents]
     return hashlib.sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()[:12]

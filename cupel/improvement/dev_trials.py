@@ -13,7 +13,7 @@ from cupel.metrics import find_differences
 from cupel.runlog import failure_rows
 from cupel.runs import scores_of
 from cupel.state import Outcome
-from cupel.task import Rule
+from cupel.task import Rule, labels_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,22 +78,11 @@ class DevTrials:
 def failures_of(judged: Outcome, plain: Outcome, campaign: Campaign) -> list[Failure]:
     """What went wrong on a document: by code, by the judge, and against its gold."""
     document = campaign.documents[judged["doc_id"]]
-    failures = [
-        Failure(
-            doc_id=row["doc_id"], criterion=row["criterion"], prompt_version=row["prompt_version"],
-            critique=row["reasoning"], quote=row["quote"], cost_usd=row["cost_usd"],
-            quote_verified=row["cause"] == "judge" and row["quote"] is not None,
-            fixed_by=row["fixed_by"] if row["fixed_by"] in ("addendum", "escalation") else "none",
-        )
-        for row in failure_rows("", "", judged, created_at="") if row["cause"] != "provider"
-    ]  # fmt: skip
+    rows = failure_rows("", "", judged, created_at="")
+    failures = [Failure.of(row, text=document.text) for row in rows if row["cause"] != "provider"]
     if document.gold is not None:
-        failures += [
-            Failure(
-                doc_id=document.doc_id, criterion=f"reference_{fault.kind}", prompt_version=plain["prompt_version"],
-                critique=fault.words, quote=fault.quote, cost_usd=plain["cost_usd"],
-                quote_verified=fault.quote is not None and fault.quote in document.text,
-            )
-            for fault in find_differences(plain["record"], document.gold, campaign.task.schema)
-        ]  # fmt: skip
+        task = campaign.task
+        faults = find_differences(plain["record"], document.gold, task.schema, metric=task.metric)
+        labels = labels_in(task.schema)
+        failures += [Failure.by_gold(fault, plain, document.text, labels) for fault in faults]
     return failures

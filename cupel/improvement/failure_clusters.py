@@ -7,13 +7,16 @@ and nothing that gives orders.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from cupel.improvement.guards import LeakGuard
+from cupel.metrics import Difference
+from cupel.state import Outcome
 from cupel.text import forbidden, words
 
 MAX_TOLD_WORDS = 40
@@ -21,6 +24,9 @@ MAX_TOLD_WORDS = 40
 
 MAX_TOLD_QUOTE = 12
 """Longest quote of a document that a rewriter is told, in words."""
+
+MOST_MENDING = 2
+"""Instructions that mended a record which are told beside its failure."""
 
 ALIKE = 0.25
 """Share of content words (Jaccard) from which two critiques name the same cause."""
@@ -45,6 +51,8 @@ class Failure:
         quote: The judge's evidence, if it had any; `quote_verified` where code found it in the document.
         quote_verified: Whether the quote stands in the document.
         fixed_by: What mended it: an addendum (the best source of a rule), the strong model, or nothing.
+        addendum: The instructions that mended it, where an addendum did.
+        given: What the record has there, as JSON, where the fault is of one item or label; `wanted` what it should have.
         cost_usd: What the document cost; None where a price is unknown.
     """
 
@@ -56,12 +64,66 @@ class Failure:
     quote_verified: bool = False
     fixed_by: Literal["addendum", "escalation", "none"] = "none"
     cost_usd: float | None = None
+    addendum: tuple[str, ...] = ()
+    given: str = ""
+    wanted: str = ""
+
+    def __post_init__(self) -> None:
+        """What comes back from JSON is a list."""
+        object.__setattr__(self, "addendum", tuple(self.addendum))
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any], *, text: str = "") -> Failure:
+        """One of the run log's failures; a quote counts as verified where code found it, or it stands in this text."""
+        quote, mended = row["quote"], row.get("addendum")
+        found = quote is not None and (row["cause"] == "judge" or quote in text)
+        return cls(
+            doc_id=row["doc_id"], criterion=row["criterion"], prompt_version=row["prompt_version"],
+            critique=row["reasoning"], quote=quote, quote_verified=found, cost_usd=row["cost_usd"],
+            fixed_by=row["fixed_by"] if row["fixed_by"] in ("addendum", "escalation") else "none",
+            addendum=tuple(json.loads(mended)) if mended else (),
+        )  # fmt: skip
+
+    @classmethod
+    def by_gold(cls, fault: Difference, outcome: Outcome, text: str, labels: Collection[str]) -> Failure:
+        """What gold shows wrong with an outcome's record, with the item beside what it should be.
+
+        Args:
+            fault: What is wrong.
+            outcome: The outcome.
+            text: The document's text: of its words an item shows those that code finds there, short ones alone.
+            labels: The labels of the task's schema, which an item shows as they are.
+        """
+        given, wanted = (_item(value, text, labels) for value in (fault.given, fault.wanted))
+        return cls(
+            doc_id=outcome["doc_id"], criterion=f"reference_{fault.kind}", prompt_version=outcome["prompt_version"],
+            critique=fault.words, quote=fault.quote, cost_usd=outcome["cost_usd"], given=given, wanted=wanted,
+            quote_verified=fault.quote is not None and fault.quote in text,
+        )  # fmt: skip
 
     @property
     def id(self) -> str:
         """A short id: the same failure has the same one in every run."""
         named = f"{self.doc_id}\x1f{self.criterion}\x1f{self.prompt_version}\x1f{self.critique}"
         return "f" + hashlib.sha256(named.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def _item(value: Any, text: str, labels: Collection[str]) -> str:
+    """One item or label as JSON, in which nothing stands but labels, numbers and short words that are in the document."""
+    if value is None or isinstance(value, list):
+        return ""
+    parts = value if isinstance(value, Mapping) else {"": value}
+    if any(isinstance(part, list | Mapping) for part in parts.values()):
+        return ""  # a whole record
+    shown = {name: _part(part, text, labels) for name, part in parts.items()}
+    return json.dumps(shown if isinstance(value, Mapping) else shown[""], ensure_ascii=False)
+
+
+def _part(value: Any, text: str, labels: Collection[str]) -> Any:
+    if not isinstance(value, str) or value in labels:
+        return value
+    is_quote = value in text and 0 < len(words(value)) <= MAX_TOLD_QUOTE and forbidden(value) is None
+    return " ".join(value.split()) if is_quote else "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +249,24 @@ def tell_rewriter(
         for failure in _of_different_documents(group.failures)[:examples]:
             told[failure.id] = failure.doc_id
             lines.append(f"   - {failure.id}: {safe_critique(failure, leaks)}")
+            lines += [f"     {line}" for line in safe_items(failure, leaks)]
     return "\n".join(lines), told
+
+
+def safe_items(failure: Failure, leaks: LeakGuard) -> list[str]:
+    """The record's item beside what it should be, and what mended it: short, verified, without orders, never a document.
+
+    >>> wrong = Failure(doc_id="d", criterion="c", prompt_version="v", critique="", given='"PER"', wanted='"ORG"')
+    >>> safe_items(wrong, LeakGuard([]))
+    ['record: "PER"', 'should be: "ORG"']
+    """
+    told = []
+    if failure.given or failure.wanted:
+        told = [f"record: {failure.given or 'nothing'}", f"should be: {failure.wanted or 'nothing'}"]
+    if failure.fixed_by == "addendum":
+        mended = [text for text in failure.addendum if forbidden(text) is None and leaks.leak(text) is None]
+        told += [f"mended by: {' '.join(text.split()[:MAX_TOLD_WORDS])}" for text in mended[:MOST_MENDING]]
+    return told
 
 
 def _of_different_documents(failures: Sequence[Failure]) -> list[Failure]:

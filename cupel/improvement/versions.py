@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 import re
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from cupel.errors import OutputPathError, TaskError, UsageError
-from cupel.files import SHARED, read_text, write_whole
+from cupel.files import SHARED, full_path, make_folder, read_text, write_whole
 from cupel.improvement.edits import rules_diff
 from cupel.improvement.guards import prompt_objection
 from cupel.improvement.ledger import Entry, Ledger
-from cupel.task import Rule, TaskSpec, prompt_version, read_rules, read_template, stable_values, template_of
+from cupel.runlog import now
+from cupel.task import (
+    SENT,
+    Rule,
+    TaskSpec,
+    compact,
+    parse_rules,
+    prompt_version,
+    read_template,
+    stable_values,
+    template_of,
+    with_files,
+)
 
 
 def version_of(task: TaskSpec) -> str:
@@ -46,10 +60,73 @@ def contract_problem(task: TaskSpec, extract: str) -> str | None:
 
 
 def version_diff(old: TaskSpec, new: TaskSpec) -> str:
-    """How two versions differ: the rules, line by line, then the contract."""
-    before, after = (spec.prompts["extract"].splitlines() for spec in (old, new))
-    contract = difflib.unified_diff(before, after, "before/extract.md", "after/extract.md", lineterm="", n=1)
-    return "\n".join([*rules_diff(old.rules, new.rules).splitlines(), *contract])
+    """How two versions differ, and in what: rules, labels, examples, schema and contract, each under its name."""
+    parts = (
+        ("rules", rules_diff(old.rules, new.rules).splitlines()),
+        ("labels", _diff(_label_lines(old), _label_lines(new), "labels")),
+        ("examples", _diff(_example_lines(old), _example_lines(new), "examples")),
+        ("schema", _diff(_schema_lines(old), _schema_lines(new), "schema.json")),
+        (
+            "contract",
+            _diff(old.prompts["extract"].splitlines(), new.prompts["extract"].splitlines(), "extract.md"),
+        ),
+    )
+    changed = [name for name, lines in parts if lines]
+    lines = [line for _, found in parts for line in found]
+    return "\n".join([f"changed: {', '.join(changed)}", *lines] if changed else [])
+
+
+def _diff(before: Sequence[str], after: Sequence[str], name: str) -> list[str]:
+    return list(difflib.unified_diff(before, after, f"before/{name}", f"after/{name}", lineterm="", n=1))
+
+
+def _label_lines(task: TaskSpec) -> list[str]:
+    return [
+        f"{field}.{label}: {words}"
+        for field, labels in task.labels.items()
+        for label, words in labels.items()
+    ]
+
+
+def _example_lines(task: TaskSpec) -> list[str]:
+    return [f"{each.id}: {each.text} → {compact(each.record)}" for each in task.examples]
+
+
+def _schema_lines(task: TaskSpec) -> list[str]:
+    return json.dumps(task.schema, indent=1, ensure_ascii=False).splitlines()
+
+
+def parts_of(task: TaskSpec) -> dict[str, Any]:
+    """All of a version that is sent besides the document, as the ledger keeps it; the judge's criteria stand beside it.
+
+    What its folder says in the same words is kept word for word, comments included.
+    """
+    return {
+        "rules": rule_rows(task.rules), "extract": task.prompts["extract"],
+        "labels": [[name, [list(pair) for pair in labels.items()]] for name, labels in task.labels.items()],
+        "criteria": [asdict(criterion) for criterion in task.criteria],
+        "examples": _own_text(task, "examples.jsonl", "examples") or _examples_text(task),
+        "schema": _own_text(task, "schema.json", "schema") or json.dumps(task.schema, indent=2, ensure_ascii=False) + "\n",
+        "rules_text": _own_text(task, "rules.toml", "rules") or rules_toml(task.rules),
+    }  # fmt: skip
+
+
+def _own_text(task: TaskSpec, name: str, part: str) -> str:
+    """A file of the task's folder as it is, where it says what the task says; else nothing."""
+    path = task.folder / name if task.folder is not None else None
+    if path is None or not path.is_file():
+        return ""
+    text = read_text(path)
+    try:
+        said = with_files(task, {name: text}, path.parent)
+    except TaskError:
+        return ""
+    return text if getattr(said, part) == getattr(task, part) else ""
+
+
+def _examples_text(task: TaskSpec) -> str:
+    rows = ({"id": each.id, "text": each.text, "record": each.record} for each in task.examples)
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def rule_rows(rules: Sequence[Rule]) -> list[dict[str, Any]]:
@@ -60,6 +137,21 @@ def rule_rows(rules: Sequence[Rule]) -> list[dict[str, Any]]:
 def rules_of(rows: Sequence[Mapping[str, Any]]) -> tuple[Rule, ...]:
     """Rules from plain JSON."""
     return tuple(Rule(**{**row, "failures": tuple(row.get("failures", ()))}) for row in rows)
+
+
+def keep_edit(ledger: Ledger, task: TaskSpec) -> str | None:
+    """Keep what a person wrote into a task's folder as a version of theirs, where the ledger does not know it yet.
+
+    Returns:
+        Its version; None where it was known.
+    """
+    version = version_of(task)
+    if any(entry.key == version for entry in ledger.entries(task=task.name, kind="version")):
+        return None
+    parent = ledger.active(task.name)
+    data = {"version": version, "parent": parent, "author": "human", **parts_of(task)}
+    ledger.append("version", task=task.name, key=version, at=now(), data=data)
+    return version
 
 
 def known_version(ledger: Ledger, task: str, wanted: str) -> Entry:
@@ -78,8 +170,14 @@ def known_version(ledger: Ledger, task: str, wanted: str) -> Entry:
 
 
 def as_version(task: TaskSpec, version: Mapping[str, Any]) -> TaskSpec:
-    """The task with the rules and the contract of a candidate, or of a version's entry in the ledger."""
-    return replace_prompt(task, rules_of(version["rules"]), version["extract"])
+    """The task with all a candidate, or a version's entry in the ledger, says; what an old entry lacks is the task's own."""
+    kept = {"examples.jsonl": version.get("examples"), "schema.json": version.get("schema")}
+    texts = {name: text for name, text in kept.items() if text is not None}
+    labels = version.get("labels")
+    # pairs, since a ledger sorts the keys of its objects, and a model reads labels in their order
+    own = replace(task, labels={name: dict(pairs) for name, pairs in labels}) if labels is not None else task
+    own = replace_prompt(own, rules_of(version["rules"]), version["extract"])
+    return with_files(own, texts, task.folder or Path(task.name)) if texts else own
 
 
 def rules_toml(rules: Sequence[Rule], header: str = "") -> str:
@@ -112,31 +210,88 @@ def _toml(value: str | Sequence[str]) -> str:
     )
 
 
-def publish(task: TaskSpec, rules: Sequence[Rule], extract: str, *, against: str) -> None:
-    """Write a version into its task's folder: rules.toml, and extract.md where the contract differs.
+def publish(
+    task: TaskSpec, rules: Sequence[Rule], extract: str, *, against: str, version: Mapping[str, Any] | None = None,
+    aside: Path | None = None,
+) -> None:  # fmt: skip
+    """Write a version into its task's folder, file by file where it says something else; nothing is lost by it.
 
     Args:
         task: The task as its folder has it now.
         rules: The version's rules.
         extract: Its contract.
         against: The version the folder must be at; a prompt edited since then is not overwritten.
+        version: All that the ledger keeps of it.
+        aside: Folder in which a file that is replaced is kept.
 
     Raises:
         UsageError: If the folder is at another version.
         OutputPathError: If it cannot be written.
     """
-    new, folder_at = version_of(replace_prompt(task, rules, extract)), version_of(task)
+    kept = dict(version or {})
+    wanted = as_version(task, {**kept, "rules": rule_rows(rules), "extract": extract})
+    folder_at = version_of(task)
     if task.folder is None:
         raise TaskError("an ad-hoc task has no folder to promote into")
-    if folder_at not in (against, new):
+    if folder_at not in (against, version_of(wanted)):
         raise UsageError(
             f"{task.folder}: its prompt is at {folder_at} now, edited since {against} was compared; test it with "
             "`cupel improve --candidate`, or put the files back"
         )
     path = task.folder / "rules.toml"
-    _replace(path, rules_toml(rules, _header(path)))
+    texts = {"rules.toml": rules_toml(rules, _header(path))}
+    if (own := kept.get("rules_text")) and parse_rules(own, "rules.toml") == tuple(rules):
+        texts["rules.toml"] = own
     if extract != task.prompts["extract"]:
-        _replace(task.folder / "extract.md", extract)
+        texts["extract.md"] = extract
+    for name, part in (("examples.jsonl", "examples"), ("schema.json", "schema")):
+        if getattr(wanted, part) != getattr(task, part):
+            texts[name] = kept[part]
+    if wanted.labels != task.labels:
+        toml = task.folder / "task.toml"
+        texts["task.toml"] = relabel(read_text(toml), wanted.labels, toml)
+    for name, text in texts.items():
+        _replace(task.folder / name, text, aside)
+
+
+def relabel(toml: str, labels: Mapping[str, Mapping[str, str]], path: Path) -> str:
+    """A task.toml with other labels, and everything else in it as it was, comments too.
+
+    Raises:
+        TaskError: Where it is written in a way that cannot be edited so; it says what to write by hand.
+    """
+    lines, kept, inside = toml.splitlines(), list[str](), False
+    at: int | None = None
+    for line in lines:
+        if line.lstrip().startswith("["):
+            inside = bool(re.match(r"\s*\[labels[.\]]", line))
+            at = len(kept) if inside and at is None else at
+        if not inside:
+            kept.append(line)
+    blocks = [
+        "\n".join(
+            [
+                f"[labels.{_key(name)}]",
+                *(f"{_key(label)} = {_toml(words)}" for label, words in own.items()),
+                "",
+            ]
+        )
+        for name, own in labels.items()
+    ]
+    place = len(kept) if at is None else at
+    text = "\n".join([*kept[:place], *blocks, *kept[place:]]) + "\n"
+    before, after = tomllib.loads(toml), tomllib.loads(text)
+    others = [{name: value for name, value in each.items() if name != "labels"} for each in (before, after)]
+    if others[0] != others[1] or after.get("labels", {}) != labels:
+        raise TaskError(
+            "its labels cannot be replaced by code; write them by hand:\n" + "\n".join(blocks), path=path
+        )
+    return text
+
+
+def _key(name: str) -> str:
+    """A key of TOML, in quotes where it needs them."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _toml(name)
 
 
 def _header(path: Path) -> str:
@@ -147,21 +302,92 @@ def _header(path: Path) -> str:
     return comments[0] if comments else ""
 
 
-def _replace(path: Path, text: str) -> None:
+def _replace(path: Path, text: str, aside: Path | None) -> None:
     try:
-        write_whole(path, text, permissions=SHARED)
+        if path.is_file() and (old := path.read_bytes()) != text.encode():
+            if aside is not None:
+                kept = aside / f"{hashlib.sha256(old).hexdigest()[:12]}-{path.name}"
+                make_folder(aside)
+                write_whole(kept, old)
+            write_whole(path, text, permissions=SHARED)
+        elif not path.is_file():
+            write_whole(path, text, permissions=SHARED)
     except OSError as error:
         raise OutputPathError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def read_candidate(path: Path, task: TaskSpec) -> TaskSpec:
-    """The task with a rules.toml or extract.md that a person edited.
+    """The task with what a person edited: a rules.toml, an extract.md, or a folder with any file that is sent.
 
     Raises:
-        TaskError: If the file is neither.
+        TaskError: If it is none of these, or changes how records are judged or compared, which no gate could weigh.
     """
-    if path.suffix == ".toml" and path.is_file():
-        return replace_prompt(task, read_rules(path))
-    if path.suffix == ".md" and path.is_file():
+    if path.is_dir():
+        return _read_folder(path, task)
+    if not path.is_file():
+        raise TaskError(
+            "no such file or folder; a candidate is a rules.toml, an extract.md or a folder of them",
+            path=path,
+        )
+    if path.suffix == ".md":
         return replace_prompt(task, task.rules, read_text(path))
-    raise TaskError("no such file; a candidate is a rules.toml or an extract.md", path=path)
+    if path.suffix == ".toml":
+        text = read_text(path)
+        if not parse_rules(text, str(path)):
+            raise TaskError(
+                "holds no [[rules]]: a candidate is a rules.toml, an extract.md or a folder of them",
+                path=path,
+            )
+        return replace_prompt(task, parse_rules(text, str(path)))
+    raise TaskError("a candidate is a rules.toml, an extract.md or a folder of them", path=path)
+
+
+def is_path(name: str, folder: Path) -> bool:
+    """Whether a candidate's name is of a file or folder rather than of a version."""
+    path = folder / name
+    return bool(Path(name).suffix) or len(Path(name).parts) > 1 or path.exists()
+
+
+def _read_folder(path: Path, task: TaskSpec) -> TaskSpec:
+    files = {
+        each.name: read_text(each)
+        for each in sorted(path.iterdir())
+        if each.is_file() and each.suffix in (".md", ".toml", ".json", ".jsonl") and each.name != "README.md"
+    }
+    own = task.folder or path
+    sent = {name: text for name, text in files.items() if name in (*SENT, "task.toml")}
+    for name in files.keys() - sent.keys():
+        same = own / name
+        if not same.is_file() or read_text(same) != files[name]:
+            raise TaskError(
+                f"is not sent to the extracting model: a candidate is made of {', '.join(SENT)} and the labels of task.toml. "
+                "What judges a record is changed in the task's folder, or the candidate would be judged by itself",
+                path=path / name,
+            )
+    if not sent:
+        raise TaskError(f"holds none of {', '.join((*SENT, 'task.toml'))}: no candidate", path=path)
+    return replace(with_files(task, sent, path), folder=path)
+
+
+def copy_prompt(task: TaskSpec, folder: Path) -> list[str]:
+    """Copy the files that are sent into a folder to edit; the names of those copied.
+
+    Raises:
+        OutputPathError: If the folder holds anything, or cannot be written.
+    """
+    if task.folder is None:
+        raise TaskError("an ad-hoc task has no folder to copy")
+    folder = full_path(folder)  # "new/../mine" is mine
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise OutputPathError(f"{folder}: is there and not empty; choose another folder")
+    names = [name for name in (*SENT, "task.toml") if (task.folder / name).is_file()]
+    try:
+        make_folder(folder)
+        for name in names:
+            write_whole(folder / name, (task.folder / name).read_bytes(), permissions=SHARED)
+        if "extract.md" not in names:
+            write_whole(folder / "extract.md", task.prompts["extract"], permissions=SHARED)
+            names.append("extract.md")
+    except OSError as error:
+        raise OutputPathError(f"{folder}: cannot be written ({error.strerror or error})") from error
+    return names

@@ -10,8 +10,9 @@ from cupel.metrics.assignment import best_pairs
 
 if TYPE_CHECKING:
     from cupel.metrics.answers import SpanLabels, labelled_spans
-    from cupel.metrics.differences import find_differences
+    from cupel.metrics.differences import Difference, find_differences
     from cupel.metrics.evaluation import evaluate, group_of
+    from cupel.metrics.gold import Gold, Labelled, Labels, gold_if_any, open_gold, read_labels, tell_gold
     from cupel.metrics.pairs import Pair, Scored, pair_up
     from cupel.metrics.records import record_metric
 else:

@@ -34,6 +34,7 @@ def compact_outcome(entry: DocumentEntry) -> dict[str, Any]:
             "text": entry.text[:MAX_TEXT_CHARS],
             "length": len(entry.text),
             "inputs": dict(entry.inputs),
+            **({"gold": dict(entry.gold)} if entry.gold is not None else {}),
         }
     )
     return data
@@ -56,7 +57,7 @@ def listing(entry: DocumentEntry, number: int) -> list[Any]:
             outcome["cost_usd"],
             outcome["latency_s"],
             len(outcome["attempts"]),
-            "".join(flag for flag, holds in _flags(outcome).items() if holds),
+            "".join(flag for flag, holds in _flags(entry).items() if holds),
             snippet,
             number,
         ]
@@ -64,8 +65,10 @@ def listing(entry: DocumentEntry, number: int) -> list[Any]:
     return row
 
 
-def _flags(outcome: Outcome) -> dict[str, bool]:
+def _flags(entry: DocumentEntry) -> dict[str, bool]:
+    outcome = entry.outcome
     return {
+        "w": entry.gold is not None and entry.gold["right"] is False,
         "e": any(attempt["tier"] == "strong" for attempt in outcome["attempts"]),
         "r": bool(outcome["addenda"]),
         "j": any(verdict["verdict"] == "rejected" for verdict in outcome["verdicts"]),

@@ -25,7 +25,8 @@ def write_comparison(path: Path, figures: Mapping[str, Any], rows: Sequence[Mapp
     Args:
         path: The HTML file.
         figures: `Comparison.to_json()`.
-        rows: Of each document `doc_id`, `text`, `a`, `b` (records), `preferred` and `reasons` (texts).
+        rows: Of each document `doc_id`, `text`, `a`, `b` (records), `preferred`, `reasons` (texts) and, where there is
+            any, `gold`: its `record`, and what `a` and `b` score against it.
 
     Raises:
         OutputPathError: If it cannot be written there.
@@ -79,6 +80,17 @@ def _figures(figures: Mapping[str, Any]) -> Safe:
     return join([tag("p", words), tag("table", header, sides)])
 
 
+def _gold(gold: Mapping[str, Any]) -> Safe:
+    scores = ", ".join(
+        f"{side} {'not answered' if gold[side] is None else format(gold[side], '.2f')}" for side in ("a", "b")
+    )
+    return tag(
+        "div",
+        tag("h3", f"gold: {scores}"),
+        tag("pre", json.dumps(gold["record"], ensure_ascii=False, indent=1)),
+    )
+
+
 def _document(row: Mapping[str, Any]) -> Safe:
     verdict = {"a": "a is better", "b": "b is better", "tie": "a tie", "unknown": "no judgement"}[
         row["preferred"]
@@ -101,5 +113,6 @@ def _document(row: Mapping[str, Any]) -> Safe:
         tag("h2", f"{row['doc_id']}: {verdict}"),
         reasons,
         tag("div", records, class_="sides"),
+        _gold(row["gold"]) if row.get("gold") else None,
         tag("details", tag("summary", "the document"), tag("pre", row["text"])),
     )

@@ -323,6 +323,7 @@ _PATHS = (
     ("r", "refined"),
     ("j", "rejected by the judge at least once"),
     ("q", "a quote altered or absent"),
+    ("w", "wrong by gold"),
     ("x", "an attempt without a record"),
 )
 _ORDERS = (

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cupel.improvement import showable
 from cupel.project import Project
 from cupel.report.page import write_report
 from cupel.report.summary import ROLES, DocumentEntry, Expected, Planned, PlannedTier, RunSummary
@@ -24,16 +25,20 @@ from cupel.runlog import (
     read_cell,
     tables,
 )
+from cupel.runs import ByGold, read_golds
 from cupel.state import calls_of
 
 
-def write_run_report(project: Project, run_id: str, summary: Mapping[str, Any]) -> Path:
+def write_run_report(
+    project: Project, run_id: str, summary: Mapping[str, Any], *, show_held_out: bool = False
+) -> Path:
     """Write `.cupel/reports/<run>.html` at the end of an invocation and return its path.
 
     Args:
         project: Whose state folder it goes to.
         run_id: The run.
         summary: What `cupel run --json` prints.
+        show_held_out: Whether the gold of documents that the gate holds out is shown.
 
     Raises:
         OutputPathError: If it cannot be written there.
@@ -52,7 +57,7 @@ def write_run_report(project: Project, run_id: str, summary: Mapping[str, Any]) 
             wall_s=summary["wall_s"],
             notes=[*_notes(row), summary["paid_and_used"]],
         )
-        return _write(project, run_log, run)
+        return _write(project, run_log, run, show_held_out=show_held_out)
 
 
 def rewrite_run_report(project: Project, wanted: str | None) -> tuple[Path, RunSummary]:
@@ -68,8 +73,23 @@ def rewrite_run_report(project: Project, wanted: str | None) -> tuple[Path, RunS
         return _write(project, run_log, run), run
 
 
-def _write(project: Project, run_log: RunLog, run: RunSummary) -> Path:
-    entries = (DocumentEntry(outcome, text) for _, outcome, text in run_log.run_outcomes(run.run_id))
+def _gold_of(golds: Mapping[str, ByGold], doc_id: str, shown: frozenset[str]) -> dict[str, Any] | None:
+    held = golds.get(doc_id) if doc_id in shown else None
+    return None if held is None else held.to_json()
+
+
+def _write(project: Project, run_log: RunLog, run: RunSummary, *, show_held_out: bool = False) -> Path:
+    golds = read_golds(run_log, run.run_id)
+    texts = (
+        {o["doc_id"]: text for _, o, text in run_log.run_outcomes(run.run_id) if o["doc_id"] in golds}
+        if golds
+        else {}
+    )
+    shown = showable(project.state, run_log, run.task, texts, how="report", held_out_too=show_held_out)
+    entries = (
+        DocumentEntry(outcome, text, gold=_gold_of(golds, outcome["doc_id"], shown))
+        for _, outcome, text in run_log.run_outcomes(run.run_id)
+    )
     return write_report(project.state / "reports" / f"{run.run_id}.html", run, entries)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cupel.judging import audits_in
 from cupel.runlog import RoleUsage, Usage
@@ -103,6 +103,8 @@ class DocumentEntry(NamedTuple):
     outcome: Outcome
     text: str
     inputs: Mapping[str, str] = {}
+    gold: Mapping[str, Any] | None = None
+    """What the record was held against: `gold`, `score`, `right`, `differences`."""
 
 
 @dataclass(slots=True)

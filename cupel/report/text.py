@@ -7,7 +7,7 @@ could drive the terminal) are shown as their signs.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -29,6 +29,9 @@ _MATCH_STYLES = {
     "altered": "black on yellow",
     "absent": "red",
 }
+_LONG = 300
+"""Characters of an item that is shown beside another."""
+
 _SIGNS = {"pass": ("✓", "green"), "fail": ("✗", "red"), "unknown": ("?", "yellow")}
 
 
@@ -48,10 +51,10 @@ def summary_table(run: RunSummary) -> RenderableType:
     return Group(*parts)
 
 
-def document_trail(outcome: Outcome, text: str) -> RenderableType:
+def document_trail(outcome: Outcome, text: str, gold: Mapping[str, Any] | None = None) -> RenderableType:
     """Return everything that happened to one document, in order.
 
-    The text with its evidence marked, the record, then each attempt with its signals and doubts, the judge's
+    The text with its evidence marked, the record, the gold it was held against where there is any, then each attempt with its signals and doubts, the judge's
     findings on it, the instructions that followed, and every call with its tokens, cost and latency.
     """
     parts: list[RenderableType] = [_head(outcome)]
@@ -61,6 +64,7 @@ def document_trail(outcome: Outcome, text: str) -> RenderableType:
     parts += [_rule("text"), marked_text(text, outcome["evidence"]), _legend(outcome["evidence"])]
     parts += [_rule("record"), _json(outcome["record"])]
     parts += _quotes(outcome["evidence"])
+    parts += _gold(gold) if gold is not None else []
     for attempt in outcome["attempts"]:
         parts += _attempt(attempt, outcome)
         for verdict in outcome["verdicts"]:
@@ -137,6 +141,27 @@ def _quotes(evidence: Sequence[Evidence]) -> Iterator[Text]:
             line = Text("  ").append(item["match"], style=_MATCH_STYLES[item["match"]])
             line.append(f" {safe(item['path'])}: {safe(item['quote'])}")
             yield line.append(f"  {safe(item['diff'])}" if item["diff"] else "", style="dim")
+
+
+def _gold(held: Mapping[str, Any]) -> Iterator[RenderableType]:
+    """What the record should have been, and each thing it has wrong: what it says beside what the gold says."""
+    right = held["right"]
+    verdict = "not answered" if right is None else "right" if right else "wrong"
+    yield _rule(f"gold: {verdict}" + ("" if held["score"] is None else f", {held['score']:.2f}"))
+    for each in held["differences"]:
+        yield Text("  ✗ ", style="red").append(f"{each['fault']}: ", style="bold").append(safe(each["words"]))
+        if each["given"] is not None or each["wanted"] is not None:
+            given, wanted = (_short_json(each[name]) for name in ("given", "wanted"))
+            yield Text(f"      record {given}\n      gold   {wanted}", style="dim")
+    yield Padding(_json(held["gold"]), (0, 0, 0, 2))
+    yield Text(safe(f"  from {held['source']}"), style="dim")
+
+
+def _short_json(value: Any) -> str:
+    if value is None:
+        return "has nothing there"
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return safe(text if len(text) <= _LONG else f"{text[:_LONG]}…")
 
 
 def _attempt(attempt: Attempt, outcome: Outcome) -> Iterator[RenderableType]:

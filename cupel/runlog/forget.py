@@ -135,7 +135,7 @@ def forget(connection: Connection, what: Selection) -> Forgotten:
     )
     _delete(connection, tables.words.c.key, {row["key"] for row in served})
     _hand_over(connection, kept & set(replies), staying)
-    for table in (tables.attempts, tables.verdicts, tables.failures):
+    for table in (tables.attempts, tables.verdicts, tables.failures, tables.golds):
         _delete(connection, table.c.outcome_key, keys)
     _delete(connection, tables.documents.c.text_hash, lone_hashes)
     _empty_outcomes(connection, gone)

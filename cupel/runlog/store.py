@@ -485,7 +485,7 @@ def _outcome_writes(
         "status": outcome["status"], "cost_usd": outcome["cost_usd"], "finished_at": now(), **made,
         "outcome": json.dumps(outcome, ensure_ascii=False),
     }  # fmt: skip
-    details = (tables.attempts, tables.verdicts, tables.failures) if again else ()
+    details = (tables.attempts, tables.verdicts, tables.failures, tables.golds) if again else ()
     return [
         *(Forget(table, key, first=True) for table in details),
         Insert(tables.documents, [{"text_hash": digest, "text": text}]),

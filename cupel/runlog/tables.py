@@ -155,7 +155,7 @@ failures = Table(
     Column("model", Text, nullable=False),
     Column("tier", String(8), nullable=False),
     Column("criterion", Text, nullable=False, doc="The criterion, check or doubt that failed"),
-    Column("cause", Text, nullable=False, doc="code, judge, doubt or provider"),
+    Column("cause", Text, nullable=False, doc="code, judge, audit, doubt, gold or provider"),
     Column("reasoning", Text, nullable=False),
     Column("quote", Text),
     Column("fixed_by", String(16), nullable=False, doc="addendum, escalation, person or none"),
@@ -171,6 +171,22 @@ words = Table(
     Column("doc_id", Text, nullable=False, index=True),
     Column("kind", String(16), nullable=False, doc="text, attempt, verdict, addendum or review"),
     Column("content", Text, nullable=False, doc="JSON: what the state of a thread refers to by key"),
+    Column("created_at", String(32), nullable=False),
+)
+
+golds = Table(
+    "golds",
+    metadata,
+    Column("outcome_key", String(64), primary_key=True),
+    Column("run_id", String(32), nullable=False, index=True),
+    Column("doc_id", Text, nullable=False),
+    Column(
+        "gold", Text, nullable=False, doc="JSON of what the record should have been, as it was at that run"
+    ),
+    Column("source", Text, nullable=False, doc="The file or column it was read from"),
+    Column("differences", Text, nullable=False, doc="JSON list of what the record has wrong by it"),
+    Column("score", Float, doc="The task's metric of the record against it; null where nobody answered"),
+    Column("is_right", Integer, doc="1 where the metric reaches the task's wrong_below; null as the score"),
     Column("created_at", String(32), nullable=False),
 )
 

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
         Bench,
         Columns,
         Document,
+        Documents,
         agreement_with_gold,
         detach,
         document_of,
         enrich_graph,
+        is_unanswered,
         open_bench,
         open_documents,
         read_documents,
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     )
     from cupel.runs.cluster import check_cluster, cluster_outcomes, enrich_frame, is_dask_frame
     from cupel.runs.forget import Erasure, forget_documents
+    from cupel.runs.gold import ByGold, GoldTally, hold_against, read_golds
     from cupel.runs.planning import Estimate, Plan, note_plan, plan_run
 else:
     __getattr__ = late(__name__)

@@ -21,13 +21,13 @@ from cupel.context import RunContext
 from cupel.engine import Asking, Run, Runtime, ask_as, close_current, install
 from cupel.errors import InputError
 from cupel.limits import DEFAULT_WAIT_S, Budget
-from cupel.metrics import Scored, group_of, record_metric
+from cupel.metrics import Gold, Scored, group_of, open_gold, record_metric
 from cupel.project import Project, load_graph
 from cupel.runlog import cost_of
 from cupel.runs.job import Job
 from cupel.runs.runner import Runner
 from cupel.state import Outcome, Record
-from cupel.tables import Row, Table, open_table
+from cupel.tables import Row, Table, doc_id_text, open_table
 from cupel.task import TaskSpec
 from cupel.text import document_id, usable_text
 
@@ -49,9 +49,27 @@ class Document:
     position: int = 0
 
 
+class Documents(list[Document]):
+    """Documents in the order of their file.
+
+    Attributes:
+        notes: What was left out, and how much of it, in sentences.
+    """
+
+    def __init__(self, documents: Iterable[Document] = (), notes: Iterable[str] = ()) -> None:
+        super().__init__(documents)
+        self.notes = tuple(notes)
+
+
 def read_documents(
-    path: Path, task: TaskSpec, *, group: str = "", limit: int | None = None
-) -> list[Document]:
+    path: Path,
+    task: TaskSpec,
+    *,
+    group: str = "",
+    limit: int | None = None,
+    gold: str = "",
+    scored: bool = True,
+) -> Documents:
     """The documents of a file, with what a task takes as input, their groups and gold.
 
     Args:
@@ -59,16 +77,25 @@ def read_documents(
         task: Whose inputs are looked for, in `meta` or in columns of their names.
         group: Field of `meta`, or column, by which documents hang together.
         limit: Only the first so many.
+        gold: A file of labels or a column; the column `gold` when left out, where there is one.
+        scored: Whether the task's metric is to compare the gold.
 
     Raises:
-        InputError: For a missing input or group, or two documents of one id, naming the row.
+        InputError: For a missing input or group, two documents of one id, or gold that cannot be used, naming the row.
     """
     table = open_table(path, "text", None, {}, limit)
-    documents = [_document(row, task, group, path) for row in table]
+    told = open_gold(gold, table, task, scored=scored)
+    documents = [_document(row, task, group, path, told) for row in table]
     counts = Counter(document.doc_id for document in documents)
     if twice := sorted(name for name, count in counts.items() if count > 1)[:3]:
         raise InputError(f"{path}: ids must be unique here, these are not: {', '.join(twice)}")
-    return [document for document in documents if usable_text(document.text)[1] is None]
+    usable = [document for document in documents if usable_text(document.text)[1] is None]
+    notes = [*(told.notes if told else ())]
+    if told and (lone := told.match(counts.keys())):
+        notes.append(lone)
+    if unusable := len(documents) - len(usable):
+        notes.append(f"{path}: {unusable} of {len(documents)} rows have no text that can be used: left out")
+    return Documents(usable, notes)
 
 
 def open_documents(path: Path, task: TaskSpec, columns: Columns, limit: int | None = None) -> Table:
@@ -86,8 +113,8 @@ def open_documents(path: Path, task: TaskSpec, columns: Columns, limit: int | No
     return open_table(path, columns.text, columns.doc_id, named, limit, default_id="id") if named else told
 
 
-def document_of(row: Row, task: TaskSpec) -> Document | str:
-    """What a row asks for; or why nothing can be asked about it."""
+def document_of(row: Row, task: TaskSpec, gold: Gold | None = None) -> Document | str:
+    """What a row asks for, with its gold where there is any; or why nothing can be asked about it."""
     text, problem = usable_text(row.text)
     if row.problem or problem:
         return row.problem or problem or ""
@@ -97,11 +124,12 @@ def document_of(row: Row, task: TaskSpec) -> Document | str:
         return f"no {missing[0]}: it is neither in a column nor in meta"
     doc_id = row.doc_id or document_id(text, inputs)
     return Document(
-        doc_id=doc_id, text=text, group=_group(doc_id, meta), inputs=inputs, meta=meta, position=row.position
-    )
+        doc_id=doc_id, text=text, group=_group(doc_id, meta), inputs=inputs, meta=meta, position=row.position,
+        gold=gold.of(row.position, doc_id) if gold else None,
+    )  # fmt: skip
 
 
-def _document(row: Row, task: TaskSpec, group: str, path: Path) -> Document:
+def _document(row: Row, task: TaskSpec, group: str, path: Path, gold: Gold | None) -> Document:
     text = row.text if isinstance(row.text, str) else ""
     meta = _mapping(row.values.get("meta"))
     fields = {**row.values, **meta}
@@ -110,7 +138,7 @@ def _document(row: Row, task: TaskSpec, group: str, path: Path) -> Document:
         raise InputError(
             f"{path}, row {row.position + 1}: task {task.name!r} needs {missing[0]!r}, in meta or a column"
         )
-    doc_id = str(row.values.get("id") or document_id(text, inputs))
+    doc_id = doc_id_text(row.values.get("id")) or document_id(text, inputs)
     if group and fields.get(group) in (None, ""):
         raise InputError(
             f"{path}, row {row.position + 1}: no {group!r} to group by; there are {', '.join(map(str, fields))}"
@@ -121,7 +149,7 @@ def _document(row: Row, task: TaskSpec, group: str, path: Path) -> Document:
         group=str(fields[group]) if group else _group(doc_id, meta),
         inputs=inputs,
         meta=meta,
-        gold=_mapping(row.values.get("gold")) or None,
+        gold=gold.of(row.position, doc_id) if gold else None,
         position=row.position,
     )
 
@@ -251,6 +279,18 @@ def agreement_with_gold(outcome: Outcome, document: Document, task: TaskSpec) ->
     return record_metric(outcome["record"], document.gold or {}, metric=task.metric, schema=task.schema)
 
 
+def is_unanswered(outcome: Outcome) -> bool:
+    """Whether the last model asked for a record did not answer: a provider that is away, or a recording that is missing.
+
+    What a provider is to blame for says nothing of a prompt, be it that an earlier tier's record stands in.
+    """
+    # where a tier has no model, nobody was asked
+    kinds = [attempt["error_kind"] for attempt in outcome["attempts"] if attempt.get("model") != "none"]
+    if outcome["record"] is None:
+        return "provider" in kinds or not kinds
+    return kinds[-1:] == ["provider"]
+
+
 def score_outcome(
     outcome: Outcome, document: Document, task: TaskSpec, *, graded: bool = False
 ) -> Scored | None:
@@ -273,9 +313,10 @@ def score_outcome(
 
 
 def _score(outcome: Outcome, document: Document, task: TaskSpec, *, graded: bool) -> float | None:
-    kinds = {attempt["error_kind"] for attempt in outcome["attempts"]}
+    if is_unanswered(outcome):
+        return None
     if outcome["record"] is None:
-        return None if "provider" in kinds or not kinds else 0.0
+        return 0.0
     if document.gold is not None:
         agreement = agreement_with_gold(outcome, document, task)
         return agreement if graded else float(agreement >= task.wrong_below)

@@ -26,6 +26,15 @@ class Side(TypedDict):
     extract: NotRequired[str]
     """The version's contract; the folder's when left out."""
 
+    labels: NotRequired[list[Any]]
+    """Field by field, each with its pairs of label and definition; the folder's when left out."""
+
+    examples: NotRequired[str]
+    """As examples.jsonl has them; the folder's when left out."""
+
+    schema: NotRequired[str]
+    """As schema.json has it; the folder's when left out."""
+
 
 class CompareInput(TypedDict):
     """One document to be done twice, by two models or with two prompts."""

@@ -46,6 +46,12 @@ class ImproveInput(TypedDict):
     gate_metric: NotRequired[Literal["", "graded", "right"]]
     """With gold: the task's metric of each document (`graded`, when left out), or only whether it is `right`."""
 
+    run: NotRequired[str]
+    """A run whose failures the rewriter is told too: its id, or enough of its beginning; of held-out documents none."""
+
+    gold: NotRequired[str]
+    """A file of labels, relative to the project, or a column of the documents; the column `gold` when left out."""
+
     candidate: NotRequired[str]
     """A rules.toml or extract.md edited by hand, or a version of the ledger, to be tested instead of asking a rewriter."""
 
@@ -68,6 +74,21 @@ class Candidate(TypedDict):
     rules: list[dict[str, Any]]
     extract: str
     """The contract: the parent's, unless a person edited it."""
+
+    labels: NotRequired[list[Any]]
+    """Field by field, each with its pairs of label and definition, in their order."""
+
+    criteria: NotRequired[list[dict[str, Any]]]
+    """The judge's, as they were: a candidate changes none."""
+
+    examples: NotRequired[str]
+    """As examples.jsonl has them."""
+
+    schema: NotRequired[str]
+    """As schema.json has it."""
+
+    rules_text: NotRequired[str]
+    """As rules.toml has them, comments included."""
 
     edits: list[dict[str, Any]]
     dropped: list[dict[str, str]]

@@ -13,7 +13,7 @@ from cupel.tables.columns import Kind, check_columns, outcome_columns
 from cupel.tables.frames import attach_columns, frame_rows
 from cupel.tables.ownership import Output, default_output, noted_outputs
 from cupel.tables.reading import open_table
-from cupel.tables.rows import Row, Table
+from cupel.tables.rows import Row, Table, doc_id_text
 from cupel.tables.writing import check_writable, open_writer
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from cupel.errors import InputError
+from cupel.errors import InputError, MissingColumnError
 from cupel.state import Outcome
 
 _SHOWN = 30
@@ -83,7 +83,7 @@ def require_column(name: Hashable, columns: Sequence[Hashable], *, source: str, 
     more = f" and {len(columns) - _SHOWN} more" if len(columns) > _SHOWN else ""
     near = _near_miss(str(name), [str(column) for column in columns])
     hint = f"; did you mean {near!r}?" if near else f"; name one of them with {option}"
-    raise InputError(f"{source}: no column {name!r} ({option}). The columns are {shown}{more}{hint}")
+    raise MissingColumnError(f"{source}: no column {name!r} ({option}). The columns are {shown}{more}{hint}")
 
 
 _PARTS = ("status", "confidence", "model", "cost_usd", "reasons", "doc_id")

@@ -43,7 +43,7 @@ class CsvReader:
         lines = _csv_rows(self.path, self.format, self.delimiter)
         next(lines, None)
         for line, row in lines:
-            yield Cells(dict(zip(self.columns, row, strict=False)), self._problem(line, row))
+            yield Cells(dict(zip(self.columns, row, strict=False)), self._problem(line, row), line)
 
     def layout(self, cells: Iterator[Cells]) -> Layout:
         """Return the columns; all are strings."""
@@ -71,7 +71,7 @@ class JsonReader:
         """Yield the rows, each with its own keys."""
         read = json_lines if self.format.name == "jsonl" else json_objects
         located: Iterator[Located] = read(self.path, gzipped=self.format.gzipped)
-        return (Cells(item.value) for item in located)
+        return (Cells(item.value, line=item.line) for item in located)
 
     def layout(self, cells: Iterator[Cells]) -> Layout:
         """Return every key that occurs, in the order first seen, with the kind that holds its values."""

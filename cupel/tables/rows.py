@@ -44,6 +44,9 @@ class Row:
     problem: str | None = None
     """Why this row cannot be used whatever its text; None when it can."""
 
+    line: int | None = None
+    """The line of the file it begins on, from 1; None where there are no lines."""
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -76,6 +79,7 @@ class Cells(NamedTuple):
 
     values: dict[str, Any]
     problem: str | None = None
+    line: int | None = None
 
 
 @dataclass(slots=True)
@@ -183,6 +187,7 @@ def name_rows(
             doc_id=None if id_column is None else namer.name(cell.values.get(id_column)),
             inputs={name: value for name, value in found.items() if value is not None},
             problem=cell.problem or _missing_input(found, inputs),
+            line=cell.line,
         )
 
 

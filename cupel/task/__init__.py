@@ -1,10 +1,11 @@
 """A task: its folder read and checked, its prompts filled, its schema held against a record."""
 
 from cupel.task.choose import choose_task
+from cupel.task.faults import labels_in
 from cupel.task.fences import Fenced, fence, neutralise, wrap
 from cupel.task.field import Field, field_of
 from cupel.task.fit import fit_of, schema_faults, schema_problem
-from cupel.task.folder import ad_hoc_task, load_task, parse_rules, read_rules, task_names
+from cupel.task.folder import SENT, ad_hoc_task, load_task, parse_rules, task_names, with_files
 from cupel.task.form import strict_form
 from cupel.task.node import apart
 from cupel.task.record_class import RecordClass, import_class

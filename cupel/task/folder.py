@@ -7,6 +7,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from typing import Any
 from cupel.errors import TaskError
 from cupel.files import read_text
 from cupel.task.dialect import modern
+from cupel.task.faults import check_effect, check_rules
 from cupel.task.field import field_of
 from cupel.task.fit import schema_faults
 from cupel.task.form import strict_form
+from cupel.task.rendering import read_template
 from cupel.task.schema import grounded_quotes, strict_schema
 from cupel.task.spec import ENRICHING, GENERIC, Example, RecordCheck, Rule, TaskCriterion, TaskSpec, Window
 from cupel.task.tags import tags_of
@@ -101,6 +104,7 @@ def _load(name: str, prompts_folder: Path, _stamp: tuple[tuple[str, int, int], .
         folder=folder,
     )
     _check(spec, folder)
+    check_effect(spec, folder)
     return spec
 
 
@@ -148,6 +152,55 @@ def ad_hoc_task(
     )
     _check(spec, generic)
     return spec
+
+
+SENT = ("extract.md", "rules.toml", "examples.jsonl", "schema.json")
+"""Files of a task's folder that are sent whole to an extracting model; of task.toml the labels are."""
+
+
+def with_files(task: TaskSpec, files: Mapping[str, str], source: Path) -> TaskSpec:
+    """The task with other texts for files of its folder; what is checked as a folder is read is checked here.
+
+    Args:
+        task: The task as its folder has it.
+        files: Name → text, of `SENT` and `task.toml`, of which nothing but the labels may differ.
+        source: Where the texts are from, for messages.
+
+    Raises:
+        TaskError: For a file or setting that is not sent to an extracting model, and for what is wrong with one.
+    """
+    if strange := [name for name in files if name not in (*SENT, "task.toml")]:
+        raise TaskError(f"{strange[0]} is none of {', '.join(SENT)} and task.toml", path=source)
+    changes: dict[str, Any] = {}
+    if (text := files.get("extract.md")) is not None:
+        changes["prompts"] = {**task.prompts, "extract": text}
+    if (text := files.get("rules.toml")) is not None:
+        changes["rules"] = _rules(_parse_toml(text, source / "rules.toml"), source / "rules.toml")
+    if (text := files.get("examples.jsonl")) is not None:
+        changes["examples"] = _examples(text, source / "examples.jsonl")
+    if (text := files.get("schema.json")) is not None:
+        path = source / "schema.json"
+        changes["schema"] = strict_schema(_schema(text, path), path=path)
+    if (text := files.get("task.toml")) is not None:
+        changes["labels"] = _labels_of(task, _parse_toml(text, source / "task.toml"), source / "task.toml")
+    spec = replace(task, **changes)
+    _check(spec, source)
+    check_effect(spec, source)
+    read_template(spec.prompts["extract"], "extract", inputs=spec.inputs, path=str(source / "extract.md"))
+    return spec
+
+
+def _labels_of(task: TaskSpec, settings: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+    own = _read_settings(task.folder / "task.toml") if task.folder else {}
+    others = {name for name in {*settings, *own} if settings.get(name) != own.get(name)} - {"labels"}
+    if others:
+        raise TaskError(
+            f"{', '.join(sorted(others))}: not as in the task's own task.toml. Of it a candidate may change the labels; what "
+            "decides how a record is judged or compared is changed in the task's folder",
+            path=path,
+        )
+    labels: Mapping[str, Any] = settings.get("labels", {})
+    return labels
 
 
 def _plainly_required(schema: Mapping[str, Any]) -> tuple[str, ...]:
@@ -234,8 +287,12 @@ def _read_text(path: Path) -> str:
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
+    return _parse_toml(_read_text(path), path)
+
+
+def _parse_toml(text: str, path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(_read_text(path))
+        return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise TaskError(f"not valid TOML: {error}", path=path) from error
 
@@ -252,9 +309,14 @@ def _table(kind: Any, row: Mapping[str, Any], path: Path) -> Any:
 
 def _read_schema(path: Path) -> dict[str, Any]:
     try:
-        schema = json.loads(_read_text(path))
+        return _schema(_read_text(path), path)
     except FileNotFoundError as error:
         raise TaskError("missing; a task needs the JSON Schema of its record", path=path) from error
+
+
+def _schema(text: str, path: Path) -> dict[str, Any]:
+    try:
+        schema = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
         raise TaskError(f"not valid JSON: {error}", path=path) from error
     if not isinstance(schema, dict):
@@ -303,14 +365,17 @@ def _rules(told: Mapping[str, Any], path: Path) -> tuple[Rule, ...]:
     ids = [rule.id for rule in rules]
     if len(set(ids)) < len(ids):
         raise TaskError(f"rule ids must be unique, found {ids}", path=path)
+    check_rules(told, rules, path)
     return rules
 
 
 def _read_examples(path: Path) -> tuple[Example, ...]:
-    if not path.is_file():
-        return ()
+    return _examples(_read_text(path), path) if path.is_file() else ()
+
+
+def _examples(text: str, path: Path) -> tuple[Example, ...]:
     examples = []
-    for number, line in enumerate(_read_text(path).splitlines(), start=1):
+    for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
         try:

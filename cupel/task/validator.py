@@ -72,6 +72,9 @@ class SchemaFault(NamedTuple):
     is_of_labels: bool = False
     """Whether the value is none of those that are listed."""
 
+    is_of_absence: bool = False
+    """Whether it is a required field that is not there."""
+
 
 class Validator:
     """One schema, compiled.
@@ -177,7 +180,8 @@ def _fault(error: Any) -> SchemaFault:
         return _of_union(choices)
     labels = _labels(error)
     words = error.message if labels is None else _no_label(value, labels)
-    return SchemaFault(where, _shortened(words, value), labels is not None)
+    absent = getattr(error.kind, "property", None) is not None
+    return SchemaFault(where, _shortened(words, value), labels is not None, absent)
 
 
 def _of_union(choices: list[list[Any]]) -> SchemaFault:

@@ -10,6 +10,7 @@ import pytest
 
 from cupel.calibration.confidence import calibrate, sample_rows
 from cupel.errors import NotEnoughDataError, SettingError
+from cupel.metrics.gold import Gold
 from cupel.routing.certify import Promise
 from cupel.tables.rows import Row
 from cupel.task.folder import ad_hoc_task
@@ -95,7 +96,7 @@ async def test_the_policy_can_be_left_out(project):
 async def test_gold_labels_may_be_the_reference(project):
     """Wrong then means: differs from a person's record."""
     gold = {f"d{n}": record(f"We must hold vote {n}") for n in range(120)}
-    result = await calibrated(project, gold=gold)
+    result = await calibrated(project, gold=Gold(source="gold.csv", by_id=gold))
 
     assert result.policy.certificate.wrong_means == "gold"
     assert result.summary["cheap_right"] == pytest.approx(0.8)

@@ -11,11 +11,13 @@ from cupel.cli.commands.forget import forget
 from cupel.cli.commands.improve import improve
 from cupel.cli.commands.init import init
 from cupel.cli.commands.judge_check import judge_check
+from cupel.cli.commands.labels import labels
 from cupel.cli.commands.plan import plan
 from cupel.cli.commands.prompts import prompts
 from cupel.cli.commands.report import report
 from cupel.cli.commands.run import run
 from cupel.cli.commands.runlog import runlog
+from cupel.cli.commands.runs import runs
 from cupel.cli.commands.show import show
 from cupel.cli.commands.tasks import tasks
 from cupel.cli.commands.trust import trust

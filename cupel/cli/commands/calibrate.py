@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -31,9 +30,12 @@ def calibrate(
         ),
     ] = None,
     gold: Annotated[
-        Path | None,
-        typer.Option(help='JSONL of {"id", "record"}; without it the strong model is the reference.'),
-    ] = None,
+        str,
+        typer.Option(
+            metavar="FILE|COLUMN",
+            help="A file of labels, or a column; without it the strong model is the reference.",
+        ),
+    ] = "",
     signals: Annotated[
         str | None,
         typer.Option(

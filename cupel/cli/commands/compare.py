@@ -38,6 +38,7 @@ def compare(
     text_column: options.TextColumn = "text",
     id_column: options.IdColumn = None,
     inputs: options.Inputs = None,
+    gold: options.Gold = "",
     limit: options.Limit = None,
     concurrency: options.Concurrency = 8,
     max_usd: options.MaxUsd = None,

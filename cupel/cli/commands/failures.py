@@ -31,8 +31,12 @@ def failures(
     rerun: Annotated[
         Path | None, typer.Option(metavar="DATASET", help="Run two prompts on a frozen data set.")
     ] = None,
-    prompt: Annotated[str, typer.Option(help="With --rerun: a version, rules.toml or `active`.")] = "active",
+    prompt: Annotated[
+        str, typer.Option(help="With --rerun: a folder, rules.toml, extract.md, version or `active`.")
+    ] = "active",
     against: Annotated[str, typer.Option(help="With --rerun: what it is compared with.")] = "active",
+    gold: options.Gold = "",
+    show_held_out: options.ShowHeldOut = False,
     profile: options.Profile = None,
     max_usd: options.MaxUsd = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before spending.")] = False,
@@ -43,7 +47,7 @@ def failures(
 
     By criterion, cause and prompt version: how many, fixed by what, at what cost, with one example each.
     """
-    spending = ("prompt", "against", "profile", "max_usd", "yes")
+    spending = ("prompt", "against", "gold", "show_held_out", "profile", "max_usd", "yes")
     if pull is not None:
         options.refuse_beside(
             command, "--pull", "freeze", "rerun", "run", "limit", "criterion", "langsmith", *spending
@@ -69,7 +73,8 @@ def failures(
         from cupel.project import find_project
 
         again = Rerun(
-            project=find_project(), data=rerun, task=task or "arguments", prompt=prompt, against=against,
+            project=find_project(), data=rerun, task=task or "arguments", prompt=prompt, against=against, gold=gold,
+            show_held_out=show_held_out,
             max_usd=max_usd, settings=options.settings(locals()),
         )  # fmt: skip
         rerun_failures(again, yes=yes, as_json=as_json)

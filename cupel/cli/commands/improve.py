@@ -21,6 +21,10 @@ def improve(
         str, typer.Option(help="What proposes edits: reflect, or gepa (the extra `cupel[gepa]`).")
     ] = "reflect",
     rounds: Annotated[int, typer.Option(min=1, max=8, help="Candidates tried on development documents.")] = 3,
+    gold: options.Gold = "",
+    run: Annotated[
+        str, typer.Option("--run", metavar="RUN_ID", help="Also tell the rewriter what failed in this run.")
+    ] = "",
     group: Annotated[str, typer.Option(help="Field by which documents hang together: debate, speaker.")] = "",
     gate_judge: Annotated[
         str, typer.Option(help="Without gold: provider:model that judges the held-out documents.")
@@ -44,7 +48,7 @@ def improve(
     candidate: Annotated[
         Path | None,
         typer.Option(
-            help="Test this rules.toml or extract.md, edited by hand, or version of the ledger, instead."
+            help="Test this folder, rules.toml or extract.md, edited by hand, or version of the ledger, instead."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another number asks the rewriter anew.")] = 0,
@@ -66,15 +70,16 @@ def improve(
     becomes a nominee, and only a person promotes it. The same command again resumes and pays nothing twice.
     """
     if candidate is not None:
-        options.refuse_beside(command, "--candidate", "engine", "rounds")
+        options.refuse_beside(command, "--candidate", "engine", "rounds", "run")
     from cupel.cli.improve import ImproveRun, run_improve
 
     told = ImproveRun(
         given={
             "task": task, "documents": str(full_path(file)), "group": group, "max_usd": max_usd, "rounds": rounds,
-            "seed": seed, "engine": engine, "gate_judge": gate_judge, "gate_metric": gate_metric, "held_out": held_out,
+            "seed": seed, "engine": engine, "gate_judge": gate_judge, "gate_metric": gate_metric, "held_out": held_out, "run": run,
             "split_salt": split_salt, "max_token_growth": max_token_growth,
-            "candidate": str(full_path(candidate) if candidate and candidate.is_file() else candidate or ""),
+            "gold": str(full_path(Path(gold))) if gold and Path(gold).is_file() else gold,
+            "candidate": str(full_path(candidate) if candidate and candidate.exists() else candidate or ""),
         },
         settings=options.settings(locals()),
         wait=wait,

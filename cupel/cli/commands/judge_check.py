@@ -13,7 +13,9 @@ from cupel.cli import _options as options
 def judge_check(
     labels: Annotated[
         Path | None,
-        typer.Argument(help="JSONL of records with people's labels; none: mutation tests on a run."),
+        typer.Argument(
+            help="A file of labels (any table): records with pass or fail, or gold; none: mutation tests on a run."
+        ),
     ] = None,
     task: options.Task = "arguments",
     run: options.RunId = None,

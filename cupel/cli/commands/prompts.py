@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -40,19 +41,32 @@ def diff(
 
 
 @prompts.command()
-def promote(task: Task, version: Version) -> None:
-    """Make a version that passed the gate the prompt: the ledger's pointer, then rules.toml."""
-    from cupel.cli.prompts import move
+def copy(
+    task: Task, folder: Annotated[Path, typer.Argument(help="Where the copy goes; new, or empty.")]
+) -> None:
+    """Copy what of a prompt is sent into a folder to edit, and say how to try it."""
+    from cupel.cli.prompts import copy_to
 
-    move("promote", task, version)
+    copy_to(task, folder)
+
+
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before an edit of the folder is replaced.")]
 
 
 @prompts.command()
-def rollback(task: Task, version: Version) -> None:
-    """Go back to a version that was the prompt before."""
+def promote(task: Task, version: Version, yes: Yes = False) -> None:
+    """Make a version that passed the gate the prompt: the ledger's pointer, then rules.toml."""
     from cupel.cli.prompts import move
 
-    move("rollback", task, version)
+    move("promote", task, version, yes=yes)
+
+
+@prompts.command()
+def rollback(task: Task, version: Version, yes: Yes = False) -> None:
+    """Go back to a version that was the prompt before; an edit made since is kept as a version."""
+    from cupel.cli.prompts import move
+
+    move("rollback", task, version, yes=yes)
 
 
 @prompts.command("pull-from-studio")

@@ -16,6 +16,8 @@ def run(
     text_column: options.TextColumn = "text",
     id_column: options.IdColumn = None,
     inputs: options.Inputs = None,
+    gold: options.Gold = "",
+    show_held_out: options.ShowHeldOut = False,
     limit: options.Limit = None,
     concurrency: options.Concurrency = 16,
     max_usd: options.MaxUsd = None,

@@ -18,20 +18,21 @@ def show(
     prompts: Annotated[
         bool, typer.Option("--prompts", help="Also the very messages that were asked, and the answers.")
     ] = False,
+    show_held_out: options.ShowHeldOut = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Show all that happened to one document.
 
-    Its text with the evidence marked, the record, every attempt with signals and doubts, the verdicts, the
+    Its text with the evidence marked, the record, the gold it was held against, every attempt with signals and doubts, the verdicts, the
     instructions that followed, and every call with its cost. Without a document: what the newest run, or the one
     named, took so far, tier by tier, beside what was planned when it started.
     """
     if not doc_id:
-        options.refuse_without(command, "a document's id", "prompts")
+        options.refuse_without(command, "a document's id", "prompts", "show_held_out")
         from cupel.cli.show_plan import show_run
 
         show_run(run, as_json=as_json)
         return
     from cupel.cli.show import show_document
 
-    show_document(doc_id, run, prompts=prompts, as_json=as_json)
+    show_document(doc_id, run, prompts=prompts, show_held_out=show_held_out, as_json=as_json)

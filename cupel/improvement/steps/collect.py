@@ -16,7 +16,7 @@ from cupel.improvement.gate import detection, group_sizes, missing_groups, power
 from cupel.improvement.guards import example_growth
 from cupel.improvement.seen import note_seen
 from cupel.improvement.splits import HELD_OUT, Split, split
-from cupel.improvement.versions import rule_rows
+from cupel.improvement.versions import parts_of
 from cupel.metrics import Scored
 from cupel.models import resolve_models
 from cupel.runs import scores_of
@@ -54,8 +54,7 @@ async def freeze_split(state: ImproveState, campaign: Campaign) -> Split:
     # a rewriter learns from them, and whoever reads the causes does
     await asyncio.to_thread(note_seen, campaign.bench.runtime.run_log, task.name, dev, how="improve")
     version = {
-        "version": campaign.version, "parent": None, "author": "file", "rules": rule_rows(task.rules),
-        "extract": task.prompts["extract"],
+        "version": campaign.version, "parent": None, "author": "file", **parts_of(task),
     }  # fmt: skip
     await campaign.note("version", campaign.version, version)
     settings = {
@@ -165,12 +164,17 @@ async def run_dev(campaign: Campaign, ids: Sequence[str]) -> DevRuns:
 
 
 def gather_failures(campaign: Campaign, runs: DevRuns) -> list[dict[str, Any]]:
-    """What went wrong on the failed documents, by code, by the judge, and against gold."""
-    return [
-        asdict(failure)
+    """What went wrong on the failed documents, by code, by the judge, and against gold; and in the run that was named."""
+    failures = [
+        failure
         for doc_id in runs.failed
         for failure in failures_of(runs.judged[doc_id], runs.plain[doc_id], campaign)
     ]
+    if campaign.production is not None:
+        # what is held out stays so, whichever run it was in
+        held_out = [d.text for doc_id, d in campaign.documents.items() if doc_id not in runs.plain]
+        failures += campaign.production.without(held_out)
+    return [asdict(failure) for failure in dict.fromkeys(failures)]
 
 
 def list_mended(campaign: Campaign, runs: DevRuns) -> str:

@@ -14,7 +14,7 @@ from cupel.improvement.candidates import candidate_of
 from cupel.improvement.entries import Book, Entry
 from cupel.improvement.evidence import WORDS, evidence_now
 from cupel.improvement.ledger import Ledger, ledger_of
-from cupel.improvement.versions import as_version, known_version, publish, rules_of, version_of
+from cupel.improvement.versions import as_version, keep_edit, known_version, publish, rules_of, version_of
 from cupel.project import Project
 from cupel.state import ImproveState
 from cupel.task import Rule, TaskSpec, load_task
@@ -43,7 +43,8 @@ def promote(prompts: Path, state: Path, task_name: str, version: str, approver: 
     decided = _decision_for(Project(prompts.parent, state), ledger, task, entry)
     ledger.promote(entry.key, task=task_name, approver=approver)
     rules = _with_effect(rules_of(entry.data["rules"]), task.rules, decided)
-    publish(task, rules, entry.data["extract"], against=folder_at)
+    aside = state / "replaced" / task_name
+    publish(task, rules, entry.data["extract"], against=folder_at, version=entry.data, aside=aside)
     return entry.key
 
 
@@ -131,8 +132,12 @@ def rollback(prompts: Path, state: Path, task_name: str, version: str, approver:
             f"what version {entry.key} of {task_name!r} says is neither in this run log nor in "
             f"{prompts / task_name / 'versions'}; take its files from git"
         )
+    keep_edit(ledger, task)  # an edit nobody kept would be gone
     ledger.rollback(entry.key, task=task_name, approver=approver)
-    publish(task, rules_of(entry.data["rules"]), entry.data["extract"], against=version_of(task))
+    publish(
+        task, rules_of(entry.data["rules"]), entry.data["extract"], against=version_of(task), version=entry.data,
+        aside=state / "replaced" / task_name,
+    )  # fmt: skip
     return entry.key
 
 

@@ -13,7 +13,7 @@ from cupel.improvement.dev_trials import DevTrials
 from cupel.improvement.edits import MAX_EDITS
 from cupel.improvement.engines import Brief, engine_named
 from cupel.improvement.guards import MAX_TOKEN_GROWTH, propose, rules_budget
-from cupel.improvement.versions import as_version, known_version, read_candidate
+from cupel.improvement.versions import as_version, is_path, known_version, read_candidate
 from cupel.state import Candidate, ImproveState, Round
 
 ROUNDS = 3
@@ -34,7 +34,7 @@ async def take_by_hand(state: ImproveState, campaign: Campaign) -> tuple[Candida
 
 
 def _read_by_hand(campaign: Campaign, path: str) -> tuple[Candidate | None, str]:
-    if path.endswith((".toml", ".md")):
+    if is_path(path, campaign.bench.project.folder):
         task = read_candidate(campaign.bench.project.folder / path, campaign.task)
     else:
         task = as_version(campaign.task, known_version(campaign.ledger, campaign.task.name, path).data)

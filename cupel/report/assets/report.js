@@ -192,9 +192,18 @@
       found.reasons.length ? make("ul", { class: `reasons status-${found.status}` }, found.reasons.map((reason) => make("li", {}, reason))) : null,
       make("div", { class: "beside" },
         make("section", {}, make("h4", {}, "Text"), textWith(found)),
-        make("section", {}, make("h4", {}, "Record"), recordOf(found.record, found.evidence))),
+        make("section", {}, make("h4", {}, "Record"), recordOf(found.record, found.evidence), goldOf(found.gold))),
       trail(found),
     ].filter(Boolean);
+  }
+
+  function goldOf(held) {
+    if (!held) return null;
+    const verdict = held.right === null ? badge("not answered") : held.right ? badge("right", "accepted") : badge("wrong", "failed");
+    return make("section", { class: "gold" },
+      make("h4", {}, "Gold ", verdict, held.score === null ? null : ` ${fraction(held.score)}`),
+      held.differences.length ? make("ul", {}, held.differences.map((each) => make("li", {}, badge(each.fault), " ", each.words))) : null,
+      recordOf(held.gold, [], false));
   }
 
   function textWith(found) {

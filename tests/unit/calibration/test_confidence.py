@@ -11,15 +11,16 @@ from cupel.calibration.confidence import (
     certify_policy,
     label_rows,
     learn_prerouter,
-    read_gold,
     replay_records,
     sample_rows,
     summary,
 )
 from cupel.context import RunContext
-from cupel.errors import BudgetExceededError, InputError, NotEnoughDataError, SettingError
+from cupel.errors import BudgetExceededError, NotEnoughDataError, SettingError
+from cupel.metrics.gold import Gold
 from cupel.routing.certify import Promise
 from cupel.tables.frames import frame_rows
+from cupel.tables.rows import Row
 from cupel.testing.models import scripted
 from tests.unit.runs.stand_in import MODELS, call, job_of, outcome, project_of, rows
 
@@ -61,7 +62,7 @@ def both(n, *, right=True):
         grounded=float(right),
     )
     text = f"Speech {n} on roads" if right else f"{HARD}, said speaker {n}"
-    return text, outcome(f"d{n}", attempts=[cheap, attempt(RIGHT, call(cost_usd=0.1))])
+    return Row(n, {}, text, f"d{n}"), outcome(f"d{n}", attempts=[cheap, attempt(RIGHT, call(cost_usd=0.1))])
 
 
 def labelled(task, count=120, *, wrong_every=5, gold=None):
@@ -84,17 +85,6 @@ def test_the_sample_is_uniform_and_never_the_first_rows():
         sample_rows(table, 501)
 
 
-def test_gold_is_read_by_its_ids_and_a_line_that_is_none_is_named(tmp_path):
-    """Numbers are ids too."""
-    path = tmp_path / "gold.jsonl"
-    path.write_text(json.dumps({"id": 7, "record": RIGHT}) + "\n")
-
-    assert read_gold(path) == {"7": RIGHT}
-    path.write_text('{"id": 7, "record": {}}\n{"id": 8}\n')
-    with pytest.raises(InputError, match=r"gold\.jsonl, line 2: needs"):
-        read_gold(path)
-
-
 def test_a_label_says_whether_the_cheap_record_is_as_good_as_the_reference(task):
     """What each tier and each costly signal cost stands beside it."""
     labels = labelled(task, 5)
@@ -111,7 +101,9 @@ def test_a_document_without_a_reference_is_not_labelled(task):
     text, lost = both(1)
     lost["attempts"][1]["record"] = None
     by_strong = label_rows([(text, lost), both(2)], task, RunContext(**MODELS), None)
-    by_gold = label_rows([both(1), both(2)], task, RunContext(**MODELS), {"d2": WRONG})
+    by_gold = label_rows(
+        [both(1), both(2)], task, RunContext(**MODELS), Gold(source="gold.csv", by_id={"d2": WRONG})
+    )
 
     assert (by_strong.unlabelled, [label.doc_id for label in by_strong.labels]) == (1, ["d2"])
     assert (by_gold.unlabelled, by_gold.right, by_gold.labels[0].strong_right) == (1, [False], False)
@@ -141,7 +133,7 @@ def test_the_threshold_is_certified_on_labels_that_nobody_fitted(task):
 
 def test_without_a_single_label_it_says_why(task):
     """The usual cause is a gold file with other ids."""
-    labels = label_rows([both(1)], task, RunContext(**MODELS), {"x": RIGHT})
+    labels = label_rows([both(1)], task, RunContext(**MODELS), Gold(source="gold.csv", by_id={"x": RIGHT}))
 
     with pytest.raises(NotEnoughDataError, match="none of the 1 sampled documents could be labelled"):
         certify_policy(labels, promise=Promise())
@@ -173,7 +165,7 @@ def strong(messages, _schema):
 def texts(count):
     """Speeches of which a fifth is hard, in no order a text's number would tell."""
     drawing = random.Random(1)
-    return [both(n, right=drawing.random() > 0.2)[0] for n in range(count)]
+    return [both(n, right=drawing.random() > 0.2)[0].text for n in range(count)]
 
 
 async def test_calibrating_asks_both_tiers_and_stores_what_runs_will_need(project):

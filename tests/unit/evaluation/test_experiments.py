@@ -75,7 +75,7 @@ def test_an_experiments_paths_are_relative_to_its_file(study):
     ("text", "why"),
     [
         ("task = [", "cannot be read as TOML"),
-        ('colour = "red"', "unknown key 'colour'; there are task, dataset, models"),
+        ('colour = "red"', "unknown key 'colour'; there are task, dataset, gold, models"),
         ('task = "stance"', "needs 'dataset'"),
         (EXPERIMENT.replace("label =", "labels ="), r"\[spans\] is a table of label and names, not labels"),
         (

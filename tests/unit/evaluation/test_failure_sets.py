@@ -8,7 +8,11 @@ import pytest
 
 from cupel.errors import InputError, SettingError, UsageError
 from cupel.evaluation.failure_sets import Rerun, freeze, pair_scores
-from cupel.runs.bench import Document
+from cupel.improvement.ledger import ledger_of
+from cupel.improvement.seen import seen_of
+from cupel.metrics.pairs import Scored
+from cupel.runlog.lookup import existing_run_log
+from cupel.runs.bench import Document, scores_of
 from tests.integration.cascade import MODELS
 from tests.integration.improvement import TASK
 from tests.unit.evaluation.study import lines
@@ -107,7 +111,15 @@ def test_both_prompts_are_run_on_just_those_documents(study, store, models):
     assert (len(told["fixes"]), told["breaks"], told["gain"], told["documents"]) == (10, [], 0.5, 20)
     assert told["interval"][0] <= 0.5 <= told["interval"][1]
     assert told["p"] < 0.01
-    assert told["selected"] is True
+    assert told["selected"] is False, "these were not frozen as failures"
+    assert (told["decided_by"], told["before"], told["after"]) == ("gold", 0.5, 1.0)
+    first = told["side_by_side"][0]
+    assert (first["before"]["stance"], first["after"]["stance"], first["gold"]) == (
+        "against",
+        "favor",
+        {"stance": "favor"},
+    )
+    assert told["run_id"].startswith("rerun-")
 
 
 def test_without_gold_the_judge_says_what_is_right(study, store, models):
@@ -145,8 +157,50 @@ def test_a_rerun_that_would_tell_nothing_is_refused(study, given, error, why):
 def test_documents_that_only_one_prompt_could_be_scored_on_are_counted_apart():
     """A pair needs both; with no pair there is nothing to tell."""
     documents = [Document(doc_id=name, text="", group=name) for name in ("a", "b", "c")]
-    told = pair_scores({"a": 1.0, "b": 0.0}, {"a": 0.0, "c": 1.0}, documents)
+    right, wrong = Scored(score=1.0), Scored(score=0.0)
+    told = pair_scores({"a": right, "b": wrong}, {"a": wrong, "c": right}, documents)
 
     assert (told["documents"], told["unscored"], told["breaks"], told["gain"]) == (1, 2, ["a"], -1.0)
     with pytest.raises(InputError, match="no document could be scored under both prompts"):
-        pair_scores({"a": 1.0}, {"b": 1.0}, documents)
+        pair_scores({"a": right}, {"b": right}, documents)
+    with pytest.raises(InputError, match="a recording that is missing, leave no score"):
+        pair_scores({}, {}, documents)
+
+
+@pytest.mark.parametrize(
+    ("last", "scored"),
+    [("provider", False), ("schema", True), (None, True)],
+    ids=["a provider or recording that did not answer", "a reply that is no record", "a record"],
+)
+def test_a_model_that_did_not_answer_leaves_no_score_though_a_cheaper_record_stands_in(task, last, scored):
+    """A missing recording of the strong model is no break: the cheap record is not what the prompt would have given."""
+    cheap = attempt(record={"stance": "favor"}, error_kind=None)
+    strong = attempt(number=2, record=None if last else {"stance": "favor"}, error_kind=last, error=last)
+    both = outcome(doc_id="d", record={"stance": "favor"}, attempts=[cheap, strong])
+    document = Document(doc_id="d", text="x", group="d", gold={"stance": "favor"})
+
+    scores, missing = scores_of({"d": both}, [document], task)
+
+    assert (list(scores), missing) == ((["d"], []) if scored else ([], ["d"]))
+
+
+def test_what_the_gate_holds_out_is_no_ground_to_choose_a_prompt_on(study, store, models):
+    """It is left out and said to be; asked for, it is shown, and what that costs is said."""
+    sides = {"dev": [], "held_out": [f"s{n}" for n in range(10)], "documents": "x", "version": "v"}
+    ledger_of(study.state).append("split", task=TASK, key="v", at="2026-01-01", data=sides)
+    again, asked = rerun(study, prompt="mine.toml"), rerun(study, prompt="mine.toml", show_held_out=True)
+    (study.folder / "few.jsonl").write_text((study.folder / "speeches.jsonl").read_text().splitlines()[0])
+
+    assert (len(again.documents), len(asked.documents)) == (10, 20)
+    assert "10 of 20 documents are held out by the gate and left out here" in again.notes[0]
+    assert "can prove nothing there" in asked.notes[0]
+    with pytest.raises(InputError, match="the gate holds out every document of it"):
+        rerun(study, "few.jsonl", prompt="mine.toml")
+
+
+def test_a_rerun_is_noted_as_seen(study, models):
+    """Whoever has read its fixes and breaks knows what is right on each of its documents."""
+    rerun(study, prompt="mine.toml").run()
+    with existing_run_log(study) as log:
+        assert set(seen_of(log, TASK).values()) == {"rerun"}
+        assert len(seen_of(log, TASK)) == 20

@@ -105,7 +105,7 @@ def test_labelled_records_are_read_line_by_line(study, task):
     path = study.folder / "labels.jsonl"
     line = '{"text": "a", "record": {}, "label": true, "labels": {"reason_true": "Fail"}, "meta": {"debate": "d", "topic": "it"}}'
     path.write_text(f'{line}\n\n{{"id": 7, "text": "b", "record": {{}}, "label": "no"}}\n')
-    first, second = read_cases(path, task)
+    first, second = read_cases(path, task).cases
 
     assert (first.doc_id, first.group, first.inputs, first.label) == (f"{path}:1", "d", {"topic": "it"}, True)
     assert first.labels == {"reason_true": False}
@@ -115,9 +115,9 @@ def test_labelled_records_are_read_line_by_line(study, task):
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ("", r"labels\.jsonl: holds no labelled record"),
-        ("{", r"labels\.jsonl:1: needs a JSON object"),
-        ('{"text": "a", "record": {}}', "has no label"),
+        ("", r"labels\.jsonl: holds no rows"),
+        ("{", r"labels.jsonl: line 1"),
+        ('{"text": "a", "record": {}}', "1 line has no gold or label: left out"),
         ('{"text": "a", "record": {}, "label": "maybe"}', "neither pass nor fail"),
         ('{"text": "a", "record": {}, "labels": {"beauty": "pass"}}', "no criterion 'beauty'; stance has"),
     ],

@@ -1,15 +1,23 @@
 """Versions of a prompt: named by what is sent, found by their beginning, written back into the folder."""
 
+import json
+import tomllib
+
 import pytest
 
 from cupel.errors import OutputPathError, TaskError, UsageError
 from cupel.improvement.ledger import ledger_of
 from cupel.improvement.steps.promote import load_version
 from cupel.improvement.versions import (
+    as_version,
     contract_problem,
+    copy_prompt,
+    keep_edit,
     known_version,
+    parts_of,
     publish,
     read_candidate,
+    relabel,
     replace_prompt,
     rule_rows,
     rules_of,
@@ -19,6 +27,7 @@ from cupel.improvement.versions import (
 )
 from cupel.task.folder import load_task, parse_rules
 from cupel.task.spec import Rule
+from tests.conftest import ROOT
 from tests.integration.improvement import TASK, made_project
 
 AT = "2026-11-20T12:00:00Z"
@@ -126,6 +135,131 @@ def test_a_candidate_is_a_rules_file_or_a_contract(study, task):
     assert read_candidate(study.folder / "mine.toml", task).rules == (NEW,)
     assert read_candidate(study.folder / "mine.md", task).prompts["extract"] == "# user\n{{document}}"
     with pytest.raises(
-        TaskError, match=r"mine\.txt: no such file; a candidate is a rules\.toml or an extract\.md"
+        TaskError,
+        match=r"mine\.txt: no such file or folder; a candidate is a rules\.toml, an extract\.md or a folder",
     ):
         read_candidate(study.folder / "mine.txt", task)
+
+
+def edited(task, folder, **files):
+    """A copy of the prompt with some of its files written anew."""
+    copy_prompt(task, folder)
+    for name, text in files.items():
+        (folder / name.replace("_", ".")).write_text(text)
+    return folder
+
+
+def own(task, name):
+    """A file of the task's folder."""
+    return (task.folder / name).read_text()
+
+
+def test_a_folder_is_a_candidate_of_all_that_is_sent(study, task):
+    """Rules, contract, labels, examples and schema; the difference names which of them changed."""
+    labels = own(task, "task.toml").replace("favor = ", 'favor = "for it, whatever the tone" # ', 1)
+    examples = own(task, "examples.jsonl").splitlines()[0] + "\n"
+    extract = own(task, "extract.md").replace("# system\n", "# system\nBe exact.\n")
+    folder = edited(
+        task,
+        study.folder / "mine",
+        task_toml=labels,
+        examples_jsonl=examples,
+        extract_md=extract,
+        rules_toml=rules_toml([NEW]),
+    )
+    found = read_candidate(folder, task)
+    said = version_diff(task, found)
+
+    assert found.labels["stance"]["favor"] == "for it, whatever the tone"
+    assert (len(found.examples), found.rules, "Be exact." in found.prompts["extract"]) == (1, (NEW,), True)
+    assert (
+        said.splitlines()[0]
+        == "changed: rules, labels, " + ("examples, " if len(task.examples) > 1 else "") + "contract"
+    )
+    assert "+stance.favor: for it, whatever the tone" in said.splitlines()
+
+
+def test_an_unchanged_copy_is_the_version_it_was_copied_from(study, task):
+    """Nothing is lost on the way; a folder that holds something is not copied over."""
+    folder = edited(task, study.folder / "mine")
+
+    assert version_of(read_candidate(folder, task)) == version_of(task)
+    with pytest.raises(OutputPathError, match="is there and not empty"):
+        copy_prompt(task, folder)
+
+
+NOT_SENT = {
+    "a criterion": ("task.toml", lambda text: text.replace("critical = true", "critical = false", 1), r"criteria: not as in the task's own"),
+    "the metric": ("task.toml", lambda text: text.replace('metric = "stance"', 'metric = "record"'), "metric: not as in"),
+    "the judge's prompt": ("judge.md", lambda _: "# user\n{{document}} {{criteria}}", "is not sent to the extracting model"),
+    "a broken schema": ("schema.json", lambda _: "{", "not valid JSON"),
+    "rules by another name": ("rules.toml", lambda text: text.replace("[[rules]]", "[[rule]]"), "unknown key 'rule'"),
+    "an example that does not fit": ("examples.jsonl", lambda _: '{"text": "x", "record": {}}\n', "does not fit schema.json"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "change", "why"), NOT_SENT.values(), ids=NOT_SENT)
+def test_a_folder_that_would_judge_itself_or_cannot_be_read_is_no_candidate(study, task, name, change, why):
+    """It is refused before a look is spent."""
+    folder = edited(task, study.folder / "mine")
+    old = folder / name
+    old.write_text(change(old.read_text() if old.is_file() else ""))
+
+    with pytest.raises(TaskError, match=why):
+        read_candidate(folder, task)
+
+
+@pytest.mark.parametrize("name", ["task.toml", "schema.json", "notes.txt", "empty"])
+def test_a_file_that_is_no_candidate_is_refused(study, task, name):
+    """A task.toml is no set of zero rules."""
+    path = study.folder / name
+    if name == "empty":
+        path.mkdir()
+    else:
+        path.write_text(own(task, "task.toml"))
+
+    with pytest.raises(TaskError):
+        read_candidate(path, task)
+
+
+def test_a_version_keeps_all_that_is_sent_and_is_written_back_file_by_file(study, task):
+    """Labels go into task.toml, where everything else stays; what a file replaced is kept aside."""
+    labels = own(task, "task.toml").replace("favor = ", 'favor = "for it" # ', 1)
+    found = read_candidate(edited(task, study.folder / "mine", task_toml=labels), task)
+    kept, aside = parts_of(found), study.state / "replaced"
+    before = own(task, "task.toml")
+    publish(task, found.rules, kept["extract"], against=version_of(task), version=kept, aside=aside)
+    now_there = load_task(TASK, study.prompts)
+
+    through_the_ledger = json.loads(json.dumps(kept, sort_keys=True))
+    assert version_of(now_there) == version_of(found) == version_of(as_version(task, through_the_ledger))
+    assert now_there.criteria == task.criteria
+    assert "[[criteria]]" in own(task, "task.toml")
+    assert [path.read_text() for path in aside.iterdir() if path.name.endswith("task.toml")] == [before]
+
+
+def test_an_edit_by_hand_is_kept_as_a_version_once(study, task):
+    """What the ledger knows is not kept again."""
+    ledger = ledger_of(study.state)
+    (task.folder / "rules.toml").write_text("# mine\n" + rules_toml([NEW]))
+    by_hand = load_task(TASK, study.prompts)
+
+    assert keep_edit(ledger, by_hand) == version_of(by_hand)
+    assert keep_edit(ledger, by_hand) is None
+    assert known_version(ledger, TASK, version_of(by_hand)).data["rules_text"].startswith("# mine\n")
+
+
+@pytest.mark.parametrize("name", ["arguments", "entities", "sentiment", "stance", "summary"])
+def test_labels_are_put_into_a_task_toml_and_nothing_else_changes(name):
+    """In every shipped task, whatever stands around them."""
+    spec = load_task(name, ROOT / "prompts")
+    text = (spec.folder / "task.toml").read_text()
+    others = {
+        field: {label: f'{words} "and" more' for label, words in own.items()}
+        for field, own in spec.labels.items()
+    }
+    written = tomllib.loads(relabel(text, others, spec.folder / "task.toml"))
+    before = tomllib.loads(text)
+
+    assert written.pop("labels", {}) == others
+    assert written == {key: value for key, value in before.items() if key != "labels"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from cupel.metrics.differences import find_differences
@@ -81,3 +83,57 @@ def test_a_field_that_the_reference_leaves_out_is_not_annotated():
         record_metric(given, {"premises": [{"quote": ROSE, "supports": None}]}, metric="items", schema=SCHEMA)
         == 0.5
     )
+
+
+LABELLED = {
+    "properties": {
+        "entities": {
+            "type": "array",
+            "items": {"properties": {"quote": {"x-grounded": True}, "type": {"enum": ["PER", "ORG"]}}},
+        },
+        "moods": {"type": "array", "items": {"enum": ["joy", "fear"]}},
+    }
+}
+
+
+def test_an_item_with_another_label_is_wrong_by_its_label():
+    """It is found, and neither missing nor too many."""
+    given, wanted = ({"entities": [{"quote": "House", "type": name}]} for name in ("PER", "ORG"))
+    (found,) = find_differences(given, wanted, LABELLED)
+
+    assert (found.fault, found.kind) == ("wrong label", "entities_type")
+    assert found.words == "type of entities is PER where the reference has ORG: 1"
+    assert (found.given["type"], found.wanted["type"], found.quote) == ("PER", "ORG", "House")
+
+
+def test_the_labels_of_a_list_are_missing_or_too_many_by_their_names():
+    """A list of labels has no quotes to be told apart by."""
+    found = find_differences({"moods": ["joy"]}, {"moods": ["fear"]}, LABELLED)
+
+    assert [(each.fault, each.kind, each.words) for each in found] == [
+        ("missing", "moods_missing", "moods lack fear"),
+        ("extra", "moods_extra", "moods have joy, which the reference has not"),
+    ]
+
+
+def test_a_record_that_is_wrong_by_the_metric_differs_in_a_way_that_is_named():
+    """Whatever two records of the schema are, none is wrong without a fault, and equal ones have none."""
+    drawing = random.Random(7)
+
+    def drawn():
+        words = ["the", "house", "of", "prices", "rose", "again", "today"]
+        quote = lambda: " ".join(drawing.choices(words, k=drawing.randint(1, 5)))  # noqa: E731
+        return {
+            "entities": [
+                {"quote": quote(), "type": drawing.choice(["PER", "ORG"])}
+                for _ in range(drawing.randint(0, 3))
+            ],
+            "moods": drawing.sample(["joy", "fear"], drawing.randint(0, 2)),
+        }
+
+    for _ in range(200):
+        one, other = drawn(), drawn()
+        for metric in ("record", "items", "exact", "entities", "moods"):
+            if record_metric(one, other, metric=metric, schema=LABELLED) < 0.999:
+                assert find_differences(one, other, LABELLED, metric=metric), (one, other, metric)
+        assert find_differences(one, one, LABELLED, metric="record") == []

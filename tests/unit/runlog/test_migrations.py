@@ -15,7 +15,15 @@ async def test_a_log_from_before_batches_gets_their_tables_and_keeps_its_answers
     await first.save_response(StoredResponse(key="k", kind="extract", model="openai:m", text="{}"))
     first.close()
     with sqlite3.connect(tmp_path / "runlog.sqlite") as connection:
-        for table in ("batch_jobs", "batch_requests", "leases", "purses", "ledger", "seen_documents"):
+        for table in (
+            "batch_jobs",
+            "batch_requests",
+            "leases",
+            "purses",
+            "ledger",
+            "seen_documents",
+            "golds",
+        ):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("ALTER TABLE runs DROP COLUMN kind")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
@@ -31,5 +39,7 @@ async def test_a_log_from_before_batches_gets_their_tables_and_keeps_its_answers
     connection.close()
 
     assert kept is not None
-    assert {("batch_jobs",), ("leases",), ("purses",), ("ledger",), ("seen_documents",)} <= set(found)
+    assert {("batch_jobs",), ("leases",), ("purses",), ("ledger",), ("seen_documents",), ("golds",)} <= set(
+        found
+    )
     assert revision == (HEAD,)

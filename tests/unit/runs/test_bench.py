@@ -44,14 +44,15 @@ def test_a_document_comes_with_its_gold_its_inputs_and_its_group(read):
 
 
 def test_in_a_csv_gold_and_meta_are_json_in_their_cells(tmp_path, task):
-    """A cell that only looks like an object is no gold."""
+    """A cell that only looks like an object is an error, and an empty one no gold."""
     path = tmp_path / "speeches.csv"
-    path.write_text(
-        'id,text,topic,gold\na,We should.,a tax,"{""stance"": ""favor""}"\nb,We must.,a tax,{no\n'
-    )
+    path.write_text('id,text,topic,gold\na,We should.,a tax,"{""stance"": ""favor""}"\nb,We must.,a tax,\n')
     first, second = read_documents(path, task)
 
     assert (first.gold, second.gold) == ({"stance": "favor"}, None)
+    path.write_text("id,text,topic,gold\nb,We must.,a tax,{no\n")
+    with pytest.raises(InputError, match=r"speeches\.csv:2: '\{no' is no JSON"):
+        read_documents(path, task)
 
 
 def test_a_group_may_be_named(read):

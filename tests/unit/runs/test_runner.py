@@ -80,7 +80,9 @@ async def test_what_cannot_work_is_said_before_a_document_is_read(small, more, e
     """The run log is closed again, so that the next command finds it free."""
     if "extract_prompt" in more:
         more = {}
-        (small.prompts / "stance/extract.md").write_text("# system\nRead.\n# user\n{{nothing}}")
+        (small.prompts / "stance/extract.md").write_text(
+            "# system\nRead {{rules}} {{labels}} {{examples}}.\n# user\n{{nothing}}"
+        )
     with pytest.raises(error, match=says):
         async with Runner(job_of(small, **more), small, env={}):
             raise AssertionError

@@ -118,3 +118,55 @@ def test_every_shipped_task_has_only_keys_that_are_read():
     """The five tasks load as they are."""
     for path in PROMPTS.glob("[a-z]*/task.toml"):
         assert load_task(path.parent.name, PROMPTS).name == path.parent.name
+
+
+CRITERIA = '[[criteria]]\nid = "{id}"\nquestion = "{question}"\ncritical = {critical}\n'
+TASK_WITHOUT = (PROMPTS / "sentiment" / "task.toml").read_text(encoding="utf-8").partition("[[criteria]]")[0]
+
+
+def criteria(*rows):
+    """The task's task.toml with these criteria and no others."""
+    full = [{"id": "fits", "question": "Does it?", "critical": "true", **row} for row in rows]
+    return TASK_WITHOUT + "\n".join(CRITERIA.format(**row) for row in full)
+
+
+RULE = '[[rules]]\nid = "edges"\ntext = "{text}"\n'
+EXTRACT = (PROMPTS / "sentiment" / "extract.md").read_text(encoding="utf-8")
+JUDGE = (PROMPTS / "_generic" / "judge.md").read_text(encoding="utf-8")
+SILENT = {
+    "rules under a name that is near": ("rules.toml", RULE.format(text="Copy.").replace("[[rules]]", "[[rule]]"), "unknown key 'rule': rules stand under"),
+    "a rule without words": ("rules.toml", RULE.format(text="  "), "rule 1 has no text: '  '"),
+    "a rule without a name": ("rules.toml", RULE.format(text="x").replace("edges", ""), "rule 1 has no id"),
+    "a rule that is a number": ("rules.toml", '[[rules]]\nid = "a"\ntext = 5\n', "rule 1 has no text: 5"),
+    "a rule of 5,000 tokens": ("rules.toml", RULE.format(text="word " * 4_000), "takes about 5000 tokens, 600 are the most"),
+    "rules that are too many": ("rules.toml", "".join(f'[[rules]]\nid = "r{n}"\ntext = "{"word " * 300}"\n' for n in range(6)), "take about 2250 tokens together, 2000"),
+    "a contract without the rules": ("extract.md", EXTRACT.replace("{{rules}}", ""), "shows no {{rules}}"),
+    "a contract without the labels": ("extract.md", EXTRACT.replace("{{labels}}", ""), "shows no {{labels}}"),
+    "a contract without the examples": ("extract.md", EXTRACT.replace("{{examples}}", ""), "shows no {{examples}}"),
+    "a judge without the criteria": ("judge.md", JUDGE.replace("{{criteria}}", ""), "shows no {{criteria}}"),
+    "no criteria": ("task.toml", criteria(), "no [[criteria]]: the judge would have nothing"),
+    "a criterion twice": ("task.toml", criteria({}, {}), "two criteria are called 'fits'"),
+    "a criterion without a question": ("task.toml", criteria({"question": " "}), "has no id or no question"),
+    "no criterion that rejects": ("task.toml", criteria({"critical": "false"}), "none of the criteria fits has critical = true"),
+    "a label no record can hold": ("task.toml", criteria({}).replace("positive =", "positivo ="), "no record can hold 'positivo'; did you mean 'positive'? The schema has"),
+    "labels of no field": ("task.toml", criteria({}).replace("[labels.sentiment]", "[labels.mood]"), "the record has no field 'mood', and no list 'negative' either"),
+    "a metric there is not": ("task.toml", criteria({}).replace('metric = "sentiment"', 'metric = "sentimnt"'), "metric = 'sentimnt': use one of record, exact, items"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "text", "why"), SILENT.values(), ids=SILENT)
+def test_what_would_have_no_effect_is_an_error_that_names_its_file(prompts, file, text, why):
+    """No model and no parser would complain: it is said as the task is read, before anything is paid."""
+    (prompts / "sentiment" / file).write_text(text, encoding="utf-8")
+
+    with pytest.raises(TaskError) as caught:
+        load_task("sentiment", prompts)
+
+    assert why in str(caught.value)
+    assert f"sentiment/{file}" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["arguments", "entities", "sentiment", "stance", "summary"])
+def test_no_shipped_task_has_a_silent_fault(name):
+    """What the folders say reaches the models."""
+    assert load_task(name, PROMPTS).criteria

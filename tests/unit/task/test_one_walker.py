@@ -43,6 +43,8 @@ OTHER_WORDS = {
     ("limits/classify.py", "type"): "of a provider's error",
     ("limits/wording.py", "items"): "of a place that a provider names",
     ("tracing/document_tracer.py", "type"): "who said a message",
+    ("task/faults.py", "items"): "the name of a metric",
+    ("metrics/gold.py", "items"): "the name of a metric",
     ("models/replies.py", "type"): "of a part of a message",
     ("judging/checks.py", "enum"): "the name of a check",
     ("routing/confidence/calibration.py", "format"): "of a policy's file",

@@ -1,0 +1,182 @@
+"""A run held against gold: figures, what is wrong, what is kept, and what is withheld."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cupel.cli._app import app
+from cupel.errors import InputError, OutputPathError
+from cupel.evaluation import check_labels, make_labels
+from cupel.improvement.ledger import ledger_of
+from cupel.improvement.seen import document_hash, seen_of
+from cupel.runlog.lookup import existing_run_log
+from cupel.runs.gold import hold_against
+from cupel.task import load_task
+from cupel.testing.models import scripted
+from tests.conftest import ROOT
+from tests.integration.improvement import TASK, extractor, made_project, speeches, write
+from tests.unit.report.factory import attempt, outcome
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project with twelve speeches, every second one of which is read the wrong way."""
+    made = made_project(tmp_path / "study")
+    write(made.folder / "speeches.jsonl", [{**row, "topic": "it"} for row in speeches(12, gold=False)])
+    (made.folder / "gold.csv").write_text("id,gold\n" + "".join(f"s{n},favor\n" for n in range(10)))
+    monkeypatch.chdir(made.folder)
+    for name, value in {"CHEAP_MODEL": "scripted:cheap", "STRONG_MODEL": "none", "JUDGE": "never"}.items():
+        monkeypatch.setenv(f"CUPEL_{name}", value)
+    return made
+
+
+def cupel(*args, cheap=extractor):
+    """A command with a scripted model."""
+    with scripted({"scripted:cheap": cheap, "scripted:judge": []}):
+        return CliRunner().invoke(app, list(args))
+
+
+def run(*args, **how):
+    """The figures by gold of a run."""
+    result = cupel("run", "speeches.jsonl", "-t", TASK, "--overwrite", "--json", *args, **how)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)["gold"], result.stderr
+
+
+def test_a_run_is_held_against_gold_and_says_what_is_wrong(project):
+    """Ten have gold, five of them are wrong by their label; the others count nowhere."""
+    gold, _ = run("--gold", "gold.csv")
+
+    assert (gold["documents"], gold["right"], gold["faults"]) == (10, 5, {"wrong label": 5})
+    assert gold["interval"][0] < 0.5 < gold["interval"][1]
+
+
+def test_what_is_wrong_by_gold_is_a_failure_that_is_grouped_shown_and_frozen(project):
+    """Like what a judge finds; `show` has the gold beside the record."""
+    run("--gold", "gold.csv")
+    groups = json.loads(cupel("failures", "--json").stdout)
+    shown = json.loads(cupel("show", "s0", "--json").stdout)["gold"]
+    page = cupel("show", "s0").stdout
+    frozen = json.loads(cupel("failures", "--freeze", "wrong", "--json").stdout)
+
+    assert [(group["criterion"], group["cause"], group["count"]) for group in groups] == [
+        ("reference_stance", "gold", 5)
+    ]
+    assert (shown["gold"], shown["right"], shown["differences"][0]["given"]) == (
+        {"stance": "favor"},
+        False,
+        "against",
+    )
+    assert "gold: wrong" in page
+    assert (frozen["documents"], frozen["failed"]) == (10, 5)
+
+
+def test_gold_that_was_mended_replaces_what_the_run_kept(project):
+    """The same command is held against today's gold; nothing is asked again."""
+    run("--gold", "gold.csv")
+    (project.folder / "gold.csv").write_text("id,gold\ns0,against\ns2,favor\n")
+    gold, _ = run("--gold", "gold.csv", cheap=[])
+    groups = json.loads(cupel("failures", "--json").stdout)
+
+    assert (gold["documents"], gold["right"]) == (2, 1)
+    assert [group["count"] for group in groups] == [1]
+
+
+@pytest.mark.parametrize(("kind", "score"), [("provider", None), ("schema", 0.0), ("refusal", 0.0)])
+def test_documents_nobody_answered_are_neither_right_nor_wrong(kind, score):
+    """A provider's fault says nothing of a prompt; a reply that is no record does."""
+    lost = outcome(record=None, attempts=[attempt(record=None, error="x", error_kind=kind)])
+    held = hold_against(lost, {"stance": "favor"}, load_task(TASK, ROOT / "prompts"))
+
+    assert (held.score, held.right) == (score, None if score is None else False)
+    assert [each.kind for each in held.differences] == ([] if score is None else ["record"])
+
+
+def test_what_the_gate_holds_out_is_withheld_until_it_is_asked_for(project):
+    """Neither counted nor kept; asking is answered with what it costs."""
+    sides = {"dev": [], "held_out": ["s0", "s1"], "documents": "x", "version": "v"}
+    ledger_of(project.state).append("split", task=TASK, key="v", at="2026-01-01", data=sides)
+    gold, said = run("--gold", "gold.csv")
+    asked, warned = run("--gold", "gold.csv", "--show-held-out")
+
+    assert (gold["documents"], gold["withheld"]) == (8, 2)
+    assert "2 documents are held out by the gate: their gold is not used here" in said
+    assert asked["documents"] == 10
+    assert "can prove nothing there" in warned
+    assert "gold" not in json.loads(cupel("show", "s0", "--json").stdout)
+    assert "its gold is withheld" in cupel("show", "s0").stdout
+    assert "gold" in json.loads(cupel("show", "s0", "--show-held-out", "--json").stdout)
+
+
+def test_a_column_that_happens_to_be_called_gold_stops_no_run(project):
+    """It is left alone with a note; named, it is an error before anything is paid."""
+    write(
+        project.folder / "speeches.jsonl",
+        [{**row, "topic": "it", "gold": {"label": 1}} for row in speeches(2)],
+    )
+    gold, said = run()
+    named = cupel("run", "speeches.jsonl", "-t", TASK, "--gold", "gold", "--overwrite", cheap=[])
+
+    assert gold is None
+    assert "the column 'gold' is not used: it is none of this task" in said
+    assert isinstance(named.exception, InputError)
+
+
+def test_the_report_has_the_gold_of_every_document(project):
+    """The page's data carries it; the choice of documents knows those that are wrong."""
+    run("--gold", "gold.csv")
+    path = json.loads(cupel("report", "--json").stdout)["report"]
+    page = Path(path).read_text(encoding="utf-8")
+
+    assert '"gold":{"gold":{"stance":"favor"}' in page
+    assert "wrong by gold" in page
+
+
+def test_a_runs_records_become_labels_of_which_none_is_gold_until_somebody_looked(project):
+    """From its output or its id; a line whose `checked` is set counts, the others are told."""
+    run()
+    made = make_labels(project, "speeches.stance.jsonl", TASK, project.folder / "labels.jsonl")
+    with existing_run_log(project) as log:
+        run_id = log.runs()[0]["run_id"]
+    again = make_labels(project, run_id[:6], TASK, project.folder / "more.jsonl")
+    rows = [json.loads(line) for line in made.path.read_text().splitlines()]
+    nothing = cupel("run", "speeches.jsonl", "-t", TASK, "--gold", "labels.jsonl", "--overwrite", cheap=[])
+    rows[0] |= {"gold": {"stance": "favor"}, "checked": True}
+    write(made.path, rows)
+    gold, said = run("--gold", "labels.jsonl", cheap=[])
+
+    assert (made.lines, again.lines) == (12, 12)
+    assert "holds no gold that can be used" in str(nothing.exception)
+    assert (gold["documents"], gold["right"]) == (1, 0)
+    assert "11 lines are not checked by anybody yet" in said
+    assert check_labels(project, made.path, TASK).lines[0].gold == {"stance": "favor"}
+
+
+def test_labels_somebody_may_have_worked_on_are_never_written_over(project):
+    """Nor is a file of another kind made, nor labels of another task's run."""
+    run()
+    (project.folder / "labels.jsonl").write_text("mine")
+
+    with pytest.raises(OutputPathError, match="may hold somebody's work"):
+        make_labels(project, "speeches.stance.jsonl", TASK, project.folder / "labels.jsonl")
+    with pytest.raises(OutputPathError, match=r"is a JSONL; name it x\.jsonl"):
+        make_labels(project, "speeches.stance.jsonl", TASK, project.folder / "x.csv")
+    with pytest.raises(InputError, match="no column 'entities_doc_id'"):
+        make_labels(project, "speeches.stance.jsonl", "entities", project.folder / "y.jsonl")
+    assert (project.folder / "labels.jsonl").read_text() == "mine"
+
+
+def test_what_is_shown_with_its_gold_is_noted_as_seen(project):
+    """The gate then takes other documents; those without gold, or withheld, were not seen."""
+    sides = {"dev": [], "held_out": ["s0", "s1"], "documents": "x", "version": "v"}
+    ledger_of(project.state).append("split", task=TASK, key="v", at="2026-01-01", data=sides)
+    run("--gold", "gold.csv")
+    texts = {row["id"]: row["text"] for row in speeches(12)}
+    with existing_run_log(project) as log:
+        noted = set(seen_of(log, TASK))
+
+    assert noted == {document_hash(texts[f"s{n}"]) for n in range(2, 10)}
