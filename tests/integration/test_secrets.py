@@ -209,7 +209,9 @@ def test_doctor_probes_without_showing_a_key(tmp_path, echo):
 
 
 @pytest.mark.parametrize("kind", KEYS)
-@pytest.mark.parametrize("way", ["escaped as \\u", "escaped twice", "an event stream", "another encoding", "a good record"])
+@pytest.mark.parametrize(
+    "way", ["escaped as \\u", "escaped twice", "an event stream", "another encoding", "a good record"]
+)
 def test_what_is_whole_only_once_it_is_parsed_is_masked_there(way, kind):
     """What LangChain gets, streams and listeners see: not only what is stored."""
     remember_secrets({"OPENAI_API_KEY": KEYS[kind]})

@@ -24,6 +24,8 @@ NO_BEARING = {
     "safe_csv": "neither does a cell",
     "overwrite": "nothing is written",
     "stop_within": "nothing is in flight",
+    "gold": "what a record should be is compared without a model",
+    "show_held_out": "so it is, shown or not",
 }
 """Options of `cupel run` that a plan takes and passes over, and why."""
 
