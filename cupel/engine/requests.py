@@ -11,7 +11,7 @@ from typing import Any
 
 from cupel._memo import Kept
 from cupel.engine.run import Asking
-from cupel.models import CallSettings, Completion, asked_of, cost, estimate_tokens, place_of, price
+from cupel.models import CallSettings, Completion, cost, estimate_tokens, place_of, price
 from cupel.runlog import BatchRequest, StoredResponse
 from cupel.state import Call
 from cupel.task import Message, sent_schema
@@ -75,7 +75,7 @@ class Request:
     @property
     def asked_of(self) -> str:
         """The model, with its address where that is not the provider's own: another address is another model."""
-        return asked_of(self.model)
+        return f"{self.model}@{self.place}" if self.place else self.model
 
     @cached_property
     def wire(self) -> dict[str, Any] | None:

@@ -182,17 +182,20 @@ def _tokens(shown: Any, *, told: bool) -> list[Token] | None:
     listed = shown.get("content") if isinstance(shown, dict) else None
     if not isinstance(listed, list):
         return None
-    return [(*_worth(one, told), _alternatives(one, told)) for one in listed if _is_token(one)] or None
-
-
-def _is_token(token: Any) -> bool:
-    return isinstance(token, dict) and isinstance(token.get("logprob"), (int, float))
-
-
-def _worth(token: dict[str, Any], told: bool) -> tuple[str, float]:
-    return str(token.get("token") or "") if told else "", float(token["logprob"])
+    tokens: list[Token] = [
+        (str(one.get("token") or "") if told else "", float(one["logprob"]), _alternatives(one, told))
+        for one in listed
+        if isinstance(one, dict) and isinstance(one.get("logprob"), (int, float))
+    ]
+    return tokens or None
 
 
 def _alternatives(token: dict[str, Any], told: bool) -> list[tuple[str, float]]:
     others = token.get("top_logprobs")
-    return [_worth(other, told) for other in others if _is_token(other)] if isinstance(others, list) else []
+    if not others or not isinstance(others, list):
+        return []
+    return [
+        (str(other.get("token") or "") if told else "", float(other["logprob"]))
+        for other in others
+        if isinstance(other, dict) and isinstance(other.get("logprob"), (int, float))
+    ]
