@@ -59,7 +59,7 @@ class Runtime:
         set_recordings_folder(project.recordings)
         self._gate = _shared_gate(self.run_log)
         self.limiter = Limiter(limits=self.limits, longest_pause_s=min(wait_s, PATIENCE_S), shared=self._gate)
-        self.tracer = Tracer(self.env, project.state)
+        self.tracer = Tracer(self.env, lambda: self.run_log.rows_of(tables.ledger))
         self.policies = Policies(project.state)
         # tried again several times within whatever time anybody waits
         self.patience = Patience(Circuits(rest_s=min(4.0, max(0.25, wait_s / 16))), wait_s=wait_s)

@@ -3,39 +3,38 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
-from cupel.files import read_text
+REREAD_S = 10.0
+"""For so long a version that nobody pushed is taken to be none that was."""
 
 
 class HubCommits:
-    """The notes of a project's ledger, read again where it has grown.
+    """What the ledger's notes say of the hub, read again for a version that is not among them.
 
     Args:
-        ledger: Its file; it need not be there.
+        entries: Reads the ledger: rows with `kind` and `data`, the latter as JSON.
     """
 
-    def __init__(self, ledger: Path) -> None:
-        self._ledger = ledger
-        self._size = 0
+    def __init__(self, entries: Callable[[], Iterable[Mapping[str, Any]]]) -> None:
+        self._entries = entries
+        self._read_at: float | None = None
         self._known: dict[str, tuple[str, str]] = {}
 
     def of(self, version: str) -> tuple[str, str] | None:
         """The hub's name of a prompt and the commit that is this version; None where it was never pushed."""
-        with suppress(OSError, ValueError):
-            size = self._ledger.stat().st_size
-            if size != self._size:
-                self._known, self._size = dict(_read(self._ledger)), size
+        if version not in self._known and (
+            self._read_at is None or time.monotonic() - self._read_at > REREAD_S
+        ):
+            self._known, self._read_at = dict(_pushed(self._entries())), time.monotonic()
         return self._known.get(version)
 
 
-def _read(ledger: Path) -> list[tuple[str, tuple[str, str]]]:
-    pushed = []
-    for line in read_text(ledger).splitlines():
-        if '"commit"' not in line:
-            continue
-        data = json.loads(line)["data"]
-        if isinstance(data.get("hub"), str) and data.get("version"):
-            pushed.append((data["version"], (data["hub"], data["commit"])))
-    return pushed
+def _pushed(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, tuple[str, str]]]:
+    for entry in entries:
+        if entry["kind"] == "note" and '"commit"' in entry["data"]:
+            data = json.loads(entry["data"])
+            if isinstance(data.get("hub"), str) and data.get("version"):
+                yield data["version"], (data["hub"], data["commit"])

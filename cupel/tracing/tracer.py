@@ -16,11 +16,10 @@ import socket
 import sys
 import uuid
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass
-from pathlib import Path
 from queue import Empty
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -117,15 +116,17 @@ class Tracer:
     Args:
         env: `LANGSMITH_TRACING=true` and `LANGSMITH_API_KEY` switch it on; `LANGSMITH_ENDPOINT`,
             `LANGSMITH_PROJECT` and `CUPEL_TRACE_MASK` shape it.
-        state: The project's state folder: its ledger says which commit of the hub a prompt is.
+        ledger: Reads the ledger's entries, which say what commit of the hub a prompt is.
 
     Raises:
         SettingError: `CUPEL_TRACE_MASK` is no pattern.
     """
 
-    def __init__(self, env: Mapping[str, str], state: Path | None = None) -> None:
+    def __init__(
+        self, env: Mapping[str, str], ledger: Callable[[], Iterable[Mapping[str, Any]]] = tuple
+    ) -> None:
         self._env = env
-        self._commits = HubCommits((state or Path()) / "refinement" / "ledger.jsonl")
+        self._commits = HubCommits(ledger)
         self._asked = is_asked_for(env)
         self._client: Client | None = None
         self._sending = Sending(TIMEOUT_S, self._give_up)

@@ -122,9 +122,10 @@ def test_without_being_asked_neither_eval_nor_improve_sends_anything(study, monk
     monkeypatch.setenv("LANGSMITH_ENDPOINT", server.url)
 
     evaluate("--save-baseline")
+    write(study.folder / "fresh.jsonl", speeches(60)[20:])  # the others were shown with their gold
     with scripted({"scripted:cheap": extractor, "scripted:refiner": rewriter(GOOD_RULE)}):
         monkeypatch.setenv("CUPEL_JUDGE", "never")
-        args = ["improve", "speeches.jsonl", "-t", "stance", "--cheap-model", "scripted:cheap", "--yes"]
+        args = ["improve", "fresh.jsonl", "-t", "stance", "--cheap-model", "scripted:cheap", "--yes"]
         result = CliRunner().invoke(app, [*args, "--refiner-model", "scripted:refiner"])
 
     assert result.exit_code == 0, result.output
