@@ -81,7 +81,7 @@ def artefacts(folder: Path) -> dict[str, bytes]:
 
 def cupel(folder: Path, *args: str, **env: str) -> dict[str, bytes]:
     """A command's two streams and its exit code."""
-    done = forked.run(["cupel", *args], cwd=folder, env=environment(None, **env))
+    done = forked.run(["cupel", *args], cwd=folder, env=environment(None, **env), timeout=300)
     return {
         f"{args[0]} stdout": done.stdout.encode(),
         f"{args[0]} stderr": done.stderr.encode(),
