@@ -19,8 +19,17 @@ from cupel.context import RunContext
 from cupel.engine.calls import Calls
 from cupel.engine.policies import Policies
 from cupel.engine.run import Asking
-from cupel.limits import DEFAULT_WAIT_S, PATIENCE_S, Circuits, Limiter, Patience, SharedGate, read_limits
-from cupel.models import TierModels, place_of, resolve_models, set_recordings_folder
+from cupel.limits import (
+    DEFAULT_WAIT_S,
+    PATIENCE_S,
+    Circuits,
+    Limiter,
+    Limits,
+    Patience,
+    SharedGate,
+    read_limits,
+)
+from cupel.models import EngineSettings, TierModels, place_of, resolve_models, set_recordings_folder
 from cupel.project import Project, find_project, note_variables
 from cupel.runlog import RunLog, open_run_log, read_cell, tables
 from cupel.task import TaskSpec, ad_hoc_task, check_prompts, compact, load_task
@@ -54,7 +63,9 @@ class Runtime:
         self.project = project
         self.env = os.environ if env is None else env
         note_variables(project, self.env)
-        self.limits = read_limits(self.env.get("CUPEL_LIMITS", ""))
+        # one more than are generated at once, so that the next begins as soon as one is done
+        here = {"gguf": Limits(concurrency=EngineSettings.of(self.env).at_once + 1)}
+        self.limits = here | read_limits(self.env.get("CUPEL_LIMITS", ""))
         self.run_log = run_log or open_run_log(project.state, self.env)
         set_recordings_folder(project.recordings)
         self._gate = _shared_gate(self.run_log)

@@ -16,6 +16,7 @@ from cupel.models.factory import (
     place_of,
 )
 from cupel.models.families import eligible, family, same_family
+from cupel.models.gguf import EngineSettings
 from cupel.models.idle import settle_settings
 from cupel.models.ids import ModelId
 from cupel.models.prices import cost, estimate_tokens, price
@@ -35,6 +36,7 @@ from cupel.models.settings import CallSettings
 if TYPE_CHECKING:
     from cupel.models.batch_api import BATCH_SHARE, MAX_BYTES, MAX_REQUESTS, BatchApi, BatchState
     from cupel.models.batch_lines import request_body, request_line, result_key, result_of, takes_batches
+    from cupel.models.gguf import Engine, count_tokens, open_engine, speeds
     from cupel.models.messages import to_wire
 else:
     __getattr__ = late(__name__)

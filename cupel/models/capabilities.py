@@ -73,6 +73,15 @@ _TABLE: tuple[tuple[str, dict[str, Any]], ...] = (
     ("openrouter:openai/gpt-[5-9]*", _REASONING),
     # some servers know only one of the spellings and run to the end of their context without it
     ("local:*", {"max_tokens_names": ("max_tokens", "max_completion_tokens")}),
+    (
+        "gguf:*",
+        # a thought before a record is cut off by the record's grammar, or takes the tokens it was given
+        {
+            "logprobs": True,
+            "max_tokens_names": ("max_tokens",),
+            "extra": {"chat_template_kwargs": {"enable_thinking": False}},
+        },
+    ),
     ("scripted:*", {"logprobs": True}),
 )
 
