@@ -29,6 +29,9 @@ class Capabilities:
     """`json_schema`: the schema travels beside the prompt; else the prompt must state it."""
 
     logprobs: bool = False
+    fewest_alternatives: int = 0
+    """Of each token, where none would mean many: llama.cpp sends 20 unless told otherwise."""
+
     temperature: bool = True
     """Reasoning models refuse a temperature."""
 
@@ -78,6 +81,7 @@ _TABLE: tuple[tuple[str, dict[str, Any]], ...] = (
         # a thought before a record is cut off by the record's grammar, or takes the tokens it was given
         {
             "logprobs": True,
+            "fewest_alternatives": 1,
             "max_tokens_names": ("max_tokens",),
             "extra": {"chat_template_kwargs": {"enable_thinking": False}},
         },
