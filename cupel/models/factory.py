@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cupel.errors import SettingError
-from cupel.models.capabilities import capabilities
+from cupel.models.capabilities import capabilities, learnt_of
 from cupel.models.endpoints import SITES, endpoint, find_other_place
 from cupel.models.ids import ModelId
 from cupel.models.settings import DEFAULT_SETTINGS, CallSettings
@@ -113,7 +113,13 @@ def _key(model_id: str, settings: CallSettings) -> tuple[object, ...]:
         return model, settings, said(), os.environ.get("CUPEL_CAPABILITIES", "")
     if model.provider not in SITES:
         return model, settings
-    return model, settings, endpoint(model, os.environ), os.environ.get("CUPEL_CAPABILITIES", "")
+    return (
+        model,
+        settings,
+        endpoint(model, os.environ),
+        os.environ.get("CUPEL_CAPABILITIES", ""),
+        learnt_of(str(model)),
+    )
 
 
 def _open(model: ModelId, settings: CallSettings) -> BaseChatModel:
