@@ -48,7 +48,7 @@ async def test_short_documents_four_at_once_have_records_that_fit(task, project)
     assert asked == 0
     assert [outcome["record"] for outcome in runs[0]] == [outcome["record"] for outcome in runs[1]]
     for outcome in runs[0]:
-        [attempt] = outcome["attempts"]
+        attempt = outcome["attempts"][0]
         assert attempt["record"] is not None or "cut off" in attempt["error"], attempt["error"]
         if attempt["record"] is not None:
             assert 0 < attempt["signals"]["mean_logprob"] <= 1

@@ -15,7 +15,7 @@ from pydantic import PrivateAttr
 from cupel.models.capabilities import Capabilities
 from cupel.models.connections import session_of_this_loop
 from cupel.models.errors import ProviderConnectionError
-from cupel.models.gguf.engine import Engine
+from cupel.models.gguf.engine import Engine, open_engine
 from cupel.models.http import Line, Terms, encode
 from cupel.models.openai_chat import OpenAIChat
 from cupel.models.replies import parse
@@ -47,7 +47,7 @@ class GgufChat(OpenAIChat):
         **kwargs: Any,
     ) -> ChatResult:
         if not self._engine.is_up:
-            await asyncio.to_thread(self._engine.start)
+            self._engine = await asyncio.to_thread(open_engine, self._terms.model)
         if self._terms.where != self._engine.where:
             self._terms = _terms(self._engine, self._can, self._terms.settings)
             self._line = Line.of(self._terms, self._own_headers())

@@ -60,13 +60,14 @@ class Engine:
         self._last_words: deque[str] = deque(maxlen=20)
         self._starting = threading.Lock()
         self._starts = 0
+        self._is_loaded = False
         self._process: subprocess.Popen[str] | None = None
         self.start()
 
     @property
     def is_up(self) -> bool:
-        """Whether its process is there."""
-        return self._process is not None and self._process.poll() is None
+        """Whether its process is there, and its file loaded."""
+        return self._is_loaded and self._process is not None and self._process.poll() is None
 
     def see_end(self) -> None:
         """Wait a moment for a process that is ending: a connection breaks before the system says so."""
@@ -91,6 +92,7 @@ class Engine:
             self._starts += 1
             self.close()  # what is left of one that ended
             self.where = self._start()
+            self._is_loaded = True
 
     def _start(self) -> Endpoint:
         key = secrets.token_hex(16)
@@ -139,6 +141,7 @@ class Engine:
 
     def close(self) -> None:
         """End its process; what it was generating is lost."""
+        self._is_loaded = False
         process, self._process = self._process, None
         if process is None:
             return
@@ -209,7 +212,9 @@ def open_engine(name: str, env: Mapping[str, str] = os.environ) -> Engine:
     with _opening:
         if key not in _engines:
             _engines[key] = Engine(f"gguf:{name}", file, key[1])
-        return _engines[key]
+        engine = _engines[key]
+    engine.start()  # where it ended meanwhile
+    return engine
 
 
 def check_file(name: str) -> GgufFile:

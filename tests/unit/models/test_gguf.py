@@ -184,6 +184,20 @@ async def test_an_engine_that_ended_is_started_again(engines):
     assert (await ask(made))["pid"] != before["pid"]
 
 
+async def test_calls_at_once_wait_for_one_engine_to_be_loaded_again(engines):
+    """After it was closed, none of them goes where the old one was, and no second one is started."""
+    made = model(engines)
+    before = await ask(made)
+    close_engines()
+    pids = {told["pid"] for told in await asyncio.gather(*(ask(made) for _ in range(5)))}
+
+    assert len(pids) == 1
+    assert pids != {before["pid"]}
+    assert open_engine(made.partition(":")[2]).is_up
+    close_engines()
+    assert not any(map(is_there, pids))
+
+
 async def test_an_engine_that_always_ends_is_given_up(engines):
     """Three starts are enough to know."""
     made = model(engines)
