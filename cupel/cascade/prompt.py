@@ -99,8 +99,13 @@ async def prompt_for(
     task: TaskSpec, kind: QuestionKind, model: str, context: RunContext, schema: Mapping[str, Any]
 ) -> Prompt:
     """The prompt of a task for a model, noted in the run log under its version."""
+    await (await current()).learn(model)
     prompt = _prompts.of(
-        (task, context, schema), kind, model, make=lambda: _prompt(task, kind, model, context, schema)
+        (task, context, schema),
+        kind,
+        model,
+        str(capabilities(model).structured),
+        make=lambda: _prompt(task, kind, model, context, schema),
     )
     await (await current()).run_log.note_prompt(prompt.noted)
     return prompt

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import TypedDict
 
-from cupel.cascade.extract import TOKEN_SIGNALS, attempt_record
+from cupel.cascade.extract import TOKEN_SIGNALS, WITH_ALTERNATIVES, attempt_record
 from cupel.cascade.prompt import prompt_for
 from cupel.cascade.routes import usd_left
 from cupel.cascade.work import Work
@@ -64,10 +64,11 @@ def read_signals(context: RunContext) -> tuple[str, ...]:
     names = tuple(name.strip() for name in context.signals.split(",") if name.strip())
     if context.agreement_model and "agreement" not in names:
         names = (*names, "agreement")
+    names = tuple(name for name in names if name not in WITH_ALTERNATIVES)  # noted with the attempt
     for name in names:
         if name not in _COSTLY:
             raise SettingError(
-                f"signals={name!r}: not one of {', '.join(_COSTLY)}; the free ones are always on"
+                f"signals={name!r}: not one of {', '.join((*_COSTLY, *sorted(WITH_ALTERNATIVES)))}; the free ones are always on"
             )
     if "agreement" in names and not context.agreement_model:
         raise SettingError("the signal 'agreement' needs a second cheap model: set agreement_model")

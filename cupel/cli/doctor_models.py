@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from cupel.cli.doctor_checks import Check
@@ -19,12 +19,16 @@ from cupel.models import (
     ProviderCallError,
     TierModels,
     aclose_models,
+    asked_of,
     check_models,
     complete,
+    is_stated,
     price,
+    probe_endpoint,
     resolve_models,
 )
 from cupel.project import Project, address_problem, host_of
+from cupel.runlog import open_run_log
 from cupel.tracing import masking_rules
 
 PROBE_TOKENS = 64
@@ -140,14 +144,37 @@ def probe_models(settings: Mapping[str, Any], project: Project, env: Mapping[str
     ]
     if not remote:
         yield Check("probe", "ok", "no model here is served by a provider, so there is nothing to call")
-    yield from asyncio.run(_probe(remote))
+    yield from asyncio.run(_probe(remote, project, env))
 
 
-async def _probe(asked: list[str]) -> list[Check]:
+async def _probe(asked: list[str], project: Project, env: Mapping[str, str]) -> list[Check]:
     try:
-        return list(await asyncio.gather(*(_probe_one(model) for model in asked)))
+        answered = list(await asyncio.gather(*(_probe_one(model) for model in asked)))
+        own = [model for model, check in zip(asked, answered, strict=True) if check.level == "ok"]
+        own = [model for model in own if ModelId.parse(model).provider == "local"]
+        return [*answered, *(await _find_out(own, project, env) if own else ())]
     finally:
         await aclose_models()
+
+
+async def _find_out(own: list[str], project: Project, env: Mapping[str, str]) -> list[Check]:
+    """What servers of one's own really do: later runs ask them as they were found, by the run log."""
+    checks = []
+    run_log = await asyncio.to_thread(open_run_log, project.state, env)
+    try:
+        for model in own:
+            try:
+                found = await probe_endpoint(model)
+            except CupelError as error:
+                checks.append(Check("probe", "note", f"{model}: what it can do was not found out: {error}"))
+                continue
+            await run_log.note_endpoint(asked_of(model), found.to_json())
+            level: Literal["ok", "note"] = "ok" if found.schema and found.output_limit else "note"
+            stated = "; CUPEL_CAPABILITIES has the last word" if is_stated(model, env) else ""
+            checks.append(Check("probe", level, f"{model} {found.sentence()}{stated}"))
+    finally:
+        await asyncio.to_thread(run_log.close, 10.0)
+    return checks
 
 
 async def _probe_one(model: str) -> Check:

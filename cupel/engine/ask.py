@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -22,13 +22,16 @@ from cupel.errors import (
     RecordingMissingError,
     StopRunError,
 )
-from cupel.models import CallSettings, asked_of
+from cupel.models import CallSettings, Token, asked_of
 from cupel.state import Call, Record
 from cupel.task import Message, RecordCheck, Template, fit_of, neutralise, read_record, render
 
 ErrorKind = Literal["schema", "refusal", "provider"]
 QuestionKind = Literal["extract", "verify", "judge", "refine", "improve", "compare"]
 LONGEST_SHOWN = 4_000
+
+Read = tuple[Record | None, str | None, ErrorKind | None, Record | None]
+"""What a reply holds: the record, or what is wrong and of what kind; and the record in the form it was sent in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +49,7 @@ class Question:
     repair: Template
     fallback_model: str = ""
     logprobs: bool = False
+    alternatives: int = 0
     usd_left: float | None = None
     prompt_version: str = ""
     check: RecordCheck | None = None
@@ -61,7 +65,15 @@ class Answer:
     error: str | None = None
     error_kind: ErrorKind | None = None
     calls: list[Call] = field(default_factory=list)
-    logprobs: list[float] | None = None
+    reply: str = ""
+    """What the model said, where there is a record of it."""
+
+    wire: Record | None = None
+    """The record as it stands in the reply: in the form the schema was sent in."""
+
+    tokens: Sequence[Token] | None = None
+    """Those of the reply, where the provider told them."""
+
     fallback_for: str | None = None
     away: CupelError | None = None
     """What kept the provider from answering at all, where that may pass: an outage, or a daily limit."""
@@ -134,7 +146,7 @@ def _unanswered(question: Question, asking: Asking, error: CupelError) -> Answer
 
 async def _ask(question: Question, asking: Asking) -> Answer:
     first = await _send(question, asking, question.messages, question.kind)
-    record, problem, kind = _read(first, question)
+    record, problem, kind, wire = _read(first, question)
     calls, last, away = [first.call()], first, None
     if problem is not None and kind == "schema":
         try:
@@ -145,8 +157,8 @@ async def _ask(question: Question, asking: Asking) -> Answer:
             problem = f"{problem}; the repair failed: {asking.tell(error)}"
         else:
             calls.append(last.call())
-            record, problem, kind = _read(last, question)
-    return _answer(question, last, calls, (record, problem, kind), away=away)
+            record, problem, kind, wire = _read(last, question)
+    return _answer(question, last, calls, (record, problem, kind, wire), away=away)
 
 
 async def _recall(question: Question, asking: Asking) -> Answer | None:
@@ -174,17 +186,19 @@ def _answer(
     question: Question,
     last: Response,
     calls: list[Call],
-    read: tuple[Record | None, str | None, ErrorKind | None],
+    read: Read,
     *,
     away: CupelError | None = None,
 ) -> Answer:
-    logprobs = last.stored.logprobs
+    found = read[0] is not None and last.stored.tokens is not None
     return Answer(
         record=read[0],
         error=read[1],
         error_kind=read[2],
         calls=calls,
-        logprobs=None if logprobs is None else list(logprobs),
+        reply=last.stored.text if found else "",
+        wire=read[3],
+        tokens=last.stored.tokens if found else None,
         model=question.model,
         away=away,
     )
@@ -215,6 +229,7 @@ def _request(question: Question, asking: Asking, messages: list[Message], kind: 
             max_output_tokens=context.max_output_tokens,
             temperature=context.temperature,
             logprobs=question.logprobs,
+            alternatives=question.alternatives if question.logprobs else 0,
         ),
         max_retries=context.max_retries,
         asking=asking,
@@ -231,12 +246,17 @@ def _repair_messages(question: Question, reply: Response, problem: str) -> list[
     return [*question.messages, {"role": "assistant", "content": shown}, {"role": "user", "content": asked}]
 
 
-def _read(reply: Response, question: Question) -> tuple[Record | None, str | None, ErrorKind | None]:
+def _read(reply: Response, question: Question) -> Read:
     stored = reply.stored
     if stored.refusal or stored.finish_reason == "content_filter":
-        return None, f"the model refused: {stored.refusal or 'stopped by the content filter'}", "refusal"
+        return (
+            None,
+            f"the model refused: {stored.refusal or 'stopped by the content filter'}",
+            "refusal",
+            None,
+        )
     if stored.finish_reason == "length":
-        return None, "the reply was cut off at the output limit; be briefer", "schema"
+        return None, "the reply was cut off at the output limit; be briefer", "schema", None
     fit, records = fit_of(question.schema), list[tuple[Any, Any]]()
 
     def problem_of(value: Any) -> str | None:
@@ -248,6 +268,6 @@ def _read(reply: Response, question: Question) -> tuple[Record | None, str | Non
 
     reading = read_record(stored.text, problem_of, document=question.text)
     if reading.record is None:
-        return None, reading.problem, "schema"
+        return None, reading.problem, "schema", None
     # the value as the schema has it, brought back from the form it was sent in
-    return next(record for value, record in records if value == reading.record), None, None
+    return next(record for value, record in records if value == reading.record), None, None, reading.record

@@ -62,6 +62,8 @@ class Request:
             settings.logprobs,
             self.asking.sample,
             self.asking.retry,
+            # left out where there are none: keys of older replies stay theirs
+            *([settings.alternatives] if settings.alternatives else []),
         ]
         # spelt as one JSON list: a key stands for what was paid for under it, for ever
         decides = f"{opening[:-1]}, {_sorted_json(self.wire)}, {json.dumps(sampled)[1:]}"

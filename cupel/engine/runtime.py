@@ -19,8 +19,26 @@ from cupel.context import RunContext
 from cupel.engine.calls import Calls
 from cupel.engine.policies import Policies
 from cupel.engine.run import Asking
-from cupel.limits import DEFAULT_WAIT_S, PATIENCE_S, Circuits, Limiter, Patience, SharedGate, read_limits
-from cupel.models import TierModels, place_of, resolve_models, set_recordings_folder
+from cupel.errors import CupelError
+from cupel.limits import (
+    DEFAULT_WAIT_S,
+    PATIENCE_S,
+    Circuits,
+    Limiter,
+    Limits,
+    Patience,
+    SharedGate,
+    read_limits,
+)
+from cupel.models import (
+    EngineSettings,
+    TierModels,
+    asked_of,
+    is_stated,
+    place_of,
+    resolve_models,
+    set_recordings_folder,
+)
 from cupel.project import Project, find_project, note_variables
 from cupel.runlog import RunLog, open_run_log, read_cell, tables
 from cupel.task import TaskSpec, ad_hoc_task, check_prompts, compact, load_task
@@ -28,6 +46,7 @@ from cupel.tracing import Tracer
 
 DEFAULT_TASK = "arguments"
 TASK_FRESH_S = 1.0
+_ASK_AGAIN_S = 30.0
 
 _PATIENT_S, _HURRIED_S = 60.0, 0.5
 """How long the run log may take to be closed, and how long where a run was ended."""
@@ -54,7 +73,9 @@ class Runtime:
         self.project = project
         self.env = os.environ if env is None else env
         note_variables(project, self.env)
-        self.limits = read_limits(self.env.get("CUPEL_LIMITS", ""))
+        # one more than are generated at once, so that the next begins as soon as one is done
+        here = {"gguf": Limits(concurrency=EngineSettings.of(self.env).at_once + 1)}
+        self.limits = here | read_limits(self.env.get("CUPEL_LIMITS", ""))
         self.run_log = run_log or open_run_log(project.state, self.env)
         set_recordings_folder(project.recordings)
         self._gate = _shared_gate(self.run_log)
@@ -65,6 +86,9 @@ class Runtime:
         self.patience = Patience(Circuits(rest_s=min(4.0, max(0.25, wait_s / 16))), wait_s=wait_s)
         self.calls = Calls(self.run_log, self.limiter, self.env, self.patience)
         self._models = Kept[TierModels]()
+        self._learnt: set[str] = set()
+        self._learning = asyncio.Lock()
+        self._learn_from = 0.0
         self._tasks: dict[str, tuple[float, TaskSpec]] = {}
 
     async def task(self, document: Mapping[str, Any], asking: Asking) -> TaskSpec:
@@ -97,6 +121,32 @@ class Runtime:
             SettingError: For an unknown profile or provider.
         """
         return self._models.of((context,), make=lambda: resolve_models(context, self.env))
+
+    async def learn(self, model: str) -> None:
+        """Find out once what a server of one's own does, or read in the run log what it was found to do.
+
+        A server that does not answer teaches nothing: it is asked again with a later document.
+        """
+        if not model.startswith("local:") or model in self._learnt or is_stated(model, self.env):
+            return
+        async with self._learning:
+            if model in self._learnt or time.monotonic() < self._learn_from:
+                return
+            from cupel.models import Findings, probe_endpoint
+
+            name = asked_of(model)
+            kept = await self.run_log.endpoint(name)
+            found = None if kept is None else Findings.from_json(kept)
+            if found is None and not self.calls.stopped:
+                try:
+                    found = await probe_endpoint(model)
+                except CupelError:
+                    self._learn_from = time.monotonic() + _ASK_AGAIN_S
+                    return
+                await self.run_log.note_endpoint(name, found.to_json())
+            if found is not None:
+                found.apply(model)
+                self._learnt.add(model)
 
     async def count_earlier(self, models: Iterable[str]) -> None:
         """Count what the run log says was sent in the last day against the daily limits a person set.

@@ -13,7 +13,7 @@ from cupel.limits.settings import closest_limits
 from cupel.limits.shared_gate import SharedGate
 from cupel.limits.slot import Slot
 
-_UNLIMITED = ("local", "offline", "recorded")
+_UNLIMITED = ("local", "gguf", "offline", "recorded")
 
 
 class Limiter:
@@ -23,7 +23,7 @@ class Limiter:
         limits: What a person allows, by model id, by provider (`groq`) or for all (`*`); the closest name wins.
         longest_pause_s: A longer wait than this, asked for by a provider, raises `ProviderLimitError` as a daily limit does.
         pilot: Let the first call of each model go alone until its reply, or two seconds, have passed: the limits
-            it shows spare the others a collision. Never for `local:`, `offline:` and `recorded:` models.
+            it shows spare the others a collision. Never for `local:`, `gguf:`, `offline:` and `recorded:` models.
         shared: The gate that several processes share, where they do.
         monotonic: The clock of all waiting.
         wall: Epoch seconds, for resets that a provider gives as a point in time.

@@ -19,6 +19,8 @@ from cupel.errors import SettingError
 from cupel.models.ids import ModelId
 
 Structured = Literal["json_schema", "json_object", "text"]
+Learnt = tuple[Structured, bool]
+"""How a record is asked for, and whether log-probabilities come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,9 @@ class Capabilities:
     """`json_schema`: the schema travels beside the prompt; else the prompt must state it."""
 
     logprobs: bool = False
+    fewest_alternatives: int = 0
+    """Of each token, where none would mean many: llama.cpp sends 20 unless told otherwise."""
+
     temperature: bool = True
     """Reasoning models refuse a temperature."""
 
@@ -73,6 +78,16 @@ _TABLE: tuple[tuple[str, dict[str, Any]], ...] = (
     ("openrouter:openai/gpt-[5-9]*", _REASONING),
     # some servers know only one of the spellings and run to the end of their context without it
     ("local:*", {"max_tokens_names": ("max_tokens", "max_completion_tokens")}),
+    (
+        "gguf:*",
+        # a thought before a record is cut off by the record's grammar, or takes the tokens it was given
+        {
+            "logprobs": True,
+            "fewest_alternatives": 1,
+            "max_tokens_names": ("max_tokens",),
+            "extra": {"chat_template_kwargs": {"enable_thinking": False}},
+        },
+    ),
     ("scripted:*", {"logprobs": True}),
 )
 
@@ -100,14 +115,41 @@ def capabilities(model_id: str, env: Mapping[str, str] = os.environ) -> Capabili
     >>> capabilities("groq:openai/gpt-oss-20b", {}).structured, capabilities("groq:any", {}).structured
     ('json_schema', 'json_object')
     """
-    return _capabilities(model_id, env.get("CUPEL_CAPABILITIES", ""))
+    return _capabilities(model_id, env.get("CUPEL_CAPABILITIES", ""), learnt_of(model_id))
+
+
+_learnt: dict[str, Learnt] = {}
+"""By model: what its server was found to do. A process asks a model at one address at a time."""
+
+
+def learn(model_id: str, *, structured: Structured, logprobs: bool) -> None:
+    """Have a model asked as its server was found to answer, in place of the table."""
+    _learnt[model_id] = structured, logprobs
+
+
+def unlearn() -> None:
+    """Forget what `learn` was told."""
+    _learnt.clear()
+
+
+def learnt_of(model_id: str) -> Learnt | None:
+    """What `learn` was told of a model."""
+    return _learnt.get(model_id)
+
+
+def is_stated(model_id: str, env: Mapping[str, str] = os.environ) -> bool:
+    """Whether `CUPEL_CAPABILITIES` says what this model can do, so that nothing has to be found out."""
+    return any(
+        fnmatchcase(model_id, pattern) for pattern, _ in _read_overrides(env.get("CUPEL_CAPABILITIES", ""))
+    )
 
 
 @functools.lru_cache(maxsize=256)
-def _capabilities(model_id: str, overrides: str) -> Capabilities:
+def _capabilities(model_id: str, overrides: str, learnt: Learnt | None) -> Capabilities:
     name = str(ModelId.parse(model_id))
     can = Capabilities()
-    for pattern, changes in (*_TABLE, *_read_overrides(overrides)):
+    found = [] if learnt is None else [("*", {"structured": learnt[0], "logprobs": learnt[1]})]
+    for pattern, changes in (*_TABLE, *found, *_read_overrides(overrides)):
         if fnmatchcase(name, pattern):
             extra = {**can.extra, **changes.get("extra", {})}
             can = replace(can, **{**changes, "extra": extra})

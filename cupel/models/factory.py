@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cupel.errors import SettingError
-from cupel.models.capabilities import capabilities
+from cupel.models.capabilities import capabilities, learnt_of
 from cupel.models.endpoints import SITES, endpoint, find_other_place
 from cupel.models.ids import ModelId
 from cupel.models.settings import DEFAULT_SETTINGS, CallSettings
@@ -107,14 +107,24 @@ async def aclose_models() -> None:
 def _key(model_id: str, settings: CallSettings) -> tuple[object, ...]:
     """All that makes a model another one: its id, the settings, and what the environment says of it."""
     model = ModelId.parse(model_id)
+    if model.provider == "gguf":
+        from cupel.models.gguf import said
+
+        return model, settings, said(), os.environ.get("CUPEL_CAPABILITIES", "")
     if model.provider not in SITES:
         return model, settings
-    return model, settings, endpoint(model, os.environ), os.environ.get("CUPEL_CAPABILITIES", "")
+    return (
+        model,
+        settings,
+        endpoint(model, os.environ),
+        os.environ.get("CUPEL_CAPABILITIES", ""),
+        learnt_of(str(model)),
+    )
 
 
 def _open(model: ModelId, settings: CallSettings) -> BaseChatModel:
     if model.provider not in SITES:
-        return _here(model, settings.max_output_tokens)
+        return _here(model, settings)
     from cupel.models.http import Terms
 
     terms = Terms.of(
@@ -129,8 +139,12 @@ def _open(model: ModelId, settings: CallSettings) -> BaseChatModel:
     return OpenAIChat.open(terms)
 
 
-def _here(model: ModelId, max_output_tokens: int) -> BaseChatModel:
+def _here(model: ModelId, settings: CallSettings) -> BaseChatModel:
     """A model that needs no provider."""
+    if model.provider == "gguf":
+        from cupel.models.gguf import GgufChat, open_engine
+
+        return GgufChat.of(open_engine(model.name), capabilities(str(model)), settings)
     if model.provider == "offline" and model.name == "baseline":
         from cupel.models.offline import OfflineBaseline
 
@@ -140,7 +154,7 @@ def _here(model: ModelId, max_output_tokens: int) -> BaseChatModel:
     if model.provider == "recorded":
         from cupel.models.recorded import RecordedModel
 
-        return RecordedModel(recording=model.name, max_output_tokens=max_output_tokens)
+        return RecordedModel(recording=model.name, max_output_tokens=settings.max_output_tokens)
     raise SettingError(
         f"{model}: no such scripted model; name it in `with cupel.testing.scripted({{...}})`"
         + (f" (there are {', '.join(sorted(_attached))})" if _attached else "")

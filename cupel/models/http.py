@@ -63,6 +63,8 @@ class Terms:
             fixed["temperature"] = settings.temperature
         if settings.logprobs and can.logprobs:
             fixed["logprobs"] = True
+            if most := max(settings.alternatives, can.fewest_alternatives):
+                fixed["top_logprobs"] = most
         return cls(provider, model, where, settings, fixed | dict(can.extra))
 
     @property

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from cupel.errors import SettingError
 
-Provider = Literal["groq", "openai", "openrouter", "local", "offline", "recorded", "scripted"]
+Provider = Literal["groq", "openai", "openrouter", "local", "gguf", "offline", "recorded", "scripted"]
 PROVIDERS: tuple[Provider, ...] = get_args(Provider)
 
 EXAMPLES: dict[str, str] = {
@@ -17,6 +17,7 @@ EXAMPLES: dict[str, str] = {
     "openai": "openai:gpt-4o-mini",
     "openrouter": "openrouter:openai/gpt-oss-20b",
     "local": "local:NAME-ON-YOUR-SERVER",
+    "gguf": "gguf:/path/to/model.gguf",
     "offline": "offline:baseline",
     "recorded": "recorded:NAME",
     "scripted": "scripted:NAME",

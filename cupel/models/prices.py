@@ -23,7 +23,7 @@ from typing import Any, Protocol
 from cupel.errors import SettingError
 from cupel.models.ids import ModelId
 
-_FREE = ("offline", "recorded", "local", "scripted")
+_FREE = ("offline", "recorded", "local", "gguf", "scripted")
 _PER_MILLION = 1e-6
 WRITING = 1.25
 """Price of a prompt token that is written to a cache, in fresh ones, where nobody says what it is."""

@@ -202,6 +202,10 @@ def _check_reachable(role: str, model: ModelId, env: Mapping[str, str]) -> None:
             raise SetupError(f"{role} model {error}") from None
         except SettingError as error:
             raise SettingError(f"{role} model {error}. {_alternatives(model.provider, env)}") from None
+    elif model.provider == "gguf":
+        from cupel.models.gguf import check_file
+
+        check_file(model.name)
     elif model.provider == "recorded":
         _check_recording(role, model, env)
     elif model.provider == "scripted":

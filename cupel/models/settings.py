@@ -19,5 +19,8 @@ class CallSettings:
     logprobs: bool = False
     """Ask for token log-probabilities, where the model has them."""
 
+    alternatives: int = 0
+    """And for as many of the likeliest tokens in the place of each."""
+
 
 DEFAULT_SETTINGS = CallSettings()

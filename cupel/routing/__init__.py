@@ -8,7 +8,7 @@ A node needs `ThresholdCascade.decide(signals)` and `Prerouter.choose(text)`; `c
 from typing import TYPE_CHECKING
 
 from cupel._late import late
-from cupel.routing.confidence import Observed, compute_signals
+from cupel.routing.confidence import Observed, Token, compute_signals, value_tokens
 
 if TYPE_CHECKING:
     from cupel.routing.automix import AutoMixPOMDP, AutoMixThreshold

@@ -302,6 +302,16 @@ class RunLog:
         row = {**asdict(prompt), "created_at": now()}
         await self._worker.write(Insert(tables.prompt_versions, [row]))
 
+    async def endpoint(self, model: str) -> str | None:
+        """JSON of what a model's server was found to do; None where nobody has looked."""
+        row = await self._worker.get(tables.endpoints, model)
+        return None if row is None else str(row["found"])
+
+    async def note_endpoint(self, model: str, found: str) -> None:
+        """Keep what a model's server was found to do, in place of what was found before."""
+        row = {"model": model, "found": found, "at": now()}
+        await self._worker.write(Insert(tables.endpoints, [row], replace=True))
+
     async def outcome(self, key: str) -> StoredOutcome | None:
         """The stored outcome of this very document under these very settings."""
         row = await self._worker.get(tables.outcomes, key)

@@ -241,6 +241,16 @@ purses = Table(
     Column("committed_pico", BigInteger, nullable=False, doc="Spent and reserved, in 1e-12 US dollars"),
 )
 
+endpoints = Table(
+    "endpoints",
+    metadata,
+    Column(
+        "model", String(400), primary_key=True, doc="With its address, where that is not the provider's own"
+    ),
+    Column("found", Text, nullable=False, doc="JSON of what it was found to do"),
+    Column("at", String(40), nullable=False, doc="When that was, UTC, ISO 8601"),
+)
+
 ledger = Table(
     "ledger",
     metadata,

@@ -39,7 +39,7 @@ from cupel.errors import (
     connections_at_once,
 )
 from cupel.limits import DEFAULT_WAIT_S, Budget
-from cupel.models import OFFLINE, check_models, is_offline, name_at_address, resolve_models
+from cupel.models import OFFLINE, TierModels, check_models, is_offline, name_at_address, resolve_models
 from cupel.project import Project, code_identity, find_project, load_graph
 from cupel.runlog import Lease, Usage, read_account, text_hash
 from cupel.runs.job import Job
@@ -330,10 +330,26 @@ class Runner:
             "paid_and_used": account.sentence(),
             "unknown_price": sorted(self.tally.unknown_price),
             "cache_hits": self.tally.cache_hits,
-            "notes": [*([OFFLINE] if is_offline(self.models) else []), *sorted(self.tally.notes)],
+            "notes": [
+                *([OFFLINE] if is_offline(self.models) else []),
+                *_speeds(self.models),
+                *sorted(self.tally.notes),
+            ],
             "language_model": not is_offline(self.models),
             "used": usage.to_json(self.concurrency),
             "failures": self.progress.causes.to_json(),
             "wall_s": round(time.perf_counter() - self._started, 3),
             "output": output,
         }
+
+
+def _speeds(models: TierModels) -> list[str]:
+    """How fast each model was that ran here: what decides whether a larger one can be waited for."""
+    if not any(model.startswith("gguf:") for model in models.all().values()):
+        return []
+    from cupel.models import speeds
+
+    return [
+        f"{model} generated {made['tokens']:,} tokens on this machine, {made['per_second']:g} a second"
+        for model, made in speeds().items()
+    ]

@@ -58,7 +58,7 @@ def reply(
     if refusal is not None:
         details["refusal"] = refusal
     if logprobs is not None:
-        details["logprobs"] = {"content": [{"token": "", "logprob": value} for value in logprobs]}
+        details["logprobs"] = {"content": _tokens(text, logprobs)}
     usage = None
     if input_tokens is not None:
         output = estimate_tokens(text, json=True) if output_tokens is None else output_tokens
@@ -69,6 +69,15 @@ def reply(
             input_token_details={"cache_read": cached_tokens},
         )
     return AIMessage(content=text, usage_metadata=usage, response_metadata=details)
+
+
+def _tokens(text: str, logprobs: Sequence[float]) -> list[dict[str, Any]]:
+    """The text in as many tokens as there are log-probabilities, about equally long."""
+    ends = [len(text) * number // len(logprobs) for number in range(len(logprobs) + 1)]
+    return [
+        {"token": text[start:end], "logprob": worth}
+        for start, end, worth in zip(ends, ends[1:], logprobs, strict=False)
+    ]
 
 
 class ScriptedChatModel(BaseChatModel):

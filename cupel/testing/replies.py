@@ -62,6 +62,16 @@ def longest_reply(body: dict[str, Any]) -> int:
     return int(body.get("max_completion_tokens") or body.get("max_tokens") or 0)
 
 
+def _token(said: str, number: int, count: int, alternatives: int) -> dict[str, Any]:
+    """One of so many tokens of a reply, and others that were less likely in its place."""
+    text = said[len(said) * number // count : len(said) * (number + 1) // count]
+    token: dict[str, Any] = {"token": text, "logprob": -0.1}
+    if alternatives:
+        others = [{"token": f"~{other}", "logprob": -3.0 - other} for other in range(1, alternatives)]
+        token["top_logprobs"] = [{"token": text, "logprob": -0.1}, *others]
+    return token
+
+
 def completion(body: dict[str, Any], said: Any, fault: str | None) -> dict[str, Any]:
     """A chat completion that says `said`, spoilt as `fault` has it."""
     text = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
@@ -70,7 +80,8 @@ def completion(body: dict[str, Any], said: Any, fault: str | None) -> dict[str, 
     _spoil(message, choice, text, fault)
     tokens = estimate_tokens(str(message["content"] or ""))
     if body.get("logprobs"):
-        choice["logprobs"] = {"content": [{"token": "", "logprob": -0.1}] * tokens}
+        said, most = str(message["content"] or ""), int(body.get("top_logprobs") or 0)
+        choice["logprobs"] = {"content": [_token(said, number, tokens, most) for number in range(tokens)]}
     prompt = prompt_tokens(body)
     data = {
         "id": "chatcmpl-scripted",

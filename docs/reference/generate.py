@@ -59,6 +59,11 @@ VARIABLES = {
             "`/WRITTEN` behind it are for prompt tokens read from a provider's cache (without it: as fresh ones) and written to it "
             "(without it: 1.25 times a fresh one). What a provider says it billed goes before any price."
         ),
+        "CUPEL_GGUF_CONTEXT": "Tokens of a prompt with its reply, for `gguf:…` models; 8192 otherwise, never more than a model was trained on.",
+        "CUPEL_GGUF_AT_ONCE": "Requests a `gguf:…` model generates together; 4 otherwise. Each takes memory for a whole context.",
+        "CUPEL_GGUF_THREADS": "Threads it computes with; otherwise as many as the process has cores.",
+        "CUPEL_GGUF_GPU_LAYERS": "Layers it puts on a graphics card, where xllamacpp was built for one; otherwise left to it.",
+        "CUPEL_GGUF_CHAT_TEMPLATE": "In place of the file's own: one of llama.cpp's names (`chatml`), or a file of Jinja.",
         "CUPEL_LIMITS": "Limits of one's own: `groq:*=rpm:30,tpm:6000; openai:gpt-4o-mini=rpd:10000`.",
     },
     "State": {

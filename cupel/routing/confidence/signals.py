@@ -14,6 +14,7 @@ from typing import Any
 
 from cupel.errors import SettingError
 from cupel.routing.confidence.agreement import record_agreement
+from cupel.routing.confidence.value_tokens import Token
 from cupel.text import is_grounded
 
 
@@ -29,10 +30,8 @@ class Observed:
     """A grounding match per quote: verbatim, normalised, elided, altered or absent."""
     second_record: Mapping[str, Any] | None = None
     """The record of a second cheap call: another prompt or another model."""
-    token_logprobs: Sequence[float] | None = None
-    """Natural log probability of each token of the reply."""
-    top_logprobs: Sequence[Sequence[float]] | None = None
-    """For each token the log probabilities of its most likely alternatives, its own included."""
+    value_tokens: Mapping[str, Sequence[Token]] | None = None
+    """By field, the tokens its values were written in; empty where tokens came that could not be mapped to the record."""
     verifications: Sequence[bool | None] | None = None
     """Self-verification: the model's answers to "is this record right?"; None where unreadable."""
     samples: Sequence[Mapping[str, Any] | None] | None = None
@@ -73,29 +72,44 @@ def agreement(seen: Observed) -> float | None:
 
 
 def mean_logprob(seen: Observed) -> float | None:
-    """Geometric mean probability of the reply's tokens, in [0, 1]."""
-    logs = _finite(seen.token_logprobs)
-    return math.exp(sum(logs) / len(logs)) if logs else None
+    """Geometric mean probability of the tokens of values, in [0, 1]: of each field, then of the fields.
+
+    A label of one token counts as much as a quote of fifty.
+
+    >>> tokens = {"label": [Token("for", -2.0)], "quote": [Token("a", 0.0), Token("b", 0.0)]}
+    >>> round(mean_logprob(Observed(value_tokens=tokens)), 4) == round(math.exp(-1), 4)
+    True
+    """
+    mean = _mean_of_fields(seen, lambda token: token.logprob)
+    return None if mean is None else math.exp(mean)
 
 
 def min_logprob(seen: Observed) -> float | None:
-    """Probability of the least likely token, in [0, 1]."""
-    logs = _finite(seen.token_logprobs)
+    """Probability of the least likely token of any value, in [0, 1]."""
+    logs = [token.logprob for tokens in (seen.value_tokens or {}).values() for token in tokens]
+    logs = [value for value in logs if math.isfinite(value)]
     return math.exp(min(logs)) if logs else None
 
 
 def token_certainty(seen: Observed) -> float | None:
-    """Minus the mean entropy (nats) over the reported alternatives of each token; 0 is certain.
+    """Minus the mean entropy (nats) over the reported alternatives of each value's tokens; 0 is certain.
 
     Alternatives that were not reported count as one further outcome with the probability that is left.
 
-    >>> token_certainty(Observed(top_logprobs=[[0.0]]))
+    >>> token_certainty(Observed(value_tokens={"label": [Token("for", 0.0, (0.0,))]}))
     -0.0
     """
-    if not seen.top_logprobs:
-        return None
-    entropies = [_entropy(token) for token in seen.top_logprobs if len(token)]
-    return -sum(entropies) / len(entropies) if entropies else None
+    mean = _mean_of_fields(seen, lambda token: _entropy(token.alternatives) if token.alternatives else None)
+    return None if mean is None else -mean
+
+
+def token_margin(seen: Observed) -> float | None:
+    """How much likelier the likeliest token was than the second, in [0, 1], over the tokens of values as `mean_logprob`.
+
+    >>> round(token_margin(Observed(value_tokens={"a": [Token("x", -0.2, (math.log(0.75), math.log(0.25)))]})), 6)
+    0.5
+    """
+    return _mean_of_fields(seen, lambda token: _margin(token.alternatives))
 
 
 def self_verified(seen: Observed) -> float | None:
@@ -124,7 +138,7 @@ SIGNALS: dict[str, Signal] = {
     signal.__name__: signal
     for signal in (
         schema_valid, quotes_verbatim, quotes_grounded, fields_filled, agreement, mean_logprob, min_logprob,
-        token_certainty, self_verified, self_consistency, self_report,
+        token_certainty, token_margin, self_verified, self_consistency, self_report,
     )
 }  # fmt: skip
 """Every signal by name."""
@@ -146,8 +160,21 @@ def _finite_or_none(value: float | None) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
 
 
-def _finite(logs: Sequence[float] | None) -> list[float]:
-    return [value for value in logs or () if math.isfinite(value)]
+def _mean_of_fields(seen: Observed, of: Callable[[Token], float | None]) -> float | None:
+    """The mean over fields of the mean over their tokens; what is missing or infinite is left out."""
+    means = []
+    for tokens in (seen.value_tokens or {}).values():
+        values = [value for token in tokens if (value := of(token)) is not None and math.isfinite(value)]
+        if values:
+            means.append(sum(values) / len(values))
+    return sum(means) / len(means) if means else None
+
+
+def _margin(logs: Sequence[float]) -> float | None:
+    if len(logs) < 2:
+        return None
+    first, second = sorted(logs, reverse=True)[:2]
+    return math.exp(first) - math.exp(second)
 
 
 def _share(matches: Sequence[str] | None, is_good: Callable[[str], bool]) -> float | None:

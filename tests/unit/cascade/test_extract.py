@@ -1,10 +1,15 @@
 """One attempt: what is asked, of whom, and what is made of the answers."""
 
+import json
+import math
+
 import pytest
 
 from cupel.cascade.extract import ask_windows, attempt_record, draft_attempt, read_replies
 from cupel.engine.packing.packs import Pack, Place
 from cupel.tables.rows import Row
+from cupel.task import value_places
+from cupel.testing import reply
 from tests.integration.cascade import CLAIM, TEXT, models, record
 from tests.unit.cascade.factory import asking, attempt, state, work
 
@@ -52,6 +57,38 @@ async def test_a_tier_without_a_model_says_which_setting_names_one(runtime):
 
     assert "--strong-model" in written["error"]
     assert (written["model"], written["calls"], written["error_kind"]) == ("none", [], "provider")
+
+
+async def test_only_the_tokens_of_values_say_how_sure_a_record_is(runtime):
+    """A grammar's braces and keys may be as unlikely as they want: they are no choice of the model's."""
+    said = json.dumps(record())
+    values = value_places(said, json.loads(said)).values()
+    worth = [-0.5 if any(start <= at < end for start, end in values) else -100.0 for at in range(len(said))]
+    with models(cheap=lambda messages, schema: reply(said, logprobs=worth)):
+        written = await attempt_record(await work(runtime, state()), asking(), "cheap")
+
+    assert written["error"] is None
+    assert written["signals"].keys() == {"mean_logprob", "min_logprob"}
+    assert math.log(written["signals"]["mean_logprob"]) == pytest.approx(-0.5)
+    assert math.log(written["signals"]["min_logprob"]) == pytest.approx(-0.5)
+
+
+async def test_tokens_that_do_not_make_the_reply_say_nothing(runtime):
+    """None, never a number made of something else."""
+    answer = reply(record(), logprobs=[-0.1, -0.2])
+    answer.response_metadata["logprobs"]["content"][0]["token"] = "of another reply"
+    with models(cheap=[answer]):
+        written = await attempt_record(await work(runtime, state()), asking(), "cheap")
+
+    assert written["signals"] == {"mean_logprob": None, "min_logprob": None}
+
+
+@pytest.mark.parametrize(("signals", "asked"), [("", 0), ("token_margin", 5), ("token_certainty", 5)])
+async def test_alternatives_are_asked_for_where_a_signal_looks_at_them(runtime, signals, asked):
+    """They are several times the reply in size."""
+    draft = await draft_attempt(await work(runtime, state(), signals=signals), "cheap")
+
+    assert [question.alternatives for question in draft.questions] == [asked]
 
 
 WINDOWS = [[0, 90], [43, len(TEXT)]]

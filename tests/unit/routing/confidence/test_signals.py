@@ -8,6 +8,7 @@ import pytest
 
 from cupel.errors import SettingError
 from cupel.routing.confidence.signals import SIGNALS, Observed, compute_signals
+from cupel.routing.confidence.value_tokens import Token
 
 
 @pytest.mark.parametrize("name", sorted(SIGNALS))
@@ -40,22 +41,42 @@ def test_a_signal_that_was_not_observed_is_none_and_never_zero(name):
             id="zero and false count",
         ),
         pytest.param(
-            "mean_logprob", Observed(token_logprobs=[math.log(0.25)] * 3), 0.25, id="geometric mean"
+            "mean_logprob",
+            Observed(value_tokens={"a": [Token("x", math.log(0.25))] * 3}),
+            0.25,
+            id="geometric mean",
         ),
         pytest.param(
-            "min_logprob", Observed(token_logprobs=[0.0, math.log(0.1)]), 0.1, id="the weakest token"
+            "min_logprob",
+            Observed(value_tokens={"a": [Token("x", 0.0)], "b": [Token("y", math.log(0.1))]}),
+            0.1,
+            id="the weakest token",
         ),
         pytest.param(
             "mean_logprob",
-            Observed(token_logprobs=[math.nan, -math.inf]),
+            Observed(value_tokens={"a": [Token("x", math.nan), Token("y", -math.inf)]}),
             None,
             id="no finite logprob is no signal",
         ),
         pytest.param(
             "token_certainty",
-            Observed(top_logprobs=[[math.log(0.5), math.log(0.5)]]),
+            Observed(value_tokens={"a": [Token("x", -1.0, (math.log(0.5), math.log(0.5)))]}),
             -math.log(2),
             id="a coin toss",
+        ),
+        pytest.param(
+            "token_margin",
+            Observed(
+                value_tokens={"a": [Token("x", -1.0, (math.log(0.2), math.log(0.7)))], "b": [Token("y", 0.0)]}
+            ),
+            0.5,
+            id="the likeliest against the second, where alternatives came",
+        ),
+        pytest.param(
+            "mean_logprob",
+            Observed(value_tokens={"label": [Token("x", -2.0)], "quote": [Token("y", 0.0)] * 50}),
+            math.exp(-1),
+            id="a label counts as much as a long quote",
         ),
         pytest.param(
             "self_verified", Observed(verifications=[True, None, False]), 0.5, id="unreadable votes left out"
