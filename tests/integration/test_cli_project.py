@@ -166,7 +166,9 @@ def test_a_broken_task_is_listed_with_its_error_and_hides_no_other(study):
     (study / "prompts" / "torn").mkdir()
     (study / "prompts" / "torn" / "task.toml").write_text("title = ")
     (study / "prompts" / "begun").mkdir()
-    (study / "prompts" / "sentiment" / "extract.md").write_text("# user\n{{document}} {{txt}}\n")
+    (study / "prompts" / "sentiment" / "extract.md").write_text(
+        "# user\n{{rules}} {{labels}} {{examples}} {{document}} {{txt}}\n"
+    )
     found = {task["name"]: task for task in told("tasks")}
 
     assert "torn/task.toml: not valid TOML" in found["torn"]["error"]

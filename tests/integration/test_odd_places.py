@@ -112,7 +112,9 @@ FILES = ("task.toml", "schema.json", "rules.toml", "examples.jsonl", "extract.md
 def test_a_byte_order_mark_before_a_file_of_a_task_is_not_read(study, file):
     """Some editors write one; it is the same task with it."""
     path = study / "prompts" / "sentiment" / file
-    path.write_bytes(path.read_bytes() if path.exists() else b"")
+    generic = ROOT / "prompts" / "_generic" / file
+    if not path.exists():
+        path.write_bytes(generic.read_bytes() if generic.exists() else b"")
     plain = load_task("sentiment", study / "prompts")
     path.write_bytes(BOM + path.read_bytes())
     marked = load_task("sentiment", study / "prompts")
