@@ -40,7 +40,7 @@ async def prepare(state: RunState, runtime: Runtime[RunContext]) -> PrepareUpdat
     task = await find_task(document, asking)
     text, problem = check_document(document, task)
     prepared = name_and_cut(document, text, task, fault or problem)
-    if isinstance(task, TaskSpec):
+    if isinstance(task, TaskSpec) and not prepared["problem"]:
         prepared = await fit_windows(
             prepared, document.get("meta") or {}, task, RunContext.of(runtime), asking
         )

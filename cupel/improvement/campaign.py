@@ -301,7 +301,8 @@ async def hold_task(ledger: Ledger, task: str, campaign: str, *, last: bool = Fa
         yield
         linger_s = 0.0 if last else LINGER_S
     finally:
-        _end_step(hold, linger_s)
+        # shielded: a cancelled step lets go as well, and its loop waits for no database
+        await asyncio.shield(asyncio.to_thread(_end_step, hold, linger_s))
 
 
 def _begin_step(ledger: Ledger, task: str, campaign: str) -> _Hold:

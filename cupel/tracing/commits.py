@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 REREAD_S = 10.0
@@ -20,16 +22,26 @@ class HubCommits:
 
     def __init__(self, entries: Callable[[], Iterable[Mapping[str, Any]]]) -> None:
         self._entries = entries
-        self._read_at: float | None = None
+        self._read_at = time.monotonic()
         self._known: dict[str, tuple[str, str]] = {}
 
+    def read(self) -> None:
+        """Read the notes; it waits for the run log, which an event loop may not."""
+        self._known, self._read_at = dict(_pushed(self._entries())), time.monotonic()
+
     def of(self, version: str) -> tuple[str, str] | None:
-        """The hub's name of a prompt and the commit that is this version; None where it was never pushed."""
-        if version not in self._known and (
-            self._read_at is None or time.monotonic() - self._read_at > REREAD_S
-        ):
-            self._known, self._read_at = dict(_pushed(self._entries())), time.monotonic()
+        """The hub's name of a prompt and the commit that is this version; None where it was never pushed.
+
+        One that is not among the notes has them read again beside; whoever asks next has what they say.
+        """
+        if version not in self._known and time.monotonic() - self._read_at > REREAD_S:
+            self._read_at = time.monotonic()
+            threading.Thread(target=self._read_if_there, name="cupel-hub-commits", daemon=True).start()
         return self._known.get(version)
+
+    def _read_if_there(self) -> None:
+        with suppress(Exception):  # a trace goes without rather than to fail for it
+            self.read()
 
 
 def _pushed(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, tuple[str, str]]]:

@@ -132,6 +132,7 @@ class Tracer:
         self._sending = Sending(TIMEOUT_S, self._give_up)
         if self._asked and _key(env):
             self._open()
+            self._commits.read()
 
     @property
     def on(self) -> bool:

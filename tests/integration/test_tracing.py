@@ -136,12 +136,11 @@ async def test_runs_arrive_tagged_and_priced_and_carry_the_document_twice(projec
         assert sum(run.size for run in runs) <= 25_000
 
 
-async def test_a_prompt_that_was_pushed_says_its_commit(project, kept, monkeypatch):
+async def test_a_prompt_that_was_pushed_says_its_commit(project, kept):
     """The version of a call leads to the commit of the hub it is."""
     first = await walked(project, kept, {"a": TEXT})
     version = next(iter(first.values()))[0].metadata["prompt_version"]
     note = {"commit": "c0ffee", "parent_commit": None, "version": version, "hub": "cupel-arguments-extract"}
-    monkeypatch.setattr("cupel.tracing.commits.REREAD_S", 0.0)
     ledger_of(project.state).append("note", task="arguments", key="pushed:c0ffee", at="2026-11-28", data=note)
     kept.seen.clear()
     [[root, *runs]] = (await walked(project, kept, {"b": f"{TEXT} Again."})).values()

@@ -48,9 +48,10 @@ async def ask_engine(state: ImproveState, campaign: Campaign) -> tuple[Candidate
         campaign.task.rules, RULES_TOKENS, growth=state.get("token_growth") or MAX_TOKEN_GROWTH,
         tokens_per_document=state.get("tokens_per_document") or 0.0,
     )  # fmt: skip
+    tried = await asyncio.to_thread(_tell_tried, campaign, state["tried"])
     brief = Brief(
         task=campaign.task, context=campaign.context, failures=state.get("told") or "", shown=state.get("shown") or {},
-        mended=state.get("mended") or "", tried=_tell_tried(campaign, state["tried"]),
+        mended=state.get("mended") or "", tried=tried,
         sample=(state.get("seed") or 0) * 1_000 + number, rules_tokens=budget,
         dev=DevTrials(campaign, state.get("failed_docs") or [], state.get("passed_docs") or []),
     )  # fmt: skip
