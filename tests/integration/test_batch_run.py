@@ -40,7 +40,13 @@ def rows_of(path, task="arguments"):
     return [{k: v for k, v in row.items() if k != f"{task}_cost_usd"} for row in rows]
 
 
-@pytest.mark.parametrize("models", [OPENAI, [*GROQ, "--judge", "never"]], ids=["openai", "groq"])
+@pytest.mark.parametrize(
+    "models",
+    [
+        pytest.param(OPENAI, id="openai"),
+        pytest.param([*GROQ, "--judge", "never"], id="groq", marks=pytest.mark.soak),
+    ],
+)
 def test_in_batches_the_outcomes_are_the_same(folder, tmp_path_factory, models):
     """There is one job a wave and model, failed lines are asked again, and not one call is single."""
     elsewhere = tmp_path_factory.mktemp("alone")
@@ -77,6 +83,7 @@ def test_killed_between_waves_and_within_one_nothing_is_sent_twice(folder):
     assert (counts.sent_twice, repeats) == (0, 0)
 
 
+@pytest.mark.soak
 def test_interrupted_it_leaves_the_jobs_where_they_are_and_collects_them_later(folder):
     """Ctrl-C does not wait a day; the same command goes on."""
     script = BatchScript(takes_s=2.0)

@@ -92,7 +92,7 @@ def by_copy(spoiled: list[Spoiled]) -> Any:
     ("judge", "every"),
     [
         pytest.param("never", 1, id="no judge"),
-        pytest.param("always", 4, id="a judge who passes all, a quarter of them"),
+        pytest.param("always", 4, id="a judge who passes all, a quarter of them", marks=pytest.mark.soak),
         pytest.param("always", 1, id="a judge who passes all", marks=pytest.mark.soak),
     ],
 )

@@ -182,7 +182,7 @@ def test_what_is_away_for_the_workers_is_told_by_the_driver(folder, url, tmp_pat
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        pytest.param([], "CUPEL_DATABASE_URL", id="no PostgreSQL"),
+        pytest.param([], "CUPEL_DATABASE_URL", id="no PostgreSQL", marks=pytest.mark.soak),
         pytest.param(["--batch"], "--batch", id="batch jobs"),
     ],
 )

@@ -161,6 +161,7 @@ def told(study):
     ]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("engine", ["reflect", "gepa"])
 def test_killed_at_many_moments_and_resumed_the_ledger_is_that_of_one_go(
     study, tmp_path, cupel, forks, engine

@@ -42,6 +42,7 @@ def test_locked_for_a_while_it_is_waited_for_and_the_run_goes_on(folder):
     assert scene.provider.counts.billed_repeats == 0
 
 
+@pytest.mark.soak
 def test_locked_for_longer_the_run_ends_and_the_answers_wait_in_a_file(folder):
     """Exit code 6 and a sentence; the same command takes the answers up, and pays none of them again."""
     with _held_up(folder, wait_s=2) as scene:
