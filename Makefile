@@ -21,7 +21,7 @@ demo-local: .venv/.ready-local  ## the same speeches' sentiment by a real, tiny 
 	@$(BIN)/python evals/demo_local.py $(DEMO)/local.jsonl
 
 test: .venv/.ready-test  ## everything that opens no door: units, graphs, the command line
-	$(PYTEST) -n 2 -m "not door and not soak and not live"
+	$(PYTEST) -n 3 -m "not door and not soak and not live"
 
 test-doors: .venv/.ready-doors browser  ## real servers, a real browser, clusters, the wheel
 	$(PYTEST) -n 2 -m "door and not soak and not live"
