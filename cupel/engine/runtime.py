@@ -19,7 +19,6 @@ from cupel.context import RunContext
 from cupel.engine.calls import Calls
 from cupel.engine.policies import Policies
 from cupel.engine.run import Asking
-from cupel.errors import CupelError
 from cupel.limits import (
     DEFAULT_WAIT_S,
     PATIENCE_S,
@@ -46,7 +45,6 @@ from cupel.tracing import Tracer
 
 DEFAULT_TASK = "arguments"
 TASK_FRESH_S = 1.0
-_ASK_AGAIN_S = 30.0
 
 _PATIENT_S, _HURRIED_S = 60.0, 0.5
 """How long the run log may take to be closed, and how long where a run was ended."""
@@ -88,7 +86,6 @@ class Runtime:
         self._models = Kept[TierModels]()
         self._learnt: set[str] = set()
         self._learning = asyncio.Lock()
-        self._learn_from = 0.0
         self._tasks: dict[str, tuple[float, TaskSpec]] = {}
 
     async def task(self, document: Mapping[str, Any], asking: Asking) -> TaskSpec:
@@ -123,30 +120,22 @@ class Runtime:
         return self._models.of((context,), make=lambda: resolve_models(context, self.env))
 
     async def learn(self, model: str) -> None:
-        """Find out once what a server of one's own does, or read in the run log what it was found to do.
+        """Read once in the run log what `cupel doctor --probe` found a server of one's own to do.
 
-        A server that does not answer teaches nothing: it is asked again with a later document.
+        A run sends no question of its own: what it was asked for is all that it asks.
         """
         if not model.startswith("local:") or model in self._learnt or is_stated(model, self.env):
             return
         async with self._learning:
-            if model in self._learnt or time.monotonic() < self._learn_from:
+            if model in self._learnt:
                 return
-            from cupel.models import Findings, probe_endpoint
+            from cupel.models import Findings
 
-            name = asked_of(model)
-            kept = await self.run_log.endpoint(name)
+            kept = await self.run_log.endpoint(asked_of(model))
             found = None if kept is None else Findings.from_json(kept)
-            if found is None and not self.calls.stopped:
-                try:
-                    found = await probe_endpoint(model)
-                except CupelError:
-                    self._learn_from = time.monotonic() + _ASK_AGAIN_S
-                    return
-                await self.run_log.note_endpoint(name, found.to_json())
             if found is not None:
                 found.apply(model)
-                self._learnt.add(model)
+            self._learnt.add(model)
 
     async def count_earlier(self, models: Iterable[str]) -> None:
         """Count what the run log says was sent in the last day against the daily limits a person set.

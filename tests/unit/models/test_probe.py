@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from cupel.context import RunContext
-from cupel.models import Findings, ProviderCallError, aclose_models, capabilities, probe_endpoint
+from cupel.models import Findings, ProviderCallError, aclose_models, asked_of, capabilities, probe_endpoint
+from cupel.runlog import open_run_log
 from cupel.runs.job import Job
 from cupel.runs.runner import Runner
 from cupel.tables.rows import Row
@@ -113,6 +114,7 @@ async def test_no_document_is_lost_to_what_a_server_cannot_do(name, project, mon
     answer, found = LIARS[name]
     with ScriptedProvider(answer) as server:
         monkeypatch.setenv("CUPEL_LOCAL_BASE_URL", server.environment()["CUPEL_LOCAL_BASE_URL"])
+        await note(project)
         first = await enrich(project)
         asked = len(server.requests)
         second = await enrich(project)
@@ -122,6 +124,13 @@ async def test_no_document_is_lost_to_what_a_server_cannot_do(name, project, mon
     assert [outcome["status"] for outcome in first] == [outcome["status"] for outcome in second]
     assert all(outcome["record"] is not None for outcome in first), first
     assert (capabilities(MODEL).structured == "json_schema") == found.schema
+
+
+async def note(project) -> None:
+    """What `cupel doctor --probe` leaves in the run log."""
+    run_log = open_run_log(project.state, {})
+    await run_log.note_endpoint(asked_of(MODEL), (await probe_endpoint(MODEL)).to_json())
+    run_log.close()
 
 
 async def enrich(project) -> list[Any]:
