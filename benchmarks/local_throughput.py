@@ -53,7 +53,7 @@ async def through_cupel(
         sent.append(body)
         return await post(line, body, more)
 
-    Line.post = noting  # type: ignore[method-assign]
+    Line.post = noting  # type: ignore[method-assign]  # to see what is sent
     engine = open_engine(args.model.partition(":")[2])
     before = engine.tally.tokens
     context = RunContext(
@@ -67,7 +67,7 @@ async def through_cupel(
             outcomes = [outcome async for _, outcome in runner.outcomes(rows)]
             took = time.perf_counter() - started
     finally:
-        Line.post = post  # type: ignore[method-assign]
+        Line.post = post  # type: ignore[method-assign]  # as it was
     return (engine.tally.tokens - before) / took, sent, outcomes
 
 

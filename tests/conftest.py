@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -73,3 +74,19 @@ def nothing_learnt() -> None:
 def project(tmp_path: Path) -> Project:
     """This repository's graphs and prompts with a run log of the test's own."""
     return Project(ROOT, tmp_path / ".cupel")
+
+
+@pytest.fixture
+def nobody_trusted(monkeypatch, tmp_path):
+    """A user who has trusted nothing yet."""
+    monkeypatch.delenv("CUPEL_TRUST")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+
+
+def clone_project(folder: Path) -> Path:
+    """This project's graphs, nodes and prompts in another folder, as somebody else's would be."""
+    for part in ("graphs", "nodes", "prompts"):
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copyfile(ROOT / "langgraph.json", folder / "langgraph.json")
+    return folder

@@ -27,10 +27,10 @@ def as_served(graph: Graph) -> Graph:
 class _Watched(FormedGraph):
     """A compiled graph that tells the tracer of each of its runs; nothing else of it is different."""
 
-    async def astream(self, input: Any, config: Any = None, **kwargs: Any) -> AsyncIterator[Any]:  # noqa: A002
+    async def astream(self, input: Any, config: Any = None, **kwargs: Any) -> AsyncIterator[Any]:  # noqa: A002  # langgraph's name for it
         tracer = (await current()).tracer
         watched: Any = tracer.serve(config, _about(input)) if tracer.on else config
-        async with aclosing(super().astream(input, watched, **kwargs)) as parts:  # type: ignore[type-var]
+        async with aclosing(super().astream(input, watched, **kwargs)) as parts:  # type: ignore[type-var]  # an async generator, typed as an iterator
             async for part in parts:
                 yield part
 

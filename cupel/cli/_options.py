@@ -238,7 +238,7 @@ def also(other: Callable[..., None], unused: Iterable[str]) -> Callable[[Command
 
         own = signature(command, eval_str=True)
         taken = [_hidden(theirs[name], other) for name in names]
-        without.__signature__ = own.replace(parameters=[*own.parameters.values(), *taken])  # type: ignore[attr-defined]
+        without.__signature__ = own.replace(parameters=[*own.parameters.values(), *taken])  # type: ignore[attr-defined]  # what typer reads
         without.__annotations__ = {each.name: each.annotation for each in (*own.parameters.values(), *taken)}
         return cast(Command, without)
 

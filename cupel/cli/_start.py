@@ -31,7 +31,7 @@ LATER = frozenset(
 """Packages whose own code runs when something in them is asked for; their submodules import as ever."""
 
 _IMPORTS: Any = importlib._bootstrap  # noqa: SLF001  # the import system in Python itself
-_lock_of, _DEADLOCK = _IMPORTS._ModuleLockManager, _IMPORTS._DeadlockError  # noqa: SLF001
+_lock_of, _DEADLOCK = _IMPORTS._ModuleLockManager, _IMPORTS._DeadlockError  # noqa: SLF001  # there is no public name
 """The lock the import system takes while it loads a module, and what it raises where two threads would wait for each other.
 
 A lock of our own would be none of those it knows, and two threads that import across each other would wait for ever; so one

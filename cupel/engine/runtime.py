@@ -85,7 +85,6 @@ class Runtime:
         self.calls = Calls(self.run_log, self.limiter, self.env, self.patience)
         self._models = Kept[TierModels]()
         self._learnt: set[str] = set()
-        self._learning = asyncio.Lock()
         self._tasks: dict[str, tuple[float, TaskSpec]] = {}
 
     async def task(self, document: Mapping[str, Any], asking: Asking) -> TaskSpec:
@@ -126,16 +125,13 @@ class Runtime:
         """
         if not model.startswith("local:") or model in self._learnt or is_stated(model, self.env):
             return
-        async with self._learning:
-            if model in self._learnt:
-                return
-            from cupel.models import Findings
+        from cupel.models import Findings
 
-            kept = await self.run_log.endpoint(asked_of(model))
-            found = None if kept is None else Findings.from_json(kept)
-            if found is not None:
-                found.apply(model)
-            self._learnt.add(model)
+        kept = await self.run_log.endpoint(asked_of(model))
+        found = None if kept is None else Findings.from_json(kept)
+        if found is not None:
+            found.apply(model)
+        self._learnt.add(model)
 
     async def count_earlier(self, models: Iterable[str]) -> None:
         """Count what the run log says was sent in the last day against the daily limits a person set.

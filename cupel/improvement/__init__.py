@@ -10,7 +10,7 @@ from cupel.improvement.gate import ALPHA, gate
 from cupel.improvement.held_out import SPENDS, SPENT, held_out_of, showable
 from cupel.improvement.hub import hub_name, pull_prompt, push_prompt
 from cupel.improvement.ledger import Ledger, ledger_of
-from cupel.improvement.seen import document_hash, note_seen, seen_of
+from cupel.improvement.seen import document_hash, note_seen
 from cupel.improvement.steps.promote import decision_doubts, load_version, promote, rollback
 from cupel.improvement.versions import (
     as_version,

@@ -2,16 +2,16 @@
 
 *Seen* is what was shown with its gold, or with right and wrong, beside a result of the task's prompt: in a terminal,
 on a page, in a frame; or what went to a rewriter, or to an earlier gate. Whoever shows such a thing says so with
-`note_seen`; the gate decides on documents that are not among `seen_of`.
+`note_seen`; the gate decides on documents that are not among them (`Book.seen`).
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from cupel.runlog import Database, RunLog, exact_time, insert_of, tables
 from cupel.text import words
@@ -61,11 +61,3 @@ def _insert(connection: Connection, rows: list[dict[str, str]]) -> int:
     insert = insert_of(connection)(table).on_conflict_do_nothing(index_elements=["task", "doc_hash"])
     # one by one: a list is sent as one statement whose count of rows not every driver knows
     return sum(connection.execute(insert, row).rowcount for row in rows)
-
-
-def seen_of(run_log: RunLog, task: str) -> Mapping[str, str]:
-    """Hash → how it was first seen, of every document of a task that was noted by `note_seen`."""
-    table = tables.seen_documents
-    query = select(table.c.doc_hash, table.c.how).where(table.c.task == task)
-    with run_log.reading() as connection:
-        return {row.doc_hash: row.how for row in connection.execute(query)}

@@ -105,7 +105,7 @@ class DocumentTracer(LangChainTracer):
             run.error, run.outputs = None, {"asked": "a person"}  # the question holds the document
         run.events = None  # type: ignore[assignment]  # its start and its end, which it has anyway
         if not run.extra.get("metadata"):
-            run.extra = None  # type: ignore[assignment]
+            run.extra = None  # type: ignore[assignment]  # so that nothing of it is sent
         with suppress(Exception):  # a trace that cannot be sent is no reason for a document to fail
             run.post()
 

@@ -163,7 +163,7 @@ def _of_people(client: Client, run_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, 
     found: dict[uuid.UUID, list[Any]] = {}
     for start in range(0, len(run_ids), 50):
         some = run_ids[start : start + 50]
-        for one in client.list_feedback(run_ids=some, feedback_source_type=["app"]):  # type: ignore[list-item]
+        for one in client.list_feedback(run_ids=some, feedback_source_type=["app"]):  # type: ignore[list-item]  # the SDK takes texts too
             if one.run_id is not None:
                 found.setdefault(one.run_id, []).append(one)
     return {run: sorted(said, key=lambda one: one.modified_at) for run, said in found.items()}

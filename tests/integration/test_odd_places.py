@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import fields
@@ -14,6 +13,7 @@ import pytest
 from cupel.errors import TaskError
 from cupel.task import check_prompts, load_task
 from tests.conftest import ROOT
+from tests.integration import test_no_traceback
 from tests.integration.here import Done, command
 from tests.integration.test_no_traceback import MACHINE, OFFLINE, OK, RUN, USAGE, is_a_sentence
 from tests.integration.test_run_cli import environment
@@ -21,21 +21,8 @@ from tests.integration.test_run_cli import environment
 BOM = b"\xef\xbb\xbf"
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """A folder outside any project, with one document."""
-    (tmp_path / "in.jsonl").write_text('{"id": "a", "text": "We must act now, for the sake of all."}\n')
-    return tmp_path
-
-
-@pytest.fixture
-def study(folder):
-    """A project of one's own."""
-    shutil.copytree(ROOT / "prompts", folder / "prompts")
-    (folder / "langgraph.json").write_text(
-        json.dumps({"graphs": {"enrich": f"{ROOT}/graphs/enrich.py:graph"}, "env": ".env"})
-    )
-    return folder
+folder, study = test_no_traceback.folder, test_no_traceback.study
+"""Fixtures: a folder with one document, and a project of one's own in it."""
 
 
 def typed(folder, line, **env):

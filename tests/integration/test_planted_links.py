@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import clone_project
 from tests.integration.here import command
 from tests.integration.test_no_traceback import MACHINE, OFFLINE, OK, USAGE, is_a_sentence
 
@@ -24,21 +23,13 @@ def soaked(*names):
     return [pytest.param(name, marks=pytest.mark.soak) for name in names]
 
 
-@pytest.fixture(autouse=True)
-def nobody_trusted(monkeypatch, tmp_path):
-    """A user who has trusted nothing yet."""
-    monkeypatch.delenv("CUPEL_TRUST")
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+pytestmark = pytest.mark.usefixtures("nobody_trusted")
 
 
 @pytest.fixture
 def foreign(tmp_path):
     """A project from elsewhere, which changes prompts only, so that nobody is asked about its code."""
-    folder = tmp_path / "cloned"
-    for part in ("graphs", "nodes", "prompts"):
-        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copyfile(ROOT / "langgraph.json", folder / "langgraph.json")
+    folder = clone_project(tmp_path / "cloned")
     (folder / "in.jsonl").write_text('{"id": "a", "text": "We must act now, for the sake of all."}\n')
     return folder
 

@@ -7,7 +7,7 @@ that the model would not have chosen, about e^-10 each with small models, and a 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -85,12 +85,3 @@ def _align(reply: str, tokens: Sequence[Token]) -> tuple[list[int], Sequence[int
         return None
     bounds = [*accumulate((len(token.raw or b"") for token in tokens), initial=-at)]
     return bounds, [*accumulate((len(char.encode("utf-8", "surrogatepass")) for char in reply), initial=0)]
-
-
-def field_means(fields: Mapping[str, Sequence[Token]]) -> dict[str, float]:
-    """The mean log probability of each field's value tokens; a field without any is left out."""
-    return {
-        name: sum(token.logprob for token in tokens) / len(tokens)
-        for name, tokens in fields.items()
-        if tokens
-    }

@@ -9,13 +9,13 @@ import pytest
 from cupel.errors import InputError, SettingError, UsageError
 from cupel.evaluation.failure_sets import Rerun, freeze, pair_scores
 from cupel.improvement.ledger import ledger_of
-from cupel.improvement.seen import seen_of
 from cupel.metrics.pairs import Scored
 from cupel.runlog.lookup import existing_run_log
 from cupel.runs.bench import Document, scores_of
 from tests.integration.cascade import MODELS
 from tests.integration.improvement import TASK
 from tests.unit.evaluation.study import lines
+from tests.unit.improvement.seeing import seen_of
 from tests.unit.report.factory import attempt, outcome, verdict
 
 SETTINGS = {**MODELS, "strong_model": "none", "judge": "never"}

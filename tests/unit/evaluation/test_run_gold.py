@@ -12,13 +12,14 @@ from cupel.cli._app import app
 from cupel.errors import InputError, OutputPathError
 from cupel.evaluation import check_labels, make_labels
 from cupel.improvement.ledger import ledger_of
-from cupel.improvement.seen import document_hash, seen_of
+from cupel.improvement.seen import document_hash
 from cupel.runlog.lookup import existing_run_log
 from cupel.runs.gold import hold_against
 from cupel.task import load_task
 from cupel.testing.models import scripted
 from tests.conftest import ROOT
 from tests.integration.improvement import TASK, extractor, made_project, speeches, write
+from tests.unit.improvement.seeing import seen_of
 from tests.unit.report.factory import attempt, outcome
 
 

@@ -6,8 +6,9 @@ import threading
 
 import pytest
 
-from cupel.improvement.seen import document_hash, note_seen, seen_of
+from cupel.improvement.seen import document_hash, note_seen
 from cupel.runlog.store import RunLog
+from tests.unit.improvement.seeing import seen_of
 
 
 @pytest.fixture

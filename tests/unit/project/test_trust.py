@@ -16,24 +16,15 @@ from cupel.cli.doctor_checks import _graphs
 from cupel.cli.init import make_project
 from cupel.errors import UntrustedError
 from cupel.project import find_project, is_trusted, load_graph, starter_folder, trust
-from tests.conftest import ROOT
+from tests.conftest import ROOT, clone_project
 
-
-@pytest.fixture(autouse=True)
-def nobody_trusted(monkeypatch, tmp_path):
-    """A user who has trusted nothing yet."""
-    monkeypatch.delenv("CUPEL_TRUST")
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+pytestmark = pytest.mark.usefixtures("nobody_trusted")
 
 
 @pytest.fixture
 def foreign(tmp_path):
     """A project from elsewhere whose node leaves a mark when it runs."""
-    folder = tmp_path / "cloned"
-    for part in ("graphs", "nodes", "prompts"):
-        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copyfile(ROOT / "langgraph.json", folder / "langgraph.json")
+    folder = clone_project(tmp_path / "cloned")
     node = folder / "nodes" / "finish.py"
     node.write_text(node.read_text() + f"\n__import__('pathlib').Path({str(tmp_path / 'ran')!r}).touch()\n")
     return folder

@@ -2,11 +2,12 @@
 
 import json
 from itertools import pairwise
+from statistics import fmean
 
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from cupel.routing.confidence.value_tokens import Token, field_means, value_tokens
+from cupel.routing.confidence.value_tokens import Token, value_tokens
 from cupel.task import read_record, value_places
 
 SCAFFOLD, VALUE = -10.0, -0.25
@@ -117,9 +118,8 @@ def test_the_scaffolds_probabilities_do_not_count(values):
         ]
     reply = "".join(token.text for token in [*tokens, Token("}", SCAFFOLD)])
 
-    means = field_means(
-        value_tokens(reply, record, [*tokens, Token("}", SCAFFOLD), Token("<|im_end|>", SCAFFOLD)])
-    )
+    fields = value_tokens(reply, record, [*tokens, Token("}", SCAFFOLD), Token("<|im_end|>", SCAFFOLD)])
+    means = {name: fmean(token.logprob for token in found) for name, found in fields.items()}
 
     assert means == dict.fromkeys(record, VALUE)
 
