@@ -78,9 +78,8 @@ class Signals:
         if self.asked:
             for number in self._before:  # else Python, on its way out, would let the next one kill it
                 signal.signal(number, signal.SIG_IGN)
-            self._told.wait(
-                _EXIT_S
-            )  # the command may be through before it was said that it was asked to stop
+            # the command may be through before it was said that it was asked to stop
+            self._told.wait(_EXIT_S)
             self.hurry()  # all is told and saved: threads that hang are not waited for
             return
         signal.set_wakeup_fd(self._wakeup)
