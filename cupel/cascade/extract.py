@@ -142,7 +142,7 @@ def _token_signals(work: Work, answers: Sequence[Answer]) -> dict[str, float | N
     fields: dict[str, list[Token]] = {}
     for (start, end), answer in zip(work.state["windows"], answers, strict=True):
         told = [
-            Token(text, worth, tuple(other for _, other in others))
+            Token(text, worth, tuple(other for _, other in others) if others else ())
             for text, worth, others in answer.tokens or ()
         ]
         placed = value_tokens(answer.reply, answer.wire or {}, told, document=work.state["text"][start:end])

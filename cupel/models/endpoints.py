@@ -73,8 +73,16 @@ def endpoint(model: ModelId, env: Mapping[str, str]) -> Endpoint:
         SetupError: When a key or an address is set that could never be sent.
     """
     site = SITES[model.provider]
-    variable = next((name for name in site.url_variables if env.get(name, "").strip()), "")
-    url = _named_url(site, env) or site.default_url
+    return _checked(
+        model, _named_url(site, env), env.get(site.key_variable, "").strip(), _variable(site, env)
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _checked(model: ModelId, named_url: str, key: str, variable: str) -> Endpoint:
+    """The endpoint at an address and with a key, once both are known to be sendable; each call of a run asks for it."""
+    site = SITES[model.provider]
+    url = named_url or site.default_url
     if not url:
         raise SettingError(
             f"{model}: no address; set {site.url_variables[0]} to the server's OpenAI-compatible URL, "
@@ -82,7 +90,6 @@ def endpoint(model: ModelId, env: Mapping[str, str]) -> Endpoint:
         )
     if problem := address_problem(url):
         raise SettingError(f"{model}: {_without_secrets(url)!r} is no address; {problem}")
-    key = env.get(site.key_variable, "").strip()
     if site.needs_key and not key:
         raise SettingError(f"{model}: {site.key_variable} is not set")
     _check_sendable(model, variable, url, site.key_variable, key)
@@ -168,7 +175,12 @@ def _name_of(provider: str, names: str) -> str:
 
 
 def _named_url(site: _Site, env: Mapping[str, str]) -> str:
-    return next((env[name].strip() for name in site.url_variables if env.get(name, "").strip()), "")
+    return env.get(_variable(site, env), "").strip()
+
+
+def _variable(site: _Site, env: Mapping[str, str]) -> str:
+    """The variable an address was given in; empty where there is none."""
+    return next((name for name in site.url_variables if env.get(name, "").strip()), "")
 
 
 def _place(url: str, path: str) -> str:

@@ -48,6 +48,9 @@ _THOUGHT = re.compile(
 _START = re.compile(r'\{(?=[ \t\r\n]*["}])|\[(?=[ \t\r\n]*(?:\[|\{[ \t\r\n]*["}]))')
 """A brace or bracket that may begin a value; the {x} of a template and the [1] of a note go by."""
 
+_LEXEME = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],]|[^\s"{}\[\],:]+', re.DOTALL)
+"""What plain JSON is made of beside blanks and colons."""
+
 _BLANK = re.compile(r"[ \t\r\n]*")
 _BLANKS = frozenset(" \t\r\n")
 _BRACKET = re.compile(r'["{}\[\]]')
@@ -514,6 +517,8 @@ def value_places(
     """
     if len(text) > MAX_CHARS:
         return {}
+    if _is_json_of(text, record):
+        return _places_in_json(text)
     for found in reversed([*islice(_values(text, document), MAX_VALUES)]):
         if found.broken is not None or not _same(_one_object(found.value), record):
             continue
@@ -524,6 +529,37 @@ def value_places(
         index = next(index for index, item in enumerate(found.value) if isinstance(item, dict))
         return {path[1:]: place for path, place in placer.places.items() if path[0] == index}
     return {}
+
+
+def _is_json_of(text: str, record: Record) -> bool:
+    try:
+        return bool(json.loads(text) == record)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _places_in_json(text: str) -> dict[tuple[str | int, ...], tuple[int, int]]:
+    """As `_Placer` has them, of a reply that is plain JSON, as most are: ten times as fast."""
+    places: dict[tuple[str | int, ...], tuple[int, int]] = {}
+    path: list[
+        str | int | None
+    ] = []  # of each value that is open, the key or index reached; None before a key
+    for mark in _LEXEME.finditer(text):
+        match mark[0][0]:
+            case "{":
+                path.append(None)
+            case "[":
+                path.append(0)
+            case "}" | "]":
+                path.pop()
+            case ",":
+                path[-1] = path[-1] + 1 if isinstance(path[-1], int) else None
+            case first if path[-1] is None:
+                path[-1] = json.loads(mark[0])
+            case first:
+                quotes = first == '"'
+                places[tuple(path)] = (mark.start() + quotes, mark.end() - quotes)  # type: ignore[arg-type]  # none is before its key
+    return places
 
 
 def _escape(text: str, at: int) -> tuple[str, str, int]:

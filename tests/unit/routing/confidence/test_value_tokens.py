@@ -99,6 +99,19 @@ def _begins(tokens, raw):
         at += len(token.raw if raw else token.text)
 
 
+@given(records, writings)
+@settings(max_examples=200, deadline=None)
+def test_plain_json_is_read_faster_and_to_the_same_places(record, write):
+    """A reply with words before it is read sign by sign, one without as the lexemes it is made of."""
+    before = "So: "
+
+    slow = value_places(before + write(record), record)
+
+    assert value_places(write(record), record) == {
+        path: (start - len(before), end - len(before)) for path, (start, end) in slow.items()
+    }
+
+
 @given(st.lists(st.sampled_from(["joy", "fear", "no anger", "31", "ja"]), min_size=1, max_size=4))
 @settings(max_examples=50, deadline=None)
 def test_the_scaffolds_probabilities_do_not_count(values):
