@@ -11,7 +11,7 @@ from typing import Annotated, Any, cast, get_type_hints
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph._internal._typing import MISSING
-from langgraph.channels import UntrackedValue
+from langgraph.channels import BinaryOperatorAggregate, LastValue, UntrackedValue
 from langgraph.graph import START, StateGraph
 from langgraph.graph._branch import BranchSpec
 from langgraph.graph.state import CompiledStateGraph
@@ -119,7 +119,7 @@ def _under_settings(served: Node, plain: Node, builder: Builder) -> Node:
             runtime = runtime.override(context=_settings(builder, held))
         call = served if current_asking().run.served else plain
         try:
-            return await call(state, runtime)
+            return _Left(await call(state, runtime), state)
         except CupelError as error:
             if runtime.server_info is not None:
                 error.args = tuple(tell_client(said) for said in error.args)
@@ -189,9 +189,14 @@ class _Router(Runnable[Any, Hashable]):
         """What each channel that a step writes holds after it, as the channel itself says."""
         after = {}
         for name, value in (update or {}).items():
-            channel = self._builder.channels[name].from_checkpoint(state.get(name, MISSING))
-            channel.update([value])
-            after[name] = channel.get()
+            channel = self._builder.channels[name]
+            if isinstance(channel, BinaryOperatorAggregate) and isinstance(value, list) and name in state:
+                value = channel.operator(state[name], value)  # noqa: PLW2901  # as it is after the step
+            elif type(channel) is not LastValue:
+                channel = channel.from_checkpoint(state.get(name, MISSING))
+                channel.update([value])
+                value = channel.get()  # noqa: PLW2901  # as it is after the step
+            after[name] = value
         return after
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **_: Any) -> Hashable:  # noqa: A002  # langchain's name for it
@@ -206,6 +211,16 @@ class _Router(Runnable[Any, Hashable]):
         raise NotImplementedError("the steps are asynchronous: use ainvoke, astream and aupdate_state")
 
 
+class _Left(dict[str, Any]):
+    """What a step wrote, with the state it was given."""
+
+    __slots__ = ("before",)
+
+    def __init__(self, update: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+        super().__init__(update)
+        self.before = before
+
+
 class _Edge(BranchSpec):
     """LangGraph's conditional edge, which adds what the step wrote to what stood before it.
 
@@ -214,8 +229,13 @@ class _Edge(BranchSpec):
 
     async def _aroute(self, input: Any, config: RunnableConfig, *, reader: Any, writer: Any) -> Any:  # noqa: A002  # langgraph's name for it
         router = cast("_Router", self.path)
-        state = reader.func(config, select=reader.keywords["select"])
-        reason = await router.ainvoke({**state, **router.written(state, input)}, config)
+        # beside a fork there was no step, only what a person wrote in its place
+        before = (
+            input.before
+            if isinstance(input, _Left)
+            else reader.func(config, select=reader.keywords["select"])
+        )
+        reason = await router.ainvoke({**before, **router.written(before, input)}, config)
         return self._finish(writer, input, reason, config)
 
 

@@ -22,9 +22,9 @@ from cupel.errors import (
     RecordingMissingError,
     StopRunError,
 )
-from cupel.models import CallSettings, Token, asked_of
+from cupel.models import CallSettings, Token, asked_of, is_unproven
 from cupel.state import Call, Record
-from cupel.task import Message, RecordCheck, Template, fit_of, neutralise, read_record, render
+from cupel.task import Message, RecordCheck, Template, fit_of, neutralise, read_record, render, sent_schema
 
 ErrorKind = Literal["schema", "refusal", "provider"]
 QuestionKind = Literal["extract", "verify", "judge", "refine", "improve", "compare"]
@@ -241,7 +241,10 @@ def _request(question: Question, asking: Asking, messages: list[Message], kind: 
 
 def _repair_messages(question: Question, reply: Response, problem: str) -> list[Message]:
     """The same request, the bad reply, and what is wrong with it."""
-    asked = render(question.repair.user, {"error": neutralise(problem, question.repair.tags)})
+    asked = render(question.repair.user, {"error": neutralise(problem, question.repair.tags)}).strip()
+    if is_unproven(question.model):
+        # a server of one's own may have passed over the schema without a word: now it reads it
+        asked += f"\n\nThe schema:\n{sent_schema(question.schema)[1]}"
     shown = (reply.stored.text or "(empty reply)")[:LONGEST_SHOWN]
     return [*question.messages, {"role": "assistant", "content": shown}, {"role": "user", "content": asked}]
 

@@ -42,7 +42,7 @@ def certain_faults(record: Record, task: TaskSpec, evidence: Sequence[Evidence])
     yield from reference_faults(record, task.schema)
     for fault in shared_spans(evidence, task.exclusive):
         yield "exclusive", fault
-    for fault in short_quotes(record, task.schema, task.min_quote_words):
+    for fault in short_quotes(evidence, task.min_quote_words):
         yield "words", fault
 
 

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
-from cupel.state import Evidence, Record
-from cupel.task import grounded_quotes
+from cupel.state import Evidence
 from cupel.text import words
 
 SAME_SPAN = 0.8
 """Share of what two quotes cover together from which they are one span: a comma or "I think" more makes no other."""
 
 
-def short_quotes(record: Record, schema: Mapping[str, Any], min_words: int) -> Iterator[str]:
+def short_quotes(evidence: Sequence[Evidence], min_words: int) -> Iterator[str]:
     """Each quote of fewer words than that, in words; of scripts without spaces every character is one.
 
-    >>> schema = {"properties": {"q": {"type": "string", "x-grounded": True}}}
-    >>> list(short_quotes({"q": "No!"}, schema, 2))
+    Args:
+        evidence: Where each quote of the record stands, by its path.
+        min_words: What the task wants; 0 for nothing.
+
+    >>> list(short_quotes([{"path": "/q", "quote": "No!"}], 2))
     ["/q: 'No!' is a quote of 1 word, and the task wants at least 2"]
     """
-    for pointer, quote in grounded_quotes(record, schema) if min_words else ():
-        if sum(part[0].isalnum() for part in quote.split()) >= min_words:
+    for entry in evidence if min_words else ():
+        pointer, quote = entry["path"], entry["quote"]
+        worded = (part for part in quote.split() if part[0].isalnum())
+        if next(islice(worded, min_words - 1, None), None) is not None:
             continue  # nearly always, and each such part has a word
         count = len(words(quote))
         if count < min_words:

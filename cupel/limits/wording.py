@@ -29,6 +29,7 @@ _GRAMMAR = re.compile(
     | (failed|unable|error)\ (to\ )?(pars(e|ing)|compil(e|ing)|convert(ing)?|build(ing)?)\ (the\ )?(json\ ?schema|grammar|regex)
     | json\ ?schema\ conversion
     | invalid\ json\ ?schema
+    | input\ should\ be\ 'text'\ or\ 'json_object'
     | schema\b.{0,80}\bnot\ supported\ by\ (xgrammar|outlines|llguidance|guidance|lm-format-enforcer)
     """
 )
@@ -43,6 +44,7 @@ _SCHEMA = re.compile(
     | \b(output_format|output_config)\b
     | \b(guided_json|structured[ _]outputs?|guided\ decoding)\b
     | \btoo\ many\ states\ for\ serving
+    | \binput\ should\ be\ 'text'\ or\ 'json_object'
     """
 )
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from cupel._late import late
-from cupel.models.capabilities import capabilities, is_stated
+from cupel.models.capabilities import capabilities, is_stated, is_unproven
 from cupel.models.completion import Completion, Token, complete, open_connection
 from cupel.models.endpoints import SITES
 from cupel.models.errors import ProviderCallError, ReplyCutOffError

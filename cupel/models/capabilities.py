@@ -144,6 +144,15 @@ def is_stated(model_id: str, env: Mapping[str, str] = os.environ) -> bool:
     )
 
 
+def is_unproven(model_id: str, env: Mapping[str, str] = os.environ) -> bool:
+    """Whether a server of one's own is only believed to obey a schema: nobody found it out, and nobody said so.
+
+    >>> is_unproven("local:m", {}), is_unproven("openai:gpt-4o", {}), is_unproven("local:m", {"CUPEL_CAPABILITIES": "local:*=text"})
+    (True, False, False)
+    """
+    return model_id.startswith("local:") and learnt_of(model_id) is None and not is_stated(model_id, env)
+
+
 @functools.lru_cache(maxsize=256)
 def _capabilities(model_id: str, overrides: str, learnt: Learnt | None) -> Capabilities:
     name = str(ModelId.parse(model_id))

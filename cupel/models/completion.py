@@ -183,13 +183,9 @@ def _tokens(shown: Any, *, told: bool) -> list[Token] | None:
     if not isinstance(listed, list):
         return None
     tokens: list[Token] = [
-        (
-            str(one.get("token") or "") if told else "",
-            float(one["logprob"]),
-            _alternatives(one, told) if one.get("top_logprobs") else [],
-        )
+        (str(one.get("token") or "") if told else "", float(worth), _alternatives(one, told))
         for one in listed
-        if isinstance(one, dict) and isinstance(one.get("logprob"), (int, float))
+        if isinstance(one, dict) and isinstance(worth := one.get("logprob"), (int, float))
     ]
     return tokens or None
 

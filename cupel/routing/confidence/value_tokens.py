@@ -71,10 +71,10 @@ def _align(reply: str, tokens: Sequence[Token]) -> tuple[list[int], Sequence[int
     Counted in characters, else in bytes. Before the reply and after it there may be more: a thought, a mark of the chat
     template.
     """
-    said = "".join(token.text for token in tokens)
-    at = said.find(reply)
+    texts = [token.text for token in tokens]
+    at = "".join(texts).find(reply)
     if at >= 0:
-        return [*accumulate((len(token.text) for token in tokens), initial=-at)], range(len(reply) + 1)
+        return [*accumulate(map(len, texts), initial=-at)], range(len(reply) + 1)
     if any(token.raw is None for token in tokens):
         return None
     # a character of several tokens is told as � in each; their bytes make it whole

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cupel.context import RunContext
+from cupel.errors import ProviderRefusedError
 from cupel.models import Findings, ProviderCallError, aclose_models, asked_of, capabilities, probe_endpoint
 from cupel.runlog import open_run_log
 from cupel.runs.job import Job
@@ -126,6 +127,28 @@ async def test_no_document_is_lost_to_what_a_server_cannot_do(name, project, mon
     assert (capabilities(MODEL).structured == "json_schema") == found.schema
 
 
+@pytest.mark.parametrize("name", [name for name in LIARS if name != "refuses the schema"])
+async def test_unprobed_it_costs_a_repair_and_no_document(name, project, monkeypatch):
+    """Whoever never probes loses nothing either: the repair states the schema that was passed over."""
+    answer, _ = LIARS[name]
+    with ScriptedProvider(answer) as server:
+        monkeypatch.setenv("CUPEL_LOCAL_BASE_URL", server.environment()["CUPEL_LOCAL_BASE_URL"])
+        outcomes = await enrich(project)
+
+    assert all(outcome["record"] is not None for outcome in outcomes), outcomes
+
+
+async def test_unprobed_a_server_that_refuses_the_schema_ends_the_run_with_the_setting_to_change(
+    project, monkeypatch
+):
+    """An error 500 for every request is no outage to wait for."""
+    with ScriptedProvider(refuses_the_schema) as server:
+        monkeypatch.setenv("CUPEL_LOCAL_BASE_URL", server.environment()["CUPEL_LOCAL_BASE_URL"])
+
+        with pytest.raises(ProviderRefusedError, match=r'CUPEL_CAPABILITIES="local:m=json_object"'):
+            await enrich(project)
+
+
 async def note(project) -> None:
     """What `cupel doctor --probe` leaves in the run log."""
     run_log = open_run_log(project.state, {})
@@ -139,4 +162,6 @@ async def enrich(project) -> list[Any]:
     job = Job(task=load_task("sentiment", project.prompts), context=settings)
     rows = [Row(number, {}, f"Speech {number} is good.", f"d{number}") for number in range(3)]
     async with Runner(job, project) as runner:
-        return [outcome async for _, outcome in runner.outcomes(rows)]
+        outcomes = [outcome async for _, outcome in runner.outcomes(rows)]
+        runner.stop.check()
+        return outcomes
