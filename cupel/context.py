@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
 from cupel.errors import SettingError
+from cupel.state import Mention
 
 _SHOWN_CHARS = 80
 
@@ -30,36 +31,36 @@ class RunContext(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    profile: Profile = Field(
+    profile: Annotated[Profile, Mention.PROFILE] = Field(
         default="auto",
         description="Which models to use: `auto` takes the first provider whose key is set, else `offline`.",
     )
-    cheap_model: str = Field(
+    cheap_model: Annotated[str, Mention.MODEL] = Field(
         default="",
         description="Tried first, on every document. Form: `provider:model`.",
         json_schema_extra=_for_node("extract"),
     )
-    strong_model: str = Field(
+    strong_model: Annotated[str, Mention.MODEL] = Field(
         default="",
         description="Asked when the cheap record is in doubt. Form: `provider:model`.",
         json_schema_extra=_for_node("escalate"),
     )
-    judge_model: str = Field(
+    judge_model: Annotated[str, Mention.MODEL] = Field(
         default="",
         description="Judges records; never the model it judges. Form: `provider:model`.",
         json_schema_extra=_for_node("judge"),
     )
-    refiner_model: str = Field(
+    refiner_model: Annotated[str, Mention.MODEL] = Field(
         default="",
         description="Turns a critique into instructions for one document. Form: `provider:model`.",
         json_schema_extra=_for_node("refine"),
     )
-    agreement_model: str = Field(
+    agreement_model: Annotated[str, Mention.MODEL] = Field(
         default="",
         description="A second cheap model whose agreement is used as a signal; empty for none.",
         json_schema_extra=_for_node("verify"),
     )
-    fallback_model: str = Field(
+    fallback_model: Annotated[str, Mention.MODEL] = Field(
         default="",
         description="Stands in for a model whose provider is down (an outage, not a doubt); empty for none.",
     )
@@ -68,7 +69,7 @@ class RunContext(BaseModel):
         description="What is judged: `auto` is every escalated and every uncalibrated record and a sample of the rest.",
         json_schema_extra=_for_node("judge", "verify"),
     )
-    jury_models: tuple[str, ...] = Field(
+    jury_models: Annotated[tuple[str, ...], Mention.MODEL] = Field(
         default=(),
         description="Judges of other families, asked where the judge is in doubt and to audit what it accepts. "
         "Form: `provider:model`, several.",
@@ -95,18 +96,18 @@ class RunContext(BaseModel):
         default=False,
         description="Stop and ask a person (Studio, Agent Inbox) instead of ending as needs_review.",
     )
-    policy: str = Field(
+    policy: Annotated[str, Mention.FILE] = Field(
         default="auto",
         description="Calibrated policy that decides on doubt: `auto` is the newest for this task, `none` the plain rule, or a file.",
         json_schema_extra=_for_node("verify"),
     )
-    signals: str = Field(
+    signals: Annotated[str, Mention.NAME] = Field(
         default="",
         description="Further signals that cost calls, by name and comma: `agreement` (needs an agreement model), "
         "`self_verified`, `self_consistency`; or that have alternatives of each token told: `token_certainty`, `token_margin`.",
         json_schema_extra=_for_node("verify"),
     )
-    prerouter: str = Field(
+    prerouter: Annotated[str, Mention.FILE] = Field(
         default="",
         description="File of a learnt text router that may send a document straight to the strong model; empty for none.",
         json_schema_extra=_for_node("route"),
@@ -114,7 +115,7 @@ class RunContext(BaseModel):
     max_usd_per_document: float | None = Field(
         default=None, gt=0, description="Stop spending on one document at this many US dollars."
     )
-    output_language: str = Field(
+    output_language: Annotated[str, Mention.LANGUAGE] = Field(
         default="", description="Language of free-text fields, e.g. `English`; empty for the task's own."
     )
     temperature: float = Field(default=0.0, ge=0, le=2, description="Sampling temperature of every call.")
@@ -125,17 +126,17 @@ class RunContext(BaseModel):
     max_retries: int = Field(
         default=6, ge=0, le=50, description="How often a call is repeated after a passing failure."
     )
-    extract_prompt: str = Field(
+    extract_prompt: Annotated[str, Mention.PROMPT] = Field(
         default="",
         description="Replaces the task's extract.md for this run (same placeholders); empty keeps the file.",
         json_schema_extra=_prompt("extract"),
     )
-    judge_prompt: str = Field(
+    judge_prompt: Annotated[str, Mention.PROMPT] = Field(
         default="",
         description="Replaces the task's judge.md for this run; empty keeps the file.",
         json_schema_extra=_prompt("judge"),
     )
-    refine_prompt: str = Field(
+    refine_prompt: Annotated[str, Mention.PROMPT] = Field(
         default="",
         description="Replaces the task's refine.md for this run; empty keeps the file.",
         json_schema_extra=_prompt("refine"),

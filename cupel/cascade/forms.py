@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from langgraph.graph.state import CompiledStateGraph
 from pydantic import Field
@@ -19,6 +19,7 @@ from cupel.context import RunContext, ServedContext
 from cupel.engine import DEFAULT_TASK, Runtime
 from cupel.errors import CupelError
 from cupel.project import find_project
+from cupel.state import Mention
 from cupel.task import load_task, task_names
 
 PROMPTS = {"extract": "extract_prompt", "judge": "judge_prompt", "refine": "refine_prompt"}
@@ -31,7 +32,7 @@ _HERE = Path.cwd()  # asked once at import: a node may not
 class EnrichSettings(ServedContext):
     """Settings of one run. An empty model name means the profile's."""
 
-    task: str = Field(
+    task: Annotated[str, Mention.TASK] = Field(
         default="",
         description="Task of documents that name none, and the one whose prompts are shown below; `arguments` when empty.",
     )

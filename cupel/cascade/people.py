@@ -19,6 +19,9 @@ from cupel.task import schema_problem
 NOBODY = "a person"
 """Who answered, where neither the server nor the answer says it."""
 
+LOCAL = "local"
+"""Whom a server calls whoever comes from its own machine and needs no key: nobody by name."""
+
 _KINDS: Mapping[str, Literal["accept", "edit", "respond", "ignore"]] = {
     "accept": "accept", "approve": "accept", "edit": "edit", "response": "respond", "respond": "respond",
     "ignore": "ignore", "reject": "ignore",
@@ -183,7 +186,8 @@ def _read_object(said: Mapping[str, Any], fields: Mapping[str, Any]) -> Reply | 
 def _user_of(runtime: Runtime[RunContext]) -> str:
     """Whom the server let in; nobody where it asks no one."""
     server = runtime.server_info
-    return str(server.user.identity) if server is not None and server.user is not None else ""
+    name = str(server.user.identity) if server is not None and server.user is not None else ""
+    return "" if name == LOCAL else name
 
 
 def _show(value: Any) -> str:

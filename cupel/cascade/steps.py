@@ -12,6 +12,7 @@ from typing import Annotated, Any, cast, get_type_hints
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph._internal._typing import MISSING
 from langgraph.channels import BinaryOperatorAggregate, LastValue, UntrackedValue
+from langgraph.errors import GraphInterrupt
 from langgraph.graph import START, StateGraph
 from langgraph.graph._branch import BranchSpec
 from langgraph.graph.state import CompiledStateGraph
@@ -20,7 +21,7 @@ from langgraph.types import Overwrite
 from typing_extensions import TypedDict
 
 from cupel.cascade.forms import settle_prompts
-from cupel.cascade.served import as_served
+from cupel.cascade.served import Visit, as_served, visit_of
 from cupel.cascade.words import fold, unfold
 from cupel.context import RunContext
 from cupel.engine import STEP_EVENT, Asking, ask_as, current, current_asking
@@ -119,6 +120,8 @@ def _under_settings(served: Node, plain: Node, builder: Builder) -> Node:
             runtime = runtime.override(context=_settings(builder, held))
         call = served if current_asking().run.served else plain
         try:
+            if held is not None and (visit := visit_of(runtime)) is not None:
+                visit.check(runtime.context)
             return _Left(await call(state, runtime), state)
         except CupelError as error:
             if runtime.server_info is not None:
@@ -152,11 +155,31 @@ def _served(node: Node, name: str, builder: Builder, *, begins: bool) -> Node:
         if isinstance(runtime.context, RunContext) and refers and not begins:
             settled = await settle_prompts(runtime.context, str(state.get("task") or ""), await current())
             runtime = runtime.override(context=settled)
-        with ask_as(_watched(current_asking(), runtime)):
-            update = await call(whole, runtime)
+        visit = visit_of(runtime)
+        with ask_as(_watched(_asking_of(visit), runtime)):
+            update = await _seen(call(whole, runtime), name, visit)
         return await fold(update, state) if refers and _is_on_thread(runtime) else update
 
     return served
+
+
+def _asking_of(visit: Visit | None) -> Asking:
+    """For whom a step's models are asked: the caller of this run, where a door is kept."""
+    asking = current_asking()
+    return asking if visit is None else replace(asking, run=visit.run, ledger=visit.ledger)
+
+
+async def _seen(work: Awaitable[Any], name: str, visit: Visit | None) -> Any:
+    """What a step makes, once whoever keeps the door has seen it."""
+    try:
+        update = await work
+    except GraphInterrupt:
+        if visit is not None:
+            visit.waits = True
+        raise
+    if visit is not None and isinstance(update, Mapping):
+        visit.see(name, update)
+    return update
 
 
 def _watched(asking: Asking, runtime: Runtime[RunContext]) -> Asking:

@@ -18,7 +18,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
-from cupel._gc import collect_seldom
+from cupel._memo import collect_seldom
 
 LATER = frozenset(
     {

@@ -5,6 +5,7 @@ LangGraph server it opens itself at the first call. `Calls.complete` is the one 
 called: looked up first, reserved before it is sent, limited, retried, and committed before it is used.
 """
 
+from cupel.engine.allowance import AllowanceBudget, Cap, take_documents
 from cupel.engine.ask import Answer, Question, QuestionKind, ask
 from cupel.engine.batch import Batcher, BatchSettings, check_batchable, held_usd
 from cupel.engine.calls import STOP_WITHIN_S
@@ -22,7 +23,7 @@ from cupel.engine.packing import (
 )
 from cupel.engine.policies import policy_path, read_prerouter
 from cupel.engine.requests import DOCUMENT_MARK, STEP_EVENT, Request
-from cupel.engine.run import Asking, Ledger, Run, Seat, Tally, ask_as, current_asking
+from cupel.engine.run import Asking, Ledger, Run, Seat, Tally, ask_as, current_asking, is_asked_within
 from cupel.engine.runtime import (
     DEFAULT_TASK,
     Runtime,

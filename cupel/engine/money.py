@@ -12,19 +12,35 @@ import secrets
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cupel.errors import BudgetExceededError
-from cupel.limits import PICO, RAISE_IT, pico_cap, pico_of
+from cupel.limits import PICO, RAISE_IT, Budget, pico_cap, pico_of
 from cupel.runlog import RunLog, StoredResponse, now, tables
 
 if TYPE_CHECKING:
     from cupel.engine.run import Run
 
 _LOOK_S = 0.25
+
+
+class KeptBudget(Protocol):
+    """A cap that is kept in the run log, by the token of each call."""
+
+    async def reserve(self, token: str, usd: float) -> None:
+        """Commit the most a call can cost, before it is sent."""
+
+    async def settle(self, token: str, usd: float, stored: StoredResponse) -> None:
+        """Commit a response, and its cost in place of what was reserved, as one."""
+
+    async def release(self, token: str, usd: float) -> None:
+        """Give back what was reserved for a call that was surely not billed."""
+
+    def release_soon(self, token: str, usd: float) -> None:
+        """The same for whoever cannot wait for it."""
 
 
 @dataclass(slots=True)
@@ -41,7 +57,7 @@ class Hold:
     async def take(cls, log: RunLog, run: Run, usd: float) -> Hold:
         """Set the most a call can cost aside, committed, before it is sent; nothing without a cap."""
         held = cls(log, run, usd, secrets.token_hex(16))
-        if isinstance(run.budget, SharedBudget):
+        if run.budget is not None and not isinstance(run.budget, Budget):
             if usd > 0:
                 try:
                     await run.budget.reserve(held.token, usd)
@@ -61,8 +77,9 @@ class Hold:
 
     async def settle(self, stored: StoredResponse) -> None:
         """The response is here: commit it and free what was set aside beyond its cost, as one."""
-        if self.reservation is not None and isinstance(self.run.budget, SharedBudget):
-            await self.run.budget.settle(self.token, self.usd, stored)
+        budget = self.run.budget
+        if self.reservation is not None and budget is not None and not isinstance(budget, Budget):
+            await budget.settle(self.token, self.usd, stored)
             return
         await self.log.save_response(stored, reservation=self.token if self.reservation else None)
         if self.reservation is not None:
@@ -72,7 +89,7 @@ class Hold:
         """No response: free the money when it was surely not billed, else count it as spent."""
         if self.reservation is None or self.run.budget is None:
             return
-        if isinstance(self.run.budget, SharedBudget):
+        if not isinstance(self.run.budget, Budget):
             if surely_free:
                 await self.run.budget.release(self.token, self.usd)
         elif surely_free:
@@ -90,7 +107,7 @@ class _Room(NamedTuple):
     held: int
 
 
-class SharedBudget:
+class SharedBudget(KeptBudget):
     """A run's cap, kept in its run log.
 
     Args:

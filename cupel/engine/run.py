@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from cupel.engine.money import SharedBudget
+from cupel.engine.money import KeptBudget
 from cupel.errors import tell_client
 from cupel.limits import Budget
 from cupel.state import Call
@@ -52,7 +52,7 @@ class Run:
     """The run under way: its name in the run log, its money and its counts."""
 
     run_id: str = "served"
-    budget: Budget | SharedBudget | None = None
+    budget: Budget | KeptBudget | None = None
     tally: Tally = field(default_factory=Tally)
     stops: bool = False
     """A wrong key or reached cap ends the run; a served document records it instead."""
@@ -172,6 +172,11 @@ _asking: ContextVar[Asking] = ContextVar("cupel_asking")
 def current_asking() -> Asking:
     """What whoever started this document said; a node reads it once, and all below is told by the node."""
     return _asking.get(None) or Asking()
+
+
+def is_asked_within() -> bool:
+    """Whether a graph is walked for another one or a batch, which said for whom: a server's own runs begin without."""
+    return _asking.get(None) is not None
 
 
 @contextmanager

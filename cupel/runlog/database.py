@@ -20,7 +20,7 @@ from cupel.runlog.tables import metadata
 
 T = TypeVar("T")
 
-HEAD = "0009"
+HEAD = "0010"
 """The newest migration; a log at another revision is upgraded when opened."""
 
 BESIDE = ("-wal", "-shm", "-journal")

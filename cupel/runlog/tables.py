@@ -277,3 +277,55 @@ seen_documents = Table(
     ),
     Column("at", String(40), nullable=False, doc="When that was, UTC, ISO 8601"),
 )
+
+serve_keys = Table(
+    "serve_keys",
+    metadata,
+    Column("id", String(16), primary_key=True, doc="Its owner's name on threads, runs and reviews"),
+    Column("name", String(80), nullable=False, unique=True, doc="What a person calls it"),
+    Column("digest", String(64), nullable=False, unique=True, doc="SHA-256 of the key; it itself is kept nowhere"),
+    Column("kind", String(16), nullable=False, doc="caller, or metrics: reads those and nothing else"),
+    Column("created_at", String(40), nullable=False),
+    Column("revoked_at", String(40)),
+)
+
+allowances = Table(
+    "allowances",
+    metadata,
+    Column("name", String(80), primary_key=True, doc="A day (UTC) and a key's id, or * for all keys together"),
+    Column("documents", Integer, nullable=False, doc="Admitted"),
+    Column("spent_pico", BigInteger, nullable=False, doc="In 1e-12 US dollars"),
+    Column("held_pico", BigInteger, nullable=False, doc="The most that calls under way can cost"),
+)
+
+served = Table(
+    "served",
+    metadata,
+    Column("run", String(64), primary_key=True, doc="The server's id of the run"),
+    Column("thread", String(64), index=True, doc="Null where it has none"),
+    Column("owner", String(16), nullable=False, doc="Id of the caller's key; empty on one's own machine"),
+    Column("graph", String(80), nullable=False),
+    Column("task", String(200), nullable=False),
+    Column("state", String(16), nullable=False, index=True, doc="running, waiting, answered, done, failed or refused"),
+    Column("status", String(16), doc="Of the document, once it is done"),
+    Column("escalated", Integer, nullable=False, doc="1 where the strong tier was asked"),
+    Column("refinements", Integer, nullable=False),
+    Column("accepted", Integer, nullable=False, doc="Verdicts of that kind"),
+    Column("rejected", Integer, nullable=False),
+    Column("unknown", Integer, nullable=False),
+    Column("started_at", String(40), nullable=False),
+    Column("wall_s", Float, doc="From admission to its end, or to the question to a person"),
+)
+
+served_calls = Table(
+    "served_calls",
+    metadata,
+    Column("run", String(64), primary_key=True),
+    Column("model", String(400), primary_key=True),
+    Column("tier", String(16), primary_key=True, doc="cheap, strong, judge, refine or other"),
+    Column("calls", Integer, nullable=False, doc="Sent and answered"),
+    Column("cache_hits", Integer, nullable=False, doc="Answered by the run log"),
+    Column("input_tokens", Integer, nullable=False, doc="Of calls that were sent"),
+    Column("output_tokens", Integer, nullable=False),
+    Column("cost_usd", Float, nullable=False),
+)

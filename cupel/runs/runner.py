@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
-from cupel._gc import collect_seldom
+from cupel._memo import collect_seldom
 from cupel.cascade import read_signals
 from cupel.engine import (
     Batcher,

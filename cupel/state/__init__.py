@@ -28,6 +28,7 @@ from cupel.state.enrich import (
     VerdictRecord,
     calls_of,
 )
+from cupel.state.mention import Mention, mentions_of
 
 if TYPE_CHECKING:
     from cupel.state.compare import CompareInput, CompareResult, CompareState, Opinion, Side

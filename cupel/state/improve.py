@@ -9,6 +9,7 @@ from pydantic import with_config
 from typing_extensions import NotRequired, TypedDict
 
 from cupel.state.enrich import Asked
+from cupel.state.mention import Mention
 
 Result = Literal[
     "nothing_to_do", "no_candidate", "rejected", "inconclusive", "nominee", "promoted", "declined"
@@ -19,13 +20,13 @@ Result = Literal[
 class ImproveInput(TypedDict):
     """A task whose prompt is to be improved, and the documents to do it on."""
 
-    task: str
+    task: Annotated[str, Mention.TASK]
     """A folder of `prompts/`."""
 
-    documents: str
+    documents: Annotated[str, Mention.FILE]
     """A file of documents, best with `gold` (JSONL as in `evals/datasets/`); relative to the project."""
 
-    group: NotRequired[str]
+    group: NotRequired[Annotated[str, Mention.WORDS]]
     """Field by which documents hang together (debate, speaker); found in `meta` when left out."""
 
     max_usd: NotRequired[float | None]
@@ -37,28 +38,28 @@ class ImproveInput(TypedDict):
     seed: NotRequired[int]
     """Another number is another campaign: the rewriter is asked anew."""
 
-    engine: NotRequired[str]
+    engine: NotRequired[Annotated[str, Mention.NAME]]
     """What proposes edits: `reflect` asks once, `gepa` searches (an extra)."""
 
-    gate_judge: NotRequired[str]
+    gate_judge: NotRequired[Annotated[str, Mention.MODEL]]
     """Without gold: the judge of the held-out documents; not the one of the development documents."""
 
     gate_metric: NotRequired[Literal["", "graded", "right"]]
     """With gold: the task's metric of each document (`graded`, when left out), or only whether it is `right`."""
 
-    run: NotRequired[str]
+    run: NotRequired[Annotated[str, Mention.FILE]]
     """A run whose failures the rewriter is told too: its id, or enough of its beginning; of held-out documents none."""
 
-    gold: NotRequired[str]
+    gold: NotRequired[Annotated[str, Mention.FILE]]
     """A file of labels, relative to the project, or a column of the documents; the column `gold` when left out."""
 
-    candidate: NotRequired[str]
+    candidate: NotRequired[Annotated[str, Mention.FILE]]
     """A rules.toml or extract.md edited by hand, or a version of the ledger, to be tested instead of asking a rewriter."""
 
     held_out: NotRequired[float]
     """Share of documents held out, in (0, 1), by whole groups; .7 when left out."""
 
-    split_salt: NotRequired[str]
+    split_salt: NotRequired[Annotated[str, Mention.WORDS]]
     """Another salt holds out other groups; what was seen before stays seen."""
 
     max_token_growth: NotRequired[float | None]

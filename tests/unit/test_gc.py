@@ -6,14 +6,14 @@ import gc
 
 import pytest
 
-from cupel import _gc
-from cupel._gc import THRESHOLDS, collect_seldom
+from cupel import _memo
+from cupel._memo import THRESHOLDS, collect_seldom
 
 
 @pytest.fixture(autouse=True)
 def usual(monkeypatch):
     """Python's own thresholds and nobody inside, whatever a test leaves."""
-    monkeypatch.setattr(_gc, "_inside", [])
+    monkeypatch.setattr(_memo, "_inside", [])
     before = gc.get_threshold()
     gc.set_threshold(700, 10, 10)
     yield

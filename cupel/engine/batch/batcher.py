@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from cupel.engine.batch.jobs import Jobs, Results
-from cupel.engine.money import SharedBudget
 from cupel.engine.requests import Request
 from cupel.engine.run import Run
 from cupel.errors import BatchPendingError, CupelError, SettingError
@@ -83,10 +82,9 @@ class Batcher:
     ) -> None:
         self._log = BatchLog(run_log)
         self._run_log, self._run, self._env, self._stopping = run_log, run, env, stopping
-        assert not isinstance(
-            run.budget, SharedBudget
-        )  # batches belong to one process, which has their lease
-        self._budget: Budget | None = run.budget
+        # batches belong to one process, which has their lease
+        assert run.budget is None or isinstance(run.budget, Budget)
+        self._budget = run.budget
         self._live = asyncio.Semaphore(live)
         self._parked: dict[str, _Caller] = {}
         self._held: dict[str, Reservation] = {}
