@@ -23,6 +23,7 @@ from cupel.cli.commands import (
     run,
     runlog,
     runs,
+    serve,
     show,
     tasks,
     trust,
@@ -62,6 +63,7 @@ app.add_typer(labels)
 app.add_typer(prompts)
 app.add_typer(assistants)
 app.add_typer(runlog)
+app.add_typer(serve)
 
 
 @app.callback(invoke_without_command=True)

@@ -72,7 +72,9 @@ class AllowanceBudget(KeptBudget):
             BudgetExceededError: If a cap has no room for it.
         """
         pico, until = pico_of(usd), time.monotonic() + self._patience_s
-        while (short := await self._log.transact(partial(_hold, caps=self._caps, token=token, pico=pico))) is not None:
+        while (
+            short := await self._log.transact(partial(_hold, caps=self._caps, token=token, pico=pico))
+        ) is not None:
             if short.spent + pico > pico_cap(short.cap.usd) or time.monotonic() > until:
                 raise BudgetExceededError(
                     f"{short.cap.what} may spend ${short.cap.usd:.6g} today: ${short.spent / PICO:.6f} is spent, "
@@ -83,7 +85,12 @@ class AllowanceBudget(KeptBudget):
     async def settle(self, token: str, usd: float, stored: StoredResponse) -> None:
         """Commit a response, and its cost in place of what was held, as one."""
         work = partial(
-            _settle, caps=self._caps, token=token, pico=pico_of(usd), cost=pico_of(stored.cost_usd or 0.0), stored=stored
+            _settle,
+            caps=self._caps,
+            token=token,
+            pico=pico_of(usd),
+            cost=pico_of(stored.cost_usd or 0.0),
+            stored=stored,
         )
         await self._log.transact(work, paid=stored)
 
@@ -99,9 +106,7 @@ class AllowanceBudget(KeptBudget):
         return partial(_settle, caps=self._caps, token=token, pico=pico_of(usd), cost=0, stored=None)
 
 
-async def take_documents(
-    run_log: RunLog, caps: Sequence[Cap], count: int, *, usd: float = 0.0
-) -> str | None:
+async def take_documents(run_log: RunLog, caps: Sequence[Cap], count: int, *, usd: float = 0.0) -> str | None:
     """Count documents against every cap, or against none; in words, which has no room.
 
     Args:
@@ -130,7 +135,11 @@ def _take(connection: Connection, *, caps: Sequence[Cap], count: int, pico: int)
     _open(connection, caps)
     for done, cap in enumerate(caps):
         most = pico_cap(cap.usd)
-        room = table.c.spent_pico < most if most and not pico else table.c.spent_pico + table.c.held_pico + pico <= most
+        room = (
+            table.c.spent_pico < most
+            if most and not pico
+            else table.c.spent_pico + table.c.held_pico + pico <= most
+        )
         taken = connection.execute(
             update(table)
             .where(table.c.name == cap.name, table.c.documents + count <= cap.documents, room)
@@ -155,7 +164,9 @@ def _tell(connection: Connection, cap: Cap, count: int) -> str:
 def _hold(connection: Connection, *, caps: Sequence[Cap], token: str, pico: int) -> Short | None:
     table, held = tables.allowances, tables.reservations
     _open(connection, caps)
-    for cap in caps:  # whoever has the rows has the allowances: nothing of the sums below can change meanwhile
+    for (
+        cap
+    ) in caps:  # whoever has the rows has the allowances: nothing of the sums below can change meanwhile
         connection.execute(select(table.c.name).where(table.c.name == cap.name).with_for_update())
     if connection.execute(select(held.c.key).where(held.c.key == token)).first() is not None:
         return None  # by an earlier try, whose commit was made and whose end was not heard of
@@ -171,7 +182,13 @@ def _hold(connection: Connection, *, caps: Sequence[Cap], token: str, pico: int)
 
 
 def _settle(
-    connection: Connection, *, caps: Sequence[Cap], token: str, pico: int, cost: int, stored: StoredResponse | None
+    connection: Connection,
+    *,
+    caps: Sequence[Cap],
+    token: str,
+    pico: int,
+    cost: int,
+    stored: StoredResponse | None,
 ) -> None:
     table, held = tables.allowances, tables.reservations
     for cap in caps:

@@ -283,7 +283,9 @@ serve_keys = Table(
     metadata,
     Column("id", String(16), primary_key=True, doc="Its owner's name on threads, runs and reviews"),
     Column("name", String(80), nullable=False, unique=True, doc="What a person calls it"),
-    Column("digest", String(64), nullable=False, unique=True, doc="SHA-256 of the key; it itself is kept nowhere"),
+    Column(
+        "digest", String(64), nullable=False, unique=True, doc="SHA-256 of the key; it itself is kept nowhere"
+    ),
     Column("kind", String(16), nullable=False, doc="caller, or metrics: reads those and nothing else"),
     Column("created_at", String(40), nullable=False),
     Column("revoked_at", String(40)),
@@ -292,7 +294,9 @@ serve_keys = Table(
 allowances = Table(
     "allowances",
     metadata,
-    Column("name", String(80), primary_key=True, doc="A day (UTC) and a key's id, or * for all keys together"),
+    Column(
+        "name", String(80), primary_key=True, doc="A day (UTC) and a key's id, or * for all keys together"
+    ),
     Column("documents", Integer, nullable=False, doc="Admitted"),
     Column("spent_pico", BigInteger, nullable=False, doc="In 1e-12 US dollars"),
     Column("held_pico", BigInteger, nullable=False, doc="The most that calls under way can cost"),
@@ -306,7 +310,13 @@ served = Table(
     Column("owner", String(16), nullable=False, doc="Id of the caller's key; empty on one's own machine"),
     Column("graph", String(80), nullable=False),
     Column("task", String(200), nullable=False),
-    Column("state", String(16), nullable=False, index=True, doc="running, waiting, answered, done, failed or refused"),
+    Column(
+        "state",
+        String(16),
+        nullable=False,
+        index=True,
+        doc="running, waiting, answered, done, failed or refused",
+    ),
     Column("status", String(16), doc="Of the document, once it is done"),
     Column("escalated", Integer, nullable=False, doc="1 where the strong tier was asked"),
     Column("refinements", Integer, nullable=False),

@@ -42,11 +42,19 @@ class CompareInput(TypedDict):
 
     text: Annotated[str, Mention.WORDS, Field(description="The document, in any language.")]
     task: Annotated[str, Mention.TASK, Field(description="A folder of `prompts/`.")]
-    a: Annotated[Side, Mention.SIDE, Field(description="One side: a model, a version of the prompt, or both.")]
+    a: Annotated[
+        Side, Mention.SIDE, Field(description="One side: a model, a version of the prompt, or both.")
+    ]
     b: Annotated[Side, Mention.SIDE, Field(description="The other side.")]
-    doc_id: NotRequired[Annotated[str, Mention.WORDS, Field(description="Your own id; a hash of the text when left out.")]]
+    doc_id: NotRequired[
+        Annotated[str, Mention.WORDS, Field(description="Your own id; a hash of the text when left out.")]
+    ]
     meta: NotRequired[
-        Annotated[dict[str, Any], Mention.WORDS, Field(description="Further inputs the task asks for, such as `topic`.")]
+        Annotated[
+            dict[str, Any],
+            Mention.WORDS,
+            Field(description="Further inputs the task asks for, such as `topic`."),
+        ]
     ]
 
 

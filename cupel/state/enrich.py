@@ -30,23 +30,28 @@ class DocumentInput(TypedDict):
 
     text: Annotated[
         str,
-        Mention.WORDS, Field(
+        Mention.WORDS,
+        Field(
             description="The document, in any language. It is never rewritten: every offset refers to it as given."
         ),
     ]
     task: NotRequired[
         Annotated[
             str,
-            Mention.TASK, Field(
+            Mention.TASK,
+            Field(
                 description="A folder of prompts/; `arguments` when left out and no output_schema is given."
             ),
         ]
     ]
-    doc_id: NotRequired[Annotated[str, Mention.WORDS, Field(description="Your own id; a hash of the text when left out.")]]
+    doc_id: NotRequired[
+        Annotated[str, Mention.WORDS, Field(description="Your own id; a hash of the text when left out.")]
+    ]
     meta: NotRequired[
         Annotated[
             dict[str, Any],
-            Mention.WORDS, Field(
+            Mention.WORDS,
+            Field(
                 description="Further inputs the task asks for (such as `topic`), and anything to carry along."
             ),
         ]
@@ -54,14 +59,19 @@ class DocumentInput(TypedDict):
     output_schema: NotRequired[
         Annotated[
             dict[str, Any],
-            Mention.SCHEMA, Field(
+            Mention.SCHEMA,
+            Field(
                 description="A JSON Schema for a one-off task instead of `task`; mark quote fields with "
                 '"x-grounded": true.'
             ),
         ]
     ]
     instructions: NotRequired[
-        Annotated[str, Mention.PROMPT, Field(description="What to extract, for a one-off task: one or two sentences.")]
+        Annotated[
+            str,
+            Mention.SCHEMA,
+            Field(description="What to extract, for a one-off task: one or two sentences."),
+        ]
     ]
 
 

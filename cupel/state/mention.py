@@ -55,7 +55,7 @@ def mentions_of(form: type[Any]) -> Mapping[str, Mention | None]:
         marked = {name: field.metadata for name, field in form.model_fields.items()}
     else:
         hints = get_type_hints(form, include_extras=True)
-        marked = {name: getattr(_bare(hint), "__metadata__", ()) for name, hint in hints.items()}
+        marked = {name: getattr(_bare(hint), "__metadata__", []) for name, hint in hints.items()}
     return {name: next((m for m in marks if isinstance(m, Mention)), None) for name, marks in marked.items()}
 
 

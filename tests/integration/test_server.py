@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
 import itertools
 import json
@@ -257,7 +256,7 @@ async def every_bad_input_is_answered_in_a_sentence_through_every_door(client, s
         with subtests.test(name):
             assert said in plain["reasons"][0]
             assert said in through["reasons"][0]
-            assert ast.literal_eval(tool)["reasons"] == plain["reasons"]
+            assert json.loads(tool)["reasons"] == plain["reasons"]
             assert unfit_for_a_client(plain["reasons"][0]) == []
 
 

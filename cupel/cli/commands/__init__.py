@@ -18,6 +18,7 @@ from cupel.cli.commands.report import report
 from cupel.cli.commands.run import run
 from cupel.cli.commands.runlog import runlog
 from cupel.cli.commands.runs import runs
+from cupel.cli.commands.serve import serve
 from cupel.cli.commands.show import show
 from cupel.cli.commands.tasks import tasks
 from cupel.cli.commands.trust import trust

@@ -1,0 +1,182 @@
+"""Who owns what on a LangGraph server, and which runs may begin: named as `auth` in langgraph.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from langgraph_sdk import Auth
+
+from cupel.engine import current, take_documents
+from cupel.runlog import RunLog
+from cupel.serve.door import CALLER, Caller, door
+from cupel.serve.keys import caps_of
+from cupel.serve.policy import CLOSED, Policy
+from cupel.serve.record import close_questions, note
+from cupel.serve.refusal import Refusal, refuse, texts_in
+
+auth = Auth()
+
+OWNER = "owner"
+LIMITED = "limited"
+"""Among a user's permissions: what they ask for is held against the owner's policy."""
+
+_SYSTEM = {"created_by": "system"}
+
+
+@auth.authenticate
+async def authenticate(headers: dict[bytes, bytes], scope: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Say who asks: whom the door let in, or, where a server has no such middleware, whom it would."""
+    caller = (scope or {}).get(CALLER)
+    if caller is None:
+        client = (scope or {}).get("client")
+        known = {_small(name): _raw(value) for name, value in headers.items()}
+        found = await door().let_in(known, client[0] if client else None)
+        if isinstance(found, Refusal):
+            raise Auth.exceptions.HTTPException(status_code=found.status, detail=found.why)
+        caller = found
+    return {"identity": caller.id, "permissions": [LIMITED] if caller.policy is not None else []}
+
+
+@auth.on
+async def close(ctx: Auth.types.AuthContext, value: Any) -> bool:  # noqa: ARG001 - LangGraph passes it by name
+    """What has no rule below is nobody's but the owner's: crons, the store, and whatever comes to be."""
+    return _policy(ctx) is None and not _owns(ctx)
+
+
+@auth.on.threads(actions=["create", "read", "search"])
+async def own_threads(ctx: Auth.types.AuthContext, value: Any) -> Any:
+    """A thread is its owner's: made in their name, found by nobody else."""
+    return _owned(ctx, value)
+
+
+@auth.on.threads.update
+async def change_thread(ctx: Auth.types.AuthContext, value: Any) -> Any:
+    """A thread's metadata may be changed, and its runs ended; its state only where forks are allowed."""
+    policy = _policy(ctx)
+    writes_state = "metadata" not in value and "action" not in value
+    if policy is not None and writes_state and not policy.requests.forks:
+        _turn_away(Refusal(403, "the state of a thread is not written by callers here"))
+    return _owned(ctx, value)
+
+
+@auth.on.threads.delete
+async def delete_thread(ctx: Auth.types.AuthContext, value: Any) -> Any:
+    """A thread that goes takes its question to a person along."""
+    run_log, thread, owner = (await current()).run_log, str(value.get("thread_id")), ctx.user.identity
+    mine = None if not _owns(ctx) else owner
+    await run_log.transact(lambda connection: close_questions(connection, thread, mine))
+    return _owned(ctx, value)
+
+
+@auth.on.threads.create_run
+async def begin_run(ctx: Auth.types.AuthContext, value: Any) -> Any:
+    """A run begins where nothing it asks for is refused and a cap has room for one document more."""
+    policy, filters = _policy(ctx), _owned(ctx, value)
+    if policy is None:
+        return filters
+    kwargs: Mapping[str, Any] = value.get("kwargs") or {}
+    given, command = kwargs.get("input"), kwargs.get("command")
+    refusal = _look_at_run(policy, value, kwargs)
+    if refusal is None and command is None:
+        refusal = await _take_one(policy, ctx.user.identity)
+    if refusal is not None:
+        note(
+            "refused",
+            status=refusal.status,
+            caller=ctx.user.identity,
+            run_id=str(value.get("run_id")),
+            why=refusal.why[:200],
+        )
+        _turn_away(refusal)
+    note("taken", caller=ctx.user.identity, run_id=str(value.get("run_id")), resumes=given is None)
+    return filters
+
+
+@auth.on.assistants(actions=["create", "update"])
+async def keep_assistant(ctx: Auth.types.AuthContext, value: Any) -> Any:
+    """An assistant of a caller's own says nothing that a request of theirs may not."""
+    policy = _policy(ctx)
+    if policy is not None:
+        if not policy.requests.assistants:
+            _turn_away(Refusal(403, "assistants are not made by callers here"))
+        settings = value.get("context") or (value.get("config") or {}).get("configurable") or {}
+        graph = value.get("graph_id")
+        checked = [graph] if graph else [name for name in policy.graphs if name != "improve"]
+        refusals = [refuse(policy, str(name), None, settings) for name in checked]
+        if not refusals or all(refusals):
+            _turn_away(
+                refusals[0] if refusals and refusals[0] else Refusal(403, "no graph is for callers here")
+            )
+    if isinstance(value.get("metadata"), dict):
+        value["metadata"].pop("created_by", None)
+    return _owned(ctx, value)
+
+
+@auth.on.assistants(actions=["read", "search"])
+async def see_assistants(ctx: Auth.types.AuthContext, value: Any) -> Any:  # noqa: ARG001 - LangGraph passes it by name
+    """The graphs' own assistants are everybody's, the others their owners'."""
+    return {"$or": [_SYSTEM, {OWNER: ctx.user.identity}]} if _owns(ctx) else None
+
+
+@auth.on.assistants.delete
+async def delete_assistant(ctx: Auth.types.AuthContext, value: Any) -> Any:  # noqa: ARG001 - LangGraph passes it by name
+    """Nobody deletes an assistant of others."""
+    return {OWNER: ctx.user.identity} if _owns(ctx) else None
+
+
+def _policy(ctx: Auth.types.AuthContext) -> Policy | None:
+    return (door().policy or CLOSED) if LIMITED in ctx.permissions else None
+
+
+def _owns(ctx: Auth.types.AuthContext) -> bool:
+    return Caller(ctx.user.identity, None).owns
+
+
+def _owned(ctx: Auth.types.AuthContext, value: Any) -> dict[str, Any] | None:
+    """The filter of what is the caller's; what they make or change carries their name, whatever they said."""
+    if not _owns(ctx):
+        return None
+    if "metadata" in value:
+        value["metadata"] = value["metadata"] if isinstance(value["metadata"], dict) else {}
+        value["metadata"][OWNER] = ctx.user.identity
+    return {OWNER: ctx.user.identity}
+
+
+def _look_at_run(policy: Policy, value: Any, kwargs: Mapping[str, Any]) -> Refusal | None:
+    command, webhook = kwargs.get("command"), kwargs.get("webhook")
+    if command is not None and set(command) - {"resume"}:
+        return Refusal(403, "a command may resume a thread here, and do nothing else")
+    if webhook and not any(str(webhook).startswith(beginning) for beginning in policy.requests.webhooks):
+        return Refusal(403, "this address is not told of runs: webhooks are not taken from requests here")
+    if sum(map(len, texts_in(command))) > policy.longest_text:
+        return Refusal(413, f"the answer is too long; at most {policy.longest_text} characters are taken")
+    settings = kwargs.get("context") or ((kwargs.get("config") or {}).get("configurable") or {})
+    graph = door().graph_of(str(value.get("assistant_id")))
+    if graph is not None:
+        return refuse(policy, graph, kwargs.get("input"), settings)
+    # of an assistant that a caller made: what it comes to with the assistant's settings is looked at as the run begins
+    said = sum(map(len, texts_in([kwargs.get("input"), settings])))
+    return (
+        Refusal(413, f"at most {policy.longest_text} characters are taken")
+        if said > policy.longest_text
+        else None
+    )
+
+
+async def _take_one(policy: Policy, owner: str) -> Refusal | None:
+    run_log: RunLog = (await current()).run_log
+    short = await take_documents(run_log, caps_of(owner, policy), 1)
+    return None if short is None else Refusal(429, f"{short}; the count begins anew at midnight UTC")
+
+
+def _turn_away(refusal: Refusal) -> None:
+    raise Auth.exceptions.HTTPException(status_code=refusal.status, detail=refusal.why)
+
+
+def _small(name: Any) -> bytes:
+    return (name if isinstance(name, bytes) else str(name).encode()).lower()
+
+
+def _raw(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()

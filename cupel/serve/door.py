@@ -1,0 +1,292 @@
+"""The door of a server: who comes in, what of it is for callers, and how much they may bring.
+
+It stands before every route, LangGraph's own as well, so that what a server of another version adds is closed
+until somebody has looked at it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid5
+
+from cupel.cascade import LOCAL
+from cupel.engine import current
+from cupel.project import Project, find_project, graph_entries
+from cupel.serve.keys import Key, find_key, has_keys
+from cupel.serve.policy import CLOSED, Policy, read_policy
+from cupel.serve.record import note
+from cupel.serve.refusal import Refusal
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+CALLER = "cupel.caller"
+"""Under this name a scope says who was let in."""
+
+_INSIDE = "/noauth"
+"""Root of what the server asks itself; no request can set it."""
+
+_FORWARDED = (
+    b"forwarded",
+    b"x-forwarded-for",
+    b"x-real-ip",
+    b"x-forwarded-host",
+    b"via",
+    b"cf-connecting-ip",
+)
+_OPEN = ("/ok", "/cupel/ok")
+_METRICS = ("/metrics", "/cupel/metrics")
+_GRAPHS = UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
+"""The namespace in which LangGraph names a graph's own assistant."""
+
+_SPARE_BYTES = 262_144
+_MOST_BYTES_A_CHARACTER = 12
+"""JSON may write a character as two escapes of six."""
+
+_KEYS_FRESH_S = 1.0
+
+_ID = r"[^/]{1,80}"
+_FOR_CALLERS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("GET", re.compile(r"/(info|docs|openapi\.json)?")),
+    ("POST", re.compile(r"/assistants/(search|count)")),
+    ("GET", re.compile(rf"/assistants/{_ID}(/(graph|schemas|subgraphs(/{_ID})?))?")),
+    ("POST", re.compile(r"/threads(/(search|count))?")),
+    ("GET PATCH DELETE", re.compile(rf"/threads/{_ID}")),
+    ("GET", re.compile(rf"/threads/{_ID}/state(/{_ID})?")),
+    ("GET POST", re.compile(rf"/threads/{_ID}/history")),
+    ("POST", re.compile(rf"/threads/{_ID}/copy")),
+    ("POST", re.compile(r"/runs(/(wait|stream|batch|cancel))?")),
+    ("GET POST", re.compile(rf"/threads/{_ID}/runs(/(wait|stream))?")),
+    ("GET DELETE", re.compile(rf"/threads/{_ID}/runs/{_ID}")),
+    ("GET", re.compile(rf"/threads/{_ID}/runs/{_ID}/(join|stream)")),
+    ("GET", re.compile(rf"/threads/{_ID}/stream")),
+    ("POST", re.compile(rf"/threads/{_ID}/runs/{_ID}/cancel")),
+    ("GET POST DELETE", re.compile(r"/mcp/?")),
+    ("GET", re.compile(rf"/cupel/threads/{_ID}(/calls(/{_ID})?)?")),
+)
+_FOR_FORKS = (("POST", re.compile(rf"/threads/{_ID}/state(/checkpoint)?")),)
+_FOR_ASSISTANTS = (
+    ("POST", re.compile(rf"/assistants(/{_ID}/(versions|latest))?")),
+    ("PATCH DELETE", re.compile(rf"/assistants/{_ID}")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who was let in.
+
+    Attributes:
+        id: Owner of what is made: a key's id, or `local`.
+        policy: What they may do; None where everything is allowed.
+        kind: `caller`, or `metrics`.
+    """
+
+    id: str
+    policy: Policy | None
+    kind: str = "caller"
+
+    @property
+    def owns(self) -> bool:
+        """Whether what they make is theirs alone: on one's own machine, without keys, there is nobody else."""
+        return self.id != LOCAL
+
+
+class Door:
+    """Who may come in, by the keys of the run log and the `serve.toml` that was there at the start.
+
+    Args:
+        policy: The owner's; None without a file.
+        graphs: Those of langgraph.json.
+    """
+
+    def __init__(self, policy: Policy | None, graphs: Iterable[str] = ()) -> None:
+        self.policy = policy
+        self._assistants = {str(uuid5(_GRAPHS, name)): name for name in graphs}
+        self._asks_keys: tuple[float, bool] = (-_KEYS_FRESH_S, False)
+
+    def graph_of(self, assistant: str) -> str | None:
+        """The graph whose own assistant this is; None for one that somebody made."""
+        return self._assistants.get(assistant)
+
+    async def let_in(self, headers: Mapping[bytes, bytes], client: str | None) -> Caller | Refusal:
+        """The caller, or why there is none.
+
+        Args:
+            headers: Of the request, names in small letters.
+            client: The address it comes from, as the server sees it.
+        """
+        near = _is_near(client) and not any(name in headers for name in _FORWARDED)
+        policy = self.policy if self.policy is not None or near else CLOSED
+        shown = _key_in(headers)
+        run_log = (await current()).run_log
+        if not await self._ask_for_keys():
+            if near:
+                return Caller(LOCAL, policy)
+            return Refusal(
+                403,
+                "this server has no keys, so it answers its own machine alone; its owner makes one with `cupel serve keys create NAME`",
+            )
+        if not shown:
+            return Refusal(
+                401, "this server asks for a key: send it as `x-api-key`, or as `authorization: Bearer …`"
+            )
+        key = await find_key(run_log, shown)
+        return _admitted(key, policy)
+
+    async def _ask_for_keys(self) -> bool:
+        at, asks = self._asks_keys
+        if not asks and time.monotonic() - at > _KEYS_FRESH_S:
+            asks = await has_keys((await current()).run_log)
+            self._asks_keys = (time.monotonic(), asks)
+        return asks
+
+
+def _admitted(key: Key | None, policy: Policy | None) -> Caller | Refusal:
+    if key is None:
+        return Refusal(401, "this key is not known here")
+    if key.revoked_at is not None:
+        return Refusal(401, f"this key was revoked on {key.revoked_at[:10]}")
+    return Caller(key.id, policy, key.kind)
+
+
+def _key_in(headers: Mapping[bytes, bytes]) -> str:
+    scheme, _, bearer = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+    shown = headers.get(b"x-api-key", b"").decode("latin-1").strip()
+    return shown or (bearer.strip() if scheme.lower() == "bearer" else "")
+
+
+def _is_near(client: str | None) -> bool:
+    try:
+        return ipaddress.ip_address(client or "").is_loopback
+    except ValueError:
+        return False
+
+
+def place_fault(caller: Caller, method: str, path: str) -> Refusal | None:
+    """Why a route is not for a caller; None where it is.
+
+    >>> place_fault(Caller("k", Policy()), "POST", "/internal/truncate").status
+    403
+    """
+    if caller.kind == "metrics":
+        return None if path in _METRICS else Refusal(403, "this key reads /cupel/metrics and nothing else")
+    if caller.policy is None:
+        return None
+    may = caller.policy.requests
+    routes = [*_FOR_CALLERS, *(_FOR_FORKS if may.forks else ()), *(_FOR_ASSISTANTS if may.assistants else ())]
+    method = "GET" if method == "HEAD" else method
+    if any(method in methods.split() and pattern.fullmatch(path) for methods, pattern in routes):
+        return None
+    if path in _METRICS and not caller.owns:
+        return None
+    return Refusal(403, f"{method} {path[:80]} is not for callers of this server")
+
+
+class DoorMiddleware:
+    """The door, before an ASGI application."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request in, or answer it here."""
+        root = str(scope.get("root_path") or "")
+        if scope["type"] not in ("http", "websocket") or root == _INSIDE or root.startswith(f"{_INSIDE}/"):
+            await self.app(scope, receive, send)
+            return
+        path, method = str(scope["path"]), str(scope.get("method") or "GET")
+        headers = dict(scope.get("headers") or ())
+        asks_first = method == "OPTIONS" and b"access-control-request-method" in headers
+        if path in _OPEN or asks_first:
+            await self.app(scope, receive, send)
+            return
+        client = scope.get("client")
+        caller = await door().let_in(headers, client[0] if client else None)
+        refusal = caller if isinstance(caller, Refusal) else place_fault(caller, method, path)
+        if refusal is None and isinstance(caller, Caller) and caller.policy is not None:
+            receive, refusal = await _measure(caller.policy, headers, receive)
+        if isinstance(caller, Refusal) or refusal is not None:
+            await _turn_away(refusal or Refusal(403, ""), scope, send)
+            return
+        scope[CALLER] = caller
+        await self.app(scope, receive, send)
+
+
+def most_bytes(policy: Policy) -> int:
+    """Longest body of a request, in bytes."""
+    return _SPARE_BYTES + _MOST_BYTES_A_CHARACTER * policy.longest_text * policy.caps.documents_per_request
+
+
+async def _measure(
+    policy: Policy, headers: Mapping[bytes, bytes], receive: Receive
+) -> tuple[Receive, Refusal | None]:
+    """What a request brings, once it is known not to be more than may come."""
+    most, length = most_bytes(policy), headers.get(b"content-length")
+    if length is not None:
+        fits = length.isdigit() and len(length) < 20 and int(length) <= most
+        return receive, None if fits else _too_long(policy)
+    body = b""
+    while len(body) <= most:  # it does not say how much it brings: then it is looked at whole
+        message = await receive()
+        body += message.get("body", b"")
+        if message["type"] != "http.request" or not message.get("more_body"):
+            return _replayed(body, receive), None
+    return receive, _too_long(policy)
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    waiting = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return replay
+
+
+def _too_long(policy: Policy) -> Refusal:
+    return Refusal(413, f"the request is too long; its text may have {policy.longest_text} characters here")
+
+
+async def _turn_away(refusal: Refusal, scope: Scope, send: Send) -> None:
+    from starlette.responses import JSONResponse
+
+    note("refused", status=refusal.status, path=str(scope["path"])[:80], why=refusal.why[:200])
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008, "reason": refusal.why[:120]})
+        return
+    headers = {"www-authenticate": "Bearer"} if refusal.status == 401 else {}
+    answer = JSONResponse({"detail": refusal.why}, status_code=refusal.status, headers=headers)
+    await answer(scope, _nothing, send)
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}
+
+
+_HERE = Path.cwd()  # asked once at import: os.getcwd blocks, and a request may not
+_doors: list[Door] = []
+
+
+def open_door(project: Project) -> None:
+    """Read `serve.toml` once, so that all of a server's life is under one.
+
+    Raises:
+        SettingError: If the file is wrong: then the server does not start.
+    """
+    _doors[:] = [Door(read_policy(project), graph_entries(project))]
+
+
+def door() -> Door:
+    """This process's."""
+    if not _doors:  # a server that knows no `lifespan` of ours
+        open_door(find_project(_HERE))
+    return _doors[0]
