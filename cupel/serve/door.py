@@ -7,6 +7,7 @@ until somebody has looked at it.
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
@@ -27,6 +28,7 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Look = Callable[[Any, Policy], Refusal | None]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 CALLER = "cupel.caller"
@@ -213,7 +215,7 @@ class DoorMiddleware:
         caller = await door().let_in(headers, client[0] if client else None)
         refusal = caller if isinstance(caller, Refusal) else place_fault(caller, method, path)
         if refusal is None and isinstance(caller, Caller) and caller.policy is not None:
-            receive, refusal = await _measure(caller.policy, headers, receive)
+            receive, refusal = await _measure(caller.policy, headers, receive, read=_LOOKS.get(path))
         if isinstance(caller, Refusal) or refusal is not None:
             await _turn_away(refusal or Refusal(403, ""), scope, send)
             return
@@ -227,20 +229,52 @@ def most_bytes(policy: Policy) -> int:
 
 
 async def _measure(
-    policy: Policy, headers: Mapping[bytes, bytes], receive: Receive
+    policy: Policy, headers: Mapping[bytes, bytes], receive: Receive, *, read: Look | None
 ) -> tuple[Receive, Refusal | None]:
-    """What a request brings, once it is known not to be more than may come."""
+    """What a request brings, once it is known not to be more than may come.
+
+    Args:
+        policy: The owner's.
+        headers: Of the request.
+        receive: Where its body comes from.
+        read: What else of it is looked at.
+    """
     most, length = most_bytes(policy), headers.get(b"content-length")
-    if length is not None:
-        fits = length.isdigit() and len(length) < 20 and int(length) <= most
-        return receive, None if fits else _too_long(policy)
+    if length is not None and not (length.isdigit() and len(length) < 20 and int(length) <= most):
+        return receive, _too_long(policy)
+    if length is not None and read is None:
+        return receive, None
     body = b""
-    while len(body) <= most:  # it does not say how much it brings: then it is looked at whole
+    while len(body) <= most:  # it does not say how much it brings, or of what: then it is looked at whole
         message = await receive()
         body += message.get("body", b"")
         if message["type"] != "http.request" or not message.get("more_body"):
-            return _replayed(body, receive), None
+            return _replayed(body, receive), _look(body, policy, read)
     return receive, _too_long(policy)
+
+
+def _look(body: bytes, policy: Policy, read: Look | None) -> Refusal | None:
+    try:
+        return read(json.loads(body), policy) if read is not None else None
+    except (ValueError, RecursionError):
+        return None  # the route says what is wrong with it
+
+
+def _count(said: Any, policy: Policy) -> Refusal | None:
+    most = policy.caps.documents_per_request
+    if not isinstance(said, list) or len(said) <= most:
+        return None
+    return Refusal(413, f"the request has {len(said)} documents; at most {most} documents are taken at once")
+
+
+def _writes_state(said: Any, policy: Policy) -> Refusal | None:
+    if policy.requests.forks or not isinstance(said, dict) or not said.get("supersteps"):
+        return None
+    return Refusal(403, "the state of a thread is not written by callers here, as it is made neither")
+
+
+_LOOKS: Mapping[str, Look] = {"/runs/batch": _count, "/threads": _writes_state}
+"""Routes of which a server would do a part before it asks anybody, and what of their bodies is looked at here."""
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

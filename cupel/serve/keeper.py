@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
+from langgraph.types import Command
+
 from cupel.cascade import LOCAL, Graph, Visit
 from cupel.context import RunContext, ServedContext
 from cupel.engine import DEFAULT_TASK, AllowanceBudget, Run, Runtime, current, take_documents
@@ -47,6 +49,9 @@ class Keeper:
         policy = door().policy if door().policy is not None else _closed(said)
         if policy is not None:
             given, settings = await _hold_to(policy, graph.name, given, settings)
+            # an answer goes on under the settings that asked, and unreadable ones are told by the first step
+            if settings is not None and not getattr(settings, "fault", "") and not isinstance(given, Command):
+                await asyncio.to_thread(check_models_of, settings, policy, runtime.env)
             visit.check = lambda kept: check_models_of(kept, policy, runtime.env)
             visit.run.budget = AllowanceBudget(runtime.run_log, caps_of(owner, policy))
             if graph.name == "improve" and given is not None:
@@ -123,7 +128,6 @@ async def _hold_to(
         raise UsageError(refusal.why)
     if settings is not None:
         settings = settings.model_copy(update=_settled(policy, settings))
-        await asyncio.to_thread(check_models_of, settings, policy)
     form = FORMS[graph][0] if graph in FORMS else None
     if isinstance(given, Mapping) and form is not None:
         files = [name for name, mention in mentions_of(form).items() if mention is Mention.FILE]

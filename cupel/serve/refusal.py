@@ -219,5 +219,8 @@ def _list(known: Any) -> str:
 
 
 def _show(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    except (ValueError, RecursionError):  # nested deeper than anything that is meant
+        text = type(value).__name__
     return f"{text[:_SHOWN_CHARS]}…" if len(text) > _SHOWN_CHARS else text
