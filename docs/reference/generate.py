@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 import typer
+from pydantic import BaseModel
 
 from cupel.cli import app
 from cupel.context import RunContext
+from cupel.serve.policy import Caps, Policy, Requests
 
 HERE = Path(__file__).parent
 BAR = "\\|"  # a bar in a cell
@@ -216,7 +218,101 @@ def table(head: Iterable[object], rows: Iterable[Iterable[object]]) -> Iterator[
         yield f"| {' | '.join(str(cell).replace('|', BAR) for cell in each)} |"
 
 
-PAGES = {"cli.md": cli_page, "settings.md": settings_page}
+SERVE = """# What a server's owner lets callers do: serve.toml
+
+{made}
+
+Without the file a server lets its own machine do everything, so that Studio works, and answers nobody else. With it, or for whoever comes from
+another address, what it does not say is not allowed. It lies beside langgraph.json, is read as the server starts, and a server does not start with one that is wrong; `cupel serve check` says what it allows.
+
+```toml
+graphs = ["enrich"]
+tasks = ["arguments", "stance"]
+profiles = ["openai"]
+longest_text = 50_000
+
+[requests]
+schemas = true
+
+[files]
+careful = ".cupel/policies/stance.json"
+
+[caps]
+usd_per_request = 0.02
+usd_per_key = 2.0
+usd_per_day = 20.0
+documents_per_key = 2_000
+documents_per_day = 10_000
+```
+
+{tables}
+
+No request names a path, whatever is allowed: `policy`, `prerouter`, `documents`, `gold` and `candidate` take names of `[files]`, and `gguf:` and `recorded:` models
+are taken where they stand in `models`, letter for letter. A model is allowed too where a profile that is allowed comes to it, with the server's own `CUPEL_…_MODEL`. A `$ref` leads nowhere but into its schema.
+
+## Keys
+
+```
+cupel serve keys create ada          # prints the key, this once; it is sent as `x-api-key`, or as `authorization: Bearer …`
+cupel serve keys create prometheus --metrics
+cupel serve keys list                # with documents and dollars of today
+cupel serve keys revoke ada          # at once, for every process on the run log
+```
+
+A key owns the threads, runs and reviews that are made with it; to others they are not there. The run log has its hash alone. As soon as a key was ever made
+nobody comes in without one, Studio neither (its connection takes a header of one's own): revoking the last one closes the server.
+
+**Behind a proxy** the server sees the proxy. Without keys only requests from its own machine are answered, and one with a header such as `X-Forwarded-For`, `Forwarded` or `Via`
+counts as come from elsewhere; a proxy on the same machine that sends none of them would let everybody pass for the machine itself. So make a key before a proxy is
+opened, and have it send `X-Forwarded-For`, as nginx (`proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;`), Caddy and Traefik do.
+
+| status | when |
+|---|---|
+| 401 | no key, an unknown one, one that was revoked |
+| 403 | a graph, task, model, profile, prompt, schema, file, route or webhook that is not for callers; without keys, another machine |
+| 404 | a thread, run or assistant of others |
+| 413 | a text, an answer or a list of documents that is too long |
+| 422 | a `$ref` to another place, a language that is none |
+| 429 | a cap of documents, or dollars, of the key's day or everybody's; a run that reaches the cap on the way ends as `needs_review` or `failed` and says so |
+
+A refusal is `{{"detail": "…"}}`. A request may cost `usd_per_request`: it is held to `max_usd_per_document`, or a campaign's `max_usd`. What a model costs must be known, or it is asked
+nothing: `cupel serve check` names those it is not known of.
+
+Whoever may start campaigns changes the prompts of all. Answers are shared: what was asked once, by whomever, is not paid again, and who asks the very same learns by its speed that it was asked.
+
+## Tools
+
+`POST /mcp` (Model Context Protocol, Streamable HTTP): a tool for each graph that is allowed, its `task` a choice of those allowed. An answer is JSON of at most 3 kB
+with record, status, reasons and evidence, and says what it left out; `"detail": "full"` brings all there is.
+
+## Routes for callers
+
+LangGraph's `/assistants` (reading; with `assistants` more), `/threads`, `/runs` and what hangs on them, `/mcp`, `/cupel/threads/…`, `/info`, `/docs`, `/openapi.json`. Closed are crons, the
+store, A2A, sockets, and whatever a server's version adds; `/ok` is open to anybody.
+"""
+
+
+def serve_page() -> str:
+    """What may stand in serve.toml, from the forms it is read with."""
+    made = f"<!-- Made by {COMMAND}; change docs/reference/generate.py or cupel/serve/policy.py. -->"
+    forms = (("", Policy), ("[requests]", Requests), ("[caps]", Caps))
+    tables = "\n\n".join(
+        "\n".join([*([f"`{name}`", ""] if name else []), *table(("Entry", "Without it", "Meaning"), entry_rows(form))])
+        for name, form in forms
+    )
+    return SERVE.format(made=made, tables=tables)
+
+
+def entry_rows(form: type[BaseModel]) -> Iterator[tuple[str, ...]]:
+    """A row for every entry of a form that is no form itself."""
+    for name, field in form.model_fields.items():
+        if not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+            default = field.get_default(call_default_factory=True)
+            shown = "none" if default in ((), {}) else json.dumps(default)
+            yield f"`{name}`", shown, field.description or ""
+
+
+PAGES = {"cli.md": cli_page, "settings.md": settings_page, "serve.md": serve_page}
 
 if __name__ == "__main__":
     for file, page in PAGES.items():
