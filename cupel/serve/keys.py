@@ -18,7 +18,7 @@ from sqlalchemy import Connection, func, select, update
 
 from cupel.engine import Cap
 from cupel.errors import UsageError
-from cupel.runlog import RunLog, insert_of, now, tables
+from cupel.runlog import RunLog, exact_time, insert_of, now, tables
 from cupel.serve.policy import Policy
 
 PREFIX = "cupel_"
@@ -58,7 +58,7 @@ async def create_key(run_log: RunLog, name: str, kind: Kind = "caller") -> tuple
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} is no name of a key; use up to 80 letters, digits and . @ + - _")
     secret = PREFIX + secrets.token_urlsafe(32)
-    key = Key(id=secrets.token_hex(6), name=name, kind=kind, created_at=now(), revoked_at=None)
+    key = Key(id=secrets.token_hex(6), name=name, kind=kind, created_at=exact_time(), revoked_at=None)
     row = {
         "id": key.id, "name": name, "digest": digest_of(secret), "kind": kind, "created_at": key.created_at, "revoked_at": None,
     }  # fmt: skip

@@ -297,7 +297,12 @@ def serve_page() -> str:
     made = f"<!-- Made by {COMMAND}; change docs/reference/generate.py or cupel/serve/policy.py. -->"
     forms = (("", Policy), ("[requests]", Requests), ("[caps]", Caps))
     tables = "\n\n".join(
-        "\n".join([*([f"`{name}`", ""] if name else []), *table(("Entry", "Without it", "Meaning"), entry_rows(form))])
+        "\n".join(
+            [
+                *([f"`{name}`", ""] if name else []),
+                *table(("Entry", "Without it", "Meaning"), entry_rows(form)),
+            ]
+        )
         for name, form in forms
     )
     return SERVE.format(made=made, tables=tables)

@@ -43,14 +43,18 @@ async def test_five_hundred_documents_with_faults_are_counted_as_they_were(tmp_p
     config = folder / "langgraph.json"
     config.write_text(config.read_text().replace('"env": ".env"', '"env": {}'))
     (folder / "pyproject.toml").write_text('[project]\nname = "study"\nversion = "0"\n')
-    prices = {"CUPEL_PRICES": ",".join(f"openai:{role}=1/2" for role in ("cheap", "strong", "judge", "refiner"))}
+    prices = {
+        "CUPEL_PRICES": ",".join(f"openai:{role}=1/2" for role in ("cheap", "strong", "judge", "refiner"))
+    }
     with ScriptedProvider(answer, faults=FAULTS) as provider:
         with langgraph_server(folder, {**provider.environment(), **prices}, folder / "server.log") as url:
             outcomes, text = await serve(url)
         counts = provider.counts
     read = parsed(text)
     with closing(sqlite3.connect(folder / ".cupel" / "runlog.sqlite")) as connection:
-        paid = connection.execute("SELECT model, COUNT(*), SUM(input_tokens), SUM(output_tokens), SUM(cost_usd) FROM responses GROUP BY model").fetchall()
+        paid = connection.execute(
+            "SELECT model, COUNT(*), SUM(input_tokens), SUM(output_tokens), SUM(cost_usd) FROM responses GROUP BY model"
+        ).fetchall()
 
     statuses = Counter(one["status"] for one in outcomes)
     assert sum(statuses.values()) == DOCUMENTS
@@ -80,7 +84,11 @@ async def serve(url):
     async with httpx.AsyncClient(base_url=url, timeout=300) as client:
 
         async def one(number):
-            given = {"text": f"{TEXT} This is speech number {number}.", "task": "arguments", "doc_id": str(number)}
+            given = {
+                "text": f"{TEXT} This is speech number {number}.",
+                "task": "arguments",
+                "doc_id": str(number),
+            }
             async with room:
                 body = {"assistant_id": "enrich", "input": given, "context": {**ROLES, "max_refinements": 1}}
                 return (await client.post("/runs/wait", json=body)).json()

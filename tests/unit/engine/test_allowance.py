@@ -12,7 +12,7 @@ from hypothesis import given, settings, strategies as st
 from sqlalchemy import delete, select
 
 from cupel.engine.allowance import AllowanceBudget, Cap, take_documents
-from cupel.errors import BudgetExceededError
+from cupel.errors import BudgetExceededError, CupelError
 from cupel.runlog import tables
 from cupel.runlog.store import RunLog, StoredResponse
 
@@ -25,22 +25,23 @@ def caps(usd=1.0, documents=10, *, all_usd=5.0, all_documents=50):
     )
 
 
-def databases():
-    """SQLite, and PostgreSQL where the machine has one for tests."""
-    yield pytest.param("sqlite", id="SQLite")
-    url = os.environ.get("CUPEL_TEST_DATABASE_URL", "")
-    yield pytest.param(
-        url, id="PostgreSQL", marks=pytest.mark.skipif(not url, reason="CUPEL_TEST_DATABASE_URL is not set")
-    )
+SERVER = os.environ.get("CUPEL_TEST_DATABASE_URL", "postgresql+psycopg://127.0.0.1:5432/test")
 
 
-@pytest.fixture(params=databases())
+@pytest.fixture(params=["SQLite", "PostgreSQL"])
 async def logs(request, tmp_path):
-    """Two processes' run logs on one empty database."""
-    url = f"sqlite:///{tmp_path / 'runlog.sqlite'}" if request.param == "sqlite" else request.param
-    opened = [await asyncio.to_thread(RunLog, url) for _ in range(2)]
-    for table in (tables.allowances, tables.reservations):
-        await opened[0].transact(lambda connection, table=table: connection.execute(delete(table)).rowcount)
+    """Two processes' run logs on one database, where nothing was done today."""
+    url = f"sqlite:///{tmp_path / 'runlog.sqlite'}" if request.param == "SQLite" else SERVER
+    try:
+        opened = [await asyncio.to_thread(RunLog, url, wait_s=2.0) for _ in range(2)]
+    except CupelError as error:
+        pytest.skip(f"no PostgreSQL at {SERVER}: {str(error).splitlines()[0]}")
+    names = tables.allowances.c.name.in_([cap.name for cap in caps()])
+    for clean in (
+        delete(tables.allowances).where(names),
+        delete(tables.reservations).where(tables.reservations.c.run_id == "served"),
+    ):
+        await opened[0].transact(lambda connection, clean=clean: connection.execute(clean).rowcount)
     yield opened
     for log in opened:
         await asyncio.to_thread(log.close)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import pytest
 
 from cupel.errors import SettingError
 from cupel.serve.policy import Policy, read_policy, weak_points
 from cupel.serve.refusal import FORMS, refuse
+from tests.conftest import ROOT
 from tests.unit.serve.conftest import POLICY
 
 
@@ -75,3 +78,11 @@ def test_an_owner_is_told_what_leaves_callers_with_nothing():
         "campaigns",
     ):
         assert any(part in line for line in said), part
+
+
+def test_the_policy_on_the_page_is_one():
+    """Who copies it from docs/reference/serve.md has a file that is read."""
+    page = (ROOT / "docs" / "reference" / "serve.md").read_text()
+    policy = Policy.model_validate(tomllib.loads(page.split("```toml")[1].split("```")[0]))
+
+    assert policy.caps.documents_per_day == 10_000

@@ -38,7 +38,7 @@ HARMLESS = (Mention.WORDS, Mention.NAME)
 
 def holds_text(hint: Any) -> bool:
     """Whether a field may hold a text that somebody else chose."""
-    if get_origin(hint) in (Literal,):
+    if get_origin(hint) == Literal:
         return False
     if get_origin(hint) is NotRequired or get_args(hint):
         return any(holds_text(part) for part in get_args(hint))
@@ -83,19 +83,23 @@ def asked(graph: str, part: str, name: str, value: Any) -> Any:
     return refuse(OPEN, graph, request["given"], request["settings"])
 
 
-@pytest.mark.parametrize(("graph", "part", "name", "kind"), DANGEROUS, ids=lambda value: str(value))
+@pytest.mark.parametrize(("graph", "part", "name", "kind"), DANGEROUS, ids=str)
 @settings(max_examples=12)
-@given(path=PATHS, prefix=st.sampled_from(["", "gguf:", "recorded:", "local:", "openai:", "auto,", " "]))
-def test_no_field_takes_a_path_in_whatever_spelling(graph, part, name, kind, path, prefix):
+@given(
+    named=st.builds(
+        str.__add__, st.sampled_from(["", "gguf:", "recorded:", "local:", "openai:", "auto,", " "]), PATHS
+    )
+)
+def test_no_field_takes_a_path_in_whatever_spelling(graph, part, name, kind, named):
     """Every field that reaches for something refuses every path, with and without a provider before it."""
-    for value in (f"{prefix}{path}", [f"{prefix}{path}"], {"x": f"{prefix}{path}"}):
+    for value in (named, [named], {"x": named}):
         refusal = asked(graph, part, name, value)
 
         assert refusal is not None, (name, kind, value)
         assert refusal.status in (403, 422)
 
 
-@pytest.mark.parametrize(("graph", "part", "name", "kind"), FIELDS, ids=lambda value: str(value))
+@pytest.mark.parametrize(("graph", "part", "name", "kind"), FIELDS, ids=str)
 def test_what_says_nothing_is_refused_to_nobody(graph, part, name, kind):
     """A form sends its empty fields too."""
     for value in ("", None, [], {}):
