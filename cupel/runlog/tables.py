@@ -70,6 +70,15 @@ responses = Table(
     Column("created_at", String(32), nullable=False),
 )
 
+counted = Index(
+    "responses_counted",
+    *(
+        responses.c[name]
+        for name in ("model", "kind", "latency_s", "input_tokens", "output_tokens", "cost_usd")
+    ),
+)
+"""All that is counted of answers, so that counting them reads no text."""
+
 reservations = Table(
     "reservations",
     metadata,
