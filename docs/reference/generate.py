@@ -223,7 +223,8 @@ SERVE = """# What a server's owner lets callers do: serve.toml
 {made}
 
 Without the file a server lets its own machine do everything, so that Studio works, and answers nobody else. With it, or for whoever comes from
-another address, what it does not say is not allowed. It lies beside langgraph.json, is read as the server starts, and a server does not start with one that is wrong; `cupel serve check` says what it allows.
+another address, what it does not say is not allowed. It lies beside langgraph.json, is read as the server starts, and a server does not start with one that is wrong; `cupel serve check` says what it allows. With the
+file the server's own machine is a caller like others: forms of Studio that bring prompts are refused there, so work on prompts at a server without it.
 
 ```toml
 graphs = ["enrich"]

@@ -14,6 +14,7 @@ import pytest
 from cupel.runlog.store import RunLog
 from cupel.serve.keys import create_key, revoke_key
 from tests.integration.cascade import ACCEPTS, CANNOT_TELL, TEXT, record
+from tests.integration.generated import ask_at_random
 from tests.integration.server import project_server
 from tests.integration.test_server import copied
 
@@ -273,6 +274,9 @@ async def test_a_hostile_caller_is_refused_in_a_sentence_and_nothing_is_read_wri
             assert all(word in one.json()["detail"] for one in told)
     with subtests.test("tools"):
         await tools_are_as_narrow(ada)
+    with subtests.test("no generated request is a fault of ours"):
+        for key in ("bob", "prom"):
+            assert await asyncio.to_thread(ask_at_random, url, {"x-api-key": keys[key]}, examples=150) == []
     with subtests.test("nothing was read, written or spent"):
         assert spent(folder) == before
         # LangGraph looks whose a thread is after the count: of its 404s the one that asked for a run took a document
