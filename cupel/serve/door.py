@@ -7,29 +7,21 @@ until somebody has looked at it.
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from uuid import UUID, uuid5
 
 from cupel.cascade import LOCAL
 from cupel.engine import current
 from cupel.project import Project, find_project, graph_entries
+from cupel.serve.body import App, Message, Receive, Scope, Send, measure
 from cupel.serve.keys import Key, find_key, has_keys
 from cupel.serve.policy import CLOSED, Policy, read_policy
 from cupel.serve.record import note
 from cupel.serve.refusal import Refusal
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Look = Callable[[Any, Policy], Refusal | None]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 CALLER = "cupel.caller"
 """Under this name a scope says who was let in."""
@@ -49,10 +41,6 @@ _OPEN = ("/ok", "/cupel/ok")
 _METRICS = ("/metrics", "/cupel/metrics")
 _GRAPHS = UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
 """The namespace in which LangGraph names a graph's own assistant."""
-
-_SPARE_BYTES = 262_144
-_MOST_BYTES_A_CHARACTER = 12
-"""JSON may write a character as two escapes of six."""
 
 _KEYS_FRESH_S = 1.0
 
@@ -215,79 +203,12 @@ class DoorMiddleware:
         caller = await door().let_in(headers, client[0] if client else None)
         refusal = caller if isinstance(caller, Refusal) else place_fault(caller, method, path)
         if refusal is None and isinstance(caller, Caller) and caller.policy is not None:
-            receive, refusal = await _measure(caller.policy, headers, receive, read=_LOOKS.get(path))
+            receive, refusal = await measure(caller.policy, headers, receive, path)
         if isinstance(caller, Refusal) or refusal is not None:
             await _turn_away(refusal or Refusal(403, ""), scope, send)
             return
         scope[CALLER] = caller
         await self.app(scope, receive, send)
-
-
-def most_bytes(policy: Policy) -> int:
-    """Longest body of a request, in bytes."""
-    return _SPARE_BYTES + _MOST_BYTES_A_CHARACTER * policy.longest_text * policy.caps.documents_per_request
-
-
-async def _measure(
-    policy: Policy, headers: Mapping[bytes, bytes], receive: Receive, *, read: Look | None
-) -> tuple[Receive, Refusal | None]:
-    """What a request brings, once it is known not to be more than may come.
-
-    Args:
-        policy: The owner's.
-        headers: Of the request.
-        receive: Where its body comes from.
-        read: What else of it is looked at.
-    """
-    most, length = most_bytes(policy), headers.get(b"content-length")
-    if length is not None and not (length.isdigit() and len(length) < 20 and int(length) <= most):
-        return receive, _too_long(policy)
-    if length is not None and read is None:
-        return receive, None
-    body = b""
-    while len(body) <= most:  # it does not say how much it brings, or of what: then it is looked at whole
-        message = await receive()
-        body += message.get("body", b"")
-        if message["type"] != "http.request" or not message.get("more_body"):
-            return _replayed(body, receive), _look(body, policy, read)
-    return receive, _too_long(policy)
-
-
-def _look(body: bytes, policy: Policy, read: Look | None) -> Refusal | None:
-    try:
-        return read(json.loads(body), policy) if read is not None else None
-    except (ValueError, RecursionError):
-        return None  # the route says what is wrong with it
-
-
-def _count(said: Any, policy: Policy) -> Refusal | None:
-    most = policy.caps.documents_per_request
-    if not isinstance(said, list) or len(said) <= most:
-        return None
-    return Refusal(413, f"the request has {len(said)} documents; at most {most} documents are taken at once")
-
-
-def _writes_state(said: Any, policy: Policy) -> Refusal | None:
-    if policy.requests.forks or not isinstance(said, dict) or not said.get("supersteps"):
-        return None
-    return Refusal(403, "the state of a thread is not written by callers here, as it is made neither")
-
-
-_LOOKS: Mapping[str, Look] = {"/runs/batch": _count, "/threads": _writes_state}
-"""Routes of which a server would do a part before it asks anybody, and what of their bodies is looked at here."""
-
-
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    waiting = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def replay() -> Message:
-        return waiting.pop() if waiting else await receive()
-
-    return replay
-
-
-def _too_long(policy: Policy) -> Refusal:
-    return Refusal(413, f"the request is too long; its text may have {policy.longest_text} characters here")
 
 
 async def _turn_away(refusal: Refusal, scope: Scope, send: Send) -> None:

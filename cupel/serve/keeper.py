@@ -48,19 +48,10 @@ class Keeper:
         settings = _read(graph, context)
         policy = door().policy if door().policy is not None else _closed(said)
         if policy is not None:
-            given, settings = await _hold_to(policy, graph.name, given, settings)
-            # an answer goes on under the settings that asked, and unreadable ones are told by the first step
-            if settings is not None and not getattr(settings, "fault", "") and not isinstance(given, Command):
-                await asyncio.to_thread(check_models_of, settings, policy, runtime.env)
-            visit.check = lambda kept: check_models_of(kept, policy, runtime.env)
-            visit.run.budget = AllowanceBudget(runtime.run_log, caps_of(owner, policy))
-            if graph.name == "improve" and given is not None:
-                await _take_campaign(policy, owner, runtime)
-        visit.task = (
-            str((given or {}).get("task") or getattr(settings, "task", "") or DEFAULT_TASK)
-            if isinstance(given, Mapping)
-            else ""
-        )
+            given, settings = await _limit(
+                policy, visit, given, settings, graph=graph.name or "", owner=owner, runtime=runtime
+            )
+        visit.task = _task_of(given, settings)
         thread = said.get("thread_id")
         await begin_row(
             runtime.run_log,
@@ -97,6 +88,38 @@ class Keeper:
             calls=len(sent), cost_usd=round(sum(call["cost_usd"] or 0.0 for call in sent), 6), wall_s=round(wall_s, 3),
             error=type(error).__name__ if error is not None else None,
         )  # fmt: skip
+
+
+async def _limit(
+    policy: Policy,
+    visit: Visit,
+    given: Any,
+    settings: RunContext | None,
+    *,
+    graph: str,
+    owner: str,
+    runtime: Runtime,
+) -> tuple[Any, RunContext | None]:
+    """Input and settings within what callers may have, and the visit with its money.
+
+    Raises:
+        UsageError: If something of it is not for callers, or a day has no room for it.
+    """
+    given, settings = await _hold_to(policy, graph, given, settings)
+    # an answer goes on under the settings that asked, and unreadable ones are told by the first step
+    if settings is not None and not getattr(settings, "fault", "") and not isinstance(given, Command):
+        await asyncio.to_thread(check_models_of, settings, policy, runtime.env)
+    visit.check = lambda kept: check_models_of(kept, policy, runtime.env)
+    visit.run.budget = AllowanceBudget(runtime.run_log, caps_of(owner, policy))
+    if graph == "improve" and isinstance(given, Mapping):
+        await _take_campaign(policy, owner, runtime)
+    return given, settings
+
+
+def _task_of(given: Any, settings: RunContext | None) -> str:
+    if not isinstance(given, Mapping):
+        return ""  # the first step that knows it says it
+    return str(given.get("task") or getattr(settings, "task", "") or DEFAULT_TASK)
 
 
 def _closed(said: Mapping[str, Any]) -> Policy | None:

@@ -24,7 +24,12 @@ Samples = list[tuple[str, Labels, float]]
 def read_metrics(run_log: RunLog, limiter: Limiter | None = None) -> str:
     """The text of a scrape."""
     with run_log.reading() as connection:
-        families = [*_of_documents(connection), *_of_served_calls(connection), *_of_answers(connection)]
+        families = [
+            *_of_documents(connection),
+            *_of_steps(connection),
+            *_of_served_calls(connection),
+            *_of_answers(connection),
+        ]
     return expose([*families, *_of_process(limiter)])
 
 
@@ -59,6 +64,11 @@ def _of_documents(connection: Connection) -> Iterable[Family]:
         "cupel_runs", "gauge", "Runs of this server's graphs, by how they stand.",
         [("", labels(state=state), count) for state, count in sorted(states.items())],
     )  # fmt: skip
+
+
+def _of_steps(connection: Connection) -> Iterable[Family]:
+    """What documents went through on a server, by task."""
+    served = tables.served
     sums = [
         func.sum(served.c[name]) for name in ("escalated", "refinements", "accepted", "rejected", "unknown")
     ]

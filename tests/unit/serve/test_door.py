@@ -13,7 +13,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from cupel.serve import door as door_module
-from cupel.serve.door import CALLER, Caller, Door, DoorMiddleware, most_bytes, place_fault
+from cupel.serve.body import most_bytes
+from cupel.serve.door import CALLER, Caller, Door, DoorMiddleware, place_fault
 from cupel.serve.keys import create_key, revoke_key
 from cupel.serve.policy import Policy
 
