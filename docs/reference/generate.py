@@ -279,7 +279,7 @@ opened, and have it send `X-Forwarded-For`, as nginx (`proxy_set_header X-Forwar
 A refusal is `{{"detail": "…"}}`. A request may cost `usd_per_request`: it is held to `max_usd_per_document`, or a campaign's `max_usd`. What a model costs must be known, or it is asked
 nothing: `cupel serve check` names those it is not known of.
 
-Whoever may start campaigns changes the prompts of all. Answers are shared: what was asked once, by whomever, is not paid again, and who asks the very same learns by its speed that it was asked.
+Of their own threads callers see every call, with the prompts as they were sent. Whoever may start campaigns changes the prompts of all. Answers are shared: what was asked once, by whomever, is not paid again, and who asks the very same learns by its speed that it was asked.
 
 ## Tools
 
