@@ -32,6 +32,7 @@ class CompareRun:
     task: str
     columns: Columns = field(default_factory=Columns)
     gold: str = ""
+    show_held_out: bool = False
     out: Path | None = None
     limit: int | None = None
     concurrency: int = 8
@@ -56,6 +57,7 @@ def run_compare(told: CompareRun) -> int:
             columns=told.columns,
             limit=told.limit,
             gold=told.gold,
+            show_held_out=told.show_held_out,
         )
     )
     rows, page = _outputs(told, plan, project)
