@@ -10,7 +10,7 @@ from cupel.improvement.seen import document_hash, note_seen
 from cupel.runlog import RunLog
 
 SPENDS = (
-    "--show-held-out shows it, and spends it: a prompt that is changed after that can prove nothing there"
+    "--show-held-out shows them, and spends them: a prompt that is changed after that can prove nothing there"
 )
 SPENT = "held out by the gate, and shown: a prompt that is changed after this can prove nothing there"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -96,6 +96,8 @@ def _write(
         else {}
     )
     shown = showable(project.state, run_log, run.task, texts, how="report", held_out_too=show_held_out)
+    if golds:
+        run = replace(run, notes=[*run.notes, _tell_golds([golds[doc_id] for doc_id in sorted(shown)])])
     held = held_out_of(project.state, run.task, texts)
     if held:
         said = SPENT if show_held_out else f"held out by the gate: their gold is not shown. {SPENDS}"
@@ -105,6 +107,15 @@ def _write(
         for _, outcome, text in run_log.run_outcomes(run.run_id)
     )
     return write_report(project.state / "reports" / f"{run.run_id}.html", run, entries), run
+
+
+def _tell_golds(golds: Sequence[ByGold]) -> str:
+    """How right the records are of which gold is shown."""
+    scores = [held.score for held in golds if held.score is not None]
+    if not scores:
+        return "by gold: no document was scored"
+    right = sum(held.right is True for held in golds)
+    return f"by gold: {right} of {len(scores)} right, {sum(scores) / len(scores):.3f} on average by the task's metric"
 
 
 def _of_run(row: Row) -> dict[str, Any]:

@@ -240,6 +240,9 @@ def test_what_the_gate_holds_out_is_compared_only_when_it_is_asked_for(study):
     ] * 3
     assert seen == {"s2", "s3", "s4", "s5"}
     assert "can prove nothing there" in asked.stderr
+    page = Path(json.loads(told.stdout)["page"]).read_text()
+    assert "By gold, stance on 4 documents: a 1.000 (4 right), b 0.000 (0 right)" in page
+    assert "3 rows are left out." in page
 
 
 def test_a_file_of_which_all_is_held_out_is_not_compared(study):
@@ -249,4 +252,4 @@ def test_a_file_of_which_all_is_held_out_is_not_compared(study):
 
     said = str(compare("--a", "scripted:one", "--b", "scripted:two").exception)
 
-    assert "the gate holds out every document of it. --show-held-out shows it" in said
+    assert "the gate holds out every document of it. --show-held-out shows them" in said

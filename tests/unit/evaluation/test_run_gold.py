@@ -147,6 +147,7 @@ def test_the_report_has_the_gold_of_every_document(project):
 
     assert '"gold":{"gold":{"stance":"favor"}' in page
     assert "wrong by gold" in page
+    assert "by gold: 5 of 10 right, 0.500 on average" in page
 
 
 def test_a_runs_records_become_labels_of_which_none_is_gold_until_somebody_looked(project):
@@ -202,7 +203,7 @@ def test_a_report_written_anew_withholds_what_the_gate_holds_out_until_it_is_ask
 
     assert (page.count('"gold":{"gold"'), whole.count('"gold":{"gold"')) == (8, 10)
     assert "2 documents: held out by the gate: their gold is not shown" in page
-    assert any("--show-held-out shows it, and spends it" in note for note in told["notes"])
+    assert any("--show-held-out shows them, and spends them" in note for note in told["notes"])
     assert any("can prove nothing" in note for note in asked["notes"])
     assert "2 documents: held out by the gate" in " ".join(cupel("report").stdout.split())
 
