@@ -12,7 +12,7 @@ from typing import Any
 from cupel._format import usd
 from cupel.cli._console import confirm, open_console, print_json, table
 from cupel.evaluation import FIXES, FailureGroup, Rerun, freeze, group_failures, pull_labels
-from cupel.improvement import SPENDS
+from cupel.improvement import SPENDS, command_of
 from cupel.project import find_project
 from cupel.report import safe
 from cupel.task import load_task
@@ -130,7 +130,8 @@ def rerun_failures(again: Rerun, *, yes: bool, as_json: bool) -> None:
 
 def next_of(again: Rerun) -> str:
     """The command that tests the new prompt where it was not tuned."""
-    return f"cupel improve FILE --task {again.task} --candidate {again.prompt}"
+    given = {"documents": "FILE", "task": again.task, "candidate": again.prompt}
+    return command_of(given, again.settings)
 
 
 def _tell(result: Mapping[str, Any]) -> None:

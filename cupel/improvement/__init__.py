@@ -4,6 +4,7 @@ Every call goes through the run log and every entry of the ledger has a key, so 
 instant and started anew pays nothing twice and leaves the same ledger.
 """
 
+from cupel.improvement.advice import NextStep, command_of, next_step
 from cupel.improvement.entries import Book, Entry
 from cupel.improvement.failure_clusters import Failure, cluster, with_anchors
 from cupel.improvement.gate import ALPHA, gate
