@@ -6,9 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, get_args
 
 from cupel.improvement.edits import NAMED_BY, Action, Part, texts_of
-from cupel.task import TaskSpec, object_schema, wire_schema
-
-DEFINITIONS = ("$defs", "definitions")
+from cupel.task import TaskSpec, apart, object_schema, wire_schema
 
 _NAMES: Mapping[Part, str] = {
     "rule": "A new id for add (a-z, 0-9, _), else one of: {known}",
@@ -37,11 +35,7 @@ def edits_schema(
     either = items[0] if len(items) == 1 else {"anyOf": items}
     whole = object_schema({"edits": {"type": "array", "items": either}})
     # a task's schema refers to nothing but its definitions, so they may stand beside those of a larger one
-    return {**whole, **({} if "example" in locked else _definitions(task))}
-
-
-def _definitions(task: TaskSpec) -> dict[str, Any]:
-    return {word: task.schema[word] for word in DEFINITIONS if word in task.schema}
+    return {**whole, **({} if "example" in locked else apart(task.schema)[1])}
 
 
 def _item(task: TaskSpec, part: Part, failures: Collection[str]) -> dict[str, Any]:
@@ -54,6 +48,5 @@ def _item(task: TaskSpec, part: Part, failures: Collection[str]) -> dict[str, An
         "text": {"type": "string", "description": _TEXTS[part]},
     }
     if part == "example":
-        record = {word: value for word, value in wire_schema(task.schema).items() if word not in DEFINITIONS}
-        properties["record"] = {"anyOf": [record, {"type": "null"}]}
+        properties["record"] = {"anyOf": [wire_schema(apart(task.schema)[0]), {"type": "null"}]}
     return object_schema(properties)

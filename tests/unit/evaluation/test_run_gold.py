@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from cupel import api
 from cupel.cli._app import app
-from cupel.errors import InputError, OutputPathError
+from cupel.errors import InputError, OutputPathError, UsageError
 from cupel.evaluation import check_labels, make_labels
 from cupel.improvement.ledger import ledger_of
 from cupel.improvement.seen import document_hash
@@ -232,3 +233,21 @@ def test_where_all_of_a_group_is_held_out_it_is_counted_and_none_is_shown(projec
     assert (group["count"], group["example"]) == (5, None)
     assert "reference_stance (gold): withheld, the gate holds out every document of it" in page
     assert asked["example"]["doc_id"] in {f"s{n}" for n in range(0, 10, 2)}
+
+
+def test_python_code_has_what_the_command_line_prints(project, tmp_path):
+    """Runs, labels and versions, the very same; a prompt is copied by either."""
+    run("--gold", "gold.csv", "--no-report")
+    runs = json.loads(cupel("runs", "--json").stdout)
+    made = api.make_labels("speeches.stance.jsonl", tmp_path / "labels.jsonl", TASK)
+    (tmp_path / "labels.jsonl").write_text('{"id": "s0", "gold": {"stance": "favor"}, "checked": true}\n')
+    copied = api.copy_prompt(TASK, tmp_path / "mine")
+    said = cupel("prompts", "copy", TASK, str(tmp_path / "yours")).stdout
+
+    assert api.list_runs(TASK) == runs
+    assert (made.lines, api.list_runs("entities")) == (12, [])
+    assert [line.doc_id for line in api.check_labels(tmp_path / "labels.jsonl", TASK).lines] == ["s0"]
+    assert api.list_versions(TASK) == json.loads(cupel("prompts", "list", TASK, "--json").stdout)
+    assert ", ".join(copied) in said
+    with pytest.raises(UsageError, match="no version '0123'"):
+        api.diff_versions(TASK, "0123")
