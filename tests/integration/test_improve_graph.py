@@ -11,6 +11,7 @@ from cupel.errors import BudgetExceededError, RunBusyError, SettingError, UsageE
 from cupel.improvement import campaign
 from cupel.improvement.campaign import hold_task
 from cupel.improvement.ledger import ledger_of
+from cupel.improvement.seen import document_hash
 from cupel.improvement.steps.promote import promote, rollback
 from cupel.improvement.versions import version_of
 from cupel.models.errors import ProviderCallError
@@ -582,6 +583,11 @@ async def test_in_studio_a_person_is_asked_and_decides(study, documents, answer,
     assert {pair["change"] for pair in evidence["side_by_side"]} == {"better"}
     assert len(evidence["side_by_side"]) == 5
     assert all(pair["before_score"] < pair["after_score"] for pair in evidence["side_by_side"])
+    texts = {row["id"]: row["text"] for row in speeches(60)}
+    seen = ledger_of(study.state).book(TASK).seen()
+    assert {seen[document_hash(texts[pair["doc_id"]])] for pair in evidence["side_by_side"]} == {
+        "gate, look 1"
+    }
     assert made["result"] == result
     text = (study.prompts / TASK / "rules.toml").read_text()
     assert ("concession" in text) == (result == "promoted")

@@ -70,7 +70,7 @@ def improve(
     becomes a nominee, and only a person promotes it. The same command again resumes and pays nothing twice.
     """
     if candidate is not None:
-        options.refuse_beside(command, "--candidate", "engine", "rounds", "run")
+        options.refuse_beside(command, "--candidate", "engine", "rounds", "run", "seed")
     from cupel.cli.improve import ImproveRun, run_improve
 
     told = ImproveRun(
