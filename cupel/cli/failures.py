@@ -12,7 +12,7 @@ from typing import Any
 from cupel._format import usd
 from cupel.cli._console import confirm, open_console, print_json, table
 from cupel.evaluation import FIXES, FailureGroup, Rerun, freeze, group_failures, pull_labels
-from cupel.improvement import SPENDS, command_of
+from cupel.improvement import SPENDS, SPENT, command_of
 from cupel.project import find_project
 from cupel.report import safe
 from cupel.task import load_task
@@ -53,6 +53,8 @@ def tell_failures(groups: list[FailureGroup], limit: int) -> None:
         )  # fmt: skip
     console.print(lines)
     console.print("One example of each; `cupel show DOC_ID` has the whole trail")
+    if any(group.is_held_out for group in shown):
+        console.print(f"some are {SPENT}", soft_wrap=True)
     for group in shown:
         example = group.example
         if not example:

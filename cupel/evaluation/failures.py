@@ -42,6 +42,9 @@ class FailureGroup:
     example: Row = field(default_factory=dict)
     """Empty where the gate holds out every document of the group."""
 
+    is_held_out: bool = False
+    """Whether the gate holds the example out: it was asked for, and is spent by being shown."""
+
     causes: list[Cause] = field(default_factory=list)
     """As `improve` tells them to a rewriter, the commonest first."""
 
@@ -118,12 +121,15 @@ def group_failures(
         run_id = None if run is None else find_run(run_log, run)["run_id"]
         if task is not None:
             _check_task(run_log, task)
-        groups = group_rows(_rows(run_log, task, run_id), None if show_held_out else _withheld(project))
+        is_held_out = _held_out(project)
+        groups = group_rows(_rows(run_log, task, run_id), None if show_held_out else is_held_out)
+        for group in groups[:most]:
+            group.is_held_out = bool(group.example) and is_held_out(group.example)
         _note_examples(run_log, groups[:most])
         return groups
 
 
-def _withheld(project: Project) -> Callable[[Row], bool]:
+def _held_out(project: Project) -> Callable[[Row], bool]:
     names = functools.cache(lambda task: held_out_names(project.state, task))
     return lambda row: row["doc_id"] in names(row["task"])
 

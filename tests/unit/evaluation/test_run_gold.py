@@ -229,9 +229,11 @@ def test_where_all_of_a_group_is_held_out_it_is_counted_and_none_is_shown(projec
     page = " ".join(cupel("failures").stdout.split())
     group = json.loads(cupel("failures", "--json").stdout)[0]
     asked = json.loads(cupel("failures", "--json", "--show-held-out").stdout)[0]
+    warned = " ".join(cupel("failures", "--show-held-out").stdout.split())
 
     assert (group["count"], group["example"]) == (5, None)
     assert "reference_stance (gold): withheld, the gate holds out every document of it" in page
+    assert "some are held out by the gate, and shown: a prompt that is changed after this" in warned
     assert asked["example"]["doc_id"] in {f"s{n}" for n in range(0, 10, 2)}
 
 
