@@ -86,7 +86,7 @@ def locked_parts(task: TaskSpec, *, by_gold: bool) -> dict[Part, str]:
         task: The task; a part its contract does not show reaches no model.
         by_gold: Whether gold decides: a judge reads the labels, and would judge two prompts by different words.
     """
-    shown, told = tags_of(task.prompts["extract"]), tags_of(task.prompts["improve"])
+    shown, told = tags_of(task.prompts["extract"]), tags_of(task.prompts.get("improve", ""))
     reasons: dict[Part, str] = {}
     if not by_gold:
         reasons["label"] = "labels are read by the judge too, so without gold no definition may change"

@@ -1,6 +1,7 @@
 """What may not enter a prompt whatever it scores."""
 
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from cupel.improvement.guards import LeakGuard, TokenRoom, prompt_objection, propose, room_of, tokens_of_parts
 from cupel.task.spec import Rule
@@ -212,3 +213,33 @@ def test_what_took_more_than_it_may_before_may_stay():
     long = small(rules=(Rule("long", "word " * 800),), examples=EXAMPLES)
 
     assert room_of(long, 600, growth=0.2, tokens_per_document=2_000).rules == tokens_of_parts(long).rules
+
+
+SAID = DOCUMENTS["speech-1"].strip(".").split()
+AROUND = st.lists(st.sampled_from(["quite", "so", "meadow", "poor", "they"]), max_size=6).map(" ".join)
+
+
+def placed(place, words):
+    """An edit that says these words in one of the places a rewriter can write to."""
+    if place == "rule":
+        return {"action": "add", "rule_id": "new", "text": words}
+    if place == "label":
+        return of_label(words)
+    return of_example(words, "meadow") if place == "example" else of_example(quote=words)
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(["rule", "label", "example", "record"]), st.integers(0, len(SAID) - 8), st.integers(8, 14), AROUND, AROUND,
+    st.sampled_from([str, str.upper, lambda text: text.replace(" ", ", ")]),
+)  # fmt: skip
+def test_no_eight_words_of_a_document_pass_wherever_they_are_written(
+    place, start, length, before, after, change
+):
+    """Whatever stands around them, and however they are written."""
+    words = f"{before} {change(' '.join(SAID[start : start + length]))} {after}".strip()
+
+    made = part_proposal(placed(place, words))
+
+    assert made.task is None
+    assert "repeats a document" in made.reason
