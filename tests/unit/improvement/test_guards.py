@@ -230,14 +230,12 @@ def placed(place, words):
 
 @settings(deadline=None)
 @given(
-    st.sampled_from(["rule", "label", "example", "record"]), st.integers(0, len(SAID) - 8), st.integers(8, 14), AROUND, AROUND,
+    st.sampled_from(["rule", "label", "example", "record"]), st.integers(0, len(SAID) - 8), st.integers(8, 14), st.tuples(AROUND, AROUND),
     st.sampled_from([str, str.upper, lambda text: text.replace(" ", ", ")]),
 )  # fmt: skip
-def test_no_eight_words_of_a_document_pass_wherever_they_are_written(
-    place, start, length, before, after, change
-):
+def test_no_eight_words_of_a_document_pass_wherever_they_are_written(place, start, length, around, change):
     """Whatever stands around them, and however they are written."""
-    words = f"{before} {change(' '.join(SAID[start : start + length]))} {after}".strip()
+    words = f"{around[0]} {change(' '.join(SAID[start : start + length]))} {around[1]}".strip()
 
     made = part_proposal(placed(place, words))
 
