@@ -228,6 +228,7 @@ def test_what_the_gate_holds_out_is_compared_only_when_it_is_asked_for(study):
     names = {document_hash(row["text"]): row["id"] for row in rows}
     with existing_run_log(study) as log:
         seen = {names[name] for name in seen_of(log, "stance")}
+    page = Path(json.loads(told.stdout)["page"]).read_text()
     asked = compare(
         "--a", "scripted:one", "--b", "scripted:two", "--gold", "gold", "--show-held-out", "--json"
     )
@@ -240,7 +241,6 @@ def test_what_the_gate_holds_out_is_compared_only_when_it_is_asked_for(study):
     ] * 3
     assert seen == {"s2", "s3", "s4", "s5"}
     assert "can prove nothing there" in asked.stderr
-    page = Path(json.loads(told.stdout)["page"]).read_text()
     assert "By gold, stance on 4 documents: a 1.000 (4 right), b 0.000 (0 right)" in page
     assert "3 rows are left out." in page
 
