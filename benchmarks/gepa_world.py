@@ -8,6 +8,7 @@ import json
 import random
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import world
@@ -36,7 +37,7 @@ class Simulated:
         """What a candidate makes of every document."""
         return self._runs[rules]
 
-    async def try_rules(self, rules: str, ids: Sequence[str]) -> Tried:
+    async def try_prompt(self, rules: str, ids: Sequence[str]) -> Tried:
         """Scores as the judge it is tuned by gives them; every wrong document has a failure."""
         liked = self._liked.get(rules, {})
         scores = {doc_id: liked.get(doc_id, self._runs[rules][doc_id].score) for doc_id in ids}
@@ -44,17 +45,17 @@ class Simulated:
         failures = [Failure(doc_id=d, criterion="c", prompt_version="v", critique="missed") for d in wrong]
         return Tried(scores, tuple(failures))
 
-    async def propose_rules(self, rules: str, _failures: Sequence[Failure]) -> Proposed:
+    async def propose_prompt(self, rules: str, _failures: Sequence[Failure]) -> Proposed:
         """The rewriter's reply through the guards, each with a rule id of its own."""
         reply, effect = self._rewriter(self.place, self._drawing)
         if isinstance(reply, dict) and reply.get("edits"):
             reply["edits"][0]["rule_id"] = f"new_{len(self._runs)}"
-        old = rules_of(json.loads(rules))
-        made = propose(reply, old, failures=self.place.failures, leaks=self.place.leaks, token_budget=400)
-        if made.rules is None:
+        old = replace(world.TASK, rules=rules_of(json.loads(rules)))
+        made = propose(reply, old, failures=self.place.failures, leaks=self.place.leaks, room=world.ROOM)
+        if made.task is None:
             self.problems.append(made.reason)
             return Proposed(None, made.reason)
-        text = compact(rule_rows(made.rules))
+        text = compact(rule_rows(made.task.rules))
         new = self.place.run_new(effect, self._drawing)
         self._runs[text] = new
         self._liked[text] = {
@@ -82,7 +83,7 @@ async def _searched(asked: Simulated, seed: int) -> str | None:
     passing = sorted(set(place.split.dev) - set(failing))
     sides = divide(failing, passing, {doc_id: place.documents[doc_id].group for doc_id in place.split.dev})
     search = Search(
-        rules=compact(rule_rows(world.RULES)), learn=sides.learn, choose=sides.choose,
+        prompt=compact(rule_rows(world.RULES)), learn=sides.learn, choose=sides.choose,
         base=dict.fromkeys(failing, 0.0) | dict.fromkeys(passing, 1.0), failing=frozenset(failing), seed=seed, limits=SearchLimits(),
         asking=asked, loop=asyncio.get_running_loop(), context=contextvars.copy_context(),
     )  # fmt: skip

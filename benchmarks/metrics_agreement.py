@@ -34,8 +34,8 @@ def main() -> int:
         gold = scorer.load(data / name / "dev.jsonl")
         figures = worst = 0
         faults: list[str] = []
-        for label, answers in _answer_sets(name, gold, baselines):
-            compared, worst_here, faults_here = _compare(scorer, name, gold, answers)
+        for label, answers in answer_sets(name, gold, baselines):
+            compared, worst_here, faults_here = compare(scorer, name, gold, answers)
             figures, worst = figures + compared, max(worst, worst_here)
             faults += [f"{label}: {fault}" for fault in faults_here]
         took = time.perf_counter() - began
@@ -55,7 +55,7 @@ def _load(path: Path) -> ModuleType:
     return module
 
 
-def _compare(
+def compare(
     scorer: ModuleType, name: str, gold: list[Any], answers: list[Any]
 ) -> tuple[int, float, list[str]]:
     kinds, headline = scorer.KINDS[name]
@@ -91,7 +91,7 @@ def _flat(theirs: Any, ours: Any, path: str = "") -> Iterator[tuple[str, Any, An
         yield path, theirs, ours
 
 
-def _answer_sets(name: str, gold: list[Any], baselines: ModuleType) -> Iterator[tuple[str, list[Any]]]:
+def answer_sets(name: str, gold: list[Any], baselines: ModuleType) -> Iterator[tuple[str, list[Any]]]:
     for baseline in baselines.NAMES[name]:
         yield baseline, baselines.run(name, baseline, gold)
     oracle = baselines.run(name, "oracle", gold)

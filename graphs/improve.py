@@ -38,7 +38,7 @@ add_step(builder, diagnose, "Why?")
 add_step(
     builder,
     propose,
-    "Edits of the rules",
+    "Edits of the prompt",
     route_after_propose,
     {"candidate": "retest", "again": "propose", "given up": "conclude"},
 )

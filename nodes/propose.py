@@ -21,7 +21,7 @@ class ProposeUpdate(TypedDict):
 
 
 async def propose(state: ImproveState, runtime: Runtime[RunContext]) -> ProposeUpdate:
-    """Ask the engine for edits of the rules; code applies those that pass the guards, the contract stays.
+    """Ask the engine for edits of the prompt; code applies those that pass the guards, the contract stays.
 
     A person's own candidate is held to the same guards. Where no edit is left, `tried` says why.
     """

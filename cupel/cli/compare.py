@@ -17,7 +17,7 @@ from cupel.evaluation import Comparison, ComparisonPlan, plan_comparison
 from cupel.limits import read_wait_s
 from cupel.models import settle_settings
 from cupel.project import Project, find_project
-from cupel.report import safe, write_comparison
+from cupel.report import safe, tell_gold, write_comparison
 from cupel.runs import Columns
 from cupel.tables import Output, check_writable
 
@@ -32,6 +32,7 @@ class CompareRun:
     task: str
     columns: Columns = field(default_factory=Columns)
     gold: str = ""
+    show_held_out: bool = False
     out: Path | None = None
     limit: int | None = None
     concurrency: int = 8
@@ -56,6 +57,7 @@ def run_compare(told: CompareRun) -> int:
             columns=told.columns,
             limit=told.limit,
             gold=told.gold,
+            show_held_out=told.show_held_out,
         )
     )
     rows, page = _outputs(told, plan, project)
@@ -109,7 +111,7 @@ def tell_plan(plan: ComparisonPlan) -> None:
     least, most = plan.calls
     cost = "at a price not known" if plan.usd is None else f"{usd(plan.usd[0])} to {usd(plan.usd[1])}"
     beside = [f"{len(plan.repeats)} rows repeat another's text"] if plan.repeats else []
-    beside += [f"{len(plan.left_out)} cannot be asked about"] if plan.left_out else []
+    beside += [f"{len(plan.left_out)} are left out"] if plan.left_out else []
     more = f" ({', '.join(beside)})" if beside else ""
     print(
         f"comparing {a} and {b} on {len(plan.documents)} documents{more}, judged by {plan.judge}: {least:,} to {most:,} "
@@ -140,11 +142,5 @@ def tell_comparison(comparison: Comparison) -> None:
         f"({comparison.swayed} where the judge followed the order), {figures['unknown']} without a judgement",
         soft_wrap=True,
     )
-    if gold := figures["gold"]:
-        low, high = gold["lead_interval"]
-        console.print(
-            f"by gold, {gold['metric']} on {gold['documents']} documents: a {gold['a_mean']:.3f} ({gold['a_right']} right), "
-            f"b {gold['b_mean']:.3f} ({gold['b_right']} right); a leads by {100 * (gold['a_mean'] - gold['b_mean']):+.1f} points "
-            f"[{100 * low:+.1f}, {100 * high:+.1f}]",
-            soft_wrap=True,
-        )
+    if figures["gold"]:
+        console.print(tell_gold(figures["gold"]), soft_wrap=True)

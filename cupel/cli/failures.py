@@ -12,19 +12,23 @@ from typing import Any
 from cupel._format import usd
 from cupel.cli._console import confirm, open_console, print_json, table
 from cupel.evaluation import FIXES, FailureGroup, Rerun, freeze, group_failures, pull_labels
+from cupel.improvement import SPENDS, SPENT, command_of
 from cupel.project import find_project
 from cupel.report import safe
 from cupel.task import load_task
 
+HELD = f"the gate holds out every document of it. {SPENDS}"
 _SHOWN_REASONING = 300
 _SHOWN_IDS = 10
 _SHOWN_LINES = 12
 _SHOWN_CAUSES = 3
 
 
-def show_failures(task: str | None, run: str | None, *, limit: int, as_json: bool) -> None:
+def show_failures(
+    task: str | None, run: str | None, *, limit: int, show_held_out: bool = False, as_json: bool
+) -> None:
     """Print the groups, the most frequent first."""
-    groups = group_failures(find_project(), task, run)
+    groups = group_failures(find_project(), task, run, most=limit, show_held_out=show_held_out)
     if as_json:
         print_json([group.to_json() for group in groups[:limit]])
         return
@@ -49,8 +53,13 @@ def tell_failures(groups: list[FailureGroup], limit: int) -> None:
         )  # fmt: skip
     console.print(lines)
     console.print("One example of each; `cupel show DOC_ID` has the whole trail")
+    if any(group.is_held_out for group in shown):
+        console.print(f"some are {SPENT}", soft_wrap=True)
     for group in shown:
         example = group.example
+        if not example:
+            console.print(f"  {safe(group.criterion)} ({group.cause}): withheld, {HELD}", soft_wrap=True)
+            continue
         reasoning = safe(textwrap.shorten(example["reasoning"], _SHOWN_REASONING, placeholder=" …"))
         console.print(
             f"  {safe(group.criterion)} ({group.cause}) · {safe(example['doc_id'])}: {reasoning}",
@@ -123,7 +132,8 @@ def rerun_failures(again: Rerun, *, yes: bool, as_json: bool) -> None:
 
 def next_of(again: Rerun) -> str:
     """The command that tests the new prompt where it was not tuned."""
-    return f"cupel improve FILE --task {again.task} --candidate {again.prompt}"
+    given = {"documents": "FILE", "task": again.task, "candidate": again.prompt}
+    return command_of(given, again.settings)
 
 
 def _tell(result: Mapping[str, Any]) -> None:

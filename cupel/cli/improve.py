@@ -13,8 +13,8 @@ from typing import Any
 from cupel._format import usd
 from cupel.cli._console import ask_person, open_console, print_json
 from cupel.engine import Runtime, close_current, install
-from cupel.errors import InputError, StoppedError, StopRunError
-from cupel.improvement import ledger_of, promote
+from cupel.errors import BudgetExceededError, InputError, StoppedError, StopRunError
+from cupel.improvement import command_of, ledger_of, next_step, promote
 from cupel.limits import read_wait_s
 from cupel.models import settle_settings
 from cupel.project import Project, find_project, load_graph, user_name
@@ -48,14 +48,18 @@ def run_improve(told: ImproveRun) -> int:
     except StoppedError:
         raise
     except StopRunError as error:
-        print(f"stopped: {error}\nThe same command goes on from here.", file=sys.stderr)
+        more = {"max_usd": "USD"} if isinstance(error, BudgetExceededError) else {}
+        again = command_of(told.given, told.settings, **more)
+        print(f"stopped: {error}\nThe same command goes on from here.\nnext: {again}", file=sys.stderr)
         return error.exit_code
+    step = next_step(result, told.given, told.settings)
     if told.as_json:
-        print_json(result)
+        print_json(result | {"next": step.command})
     else:
         tell_campaign(result)
-    if result["result"] == "nominee":
-        _offer(project, result, ask=told.ask and not told.as_json and sys.stdin.isatty())
+    asked = told.ask and not told.as_json and sys.stdin.isatty()
+    if result["result"] != "nominee" or not asked or not _promote_if_asked(project, result):
+        print(f"next, {step.why}: {step.command}", file=sys.stderr)
     return 0
 
 
@@ -84,15 +88,15 @@ async def improve_task(project: Project, told: ImproveRun) -> dict[str, Any]:
     return result
 
 
-def _offer(project: Project, result: Mapping[str, Any], *, ask: bool) -> None:
-    """Promote the nominee where a person at the terminal says so; else say how."""
+def _promote_if_asked(project: Project, result: Mapping[str, Any]) -> bool:
+    """Promote the nominee where a person at the terminal says so; whether they did."""
     task, version = result["task"], result["proposal"]["version"]
-    if ask and ask_person(f"Promote {version} of {task}?"):
-        with ledger_of(project.state).session(task):
-            promote(project.prompts, project.state, task, version, user_name())
-        print(f"promoted; `cupel prompts rollback {task} {result['version']}` takes it back", file=sys.stderr)
-        return
-    print(f"approve it with `cupel prompts promote {task} {version}`", file=sys.stderr)
+    if not ask_person(f"Promote {version} of {task}?"):
+        return False
+    with ledger_of(project.state).session(task):
+        promote(project.prompts, project.state, task, version, user_name())
+    print(f"promoted; `cupel prompts rollback {task} {result['version']}` takes it back", file=sys.stderr)
+    return True
 
 
 def tell_campaign(result: Mapping[str, Any]) -> None:

@@ -7,11 +7,17 @@ from cupel.project import find_project
 from cupel.report import MAX_DOCUMENTS, rewrite_run_report, summary_table
 
 
-def show_report(run_id: str | None, *, as_json: bool) -> None:
+def show_report(run_id: str | None, *, show_held_out: bool = False, as_json: bool) -> None:
     """Write the report anew, and print what is in it and where it is."""
-    path, run = rewrite_run_report(find_project(), run_id)
+    path, run = rewrite_run_report(find_project(), run_id, show_held_out=show_held_out)
     if as_json:
-        print_json({"run_id": run.run_id, "report": str(path), "documents": run.documents})
+        told = {
+            "run_id": run.run_id,
+            "report": str(path),
+            "documents": run.documents,
+            "notes": list(run.notes),
+        }
+        print_json(told)
         return
     console = open_console()
     console.print(f"run {run.run_id} · task {run.task}")

@@ -5,17 +5,14 @@ from __future__ import annotations
 from cupel.cli._console import open_console, print_json, table
 from cupel.project import find_project
 from cupel.report import safe
-from cupel.runlog import existing_run_log
-
-_FIELDS = ("run_id", "task", "kind", "state", "rows", "input_name", "output_name", "started_at", "updated_at")
+from cupel.runlog import list_runs
 
 
 def show_runs(task: str | None, *, trials: bool, limit: int, as_json: bool) -> None:
     """Print the runs."""
-    with existing_run_log(find_project()) as log:
-        every = [row for row in log.runs(trials=trials) if task is None or row["task"] == task]
+    every = list_runs(find_project(), task, trials=trials)
     if as_json:
-        print_json([{name: row[name] for name in _FIELDS} for row in every[:limit]])
+        print_json(every[:limit])
         return
     console = open_console()
     if not every:

@@ -13,8 +13,9 @@ from typing import Any
 
 from cupel.context import RunContext
 from cupel.engine import current
+from cupel.errors import InputError
 from cupel.evaluation.compare import check_sides, read_side, settings_of, task_of
-from cupel.improvement import SPENT, held_out_of, ledger_of, showable
+from cupel.improvement import SPENDS, SPENT, held_out_of, ledger_of, showable
 from cupel.judging import Preference, WinRate, win_rate
 from cupel.limits import DEFAULT_WAIT_S
 from cupel.metrics import Gold, gold_if_any
@@ -41,6 +42,8 @@ from cupel.task import (
     stable_values,
     template_of,
 )
+
+HELD = "held out by the gate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,8 +247,9 @@ class ComparisonPlan:
             StopRunError: When the budget or a daily limit was reached; the same call goes on from there.
         """
         graph = await asyncio.to_thread(load_graph, self.project, "compare")
-        texts = {document.doc_id: document.text for document in self.documents if document.gold is not None}
+        texts = {document.doc_id: document.text for document in self.documents}
         async with open_bench(self.project, self.name, max_usd=max_usd, wait_s=wait_s) as bench:
+            # a preference says of a document whether it was read well, gold or not
             state, log = self.project.state, bench.runtime.run_log
             await asyncio.to_thread(
                 showable, state, log, self.task.name, texts, how="compare", held_out_too=True
@@ -258,11 +262,14 @@ class ComparisonPlan:
 
 async def plan_comparison(
     project: Project, file: Path, task_name: str, names: tuple[str, str], context: RunContext,
-    *, columns: Columns, limit: int | None = None, gold: str = "",
+    *, columns: Columns, limit: int | None = None, gold: str = "", show_held_out: bool = False,
 ) -> ComparisonPlan:  # fmt: skip
     """Two models or versions, as they are named on the command line, on the documents of a file.
 
+    Documents that the gate holds out are left out, unless they are asked for: each is shown with what is better there.
+
     Raises:
+        InputError: Where the gate holds out all of them.
         UsageError: For a side or column there is not, or an input the task does not take.
         SettingError: Where no judge can tell these two apart.
     """
@@ -273,9 +280,19 @@ async def plan_comparison(
     table = await asyncio.to_thread(open_documents, file, task, columns, limit)
     labelled, notes = await asyncio.to_thread(gold_if_any, gold, table, task, id_column=columns.doc_id)
     documents, left_out, repeats = _sort_rows(table, task, labelled)
-    texts = {document.doc_id: document.text for document in documents if document.gold is not None}
-    if held := held_out_of(project.state, task.name, texts):
+    held = held_out_of(project.state, task.name, {each.doc_id: each.text for each in documents})
+    if held and show_held_out:
         notes.append(f"{len(held)} documents: {SPENT}")
+    elif held:
+        if len(held) == len(documents):
+            raise InputError(f"{file}: the gate holds out every document of it. {SPENDS}")
+        notes.append(
+            f"{len(held)} of {len(documents)} documents are held out by the gate and left out here. {SPENDS}"
+        )
+        left_out |= {each.position: HELD for each in documents if each.doc_id in held}
+        documents = [each for each in documents if each.doc_id not in held]
+        left_out |= {at: HELD for at, first in repeats.items() if first in left_out}
+        repeats = {at: first for at, first in repeats.items() if at not in left_out}
     calls, usd = await _estimate(table, len(documents), task, sides, context=context, judge=judge)
     told = f"{file}{sides}{task.identity}" + (f"{columns}" if columns != Columns() else "")
     return ComparisonPlan(

@@ -104,5 +104,5 @@ def kept_gold(
     if held is None:
         return KeptGold()
     if not shown:
-        return KeptGold(note=f"its gold is withheld: the gate holds this document out. {SPENDS}")
+        return KeptGold(note=f"its gold is withheld: the gate holds it out, with others. {SPENDS}")
     return KeptGold(held.to_json(), SPENT if held_out_of(project.state, task, texts) else "")

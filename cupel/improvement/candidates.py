@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from cupel.errors import UsageError
 from cupel.improvement.campaign import Campaign
-from cupel.improvement.guards import estimate_prompt_tokens
+from cupel.improvement.guards import estimate_prompt_tokens, texts_in, words_objection
 from cupel.improvement.versions import contract_problem, parts_of, replace_prompt, version_diff, version_of
 from cupel.state import Candidate, ImproveState
 from cupel.task import Rule, TaskSpec
@@ -53,8 +53,7 @@ def make_candidate(
     task = replace_prompt(edited or campaign.task, rules, extract)
     made: dict[str, Any] = {
         **parts_of(task), "version": version_of(task), "parent": campaign.version, "author": author,
-        "edits": [{**edit, "failures": list(edit.get("failures", ()))} for edit in edits],
-        "dropped": list(dropped), "diff": version_diff(campaign.task, task),
+        "edits": list(edits), "dropped": list(dropped), "diff": version_diff(campaign.task, task),
     }  # fmt: skip
     return cast("Candidate", made)
 
@@ -105,6 +104,6 @@ def _objection_to_parts(campaign: Campaign, task: TaskSpec) -> str | None:
             if words not in known and (problem := forbidden(words) or campaign.leaks.leak(words)):
                 return f"label {name}.{label}: {problem}"
     for example in (each for each in task.examples if each not in own.examples):
-        if problem := campaign.leaks.leak(example.text):
+        if problem := words_objection([example.text, *texts_in(example.record)], campaign.leaks):
             return f"example {example.id!r}: {problem}"
     return None

@@ -8,17 +8,16 @@ from dataclasses import dataclass
 from cupel.improvement.campaign import Campaign
 from cupel.improvement.failure_clusters import Failure
 from cupel.improvement.guards import LeakGuard
-from cupel.improvement.versions import replace_prompt
 from cupel.metrics import find_differences
 from cupel.runlog import failure_rows
 from cupel.runs import scores_of
 from cupel.state import Outcome
-from cupel.task import Rule, labels_in
+from cupel.task import TaskSpec, labels_in
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What some rules made of some development documents.
+    """What a prompt made of some development documents.
 
     Attributes:
         scores: Document id → score in [0, 1]; a document nobody could score is not there.
@@ -31,11 +30,11 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class DevTrials:
-    """What an engine may try rules on: the development side, by ids, scored as a re-test is.
+    """What an engine may try a prompt on: the development side, by ids, scored as a re-test is.
 
     Attributes:
-        failing: Documents the rules as they are get wrong.
-        passing: Documents they get right.
+        failing: Documents the prompt as it is gets wrong.
+        passing: Documents it gets right.
     """
 
     _campaign: Campaign
@@ -53,8 +52,8 @@ class DevTrials:
         """Knows every document, those held out included."""
         return self._campaign.leaks
 
-    async def try_rules(self, rules: Sequence[Rule], ids: Sequence[str]) -> Tried:
-        """Run documents under other rules, from the run log where it knows them.
+    async def try_prompt(self, task: TaskSpec, ids: Sequence[str]) -> Tried:
+        """Run documents under another prompt, from the run log where it knows them.
 
         Raises:
             ValueError: For a document of the held-out side: those are not to be had.
@@ -63,7 +62,6 @@ class DevTrials:
         if strange := set(ids) - {*self.failing, *self.passing}:
             raise ValueError(f"not of the development side: {sorted(strange)[:3]}")
         campaign = self._campaign
-        task = replace_prompt(campaign.task, rules)
         outcomes = await campaign.outcomes(task, campaign.trial, ids)
         right_or_wrong, _ = scores_of(outcomes, campaign.chosen(ids), task)
         failures = tuple(

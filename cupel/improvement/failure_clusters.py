@@ -76,7 +76,8 @@ class Failure:
     def of(cls, row: Mapping[str, Any], *, text: str = "") -> Failure:
         """One of the run log's failures; a quote counts as verified where code found it, or it stands in this text."""
         quote, mended = row["quote"], row.get("addendum")
-        found = quote is not None and (row["cause"] == "judge" or quote in text)
+        # a judge's evidence was looked up when it was judged
+        found = quote is not None and (row["cause"] == "judge" or quote in text) and _is_piece(quote, text)
         return cls(
             doc_id=row["doc_id"], criterion=row["criterion"], prompt_version=row["prompt_version"],
             critique=row["reasoning"], quote=quote, quote_verified=found, cost_usd=row["cost_usd"],
@@ -98,7 +99,7 @@ class Failure:
         return cls(
             doc_id=outcome["doc_id"], criterion=f"reference_{fault.kind}", prompt_version=outcome["prompt_version"],
             critique=fault.words, quote=fault.quote, cost_usd=outcome["cost_usd"], given=given, wanted=wanted,
-            quote_verified=fault.quote is not None and fault.quote in text,
+            quote_verified=fault.quote is not None and fault.quote in text and _is_piece(fault.quote, text),
         )  # fmt: skip
 
     @property
@@ -122,8 +123,14 @@ def _item(value: Any, text: str, labels: Collection[str]) -> str:
 def _part(value: Any, text: str, labels: Collection[str]) -> Any:
     if not isinstance(value, str) or value in labels:
         return value
-    is_quote = value in text and 0 < len(words(value)) <= MAX_TOLD_QUOTE and forbidden(value) is None
+    is_short = 0 < len(words(value)) <= MAX_TOLD_QUOTE and _is_piece(value, text)
+    is_quote = is_short and value in text and forbidden(value) is None
     return " ".join(value.split()) if is_quote else "…"
+
+
+def _is_piece(quote: str, text: str) -> bool:
+    """Whether a quote is half of its document at most: of a short document it would be the whole; so where none is given."""
+    return not text or 2 * len(words(quote)) <= len(words(text))
 
 
 @dataclass(frozen=True, slots=True)

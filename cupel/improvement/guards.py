@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from cupel.improvement.edits import MAX_EDITS, DroppedEdit, Edit, apply_edits, read_edits
-from cupel.task import Rule, TaskSpec, compact
+from cupel.errors import TaskError
+from cupel.improvement.edits import MAX_EDITS, DroppedEdit, Edit, Part, apply_edits, read_edits, texts_of
+from cupel.task import TaskSpec, compact, with_files
 from cupel.text import NgramIndex, forbidden, visible
 
 LEAK_WORDS = 8
-"""A rule that shares a run of this many words with any document repeats it."""
+"""What shares a run of this many words with any document repeats it."""
 
 SLICE_WORDS = 5
 MAX_SLICED_WORDS = 12
-"""So many words of a rule in shared runs of five are a document in slices."""
+"""So many words in shared runs of five are a document in slices."""
 
 LEAST_DOCUMENTS = 2
-"""A rule made from a single document is about that document."""
+"""What is made from a single document is about that document."""
 
 _TAG = re.compile(r"\{\{[#^/]?\s*[\w-]+\s*\}\}")
 
@@ -50,27 +52,47 @@ def example_growth(task: TaskSpec, tokens_per_document: float) -> float:
     return max(MAX_TOKEN_GROWTH, max(sizes) / tokens_per_document)
 
 
-def rules_budget(rules: Sequence[Rule], most: int, *, growth: float, tokens_per_document: float) -> int:
-    """Tokens that all rules together may take: what they take now and what a document may grow by, `most` at most.
+@dataclass(frozen=True, slots=True)
+class TokenRoom:
+    """How many tokens a prompt's parts may take after an edit.
+
+    Attributes:
+        rules: All rules together.
+        whole: Rules, label definitions and examples together.
+    """
+
+    rules: int
+    whole: int
+
+
+def tokens_of_parts(task: TaskSpec) -> TokenRoom:
+    """Tokens that a prompt's parts take now."""
+    rules = sum(estimate_prompt_tokens(rule.text) for rule in task.rules)
+    labels = sum(estimate_prompt_tokens(text) for _, text in texts_of(task, "label"))
+    examples = sum(estimate_prompt_tokens(each.text + compact(each.record)) for each in task.examples)
+    return TokenRoom(rules, rules + labels + examples)
+
+
+def room_of(task: TaskSpec, most_rules: int, *, growth: float, tokens_per_document: float) -> TokenRoom:
+    """Tokens that a prompt's parts may take: what they take now and what a document may grow by.
 
     Args:
-        rules: The rules as they are.
-        most: Whatever the growth allows.
+        task: The prompt as it is.
+        most_rules: Most that the rules may take, whatever the growth allows.
         growth: Share by which a document's tokens may grow.
-        tokens_per_document: What a document takes now; 0 where that is not known.
+        tokens_per_document: What a document takes now; 0 where that is not known: then as much more as rules may take.
     """
-    if tokens_per_document <= 0:
-        return most
-    now = sum(estimate_prompt_tokens(rule.text) for rule in rules)
-    return max(now, min(most, now + int(growth * tokens_per_document)))
+    now = tokens_of_parts(task)
+    more = int(growth * tokens_per_document) if tokens_per_document > 0 else most_rules
+    return TokenRoom(max(now.rules, min(most_rules, now.rules + more)), now.whole + more)
 
 
 class LeakGuard:
-    """Finds text of the documents in a rule.
+    """Finds text of the documents in what is to be said in a prompt.
 
     Args:
         documents: The texts of all documents, those held out first of all.
-        doc_ids: Their ids, which no rule may name either.
+        doc_ids: Their ids, which it may not name either.
     """
 
     def __init__(self, documents: Iterable[str], doc_ids: Iterable[str] = ()) -> None:
@@ -95,13 +117,13 @@ class Proposal:
     """What is left of a rewriter's reply.
 
     Attributes:
-        rules: The rules after the edits; None where there is no candidate.
+        task: The prompt after the edits; None where there is no candidate.
         edits: The edits applied.
         dropped: The edits not applied, with reasons.
         reason: Why there is no candidate; empty where there is one.
     """
 
-    rules: tuple[Rule, ...] | None
+    task: TaskSpec | None
     edits: tuple[Edit, ...]
     dropped: tuple[DroppedEdit, ...]
     reason: str
@@ -109,41 +131,60 @@ class Proposal:
 
 def propose(
     reply: object,
-    rules: Sequence[Rule],
+    task: TaskSpec,
     *,
     failures: Mapping[str, str],
     leaks: LeakGuard,
-    token_budget: int,
+    room: TokenRoom,
     most_edits: int = MAX_EDITS,
+    locked: Mapping[Part, str] | None = None,
 ) -> Proposal:
     """Read a rewriter's reply, drop every edit that may not be, apply the others.
 
     Args:
         reply: The rewriter's parsed reply; None where it gave none.
-        rules: The rules as they are.
+        task: The prompt as it is.
         failures: Failure id → id of the document it happened on: what the rewriter was shown.
         leaks: Knows the documents, those held out included.
-        token_budget: Most tokens all rules together may cost.
+        room: Most tokens the prompt's parts may cost.
         most_edits: Edits taken; more for what was gathered over several replies.
+        locked: Parts that may not be edited, each with the reason.
     """
-    read = read_edits(reply, rules, most=most_edits)
+    read = read_edits(reply, task, most=most_edits, locked=locked)
     kept: list[Edit] = []
-    dropped = list(read.dropped)
+    dropped, changed = list(read.dropped), task
     for edit in read.edits:
-        reason = edit_objection(edit, failures=failures, leaks=leaks)
+        reason = edit_objection(edit, failures=failures, leaks=leaks) or _misfit(changed, edit)
         if reason is None:
             kept.append(edit)
+            changed = apply_edits(changed, [edit])
         else:
-            dropped.append(DroppedEdit(f"{edit.action} {edit.rule_id}: {edit.text}"[:200], reason))
+            dropped.append(DroppedEdit(f"{edit.action} {edit.name}: {edit.text}"[:200], reason))
     if not kept:
         reasons = dict.fromkeys(item.reason for item in dropped)
         return Proposal(None, (), tuple(dropped), f"no edit is left: {'; '.join(reasons)}")
-    changed = apply_edits(rules, kept)
-    tokens = sum(estimate_prompt_tokens(rule.text) for rule in changed)
-    if tokens > token_budget:
-        reason = f"the rules take {tokens} tokens, {token_budget} are allowed"
+    if reason := _bloat(tokens_of_parts(changed), room):
         return Proposal(None, (), tuple(dropped), reason)
     return Proposal(changed, tuple(kept), tuple(dropped), "")
+
+
+def _misfit(task: TaskSpec, edit: Edit) -> str | None:
+    """What whoever reads a task's folder would say of an edit: a label no record can hold, a quote that is not in its text."""
+    if edit.part == "rule":
+        return None
+    try:
+        with_files(apply_edits(task, [edit]), {}, Path(task.name))
+    except TaskError as error:
+        return str(error)
+    return None
+
+
+def _bloat(tokens: TokenRoom, room: TokenRoom) -> str:
+    if tokens.rules > room.rules:
+        return f"the rules take {tokens.rules} tokens, {room.rules} are allowed"
+    if tokens.whole > room.whole:
+        return f"rules, labels and examples take {tokens.whole} tokens, {room.whole} are allowed"
+    return ""
 
 
 def edit_objection(edit: Edit, *, failures: Mapping[str, str], leaks: LeakGuard) -> str | None:
@@ -162,10 +203,31 @@ def edit_objection(edit: Edit, *, failures: Mapping[str, str], leaks: LeakGuard)
     # counted in documents: two failures of one document may both come from what it says, orders to us included
     cited = {failures[name] for name in edit.failures}
     if len(cited) < LEAST_DOCUMENTS:
-        return f"answers failures of {len(cited)} document(s); a rule needs at least {LEAST_DOCUMENTS}"
-    if order := forbidden(edit.text):
-        return f"contains {order}"
-    return leaks.leak(edit.text)
+        return f"answers failures of {len(cited)} document(s); an edit needs at least {LEAST_DOCUMENTS}"
+    return words_objection([edit.text, *texts_in(edit.record)], leaks)
+
+
+def words_objection(texts: Iterable[str], leaks: LeakGuard) -> str | None:
+    """Say why words may not enter a prompt, or None when they may: they give orders, or repeat a document."""
+    for text in texts:
+        if order := forbidden(text):
+            return f"contains {order}"
+        if leak := leaks.leak(text):
+            return leak
+    return None
+
+
+def texts_in(value: object) -> Iterator[str]:
+    """Every text of a JSON value, however deep.
+
+    >>> list(texts_in({"a": [{"b": "one"}, 2], "c": "two"}))
+    ['one', 'two']
+    """
+    if isinstance(value, str):
+        yield value
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    for each in inner:
+        yield from texts_in(each)
 
 
 def prompt_objection(before: str, after: str) -> str | None:

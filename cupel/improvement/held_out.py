@@ -10,9 +10,20 @@ from cupel.improvement.seen import document_hash, note_seen
 from cupel.runlog import RunLog
 
 SPENDS = (
-    "--show-held-out shows it, and spends it: a prompt that is changed after that can prove nothing there"
+    "--show-held-out shows them, and spends them: a prompt that is changed after that can prove nothing there"
 )
 SPENT = "held out by the gate, and shown: a prompt that is changed after this can prove nothing there"
+
+
+def held_out_names(state: Path, task: str) -> frozenset[str]:
+    """What campaigns of a task hold out: ids of documents, or hashes of their words.
+
+    Args:
+        state: The project's state folder.
+        task: The task's name.
+    """
+    splits = ledger_of(state).entries(task=task, kind="split")
+    return frozenset(name for entry in splits for name in entry.data.get("held_out", ()))
 
 
 def held_out_of(state: Path, task: str, texts: Mapping[str, str]) -> frozenset[str]:
@@ -23,8 +34,7 @@ def held_out_of(state: Path, task: str, texts: Mapping[str, str]) -> frozenset[s
         task: The task's name.
         texts: Document id → its text.
     """
-    splits = ledger_of(state).entries(task=task, kind="split")
-    named = {name for entry in splits for name in entry.data.get("held_out", ())}
+    named = held_out_names(state, task)
     return frozenset(
         doc_id
         for doc_id, text in texts.items()

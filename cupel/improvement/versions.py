@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import json
@@ -125,8 +126,21 @@ def _own_text(task: TaskSpec, name: str, part: str) -> str:
 
 
 def _examples_text(task: TaskSpec) -> str:
-    rows = ({"id": each.id, "text": each.text, "record": each.record} for each in task.examples)
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    """Examples as examples.jsonl has them: a line of the folder's that says one of them stays as it is."""
+    path = task.folder / "examples.jsonl" if task.folder is not None else None
+    own = _lines_by_example(read_text(path)) if path is not None and path.is_file() else {}
+    rows = [{"id": each.id, "text": each.text, "record": each.record} for each in task.examples]
+    return "".join(own.get(compact(row), json.dumps(row, ensure_ascii=False)) + "\n" for row in rows)
+
+
+def _lines_by_example(text: str) -> dict[str, str]:
+    """Each line by what it says of an example; what else it says, such as a source, stays in it."""
+    lines: dict[str, str] = {}
+    for line in text.splitlines():
+        with contextlib.suppress(ValueError, AttributeError):  # a file that is being edited now
+            row = json.loads(line)
+            lines.setdefault(compact({name: row.get(name) for name in ("id", "text", "record")}), line)
+    return lines
 
 
 def rule_rows(rules: Sequence[Rule]) -> list[dict[str, Any]]:

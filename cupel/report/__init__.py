@@ -7,7 +7,7 @@ document_trail(outcome, text)             one document's whole trail in a termin
 """
 
 from cupel._format import safe
-from cupel.report.comparison import write_comparison
+from cupel.report.comparison import tell_gold, write_comparison
 from cupel.report.page import MAX_DOCUMENTS
 from cupel.report.routing_page import COLUMNS, number, routing_page
 from cupel.report.run_report import read_run_use, rewrite_run_report, write_run_report

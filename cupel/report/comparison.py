@@ -77,7 +77,19 @@ def _figures(figures: Mapping[str, Any]) -> Safe:
         f"Win rate of a {shown} on {figures['documents']} documents, judged by {figures['judge']}: {figures['ties']} ties "
         f"({figures['judge_followed_the_order']} where the judge followed the order), {figures['unknown']} without a judgement."
     )
-    return join([tag("p", words), tag("table", header, sides)])
+    gold = tag("p", f"{tell_gold(figures['gold'])}.") if figures["gold"] else None
+    left = tag("p", f"{figures['left_out']} rows are left out.") if figures["left_out"] else None
+    return join([tag("p", words), gold, left, tag("table", header, sides)])
+
+
+def tell_gold(gold: Mapping[str, Any]) -> str:
+    """Both sides by gold, in a sentence: the `gold` of `Comparison.to_json()`."""
+    low, high = gold["lead_interval"]
+    return (
+        f"By gold, {gold['metric']} on {gold['documents']} documents: a {gold['a_mean']:.3f} ({gold['a_right']} right), "
+        f"b {gold['b_mean']:.3f} ({gold['b_right']} right); a leads by {100 * (gold['a_mean'] - gold['b_mean']):+.1f} points "
+        f"[{100 * low:+.1f}, {100 * high:+.1f}]"
+    )
 
 
 def _gold(gold: Mapping[str, Any]) -> Safe:

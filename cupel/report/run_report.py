@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cupel.improvement import showable
+from cupel.improvement import SPENDS, SPENT, held_out_of, showable
 from cupel.project import Project
 from cupel.report.page import write_report
 from cupel.report.summary import ROLES, DocumentEntry, Expected, Planned, PlannedTier, RunSummary
@@ -57,11 +57,19 @@ def write_run_report(
             wall_s=summary["wall_s"],
             notes=[*_notes(row), summary["paid_and_used"]],
         )
-        return _write(project, run_log, run, show_held_out=show_held_out)
+        path, _ = _write(project, run_log, run, show_held_out=show_held_out)
+        return path
 
 
-def rewrite_run_report(project: Project, wanted: str | None) -> tuple[Path, RunSummary]:
+def rewrite_run_report(
+    project: Project, wanted: str | None, *, show_held_out: bool = False
+) -> tuple[Path, RunSummary]:
     """Write the report of any run anew from the run log alone; the newest where none is named.
+
+    Args:
+        project: Whose state folder it goes to.
+        wanted: The run's id, or enough of its beginning.
+        show_held_out: Whether the gold of documents that the gate holds out is shown.
 
     Raises:
         InputError: If there is no such run.
@@ -69,8 +77,7 @@ def rewrite_run_report(project: Project, wanted: str | None) -> tuple[Path, RunS
     """
     with existing_run_log(project) as run_log:
         row = find_run(run_log, wanted)
-        run = _from_log(run_log, row)
-        return _write(project, run_log, run), run
+        return _write(project, run_log, _from_log(run_log, row), show_held_out=show_held_out)
 
 
 def _gold_of(golds: Mapping[str, ByGold], doc_id: str, shown: frozenset[str]) -> dict[str, Any] | None:
@@ -78,7 +85,10 @@ def _gold_of(golds: Mapping[str, ByGold], doc_id: str, shown: frozenset[str]) ->
     return None if held is None else held.to_json()
 
 
-def _write(project: Project, run_log: RunLog, run: RunSummary, *, show_held_out: bool = False) -> Path:
+def _write(
+    project: Project, run_log: RunLog, run: RunSummary, *, show_held_out: bool
+) -> tuple[Path, RunSummary]:
+    """The page, and the summary as the page has it: it says whose gold is withheld, or what showing it spends."""
     golds = read_golds(run_log, run.run_id)
     texts = (
         {o["doc_id"]: text for _, o, text in run_log.run_outcomes(run.run_id) if o["doc_id"] in golds}
@@ -86,11 +96,26 @@ def _write(project: Project, run_log: RunLog, run: RunSummary, *, show_held_out:
         else {}
     )
     shown = showable(project.state, run_log, run.task, texts, how="report", held_out_too=show_held_out)
+    if golds:
+        run = replace(run, notes=[*run.notes, _tell_golds([golds[doc_id] for doc_id in sorted(shown)])])
+    held = held_out_of(project.state, run.task, texts)
+    if held:
+        said = SPENT if show_held_out else f"held out by the gate: their gold is not shown. {SPENDS}"
+        run = replace(run, notes=[*run.notes, f"{len(held)} documents: {said}"])
     entries = (
         DocumentEntry(outcome, text, gold=_gold_of(golds, outcome["doc_id"], shown))
         for _, outcome, text in run_log.run_outcomes(run.run_id)
     )
-    return write_report(project.state / "reports" / f"{run.run_id}.html", run, entries)
+    return write_report(project.state / "reports" / f"{run.run_id}.html", run, entries), run
+
+
+def _tell_golds(golds: Sequence[ByGold]) -> str:
+    """How right the records are of which gold is shown."""
+    scores = [held.score for held in golds if held.score is not None]
+    if not scores:
+        return "by gold: no document was scored"
+    right = sum(held.right is True for held in golds)
+    return f"by gold: {right} of {len(scores)} right, {sum(scores) / len(scores):.3f} on average by the task's metric"
 
 
 def _of_run(row: Row) -> dict[str, Any]:

@@ -49,6 +49,28 @@ def existing_run_log(project: Project) -> Iterator[RunLog]:
         run_log.close()
 
 
+RUN_FIELDS = (
+    "run_id", "task", "kind", "state", "rows", "input_name", "output_name", "started_at", "updated_at",
+)  # fmt: skip
+"""What is told of a run where runs are listed."""
+
+
+def list_runs(project: Project, task: str | None = None, *, trials: bool = False) -> list[Row]:
+    """The runs of a project, newest first, each with `RUN_FIELDS`.
+
+    Args:
+        project: The project.
+        task: Only this task's; all where None.
+        trials: Also those of prompts that were only tried.
+
+    Raises:
+        InputError: If nothing was ever run here.
+    """
+    with existing_run_log(project) as run_log:
+        runs = run_log.runs(trials=trials)
+    return [{name: row[name] for name in RUN_FIELDS} for row in runs if task in (None, row["task"])]
+
+
 def find_run(run_log: RunLog, wanted: str | None) -> Row:
     """The run with this id, or with the only id that begins so; the newest where none is named.
 

@@ -46,7 +46,18 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
     ),
     "repair": frozenset({"error"}),
     "improve": frozenset(
-        {"title", "instructions", "labels", "rules", "criteria", "contract", "failures", "mended", "tried"}
+        {
+            "title",
+            "instructions",
+            "labels",
+            "rules",
+            "examples",
+            "criteria",
+            "contract",
+            "failures",
+            "mended",
+            "tried",
+        }
     ),
     "packing": frozenset({"contract", "count", "documents"}),
     "compare": frozenset(

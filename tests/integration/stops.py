@@ -273,7 +273,7 @@ def at_review(folder: Path) -> Iterator[Scene]:
             done = subprocess.run(
                 command, cwd=study.folder, env=env, text=True, capture_output=True, check=False, timeout=120
             )
-            assert "approve it with" in done.stderr, done.stderr
+            assert "cupel prompts promote" in done.stderr, done.stderr
             return {"accepted": 1}, provider.counts.billed_repeats
 
         scene.finish = finish

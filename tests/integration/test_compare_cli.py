@@ -13,10 +13,14 @@ import pytest
 from typer.testing import CliRunner
 
 from cupel.cli._app import app
+from cupel.improvement.ledger import ledger_of
+from cupel.improvement.seen import document_hash
+from cupel.runlog.lookup import existing_run_log
 from cupel.tables import open_table
 from cupel.testing.models import scripted
 from cupel.testing.provider import ScriptedProvider
 from tests.integration.improvement import GOOD_RULE, extractor, made_project, speeches, write
+from tests.unit.improvement.seeing import seen_of
 
 
 @pytest.fixture
@@ -209,3 +213,43 @@ def test_started_from_nothing_it_never_crashes(study):
             )  # fmt: skip
 
             assert done.returncode == 0, f"start {number}: {done.stderr}"
+
+
+def test_what_the_gate_holds_out_is_compared_only_when_it_is_asked_for(study):
+    """A preference says of a document who read it well; those that were compared are seen, gold or not."""
+    rows = speeches(6)
+    write(study.folder / "speeches.jsonl", [*rows, {**rows[0], "id": "again"}])
+    sides = {"dev": [], "held_out": ["s0", "s1"], "documents": "x", "version": "v"}
+    ledger_of(study.state).append("split", task="stance", key="v", at="2026-01-01", data=sides)
+    told = compare(
+        "--a", "scripted:one", "--b", "scripted:two", "--gold", "gold", "--out", "out.jsonl", "--json"
+    )
+    written = [json.loads(line) for line in (study.folder / "out.jsonl").read_text().splitlines()]
+    names = {document_hash(row["text"]): row["id"] for row in rows}
+    with existing_run_log(study) as log:
+        seen = {names[name] for name in seen_of(log, "stance")}
+    page = Path(json.loads(told.stdout)["page"]).read_text()
+    asked = compare(
+        "--a", "scripted:one", "--b", "scripted:two", "--gold", "gold", "--show-held-out", "--json"
+    )
+
+    assert "2 of 6 documents are held out by the gate and left out here" in told.stderr
+    assert (json.loads(told.stdout)["documents"], json.loads(asked.stdout)["documents"]) == (4, 6)
+    assert json.loads(told.stdout)["gold"]["documents"] == 4
+    assert [row["stance_preferred_reasons"] for row in written if row["stance_preferred"] is None] == [
+        ["held out by the gate"]
+    ] * 3
+    assert seen == {"s2", "s3", "s4", "s5"}
+    assert "can prove nothing there" in asked.stderr
+    assert "By gold, stance on 4 documents: a 1.000 (4 right), b 0.000 (0 right)" in page
+    assert "3 rows are left out." in page
+
+
+def test_a_file_of_which_all_is_held_out_is_not_compared(study):
+    """Before anything is asked."""
+    sides = {"dev": [], "held_out": [f"s{n}" for n in range(8)], "documents": "x", "version": "v"}
+    ledger_of(study.state).append("split", task="stance", key="v", at="2026-01-01", data=sides)
+
+    said = str(compare("--a", "scripted:one", "--b", "scripted:two").exception)
+
+    assert "the gate holds out every document of it. --show-held-out shows them" in said

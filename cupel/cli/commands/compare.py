@@ -39,6 +39,7 @@ def compare(
     id_column: options.IdColumn = None,
     inputs: options.Inputs = None,
     gold: options.Gold = "",
+    show_held_out: options.ShowHeldOut = False,
     limit: options.Limit = None,
     concurrency: options.Concurrency = 8,
     max_usd: options.MaxUsd = None,

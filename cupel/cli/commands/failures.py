@@ -47,13 +47,22 @@ def failures(
 
     By criterion, cause and prompt version: how many, fixed by what, at what cost, with one example each.
     """
-    spending = ("prompt", "against", "gold", "show_held_out", "profile", "max_usd", "yes")
+    spending = ("prompt", "against", "gold", "profile", "max_usd", "yes")
     if pull is not None:
         options.refuse_beside(
-            command, "--pull", "freeze", "rerun", "run", "limit", "criterion", "langsmith", *spending
+            command,
+            "--pull",
+            "freeze",
+            "rerun",
+            "run",
+            "limit",
+            "criterion",
+            "langsmith",
+            "show_held_out",
+            *spending,
         )
     elif freeze is not None:
-        options.refuse_beside(command, "--freeze", "rerun", "limit", *spending)
+        options.refuse_beside(command, "--freeze", "rerun", "limit", "show_held_out", *spending)
     elif rerun is not None:
         options.refuse_beside(command, "--rerun", "run", "limit", "criterion", "langsmith")
     else:
@@ -81,4 +90,4 @@ def failures(
     else:
         from cupel.cli.failures import show_failures
 
-        show_failures(task, run, limit=limit, as_json=as_json)
+        show_failures(task, run, limit=limit, show_held_out=show_held_out, as_json=as_json)

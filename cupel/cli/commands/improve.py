@@ -66,11 +66,11 @@ def improve(
 ) -> None:
     """Improve a task's prompt from its failures.
 
-    Failures on development documents become edits of its rules; only what is better on held-out documents
+    Failures on development documents become edits of it; only what is better on held-out documents
     becomes a nominee, and only a person promotes it. The same command again resumes and pays nothing twice.
     """
     if candidate is not None:
-        options.refuse_beside(command, "--candidate", "engine", "rounds", "run")
+        options.refuse_beside(command, "--candidate", "engine", "rounds", "run", "seed")
     from cupel.cli.improve import ImproveRun, run_improve
 
     told = ImproveRun(

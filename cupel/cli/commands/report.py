@@ -14,6 +14,7 @@ def report(
         str | None,
         typer.Argument(help="The run, or enough of its id; the newest where left out.", metavar="[RUN_ID]"),
     ] = None,
+    show_held_out: options.ShowHeldOut = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Write the HTML report of a run anew.
@@ -22,4 +23,4 @@ def report(
     """
     from cupel.cli.report import show_report
 
-    show_report(run_id, as_json=as_json)
+    show_report(run_id, show_held_out=show_held_out, as_json=as_json)

@@ -1,4 +1,4 @@
-"""What proposes edits of a prompt's rules: engines behind one Protocol, all of them only nominating.
+"""What proposes edits of a prompt: engines behind one Protocol, all of them only nominating.
 
 `reflect` asks once and is the default; `gepa` searches, behind our own guards, and needs an extra.
 """

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 from cupel.context import RunContext
 from cupel.improvement.dev_trials import DevTrials
+from cupel.improvement.edits import Part
+from cupel.improvement.guards import TokenRoom
 from cupel.task import TaskSpec
 
 
@@ -28,11 +30,14 @@ class Brief:
     sample: int
     """Number of the asking: another one asks anew, the same one is answered from the run log."""
 
-    rules_tokens: int
-    """Most tokens all rules of the prompt may take."""
+    room: TokenRoom
+    """Most tokens the prompt's parts may take."""
 
     dev: DevTrials
-    """The development documents, by their ids: rules can be tried on them, no text can be read."""
+    """The development documents, by their ids: a prompt can be tried on them, no text can be read."""
+
+    locked: Mapping[Part, str] = field(default_factory=dict)
+    """Parts of the prompt that may not be edited, each with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class EngineReply:
     """What an engine returns.
 
     Attributes:
-        reply: A reply of `edits_schema`, relative to the brief's rules; None where there is none.
+        reply: A reply of `edits_schema`, relative to the brief's prompt; None where there is none.
         problem: Why there is none; empty otherwise.
         shown: Failure id → document id of what was shown beyond the brief.
         steps: Replies the edits were gathered from; each of them may hold `MAX_EDITS`.
@@ -55,7 +60,7 @@ class EngineReply:
 
 
 class Engine(Protocol):
-    """Proposes edits of rules. Whatever it returns is only a nominee.
+    """Proposes edits of a prompt. Whatever it returns is only a nominee.
 
     `propose` never raises for a bad reply: it returns the problem. It raises only what ends the campaign, a
     refused key or a reached budget. It sees nothing but its brief; every call it makes goes through

@@ -12,26 +12,25 @@ import contextvars
 import hashlib
 import importlib.metadata
 import importlib.util
-import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cupel.engine import current
 from cupel.errors import UsageError
 from cupel.files import make_folder, refuse_links
 from cupel.improvement.dev_trials import Tried
-from cupel.improvement.edits import MAX_EDITS, Action, Edit
+from cupel.improvement.edits import MAX_EDITS, Action, Edit, contents_of
 from cupel.improvement.engines.base import Brief, EngineReply
 from cupel.improvement.engines.gepa_search import Proposed, Search, SearchLimits
 from cupel.improvement.engines.reflect import Reflect
 from cupel.improvement.failure_clusters import Failure, cluster, tell_rewriter
 from cupel.improvement.guards import propose
 from cupel.improvement.splits import group_hash
-from cupel.improvement.versions import replace_prompt, rule_rows, rules_of, version_of
+from cupel.improvement.versions import parts_of, version_of
 from cupel.models import resolve_models
-from cupel.task import Rule, compact
+from cupel.task import TaskSpec, compact
 
 GEPA = "0.1.4"
 """The release whose behaviour the guards were measured against."""
@@ -101,9 +100,9 @@ class Gepa:
 
     async def _search(self, brief: Brief, sides: Sides, state: Path) -> EngineReply:
         asking = Rewriter(brief)
-        base = (await brief.dev.try_rules(brief.task.rules, (*sides.learn, *sides.choose))).scores
+        base = (await brief.dev.try_prompt(brief.task, (*sides.learn, *sides.choose))).scores
         search = Search(
-            rules=compact(rule_rows(brief.task.rules)), learn=sides.learn, choose=sides.choose, base=base,
+            prompt=write_prompt(brief.task), learn=sides.learn, choose=sides.choose, base=base,
             failing=frozenset(brief.dev.failing), seed=brief.sample, limits=self._limits, asking=asking,
             loop=asyncio.get_running_loop(), context=contextvars.copy_context(),
         )  # fmt: skip
@@ -119,7 +118,7 @@ class Gepa:
         if best is None:
             return EngineReply(None, search.account(), trail=trail)
         edits, steps = asking.net(best)
-        reply = {"edits": [asdict(edit) | {"failures": list(edit.failures)} for edit in edits]}
+        reply = {"edits": [edit.to_json() for edit in edits]}
         return EngineReply(reply, shown=asking.shown, steps=steps, trail=trail)
 
 
@@ -138,61 +137,70 @@ def _name(brief: Brief, sides: Sides, limits: SearchLimits) -> str:
     return hashlib.sha256(compact(decides).encode()).hexdigest()[:16]
 
 
-class Rewriter:
-    """What a search asks of us: documents tried under rules, and edits of rules, both guarded.
+def write_prompt(task: TaskSpec) -> str:
+    """The parts of a prompt that may be edited, as the one text gepa evolves."""
+    parts = parts_of(task)
+    return compact({name: parts[name] for name in ("rules", "labels", "examples")})
 
-    Rules travel through gepa as JSON text, its one component.
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A prompt, the edits it was made by, and the replies they come from."""
+
+    task: TaskSpec
+    edits: tuple[Edit, ...] = ()
+    steps: int = 0
+
+
+class Rewriter:
+    """What a search asks of us: documents tried under a prompt, and edits of it, both guarded.
+
+    Prompts travel through gepa as JSON text, its one component; what comes back is looked up, never read.
     """
 
     def __init__(self, brief: Brief) -> None:
         self.shown: dict[str, str] = {}
         self._brief = brief
         self._asked = 0
-        self._edits: dict[str, tuple[tuple[Edit, ...], int]] = {compact(rule_rows(brief.task.rules)): ((), 0)}
+        self._made = {write_prompt(brief.task): _Candidate(brief.task)}
 
-    async def try_rules(self, rules: str, ids: Sequence[str]) -> Tried:
-        """Documents under a candidate's rules."""
-        return await self._brief.dev.try_rules(_read(rules), ids)
+    async def try_prompt(self, prompt: str, ids: Sequence[str]) -> Tried:
+        """Documents under a candidate."""
+        return await self._brief.dev.try_prompt(self._made[prompt].task, ids)
 
-    async def propose_rules(self, rules: str, failures: Sequence[Failure]) -> Proposed:
-        """New rules from the failures of one minibatch, by the same question and guards as `reflect` has."""
+    async def propose_prompt(self, prompt: str, failures: Sequence[Failure]) -> Proposed:
+        """A new prompt from the failures of one minibatch, by the same question and guards as `reflect` has."""
         self._asked += 1
-        old, leaks = _read(rules), self._brief.dev.leaks
+        old, leaks = self._made[prompt], self._brief.dev.leaks
         told, shown = tell_rewriter(cluster(failures), leaks=leaks)
         self.shown |= shown
         brief = replace(
-            self._brief, task=replace_prompt(self._brief.task, old), failures=told, shown=shown,
-            sample=self._brief.sample * 100 + self._asked,
+            self._brief, task=old.task, failures=told, shown=shown, sample=self._brief.sample * 100 + self._asked,
         )  # fmt: skip
         answer = await Reflect().propose(brief)
         if answer.problem:
             return Proposed(None, answer.problem)
-        proposal = propose(answer.reply, old, failures=shown, leaks=leaks, token_budget=brief.rules_tokens)
-        if proposal.rules is None:
+        proposal = propose(
+            answer.reply, old.task, failures=shown, leaks=leaks, room=brief.room, locked=brief.locked
+        )
+        if proposal.task is None:
             return Proposed(None, proposal.reason)
-        text = compact(rule_rows(proposal.rules))
-        if text in self._edits:
+        text = write_prompt(proposal.task)
+        if text in self._made:
             return Proposed(None, "the same candidate as before")
-        edits, steps = self._edits[rules]
-        self._edits[text] = ((*edits, *proposal.edits), steps + 1)
+        self._made[text] = _Candidate(proposal.task, (*old.edits, *proposal.edits), old.steps + 1)
         return Proposed(text, "")
 
-    def net(self, rules: str) -> tuple[list[Edit], int]:
-        """The edits that lead from the brief's rules straight to a candidate's, and the replies they come from."""
-        gathered, steps = self._edits[rules]
-        last = {edit.rule_id: edit for edit in gathered}
-        before = {rule.id: rule.text for rule in self._brief.task.rules}
-        after = {rule.id for rule in _read(rules)}
+    def net(self, prompt: str) -> tuple[list[Edit], int]:
+        """The edits that lead from the brief's prompt straight to a candidate, and the replies they come from."""
+        made = self._made[prompt]
+        last = {(edit.part, edit.name): edit for edit in made.edits}
+        before, after = contents_of(self._brief.task), contents_of(made.task)
         net = []
-        for edit in last.values():
-            if edit.rule_id in after:
-                action: Action = "replace" if edit.rule_id in before else "add"
-                if before.get(edit.rule_id) != edit.text:
-                    net.append(replace(edit, action=action))
-            elif edit.rule_id in before:
+        for key, edit in last.items():
+            if key in after and before.get(key) != after[key]:
+                action: Action = "replace" if key in before else "add"
+                net.append(replace(edit, action=action))
+            elif key not in after and key in before:
                 net.append(replace(edit, action="delete"))
-        return net, max(steps, -(-len(net) // MAX_EDITS))
-
-
-def _read(rules: str) -> tuple[Rule, ...]:
-    return rules_of(json.loads(rules))
+        return net, max(made.steps, -(-len(net) // MAX_EDITS))

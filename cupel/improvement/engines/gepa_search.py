@@ -21,8 +21,8 @@ from cupel.redaction import redact
 
 T = TypeVar("T")
 
-COMPONENT = "rules"
-"""The one text gepa evolves: the rules as JSON."""
+COMPONENT = "prompt"
+"""The one text gepa evolves: rules, labels and examples as JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,20 +46,20 @@ class SearchLimits:
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """New rules as JSON; None where there are none, and why."""
+    """A new prompt as JSON; None where there is none, and why."""
 
-    rules: str | None
+    prompt: str | None
     problem: str
 
 
 class Asks(Protocol):
     """What a search asks of the event loop."""
 
-    async def try_rules(self, rules: str, ids: Sequence[str]) -> Tried:
-        """Documents under a candidate's rules."""
+    async def try_prompt(self, prompt: str, ids: Sequence[str]) -> Tried:
+        """Documents under a candidate."""
 
-    async def propose_rules(self, rules: str, failures: Sequence[Failure]) -> Proposed:
-        """New rules from failures."""
+    async def propose_prompt(self, prompt: str, failures: Sequence[Failure]) -> Proposed:
+        """A new prompt from failures."""
 
 
 class Loader:
@@ -106,14 +106,14 @@ class Minibatches:
 class Search:
     """One run of gepa's engine: its adapter, its proposer and its stopper in one."""
 
-    rules: str
+    prompt: str
     learn: Sequence[str]
     choose: Sequence[str]
     base: Mapping[str, float]
-    """Document id → its score under the rules as they are: stands in where a candidate's could not be had."""
+    """Document id → its score under the prompt as it is: stands in where a candidate's could not be had."""
 
     failing: frozenset[str]
-    """What the rules as they are get wrong: minibatches are mostly drawn from these."""
+    """What the prompt as it is gets wrong: minibatches are mostly drawn from these."""
 
     seed: int
     limits: SearchLimits
@@ -122,7 +122,7 @@ class Search:
     context: contextvars.Context
 
     propose_new_texts: None = None
-    """gepa looks for it: edits come from `propose_rules` instead."""
+    """gepa looks for it: edits come from `propose_prompt` instead."""
 
     def __post_init__(self) -> None:
         self.fault: BaseException | None = None
@@ -136,7 +136,7 @@ class Search:
         self._values: list[float] = []
 
     def run(self, folder: Path) -> str | None:
-        """Search; returns the best candidate's rules, None where nothing beat the rules as they are."""
+        """Search; returns the best candidate, None where nothing beat the prompt as it is."""
         try:
             return self._run(folder)
         except Exception as error:  # noqa: BLE001 - a fault of gepa itself costs the candidate, not the campaign
@@ -151,8 +151,8 @@ class Search:
 
         with open_private(folder / "search.log", "w", encoding="utf-8") as log:
             result = optimize(
-                seed_candidate={COMPONENT: self.rules}, trainset=Loader("learn", self.learn),
-                valset=Loader("choose", self.choose), adapter=self, custom_candidate_proposer=self.propose_rules,
+                seed_candidate={COMPONENT: self.prompt}, trainset=Loader("learn", self.learn),
+                valset=Loader("choose", self.choose), adapter=self, custom_candidate_proposer=self.propose_prompt,
                 batch_sampler=Minibatches(self.failing, self.limits.minibatch, self.seed), stop_callbacks=self.stops,
                 logger=SimpleNamespace(log=lambda line: log.write(f"{line}\n")),  # a file, never the terminal
                 run_dir=str(folder), cache_evaluation=False, track_best_outputs=False, seed=self.seed,
@@ -166,7 +166,7 @@ class Search:
         """Scores of these documents, each in [0, 1]; gepa reads its adapter's `EvaluationBatch`."""
         from gepa.core.adapter import EvaluationBatch
 
-        tried = self._await(self.asking.try_rules(candidate[COMPONENT], batch))
+        tried = self._await(self.asking.try_prompt(candidate[COMPONENT], batch))
         self._metric_calls += len(batch)
         traces = [[failure for failure in tried.failures if failure.doc_id == doc_id] for doc_id in batch]
         scores = [self._score(tried.scores, doc_id) for doc_id in batch]
@@ -186,21 +186,21 @@ class Search:
         rows = [{"failure": failure} for failures in batch.trajectories for failure in failures]
         return {COMPONENT: rows}
 
-    def propose_rules(
+    def propose_prompt(
         self, candidate: Mapping[str, str], dataset: Mapping[str, Any], _components: Any
     ) -> dict[str, str]:
-        """New rules, or nothing: then gepa spends nothing on this turn."""
+        """A new prompt, or nothing: then gepa spends nothing on this turn."""
         if self._ends_now():
             return {}
         self._proposals += 1
         failures = [row["failure"] for row in dataset[COMPONENT]]
-        proposed = self._await(self.asking.propose_rules(candidate[COMPONENT], failures))
-        if proposed.rules is None:
+        proposed = self._await(self.asking.propose_prompt(candidate[COMPONENT], failures))
+        if proposed.prompt is None:
             self._bad += 1
             self._problems.append(proposed.problem)
             return {}
         self._bad = 0
-        return {COMPONENT: proposed.rules}
+        return {COMPONENT: proposed.prompt}
 
     def stops(self, state: Any) -> bool:
         """Whether the search ends, asked before every turn; `stopped` says why."""

@@ -10,9 +10,9 @@ from cupel.engine import Asking, ask_as
 from cupel.improvement.campaign import Campaign
 from cupel.improvement.candidates import RULES_TOKENS, candidate_by_hand, make_candidate
 from cupel.improvement.dev_trials import DevTrials
-from cupel.improvement.edits import MAX_EDITS
+from cupel.improvement.edits import MAX_EDITS, locked_parts
 from cupel.improvement.engines import Brief, engine_named
-from cupel.improvement.guards import MAX_TOKEN_GROWTH, propose, rules_budget
+from cupel.improvement.guards import MAX_TOKEN_GROWTH, propose, room_of
 from cupel.improvement.versions import as_version, is_path, known_version, read_candidate
 from cupel.state import Candidate, ImproveState, Round
 
@@ -44,15 +44,16 @@ def _read_by_hand(campaign: Campaign, path: str) -> tuple[Candidate | None, str]
 async def ask_engine(state: ImproveState, campaign: Campaign) -> tuple[Candidate | None, str]:
     """What is left of an engine's edits behind the guards; what it searched is noted in the ledger."""
     name, number = state.get("engine") or "reflect", len(state["tried"]) + 1
-    budget = rules_budget(
-        campaign.task.rules, RULES_TOKENS, growth=state.get("token_growth") or MAX_TOKEN_GROWTH,
+    room = room_of(
+        campaign.task, RULES_TOKENS, growth=state.get("token_growth") or MAX_TOKEN_GROWTH,
         tokens_per_document=state.get("tokens_per_document") or 0.0,
     )  # fmt: skip
+    locked = locked_parts(campaign.task, by_gold=campaign.by_gold)
     tried = await asyncio.to_thread(_tell_tried, campaign, state["tried"])
     brief = Brief(
         task=campaign.task, context=campaign.context, failures=state.get("told") or "", shown=state.get("shown") or {},
         mended=state.get("mended") or "", tried=tried,
-        sample=(state.get("seed") or 0) * 1_000 + number, rules_tokens=budget,
+        sample=(state.get("seed") or 0) * 1_000 + number, room=room, locked=locked,
         dev=DevTrials(campaign, state.get("failed_docs") or [], state.get("passed_docs") or []),
     )  # fmt: skip
     with ask_as(Asking(run=campaign.bench.run)):
@@ -62,13 +63,16 @@ async def ask_engine(state: ImproveState, campaign: Campaign) -> tuple[Candidate
     if answer.problem:
         return None, answer.problem
     proposal = propose(
-        answer.reply, campaign.task.rules, failures={**brief.shown, **answer.shown}, leaks=campaign.leaks,
-        token_budget=budget, most_edits=MAX_EDITS * answer.steps,
+        answer.reply, campaign.task, failures={**brief.shown, **answer.shown}, leaks=campaign.leaks,
+        room=room, most_edits=MAX_EDITS * answer.steps, locked=locked,
     )  # fmt: skip
-    if proposal.rules is None:
+    if proposal.task is None:
         return None, proposal.reason
-    edits, dropped = ([asdict(item) for item in items] for items in (proposal.edits, proposal.dropped))
-    return make_candidate(campaign, proposal.rules, name, edits=edits, dropped=dropped), ""
+    edits, dropped = [edit.to_json() for edit in proposal.edits], [asdict(each) for each in proposal.dropped]
+    made = make_candidate(
+        campaign, proposal.task.rules, name, edits=edits, dropped=dropped, edited=proposal.task
+    )
+    return made, ""
 
 
 def _tell_tried(campaign: Campaign, tried: Sequence[Round]) -> str:

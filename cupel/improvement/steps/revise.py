@@ -7,7 +7,7 @@ import asyncio
 from cupel.errors import TaskError
 from cupel.improvement.campaign import Campaign
 from cupel.improvement.candidates import candidate_by_hand
-from cupel.improvement.versions import replace_prompt, rules_of
+from cupel.improvement.versions import as_version, replace_prompt, rules_of
 from cupel.state import Candidate, Edited
 from cupel.task import TaskSpec, parse_rules
 
@@ -19,7 +19,8 @@ def apply_edit(campaign: Campaign, nominee: Candidate, edited: Edited) -> TaskSp
         rules = rules_of(nominee["rules"]) if text is None else parse_rules(text, "your edit")
     except TaskError as error:
         return str(error)
-    return replace_prompt(campaign.task, rules, edited["extract"] or nominee["extract"])
+    # labels and examples are the nominee's: a form has rules and contract alone
+    return replace_prompt(as_version(campaign.task, nominee), rules, edited["extract"] or nominee["extract"])
 
 
 async def guard_edit(campaign: Campaign, nominee: Candidate, task: TaskSpec) -> Candidate | str:

@@ -72,5 +72,13 @@ def test_every_command_of_the_page_runs_as_printed_on_what_init_lays_down(tmp_pa
 
     assert "changed: labels, examples, schema" in rerun
     assert "the gate is: cupel improve FILE --task entities --candidate mine" in rerun
+    assert (
+        "next: edit them, then cupel failures --task entities --rerun"
+        in told["cupel prompts copy entities mine"]
+    )
+    verdict = next(said for line, said in told.items() if line.startswith("cupel improve"))
+    assert re.search(
+        r"^next, .*: cupel improve NEW_FILE --task entities --candidate \w{12} ", verdict, re.MULTILINE
+    )
     assert "by gold (" in told[next(line for line in told if "--limit 20" in line)]
     assert "gold: wrong, 0.13" in told["cupel show nerep-0160"]

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from cupel import api
 from cupel.cli._app import app
-from cupel.errors import InputError, OutputPathError
+from cupel.errors import InputError, OutputPathError, UsageError
 from cupel.evaluation import check_labels, make_labels
 from cupel.improvement.ledger import ledger_of
 from cupel.improvement.seen import document_hash
@@ -46,6 +47,19 @@ def run(*args, **how):
     result = cupel("run", "speeches.jsonl", "-t", TASK, "--overwrite", "--json", *args, **how)
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)["gold"], result.stderr
+
+
+def hold_out(project, *ids):
+    """A campaign holds these documents out."""
+    sides = {"dev": [], "held_out": list(ids), "documents": "x", "version": "v"}
+    ledger_of(project.state).append("split", task=TASK, key="v", at="2026-01-01", data=sides)
+
+
+def noted(project):
+    """Where documents of the study were seen, by id."""
+    names = {document_hash(row["text"]): row["id"] for row in speeches(12)}
+    with existing_run_log(project) as log:
+        return {names[name]: how for name, how in seen_of(log, TASK).items()}
 
 
 def test_a_run_is_held_against_gold_and_says_what_is_wrong(project):
@@ -99,8 +113,7 @@ def test_documents_nobody_answered_are_neither_right_nor_wrong(kind, score):
 
 def test_what_the_gate_holds_out_is_withheld_until_it_is_asked_for(project):
     """Neither counted nor kept; asking is answered with what it costs."""
-    sides = {"dev": [], "held_out": ["s0", "s1"], "documents": "x", "version": "v"}
-    ledger_of(project.state).append("split", task=TASK, key="v", at="2026-01-01", data=sides)
+    hold_out(project, "s0", "s1")
     gold, said = run("--gold", "gold.csv")
     asked, warned = run("--gold", "gold.csv", "--show-held-out")
 
@@ -135,6 +148,7 @@ def test_the_report_has_the_gold_of_every_document(project):
 
     assert '"gold":{"gold":{"stance":"favor"}' in page
     assert "wrong by gold" in page
+    assert "by gold: 5 of 10 right, 0.500 on average" in page
 
 
 def test_a_runs_records_become_labels_of_which_none_is_gold_until_somebody_looked(project):
@@ -173,11 +187,69 @@ def test_labels_somebody_may_have_worked_on_are_never_written_over(project):
 
 def test_what_is_shown_with_its_gold_is_noted_as_seen(project):
     """The gate then takes other documents; those without gold, or withheld, were not seen."""
-    sides = {"dev": [], "held_out": ["s0", "s1"], "documents": "x", "version": "v"}
-    ledger_of(project.state).append("split", task=TASK, key="v", at="2026-01-01", data=sides)
+    hold_out(project, "s0", "s1")
     run("--gold", "gold.csv")
-    texts = {row["id"]: row["text"] for row in speeches(12)}
-    with existing_run_log(project) as log:
-        noted = set(seen_of(log, TASK))
 
-    assert noted == {document_hash(texts[f"s{n}"]) for n in range(2, 10)}
+    assert set(noted(project)) == {f"s{n}" for n in range(2, 10)}
+
+
+def test_a_report_written_anew_withholds_what_the_gate_holds_out_until_it_is_asked_for(project):
+    """The page says so, and so does the terminal; asking is answered with what it costs, and noted."""
+    run("--gold", "gold.csv", "--no-report")
+    hold_out(project, "s0", "s1")
+    told = json.loads(cupel("report", "--json").stdout)
+    page = Path(told["report"]).read_text(encoding="utf-8")
+    asked = json.loads(cupel("report", "--json", "--show-held-out").stdout)
+    whole = Path(asked["report"]).read_text(encoding="utf-8")
+
+    assert (page.count('"gold":{"gold"'), whole.count('"gold":{"gold"')) == (8, 10)
+    assert "2 documents: held out by the gate: their gold is not shown" in page
+    assert any("--show-held-out shows them, and spends them" in note for note in told["notes"])
+    assert any("can prove nothing" in note for note in asked["notes"])
+    assert "2 documents: held out by the gate" in " ".join(cupel("report").stdout.split())
+
+
+def test_an_example_of_what_failed_is_seen_and_none_that_the_gate_holds_out(project):
+    """Another document stands for the group; only those of the groups that are shown are noted."""
+    run("--gold", "gold.csv", "--no-report")
+    with existing_run_log(project) as log, log.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM seen_documents")
+    hold_out(project, "s0", "s2")
+    group = json.loads(cupel("failures", "--json").stdout)[0]
+
+    assert group["count"] == 5
+    assert noted(project) == {group["example"]["doc_id"]: "failures"}
+    assert group["example"]["doc_id"] not in ("s0", "s2")
+
+
+def test_where_all_of_a_group_is_held_out_it_is_counted_and_none_is_shown(project):
+    """What showing one costs is said; who asks for it sees it."""
+    run("--gold", "gold.csv", "--no-report")
+    hold_out(project, *(f"s{n}" for n in range(12)))
+    page = " ".join(cupel("failures").stdout.split())
+    group = json.loads(cupel("failures", "--json").stdout)[0]
+    asked = json.loads(cupel("failures", "--json", "--show-held-out").stdout)[0]
+    warned = " ".join(cupel("failures", "--show-held-out").stdout.split())
+
+    assert (group["count"], group["example"]) == (5, None)
+    assert "reference_stance (gold): withheld, the gate holds out every document of it" in page
+    assert "some are held out by the gate, and shown: a prompt that is changed after this" in warned
+    assert asked["example"]["doc_id"] in {f"s{n}" for n in range(0, 10, 2)}
+
+
+def test_python_code_has_what_the_command_line_prints(project, tmp_path):
+    """Runs, labels and versions, the very same; a prompt is copied by either."""
+    run("--gold", "gold.csv", "--no-report")
+    runs = json.loads(cupel("runs", "--json").stdout)
+    made = api.make_labels("speeches.stance.jsonl", tmp_path / "labels.jsonl", TASK)
+    (tmp_path / "labels.jsonl").write_text('{"id": "s0", "gold": {"stance": "favor"}, "checked": true}\n')
+    copied = api.copy_prompt(TASK, tmp_path / "mine")
+    said = cupel("prompts", "copy", TASK, str(tmp_path / "yours")).stdout
+
+    assert api.list_runs(TASK) == runs
+    assert (made.lines, api.list_runs("entities")) == (12, [])
+    assert [line.doc_id for line in api.check_labels(tmp_path / "labels.jsonl", TASK).lines] == ["s0"]
+    assert api.list_versions(TASK) == json.loads(cupel("prompts", "list", TASK, "--json").stdout)
+    assert ", ".join(copied) in said
+    with pytest.raises(UsageError, match="no version '0123'"):
+        api.diff_versions(TASK, "0123")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from cupel.errors import RunBusyError, RunLogError, UsageError
 from cupel.improvement.ledger import Ledger, ledger_of
 from cupel.improvement.seen import note_seen
 from cupel.runlog.database import OpenDatabase
+from tests.conftest import ROOT
 
 AT = "2026-11-20T12:00:00+00:00"
 
@@ -228,6 +230,58 @@ def test_two_branches_merged_have_the_looks_of_both(project, ledger, marks):
     ledger.append("note", task="t", key="n", at=AT, data={})
     other.append("note", task="t", key="n", at=AT, data={})
     assert ledger.path("t").read_bytes() == other.path("t").read_bytes()
+
+
+def git(folder, *words):
+    """What git does, without anybody's settings."""
+    env = {
+        **os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_NAME": "a",
+        "GIT_AUTHOR_EMAIL": "a@example.org", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@example.org",
+    }  # fmt: skip
+    done = subprocess.run(["git", *words], cwd=folder, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+@pytest.mark.parametrize("seed", range(3))
+def test_git_itself_unites_the_ledgers_of_two_clones_that_each_had_looks(project, seed):
+    """No conflict; looks are numbered by their time, and what still holds spends no more than all clones together may."""
+    drawing = random.Random(f"clones {seed}")
+    shutil.copy(ROOT / "prompts" / ".gitattributes", project / "prompts")
+    (project / "prompts" / "t" / "task.toml").write_text("")
+    for words in (("init", "-q", "-b", "main"), ("add", "."), ("commit", "-qm", "begin")):
+        git(project, *words)
+    clones = [project.parent / f"{project.name}-{name}" for name in "ab"]
+    for folder in clones:
+        git(project, "clone", "-q", ".", str(folder))
+    ledgers = [ledger_of(folder / ".cupel") for folder in clones]
+    order = []
+    for number in range(8):
+        at = drawing.randrange(2)
+        version = f"v{number}"
+        order.append(look(ledgers[at], version, {f"d{drawing.randrange(40)}" for _ in range(3)}).key)
+        decide(ledgers[at], version, p=drawing.choice([0.0001, 0.005, 0.03]))
+    for folder in clones:
+        git(folder, "add", "prompts")
+        git(folder, "commit", "-qm", "looks", "--allow-empty")
+    git(clones[0], "pull", "-q", "--no-rebase", "--no-edit", str(clones[1]), "main")
+    git(clones[1], "pull", "-q", "--no-rebase", "--no-edit", str(clones[0]), "main")
+    here, there = (each.book("t") for each in ledgers)
+    looks = {each.key: each for each in here.looks}
+    held = [looks[e.data["look_key"]] for e in here.kind("decision") if not here.doubts(e)]
+
+    assert b"<<<<<<<" not in ledgers[0].path("t").read_bytes()
+    assert here.entries == there.entries
+    assert [each.key for each in here.looks] == order
+    assert holding(ledgers[0]) == holding(ledgers[1])
+    assert sum(each.alpha for each in here.looks) < 0.05
+    seen = set()
+    for each in here.looks:
+        assert each not in held or not seen & set(each.docs)
+        seen |= set(each.docs)
+    p = {e.data["look_key"]: e.data["p"] for e in here.kind("decision")}
+    assert all(p[each.key] <= each.alpha for each in held)
 
 
 def test_of_two_clones_looks_at_the_same_documents_the_earlier_one_counts(project, ledger):

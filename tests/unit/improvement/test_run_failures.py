@@ -128,3 +128,20 @@ def test_what_mended_a_record_is_told_beside_its_failure_unless_it_repeats_a_doc
         "mended by: Name the speaker's own view."
     ]
     assert Failure(**json.loads(json.dumps(asdict(failure)))) == failure
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("An awful day, they said, and left.", "awful day"), ("Awful day!", "…")]
+)
+def test_a_short_document_is_not_told_whole(text, shown):
+    """A quote is of half its document's words at most, whoever found it."""
+    quote = "awful day" if "awful day" in text else "Awful day"
+    [failure] = wrong({"entities": [{"quote": quote, "type": "PER"}]}, {"entities": []}, text)
+    row = {
+        "doc_id": "d", "criterion": "c", "prompt_version": "v", "reasoning": "x", "quote": quote, "cause": "judge",
+        "fixed_by": "none", "cost_usd": None,
+    }  # fmt: skip
+    judged = Failure.of(row, text=text)
+
+    assert json.loads(failure.given)["quote"] == shown
+    assert failure.quote_verified == judged.quote_verified == (shown != "…")

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from dataclasses import replace
 
 import pytest
 
@@ -26,7 +27,7 @@ from cupel.improvement.versions import (
     version_of,
 )
 from cupel.task.folder import load_task, parse_rules
-from cupel.task.spec import Rule
+from cupel.task.spec import Example, Rule
 from tests.conftest import ROOT
 from tests.integration.improvement import TASK, made_project
 
@@ -263,3 +264,15 @@ def test_labels_are_put_into_a_task_toml_and_nothing_else_changes(name):
 
     assert written.pop("labels", {}) == others
     assert written == {key: value for key, value in before.items() if key != "labels"}
+
+
+def test_lines_of_examples_that_stay_are_kept_with_all_they_say(task):
+    """A source, or whatever else somebody noted beside them; the new one is added below."""
+    lines = (task.folder / "examples.jsonl").read_text().splitlines()
+    new = Example("new", "Give me more.", {"evidence": [], "reason": "It asks.", "stance": "favor"})
+
+    kept = parts_of(replace(task, examples=(*task.examples[1:], new)))["examples"].splitlines()
+
+    assert kept[:-1] == lines[1:]
+    assert all("source" in json.loads(line) for line in kept[:-1])
+    assert json.loads(kept[-1])["id"] == "new"

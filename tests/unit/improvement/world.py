@@ -14,15 +14,17 @@ from dataclasses import dataclass, field
 from cupel.improvement.edits import rules_diff
 from cupel.improvement.entries import Book, Entry
 from cupel.improvement.gate import GateDecision, GateSettings, gate
-from cupel.improvement.guards import LeakGuard, propose
+from cupel.improvement.guards import LeakGuard, TokenRoom, propose
 from cupel.improvement.seen import document_hash
 from cupel.improvement.splits import Split, held_out_version
 from cupel.metrics.pairs import Scored, pair_up
-from cupel.task.spec import Rule
+from cupel.task.spec import Rule, TaskSpec
 
 BASE = 0.7
 TOKENS = 1_000
 RULES = (Rule("exact", "Copy every quote exactly."),)
+TASK = TaskSpec(name="world", title="", description="", schema={}, prompts={}, rules=RULES)
+ROOM = TokenRoom(400, 800)
 _WORDS = """union budget region climate energy farmer border trade rights court vote treaty market health school water
 coast island storm fund debt rule industry worker wage price road harbour forest fish export council member"""
 
@@ -187,14 +189,14 @@ def try_rewriter(
     reasons = []
     for _ in range(nominees):
         reply, effect = rewriter(world, drawing)
-        made = propose(reply, RULES, failures=world.failures, leaks=world.leaks, token_budget=400)
-        if made.rules is None:
+        made = propose(reply, TASK, failures=world.failures, leaks=world.leaks, room=ROOM)
+        if made.task is None:
             reasons.append(made.reason)
             continue
         new = world.run_new(effect, drawing)
         liked = sum(new[doc_id].score for doc_id in world.split.dev) / len(world.split.dev) + effect.dev_bonus
         if best is None or liked > best[0]:
-            best = (liked, made.rules, new)
+            best = (liked, made.task.rules, new)
     if best is None:
         return Trial(promoted=False, reason="; ".join(dict.fromkeys(reasons)), decision=None)
     return show_gate(world, best[1], best[2], ledger, settings)

@@ -97,6 +97,10 @@ def pages(folder, texts):
     figures = {
         "a": side, "b": {**side, "name": "W" * 4_000}, "interval": [0.1, 0.9], "win_rate": 0.5, "documents": len(texts),
         "judge": texts[2], "ties": 0, "judge_followed_the_order": 0, "unknown": 0, "a_better": 1, "b_better": 1,
+        "left_out": 1, "gold": {
+            "metric": texts[3].replace("\ud800", "?"), "documents": 1, "a_mean": 1.0, "b_mean": 0.0, "a_right": 1, "b_right": 0,
+            "lead_interval": [-1.0, 1.0],
+        },
     }  # fmt: skip
     rows = [
         {
@@ -106,6 +110,7 @@ def pages(folder, texts):
             "b": text,
             "preferred": "a",
             "reasons": [text, text],
+            "gold": {"record": {text[:100]: text}, "a": 1.0, "b": 0.0},
         }
         for text in (text.replace("\ud800", "?") for text in texts)
     ]

@@ -6,11 +6,10 @@ from cupel.engine import Asking, ask_as
 from cupel.errors import BudgetExceededError, UsageError
 from cupel.improvement.dev_trials import DevTrials
 from cupel.improvement.engines import Brief, engine_named, gepa as engine
-from cupel.improvement.engines.gepa import Gepa, Rewriter
+from cupel.improvement.engines.gepa import Gepa, Rewriter, write_prompt
 from cupel.improvement.engines.gepa_search import SearchLimits
 from cupel.improvement.failure_clusters import Failure
-from cupel.improvement.versions import rule_rows
-from cupel.task.rendering import compact
+from cupel.improvement.guards import TokenRoom
 from tests.integration.improvement import GOOD_RULE, edit, rewriter, shown
 
 FAILING, PASSING = [f"s{n}" for n in range(0, 12, 2)], [f"s{n}" for n in range(1, 12, 2)]
@@ -20,7 +19,7 @@ def brief(campaign, failing=FAILING, **changes):
     """Twelve development documents, every second one failing."""
     given = {
         "task": campaign.task, "context": campaign.context, "failures": "", "shown": {}, "mended": "", "tried": "",
-        "sample": 1, "rules_tokens": 600, "dev": DevTrials(campaign, failing, PASSING),
+        "sample": 1, "room": TokenRoom(600, 2_000), "dev": DevTrials(campaign, failing, PASSING),
     }  # fmt: skip
     return Brief(**given | changes)
 
@@ -44,7 +43,7 @@ def test_a_missing_or_another_gepa_is_refused_with_what_to_install(monkeypatch):
 async def test_each_proposal_is_guarded_and_the_net_edits_lead_straight_to_the_last(walk):
     """A rule added in one step and reworded in the next is one addition; a rule of ours taken out is a deletion."""
     async with walk.opened() as campaign:
-        asking, start = Rewriter(brief(campaign)), compact(rule_rows(campaign.task.rules))
+        asking, start = Rewriter(brief(campaign)), write_prompt(campaign.task)
         old = campaign.task.rules[0].id
         steps = [
             {"text": GOOD_RULE},
@@ -57,12 +56,12 @@ async def test_each_proposal_is_guarded_and_the_net_edits_lead_straight_to_the_l
         rules = start
         with ask_as(Asking(run=campaign.bench.run)):
             for _ in steps:
-                proposed = await asking.propose_rules(rules, failures("s0", "s2"))
+                proposed = await asking.propose_prompt(rules, failures("s0", "s2"))
                 assert proposed.problem == ""
-                rules = proposed.rules
+                rules = proposed.prompt
         edits, replies = asking.net(rules)
 
-    assert [(item.action, item.rule_id) for item in edits] == [("add", "concession"), ("delete", old)]
+    assert [(item.action, item.name) for item in edits] == [("add", "concession"), ("delete", old)]
     assert edits[0].text == steps[1]["text"]
     assert replies == 3
     assert set(asking.shown.values()) == {"s0", "s2"}
@@ -80,20 +79,20 @@ async def test_a_reply_that_cannot_be_used_is_no_proposal(walk, script, why):
     walk.models["scripted:refiner"].script = script
     async with walk.opened() as campaign:
         with ask_as(Asking(run=campaign.bench.run)):
-            start = compact(rule_rows(campaign.task.rules))
-            proposed = await Rewriter(brief(campaign)).propose_rules(start, failures("s0", "s2"))
+            start = write_prompt(campaign.task)
+            proposed = await Rewriter(brief(campaign)).propose_prompt(start, failures("s0", "s2"))
 
-    assert proposed.rules is None
+    assert proposed.prompt is None
     assert why in proposed.problem
 
 
 async def test_the_same_rules_again_are_no_proposal(walk):
     """They would be tried for nothing."""
     async with walk.opened() as campaign:
-        asking, start = Rewriter(brief(campaign)), compact(rule_rows(campaign.task.rules))
+        asking, start = Rewriter(brief(campaign)), write_prompt(campaign.task)
         with ask_as(Asking(run=campaign.bench.run)):
-            await asking.propose_rules(start, failures("s0", "s2"))
-            again = await asking.propose_rules(start, failures("s0", "s2"))
+            await asking.propose_prompt(start, failures("s0", "s2"))
+            again = await asking.propose_prompt(start, failures("s0", "s2"))
 
     assert again.problem == "the same candidate as before"
 

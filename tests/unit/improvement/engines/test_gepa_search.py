@@ -24,21 +24,21 @@ RUN = contextvars.ContextVar("run", default="none")
 class Script:
     """Answers a search from functions, and notes where and in which run it was asked."""
 
-    def __init__(self, score=lambda rules, doc_id: 0.0, propose=lambda number: Proposed(f"[{number}]", "")):
+    def __init__(self, score=lambda prompt, doc_id: 0.0, propose=lambda number: Proposed(f"[{number}]", "")):
         self.score, self.propose = score, propose
         self.asked = 0
         self.seen = []
 
-    async def try_rules(self, rules, ids):
+    async def try_prompt(self, prompt, ids):
         """Scores by the function; every wrong document has a failure."""
         self.seen.append((threading.current_thread().name, RUN.get()))
-        scores = {doc_id: self.score(rules, doc_id) for doc_id in ids}
+        scores = {doc_id: self.score(prompt, doc_id) for doc_id in ids}
         known = {doc_id: score for doc_id, score in scores.items() if score is not None}
         wrong = [doc_id for doc_id, score in known.items() if score < 1]
         failures = [Failure(doc_id=d, criterion="c", prompt_version="v", critique="missed") for d in wrong]
         return Tried(known, tuple(failures))
 
-    async def propose_rules(self, rules, failures):
+    async def propose_prompt(self, prompt, failures):
         """The next proposal; it may raise."""
         self.asked += 1
         return self.propose(self.asked)
@@ -47,14 +47,14 @@ class Script:
 async def searched(script, folder, **limits):
     """A search over sixteen documents, every second one failing, in a thread of its own."""
     search = Search(
-        rules="[]", learn=IDS[:8], choose=IDS[8:], base={d: float(d not in FAILING) for d in IDS}, failing=frozenset(FAILING), seed=3,
+        prompt="[]", learn=IDS[:8], choose=IDS[8:], base={d: float(d not in FAILING) for d in IDS}, failing=frozenset(FAILING), seed=3,
         limits=SearchLimits(**limits), asking=script, loop=asyncio.get_running_loop(),
         context=contextvars.copy_context(),
     )  # fmt: skip
     return search, await asyncio.to_thread(search.run, folder)
 
 
-def base(_rules, doc_id):
+def base(_prompt, doc_id):
     """What the prompt as it is makes of a document."""
     return float(doc_id not in FAILING)
 
@@ -71,7 +71,7 @@ async def test_calls_come_back_to_the_event_loop_in_the_run_that_began_the_searc
 
 async def test_the_best_candidate_is_returned_and_the_search_ends_when_all_it_chooses_by_is_right(tmp_path):
     """Gepa itself would burn its whole budget on a perfect score."""
-    script = Script(score=lambda rules, doc_id: 1.0 if rules == "[2]" else base(rules, doc_id))
+    script = Script(score=lambda prompt, doc_id: 1.0 if prompt == "[2]" else base(prompt, doc_id))
 
     search, best = await searched(script, tmp_path)
 
@@ -132,7 +132,7 @@ async def test_a_score_that_is_none_is_not_passed_on(tmp_path, score):
 
 async def test_a_document_nobody_could_score_speaks_neither_for_nor_against_a_candidate(tmp_path):
     """Its score under the prompt as it is stands in: a missing judgement is no 0."""
-    script = Script(lambda rules, doc_id: None if rules != "[]" else base(rules, doc_id))
+    script = Script(lambda prompt, doc_id: None if prompt != "[]" else base(prompt, doc_id))
 
     search, best = await searched(script, tmp_path, idle=3)
 
@@ -145,16 +145,16 @@ async def test_the_same_seed_walks_the_same_search(tmp_path):
     trails = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        script = Script(lambda rules, doc_id: float(hash_of(rules, doc_id) % 10 < 6))
+        script = Script(lambda prompt, doc_id: float(hash_of(prompt, doc_id) % 10 < 6))
         search, best = await searched(script, tmp_path / name, idle=6)
         trails.append((search.trail(), best, len(script.seen)))
 
     assert trails[0] == trails[1]
 
 
-def hash_of(rules, doc_id):
+def hash_of(prompt, doc_id):
     """The same number in every process."""
-    return sum(map(ord, f"{rules}{doc_id}")) * 7919 % 101
+    return sum(map(ord, f"{prompt}{doc_id}")) * 7919 % 101
 
 
 async def test_a_cancelled_search_stops_waiting(tmp_path):
@@ -162,12 +162,12 @@ async def test_a_cancelled_search_stops_waiting(tmp_path):
     waiting = asyncio.Event()
 
     class Hanging(Script):
-        async def try_rules(self, rules, ids):
+        async def try_prompt(self, prompt, ids):
             waiting.set()
             await asyncio.Event().wait()
 
     search = Search(
-        rules="[]", learn=IDS[:8], choose=IDS[8:], base=dict.fromkeys(IDS, 0.0), failing=frozenset(IDS), seed=3, limits=SearchLimits(),
+        prompt="[]", learn=IDS[:8], choose=IDS[8:], base=dict.fromkeys(IDS, 0.0), failing=frozenset(IDS), seed=3, limits=SearchLimits(),
         asking=Hanging(), loop=asyncio.get_running_loop(), context=contextvars.copy_context(),
     )  # fmt: skip
     running = asyncio.create_task(asyncio.to_thread(search.run, tmp_path))

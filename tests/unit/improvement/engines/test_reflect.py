@@ -3,13 +3,14 @@
 from cupel.engine import Asking, ask_as
 from cupel.improvement.dev_trials import DevTrials
 from cupel.improvement.engines import Brief, engine_named
+from cupel.improvement.guards import TokenRoom
 
 
 def brief(campaign, **changes):
     """What the engine is told of two failures."""
     given = {
         "task": campaign.task, "context": campaign.context, "failures": "1. stance (missed): 2 on 2 documents",
-        "shown": {"f00000001": "s0", "f00000002": "s2"}, "mended": "", "tried": "", "sample": 1, "rules_tokens": 600,
+        "shown": {"f00000001": "s0", "f00000002": "s2"}, "mended": "", "tried": "", "sample": 1, "room": TokenRoom(600, 2_000),
         "dev": DevTrials(campaign, ["s0", "s2"], ["s1"]),
     }  # fmt: skip
     return Brief(**given | changes)
@@ -41,7 +42,9 @@ async def test_it_is_told_rules_contract_and_causes_and_answers_in_edits(walk):
     (asked,) = walk.asked("refiner")
     assert (answer.reply, answer.problem, answer.steps) == (edits, "", 1)
     assert "1. stance (missed): 2 on 2 documents" in asked
-    assert all(rule.text[:20] in asked for rule in campaign.task.rules)
+    told = walk.models["scripted:refiner"].requests[0].messages[-1]["content"]
+    assert all(f"- {rule.id}: {rule.text}" in told for rule in campaign.task.rules)
+    assert all(f"- {example.id}: {example.text}" in told for example in campaign.task.examples)
 
 
 async def test_a_reply_that_stays_unreadable_is_a_problem_and_no_error(walk):
