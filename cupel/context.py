@@ -10,9 +10,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
 from cupel.errors import SettingError
-from cupel.state import Mention
+from cupel.state import JudgeWay, Mention
 
 _SHOWN_CHARS = 80
+_ADDED: Mapping[str, Any] = {"judge_way": "criteria", "judge_items_prompt": ""}
+"""Settings that came later, as all was before them."""
 
 Profile = Literal["auto", "groq", "openai", "openrouter", "local", "offline", "demo"]
 
@@ -80,8 +82,16 @@ class RunContext(BaseModel):
         description="When a jury decides by majority: `doubt` is where the judge is unknown or misquotes, or `always`.",
         json_schema_extra=_for_node("judge"),
     )
-    advisory_judge: bool = Field(
-        default=False, description="Show what the judge finds, but let it refine or reject nothing."
+    judge_way: JudgeWay = Field(
+        default="criteria",
+        description="How records are judged: `criteria` by a task's questions, `items` one item after the other and what is "
+        "missing, `adjudicate` where two independent readings of the document differ.",
+        json_schema_extra=_for_node("judge"),
+    )
+    advisory_judge: bool | None = Field(
+        default=None,
+        description="Show what the judge finds, but let it refine or reject nothing; empty for as `cupel judge-check` "
+        "measured it, and a judge that was not measured decides.",
     )
     audit_share: float = Field(
         default=0.1,
@@ -136,11 +146,27 @@ class RunContext(BaseModel):
         description="Replaces the task's judge.md for this run; empty keeps the file.",
         json_schema_extra=_prompt("judge"),
     )
+    judge_items_prompt: Annotated[str, Mention.PROMPT] = Field(
+        default="",
+        description="Replaces the task's judge_items.md for this run, which judges item by item; empty keeps the file.",
+        json_schema_extra=_prompt("judge"),
+    )
     refine_prompt: Annotated[str, Mention.PROMPT] = Field(
         default="",
         description="Replaces the task's refine.md for this run; empty keeps the file.",
         json_schema_extra=_prompt("refine"),
     )
+
+    def deciding(self, exclude: Iterable[str] = ()) -> dict[str, Any]:
+        """The settings for an identity: what was added since is named only where it is set, so that older ones stay theirs.
+
+        >>> "judge_way" in RunContext().deciding(), "judge_way" in RunContext(judge_way="items").deciding()
+        (False, True)
+        """
+        told = self.model_dump(mode="json", exclude={*exclude})
+        if "advisory_judge" in told:
+            told["advisory_judge"] = told["advisory_judge"] if self.advisory_judge else False
+        return {name: value for name, value in told.items() if name not in _ADDED or value != _ADDED[name]}
 
     @field_validator("jury_models", mode="before")
     @classmethod

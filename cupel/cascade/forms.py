@@ -22,7 +22,9 @@ from cupel.project import find_project
 from cupel.state import Mention
 from cupel.task import load_task, task_names
 
-PROMPTS = {"extract": "extract_prompt", "judge": "judge_prompt", "refine": "refine_prompt"}
+PROMPTS = {
+    "extract": "extract_prompt", "judge": "judge_prompt", "judge_items": "judge_items_prompt", "refine": "refine_prompt",
+}  # fmt: skip
 """Kind of a prompt → the setting that replaces it."""
 
 TASK_FRESH_S = 1.0

@@ -5,40 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from cupel.cascade.prompt import prompt_for
+from cupel.cascade.hearing import Heard, hear
 from cupel.cascade.routes import is_audited, usd_left
 from cupel.cascade.work import Work
 from cupel.context import RunContext
-from cupel.engine import Asking, ask
-from cupel.judging import Finding, Verdict, aggregate, code_checks, count_votes, judge_schema, read_judgement
-from cupel.models import eligible, family
-from cupel.state import Call, JurorRecord, JuryReason, JuryRecord, VerdictRecord
-from cupel.task import compact
-from cupel.text import grounder_of
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What one judge, or code alone, made of a record."""
-
-    model: str
-    """Empty where none was asked."""
-
-    verdict: Verdict
-    calls: Sequence[Call] = ()
-
-    def record(self, *, voted: bool) -> JurorRecord:
-        """As a verdict keeps it."""
-        said = self.verdict
-        return JurorRecord(
-            model=self.model,
-            family=family(self.model),
-            verdict=said.verdict,
-            voted=voted,
-            score=said.score,
-            reason=said.reason,
-            findings=[finding.to_record() for finding in said.findings],
-        )
+from cupel.engine import Asking
+from cupel.judging import Finding, Verdict, code_checks, count_votes
+from cupel.models import eligible
+from cupel.state import JuryReason, JuryRecord, VerdictRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +51,7 @@ async def ask_judge(work: Work, asking: Asking) -> Heard:
         )
     if judge == work.attempt["model"]:
         return Heard("", Verdict(verdict="unknown", reason=f"{judge} may not judge its own record"))
-    return await _hear(work, judge, usd_left(work.state, work.context), asking)
+    return await hear(work, judge, usd_left(work.state, work.context), asking)
 
 
 async def convene_jury(work: Work, own: Heard, asking: Asking) -> Jury | None:
@@ -99,23 +73,8 @@ async def convene_jury(work: Work, own: Heard, asking: Asking) -> Jury | None:
     for juror in jurors[:1] if why == "audit" else jurors:
         if left is not None:
             left -= sum(call["cost_usd"] or 0.0 for call in heard[-1].calls)
-        heard.append(await _hear(work, juror, left, asking))
+        heard.append(await hear(work, juror, left, asking))
     return Jury(why, heard[1:])
-
-
-async def _hear(work: Work, model: str, left: float | None, asking: Asking) -> Heard:
-    """One judge's findings; each is asked the very same, and sees nothing of what others said."""
-    task, state = work.task, work.state
-    prompt = await prompt_for(task, "judge", model, work.context, judge_schema(task.criteria))
-    usd = None if left is None else max(0.0, left)
-    answer = await ask(prompt.about(state, usd_left=usd, record=compact(work.attempt["record"])), asking)
-    findings = None
-    if answer.record is not None:
-        findings = read_judgement(answer.record, task.criteria, grounder_of(state["text"]))
-    verdict = aggregate(findings, task.criteria, advisory=work.context.advisory_judge)
-    if answer.error is not None:
-        verdict = replace(verdict, reason=f"no judgement: {answer.error}")
-    return Heard(answer.model, verdict, answer.calls)
 
 
 def _sits(verdict: Verdict, context: RunContext, doc_id: str) -> JuryReason | None:

@@ -11,10 +11,12 @@ from cupel.context import RunContext
 from cupel.engine import Question, QuestionKind, current
 from cupel.models import capabilities
 from cupel.runlog import PromptVersion
+from cupel.state import JudgeWay
 from cupel.task import (
     TaskSpec,
     Template,
     fill_instructions,
+    judge_prompt_of,
     messages,
     of_document,
     prompt_version,
@@ -96,32 +98,48 @@ _prompts = Kept[Prompt]()
 
 
 async def prompt_for(
-    task: TaskSpec, kind: QuestionKind, model: str, context: RunContext, schema: Mapping[str, Any]
+    task: TaskSpec,
+    kind: QuestionKind,
+    model: str,
+    context: RunContext,
+    schema: Mapping[str, Any],
+    *,
+    way: JudgeWay = "criteria",
 ) -> Prompt:
-    """The prompt of a task for a model, noted in the run log under its version."""
+    """The prompt of a task for a model, noted in the run log under its version; of the judge, that of its way."""
     await (await current()).learn(model)
     prompt = _prompts.of(
         (task, context, schema),
         kind,
         model,
         str(capabilities(model).structured),
-        make=lambda: _prompt(task, kind, model, context, schema),
+        way,
+        make=lambda: _prompt(task, kind, model, context, schema, way),
     )
     await (await current()).run_log.note_prompt(prompt.noted)
     return prompt
 
 
 def _prompt(
-    task: TaskSpec, kind: QuestionKind, model: str, context: RunContext, schema: Mapping[str, Any]
+    task: TaskSpec,
+    kind: QuestionKind,
+    model: str,
+    context: RunContext,
+    schema: Mapping[str, Any],
+    way: JudgeWay,
 ) -> Prompt:
     override = {
         "extract": context.extract_prompt,
         "judge": context.judge_prompt,
+        "judge_items": context.judge_items_prompt,
         "refine": context.refine_prompt,
     }
-    template = template_of(task, kind, override.get(kind, ""))
+    own = judge_prompt_of(way) if kind == "judge" else kind
+    template = template_of(task, own, override.get(own, ""))
     in_text = capabilities(model).structured != "json_schema"
-    values = stable_values(task, schema=schema if in_text else None, output_language=context.output_language)
+    values = stable_values(
+        task, schema=schema if in_text else None, output_language=context.output_language, way=way
+    )
     stable = fill_instructions(values, task.inputs)
     noted = PromptVersion(
         version=prompt_version(template, stable, schema),

@@ -100,10 +100,10 @@ async def observe_costly(work: Work, seen: Observed, asking: Asking) -> tuple[Ob
         return seen, bill
     for name in read_signals(context):
         if name == "agreement":
-            others, calls = await _records(work, asking, model=context.agreement_model, count=1)
+            others, calls = await read_again(work, asking, model=context.agreement_model, count=1)
             seen = replace(seen, second_record=others[0])
         elif name == "self_consistency":
-            others, calls = await _records(work, asking, model=attempt["model"], count=SAMPLES)
+            others, calls = await read_again(work, asking, model=attempt["model"], count=SAMPLES)
             seen = replace(seen, samples=others)
         else:
             votes, calls = await _verifications(work, asking)
@@ -112,11 +112,11 @@ async def observe_costly(work: Work, seen: Observed, asking: Asking) -> tuple[Ob
     return seen, bill
 
 
-async def _records(
+async def read_again(
     work: Work, asking: Asking, *, model: str, count: int
 ) -> tuple[list[Record | None], list[Call]]:
     """Further records: one of another model as it is, or several of the same model, sampled."""
-    same = count > 1
+    same = count > 1 or model == work.attempt["model"]
     update = {"cheap_model": model} | ({"temperature": SAMPLING_TEMPERATURE} if same else {})
     other = replace(work, context=work.context.model_copy(update=update))
     numbers = range(1, count + 1) if same else [0]

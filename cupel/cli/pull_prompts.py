@@ -31,7 +31,7 @@ from cupel.runlog import now
 from cupel.task import Rule, TaskSpec, load_task
 from cupel.tracing import reachable
 
-OTHERS = ("judge_prompt", "refine_prompt")
+OTHERS = ("judge_prompt", "judge_items_prompt", "refine_prompt")
 """Prompts an assistant may carry that are no candidates: the gate weighs what extracts."""
 
 

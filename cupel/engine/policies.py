@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cupel.errors import SettingError
 from cupel.files import read_text
+from cupel.judging import JudgeBinding, JudgeMeasure
 
 if TYPE_CHECKING:
     from cupel.routing import Prerouter, ThresholdCascade
@@ -47,6 +48,16 @@ class Policies:
         folder = policy_path(self._state, task).parent
         return await self._fresh(f"fields {task}", partial(_read_field_policies, folder, task))
 
+    async def judge(self, binding: JudgeBinding) -> JudgeMeasure | None:
+        """What `cupel judge-check` measured of a judge, for exactly this task, way, model and prompt; None where nothing was.
+
+        Raises:
+            SettingError: For a file that cannot be read.
+        """
+        path = judge_path(self._state, binding.task, binding.way)
+        measure = await self._fresh(f"judge {path}", partial(_read_judge, path))
+        return measure if measure is not None and measure.binding == binding else None
+
     async def prerouter(self, file: str) -> Prerouter:
         """The learnt text router in a file.
 
@@ -71,6 +82,15 @@ class Policies:
 def policy_path(state: Path, task: str, field: str = "") -> Path:
     """Where `cupel calibrate` stores a task's policy, or that of one of its fields."""
     return state / "policies" / (f"{task}.field.{field}.json" if field else f"{task}.json")
+
+
+def judge_path(state: Path, task: str, way: str) -> Path:
+    """Where `cupel judge-check` stores what it measured of a task's judge."""
+    return state / "judges" / f"{task}.{way}.json"
+
+
+def _read_judge(path: Path) -> JudgeMeasure | None:
+    return JudgeMeasure.from_json(read_text(path)) if path.is_file() else None
 
 
 def _read_field_policies(folder: Path, task: str) -> dict[str, ThresholdCascade]:

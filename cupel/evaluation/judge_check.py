@@ -36,9 +36,9 @@ from cupel.models import resolve_models
 from cupel.project import Project
 from cupel.runlog import existing_run_log, find_run
 from cupel.runs import open_bench
-from cupel.state import Attempt, FindingName, Outcome, Record, RunState, VerdictRecord
+from cupel.state import Attempt, FindingName, Outcome, Record, RunState, Tier, VerdictRecord
 from cupel.task import TaskSpec
-from cupel.text import ground_record
+from cupel.text import ground_record, split_windows
 
 AT_ONCE = 8
 
@@ -52,6 +52,9 @@ class Case:
     record: Record
     group: str
     inputs: Mapping[str, str] = field(default_factory=dict)
+    second: Record | None = None
+    """Another reading of the document, where there is one: what differs is adjudicated, and nobody is asked for one more."""
+
     label: bool | None = None
     labels: Mapping[str, bool] = field(default_factory=dict)
     """Criterion → whether a person passed it."""
@@ -175,23 +178,32 @@ def _case(line: Labelled, task: TaskSpec, run: Mapping[str, tuple[Outcome, str]]
 
 async def verdict_on(case: Case, task: TaskSpec, context: RunContext) -> VerdictRecord:
     """The judge's verdict on a record as the enrich graph would get it: code first, then the model."""
-    attempt = Attempt(
-        number=1, tier="cheap", round=0, model="a record given", fallback_for=None, prompt_version="", record=case.record,
-        error=None, error_kind=None, evidence=ground_record(case.record, task.schema, case.text), calls=[],
-        signals={}, score=None, confidence=None, calibrated=False, in_doubt=False, doubts=[],
-    )  # fmt: skip
+    attempts = [_attempt(1, "cheap", case.record, task, case.text)]
+    if case.second is not None:
+        attempts.insert(0, _attempt(0, "strong", case.second, task, case.text))
+    window = task.window
     state = RunState(
-        text=case.text, task=task.name, doc_id=case.doc_id, meta=dict(case.inputs), attempts=[attempt], verdicts=[],
-        addenda=[], path=[],
+        text=case.text, task=task.name, doc_id=case.doc_id, meta=dict(case.inputs), attempts=attempts, verdicts=[],
+        windows=[list(span) for span in split_windows(case.text, window.max_chars, window.overlap_chars)], addenda=[], path=[],
     )  # fmt: skip
     work = Work(state, task, context, await current())
     heard = check_by_code(work) or await ask_judge(work, current_asking())
     return settle_verdict(work, heard, jury=None)  # this judge alone
 
 
-async def verdicts_on(cases: Sequence[Case], task: TaskSpec, context: RunContext) -> list[VerdictRecord]:
+def _attempt(number: int, tier: Tier, record: Record, task: TaskSpec, text: str) -> Attempt:
+    return Attempt(
+        number=number, tier=tier, round=0, model="a record given", fallback_for=None, prompt_version="", record=record,
+        error=None, error_kind=None, evidence=ground_record(record, task.schema, text), calls=[],
+        signals={}, score=None, confidence=None, calibrated=False, in_doubt=False, doubts=[],
+    )  # fmt: skip
+
+
+async def verdicts_on(
+    cases: Sequence[Case], task: TaskSpec, context: RunContext, *, at_once: int = AT_ONCE
+) -> list[VerdictRecord]:
     """Verdicts in the order of the cases, a few at a time."""
-    gate = asyncio.Semaphore(AT_ONCE)
+    gate = asyncio.Semaphore(at_once)
 
     async def one(case: Case) -> VerdictRecord:
         async with gate:

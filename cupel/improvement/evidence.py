@@ -19,7 +19,7 @@ from cupel.models import TierModels, resolve_models
 from cupel.project import Project
 from cupel.runlog import text_hash
 from cupel.runs import Document, read_documents
-from cupel.task import TaskSpec
+from cupel.task import TaskSpec, judge_prompt_of
 
 WORDS = {
     "version": "the prompt that was tested",
@@ -103,10 +103,9 @@ def evidence_of(
     writers = {
         role: model for role, model in models.items() if role in ("cheap", "strong", "agreement", "fallback")
     }
-    settings = context.model_dump(
-        mode="json", exclude={"refiner_model", "judge_model", "jury_models", "jury"}
-    )
-    questions = [task.prompts.get("judge", ""), [asdict(item) for item in task.criteria]]
+    settings = context.deciding({"refiner_model", "judge_model", "jury_models", "jury"})
+    kind = judge_prompt_of(context.judge_way)
+    questions = [task.prompts.get(kind, ""), [item.told for item in task.criteria_of(context.judge_way)]]
     return Evidence(
         version=version, against=version_of(task), texts=digest(texts), gold=digest(gold),
         metric=digest([metric, task.metric, task.wrong_below]), models=digest([writers, settings]),

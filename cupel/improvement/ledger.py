@@ -405,7 +405,7 @@ class Ledger:
                     raise OutputPathError(f"{file}: cannot be written ({error.strerror or error})") from error
 
 
-_PROMPTS = frozenset({"extract", "judge", "refine", "text"})
+_PROMPTS = frozenset({"extract", "judge", "judge_items", "refine", "text"})
 """Under these keys stands what versions are hashes of."""
 
 

@@ -20,6 +20,7 @@ from cupel.improvement.guards import prompt_objection
 from cupel.improvement.ledger import Entry, Ledger
 from cupel.runlog import now
 from cupel.task import (
+    TaskCriterion,
     SENT,
     Rule,
     TaskSpec,
@@ -105,11 +106,15 @@ def parts_of(task: TaskSpec) -> dict[str, Any]:
     return {
         "rules": rule_rows(task.rules), "extract": task.prompts["extract"],
         "labels": [[name, [list(pair) for pair in labels.items()]] for name, labels in task.labels.items()],
-        "criteria": [asdict(criterion) for criterion in task.criteria],
+        "criteria": [_criterion_row(criterion) for criterion in task.criteria],
         "examples": _own_text(task, "examples.jsonl", "examples") or _examples_text(task),
         "schema": _own_text(task, "schema.json", "schema") or json.dumps(task.schema, indent=2, ensure_ascii=False) + "\n",
         "rules_text": _own_text(task, "rules.toml", "rules") or rules_toml(task.rules),
     }  # fmt: skip
+
+
+def _criterion_row(criterion: TaskCriterion) -> dict[str, Any]:
+    return {name: value for name, value in asdict(criterion).items() if name != "way" or value}
 
 
 def _own_text(task: TaskSpec, name: str, part: str) -> str:

@@ -6,8 +6,12 @@ Policies only: the judge's model is asked elsewhere, and its reply comes in as d
 from typing import TYPE_CHECKING
 
 from cupel._late import late
+from cupel.judging.adjudication import Dispute, adjudication_schema, list_disputes, read_decisions
 from cupel.judging.checks import certain_faults, code_checks
+from cupel.judging.estimate import Estimate, correct, estimate_record, settle_items
 from cupel.judging.findings import Finding, Verdict, aggregate, judge_schema, read_judgement
+from cupel.judging.item_findings import EXTRA, LIST, ItemFinding, Missing, Reading, items_schema, read_items
+from cupel.judging.items import Item, items_of, kinds_of, show_items
 from cupel.judging.jury import (
     FalsePassRate,
     Preference,
@@ -21,6 +25,8 @@ from cupel.judging.jury import (
     preference,
     win_rate,
 )
+from cupel.judging.measure import UNMEASURED, JudgeBinding, JudgeMeasure
+from cupel.judging.parts import Part, cut_parts
 
 if TYPE_CHECKING:
     from cupel.judging.agreement import Agreement, IntervalEstimate, correct_pass_rate, measure_agreement

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from cupel.state import FindingName
-from cupel.stats import Floats, Interval, clopper_pearson, group_sums, percentile_interval, wilson, z_of
+from cupel.stats import Floats, Interval, auroc, clopper_pearson, group_sums, percentile_interval, wilson, z_of
 
 LEAST_KAPPA = 0.4
 """A judge whose kappa interval reaches below this is advisory; .6 is what is commonly aimed at."""
 
 _DRAWS = 4_000
+_AUROC_DRAWS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,34 @@ def cohen_kappa(table: Floats) -> Floats:
     ) / n**2
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray((observed - expected) / (1 - expected), dtype=np.float64)
+
+
+def auroc_estimate(
+    scores: Sequence[float], right: Sequence[bool], groups: Sequence[Hashable] | None = None
+) -> IntervalEstimate:
+    """How often a right record has a higher score than a wrong one, ties counted half, with its 95 % interval.
+
+    Args:
+        scores: What a judge estimates of each record.
+        right: Whether it is.
+        groups: The group of each record; whole groups are resampled.
+
+    >>> auroc_estimate([0.9, 0.8, 0.3, 0.7], [True, True, False, False]).value
+    1.0
+    """
+    value = auroc(np.asarray(scores, dtype=np.float64), np.asarray(right, dtype=np.float64))
+    if value is None:
+        return IntervalEstimate(None, Interval(0.0, 1.0))
+    members: dict[Hashable, list[int]] = {}
+    for at, group in enumerate(groups if groups is not None else range(len(scores))):
+        members.setdefault(group, []).append(at)
+    rng, units = np.random.default_rng(7), [np.array(one) for one in members.values()]
+    table = np.stack([np.asarray(scores, dtype=np.float64), np.asarray(right, dtype=np.float64)])
+    drawn = [
+        auroc(*table[:, np.concatenate([units[at] for at in rng.integers(len(units), size=len(units))])])
+        for _ in range(_AUROC_DRAWS)
+    ]
+    return IntervalEstimate(value, percentile_interval(np.array([one for one in drawn if one is not None])))
 
 
 def _why_advisory(cases: Sequence[_Case], kappa: IntervalEstimate) -> str:

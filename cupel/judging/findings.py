@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, Protocol, cast
 
-from cupel.state import Call, FindingName, FindingRecord, Match, VerdictName, VerdictRecord
+from cupel.state import (
+    Call,
+    EstimateRecord,
+    FindingName,
+    FindingRecord,
+    Match,
+    VerdictName,
+    VerdictRecord,
+)
 from cupel.task import TaskCriterion
 
 ACCEPT_AT = 0.7
@@ -25,12 +33,20 @@ class Matched(Protocol):
     def match(self) -> Match:
         """The quote's match in the text."""
 
+    @property
+    def start(self) -> int | None:
+        """Where it begins; None where it is absent."""
+
+    @property
+    def end(self) -> int | None:
+        """One past its last character."""
+
 
 class QuoteGrounder(Protocol):
     """Aligns a quote to one document, as `cupel.text.grounding.Grounder(text)` does."""
 
-    def ground(self, quote: str, /) -> Matched:
-        """Find the quote in the document."""
+    def ground(self, quote: str, /, *, used: Collection[tuple[int, int]] = ()) -> Matched:
+        """Find the quote in the document, at a place that is not used where there is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +80,10 @@ class Verdict:
         advisory: Whether the judge's findings are shown and decide nothing.
         score: Weighted share of criteria passed, in [0, 1]; None when there is no judgement.
         reason: The verdict's reason in words.
+        way: How it was judged, where that was not criterion by criterion.
+        items: What was found of each item, and what is missing, where it was judged item by item.
+        estimate: What that adds up to.
+        measured: What is known of the judge, in words.
     """
 
     verdict: VerdictName
@@ -72,18 +92,27 @@ class Verdict:
     advisory: bool = False
     score: float | None = None
     reason: str = ""
+    way: str = ""
+    items: tuple[FindingRecord, ...] = ()
+    estimate: EstimateRecord | None = None
+    measured: str = ""
 
     @property
     def failed(self) -> tuple[Finding, ...]:
-        """What failed, code's findings first: the critique a refiner gets."""
+        """The checks and criteria that failed, code's findings first."""
         return tuple(f for f in (*self.code_findings, *self.findings) if f.finding == "fail")
+
+    @property
+    def findings_told(self) -> list[FindingRecord]:
+        """The judge's findings as the state carries them: on items first, then on criteria."""
+        return [*self.items, *(finding.to_record() for finding in self.findings)]
 
     def to_record(self, *, attempt: int, model: str | None, calls: Sequence[Call] = ()) -> VerdictRecord:
         """Return the verdict as the state carries it."""
-        return VerdictRecord(
+        record = VerdictRecord(
             attempt=attempt,
             verdict=self.verdict,
-            findings=[finding.to_record() for finding in self.findings],
+            findings=self.findings_told,
             code_findings=[finding.to_record() for finding in self.code_findings],
             advisory=self.advisory,
             model=model,
@@ -91,6 +120,13 @@ class Verdict:
             reason=self.reason,
             calls=list(calls),
         )
+        if self.way:
+            record["way"] = self.way
+        if self.estimate is not None:
+            record["estimate"] = self.estimate
+        if self.measured:
+            record["measured"] = self.measured
+        return record
 
 
 def judge_schema(criteria: Sequence[TaskCriterion]) -> dict[str, Any]:
@@ -105,24 +141,27 @@ def judge_schema(criteria: Sequence[TaskCriterion]) -> dict[str, Any]:
     return _judge_schema(tuple(criterion.id for criterion in criteria))
 
 
+FINDING_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "reasoning": {"type": "string"},
+        "evidence_quote": {"type": ["string", "null"]},
+        "finding": {"type": "string", "enum": list(_FINDINGS)},
+    },
+    "required": ["reasoning", "evidence_quote", "finding"],
+    "additionalProperties": False,
+}
+"""One criterion's finding."""
+
+
 @lru_cache(maxsize=256)
 def _judge_schema(ids: tuple[str, ...]) -> dict[str, Any]:
-    finding = {
-        "type": "object",
-        "properties": {
-            "reasoning": {"type": "string"},
-            "evidence_quote": {"type": ["string", "null"]},
-            "finding": {"type": "string", "enum": list(_FINDINGS)},
-        },
-        "required": ["reasoning", "evidence_quote", "finding"],
-        "additionalProperties": False,
-    }
     return {
         "type": "object",
         "properties": {name: {"$ref": "#/$defs/finding"} for name in ids},
         "required": list(ids),
         "additionalProperties": False,
-        "$defs": {"finding": finding},
+        "$defs": {"finding": FINDING_SCHEMA},
     }
 
 
@@ -144,6 +183,13 @@ def read_judgement(
     """
     if not isinstance(reply, Mapping) or not any(criterion.id in reply for criterion in criteria):
         return None
+    return read_findings(reply, criteria, grounder)
+
+
+def read_findings(
+    reply: Mapping[str, Any], criteria: Sequence[TaskCriterion], grounder: QuoteGrounder
+) -> tuple[Finding, ...]:
+    """One finding per criterion; `unknown` for one that the reply leaves out."""
     return tuple(_read_finding(criterion.id, reply.get(criterion.id), grounder) for criterion in criteria)
 
 

@@ -14,6 +14,6 @@ if TYPE_CHECKING:
     from cupel.metrics.evaluation import evaluate, group_of
     from cupel.metrics.gold import Gold, Labelled, Labels, gold_if_any, open_gold, read_labels, tell_gold
     from cupel.metrics.pairs import Pair, Scored, pair_up
-    from cupel.metrics.records import record_metric
+    from cupel.metrics.records import record_metric, word_f1
 else:
     __getattr__ = late(__name__)

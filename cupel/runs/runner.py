@@ -187,7 +187,7 @@ class Runner:
 
         Not the code of graphs and nodes: an edit or an upgrade would make another run, with a purse of its own.
         """
-        context = self.job.context.model_dump(exclude=_NOT_DECIDING)
+        context = self.job.context.deciding(_NOT_DECIDING)
         models = self.models.at_addresses(self.runtime.env)
         decides = [self.job.graph, self.job.task.identity, context, models]
         if self.job.near_duplicates is not None:

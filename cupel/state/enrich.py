@@ -21,6 +21,9 @@ Match = Literal["verbatim", "normalised", "elided", "altered", "absent"]
 FindingName = Literal["pass", "fail", "unknown"]
 VerdictName = Literal["accepted", "rejected", "unknown"]
 JuryReason = Literal["always", "doubt", "audit"]
+JudgeWay = Literal["criteria", "items", "adjudicate"]
+"""How records are judged: criterion by criterion, item by item, or where two readings of a document differ."""
+
 Status = Literal["accepted", "needs_review", "failed"]
 Record = dict[str, Any]
 
@@ -172,6 +175,37 @@ class FindingRecord(TypedDict):
     reasoning: str
     evidence_quote: str | None
     quote_match: Match | None
+    path: NotRequired[str]
+    """JSON pointer to the item it is about, where a record is judged item by item; of what is missing, to its list."""
+
+    field: NotRequired[str]
+    """What of that item is wrong; empty for one that is right, and for what is missing."""
+
+    should_be: NotRequired[Any]
+    """What it should be, as far as code could check it; None where that was not said."""
+
+
+class EstimateRecord(TypedDict):
+    """What a judge's findings on the items of a record add up to."""
+
+    score: float
+    """The task's own metric, in [0, 1], against the record as the judge would have it."""
+
+    low: float
+    """The same where all it could not tell is wrong."""
+
+    high: float
+    """The same where all of that is right."""
+
+    precision: float
+    """Share of the record's items that are right; what could not be told counts half."""
+
+    recall: float
+    """Share of the items there should be that are there, and right."""
+
+    f1: float
+    confidence: float | None
+    """Probability that the verdict is right, by what was measured of this judge; None where nothing was."""
 
 
 class JurorRecord(TypedDict):
@@ -227,6 +261,18 @@ class VerdictRecord(TypedDict):
     calls: list[Call]
     jury: NotRequired[JuryRecord]
     """Where more than the judge was asked."""
+
+    way: NotRequired[str]
+    """How it judged, where that was not criterion by criterion: `items` or `adjudicate`."""
+
+    estimate: NotRequired[EstimateRecord]
+    """What findings on items add up to."""
+
+    measured: NotRequired[str]
+    """What is known of this judge from `cupel judge-check`, in words; `unmeasured` where that is nothing."""
+
+    mending: NotRequired[str]
+    """Why a refinement would not mend what is wrong, by what the run log has seen of the same faults."""
 
 
 class AddendumRecord(TypedDict):

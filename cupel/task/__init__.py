@@ -30,5 +30,5 @@ from cupel.task.rendering import (
 from cupel.task.reply import opens_more, read_record, value_places
 from cupel.task.schema import grounded_quotes
 from cupel.task.shape import Part, Shape, as_key, holder_of, shape_of, without_indexes
-from cupel.task.spec import Example, RecordCheck, Rule, TaskCriterion, TaskSpec
+from cupel.task.spec import Example, RecordCheck, Rule, TaskCriterion, TaskSpec, judge_prompt_of
 from cupel.task.tags import tags_of

@@ -21,10 +21,20 @@ from cupel.task.fit import schema_faults
 from cupel.task.form import strict_form
 from cupel.task.rendering import read_template
 from cupel.task.schema import grounded_quotes, strict_schema
-from cupel.task.spec import ENRICHING, GENERIC, Example, RecordCheck, Rule, TaskCriterion, TaskSpec, Window
+from cupel.task.spec import (
+    ENRICHING,
+    FURTHER_WAYS,
+    GENERIC,
+    Example,
+    RecordCheck,
+    Rule,
+    TaskCriterion,
+    TaskSpec,
+    Window,
+)
 from cupel.task.tags import tags_of
 
-LATER_PROMPTS = ("improve", "compare", "packing")
+LATER_PROMPTS = (*FURTHER_WAYS, "improve", "compare", "packing")
 """The prompts that work on the others, or around them; a project made before there were any runs all the same."""
 
 SCALAR_RULES = ("first", "last", "longest", "majority", "join")
@@ -35,11 +45,16 @@ GENERIC_CRITERIA = (
         "supported",
         "Is every value of the record supported by the document, with nothing invented?",
         critical=True,
+        way="criteria",
     ),
     TaskCriterion(
         "follows_instructions", "Does the record contain what the instructions ask for?", critical=True
     ),
-    TaskCriterion("complete", "Is nothing that the instructions ask for, and the document states, missing?"),
+    TaskCriterion(
+        "complete",
+        "Is nothing that the instructions ask for, and the document states, missing?",
+        way="criteria",
+    ),
 )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from cupel._memo import Kept
 from cupel.errors import TaskError
+from cupel.state import JudgeWay
 from cupel.task.fences import DOCUMENT, Fenced, fence, neutralise, tags_in, wrap
 from cupel.task.form import strict_form
 from cupel.task.node import unmark
@@ -40,6 +41,22 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
     ),
     "judge": frozenset(
         {"criteria", "labels", "instructions", "title", "inputs", "document", "record", "output_language"}
+    ),
+    "judge_items": frozenset(
+        {
+            "criteria",
+            "labels",
+            "rules",
+            "instructions",
+            "title",
+            "inputs",
+            "document",
+            "record",
+            "output_language",
+        }
+    ),
+    "adjudicate": frozenset(
+        {"labels", "rules", "instructions", "title", "inputs", "document", "record", "output_language"}
     ),
     "refine": frozenset(
         {"criteria", "labels", "instructions", "title", "inputs", "document", "record", "critique", "rules"}
@@ -208,11 +225,16 @@ def fill_instructions(stable: Mapping[str, str], inputs: Sequence[str]) -> Mappi
 
 
 def stable_values(
-    task: TaskSpec, *, schema: Mapping[str, Any] | None = None, output_language: str = ""
+    task: TaskSpec,
+    *,
+    schema: Mapping[str, Any] | None = None,
+    output_language: str = "",
+    way: JudgeWay = "criteria",
 ) -> dict[str, str]:
     """What the placeholders of the system part stand for; the same for every document of a run.
 
-    `schema` is given only for a model that must be shown it, having no structured output of its own.
+    `schema` is given only for a model that must be shown it, having no structured output of its own; `way` is that of the
+    judge, whose criteria are shown.
     """
     return {
         "title": task.title,
@@ -220,7 +242,7 @@ def stable_values(
         "labels": _labels(task),
         "rules": "\n".join(f"- {rule.text}" for rule in task.rules),
         "examples": _examples(task),
-        "criteria": "\n".join(f"- {item.id}: {item.question}" for item in task.criteria),
+        "criteria": "\n".join(f"- {item.id}: {item.question}" for item in task.criteria_of(way)),
         "output_language": output_language or task.output_language,
         "schema": sent_schema(schema)[1] if schema else "",
     }

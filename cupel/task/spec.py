@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cupel.state import Record
+from cupel.state import JudgeWay, Record
 from cupel.task.field import Field, field_of
 
 GENERIC = "_generic"
@@ -18,6 +18,14 @@ GENERIC = "_generic"
 
 ENRICHING = ("extract", "judge", "refine", "repair", "verify")
 """The prompts that decide a document's outcome."""
+
+FURTHER_WAYS = ("judge_items", "adjudicate")
+"""The prompts of the judge's other ways; a project made before there were any runs without them."""
+
+
+def judge_prompt_of(way: JudgeWay) -> str:
+    """The prompt a way of judging is asked by."""
+    return {"criteria": "judge", "items": "judge_items", "adjudicate": "adjudicate"}[way]
 
 
 RecordCheck = Callable[[Record], str | None]
@@ -43,6 +51,13 @@ class TaskCriterion:
     question: str
     critical: bool = False
     weight: float = 1.0
+    way: str = ""
+    """The one way of judging that asks it (`criteria`, `items`); empty for both."""
+
+    @property
+    def told(self) -> list[Any]:
+        """What decides a finding, for an identity; as before there were ways, where it is asked in both."""
+        return [self.id, self.question, self.critical, self.weight, *([self.way] if self.way else [])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +124,10 @@ class TaskSpec:
         """Whether this is the ad-hoc task of this schema and these instructions."""
         return self.given == schema and self.instructions == instructions
 
+    def criteria_of(self, way: JudgeWay) -> tuple[TaskCriterion, ...]:
+        """The criteria that a way of judging asks; where only differences are decided there are none."""
+        return tuple(each for each in self.criteria if way != "adjudicate" and each.way in ("", way))
+
     @functools.cached_property
     def identity(self) -> str:
         """Twelve hexadecimal digits that stand for this very wording of the task."""
@@ -117,10 +136,12 @@ class TaskSpec:
             "prompts": {kind: self.prompts.get(kind) for kind in ENRICHING},
             "rules": [[rule.id, rule.text] for rule in self.rules], "instructions": self.instructions,
             "examples": [[example.text, example.record] for example in self.examples],
-            "criteria": [[c.id, c.question, c.critical, c.weight] for c in self.criteria],
+            "criteria": [criterion.told for criterion in self.criteria],
             "window": [self.window.max_chars, self.window.overlap_chars], "merge": dict(self.merge),
             "must_fill": self.must_fill, "language": self.output_language, "inputs": self.inputs,
         }  # fmt: skip
+        if ways := {kind: self.prompts[kind] for kind in FURTHER_WAYS if kind in self.prompts}:
+            told["ways"] = ways
         if self.check is not None:  # the same schema, held to more
             told["check"] = getattr(self.check, "identity", "")
         if self.exclusive or self.min_quote_words:  # else the tasks that declare neither would all be others

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from cupel.context import RunContext
 from cupel.runlog import RunLog, read_cell, tables
 from cupel.runs.planning.sizes import ROLES, Role, Size, SizedDocument, Sizer
 from cupel.state import Call, Outcome
@@ -19,7 +20,7 @@ MAX_DOCUMENTS = 500
 """Read from the run log; of each run in the order of its hashed keys, so that they are a uniform sample."""
 
 _DECIDING = (
-    "judge", "jury", "jury_models", "advisory_judge", "audit_share", "max_refinements", "policy", "human_review", "max_usd_per_document",
+    "judge", "judge_way", "jury", "jury_models", "advisory_judge", "audit_share", "max_refinements", "policy", "human_review", "max_usd_per_document",
     "signals", "prerouter",
 )  # fmt: skip
 """Settings that change how far a document goes."""
@@ -86,7 +87,7 @@ class _PastRun:
     @classmethod
     def of(cls, row: Mapping[str, Any], sizer: Sizer, graph: str) -> _PastRun:
         settings = read_cell(tables.runs.c.settings, row["settings"], row["run_id"])
-        context, wanted = settings.get("context", {}), sizer.context.model_dump(mode="json")
+        context, wanted = run_settings(settings.get("context", {})), sizer.context.model_dump(mode="json")
         is_alike = (
             row["task_identity"] == sizer.task.identity
             and settings.get("graph") == graph
@@ -94,6 +95,15 @@ class _PastRun:
             and all(context.get(name) == wanted[name] for name in _DECIDING)
         )
         return cls(row["run_id"], is_alike)
+
+
+def run_settings(kept: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A past run's settings in today's words: what is set now and was not then was as it is by default."""
+    return {
+        **RunContext().model_dump(mode="json"),
+        **kept,
+        "advisory_judge": kept.get("advisory_judge") or None,
+    }
 
 
 def _outcomes(run_log: RunLog, run_id: str, limit: int) -> Iterator[tuple[Outcome, str]]:
