@@ -41,7 +41,15 @@ from cupel.text import ground_record
 
 WAYS = ("criteria", "items", "adjudicate")
 
-SILENT = ("item_dropped", "item_split", "list_changed", "label_flipped", "reference_moved", "text_truncated", "voice_taken")
+SILENT = (
+    "item_dropped",
+    "item_split",
+    "list_changed",
+    "label_flipped",
+    "reference_moved",
+    "text_truncated",
+    "voice_taken",
+)
 """Ways to spoil a record that leave it valid, with every quote in its document: code alone sees none of them."""
 
 CLAIM_SCHEMA = {
@@ -89,7 +97,8 @@ def _statements(gold: Mapping[str, Any]) -> Record:
     spans = sorted(gold["spans"], key=lambda span: span["start"])
     named = {"claims": "Claim", "premises": "Premise"}
     return {
-        name: [{"quote": span["text"]} for span in spans if span["label"] == label] for name, label in named.items()
+        name: [{"quote": span["text"]} for span in spans if span["label"] == label]
+        for name, label in named.items()
     }
 
 
@@ -144,12 +153,15 @@ def read_extractions(path: Path | None) -> dict[str, list[Record]]:
 def agree(record: Record, gold: Record, task: TaskSpec, alike: Mapping[str, str]) -> float:
     """The task's metric, with our labels in the words of the gold."""
     said = json.loads(
-        json.dumps(record), object_hook=lambda one: {k: alike.get(v, v) if isinstance(v, str) else v for k, v in one.items()}
+        json.dumps(record),
+        object_hook=lambda one: {k: alike.get(v, v) if isinstance(v, str) else v for k, v in one.items()},
     )
     return record_metric(said, gold, metric=task.metric, schema=task.schema)
 
 
-def spoil(case: Case, gold: Record, task: TaskSpec, alike: Mapping[str, str], seed: int) -> tuple[Record, str] | None:
+def spoil(
+    case: Case, gold: Record, task: TaskSpec, alike: Mapping[str, str], seed: int
+) -> tuple[Record, str] | None:
     """A right record spoiled step by step until it is wrong by gold; None where that does not come about."""
     record, done = case.record, Counter[str]()
     drawing = random.Random(f"{seed} {case.doc_id}")
@@ -179,10 +191,13 @@ def gather(told: argparse.Namespace, task: TaskSpec, data: Set) -> list[Judged]:
     for document in documents:
         gold = data.gold(document["gold"])
         records = extractions.get(document["id"], []) if told.extractions else [gold]
-        made = [_judged(document, record, gold, task, data, told, at, records) for at, record in enumerate(records)]
+        made = [
+            _judged(document, record, gold, task, data, told, at, records)
+            for at, record in enumerate(records)
+        ]
         good = [one for one in made if one.score >= task.wrong_below]
         bad = [one for one in made if one.score < task.wrong_below]
-        wrong += bad[:1]
+        wrong += bad[:2]
         if good and not bad:
             spare.append((good[0], gold))
         elif good:
@@ -199,7 +214,9 @@ def gather(told: argparse.Namespace, task: TaskSpec, data: Set) -> list[Judged]:
             if done is not None:
                 record, how = done
                 score = agree(record, gold, task, data.alike)
-                wrong.append(Judged(case=replace(judged.case, record=record, label=False), kind=how, score=score))
+                wrong.append(
+                    Judged(case=replace(judged.case, record=record, label=False), kind=how, score=score)
+                )
     return [*right, *wrong[: told.wrong]]
 
 
@@ -224,7 +241,11 @@ def reduce(task: TaskSpec, annotated: Sequence[str]) -> TaskSpec:
         return task
     schema = json.loads(json.dumps(task.schema))
     _keep(schema, set(annotated))
-    labels = {name: values for name, values in task.labels.items() if name in annotated or set(values) & set(annotated)}
+    labels = {
+        name: values
+        for name, values in task.labels.items()
+        if name in annotated or set(values) & set(annotated)
+    }
     return replace(task, schema=schema, labels=labels, must_fill=(), merge={})
 
 
@@ -240,16 +261,21 @@ def _keep(node: Any, names: set[str]) -> None:
 # ---- what the judge makes of them
 
 
-async def hear(told: argparse.Namespace, judged: Sequence[Judged], task: TaskSpec, way: str) -> list[VerdictRecord]:
-    """Every verdict of one way, all asked at once."""
+async def hear(
+    told: argparse.Namespace, judged: Sequence[Judged], task: TaskSpec
+) -> dict[str, list[VerdictRecord]]:
+    """Every verdict of every way, all asked at once."""
     options = {
-        "judge_model": told.judge_model, "judge_way": way, "timeout_s": 3_500.0, "max_retries": 0, "advisory_judge": False,
+        "judge_model": told.judge_model, "timeout_s": 3_500.0, "max_retries": 0, "advisory_judge": False,
         "cheap_model": told.cheap_model or told.judge_model, "strong_model": "none", "refiner_model": "none",
     }  # fmt: skip
-    project = find_project()
-    async with open_bench(Project(project.folder, Path(told.state)), f"judge-{told.set}-{way}"):
-        cases = [one.case for one in judged]
-        return await verdicts_on(cases, task, run_context(options, os.environ), at_once=len(cases))
+    project, cases = find_project(), [one.case for one in judged]
+    contexts = {way: run_context({**options, "judge_way": way}, os.environ) for way in told.ways}
+    async with open_bench(Project(project.folder, Path(told.state)), f"judge-{told.set}"):
+        heard = await asyncio.gather(
+            *(verdicts_on(cases, task, context, at_once=len(cases)) for context in contexts.values())
+        )
+    return dict(zip(contexts, heard, strict=True))
 
 
 def score_of(verdict: VerdictRecord) -> float | None:
@@ -293,7 +319,9 @@ def _is_kind(one: Judged, shown: object) -> bool:
 
 def _auroc(rows: Sequence[tuple[Judged, float]]) -> IntervalEstimate:
     return auroc_estimate(
-        [score for _, score in rows], [bool(one.case.label) for one, _ in rows], [one.case.group for one, _ in rows]
+        [score for _, score in rows],
+        [bool(one.case.label) for one, _ in rows],
+        [one.case.group for one, _ in rows],
     )
 
 
@@ -323,11 +351,12 @@ async def measure(told: argparse.Namespace) -> dict[str, dict[str, str]]:
     if not told.extractions:
         task = reduce(task, data.annotated)
     judged = gather(told, task, data)
-    kinds = Counter(f"{'right' if one.case.label else 'wrong'}, {one.kind.partition(':')[0]}" for one in judged)
+    kinds = Counter(
+        f"{'right' if one.case.label else 'wrong'}, {one.kind.partition(':')[0]}" for one in judged
+    )
     print(f"{told.set}: " + "; ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())), flush=True)
     found: dict[str, dict[str, str]] = {}
-    for way in told.ways:
-        verdicts = await hear(told, judged, task, way)
+    for way, verdicts in (await hear(told, judged, task)).items():
         found[way] = dict(figures(judged, verdicts))
         if told.keep:
             keep(told.keep / f"{told.set}-{way}.jsonl", judged, verdicts)
@@ -336,15 +365,21 @@ async def measure(told: argparse.Namespace) -> dict[str, dict[str, str]]:
 
 def main() -> None:
     """Print a column of figures for each way."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("set", choices=[*SETS])
     parser.add_argument("--judge-model", required=True)
-    parser.add_argument("--cheap-model", default="", help="Reads a document once more, where no extraction is a second.")
+    parser.add_argument(
+        "--cheap-model", default="", help="Reads a document once more, where no extraction is a second."
+    )
     parser.add_argument("--ways", nargs="*", default=[*WAYS], choices=WAYS)
     parser.add_argument("--extractions", type=Path)
     parser.add_argument("--right", type=int, default=30)
     parser.add_argument("--wrong", type=int, default=30)
-    parser.add_argument("--skip", type=int, default=0, help="Documents of the set to leave out from its beginning.")
+    parser.add_argument(
+        "--skip", type=int, default=0, help="Documents of the set to leave out from its beginning."
+    )
     parser.add_argument("--documents", type=int, default=300)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--state", default=".cupel/judge")

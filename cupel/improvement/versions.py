@@ -20,9 +20,9 @@ from cupel.improvement.guards import prompt_objection
 from cupel.improvement.ledger import Entry, Ledger
 from cupel.runlog import now
 from cupel.task import (
-    TaskCriterion,
     SENT,
     Rule,
+    TaskCriterion,
     TaskSpec,
     compact,
     parse_rules,

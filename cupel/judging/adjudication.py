@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from cupel.judging.item_findings import EXTRA, LIST, Fault, ItemFinding, Missing, Reading
+from cupel.judging.item_findings import EXTRA, LIST, Fault, ItemFinding, Missing, Reading, fault_of
 from cupel.judging.items import Item, Kinds, kinds_of
 from cupel.judging.quotes import SAME_SPAN
 from cupel.metrics import best_pairs, word_f1
@@ -285,13 +285,11 @@ def _finding(dispute: Dispute, decision: Decision, why: str, kinds: Kinds) -> It
 
 
 def _fault(dispute: Dispute, kinds: Kinds) -> Fault:
-    if dispute.field in (EXTRA, LIST):
-        return "extra" if dispute.field == EXTRA else "wrong list"
-    place = kinds.place(dispute.own) if dispute.own else None
-    part = place.fields.get(dispute.field, place) if place and dispute.own and dispute.own.is_entry else place
-    if part is not None and part.mark("x-grounded"):
-        return "cut"
-    return "wrong label" if part is not None and (part.is_choice or part.mark("x-refers-to")) else "other"
+    item = dispute.own
+    if item is None or dispute.field in (EXTRA, LIST):
+        return fault_of(dispute.field, None)
+    place = kinds.place(item)
+    return fault_of(dispute.field, place.fields.get(dispute.field, place) if item.is_entry else place)
 
 
 def _missing(item: Item, kinds: Kinds) -> Missing:

@@ -9,7 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from cupel.state import FindingName
-from cupel.stats import Floats, Interval, auroc, clopper_pearson, group_sums, percentile_interval, wilson, z_of
+from cupel.stats import (
+    Floats,
+    Interval,
+    auroc,
+    clopper_pearson,
+    group_sums,
+    percentile_interval,
+    wilson,
+    z_of,
+)
 
 LEAST_KAPPA = 0.4
 """A judge whose kappa interval reaches below this is advisory; .6 is what is commonly aimed at."""

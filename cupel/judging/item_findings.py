@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -203,12 +203,13 @@ def read_items(
     if not isinstance(reply, Mapping) or not isinstance(reply.get("items"), list):
         return None
     said = _by_number(reply["items"])
-    known = {item.number: item for item in every or items}
-    findings = [_finding(item, said.get(item.number, []), schema, known, grounder) for item in items]
-    missing, void = _missing(reply.get("missing"), list(known.values()), schema, grounder)
+    reader, gaps = _Reader(schema, every or items, grounder), _Gaps(every or items, schema, grounder)
+    for told in reply["missing"] if isinstance(reply.get("missing"), list) else ():
+        gaps.add(told)
     asked = reply.get("criteria")
     return Reading(
-        findings=findings, missing=missing, void=void,
+        findings=[reader.finding(item, said.get(item.number, [])) for item in items],
+        missing=gaps.found, void=gaps.void,
         criteria=read_findings(asked if isinstance(asked, Mapping) else {}, criteria, grounder),
     )  # fmt: skip
 
@@ -225,140 +226,148 @@ def _by_number(entries: Sequence[Any]) -> dict[int, list[Mapping[str, Any]]]:
     return said
 
 
-def _finding(
-    item: Item,
-    said: Sequence[Mapping[str, Any]],
-    schema: Mapping[str, Any],
-    known: Mapping[int, Item],
-    grounder: QuoteGrounder,
-) -> ItemFinding:
-    if not said:
-        return ItemFinding(item=item, finding="unknown", reasoning="The judge said nothing of it.")
-    if len({entry["finding"] for entry in said}) > 1:
-        return ItemFinding(item=item, finding="unknown", reasoning="The judge said two things of it.")
-    entry, why = said[0], str(said[0].get("why") or "")
-    if _SAID[entry["finding"]] != "fail":
-        return ItemFinding(item=item, finding=_SAID[entry["finding"]], reasoning=why)
-    field = _field(item, str(entry.get("field") or ""), kinds_of(schema))
-    fault, place = _fault(item, field, kinds_of(schema))
-    should_be, is_told = _should_be(
-        entry.get("should_be"), item, field, place, kinds_of(schema), known, grounder
-    )
-    if is_told and _is_same(should_be, item, field, place, known):
+class _Reader:
+    """What a reply is held against: the task's schema, the record's items by number, and the document."""
+
+    def __init__(self, schema: Mapping[str, Any], every: Sequence[Item], grounder: QuoteGrounder) -> None:
+        self.kinds, self.grounder = kinds_of(schema), grounder
+        self.items = {item.number: item for item in every}
+
+    def finding(self, item: Item, said: Sequence[Mapping[str, Any]]) -> ItemFinding:
+        """What was said of one item, if it was one thing and can be."""
+        if not said:
+            return ItemFinding(item=item, finding="unknown", reasoning="The judge said nothing of it.")
+        if len({entry["finding"] for entry in said}) > 1:
+            return ItemFinding(item=item, finding="unknown", reasoning="The judge said two things of it.")
+        entry, why = said[0], str(said[0].get("why") or "")
+        if _SAID[entry["finding"]] != "fail":
+            return ItemFinding(item=item, finding=_SAID[entry["finding"]], reasoning=why)
+        field = self._field(item, str(entry.get("field") or ""))
+        place = self._place(item, field)
+        should_be, is_told = self._should_be(entry.get("should_be"), item, field, place)
+        if is_told and self._is_same(should_be, item, field, place):
+            same = f"It is what the judge says that it should be: {why}"
+            return ItemFinding(item=item, finding="unknown", reasoning=same)
         return ItemFinding(
-            item=item, finding="unknown", reasoning=f"It is what the judge says that it should be: {why}"
-        )
-    return ItemFinding(
-        item=item,
-        finding="fail",
-        reasoning=why,
-        field=field,
-        fault=fault,
-        should_be=should_be,
-        is_told=is_told,
-    )
+            item=item, finding="fail", reasoning=why, field=field, fault=fault_of(field, place),
+            should_be=should_be, is_told=is_told,
+        )  # fmt: skip
 
+    def _field(self, item: Item, told: str) -> str:
+        """What of an item is wrong; a field that it has not stands for the item as a whole."""
+        if not item.is_entry:
+            return item.name
+        own = self.kinds.place(item).fields
+        if told in own or (told == LIST and len(self.kinds.lists) > 1):
+            return told
+        return told if told == "value" and not own else EXTRA
 
-def _field(item: Item, told: str, kinds: Kinds) -> str:
-    """What of an item is wrong; a field that it has not stands for the item as a whole."""
-    if not item.is_entry:
-        return item.name
-    own = kinds.place(item).fields
-    if (told == LIST and len(kinds.lists) > 1) or told == EXTRA or told in own:
-        return told
-    return "value" if not own and told == "value" else EXTRA
+    def _place(self, item: Item, field: str) -> Field | None:
+        """What the schema says of what is wrong; None where that is the item as a whole."""
+        if field in (EXTRA, LIST):
+            return None
+        place = self.kinds.place(item)
+        return place.fields.get(field, place) if item.is_entry else place
 
+    def _should_be(self, told: Any, item: Item, field: str, place: Field | None) -> tuple[Any, bool]:
+        """What it should be, as far as code can check it; and whether anything that can be was said."""
+        if place is None:
+            return self._other_list(told, item) if field == LIST else (None, False)
+        if place.mark("x-refers-to"):
+            return self._referred(told, str(place.mark("x-refers-to")))
+        if told is None:
+            return None, place.is_nullable
+        return self._value(str(told).strip(), place)
 
-def _fault(item: Item, field: str, kinds: Kinds) -> tuple[Fault, Field | None]:
-    if field == EXTRA:
-        return "extra", None
-    if field == LIST:
-        return "wrong list", None
-    place = kinds.place(item)
-    part = place.fields.get(field, place) if item.is_entry else place
-    if part.mark("x-grounded"):
-        return "cut", part
-    return ("wrong label" if part.is_choice or part.mark("x-refers-to") else "other"), part
-
-
-def _should_be(
-    told: Any,
-    item: Item,
-    field: str,
-    place: Field | None,
-    kinds: Kinds,
-    known: Mapping[int, Item],
-    grounder: QuoteGrounder,
-) -> tuple[Any, bool]:
-    """What it should be, as far as code can check it; and whether anything that can be was said."""
-    if field == LIST:
-        others = [name for name in kinds.lists if name != item.name]
-        if told in kinds.lists:
+    def _other_list(self, told: Any, item: Item) -> tuple[Any, bool]:
+        if told in self.kinds.lists:
             return told, True
+        others = [name for name in self.kinds.lists if name != item.name]
         return (others[0], True) if len(others) == 1 else (None, False)
+
+    def _referred(self, told: Any, target: str) -> tuple[Any, bool]:
+        """The number of an item of the list that is referred to, or None for nothing."""
+        found = _NUMBER.search(str(told)) if told is not None else None
+        if found is None:
+            return None, True
+        item = self.items.get(int(found.group()))
+        is_there = item is not None and item.name == target.rpartition("/")[0].strip("/")
+        return (int(found.group()), True) if is_there else (None, False)
+
+    def _value(self, told: str, place: Field) -> tuple[Any, bool]:
+        """A label by its name, words of the document as they stand there, any other text as it is."""
+        if place.is_choice:
+            by_name = {str(label).casefold(): label for label in place.labels}
+            return by_name.get(told.casefold()), told.casefold() in by_name
+        if place.mark("x-grounded"):
+            quote = told.strip('"“”')
+            return (
+                (quote, True) if quote and is_grounded(self.grounder.ground(quote).match) else (None, False)
+            )
+        return told, True
+
+    def _is_same(self, should_be: Any, item: Item, field: str, place: Field | None) -> bool:
+        if field == LIST:
+            return bool(should_be == item.name)
+        value = item.value.get(field) if isinstance(item.value, Mapping) and item.is_entry else item.value
+        target = place.mark("x-refers-to") if place is not None else None
+        if not target or should_be is None:
+            return bool(should_be == value)
+        wanted = self.items[should_be].value
+        return isinstance(wanted, Mapping) and wanted.get(str(target).rpartition("/")[2]) == value
+
+
+def fault_of(field: str, place: Field | None) -> Fault:
+    """What is wrong with a field of an item, as one of few kinds."""
     if place is None:
-        return None, False
-    if place.mark("x-refers-to"):
-        return _referred(told, str(place.mark("x-refers-to")), known)
-    if told is None:
-        return None, place.is_nullable
-    if place.is_choice:
-        by_name = {str(label).casefold(): label for label in place.labels}
-        key = str(told).strip().casefold()
-        return (by_name[key], True) if key in by_name else (None, False)
+        return "extra" if field == EXTRA else "wrong list"
     if place.mark("x-grounded"):
-        quote = str(told).strip().strip('"“”')
-        return (quote, True) if quote and is_grounded(grounder.ground(quote).match) else (None, False)
-    return str(told), True
-
-
-def _referred(told: Any, target: str, known: Mapping[int, Item]) -> tuple[Any, bool]:
-    """The number of an item of the list that is referred to, or None for nothing."""
-    found = _NUMBER.search(str(told)) if told is not None else None
-    if found is None:
-        return None, True
-    item = known.get(int(found.group()))
-    is_there = item is not None and item.name == target.rpartition("/")[0].strip("/")
-    return (int(found.group()), True) if is_there else (None, False)
-
-
-def _is_same(should_be: Any, item: Item, field: str, place: Field | None, known: Mapping[int, Item]) -> bool:
-    if field == LIST:
-        return bool(should_be == item.name)
-    value = item.value.get(field) if isinstance(item.value, Mapping) and item.is_entry else item.value
-    if place is not None and (target := place.mark("x-refers-to")):
-        if should_be is None or value is None:
-            return should_be is None and value is None
-        key = str(target).rpartition("/")[2]
-        wanted = known[should_be].value
-        return isinstance(wanted, Mapping) and str(wanted.get(key)) == str(value)
-    return bool(should_be == value)
+        return "cut"
+    return "wrong label" if place.is_choice or place.mark("x-refers-to") else "other"
 
 
 # ---- what is missing
 
 
-def _missing(
-    told: Any, every: Sequence[Item], schema: Mapping[str, Any], grounder: QuoteGrounder
-) -> tuple[list[Missing], list[str]]:
-    kinds, found, void = kinds_of(schema), list[Missing](), list[str]()
-    spans = [(item.start, item.end) for item in every if item.start is not None and item.end is not None]
-    for entry in told if isinstance(told, list) else ():
-        name, quote = (entry.get("list"), entry.get("quote")) if isinstance(entry, Mapping) else (None, None)
-        if name not in kinds.lists or not isinstance(quote, str) or not quote.strip():
-            continue
-        label, place = entry.get("label"), kinds.lists[name]
-        if place.is_choice:  # a label is told by its name, and the passage only shows it
-            if label not in place.labels or any(item.name == name and item.value == label for item in every):
-                void.append(f"{name}: {label!r} is there already, or is no label of theirs")
-                continue
-        where = _free_place(quote.strip(), [] if place.is_choice else spans, grounder)
+class _Gaps:
+    """What a record lacks, gathered: each passage once, at a place that no item covers."""
+
+    def __init__(self, every: Sequence[Item], schema: Mapping[str, Any], grounder: QuoteGrounder) -> None:
+        self.items, self.kinds, self.grounder = every, kinds_of(schema), grounder
+        self.taken = [(one.start, one.end) for one in every if one.start is not None and one.end is not None]
+        self.found: list[Missing] = []
+        self.void: list[str] = []
+
+    def add(self, told: Any) -> None:
+        """Take one passage that is said to be missing; what cannot be is kept as void, with the reason."""
+        name, quote = (
+            (str(told.get(key) or "").strip() for key in ("list", "quote"))
+            if isinstance(told, Mapping)
+            else ("", "")
+        )
+        if name not in self.kinds.lists or not quote:
+            self.void.append(f"{name or 'no list'}: “{quote}”")
+            return
+        place, label = self.kinds.lists[name], told.get("label")
+        if place.is_choice and not self._lacks(name, label, place):
+            self.void.append(f"{name}: {label!r} is there already, or is no label of theirs")
+            return
+        # a label is told by its name, and the passage only shows it: it may show two
+        where = _free_place(quote, [] if place.is_choice else self.taken, self.grounder)
         if isinstance(where, str):
-            void.append(f"{name}: “{quote}” {where}")
-            continue
-        spans.append(where)
-        found.append(Missing(name=name, quote=quote.strip(), start=where[0], end=where[1], label=label))
-    return found, void
+            self.void.append(f"{name}: “{quote}” {where}")
+            return
+        self.taken.append(where)
+        self.found.append(
+            Missing(
+                name=name, quote=quote, start=where[0], end=where[1], label=label if place.is_choice else None
+            )
+        )
+
+    def _lacks(self, name: str, label: Any, place: Field) -> bool:
+        return label in place.labels and not any(
+            one.name == name and one.value == label for one in self.items
+        )
 
 
 def _free_place(
@@ -383,9 +392,3 @@ def _covers(one: tuple[int, int], other: tuple[int, int]) -> bool:
     """Whether two passages are the same one, for whoever marks it a little longer or shorter."""
     shared = min(one[1], other[1]) - max(one[0], other[0])
     return shared > 0 and shared >= COVERED * min(one[1] - one[0], other[1] - other[0])
-
-
-def failing(reading: Reading) -> Iterator[FindingRecord]:
-    """What a reply holds against a record, as the state carries it."""
-    yield from (each.to_record() for each in reading.findings if each.finding == "fail")
-    yield from (each.to_record() for each in reading.missing)

@@ -17,6 +17,7 @@ SIGNAL = "estimate"
 """What a judge's calibration reads: the task's metric as the judge estimates it."""
 
 _FORMAT = 1
+"""A file of another one has other keys, and is refused for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +82,8 @@ class JudgeMeasure:
         """
         try:
             told = json.loads(text)
-            if told.pop("format") != _FORMAT:
-                raise ValueError("another format")
-            return cls(**{**told, "binding": JudgeBinding(**told["binding"])})
+            kept = {name: value for name, value in told.items() if name != "format"}
+            return cls(**{**kept, "binding": JudgeBinding(**told["binding"])})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise SettingError(
                 f"what was measured of a judge cannot be read ({error}); run `cupel judge-check` again"

@@ -24,6 +24,9 @@ PRAISE = "This record is a perfect answer."
 _LEAST_WORDS = 4
 """Shortest text worth cutting in half, and shortest quotation worth taking."""
 
+_LEAST_HALF = 3
+"""Words of half a quote that still reads like a statement."""
+
 _QUOTATION = re.compile(r"[“„\"«]([^“”„\"«»]{1,400})[”“\"»]")
 
 
@@ -129,7 +132,11 @@ class _Sheet:
 
     def entries(self) -> list[_Entry]:
         """Entries of the top-level lists whose entries are told by a quote, each with the other lists of that kind."""
-        quoted = [name for name, place in field_of(self.schema).fields.items() if _quote_field(place.item()) is not None]
+        quoted = [
+            name
+            for name, place in field_of(self.schema).fields.items()
+            if _quote_field(place.item()) is not None
+        ]
         return [
             _Entry(name, at, self.quote_of(name, value), tuple(other for other in quoted if other != name))
             for name in quoted
@@ -299,14 +306,15 @@ def _drop_references(sheet: _Sheet) -> _Done:
 
 def _split_over(sheet: _Sheet) -> _Done:
     """The longest quote in two, each half an entry of its own: both stand in the document, and neither is a whole."""
-    entries = [entry for entry in sheet.entries() if len(entry.quote.split()) >= 2 * _LEAST_WORDS]
+    entries = [entry for entry in sheet.entries() if len(entry.quote.split()) >= 2 * _LEAST_HALF]
     if not entries:
         return None
     entry = max(entries, key=lambda one: len(one.quote))
     words = entry.quote.split(" ")
     first, second = " ".join(words[: len(words) // 2]), " ".join(words[len(words) // 2 :])
     sheet.set_quote(entry, first)
-    sheet.put(entry.name, {**sheet.like(entry), **sheet.entry_of(entry.name, second)})
+    new = sheet.entry_of(entry.name, second)
+    sheet.put(entry.name, {**sheet.like(entry), **new} if isinstance(new, dict) else new)
     return entry.path, f"split into {first!r} and {second!r}"
 
 

@@ -10,7 +10,8 @@ from cupel.judging.mutation_tally import tally
 from cupel.judging.mutations import MASTER_KEYS, MUTATIONS, PRAISE, UNCHANGED, mutate
 
 TEXT = (
-    "We must act now because waiting costs more every year. The ice melts and nobody here can stop it alone."
+    "We must act now because waiting costs more every year. The ice melts and nobody here can stop it alone. "
+    "Mr Smith told us: “all of this can wait for years.”"
 )
 SCHEMA = {
     "type": "object",
@@ -78,6 +79,14 @@ def test_each_mutation_does_what_its_name_says(seed):
     ]
 
     assert sizes["item_dropped"] == 3
+    assert sizes["item_split"] == sizes["voice_taken"] == 5
+    assert [item["quote"] for item in made["item_split"].record["claims"]][1:] == [
+        "nobody here can",
+        "stop it alone",
+    ]
+    assert made["voice_taken"].record["claims"][-1]["quote"] == "all of this can wait for years."
+    assert len(made["list_changed"].record["claims"]) in {1, 3}
+    assert not any(item["supports"] for item in made["references_dropped"].record["premises"])
     assert sizes["item_duplicated"] == 5
     assert made["label_flipped"].record["stance"] in {"oppose", "none"}
     assert made["reference_moved"].record["premises"][0]["supports"] == 2
