@@ -188,28 +188,35 @@ def gather(told: argparse.Namespace, task: TaskSpec, data: Set) -> list[Judged]:
     documents = read_set(Path(os.environ["CUPEL_BENCH_DATA"]), told.set, told.skip, told.documents)
     extractions = read_extractions(told.extractions)
     right, wrong, spare = list[Judged](), list[Judged](), list[tuple[Judged, Record]]()
+    again = list[Judged]()  # a second right record of a document, where there are too few documents
     for document in documents:
         gold = data.gold(document["gold"])
-        records = extractions.get(document["id"], []) if told.extractions else [gold]
+        is_bare = not told.extractions or (document["id"] not in extractions and not data.annotated)
+        records = [gold] if is_bare else extractions.get(document["id"], [])
         made = [
-            _judged(document, record, gold, task, data, told, at, records)
-            for at, record in enumerate(records)
+            Judged(
+                case=case,
+                kind="gold" if is_bare else "real",
+                score=agree(case.record, gold, task, data.alike),
+            )
+            for case in cases_of(document, records, data)
         ]
+        made = [replace(one, case=replace(one.case, label=one.score >= task.wrong_below)) for one in made]
         good = [one for one in made if one.score >= task.wrong_below]
         bad = [one for one in made if one.score < task.wrong_below]
         wrong += bad[:2]
+        again += [one for one in good[1:2] if one.case.record != good[0].case.record]
         if good and not bad:
             spare.append((good[0], gold))
         elif good:
             right.append(good[0])
     random.Random(told.seed).shuffle(spare)
-    spare = [*spare]
-    right = [*right, *(one for one, _ in spare)][: told.right]
+    # real ones first; what is spoiled is, where there are enough, of documents that are not judged unspoiled
+    spare.sort(key=lambda row: row[0].kind != "real")
+    right = [*right, *(one for one, _ in spare), *again][: told.right]
     taken = {one.case.doc_id for one in right}
-    for judged, gold in spare:
-        if len(wrong) >= told.wrong:
-            break
-        if judged.case.doc_id not in taken or len(spare) <= told.right:
+    for judged, gold in sorted(spare, key=lambda row: row[0].case.doc_id in taken):
+        if len(wrong) < told.wrong:
             done = spoil(judged.case, gold, task, data.alike, told.seed)
             if done is not None:
                 record, how = done
@@ -220,19 +227,16 @@ def gather(told: argparse.Namespace, task: TaskSpec, data: Set) -> list[Judged]:
     return [*right, *wrong[: told.wrong]]
 
 
-def _judged(
-    document: Mapping[str, Any], record: Record, gold: Record, task: TaskSpec, data: Set, told: argparse.Namespace,
-    at: int, records: Sequence[Record],
-) -> Judged:  # fmt: skip
-    score = agree(record, gold, task, data.alike)
-    others = [one for number, one in enumerate(records) if number != at]
+def cases_of(document: Mapping[str, Any], records: Sequence[Record], data: Set) -> Iterator[Case]:
+    """Each record of a document, beside it another one where there is one."""
     meta = document.get("meta") or {}
-    case = Case(
-        doc_id=document["id"], text=document["text"], record=record, group=str(meta.get("debate") or document["id"]),
-        inputs={name: str(meta[key]) for name, key in data.inputs.items()}, label=score >= task.wrong_below,
-        second=others[0] if others else None,
-    )  # fmt: skip
-    return Judged(case=case, kind="real" if told.extractions else "gold", score=score)
+    for at, record in enumerate(records):
+        others = [one for number, one in enumerate(records) if number != at]
+        yield Case(
+            doc_id=document["id"], text=document["text"], record=record,
+            group=str(meta.get("debate") or document["id"]),
+            inputs={name: str(meta[key]) for name, key in data.inputs.items()}, second=others[0] if others else None,
+        )  # fmt: skip
 
 
 def reduce(task: TaskSpec, annotated: Sequence[str]) -> TaskSpec:

@@ -1,4 +1,4 @@
-"""judge: is the record right? Code looks first, then one model with one finding per criterion, or a jury."""
+"""judge: is the record right? Code looks first, then one model, by criteria, by items or where two readings differ, or a jury."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
 from cupel.cascade.judge import ask_judge, check_by_code, convene_jury, settle_verdict
+from cupel.cascade.prospects import tell_prospects
 from cupel.cascade.routes import decides, refining_ends
 from cupel.cascade.work import take_up
 from cupel.context import RunContext
@@ -36,7 +37,8 @@ async def judge(state: RunState, runtime: Runtime[RunContext]) -> JudgeUpdate:
     if heard is None:
         heard = await ask_judge(work, asking)
         jury = await convene_jury(work, heard, asking)  # where the judge is in doubt, or is audited
-    return {"verdicts": [settle_verdict(work, heard, jury)], "attempts": work.edited, "path": ["judge"]}
+    verdict = await tell_prospects(work, settle_verdict(work, heard, jury))
+    return {"verdicts": [verdict], "attempts": work.edited, "path": ["judge"]}
 
 
 async def route_after_judge(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from cupel.cascade.prompt import Prompt, prompt_for
 from cupel.cascade.verify import read_again
 from cupel.cascade.work import Work
+from cupel.context import RunContext
 from cupel.engine import Answer, Asking, ask
 from cupel.judging import (
     UNMEASURED,
@@ -35,7 +37,7 @@ from cupel.judging import (
 )
 from cupel.models import family, name_at_address
 from cupel.state import Call, JudgeWay, JurorRecord, Record
-from cupel.task import compact
+from cupel.task import TaskSpec, compact
 from cupel.text import ground_record, grounder_of
 
 
@@ -99,18 +101,33 @@ async def hear(work: Work, model: str, left: float | None, asking: Asking) -> He
     return replace(heard, verdict=replace(heard.verdict, measured=judge.measured))
 
 
+async def binding_of(task: TaskSpec, model: str, context: RunContext) -> JudgeBinding:
+    """What a measurement of a judge, the way a run judges, is valid for."""
+    way = context.judge_way
+    prompt = await prompt_for(task, "judge", model, context, _schema(task, way), way=way)
+    return _binding(prompt, way)
+
+
+def _schema(task: TaskSpec, way: JudgeWay) -> dict[str, Any]:
+    """What the judge fills in."""
+    if way == "items":
+        return items_schema(task.schema, task.criteria_of(way))
+    return judge_schema(task.criteria_of(way)) if way == "criteria" else adjudication_schema()
+
+
 async def _appoint(work: Work, model: str, usd: float | None) -> _Judge:
     task, way = work.task, work.context.judge_way
-    schema = {
-        "criteria": lambda: judge_schema(task.criteria_of("criteria")),
-        "items": lambda: items_schema(task.schema, task.criteria_of("items")),
-        "adjudicate": adjudication_schema,
-    }[way]()
-    prompt = await prompt_for(task, "judge", model, work.context, schema, way=way)
-    binding = JudgeBinding(
-        task=task.name, way=way, model=name_at_address(model), prompt_version=prompt.version
+    prompt = await prompt_for(task, "judge", model, work.context, _schema(task, way), way=way)
+    # the plain rule asks nothing that was measured: so a judge is measured itself
+    is_plain = work.context.policy == "none"
+    measure = None if is_plain else await work.runtime.policies.judge(_binding(prompt, way))
+    return _Judge(prompt, way, measure, usd)
+
+
+def _binding(prompt: Prompt, way: JudgeWay) -> JudgeBinding:
+    return JudgeBinding(
+        task=prompt.task.name, way=way, model=name_at_address(prompt.model), prompt_version=prompt.version
     )
-    return _Judge(prompt, way, await work.runtime.policies.judge(binding), usd)
 
 
 # ---- criterion by criterion

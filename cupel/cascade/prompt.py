@@ -114,7 +114,7 @@ async def prompt_for(
         model,
         str(capabilities(model).structured),
         way,
-        make=lambda: _prompt(task, kind, model, context, schema, way),
+        make=lambda: _prompt(task, kind, model, context, schema, way=way),
     )
     await (await current()).run_log.note_prompt(prompt.noted)
     return prompt
@@ -126,6 +126,7 @@ def _prompt(
     model: str,
     context: RunContext,
     schema: Mapping[str, Any],
+    *,
     way: JudgeWay,
 ) -> Prompt:
     override = {

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cupel.cascade.addendum import CheckedAddendum, addendum_schema, check_addendum
+from cupel.cascade.mending import Mending, write_mending
 from cupel.cascade.prompt import prompt_for
 from cupel.cascade.routes import failures_of, usd_left
 from cupel.cascade.work import Work
 from cupel.engine import Answer, Asking, ask
+from cupel.judging import items_of
 from cupel.state import AddendumRecord, FindingRecord
 from cupel.task import compact
 
@@ -23,9 +25,13 @@ def list_objections(work: Work) -> list[FindingRecord]:
 
 
 async def ask_refiner(work: Work, objections: Sequence[FindingRecord], asking: Asking) -> Answer | None:
-    """The refiner's instructions for one more try, unchecked; None with no refiner attached."""
+    """The refiner's instructions for one more try, unchecked; None with no refiner attached, or nothing left to ask it.
+
+    What was found of items is told by code, in the judge's own findings (`write_mending`).
+    """
     model = work.runtime.models(work.context).refiner
-    if not model:
+    objections = not_on_items(objections)
+    if not model or not objections:
         return None
     schema = addendum_schema({item["criterion"] for item in objections})
     prompt = await prompt_for(work.task, "refine", model, work.context, schema)
@@ -41,14 +47,16 @@ async def ask_refiner(work: Work, objections: Sequence[FindingRecord], asking: A
 def check_instructions(
     work: Work, objections: Sequence[FindingRecord], answer: Answer | None
 ) -> AddendumRecord:
-    """The addendum: what code lets through of the reply, at most five instructions on what failed.
+    """The addendum: what was found of items, and what code lets through of the reply on all else.
 
-    Without a usable reply it is empty and says why; the next attempt then repeats the last one, which ends this
-    tier's rounds.
+    Without either it is empty and says why; the next attempt then repeats the last one, which ends this tier's rounds.
     """
-    checked = CheckedAddendum((), ())
-    dropped = ["no refiner is attached; name one as refiner_model"]
-    if answer is not None and answer.record is None:
+    mending = mend_items(work)
+    objections = not_on_items(objections)
+    checked, dropped = CheckedAddendum((), ()), list[str]()
+    if objections and answer is None:
+        dropped = ["no refiner is attached; name one as refiner_model"]
+    elif answer is not None and answer.record is None:
         dropped = [f"no addendum: {answer.error}"]
     elif answer is not None and answer.record is not None:
         criteria = (f"{criterion.id}: {criterion.question}" for criterion in work.task.criteria)
@@ -64,12 +72,24 @@ def check_instructions(
         tier=tier,
         round=1 + sum(addendum["tier"] == tier for addendum in work.state["addenda"]),
         after_attempt=work.attempt["number"],
-        instructions=[item.text for item in checked.kept],
-        criteria=[item.criterion for item in checked.kept],
-        dropped=dropped,
+        instructions=[*mending.told, *(item.text for item in checked.kept)],
+        criteria=[*mending.answered, *(item.criterion for item in checked.kept)],
+        dropped=[*mending.dropped, *dropped],
         model=answer.model if answer else None,
         calls=answer.calls if answer else [],
     )
+
+
+def not_on_items(objections: Sequence[FindingRecord]) -> list[FindingRecord]:
+    """What was found of the record as a whole: by code's checks, or by a criterion."""
+    return [item for item in objections if "path" not in item]
+
+
+def mend_items(work: Work) -> Mending:
+    """Instructions on the judged items of the latest record; none where it was not judged by items."""
+    attempt, verdict, schema = work.attempt, work.state["verdicts"][-1], work.task.schema
+    record = attempt["record"] or {}
+    return write_mending(verdict["findings"], items_of(record, schema, attempt["evidence"]), record, schema)
 
 
 def _critique(objections: Sequence[FindingRecord]) -> str:

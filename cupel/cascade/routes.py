@@ -11,7 +11,9 @@ from cupel.context import RunContext
 from cupel.runlog import cost_of
 from cupel.state import Attempt, FindingRecord, Record, RunState, VerdictRecord, calls_of
 
-StopReason = Literal["accepted", "unknown", "budget", "rounds", "repeated_record", "repeated_critique"]
+StopReason = Literal[
+    "accepted", "unknown", "budget", "rounds", "repeated_record", "repeated_critique", "worse", "unmendable"
+]
 """Why refining ends: two are the judge's, the others mean that one more round would teach nothing."""
 
 
@@ -66,9 +68,24 @@ def refining_ends(state: RunState, context: RunContext) -> StopReason | None:
         return "rounds"
     if _is_repeated([_content(attempt["record"]) for attempt in attempts]):
         return "repeated_record"
+    return _has_no_more_to_teach(state, attempts)
+
+
+def _has_no_more_to_teach(state: RunState, attempts: Sequence[Attempt]) -> StopReason | None:
+    """Why the verdicts on one tier's attempts hold nothing that one more of them would learn from."""
+    if state["verdicts"][-1].get("mending"):
+        return "unmendable"
     numbers = {attempt["number"] for attempt in attempts}
     rejections = [v for v in state["verdicts"] if v["attempt"] in numbers and v["verdict"] == "rejected"]
+    if _got_worse(rejections):
+        return "worse"
     return "repeated_critique" if _is_repeated([critique(v) for v in rejections]) else None
+
+
+def _got_worse(verdicts: Sequence[VerdictRecord]) -> bool:
+    """Whether the latest of a tier's records is estimated below an earlier one, which then is the better to go on with."""
+    estimates = [verdict["estimate"]["score"] for verdict in verdicts if "estimate" in verdict]
+    return len(estimates) > 1 and "estimate" in verdicts[-1] and estimates[-1] < max(estimates[:-1])
 
 
 def _is_repeated(said: Sequence[object]) -> bool:

@@ -92,6 +92,20 @@ Judge = Annotated[
     str | None,
     typer.Option(help="What is judged: auto, always or never; default auto, all that is not calibrated."),
 ]
+JudgeWay = Annotated[
+    str | None,
+    typer.Option(
+        help="How records are judged: criteria, items (one after the other) or adjudicate (where two readings differ); "
+        "default criteria."
+    ),
+]
+AdvisoryJudge = Annotated[
+    bool | None,
+    typer.Option(
+        "--advisory-judge/--deciding-judge",
+        help="Whether the judge only advises; default as `cupel judge-check` measured it, and unmeasured it decides.",
+    ),
+]
 MaxUsd = Annotated[
     float | None, typer.Option(min=0, help="Hard cap on what the run may cost, in US dollars; default none.")
 ]

@@ -55,6 +55,7 @@ def check_judge(
 def tell_mutations(told: SpoiledReport, judge: str) -> None:
     """Print caught and missed per mutation; what was missed with one example each."""
     rows = told.rows
+    by_items = any(item.verdict.get("way") for item in told.every)
     console = open_console()
     shown = table(
         ">spoiled",
@@ -66,6 +67,7 @@ def tell_mutations(told: SpoiledReport, judge: str) -> None:
         ">unknown",
         ">caught",
         "95 %",
+        *([">place named", ">in the unspoiled"] if by_items else []),
     )
     for row in rows:
         total = row.caught_by_code + row.caught_by_judge + row.missed + row.unknown
@@ -73,6 +75,7 @@ def tell_mutations(told: SpoiledReport, judge: str) -> None:
         shown.add_row(
             str(total), name, str(row.caught_by_code), str(row.caught_by_judge), str(row.missed), str(row.noticed), str(row.unknown),
             "–" if row.rate is None else f"{100 * row.rate:.0f} %", _interval(row.interval),
+            *([f"{row.found} of {total}" if row.name != UNCHANGED else "", str(row.alarms)] if by_items else []),
         )  # fmt: skip
     console.print(f"judge {judge}: records spoiled on purpose")
     console.print(shown)
@@ -124,9 +127,16 @@ def tell_agreement(report: JudgeReport, judge: str) -> None:
             f"false-pass rate of the run, as it audited {report.false_pass.audited} acceptances: {_show(seen)}"
             + (f"; corrected for its mistakes {_show(fixed)}" if fixed is not None else "")
         )
-    if report.verdict is not None and report.verdict.advisory:
+    if report.measurement is not None:
+        console.print(f"AUROC of its estimate: {_show(report.measurement.auroc)}")
+        only = (
+            "only advises: it is shown and decides nothing"
+            if report.measurement.measure.advisory
+            else "decides"
+        )
         console.print(
-            "run with CUPEL_ADVISORY_JUDGE=true until it agrees better: it is shown and decides nothing"
+            f"from now on this judge {only}, with this prompt and way; --advisory-judge says otherwise for one run",
+            soft_wrap=True,
         )
 
 

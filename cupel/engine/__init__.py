@@ -21,7 +21,7 @@ from cupel.engine.packing import (
     packed_prompt,
     read_certificate,
 )
-from cupel.engine.policies import policy_path, read_prerouter
+from cupel.engine.policies import judge_path, policy_path, read_prerouter
 from cupel.engine.requests import DOCUMENT_MARK, STEP_EVENT, Request
 from cupel.engine.run import Asking, Ledger, Run, Seat, Tally, ask_as, current_asking, is_asked_within
 from cupel.engine.runtime import (

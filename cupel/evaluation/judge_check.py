@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cupel.cascade import Work, ask_judge, check_by_code, settle_verdict
+from cupel.cascade import Work, ask_judge, binding_of, check_by_code, settle_verdict
 from cupel.context import RunContext
 from cupel.engine import current, current_asking
 from cupel.errors import InputError
+from cupel.evaluation.judge_measure import Measurement, Scored, keep_measure, measure_judge
 from cupel.judging import (
     UNCHANGED,
     Agreement,
@@ -80,13 +82,21 @@ class JudgeReport:
     decided: int = 0
     false_pass: FalsePassRate | None = None
     false_pass_corrected: IntervalEstimate | None = None
+    measurement: Measurement | None = None
+    """What runs with this judge go by from now on; None where no record was labelled as a whole."""
+
     notes: tuple[str, ...] = ()
     """What was left out of the labels."""
 
     @property
     def agreements(self) -> dict[str, Agreement]:
         """By what was labelled: the verdict first, then the criteria."""
-        return {**({"verdict": self.verdict} if self.verdict else {}), **self.criteria}
+        calibrated = self.measurement.calibrated if self.measurement else None
+        return {
+            **({"verdict": self.verdict} if self.verdict else {}),
+            **({"verdict, calibrated": calibrated} if calibrated else {}),
+            **self.criteria,
+        }
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON of the figures."""
@@ -96,6 +106,8 @@ class JudgeReport:
             "decided": self.decided,
             "corrected": _estimate_json(self.pass_rate) if self.pass_rate else None,
             "false_pass": self._false_pass_json(),
+            "auroc": _estimate_json(self.measurement.auroc) if self.measurement else None,
+            "measured": self.measurement.measure.words if self.measurement else None,
             "notes": list(self.notes),
         }
 
@@ -285,7 +297,16 @@ class SpoiledReport:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON of the counts, and of each that was missed."""
-        counts = ("caught_by_code", "caught_by_judge", "missed", "noticed", "unknown", "rate")
+        counts = (
+            "caught_by_code",
+            "caught_by_judge",
+            "missed",
+            "noticed",
+            "unknown",
+            "rate",
+            "found",
+            "alarms",
+        )
         return {
             "mutations": [
                 {"mutation": row.name, **{name: getattr(row, name) for name in counts}}
@@ -309,7 +330,34 @@ async def judge_spoiled(cases: Sequence[Case], task: TaskSpec, context: RunConte
     ]
     verdicts = await verdicts_on([replace(case, record=m.record) for case, m in pairs], task, context)
     every = [Spoiled(case.doc_id, m, v) for (case, m), v in zip(pairs, verdicts, strict=True)]
-    return SpoiledReport(tally((item.mutation.name, _verdict(item.verdict)) for item in every), every)
+    whole = {item.doc_id: item.verdict for item in every if item.mutation.name == UNCHANGED}
+    found = Counter(item.mutation.name for item in every if is_found(item.verdict, item.mutation))
+    alarms = Counter(item.mutation.name for item in every if is_found(whole[item.doc_id], item.mutation))
+    rows = tally(((item.mutation.name, _verdict(item.verdict)) for item in every), found=found, alarms=alarms)
+    return SpoiledReport(rows, every)
+
+
+def is_found(verdict: VerdictRecord, mutation: Mutation) -> bool:
+    """Whether a verdict names the very place that was spoiled: code does by rejecting, a judge by its finding on that item.
+
+    Of what was dropped, it says that something of its list is missing whose words stand in what was dropped.
+    """
+    if mutation.name == UNCHANGED:
+        return False
+    if verdict["code_findings"]:
+        return True
+    failed = [one for one in verdict["findings"] if one["finding"] == "fail" and "path" in one]
+    if mutation.name == "item_dropped":
+        return any(
+            bool(one["evidence_quote"])
+            and one["criterion"].endswith("_missing")
+            and str(one["evidence_quote"]) in mutation.detail
+            for one in failed
+        )
+    if mutation.name == "references_dropped":  # all of them were: any one will do
+        name = mutation.path.rpartition("/")[2]
+        return any(one.get("field") == name for one in failed)
+    return any(mutation.is_at(one["path"]) for one in failed)
 
 
 def _seed(doc_id: str) -> int:
@@ -322,7 +370,8 @@ def _verdict(record: VerdictRecord) -> Verdict:
         tuple(Finding(criterion=item["criterion"], finding=item["finding"]) for item in record[whose])
         for whose in ("code_findings", "findings")
     )
-    return Verdict(verdict=record["verdict"], findings=by_judge, code_findings=by_code)
+    items = tuple(item for item in record["findings"] if "path" in item)
+    return Verdict(verdict=record["verdict"], findings=by_judge, code_findings=by_code, items=items)
 
 
 def cases_of_run(
@@ -405,9 +454,20 @@ async def compare_with_labels(
     read = read_cases(labels, task, {outcome["doc_id"]: (outcome, text) for _, outcome, text in rows})
     cases = read.cases[:limit]
     judge = resolve_models(context, os.environ).judge
+    plain = context.model_copy(update={"policy": "none"})  # as it is, not as it was measured before
     async with open_bench(project, _name("labels", cases, task), max_usd=max_usd):
-        verdicts = await verdicts_on(cases, task, context)
-    return replace(against_people(cases, verdicts, outcomes, judge=judge), notes=read.notes)
+        verdicts = await verdicts_on(cases, task, plain)
+        binding = await binding_of(task, judge, plain)
+    report = against_people(cases, verdicts, outcomes, judge=judge)
+    scored = [
+        Scored(verdict=verdict, right=case.label, group=case.group)
+        for case, verdict in zip(cases, verdicts, strict=True)
+        if case.label is not None
+    ]
+    measured = measure_judge(binding, scored) if scored else None
+    if measured is not None:
+        keep_measure(project.state, measured.measure)
+    return replace(report, measurement=measured, notes=read.notes)
 
 
 def _name(kind: str, cases: Sequence[Case], task: TaskSpec) -> str:

@@ -29,7 +29,13 @@ from cupel.judging.measure import UNMEASURED, JudgeBinding, JudgeMeasure
 from cupel.judging.parts import Part, cut_parts
 
 if TYPE_CHECKING:
-    from cupel.judging.agreement import Agreement, IntervalEstimate, correct_pass_rate, measure_agreement
+    from cupel.judging.agreement import (
+        Agreement,
+        IntervalEstimate,
+        auroc_estimate,
+        correct_pass_rate,
+        measure_agreement,
+    )
     from cupel.judging.mutation_tally import MutationTally, tally
     from cupel.judging.mutations import UNCHANGED, Mutation, mutate
 else:

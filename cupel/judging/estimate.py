@@ -64,15 +64,9 @@ def estimate_record(record: Record, task: TaskSpec, reading: Reading) -> Estimat
         task: Its task.
         reading: What the judge found of all its items, and what it misses.
     """
-    high, low = (
-        record_metric(
-            record,
-            correct(record, task.schema, reading, doubting=doubting),
-            metric=task.metric,
-            schema=task.schema,
-        )
-        for doubting in (False, True)
-    )
+    high = _metric(record, task, reading, doubting=False)
+    is_open = any(each.finding == "unknown" for each in reading.findings)
+    low = _metric(record, task, reading, doubting=True) if is_open else high
     worth = {"pass": 1.0, "unknown": 0.5, "fail": 0.0}
     right = sum(worth[each.finding] for each in reading.findings)
     count = len(reading.findings)
@@ -86,10 +80,32 @@ def estimate_record(record: Record, task: TaskSpec, reading: Reading) -> Estimat
     )  # fmt: skip
 
 
+def _metric(record: Record, task: TaskSpec, reading: Reading, *, doubting: bool) -> float:
+    reference = correct(record, task.schema, reading, doubting=doubting)
+    return record_metric(
+        record, reference.record, metric=task.metric, schema=task.schema, twins=reference.twins
+    )
+
+
 # ---- the record as the judge would have it
 
 
-def correct(record: Record, schema: Mapping[str, Any], reading: Reading, *, doubting: bool = False) -> Record:
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """A record as its judge would have it.
+
+    Attributes:
+        record: The record, mended.
+        twins: `id` of each entry of the judged one that is an object → `id` of what it became.
+    """
+
+    record: Record
+    twins: Mapping[int, int]
+
+
+def correct(
+    record: Record, schema: Mapping[str, Any], reading: Reading, *, doubting: bool = False
+) -> Corrected:
     """The record with every fault that was found mended, as a reference to compare it with.
 
     Where something else should be and nobody said what, there stands what no record holds; so the reference is no record
@@ -105,7 +121,7 @@ def correct(record: Record, schema: Mapping[str, Any], reading: Reading, *, doub
     >>> schema = {"type": "object", "properties": {"mood": {"enum": ["glad", "sad"]}}}
     >>> item = items_of({"mood": "glad"}, schema, [])[0]
     >>> found = ItemFinding(item=item, finding="fail", field="mood", fault="wrong label", should_be="sad", is_told=True)
-    >>> correct({"mood": "glad"}, schema, Reading(findings=[found]))
+    >>> correct({"mood": "glad"}, schema, Reading(findings=[found])).record
     {'mood': 'sad'}
     """
     made, kinds, items = copy.deepcopy(record), kinds_of(schema), [each.item for each in reading.findings]
@@ -121,12 +137,17 @@ def correct(record: Record, schema: Mapping[str, Any], reading: Reading, *, doub
         else:
             _mend(made, found, kinds, items)
     added.extend((each.name, _entry(each, kinds)) for each in reading.missing)
+    twins = {}
+    for item in items:
+        if item.is_entry and item.path not in dropped:
+            (ours, at), (theirs, _) = holder_of(record, item.path), holder_of(made, item.path)
+            twins[id(ours[at])] = id(theirs[at])
     for path in sorted(dropped, key=lambda one: -int(one.rpartition("/")[2])):
         holder, key = holder_of(made, path)
         del holder[key]
     for name, value in added:
         _list_at(made, name).append(value)
-    return made
+    return Corrected(made, twins)
 
 
 def _leaves(found: ItemFinding) -> bool:

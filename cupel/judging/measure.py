@@ -16,8 +16,20 @@ UNMEASURED = "unmeasured"
 SIGNAL = "estimate"
 """What a judge's calibration reads: the task's metric as the judge estimates it."""
 
-_FORMAT = 1
+_VERSION = 1
 """A file of another one has other keys, and is refused for them."""
+
+
+_END = 0.02
+
+
+def signal_of(estimate: float) -> dict[str, float]:
+    """An estimate as a calibration reads it, held away from 0 and 1: the log odds of a faultless record know no bounds.
+
+    >>> signal_of(1.0)
+    {'estimate': 0.98}
+    """
+    return {SIGNAL: round(_END + (1 - 2 * _END) * estimate, 6)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +79,11 @@ class JudgeMeasure:
         """Probability in [0, 1] that a record with this estimate is right; None without a calibration."""
         if self.calibration is None or estimate is None:
             return None
-        return _read_calibration(self.calibration).probability({SIGNAL: estimate})
+        return _read_calibration(self.calibration).probability(signal_of(estimate))
 
     def to_json(self) -> str:
         """A JSON text; `from_json` gives an equal measure back."""
-        return json.dumps({"format": _FORMAT, **asdict(self)}, ensure_ascii=False, indent=1)
+        return json.dumps({"version": _VERSION, **asdict(self)}, ensure_ascii=False, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> JudgeMeasure:
@@ -82,7 +94,7 @@ class JudgeMeasure:
         """
         try:
             told = json.loads(text)
-            kept = {name: value for name, value in told.items() if name != "format"}
+            kept = {name: value for name, value in told.items() if name != "version"}
             return cls(**{**kept, "binding": JudgeBinding(**told["binding"])})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise SettingError(

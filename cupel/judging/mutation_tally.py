@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from cupel.judging.findings import Verdict
 from cupel.judging.mutations import MUTATIONS, UNCHANGED
@@ -22,6 +22,8 @@ class MutationTally:
         missed: Accepted all the same.
         noticed: Of the missed, those in which the judge failed a criterion that does not reject by itself.
         unknown: Left open.
+        found: Those in which a judge by items named the very place, whatever its verdict; code's included.
+        alarms: Those in which it named that place in the unspoiled record too.
         rate: Share caught of those decided; None where none was. For `unchanged` it is the false alarms.
         interval: Its 95 % interval.
     """
@@ -34,13 +36,22 @@ class MutationTally:
     unknown: int
     rate: float | None
     interval: Interval
+    found: int = 0
+    alarms: int = 0
 
 
-def tally(verdicts: Iterable[tuple[str, Verdict]]) -> list[MutationTally]:
+def tally(
+    verdicts: Iterable[tuple[str, Verdict]],
+    *,
+    found: Mapping[str, int] | None = None,
+    alarms: Mapping[str, int] | None = None,
+) -> list[MutationTally]:
     """Count what was caught and missed, per mutation, in the order of `MUTATIONS`.
 
     Args:
         verdicts: Name of the mutation and the verdict on it, one per spoiled record.
+        found: Mutation → in how many the place was named.
+        alarms: Mutation → in how many it was named in the unspoiled record too.
 
     Returns:
         One row per kind of mutation, also for those that applied to no record.
@@ -48,7 +59,11 @@ def tally(verdicts: Iterable[tuple[str, Verdict]]) -> list[MutationTally]:
     every = list(verdicts)
     counts = Counter((name, _fate(verdict)) for name, verdict in every)
     counts.update((name, "noticed") for name, verdict in every if _is_noticed(verdict))
-    return [_tally(name, counts) for name in (UNCHANGED, *MUTATIONS)]
+    rows = [_tally(name, counts) for name in (UNCHANGED, *MUTATIONS)]
+    return [
+        replace(row, found=(found or {}).get(row.name, 0), alarms=(alarms or {}).get(row.name, 0))
+        for row in rows
+    ]
 
 
 def _fate(verdict: Verdict) -> str:
@@ -58,7 +73,8 @@ def _fate(verdict: Verdict) -> str:
 
 
 def _is_noticed(verdict: Verdict) -> bool:
-    return verdict.verdict == "accepted" and bool(verdict.failed)
+    faults = [item for item in verdict.items if item["finding"] == "fail"]
+    return verdict.verdict == "accepted" and bool(verdict.failed or faults)
 
 
 def _tally(name: str, counts: Counter[tuple[str, str]]) -> MutationTally:

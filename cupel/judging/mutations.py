@@ -46,6 +46,15 @@ class Mutation:
     path: str
     detail: str
 
+    def is_at(self, path: str) -> bool:
+        """Whether an item at this path is what was spoiled, or holds it.
+
+        >>> spoilt = Mutation("reference_moved", {}, "/premises/1/supports", "")
+        >>> spoilt.is_at("/premises/1"), spoilt.is_at("/premises/10")
+        (True, False)
+        """
+        return self.path == path or self.path.startswith(f"{path}/")
+
 
 def mutate(record: Record, schema: Mapping[str, Any], *, text: str, seed: int = 7) -> list[Mutation]:
     """Spoil a record in every way that applies to it, once each, and keep it once as it is.
@@ -186,6 +195,10 @@ class _Sheet:
             self.record[name] = []
         self.record[name].append(value)
 
+    def last(self, name: str) -> str:
+        """JSON pointer to a list's last entry."""
+        return f"/{name}/{len(self.record[name]) - 1}"
+
     def drop(self, entry: _Entry) -> None:
         """Take an entry out; what referred to it refers to nothing."""
         gone = _ids(self, f"/{entry.name}", self.record[entry.name][entry.at])
@@ -294,7 +307,7 @@ def _move_to_list(sheet: _Sheet) -> _Done:
     name = sheet.drawing.choice(entry.others)
     sheet.drop(entry)
     sheet.put(name, sheet.entry_of(name, entry.quote))
-    return entry.path, f"{entry.quote!r} moved to {name}"
+    return sheet.last(name), f"{entry.quote!r} moved to {name}"
 
 
 def _drop_references(sheet: _Sheet) -> _Done:
@@ -332,7 +345,7 @@ def _take_voice(sheet: _Sheet) -> _Done:
         return None
     words = sheet.drawing.choice(said)
     sheet.put(lists[0], sheet.entry_of(lists[0], words))
-    return f"/{lists[0]}", f"took {words!r} for the author's own"
+    return sheet.last(lists[0]), f"took {words!r} for the author's own"
 
 
 def _say_master_key(sheet: _Sheet) -> _Done:

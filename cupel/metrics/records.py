@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from cupel.metrics.assignment import best_pairs
@@ -24,6 +25,7 @@ def record_metric(
     *,
     metric: str = "record",
     schema: Mapping[str, Any] | None = None,
+    twins: Mapping[int, int] | None = None,
 ) -> float:
     """How well a record agrees with its reference.
 
@@ -35,6 +37,8 @@ def record_metric(
             all lists), or the name of one top-level field, which alone is compared.
         schema: The task's JSON Schema. Enumerations are compared whole, quotes (`x-grounded`) and free text
             by their words, ids (`x-id`) not at all, and references (`x-refers-to`) by what they refer to.
+        twins: Of entries that are objects, `id` of the record's → `id` of the reference's that it is known to be paired
+            with; all others are paired in the best way.
 
     Returns:
         A number in [0, 1]. The order of items and keys does not matter.
@@ -50,7 +54,7 @@ def record_metric(
         raise ValueError(f"unknown metric {metric!r}; there are {', '.join([*METRICS, *sorted(fields)])}")
     if record is None:
         return 0.0
-    comparison = _Likeness(record, reference, schema or {})
+    comparison = _Likeness(record, reference, schema or {}, twins or {})
     return METRICS[metric](comparison) if metric in METRICS else comparison.field(metric)
 
 
@@ -85,9 +89,13 @@ class _Likeness:
     """Two records and the pairing of their items' ids."""
 
     def __init__(
-        self, record: Mapping[str, Any], reference: Mapping[str, Any], schema: Mapping[str, Any]
+        self,
+        record: Mapping[str, Any],
+        reference: Mapping[str, Any],
+        schema: Mapping[str, Any],
+        twins: Mapping[int, int],
     ) -> None:
-        self.root = field_of(schema)
+        self.root, self.twins = field_of(schema), twins
         self.record, self.reference = dict(record), dict(reference)
         self.ids: Ids | None = None
         # ids pair as the rest of their items does; until then references cannot be compared, and are left out
@@ -129,10 +137,25 @@ class _Likeness:
     def pair(self, ours: Sequence[Any], theirs: Sequence[Any], place: Field) -> list[tuple[int, int, float]]:
         """The best one-to-one pairing of two lists, with what each pair is worth."""
         place = _choice(place, ours, theirs)
+        known = self._known(ours, theirs) if self.twins else {}
+        rows = [row for row in range(len(ours)) if row not in known]
+        columns = [column for column in range(len(theirs)) if column not in set(known.values())]
         worth = [
-            [self.values(one, other, place.item(index)) for index, other in enumerate(theirs)] for one in ours
+            [self.values(ours[row], theirs[column], place.item(column)) for column in columns] for row in rows
         ]
-        return [(row, column, worth[row][column]) for row, column in best_pairs(worth)]
+        return [
+            *(
+                (row, column, self.values(ours[row], theirs[column], place.item(column)))
+                for row, column in known.items()
+            ),
+            *((rows[row], columns[column], worth[row][column]) for row, column in best_pairs(worth)),
+        ]
+
+    def _known(self, ours: Sequence[Any], theirs: Sequence[Any]) -> dict[int, int]:
+        """The pairs that were told, by their places in the two lists."""
+        at = {id(other): column for column, other in enumerate(theirs)}
+        told = ((row, self.twins.get(id(one))) for row, one in enumerate(ours))
+        return {row: at[twin] for row, twin in told if twin in at}
 
     def _is_skipped(self, place: Field) -> bool:
         """Ids name nothing but places; references are compared once it is known what they refer to."""
@@ -177,13 +200,19 @@ def _other_place(ours: Any, theirs: Any, place: Field) -> bool:
     return not marks_same_place(ours, theirs)
 
 
+@lru_cache(maxsize=4_096)
+def _counted(text: str) -> Counter[str]:
+    """The words of a text, each with how often; not to be changed. Every quote is held against all of the other record."""
+    return Counter(words(text))
+
+
 def marks_same_place(one: str, other: str) -> bool:
     """Whether two quotes share `SAME_QUOTE` of the shorter one's words.
 
     >>> marks_same_place("prices rose", "Prices rose by a third.")
     True
     """
-    ours, theirs = Counter(words(one)), Counter(words(other))
+    ours, theirs = _counted(one), _counted(other)
     return (ours & theirs).total() >= SAME_QUOTE * min(ours.total(), theirs.total())
 
 
@@ -193,7 +222,7 @@ def word_f1(one: str, other: str) -> float:
     >>> word_f1("We must act", "we act")
     0.8
     """
-    ours, theirs = Counter(words(one)), Counter(words(other))
+    ours, theirs = _counted(one), _counted(other)
     if not ours or not theirs:
         return float(one.strip() == other.strip())
     return shared_f1((ours & theirs).total(), ours.total(), theirs.total())

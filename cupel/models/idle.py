@@ -10,7 +10,9 @@ from cupel.errors import SettingError
 from cupel.models.profiles import TierModels, resolve_models
 from cupel.task import TaskSpec, asks_for
 
-_JUDGING = ("judge_model", "judge_prompt", "jury_models", "jury", "advisory_judge", "audit_share")
+_JUDGING = (
+    "judge_model", "judge_way", "judge_prompt", "judge_items_prompt", "jury_models", "jury", "advisory_judge", "audit_share",
+)  # fmt: skip
 _REFINING = ("refiner_model", "refine_prompt", "max_refinements")
 _NO_JUDGE = "no judge is attached. Name one with judge_model (--judge-model)"
 _MODELS = ("cheap_model", "strong_model", "judge_model", "refiner_model")
@@ -68,6 +70,8 @@ def _means_something(name: str, value: Any) -> bool:
     """Whether a setting is given and asks for anything: `none` and 0 switch off what is off already."""
     if name in ("audit_share", "max_refinements", "advisory_judge"):
         return bool(value)
+    if name == "judge_way":  # the way all records are judged unless another is named
+        return value not in (None, "", "criteria")
     return value not in (None, "", (), []) and str(value).lower() != "none"
 
 
@@ -86,9 +90,17 @@ def _unrefined(at: Situation) -> str:
 
 
 def _nothing_refines(at: Situation) -> str:
-    if at.models.refiner:
+    if at.models.refiner or at.context.judge_way != "criteria":  # what is found of items is told by code
         return ""
     return "no refiner is attached. Name one with refiner_model (--refiner-model)"
+
+
+def _other_way(own: str) -> Callable[[Situation], str]:
+    def reason(at: Situation) -> str:
+        way = at.context.judge_way
+        return "" if way == own else f"with judge_way={way!r} another prompt is asked. Set judge_way={own!r}"
+
+    return reason
 
 
 def _unaudited(at: Situation) -> str:
@@ -156,6 +168,8 @@ def _no_language(at: Situation) -> str:
 
 _REASONS: tuple[tuple[tuple[str, ...], Callable[[Situation], str]], ...] = (
     (_JUDGING, _unjudged),
+    (("judge_prompt",), _other_way("criteria")),
+    (("judge_items_prompt",), _other_way("items")),
     (("judge",), _no_judge_to_ask),
     (("audit_share",), _unaudited),
     (_REFINING, _unrefined),

@@ -194,10 +194,33 @@ def _verdict(verdict: VerdictRecord) -> Iterator[RenderableType]:
     head = Text("judge: ", style="bold").append(verdict["verdict"], style=_VERDICT_STYLES[verdict["verdict"]])
     head.append(" (advisory)" if verdict["advisory"] else "")
     yield head.append(f"  {safe(verdict['model'] or 'code')}  {safe(verdict['reason'])}", style="dim")
+    yield from _estimate(verdict)
     yield from (_finding(finding, "by code: ") for finding in verdict["code_findings"])
-    yield from (_finding(finding, "") for finding in verdict["findings"])
+    yield from (_finding(finding, "") for finding in verdict["findings"] if not _is_right_item(finding))
+    if verdict.get("mending"):
+        yield Text(safe(f"  not refined: {verdict['mending']}"), style="dim")
     yield from _jury(verdict)
     yield from _calls(verdict["calls"])
+
+
+def _is_right_item(finding: FindingRecord) -> bool:
+    """Of items that are right the verdict tells how many they are."""
+    return "path" in finding and finding["finding"] == "pass"
+
+
+def _estimate(verdict: VerdictRecord) -> Iterator[RenderableType]:
+    """What findings on items add up to, and what is known of the judge."""
+    told = [f"by {verdict['way']}"] if verdict.get("way") else []
+    if (estimate := verdict.get("estimate")) is not None:
+        told += [f"{name} {estimate[name]:.2f}" for name in ("precision", "recall", "f1")]
+        if estimate["low"] < estimate["high"]:
+            told.append(f"between {estimate['low']:.2f} and {estimate['high']:.2f}")
+        if estimate["confidence"] is not None:
+            told.append(f"confidence {estimate['confidence']:.2f}")
+    if verdict.get("measured"):
+        told.append(f"judge {verdict['measured']}")
+    if told:
+        yield Text(safe("  " + " · ".join(told)), style="dim")
 
 
 def _jury(verdict: VerdictRecord) -> Iterator[RenderableType]:
@@ -214,7 +237,11 @@ def _jury(verdict: VerdictRecord) -> Iterator[RenderableType]:
         yield line.append(
             safe(f"  {juror['model']} ({juror['family']}){vote}  {juror['reason']}"), style="dim"
         )
-        yield from (Padding(_finding(finding, ""), (0, 0, 0, 2)) for finding in juror["findings"])
+        yield from (
+            Padding(_finding(finding, ""), (0, 0, 0, 2))
+            for finding in juror["findings"]
+            if not _is_right_item(finding)
+        )
 
 
 def _finding(finding: FindingRecord, by: str) -> Text:
@@ -224,6 +251,8 @@ def _finding(finding: FindingRecord, by: str) -> Text:
     if finding["evidence_quote"]:
         line.append(f" “{safe(finding['evidence_quote'])}”", style="italic")
         line.append(f" ({finding['quote_match']})" if finding["quote_match"] else "", style="dim")
+    if (should_be := finding.get("should_be")) is not None:
+        line.append(f" → {safe(str(should_be))}", style="dim")
     return line
 
 

@@ -10,6 +10,7 @@ from cupel.runlog.forget import Forgotten, Selection, is_forgotten, tombstone_ke
 from cupel.runlog.leases import Lease, hold_lease
 from cupel.runlog.lookup import existing_run_log, find_document_id, find_run, list_runs, run_log_file
 from cupel.runlog.patience import wait_of
+from cupel.runlog.refinements import Refined, count_refinements
 from cupel.runlog.repair import Checkup, Repair, check_run_log, repair_run_log
 from cupel.runlog.rows import cost_of, failure_rows
 from cupel.runlog.store import (

@@ -20,6 +20,7 @@ def judge_check(
     task: options.Task = "arguments",
     run: options.RunId = None,
     judge_model: options.JudgeModel = None,
+    judge_way: options.JudgeWay = None,
     profile: options.Profile = None,
     limit: options.Limit = None,
     max_usd: options.MaxUsd = None,
@@ -28,8 +29,8 @@ def judge_check(
 ) -> None:
     """Test the judge, with people's labels or without.
 
-    With labels: true pass and fail rates, kappa and the corrected pass rate of a run, each with its interval.
-    Without: records of a run spoiled on purpose, caught and missed per kind.
+    With labels: true pass and fail rates, kappa, how well its estimate ranks, and the corrected pass rate of a run, each with
+    its interval; runs go by it from then on. Without: records of a run spoiled on purpose, caught and missed per kind.
     """
     from cupel.cli.judge_check import check_judge
 

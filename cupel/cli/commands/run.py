@@ -30,6 +30,8 @@ def run(
     agreement_model: options.AgreementModel = None,
     fallback_model: options.FallbackModel = None,
     judge: options.Judge = None,
+    judge_way: options.JudgeWay = None,
+    advisory_judge: options.AdvisoryJudge = None,
     max_refinements: options.MaxRefinements = None,
     output_language: options.OutputLanguage = None,
     policy: options.Policy = None,

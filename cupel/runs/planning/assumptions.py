@@ -86,7 +86,8 @@ class Steps:
         luck = draw_luck(rng) * (rng.uniform(size=DRAWS) < 1 / (1 + len(self._walks)))
         nothing = certain(0.0)
         tiers = 2 if models.strong else 1
-        refines = bool(models.judge and models.refiner and context.max_refinements)
+        by_code = context.judge_way != "criteria"  # what is found of items needs no refiner
+        refines = bool(models.judge and (models.refiner or by_code) and context.max_refinements)
         self._judged = certain(1.0 if models.judge else 0.0)
         self._rounds = draw_to(ROUNDS, context.max_refinements * tiers, luck, rng) if refines else nothing
         passed_on = draw_to(escalated_of(models), 1.0, luck, rng) if models.strong else nothing
@@ -103,7 +104,7 @@ class Steps:
             else nothing,
             "strong": self._escalated + late,
             "judge": (self._judged + self._rounds + again) * _judges(context, len(models.jury), rng),
-            "refine": self._rounds,
+            "refine": self._rounds if models.refiner else nothing,
         }
         self.of = {role: self._blend([walk[role] for walk in self._walks], defaults[role]) for role in ROLES}
 

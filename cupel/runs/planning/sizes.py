@@ -10,12 +10,13 @@ from typing import Any, Literal, get_args
 from cupel.cascade import MAX_INSTRUCTIONS, SAMPLES, VERIFICATIONS, addendum_schema, read_signals
 from cupel.context import RunContext
 from cupel.engine import Request
-from cupel.judging import judge_schema
+from cupel.judging import adjudication_schema, items_schema, judge_schema
 from cupel.models import CallSettings, TierModels, capabilities, estimate_tokens
 from cupel.task import (
     TaskSpec,
     compact,
     fill_instructions,
+    judge_prompt_of,
     messages,
     object_schema,
     of_document,
@@ -29,6 +30,16 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 TOKENS_PER_FINDING = 80
 """Guess for a judge's reply: one to three sentences, the finding and a short quote for each criterion."""
+
+TOKENS_OF_ITEM = 25
+"""Guess for an item of a record: a quote and a label."""
+
+TOKENS_PER_ITEM = 22
+"""Guess for what a judge says of one: a few words where it is right, a reason where it is not, and what is missing."""
+
+TOKENS_PER_DECISION = 45
+DISPUTED = 0.4
+"""Guess for the share of items on which two readings differ."""
 
 TOKENS_PER_INSTRUCTION = 40
 TOKENS_PER_OBJECTION = 60
@@ -109,9 +120,7 @@ class Sizer:
     ) -> Size:
         thinking = THINKING_TOKENS if thinks(model) else 0
         if role == "judge":
-            asked = self._request("judge", model, document, self._judge_schema).input_tokens
-            said = TOKENS_PER_FINDING * len(self.task.criteria)
-            return Size(1, asked + record, said + thinking)
+            return self._judgement(model, document, spans, record, thinking)
         if role == "refine":
             asked = self._request("refine", model, document, self._refine_schema).input_tokens
             said = TOKENS_PER_INSTRUCTION * MAX_INSTRUCTIONS
@@ -119,6 +128,28 @@ class Sizer:
         tokens = sum(request.input_tokens for request in self.extractions(model, document))
         once = Size(len(spans), tokens, record + thinking * len(spans))
         return self._sampled(once, model, document, record, thinking) if role == "sample" else once
+
+    def _judgement(
+        self,
+        model: str,
+        document: SizedDocument,
+        spans: list[tuple[int, int]],
+        record: float,
+        thinking: float,
+    ) -> Size:
+        """One judgement the way the run judges; by adjudication with the second reading, priced as the judge's own."""
+        way = self.context.judge_way
+        asked = self._request("judge", model, document, self._judge_schema).input_tokens + record
+        said = float(TOKENS_PER_FINDING * len(self.task.criteria_of(way)))
+        if way == "criteria":
+            return Size(1, asked, said + thinking)
+        items = 1 + record / TOKENS_OF_ITEM
+        said += items * (TOKENS_PER_ITEM if way == "items" else TOKENS_PER_DECISION * DISPUTED)
+        if way == "items":
+            calls = max(1, len(spans))
+            return Size(calls, asked, said + thinking * calls)
+        readings = sum(request.input_tokens for request in self.extractions(model, document))
+        return Size(1 + len(spans), asked + readings, said + record + thinking * (1 + len(spans)))
 
     def _sampled(
         self, once: Size, model: str, document: SizedDocument, record: float, thinking: float
@@ -144,14 +175,16 @@ class Sizer:
 
     def _request(self, kind: str, model: str, document: SizedDocument, schema: Mapping[str, Any]) -> Request:
         context = self.context
-        override = getattr(context, f"{kind}_prompt", "")  # the question of `verify` has none
+        own = judge_prompt_of(context.judge_way) if kind == "judge" else kind
+        override = getattr(context, f"{own}_prompt", "")  # the question of `verify` has none
         can = capabilities(model)
         stable = stable_values(
             self.task,
             schema=None if can.structured == "json_schema" else schema,
             output_language=context.output_language,
+            way=context.judge_way,
         )
-        template = template_of(self.task, kind, override)
+        template = template_of(self.task, own, override)
         shown = of_document(
             template, document.inputs, self.task.inputs, text=document.text, doc_id=document.doc_id
         )
@@ -178,7 +211,10 @@ class Sizer:
 
     @cached_property
     def _judge_schema(self) -> dict[str, Any]:
-        return judge_schema(self.task.criteria)
+        criteria = self.task.criteria_of(self.context.judge_way)
+        if self.context.judge_way == "items":
+            return items_schema(self.task.schema, criteria)
+        return judge_schema(criteria) if self.context.judge_way == "criteria" else adjudication_schema()
 
     @cached_property
     def _refine_schema(self) -> dict[str, Any]:

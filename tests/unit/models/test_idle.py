@@ -16,9 +16,11 @@ SPACE = {
     "judge": ("auto", "always", "never"),
     "jury_models": ((), ("scripted:d",)),
     "jury": ("doubt", "always"),
-    "advisory_judge": (False, True),
+    "advisory_judge": (False, True, None),
     "audit_share": (0.0, 0.5),
     "max_refinements": (0, 1),
+    "judge_way": ("criteria", "items", "adjudicate"),
+    "judge_items_prompt": ("", "# user\n{{document}}"),
     "judge_prompt": ("", "# user\n{{document}}"),
     "refine_prompt": ("", "# user\n{{document}}"),
     "prerouter": ("", "router.json"),
@@ -49,6 +51,7 @@ def test_what_the_environment_says_is_never_refused_for_being_idle(told):
     env = {
         f"CUPEL_{name.upper()}": ",".join(value) if isinstance(value, tuple) else str(value)
         for name, value in told.items()
+        if value is not None
     }
 
     assert settle_settings({}, env).judge == told.get("judge", "auto")

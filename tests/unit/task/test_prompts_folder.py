@@ -137,10 +137,11 @@ def test_every_field_says_how_windows_are_merged(name):
 
 @each_task
 def test_criteria_are_few_binary_and_partly_critical(name):
-    """A task has four to six questions, each with its own id, and some of them reject by themselves."""
+    """A task has four to six questions, or few beside the items; each has its own id, and some reject by themselves."""
     criteria = settings_of(name)["criteria"]
 
-    assert 4 <= len(criteria) <= 6
+    assert 4 <= sum(each.get("way") != "items" for each in criteria) <= 6
+    assert sum(each.get("way") != "criteria" for each in criteria) <= 2
     assert len({each["id"] for each in criteria}) == len(criteria)
     assert all("?" in each["question"] for each in criteria)
     assert 0 < sum(each["critical"] for each in criteria) < len(criteria)
