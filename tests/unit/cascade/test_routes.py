@@ -123,3 +123,20 @@ def test_every_call_of_a_document_counts_against_its_cap():
 
     assert usd_left(document, context(max_usd_per_document=1.0)) == 0.25
     assert usd_left(document, context()) is None
+
+
+def estimated(number, score, criterion="x"):
+    figures = dict.fromkeys(("low", "high", "precision", "recall", "f1"), score) | {"confidence": None}
+    return verdict(attempt=number, findings=[failed(criterion)], score=score, estimate={"score": score, **figures})
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [((0.2, 0.4), None), ((0.4, 0.2), "worse"), ((0.3, 0.3), None)],
+    ids=["better", "worse", "as good"],
+)
+def test_a_round_that_made_the_record_worse_ends_the_tiers_rounds(scores, expected):
+    """By the judge's own estimate; an earlier record is the better one to go on with."""
+    document = state(ONE, TWO, verdicts=(estimated(1, scores[0]), estimated(2, scores[1], "y")))
+
+    assert refining_ends(document, context(max_refinements=3)) == expected
