@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,21 +16,14 @@ from cupel.engine import current, current_asking
 from cupel.errors import InputError
 from cupel.evaluation.judge_measure import Measurement, Scored, keep_measure, measure_judge
 from cupel.judging import (
-    UNCHANGED,
     Agreement,
     FalsePassRate,
-    Finding,
     IntervalEstimate,
-    Mutation,
-    MutationTally,
-    Verdict,
     audits_of,
     correct_false_pass_rate,
     correct_pass_rate,
     false_pass_rate,
     measure_agreement,
-    mutate,
-    tally,
 )
 from cupel.metrics import Labelled, read_labels, record_metric
 from cupel.models import resolve_models
@@ -271,109 +263,6 @@ def _on_criterion(name: str, cases: Sequence[Case], verdicts: Sequence[VerdictRe
     return measure_agreement(findings, people, groups)
 
 
-@dataclass(frozen=True, slots=True)
-class Spoiled:
-    """A spoiled record and what the judge made of it."""
-
-    doc_id: str
-    mutation: Mutation
-    verdict: VerdictRecord
-
-
-@dataclass(frozen=True, slots=True)
-class SpoiledReport:
-    """What the judge made of records spoiled on purpose."""
-
-    rows: Sequence[MutationTally]
-    """Caught and missed per mutation."""
-
-    every: Sequence[Spoiled]
-
-    @property
-    def missed(self) -> list[Spoiled]:
-        """Spoiled records the judge accepted."""
-        accepted = (item for item in self.every if item.verdict["verdict"] == "accepted")
-        return [item for item in accepted if item.mutation.name != UNCHANGED]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON of the counts, and of each that was missed."""
-        counts = (
-            "caught_by_code",
-            "caught_by_judge",
-            "missed",
-            "noticed",
-            "unknown",
-            "rate",
-            "found",
-            "alarms",
-        )
-        return {
-            "mutations": [
-                {"mutation": row.name, **{name: getattr(row, name) for name in counts}}
-                | {"interval": [row.interval.low, row.interval.high]}
-                for row in self.rows
-            ],
-            "missed": [
-                {"doc_id": item.doc_id, "mutation": spoilt.name, "path": spoilt.path, "detail": spoilt.detail}
-                for item in self.missed
-                for spoilt in (item.mutation,)
-            ],
-        }
-
-
-async def judge_spoiled(cases: Sequence[Case], task: TaskSpec, context: RunContext) -> SpoiledReport:
-    """Spoil every record in every way that applies, and let the judge judge them all."""
-    pairs = [
-        (case, mutation)
-        for case in cases
-        for mutation in mutate(case.record, task.schema, text=case.text, seed=_seed(case.doc_id))
-    ]
-    verdicts = await verdicts_on([replace(case, record=m.record) for case, m in pairs], task, context)
-    every = [Spoiled(case.doc_id, m, v) for (case, m), v in zip(pairs, verdicts, strict=True)]
-    whole = {item.doc_id: item.verdict for item in every if item.mutation.name == UNCHANGED}
-    found = Counter(item.mutation.name for item in every if is_found(item.verdict, item.mutation))
-    alarms = Counter(item.mutation.name for item in every if is_found(whole[item.doc_id], item.mutation))
-    rows = tally(((item.mutation.name, _verdict(item.verdict)) for item in every), found=found, alarms=alarms)
-    return SpoiledReport(rows, every)
-
-
-def is_found(verdict: VerdictRecord, mutation: Mutation) -> bool:
-    """Whether a verdict names the very place that was spoiled: code does by rejecting, a judge by its finding on that item.
-
-    Of what was dropped, it says that something of its list is missing whose words stand in what was dropped.
-    """
-    if mutation.name == UNCHANGED:
-        return False
-    if verdict["code_findings"]:
-        return True
-    failed = [one for one in verdict["findings"] if one["finding"] == "fail" and "path" in one]
-    if mutation.name == "item_dropped":
-        return any(
-            bool(one["evidence_quote"])
-            and one["criterion"].endswith("_missing")
-            and str(one["evidence_quote"]) in mutation.detail
-            for one in failed
-        )
-    if mutation.name == "references_dropped":  # all of them were: any one will do
-        name = mutation.path.rpartition("/")[2]
-        return any(one.get("field") == name for one in failed)
-    return any(mutation.is_at(one["path"]) for one in failed)
-
-
-def _seed(doc_id: str) -> int:
-    return int.from_bytes(hashlib.sha256(doc_id.encode()).digest()[:4])
-
-
-def _verdict(record: VerdictRecord) -> Verdict:
-    """A verdict as the tally counts it."""
-    by_code, by_judge = (
-        tuple(Finding(criterion=item["criterion"], finding=item["finding"]) for item in record[whose])
-        for whose in ("code_findings", "findings")
-    )
-    items = tuple(item for item in record["findings"] if "path" in item)
-    return Verdict(verdict=record["verdict"], findings=by_judge, code_findings=by_code, items=items)
-
-
 def cases_of_run(
     rows: Iterable[tuple[int, Outcome, str]], task: TaskSpec, limit: int | None = None
 ) -> list[Case]:
@@ -395,7 +284,7 @@ def cases_of_run(
     ]
 
 
-def _run_rows(project: Project, task: str, run: str | None) -> list[tuple[int, Outcome, str]]:
+def run_rows(project: Project, task: str, run: str | None) -> list[tuple[int, Outcome, str]]:
     """Outcomes of a run; of the newest of this task where none is named."""
     with existing_run_log(project) as log:
         if run is None:
@@ -413,27 +302,6 @@ def _run_rows(project: Project, task: str, run: str | None) -> list[tuple[int, O
         return list(log.run_outcomes(found["run_id"]))
 
 
-async def spoil_run(
-    project: Project,
-    task: TaskSpec,
-    context: RunContext,
-    run: str | None,
-    *,
-    limit: int | None,
-    max_usd: float | None,
-) -> SpoiledReport:
-    """Spoil a run's records and let the judge judge them.
-
-    Raises:
-        InputError: For no such run, or one without a record.
-    """
-    cases = cases_of_run(_run_rows(project, task.name, run), task, limit)
-    if not cases:
-        raise InputError(f"the run of {task.name!r} holds no record to spoil")
-    async with open_bench(project, _name("spoil", cases, task), max_usd=max_usd):
-        return await judge_spoiled(cases, task, context)
-
-
 async def compare_with_labels(
     project: Project,
     task: TaskSpec,
@@ -449,13 +317,13 @@ async def compare_with_labels(
     Raises:
         InputError: For a file or run that is not there, or a line that is no label.
     """
-    rows = _run_rows(project, task.name, run) if run else []
+    rows = run_rows(project, task.name, run) if run else []
     outcomes = [outcome for _, outcome, _ in rows]
     read = read_cases(labels, task, {outcome["doc_id"]: (outcome, text) for _, outcome, text in rows})
     cases = read.cases[:limit]
     judge = resolve_models(context, os.environ).judge
     plain = context.model_copy(update={"policy": "none"})  # as it is, not as it was measured before
-    async with open_bench(project, _name("labels", cases, task), max_usd=max_usd):
+    async with open_bench(project, bench_name("labels", cases, task), max_usd=max_usd):
         verdicts = await verdicts_on(cases, task, plain)
         binding = await binding_of(task, judge, plain)
     report = against_people(cases, verdicts, outcomes, judge=judge)
@@ -470,6 +338,7 @@ async def compare_with_labels(
     return replace(report, measurement=measured, notes=read.notes)
 
 
-def _name(kind: str, cases: Sequence[Case], task: TaskSpec) -> str:
+def bench_name(kind: str, cases: Sequence[Case], task: TaskSpec) -> str:
+    """What the money of a check is booked under: the same for the same records."""
     ids = "\x1f".join(case.doc_id for case in cases)
     return "judge-" + hashlib.sha256(f"{kind}\x1f{task.identity}\x1f{ids}".encode()).hexdigest()[:12]

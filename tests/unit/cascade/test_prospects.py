@@ -28,7 +28,9 @@ async def refine(project, count, *, mended):
 
     texts = [f"Case {n}. We must build more homes. Rents rose by 40 % in ten years." for n in range(count)]
     rows = [Row(position=n, values={}, text=text, doc_id=f"d{n}") for n, text in enumerate(texts)]
-    with models(cheap=writes, strong=record("We must build more homes"), judge=judges, refiner=LOOK_AT_THE_END):
+    with models(
+        cheap=writes, strong=record("We must build more homes"), judge=judges, refiner=LOOK_AT_THE_END
+    ):
         async with Runner(job(project, max_refinements=1), project, env={}) as runner:
             async for _ in runner.outcomes(rows):
                 pass

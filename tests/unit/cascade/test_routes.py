@@ -127,7 +127,9 @@ def test_every_call_of_a_document_counts_against_its_cap():
 
 def estimated(number, score, criterion="x"):
     figures = dict.fromkeys(("low", "high", "precision", "recall", "f1"), score) | {"confidence": None}
-    return verdict(attempt=number, findings=[failed(criterion)], score=score, estimate={"score": score, **figures})
+    return verdict(
+        attempt=number, findings=[failed(criterion)], score=score, estimate={"score": score, **figures}
+    )
 
 
 @pytest.mark.parametrize(

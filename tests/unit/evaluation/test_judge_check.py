@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cupel.errors import InputError
-from cupel.evaluation.judge_check import against_people, cases_of_run, judge_spoiled, read_cases, verdicts_on
+from cupel.evaluation.judge_check import against_people, cases_of_run, read_cases, verdicts_on
+from cupel.evaluation.spoiled import judge_spoiled
 from cupel.task.folder import load_task
 from tests.unit.evaluation.study import CONTEXT, case
 from tests.unit.report.factory import outcome, verdict
