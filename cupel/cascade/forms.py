@@ -60,7 +60,7 @@ class ImproveSettings(ServedContext):
     own: ClassVar[frozenset[str] | None] = frozenset(
         {
             "profile", "cheap_model", "strong_model", "judge_model", "refiner_model", "fallback_model", "judge",
-            "jury_models", "human_review", "policy", "max_usd_per_document", "output_language", "temperature",
+            "judge_way", "jury_models", "human_review", "policy", "max_usd_per_document", "output_language", "temperature",
             "max_output_tokens", "timeout_s", "max_retries",
         }
     )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from cupel.cascade.hearing import Heard, hear
+from cupel.cascade.judge_ways import Heard, hear
 from cupel.cascade.routes import is_audited, usd_left
 from cupel.cascade.work import Work
 from cupel.context import RunContext

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cupel.cascade.addendum import CheckedAddendum, addendum_schema, check_addendum
-from cupel.cascade.mending import Mending, write_mending
+from cupel.cascade.corrections import Mending, write_mending
 from cupel.cascade.prompt import prompt_for
 from cupel.cascade.routes import failures_of, usd_left
 from cupel.cascade.work import Work

@@ -100,10 +100,12 @@ async def observe_costly(work: Work, seen: Observed, asking: Asking) -> tuple[Ob
         return seen, bill
     for name in read_signals(context):
         if name == "agreement":
-            others, calls = await read_again(work, asking, model=context.agreement_model, count=1)
+            others, calls = await read_again(work, asking, model=context.agreement_model, sampled=False)
             seen = replace(seen, second_record=others[0])
         elif name == "self_consistency":
-            others, calls = await read_again(work, asking, model=attempt["model"], count=SAMPLES)
+            others, calls = await read_again(
+                work, asking, model=attempt["model"], count=SAMPLES, sampled=True
+            )
             seen = replace(seen, samples=others)
         else:
             votes, calls = await _verifications(work, asking)
@@ -113,13 +115,12 @@ async def observe_costly(work: Work, seen: Observed, asking: Asking) -> tuple[Ob
 
 
 async def read_again(
-    work: Work, asking: Asking, *, model: str, count: int
+    work: Work, asking: Asking, *, model: str, sampled: bool, count: int = 1
 ) -> tuple[list[Record | None], list[Call]]:
-    """Further records: one of another model as it is, or several of the same model, sampled."""
-    same = count > 1 or model == work.attempt["model"]
-    update = {"cheap_model": model} | ({"temperature": SAMPLING_TEMPERATURE} if same else {})
+    """Further records: of another model as it is, or of one that has read the document already, sampled."""
+    update = {"cheap_model": model} | ({"temperature": SAMPLING_TEMPERATURE} if sampled else {})
     other = replace(work, context=work.context.model_copy(update=update))
-    numbers = range(1, count + 1) if same else [0]
+    numbers = range(1, count + 1) if sampled else [0]
     attempts = await asyncio.gather(
         *(attempt_record(other, replace(asking, sample=number), "cheap") for number in numbers)
     )

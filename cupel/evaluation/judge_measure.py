@@ -12,14 +12,15 @@ from cupel.engine import judge_path
 from cupel.errors import NotEnoughDataError
 from cupel.files import make_folder, write_whole
 from cupel.judging import (
+    SIGNAL,
     Agreement,
     IntervalEstimate,
     JudgeBinding,
     JudgeMeasure,
     auroc_estimate,
     measure_agreement,
+    signal_of,
 )
-from cupel.judging.measure import SIGNAL, signal_of
 from cupel.routing import Binding, Calibration, fit_calibration
 from cupel.state import FindingName, VerdictRecord
 

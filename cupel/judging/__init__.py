@@ -25,7 +25,7 @@ from cupel.judging.jury import (
     preference,
     win_rate,
 )
-from cupel.judging.measure import UNMEASURED, JudgeBinding, JudgeMeasure
+from cupel.judging.measure import SIGNAL, UNMEASURED, JudgeBinding, JudgeMeasure, signal_of
 from cupel.judging.parts import Part, cut_parts
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from cupel.cli._app import app
 from cupel.testing.models import scripted
 from tests.integration.cascade import CLAIM, PREMISE, TEXT, record, walk
 from tests.integration.improvement import made_project
-from tests.unit.cascade.test_hearing import items_judge
+from tests.unit.cascade.test_judge_ways import items_judge
 
 LOST = "The Commission should therefore open its funds to the cities"
 

@@ -45,7 +45,7 @@ OTHER_WORDS = {
     ("tracing/document_tracer.py", "type"): "who said a message",
     ("task/faults.py", "items"): "the name of a metric",
     ("state/enrich.py", "items"): "the name of a way of judging",
-    ("cascade/hearing.py", "items"): "the name of a way of judging",
+    ("cascade/judge_ways.py", "items"): "the name of a way of judging",
     ("models/idle.py", "items"): "the name of a way of judging",
     ("runs/planning/sizes.py", "items"): "the name of a way of judging",
     ("judging/item_findings.py", "items"): "of a judge's reply",

@@ -266,5 +266,7 @@ async def _second_reading(work: Work, asking: Asking) -> tuple[Record | None, li
         return others[-1], []
     own = models.cheap if tier == "cheap" else models.strong
     fresh = replace(work, state={**work.state, "addenda": []})
-    records, calls = await read_again(fresh, asking, model=models.agreement or own, count=1)
+    # the model that may have written the record is sampled, or it would only say the same again
+    other, sampled = models.agreement or own, models.agreement in ("", work.attempt["model"])
+    records, calls = await read_again(fresh, asking, model=other, sampled=sampled)
     return records[0], calls

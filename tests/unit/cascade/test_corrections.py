@@ -2,7 +2,7 @@
 
 import pytest
 
-from cupel.cascade.mending import MOST_LINES, write_mending
+from cupel.cascade.corrections import MOST_LINES, write_mending
 from cupel.judging import items_of, read_items
 from cupel.state import FindingRecord
 from cupel.text import ground_record, grounder_of

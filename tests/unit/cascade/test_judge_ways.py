@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from cupel.cascade.hearing import binding_of, hear
 from cupel.cascade.judge import ask_judge, settle_verdict
+from cupel.cascade.judge_ways import binding_of, hear
 from cupel.judging import JudgeMeasure
 from tests.integration.cascade import CLAIM, PREMISE, models, record
 from tests.unit.cascade.factory import asking, attempt, grounded, state, work
