@@ -152,10 +152,21 @@ def test_a_plan_prices_the_way_the_run_judges(study):
     for way in ("criteria", "items", "adjudicate"):
         told = json.loads(
             invoke(
-                "plan", "in.jsonl", "--task", "arguments", "--judge-way", way, "--json", cheap=[], judge=[]
+                "plan",
+                "in.jsonl",
+                "--task",
+                "arguments",
+                "--judge-way",
+                way,
+                "--refiner-model",
+                "scripted:refiner",
+                "--json",
+                cheap=[],
+                judge=[],
+                refiner=[],
             ).stdout
         )
-        tokens[way] = next(row for row in told["roles"] if row["role"] == "judge")["calls"]
+        tokens[way] = next(row for row in told["tiers"] if row["tier"] == "judge")["calls"]["expected"]
 
     assert tokens["criteria"] == tokens["items"] < tokens["adjudicate"]
 
