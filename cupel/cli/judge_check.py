@@ -81,7 +81,7 @@ def tell_mutations(told: SpoiledReport, judge: str) -> None:
     console.print(shown)
     if any(row.noticed for row in rows):
         console.print(
-            "noticed: accepted, though the judge failed a criterion that does not reject by itself",
+            "noticed: accepted, though the judge found fault with an item, or a criterion that does not reject by itself",
             soft_wrap=True,
         )
     open_ones = [item.verdict["reason"] for item in told.every if item.verdict["verdict"] == "unknown"]

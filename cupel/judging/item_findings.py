@@ -85,7 +85,7 @@ class Missing:
     def to_record(self) -> FindingRecord:
         """As the state carries it."""
         return FindingRecord(
-            criterion=f"{self.name}_missing", finding="fail", reasoning=f"{self.name} lack it",
+            criterion=f"{self.name}_missing", finding="fail", reasoning=f"missing from {self.name}",
             evidence_quote=self.quote, quote_match="verbatim", path=f"/{self.name}", field="",
             should_be=self.label,
         )  # fmt: skip
