@@ -28,8 +28,9 @@ from rich.table import Table
 
 from cupel.context import run_context
 from cupel.evaluation.judge_check import Case, verdicts_on
+from cupel.evaluation.judge_measure import Scored, measure_judge
 from cupel.files import read_text, write_whole
-from cupel.judging import certain_faults, measure_agreement, mutate
+from cupel.judging import JudgeBinding, certain_faults, measure_agreement, mutate
 from cupel.judging.agreement import IntervalEstimate, auroc_estimate
 from cupel.metrics import record_metric
 from cupel.project import Project, find_project
@@ -302,6 +303,7 @@ def figures(judged: Sequence[Judged], verdicts: Sequence[VerdictRecord]) -> Iter
     yield "kappa", _show(agreement.kappa)
     yield "TPR", _show(agreement.tpr)
     yield "TNR", _show(agreement.tnr)
+    yield from _calibrated(rows)
     for kind, shown in (("right", True), ("wrong, real", "real"), ("wrong, spoiled", "spoiled")):
         own = [v["verdict"] for one, v, _ in rows if _is_kind(one, shown)]
         yield f"rejected: {kind}", f"{own.count('rejected')} of {len(own)}"
@@ -313,6 +315,17 @@ def figures(judged: Sequence[Judged], verdicts: Sequence[VerdictRecord]) -> Iter
     yield "tokens out", f"{sum(call['output_tokens'] for call in calls) / count:.0f}"
     cost = cost_of(calls)
     yield "cost", "unknown price" if cost is None else f"${cost:.4f}"
+
+
+def _calibrated(rows: Sequence[tuple[Judged, VerdictRecord, float | None]]) -> Iterator[tuple[str, str]]:
+    """The same of the verdicts that the calibrated estimate gives, each from folds that saw neither record nor group."""
+    way = next((verdict["way"] for _, verdict, _ in rows if "way" in verdict), "criteria")
+    binding = JudgeBinding(task="", way=way, model="", prompt_version="")
+    scored = [Scored(verdict=v, right=bool(one.case.label), group=one.case.group) for one, v, _ in rows]
+    found = measure_judge(binding, scored).calibrated
+    for name in ("kappa", "tpr", "tnr"):
+        shown = name if name == "kappa" else name.upper()
+        yield f"{shown}, calibrated", "–" if found is None else _show(getattr(found, name))
 
 
 def _is_kind(one: Judged, shown: object) -> bool:
