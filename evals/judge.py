@@ -295,6 +295,8 @@ def figures(judged: Sequence[Judged], verdicts: Sequence[VerdictRecord]) -> Iter
     known = [(one, score) for one, _, score in rows if score is not None]
     yield "AUROC", _show(_auroc(known))
     yield "AUROC, real ones", _show(_auroc([row for row in known if row[0].kind == "real"]))
+    spoiled = [row for row in known if row[0].case.label or row[0].kind.startswith("spoiled")]
+    yield "AUROC, right against spoiled", _show(_auroc(spoiled))
     agreement = measure_agreement(
         [said[verdict["verdict"]] for _, verdict, _ in rows],  # type: ignore[misc]  # the names of findings
         [bool(one.case.label) for one, _, _ in rows],
