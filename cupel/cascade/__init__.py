@@ -5,11 +5,9 @@ from cupel.cascade.calls import calls_told
 from cupel.cascade.extract import attempt_record
 from cupel.cascade.finish import conclude, name_language
 from cupel.cascade.forms import PROMPTS, CompareSettings, EnrichSettings, ImproveSettings, current_prompts
-from cupel.cascade.forms import PROMPTS, current_prompts
 from cupel.cascade.judge import ask_judge, check_by_code, settle_verdict
-from cupel.cascade.people import LOCAL, Reply, Turn, ask_person, read_reply
 from cupel.cascade.judge_ways import binding_of
-from cupel.cascade.people import Reply, Turn, ask_person, read_reply
+from cupel.cascade.people import LOCAL, Reply, Turn, ask_person, read_reply
 from cupel.cascade.prepare import begin
 from cupel.cascade.prompt import prompt_for
 from cupel.cascade.served import Doorkeeper, Graph, Visit, keep_door

@@ -4,10 +4,8 @@ from cupel.evaluation.comparison import Comparison, ComparisonPlan, plan_compari
 from cupel.evaluation.experiments import ExperimentResult, read_experiment, run_experiment
 from cupel.evaluation.failure_sets import Rerun, freeze
 from cupel.evaluation.failures import FIXES, FailureGroup, group_failures
-from cupel.evaluation.judge_check import JudgeReport, SpoiledReport, compare_with_labels, spoil_run
-from cupel.evaluation.label_file import LabelFile, check_labels, make_labels
 from cupel.evaluation.judge_check import JudgeReport, compare_with_labels
-from cupel.evaluation.label_file import check_labels, make_labels
+from cupel.evaluation.label_file import LabelFile, check_labels, make_labels
 from cupel.evaluation.labels import Pulled, pull_labels
 from cupel.evaluation.routing_evaluation import ALL_SIGNALS, Line, RoutingEvaluation, evaluate, policies_for
 from cupel.evaluation.routing_experiments import (
