@@ -51,6 +51,7 @@ OTHER_WORDS = {
     ("judging/item_findings.py", "items"): "of a judge's reply",
     ("metrics/gold.py", "items"): "the name of a metric",
     ("models/replies.py", "type"): "of a part of a message",
+    ("serve/body.py", "type"): "of a part of a request, as ASGI names it",
     ("judging/checks.py", "enum"): "the name of a check",
     ("routing/confidence/calibration.py", "format"): "of a policy's file",
     ("routing/text_routers.py", "format"): "of a policy's file",
