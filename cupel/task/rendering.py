@@ -230,7 +230,9 @@ def _labels(task: TaskSpec) -> str:
     blocks = []
     for name, labels in task.labels.items():
         lines = [f"- {label}: {definition}" for label, definition in labels.items()]
-        blocks.append("\n".join([f"{name}:", *lines]))
+        # a head names a field of the schema, and such a table's labels are fields themselves
+        head = [] if set(labels) <= set(task.fields) else [f"{name}:"]
+        blocks.append("\n".join([*head, *lines]))
     return "\n".join(blocks)
 
 
