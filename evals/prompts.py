@@ -86,12 +86,12 @@ SETS = {
 }
 
 
-def documents(path: Path, told: GoldSet, count: int) -> list[dict[str, Any]]:
-    """The first of a set's unread documents, in an order that is drawn once for all."""
+def documents(path: Path, told: GoldSet, count: int, skip: int = 0) -> list[dict[str, Any]]:
+    """Some of a set's unread documents, in an order that is drawn once for all."""
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     unread = [each for each in lines if group_of(each) in told.unread]
     random.Random(20).shuffle(unread)
-    return unread[:count]
+    return unread[skip : skip + count]
 
 
 def group_of(document: Mapping[str, Any]) -> str:
@@ -209,13 +209,15 @@ def main() -> None:
     parser.add_argument("--cheap-model", required=True)
     parser.add_argument("--prompts", nargs="+", default=["plain", "active"])
     parser.add_argument("--documents", type=int, default=60)
+    parser.add_argument("--skip", type=int, default=0, help="Documents an earlier prompt was measured on.")
     parser.add_argument("--state", default=".cupel/prompts", help="Where answers are kept; asked once.")
     parser.add_argument("--predictions", type=Path, help="Folder for the gold and each prompt's predictions.")
     given = parser.parse_args()
     told = SETS[given.set]
     found = find_project()
     project = Project(found.folder, Path(given.state))
-    gold = documents(Path(os.environ["CUPEL_BENCH_DATA"]) / given.set / "dev.jsonl", told, given.documents)
+    path = Path(os.environ["CUPEL_BENCH_DATA"]) / given.set / "dev.jsonl"
+    gold = documents(path, told, given.documents, given.skip)
     prompts = {name: task_of(name, told, project) for name in given.prompts}
     readings = asyncio.run(read_all(prompts, gold, given.cheap_model, project))
     print(f"{given.set}, {len(gold)} documents, {given.cheap_model}")
