@@ -192,7 +192,7 @@ def test_what_is_written_for_one_document_comes_after_it(path):
 
 @each_task
 def test_a_task_costs_no_more_than_its_budget_beyond_the_text(name):
-    """Tokens per document are what a free tier runs out of; two prompts were measured to be worth more."""
+    """Tokens per document are what a free tier runs out of; two prompts, of many examples, have one of their own."""
     assert tokens_beyond_the_text(name) <= BUDGETS.get(name, 900)
 
 
