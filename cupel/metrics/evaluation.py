@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
+
+import numpy as np
 
 from cupel.metrics.counts import Answer, Counts, Document, Figures, Kind
 from cupel.metrics.labels import Label, LabelList, LabelSet, Sentences
 from cupel.metrics.links import Matches, Relations
 from cupel.metrics.spans import Spans
 from cupel.metrics.texts import Keyphrases, Summary
-from cupel.stats import Interval
+from cupel.stats import Floats, Interval, percentile_interval
 
 KINDS: Mapping[str, Kind] = {
     "spans": Spans(),
@@ -96,25 +98,19 @@ def evaluate(
     Raises:
         ValueError: For an unknown kind, or a headline that is no figure of these kinds.
     """
-    unknown = [kind for kind in kinds if kind not in KINDS]
-    if unknown or not kinds:
-        raise ValueError(f"unknown kinds {unknown}; there are {', '.join(KINDS)}")
-    headline = headline or HEADLINES[kinds[0]]
-    by_id = {answer["id"]: answer for answer in answers}
-    counted = [
-        {kind: KINDS[kind].count(document, by_id.get(document["id"], {})) for kind in kinds}
-        for document in gold
-    ]
+    headline = headline or HEADLINES[_known(kinds)[0]]
+    counted = _count(gold, answers, kinds)
     labels = {kind: KINDS[kind].labels(gold) for kind in kinds}
     figures = _figures(counted, labels)
+    answered = {answer["id"] for answer in answers}
     units, resampled, groups = _units(gold, counted)
     interval = None
     if draws and len(gold) > 1:
         interval = _interval(units, lambda sample: _figure(_figures(sample, labels), headline), draws, seed)
     return DataSetFigures(
         documents=len(gold),
-        answered=sum(document["id"] in by_id for document in gold),
-        unknown_ids=len(set(by_id) - {document["id"] for document in gold}),
+        answered=sum(document["id"] in answered for document in gold),
+        unknown_ids=len(answered - {document["id"] for document in gold}),
         headline=headline,
         value=_figure(figures, headline),
         interval=interval,
@@ -124,7 +120,105 @@ def evaluate(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """What one set of answers is better by than another, on the same documents; 95 % interval of that difference."""
+
+    value: float
+    interval: Interval
+
+
+def gain(
+    gold: Sequence[Document],
+    before: Sequence[Answer],
+    after: Sequence[Answer],
+    *,
+    kinds: Sequence[str],
+    headline: str = "",
+    draws: int = 2_000,
+    seed: int = 7,
+) -> Gain:
+    """Compare two sets of answers to one gold, document by document: what a prompt is better by than another.
+
+    Both are scored on the same resampled documents, so what makes a document hard for both cancels out.
+
+    Args:
+        gold: As for `evaluate`.
+        before: The answers compared with.
+        after: The answers that may be better.
+        kinds: Names from `KINDS`.
+        headline: Path of the figure; the first kind's own when left out.
+        draws: Resamples for the interval.
+        seed: Seed of the resampling.
+
+    Raises:
+        ValueError: For an unknown kind, or a headline that is no figure of these kinds.
+
+    >>> gold = [{"id": n, "text": "", "meta": {}, "gold": {"label": "ab"[n % 2]}} for n in range(20)]
+    >>> right = [{"id": n, "label": "ab"[n % 2]} for n in range(20)]
+    >>> gain(gold, [], right, kinds=["label"], headline="label.accuracy")
+    Gain(value=1.0, interval=Interval(low=1.0, high=1.0))
+    """
+    headline = headline or HEADLINES[_known(kinds)[0]]
+    pairs = list(zip(_count(gold, before, kinds), _count(gold, after, kinds), strict=True))
+    labels = {kind: KINDS[kind].labels(gold) for kind in kinds}
+    units, _, _ = _units(gold, pairs)
+    old, new = (_Sums.of([[pair[side] for pair in unit] for unit in units]) for side in (0, 1))
+
+    def difference(weights: Floats) -> float:
+        was, now = (_figure(_figures([sums.weigh(weights)], labels), headline) for sums in (old, new))
+        return now - was
+
+    count = len(units)
+    drawn = np.random.default_rng(seed).multinomial(count, [1 / count] * count, size=draws)
+    interval = percentile_interval([difference(weights) for weights in drawn])
+    return Gain(difference(np.ones(count)), interval)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """Counts of whole units side by side, so that a resample is one product."""
+
+    names: list[tuple[str, Hashable]]
+    counts: Floats
+    """Shape (units, names)."""
+
+    @classmethod
+    def of(cls, units: Sequence[Sequence[_Counted]]) -> _Sums:
+        """Add up every unit's documents."""
+        totals: list[Counter[tuple[str, Hashable]]] = [Counter() for _ in units]
+        for total, unit in zip(totals, units, strict=True):
+            for kind, counts in (item for document in unit for item in document.items()):
+                total.update({(kind, name): count for name, count in counts.items()})
+        names = list(dict.fromkeys(name for total in totals for name in total))
+        return cls(names, np.array([[total[name] for name in names] for total in totals], dtype=np.float64))
+
+    def weigh(self, weights: Floats) -> dict[str, Counts]:
+        """The counts of a data set that holds every unit as often as its weight says."""
+        totals: dict[str, Counts] = {kind: Counter() for kind, _ in self.names}
+        for (kind, name), count in zip(self.names, (weights @ self.counts).tolist(), strict=True):
+            totals[kind][name] = count
+        return totals
+
+
+def _known(kinds: Sequence[str]) -> Sequence[str]:
+    unknown = [kind for kind in kinds if kind not in KINDS]
+    if unknown or not kinds:
+        raise ValueError(f"unknown kinds {unknown}; there are {', '.join(KINDS)}")
+    return kinds
+
+
 _Counted = Mapping[str, Counts]
+_T = TypeVar("_T")
+
+
+def _count(gold: Sequence[Document], answers: Sequence[Answer], kinds: Sequence[str]) -> list[_Counted]:
+    """Every document's counts; one without an answer is counted as answered with nothing."""
+    by_id = {answer["id"]: answer for answer in answers}
+    return [
+        {kind: KINDS[kind].count(document, by_id.get(document["id"], {})) for kind in kinds}
+        for document in gold
+    ]
 
 
 def _figures(counted: Sequence[_Counted], labels: Mapping[str, Sequence[str]]) -> dict[str, Figures]:
@@ -157,10 +251,10 @@ def group_of(document: Document) -> str:
 
 
 def _units(
-    gold: Sequence[Document], counted: Sequence[_Counted]
-) -> tuple[list[list[_Counted]], Literal["group", "document"], int]:
+    gold: Sequence[Document], counted: Sequence[_T]
+) -> tuple[list[list[_T]], Literal["group", "document"], int]:
     """What is resampled: groups of documents, or documents where there are too few groups."""
-    groups: dict[str, list[_Counted]] = {}
+    groups: dict[str, list[_T]] = {}
     for document, counts in zip(gold, counted, strict=True):
         groups.setdefault(group_of(document), []).append(counts)
     if len(groups) >= LEAST_GROUPS:
@@ -169,7 +263,7 @@ def _units(
 
 
 def _interval(
-    units: Sequence[list[_Counted]], value: Callable[[list[_Counted]], float], draws: int, seed: int
+    units: Sequence[list[_T]], value: Callable[[list[_T]], float], draws: int, seed: int
 ) -> Interval:
     """Percentile bootstrap: the figure of whole resampled data sets, 2.5 % cut off at either end."""
     drawing = random.Random(seed)

@@ -11,7 +11,7 @@ from typing import Any
 
 from cupel.models.offline.schema import is_quote_name
 
-_GROUP = re.compile(r"^([\w-]+):\n((?:- [^:\n]+: .+\n?)+)", re.MULTILINE)
+_GROUP = re.compile(r"(?:^([\w-]+):\n|(?<=\n\n))((?:- [^:\n]+: .+\n?)+)", re.MULTILINE)
 _LABEL = re.compile(r"^- ([^:\n]+): (.+)$", re.MULTILINE)
 _EXAMPLE = re.compile(r"^Text: ((?:(?!\nText: ).)*?)\nRecord: (\{[^\n]*\})$", re.MULTILINE | re.DOTALL)
 
@@ -36,7 +36,7 @@ class Teaching:
 
 @functools.lru_cache(maxsize=32)
 def read_examples(system: str) -> Teaching:
-    r"""Read definitions (`- label: …` under a line `field:`) and examples (`Text: …`, `Record: {…}`).
+    r"""Read definitions (`- label: …` under a line `field:`, of lists after an empty one) and examples (`Text: …`, `Record: {…}`).
 
     >>> read_examples("kind:\n- fact: can be checked\n").about("kind", "fact")
     'fact can be checked'

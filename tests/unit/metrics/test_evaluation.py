@@ -1,10 +1,13 @@
 """Figures of a data set, each small enough to check by hand."""
 
+import random
+
 import pytest
 
-from cupel.metrics.evaluation import KINDS, evaluate, group_of
+from cupel.metrics.evaluation import KINDS, Gain, evaluate, gain, group_of
 from cupel.metrics.labels import average_precision
 from cupel.metrics.spans import locate, read_spans
+from cupel.stats import Interval
 
 TEXT = "We must act now. Waiting costs more."
 
@@ -245,3 +248,77 @@ def test_no_answers_at_all_score_zero_and_raise_nothing(kind):
         meta={"arguments": [{"id": "a"}]},
     )
     assert evaluate([gold | {"meta": {"arguments": [{"id": "a"}]}}], [], kinds=[kind], draws=0).value == 0
+
+
+def labelled(*labels):
+    """Documents of one label each, a group of their own."""
+    return [document(n, meta={"topic": f"t{n}"}, label=label) for n, label in enumerate(labels)]
+
+
+def named(*labels):
+    """Answers to them."""
+    return [{"id": f"d{n}", "label": label} for n, label in enumerate(labels)]
+
+
+def test_a_gain_is_the_difference_of_the_two_figures():
+    """One of four was wrong before, none is after."""
+    gold = labelled("a", "b", "a", "b")
+    gained = gain(
+        gold,
+        named("a", "b", "a", "a"),
+        named("a", "b", "a", "b"),
+        kinds=["label"],
+        headline="label.accuracy",
+    )
+
+    assert gained.value == pytest.approx(0.25)
+
+
+def test_what_is_hard_for_both_does_not_blur_a_gain():
+    """Half of the documents defeat both; the interval is as narrow as the difference is steady."""
+    gold = labelled(*"ab" * 40)
+    before = named(*"ba" * 20, *"aa" * 20)
+    after = named(*"ba" * 20, *"ab" * 20)
+    alone = evaluate(gold, after, kinds=["label"], headline="label.accuracy").interval
+    gained = gain(gold, before, after, kinds=["label"], headline="label.accuracy")
+
+    assert gained.interval.low > 0.1
+    assert gained.interval.high - gained.interval.low < alone.high - alone.low
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_answers_that_differ_by_chance_alone_gain_nothing(seed):
+    """Two coins thrown at the same documents: the interval holds nought."""
+    drawing = random.Random(seed)
+    gold = labelled(*(drawing.choice("ab") for _ in range(80)))
+    one, other = (named(*(drawing.choice("ab") for _ in range(80))) for _ in range(2))
+    low, high = gain(gold, one, other, kinds=["label"], headline="label.accuracy").interval
+
+    assert low <= 0 <= high
+
+
+def test_a_gain_of_the_same_answers_is_nought_for_certain():
+    """Nothing differs in any resample."""
+    gold = labelled(*"ab" * 8)
+
+    assert gain(gold, named(*"aa" * 8), named(*"aa" * 8), kinds=["label"]) == Gain(0.0, Interval(0.0, 0.0))
+
+
+def test_a_gain_of_spans_is_that_of_the_two_evaluations():
+    """Spans of several documents of one group are counted together, as `evaluate` counts them."""
+    gold = [
+        document(n, meta={"debate": "one"}, spans=[span(0, 15), span(17, 35, "Premise")]) for n in range(5)
+    ]
+    before = [{"id": f"d{n}", "spans": [span(0, 15)]} for n in range(5)]
+    after = [
+        {"id": f"d{n}", "spans": [span(0, 15), span(17, 35, "Claim" if n else "Premise")]} for n in range(5)
+    ]
+    was, now = (evaluate(gold, answers, kinds=["spans"], draws=0).value for answers in (before, after))
+
+    assert gain(gold, before, after, kinds=["spans"]).value == pytest.approx(now - was)
+
+
+def test_a_gain_of_an_unknown_kind_names_those_there_are():
+    """A slip is told, as `evaluate` tells it."""
+    with pytest.raises(ValueError, match="there are spans"):
+        gain(labelled("a"), [], [], kinds=["colour"])

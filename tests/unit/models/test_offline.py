@@ -263,6 +263,20 @@ def test_examples_in_the_prompt_teach_labels():
     assert teaching.exemplars == {("", "items"): ("We must act",), ("kind", "demand"): ("We must act",)}
 
 
+def test_definitions_of_lists_are_read_with_no_head_and_those_of_labels_under_theirs():
+    """A prompt names a list in its own line, and a label under its field; other lists of lines define nothing."""
+    system = (
+        "Annotate.\n\n- claims: wanted\n- premises: told\nstance:\n- support: for it\n\nRules:\n- Be brief.\n"
+    )
+    teaching = read_examples(system)
+
+    assert teaching.definitions == {
+        "": {"claims": "wanted", "premises": "told"},
+        "stance": {"support": "for it"},
+    }
+    assert teaching.defines("premises")
+
+
 def test_the_reply_says_what_it_is_and_what_it_cost_in_tokens():
     """A reply has model name, finish reason and estimated usage, as any provider's has."""
     sent = [SystemMessage("Fill in."), HumanMessage(wrap("We must act.", "d1"))]
