@@ -55,17 +55,6 @@ async def client(server):
         yield client
 
 
-async def test_studio_gets_a_form_and_a_drawing(client, subtests):
-    """Every input field of both graphs is described."""
-    for graph in ("improve", "compare"):
-        with subtests.test(graph):
-            assistant = (await client.assistants.search(graph_id=graph))[0]
-            schemas = await client.assistants.get_schemas(assistant["assistant_id"])
-
-            assert all(field.get("description") for field in schemas["input_schema"]["properties"].values())
-            assert schemas["output_schema"]
-
-
 async def test_a_campaign_stops_for_a_person_whose_edit_is_weighed_and_promoted_when_accepted(client, server):
     """From a form to rules.toml: an answer nobody understands changes nothing, an edit passes the gate itself."""
     rules = server[1] / "prompts" / TASK / "rules.toml"
@@ -157,7 +146,14 @@ REFUSED = {
 
 
 async def test_two_sides_are_compared_on_one_document(client, server, subtests):
-    """An empty list of rules drops none; what is refused is told in a sentence, to an MCP client too."""
+    """Fields have descriptions, an empty list of rules drops none, and a refusal is a sentence, to an MCP client too."""
+    for graph in ("improve", "compare"):
+        with subtests.test(graph):
+            assistant = (await client.assistants.search(graph_id=graph))[0]
+            schemas = await client.assistants.get_schemas(assistant["assistant_id"])
+
+            assert all(field.get("description") for field in schemas["input_schema"]["properties"].values())
+            assert schemas["output_schema"]
     ended = await client.runs.wait(None, "compare", input=SAID, context=OF_COMPARE)
     empty = {**SAID, "b": {"name": "left empty", "rules": [], "extract": ""}}
     same = await client.runs.wait(None, "compare", input=empty, context=OF_COMPARE)
