@@ -6,13 +6,15 @@ import asyncio
 import itertools
 import os
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 from hypothesis import given, settings, strategies as st
-from sqlalchemy import delete, select
+from sqlalchemy import create_engine, select, text
+from sqlalchemy.exc import OperationalError
 
 from cupel.engine.allowance import AllowanceBudget, Cap, take_documents
-from cupel.errors import BudgetExceededError, CupelError
+from cupel.errors import BudgetExceededError
 from cupel.runlog import tables
 from cupel.runlog.store import RunLog, StoredResponse
 
@@ -30,21 +32,31 @@ SERVER = os.environ.get("CUPEL_TEST_DATABASE_URL", "postgresql+psycopg://127.0.0
 
 @pytest.fixture(params=["SQLite", "PostgreSQL"])
 async def logs(request, tmp_path):
-    """Two processes' run logs on one database, where nothing was done today."""
-    url = f"sqlite:///{tmp_path / 'runlog.sqlite'}" if request.param == "SQLite" else SERVER
-    try:
-        opened = [await asyncio.to_thread(RunLog, url, wait_s=2.0) for _ in range(2)]
-    except CupelError as error:
-        pytest.skip(f"no PostgreSQL at {SERVER}: {str(error).splitlines()[0]}")
-    names = tables.allowances.c.name.in_([cap.name for cap in caps()])
-    for clean in (
-        delete(tables.allowances).where(names),
-        delete(tables.reservations).where(tables.reservations.c.run_id == "served"),
-    ):
-        await opened[0].transact(lambda connection, clean=clean: connection.execute(clean).rowcount)
+    """Two processes' run logs on one database, where nothing was done today and nobody else is at work."""
+    own = f"allowance_{uuid4().hex[:12]}"
+    url = f"sqlite:///{tmp_path / 'runlog.sqlite'}"
+    if request.param == "PostgreSQL":
+        url = f"{SERVER}{'&' if '?' in SERVER else '?'}options=-csearch_path%3D{own}"
+        try:
+            await asyncio.to_thread(execute, f"CREATE SCHEMA {own}")
+        except OperationalError as error:
+            pytest.skip(f"no PostgreSQL at {SERVER}: {str(error).splitlines()[0]}")
+    opened = [await asyncio.to_thread(RunLog, url, wait_s=2.0) for _ in range(2)]
     yield opened
     for log in opened:
         await asyncio.to_thread(log.close)
+    if request.param == "PostgreSQL":
+        await asyncio.to_thread(execute, f"DROP SCHEMA {own} CASCADE")
+
+
+def execute(statement):
+    """A statement at the server of the tests."""
+    engine = create_engine(SERVER, connect_args={"connect_timeout": 5})
+    try:
+        with engine.begin() as connection:
+            connection.execute(text(statement))
+    finally:
+        engine.dispose()
 
 
 async def state(log, name):
