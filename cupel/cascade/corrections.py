@@ -97,8 +97,7 @@ class _Writer:
             return f"{what} is none of {item.name}: leave it out."
         if field == LIST:
             return f"{what} belongs into {should_be or 'another list'}, not into {item.name}."
-        place = self.kinds.place(item)
-        part = place.fields.get(field, place) if item.is_entry else place
+        part = self.kinds.place(item, field)
         if part.mark("x-grounded"):
             return self._cut(what, should_be)
         if part.mark("x-refers-to"):
@@ -118,10 +117,8 @@ class _Writer:
 
     def _value(self, item: Item, field: str, finding: FindingRecord) -> str:
         where = f"`{field}` of {_name(item)}" if item.is_entry else f"`{field}`"
-        value = item.value.get(field) if item.is_entry and isinstance(item.value, Mapping) else item.value
-        place = self.kinds.place(item)
-        part = place.fields.get(field, place) if item.is_entry else place
-        if not part.is_choice and isinstance(value, str):
+        value = item.part(field)
+        if not self.kinds.place(item, field).is_choice and isinstance(value, str):
             reason = finding["reasoning"].split()
             return f"{where} was wrong: {' '.join(reason[:_REASON_WORDS])}"
         if finding["should_be"] is None:

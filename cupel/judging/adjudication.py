@@ -148,7 +148,7 @@ def _of_pair(mine: Item, theirs: Item, kinds: Kinds, pairs: Sequence[tuple[Item,
         said = (f'it ends and begins as "{mine.quote}"', f'it ends and begins as "{theirs.quote}"')
         yield mine, theirs, _quote_field(kinds.place(mine)), said, theirs.quote
     for name, place in _compared(mine, kinds):
-        one, two = (_part(item, name) for item in (mine, theirs))
+        one, two = (item.part(name) for item in (mine, theirs))
         if place.mark("x-refers-to"):
             yield from _of_reference(mine, theirs, name, place, pairs)
         elif _differs(one, two, place):
@@ -165,10 +165,6 @@ def _compared(item: Item, kinds: Kinds) -> Iterator[tuple[str, Field]]:
             yield name, field
 
 
-def _part(item: Item, name: str) -> Any:
-    return item.value.get(name) if item.is_entry and isinstance(item.value, Mapping) else item.value
-
-
 def _differs(one: Any, two: Any, place: Field) -> bool:
     if place.is_choice or not isinstance(one, str) or not isinstance(two, str):
         return bool(one != two)
@@ -181,12 +177,12 @@ def _of_reference(
     """Two references are one where what they name is one item; what only one of the readings has is no answer of the other."""
     target = str(place.mark("x-refers-to")).strip("/")
     one, two = (
-        _named(_part(item, name), target, [pair[side] for pair in pairs])
+        _named(item.part(name), target, [pair[side] for pair in pairs])
         for side, item in enumerate((mine, theirs))
     )
     by_other = {theirs_item.number: mine_item for mine_item, theirs_item in pairs}
     meant = None if two is None else by_other.get(two.number)
-    if (two is not None and meant is None) or (one is None and _part(mine, name) is not None):
+    if (two is not None and meant is None) or (one is None and mine.part(name) is not None):
         return
     if (one.number if one else None) != (meant.number if meant else None):
         said = tuple(f'{name}: "{each.quote}"' if each else f"{name}: nothing" for each in (one, meant))
@@ -222,7 +218,7 @@ def _quote_field(place: Field) -> str:
 def _whole(item: Item, kinds: Kinds) -> str:
     """An entry that only one of the two has."""
     parts = [
-        f"{name}: {_plain(_part(item, name))}" for name, place in _compared(item, kinds) if place.is_choice
+        f"{name}: {_plain(item.part(name))}" for name, place in _compared(item, kinds) if place.is_choice
     ]
     said = "" if item.quote else f" {_plain(item.value)}"
     return f"it is one of {item.name}{said}" + (f" ({', '.join(parts)})" if parts else "")
@@ -288,8 +284,7 @@ def _fault(dispute: Dispute, kinds: Kinds) -> Fault:
     item = dispute.own
     if item is None or dispute.field in (EXTRA, LIST):
         return fault_of(dispute.field, None)
-    place = kinds.place(item)
-    return fault_of(dispute.field, place.fields.get(dispute.field, place) if item.is_entry else place)
+    return fault_of(dispute.field, kinds.place(item, dispute.field))
 
 
 def _missing(item: Item, kinds: Kinds) -> Missing:

@@ -266,8 +266,7 @@ class _Reader:
         """What the schema says of what is wrong; None where that is the item as a whole."""
         if field in (EXTRA, LIST):
             return None
-        place = self.kinds.place(item)
-        return place.fields.get(field, place) if item.is_entry else place
+        return self.kinds.place(item, field)
 
     def _should_be(self, told: Any, item: Item, field: str, place: Field | None) -> tuple[Any, bool]:
         """What it should be, as far as code can check it; and whether anything that can be was said."""

@@ -45,6 +45,10 @@ class Item:
     start: int | None = None
     end: int | None = None
 
+    def part(self, field: str) -> Any:
+        """The value of a field of an entry that has fields; else the value itself."""
+        return self.value.get(field) if self.is_entry and isinstance(self.value, Mapping) else self.value
+
 
 @dataclass(frozen=True, slots=True)
 class Kinds:
@@ -58,11 +62,11 @@ class Kinds:
     lists: Mapping[str, Field]
     singles: Mapping[str, Field]
 
-    def place(self, item: Item) -> Field:
-        """What the schema says of an item."""
-        return (
-            (self.lists if item.is_entry else self.singles).get(item.name, field_of({})).fitting(item.value)
-        )
+    def place(self, item: Item, field: str = "") -> Field:
+        """What the schema says of an item, or of a field of it where it has one of that name."""
+        named = self.lists if item.is_entry else self.singles
+        place = named.get(item.name, field_of({})).fitting(item.value)
+        return place.fields.get(field, place) if item.is_entry else place
 
     @property
     def fields(self) -> dict[str, Field]:

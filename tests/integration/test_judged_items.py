@@ -85,6 +85,13 @@ def invoke(*args, **scripts):
         return CliRunner().invoke(app, list(args))
 
 
+def enrich_one(study):
+    """A right record of one document, judged by items."""
+    (study.folder / "in.jsonl").write_text(json.dumps({"id": "a", "text": TEXT}) + "\n")
+    told = ("run", "in.jsonl", "--task", "arguments", "--judge-way", "items", "--no-report")
+    invoke(*told, cheap=GOOD, judge=judge)
+
+
 def labelled(count):
     """Every second record is right by its gold; the judge sees which."""
     gold = {"claims": [{"quote": CLAIM}, {"quote": LOST}], "premises": [{"quote": PREMISE}]}
@@ -127,18 +134,7 @@ def test_judge_check_measures_any_way_and_runs_go_by_it(study, reply, advisory):
 
 def test_a_judge_that_was_never_measured_is_called_so(study):
     """`show` says what is known of the judge, and that is nothing."""
-    (study.folder / "in.jsonl").write_text(json.dumps({"id": "a", "text": TEXT}) + "\n")
-    invoke(
-        "run",
-        "in.jsonl",
-        "--task",
-        "arguments",
-        "--judge-way",
-        "items",
-        "--no-report",
-        cheap=GOOD,
-        judge=judge,
-    )
+    enrich_one(study)
 
     assert "judge unmeasured" in " ".join(invoke("show", "a").stdout.split())
 
@@ -173,18 +169,7 @@ def test_a_plan_prices_the_way_the_run_judges(study):
 
 def test_spoiled_records_tell_whether_the_very_place_was_named(study):
     """Beside caught and missed: in how many the judge named what was spoiled, and in how many it did so unspoiled."""
-    (study.folder / "in.jsonl").write_text(json.dumps({"id": "a", "text": TEXT}) + "\n")
-    invoke(
-        "run",
-        "in.jsonl",
-        "--task",
-        "arguments",
-        "--judge-way",
-        "items",
-        "--no-report",
-        cheap=GOOD,
-        judge=judge,
-    )
+    enrich_one(study)
     sees = items_judge(
         [(f'claims: "{PREMISE}"', "wrong list", "premises"), ("stance: oppose", "stance", "support")]
     )
