@@ -56,6 +56,7 @@ def check_and_tell(*, as_json: bool) -> None:
     )
     for line in weak:
         console.print(f"note: {safe(line)}", soft_wrap=True)
+    console.print("A server reads it as it starts: one that runs goes by what it read then.", soft_wrap=True)
 
 
 def create_and_tell(name: str, *, metrics: bool, as_json: bool) -> None:

@@ -55,6 +55,7 @@ def test_a_policy_is_checked_as_it_will_be_read(typed, tmp_path):
     assert "tasks: there is no 'stanc'; there are arguments" in str(wrong.exception)
     assert "tasks: stance" in good.stdout
     assert "the price of openai:nobody-knows is unknown" in good.stdout
+    assert "one that runs goes by what it read then" in good.stdout
     assert json.loads(typed("check", "--json").stdout)["models_allowed"] == ["openai:nobody-knows"]
 
 
