@@ -8,6 +8,7 @@ from cupel.task.fit import fit_of, schema_faults, schema_problem
 from cupel.task.folder import SENT, ad_hoc_task, load_task, parse_rules, task_names, with_files
 from cupel.task.form import strict_form
 from cupel.task.node import apart
+from cupel.task.places import value_places
 from cupel.task.record_class import RecordClass, import_class
 from cupel.task.rendering import (
     Message,
@@ -27,7 +28,7 @@ from cupel.task.rendering import (
     template_of,
     wire_schema,
 )
-from cupel.task.reply import opens_more, read_record, value_places
+from cupel.task.reply import opens_more, read_record
 from cupel.task.schema import grounded_quotes
 from cupel.task.shape import Part, Shape, as_key, holder_of, shape_of, without_indexes
 from cupel.task.spec import Example, RecordCheck, Rule, TaskCriterion, TaskSpec, judge_prompt_of

@@ -48,9 +48,6 @@ _THOUGHT = re.compile(
 _START = re.compile(r'\{(?=[ \t\r\n]*["}])|\[(?=[ \t\r\n]*(?:\[|\{[ \t\r\n]*["}]))')
 """A brace or bracket that may begin a value; the {x} of a template and the [1] of a note go by."""
 
-_LEXEME = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],]|[^\s"{}\[\],:]+', re.DOTALL)
-"""What plain JSON is made of beside blanks and colons."""
-
 _BLANK = re.compile(r"[ \t\r\n]*")
 _BLANKS = frozenset(" \t\r\n")
 _BRACKET = re.compile(r'["{}\[\]]')
@@ -193,19 +190,19 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) < len(pairs):
         for key, value in pairs:
-            if not _same(made[key], value):
+            if not same_json(made[key], value):
                 raise ValueError(key)
     return made
 
 
-def _same(one: Any, other: Any) -> bool:
+def same_json(one: Any, other: Any) -> bool:
     """Equal as JSON: 1 is not true."""
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
-        return one.keys() == other.keys() and all(_same(value, other[key]) for key, value in one.items())
+        return one.keys() == other.keys() and all(same_json(value, other[key]) for key, value in one.items())
     if isinstance(one, list):
-        return len(one) == len(other) and all(map(_same, one, other))
+        return len(one) == len(other) and all(map(same_json, one, other))
     return bool(one == other)
 
 
@@ -237,7 +234,7 @@ def _thought_marks(text: str, document: str) -> Iterator[re.Match[str]]:
     """The marks of thoughts that stand in no value."""
     if _THOUGHT.search(text) is None:
         return
-    wholes = [found for found in islice(_values(text, document), MAX_VALUES) if found.broken is None]
+    wholes = [found for found in islice(values_in(text, document), MAX_VALUES) if found.broken is None]
     past = 0
     for mark in _THOUGHT.finditer(text):
         while past < len(wholes) and wholes[past].end <= mark.start():
@@ -250,10 +247,10 @@ def _read(text: str, problem_of: Callable[[Any], str | None], document: str) -> 
     fitting: dict[str, Any] = {}
     problems: list[str] = []
     broken = ""
-    for count, found in enumerate(_values(text, document)):
+    for count, found in enumerate(values_in(text, document)):
         if count >= MAX_VALUES:
             return Reading(None, f"the reply holds more than {MAX_VALUES:,} JSON values; give one")
-        value = None if found.broken is not None else _one_object(found.value)
+        value = None if found.broken is not None else one_object(found.value)
         if value is None:
             broken = broken or _why_none(found)
             if found.broken is not None and found.broken.final:
@@ -275,7 +272,7 @@ def _why_none(found: _Found) -> str:
     return str(found.broken or f"it is a list of {len(found.value)}, not one object")
 
 
-def _one_object(value: Any) -> Any:
+def one_object(value: Any) -> Any:
     """The value itself, or the one object of a list; None where the list has several, or none."""
     if not isinstance(value, list):
         return value
@@ -293,11 +290,11 @@ class _Found:
     broken: _BrokenError | None = None
 
 
-def _values(text: str, document: str) -> Iterator[_Found]:
+def values_in(text: str, document: str) -> Iterator[_Found]:
     """Every JSON object and list that starts outside another value, and what broke where one was begun."""
     at = 0
     while mark := _START.search(text, at):
-        scanner = _Scanner(text, document)
+        scanner = Scanner(text, document)
         try:
             value, at = scanner.value(mark.start())
         except _BrokenError as broken:
@@ -313,7 +310,7 @@ def _values(text: str, document: str) -> Iterator[_Found]:
         yield _Found(mark.start(), at, value)
 
 
-class _Scanner:
+class Scanner:
     """Reads one value; what is not JSON, and not one of the two liberties, breaks it."""
 
     def __init__(self, text: str, document: str) -> None:
@@ -342,7 +339,7 @@ class _Scanner:
         while self.text[at : at + 1] != "}":
             key, at = self._key(at)
             value, at = self._inside(key, at)
-            if key in holder and not _same(holder[key], value):
+            if key in holder and not same_json(holder[key], value):
                 raise self._broken(f"gives {key[:40]!r} two values", at, final=True)
             holder[key] = value
             at = self._comma(at, "}")
@@ -478,88 +475,6 @@ class _Scanner:
             if fault not in self.document:
                 return _UNREADABLE_NAMES.get(fault, "half a character (a lone surrogate)")
         return None
-
-
-class _Placer(_Scanner):
-    """A scanner that keeps where each scalar stands, by the keys and indexes that lead to it."""
-
-    def __init__(self, text: str, document: str) -> None:
-        super().__init__(text, document)
-        self.path: list[str | int] = []
-        self.places: dict[tuple[str | int, ...], tuple[int, int]] = {}
-
-    def _inside(self, step: str | int, at: int) -> tuple[Any, int]:
-        self.path.append(step)
-        begun = self._blank(at)
-        value, end = super()._inside(step, at)
-        if not isinstance(value, dict | list):
-            quotes = isinstance(value, str)
-            self.places[tuple(self.path)] = (begun + quotes, end - quotes)
-        self.path.pop()
-        return value, end
-
-
-def value_places(
-    text: str, record: Record, *, document: str = ""
-) -> dict[tuple[str | int, ...], tuple[int, int]]:
-    """Where in a reply each scalar of the record it holds was written: `[start, end)`, of strings without the quotes.
-
-    Args:
-        text: The reply as `read_record` was given it.
-        record: What was read from it; said twice, the last time counts.
-        document: As `read_record` was given it.
-
-    Returns:
-        Empty where the record does not stand in the reply, as when it was repaired.
-
-    >>> value_places('So: {"party": "Blue", "seats": [31, null]}', {"party": "Blue", "seats": [31, None]})
-    {('party',): (15, 19), ('seats', 0): (32, 34), ('seats', 1): (36, 40)}
-    """
-    if len(text) > MAX_CHARS:
-        return {}
-    if _is_json_of(text, record):
-        return _places_in_json(text)
-    for found in reversed([*islice(_values(text, document), MAX_VALUES)]):
-        if found.broken is not None or not _same(_one_object(found.value), record):
-            continue
-        placer = _Placer(text, document)
-        placer.value(found.start)
-        if not isinstance(found.value, list):
-            return placer.places
-        index = next(index for index, item in enumerate(found.value) if isinstance(item, dict))
-        return {path[1:]: place for path, place in placer.places.items() if path[0] == index}
-    return {}
-
-
-def _is_json_of(text: str, record: Record) -> bool:
-    try:
-        return bool(json.loads(text) == record)
-    except (ValueError, RecursionError):
-        return False
-
-
-def _places_in_json(text: str) -> dict[tuple[str | int, ...], tuple[int, int]]:
-    """As `_Placer` has them, of a reply that is plain JSON, as most are: ten times as fast."""
-    places: dict[tuple[str | int, ...], tuple[int, int]] = {}
-    path: list[
-        str | int | None
-    ] = []  # of each value that is open, the key or index reached; None before a key
-    for mark in _LEXEME.finditer(text):
-        match mark[0][0]:
-            case "{":
-                path.append(None)
-            case "[":
-                path.append(0)
-            case "}" | "]":
-                path.pop()
-            case ",":
-                path[-1] = path[-1] + 1 if isinstance(path[-1], int) else None
-            case first if path[-1] is None:
-                path[-1] = json.loads(mark[0])
-            case first:
-                quotes = first == '"'
-                places[tuple(path)] = (mark.start() + quotes, mark.end() - quotes)  # type: ignore[arg-type]  # none is before its key
-    return places
 
 
 def _escape(text: str, at: int) -> tuple[str, str, int]:
