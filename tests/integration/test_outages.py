@@ -193,7 +193,7 @@ async def test_what_this_machine_is_short_of_is_no_documents_fault(project, shor
     short = [True]
 
     async def judged(messages, schema):
-        if short[0] and len(judge.answered) == 4:
+        if short[0] and len(judge.answered) >= 4:
             return shortage
         return await judge(messages, schema)
 
