@@ -23,7 +23,7 @@ demo-local: .venv/.ready-local  ## the same speeches' sentiment by a real, tiny 
 test: .venv/.ready-test  ## everything that opens no door: units, graphs, the command line
 	$(PYTEST) -n 3 -m "not door and not soak and not live"
 
-test-doors: .venv/.ready-doors browser  ## real servers, a real browser, clusters, the wheel
+test-doors: .venv/.ready-doors .venv/.ready-local browser  ## real servers, a real browser, clusters, the wheel, a tiny model
 	$(PYTEST) -n 2 -m "door and not soak and not live"
 
 browser:  # the test that needs it says so where it cannot be had

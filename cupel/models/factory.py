@@ -81,10 +81,19 @@ def name_at_address(model_id: str, env: Mapping[str, str] = os.environ) -> str:
 def place_of(model_id: str, env: Mapping[str, str] = os.environ) -> str:
     """The name of the address a model is asked at; empty for the provider's own, and for a model that needs none.
 
+    Of a GGUF file it is what tells its weights from others: another file under the same name is another model.
+
     Raises:
-        SettingError: As `name_at_address` does.
+        SettingError: As `name_at_address` does; a GGUF file that is not there, or none.
     """
-    return "" if model_id in _attached else find_other_place(model_id.partition(":")[0], env)
+    if model_id in _attached:
+        return ""
+    provider, _, name = model_id.partition(":")
+    if provider == "gguf":
+        from cupel.models.gguf import weights_of
+
+        return weights_of(name, env)
+    return find_other_place(provider, env)
 
 
 def asked_of(model_id: str) -> str:

@@ -14,7 +14,7 @@ from cupel.models.gguf.settings import EngineSettings, said
 
 if TYPE_CHECKING:
     from cupel.models.gguf.chat import GgufChat, count_tokens
-    from cupel.models.gguf.engine import Engine, check_file, close_engines, open_engine, speeds
+    from cupel.models.gguf.engine import Engine, check_file, close_engines, open_engine, speeds, weights_of
     from cupel.models.gguf.file import GgufFile, find_file, read_file
 else:
     __getattr__ = late(__name__)

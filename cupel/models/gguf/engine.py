@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import hashlib
 import json
 import os
 import secrets
@@ -218,12 +219,13 @@ def open_engine(name: str, env: Mapping[str, str] = os.environ) -> Engine:
 
 
 def check_file(name: str) -> GgufFile:
-    """Refuse a model that could not be asked, without loading it.
+    """Refuse a model that could not be asked, without loading it; from here on its weights are known without touching the file.
 
     Raises:
         SettingError: No such file, or a bad one; xllamacpp is not installed.
     """
     file = _read(name)
+    weights_of(name)
     if find_spec("xllamacpp") is None:
         raise SettingError(f"gguf:{name}: xllamacpp is not installed; pip install 'cupel[gguf]'")
     return file
@@ -241,8 +243,28 @@ def _read(name: str) -> GgufFile:
     return _read_files[key]
 
 
+_weights: dict[tuple[str, str], str] = {}
+
+
+def weights_of(name: str, env: Mapping[str, str] = os.environ) -> str:
+    """What tells what `gguf:NAME` answers with from what another file under the same name would: weights and chat template.
+
+    Read once in a process, as the engine is loaded once: keys are asked for on an event loop, where no file may be touched.
+
+    Raises:
+        SettingError: No such file, or a bad one; a chat template that cannot be read.
+    """
+    asked = name, env.get("CUPEL_GGUF_CHAT_TEMPLATE", "").strip()
+    if asked not in _weights:
+        template = EngineSettings.of(env).chat_template
+        said = f"+{hashlib.sha256(template.encode()).hexdigest()[:6]}" if template else ""
+        _weights[asked] = _read(name).fingerprint + said
+    return _weights[asked]
+
+
 def close_engines() -> None:
     """End every engine of this process; the next call loads anew."""
+    _weights.clear()
     with _opening:
         while _engines:
             _engines.popitem()[1].close()

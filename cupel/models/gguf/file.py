@@ -5,6 +5,7 @@ The format: github.com/ggml-org/ggml, docs/gguf.md.
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 import struct
 from collections.abc import Mapping
@@ -45,6 +46,9 @@ _BLOCKS: Mapping[int, tuple[int, int]] = {
 _CACHE_BYTES = 2
 """Of a number in the cache of keys and values: half precision."""
 
+_BEGINNING_BYTES = 4_000_000
+_SAMPLES, _SAMPLE_BYTES = 256, 4096
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GgufFile:
@@ -59,6 +63,9 @@ class GgufFile:
 
     bytes_per_token: int
     """Of the cache of keys and values; 0 where the header does not tell."""
+
+    fingerprint: str
+    """Tells these weights from others: of the size, the beginning, and blocks from all over the file."""
 
 
 class _BrokenError(ValueError):
@@ -129,10 +136,24 @@ def _read(path: Path, data: mmap.mmap) -> GgufFile:
     missing = ceil(reader.at / alignment) * alignment + end - len(data)
     if missing > 0:
         raise SettingError(f"{path} is cut off: {missing:,} of its bytes are missing; download it again")
-    return _language_model(path, len(data), about)
+    return _language_model(path, data, about)
 
 
-def _language_model(path: Path, size: int, about: Mapping[str, Any]) -> GgufFile:
+def _fingerprint(data: mmap.mmap) -> str:
+    """Twelve hexadecimal digits; weights of gigabytes are sampled, since reading them all would take as long as loading them.
+
+    A file of another training, quantisation or template differs in the samples: weights differ everywhere, templates stand at the
+    beginning.
+    """
+    digest = hashlib.sha256(len(data).to_bytes(8, "little"))
+    digest.update(data[:_BEGINNING_BYTES])
+    step = max(len(data) // _SAMPLES, _SAMPLE_BYTES)
+    for start in range(_BEGINNING_BYTES, len(data), step):
+        digest.update(data[start : start + _SAMPLE_BYTES])
+    return digest.hexdigest()[:12]
+
+
+def _language_model(path: Path, data: mmap.mmap, about: Mapping[str, Any]) -> GgufFile:
     kind = str(about.get("general.architecture") or "")
     if not kind or "tokenizer.ggml.model" not in about or f"{kind}.block_count" not in about:
         raise SettingError(
@@ -149,7 +170,7 @@ def _language_model(path: Path, size: int, about: Mapping[str, Any]) -> GgufFile
     kept = (number("attention.key_length") or a_head) + (number("attention.value_length") or a_head)
     return GgufFile(
         path=path,
-        bytes=size,
+        bytes=len(data),
         name=str(about.get("general.name") or path.stem),
         architecture=kind,
         trained_context=number("context_length"),
@@ -157,6 +178,7 @@ def _language_model(path: Path, size: int, about: Mapping[str, Any]) -> GgufFile
         * (number("attention.head_count_kv") or heads)
         * kept
         * _CACHE_BYTES,
+        fingerprint=_fingerprint(data),
     )
 
 

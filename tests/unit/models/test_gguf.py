@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from cupel.errors import SettingError, SetupError
-from cupel.models import CallSettings, ProviderCallError, aclose_models, check_model, complete, price
+from cupel.models import CallSettings, ProviderCallError, aclose_models, asked_of, check_model, complete, price
 from cupel.models.gguf import EngineSettings, close_engines, count_tokens, open_engine, speeds
 from cupel.models.gguf.file import find_file, read_file
 from tests.conftest import ROOT
@@ -151,6 +151,25 @@ async def test_one_engine_answers_all_calls_of_a_file(engines, monkeypatch):
     assert {told["pid"] for told in others} == {first["pid"]} != {os.getpid()}
     assert speeds()[made]["tokens"] == 6 * 5
     assert price(made).output == 0
+
+
+async def test_another_file_under_the_same_name_is_another_model(engines, monkeypatch):
+    """So is another chat template; the same bytes elsewhere, or read again, are the same weights."""
+    made, tail = model(engines), bytes(200)
+    first = asked_of(made)
+    close_engines()
+
+    copied = asked_of(model(engines, name="copy.gguf")).rpartition("@")[2]
+    again = asked_of(made)
+    monkeypatch.setenv("CUPEL_GGUF_CHAT_TEMPLATE", "chatml")
+    templated = asked_of(made)
+    monkeypatch.delenv("CUPEL_GGUF_CHAT_TEMPLATE")
+    close_engines()
+    model(engines, whole()[:-200] + b"\x01" + tail[1:])
+
+    assert first == again != templated
+    assert copied == first.rpartition("@")[2] != ""
+    assert asked_of(made) not in (first, templated)
 
 
 async def test_tokens_are_counted_by_the_models_own_tokenizer(engines):
