@@ -9,9 +9,9 @@ from cupel.improvement.edits import NAMED_BY, Action, Part, texts_of
 from cupel.task import TaskSpec, apart, object_schema, wire_schema
 
 _NAMES: Mapping[Part, str] = {
-    "rule": "A new id for add (a-z, 0-9, _), else one of: {known}",
-    "label": "A label as FIELD.LABEL, of the schema's; for replace and delete one of: {known}",
-    "example": "A new id for add (a-z, 0-9, -), else one of: {known}",
+    "rule": "A new id for add (a-z, 0-9, _)",
+    "label": "A label as FIELD.LABEL, of the schema's",
+    "example": "A new id for add (a-z, 0-9, -)",
 }
 _TEXTS: Mapping[Part, str] = {
     "rule": "The rule's whole text; empty for delete",
@@ -39,12 +39,13 @@ def edits_schema(
 
 
 def _item(task: TaskSpec, part: Part, failures: Collection[str]) -> dict[str, Any]:
-    known = ", ".join(name for name, _ in texts_of(task, part)) or "none yet"
+    known = [name for name, _ in texts_of(task, part)]
+    named = f"{_NAMES[part]}; for replace and delete one of: {', '.join(known)}" if known else _NAMES[part]
     properties: dict[str, Any] = {
         "why": {"type": "string"},
         "failures": {"type": "array", "items": {"type": "string", "enum": sorted(failures)}},
-        "action": {"type": "string", "enum": list(get_args(Action))},
-        NAMED_BY[part]: {"type": "string", "description": _NAMES[part].format(known=known)},
+        "action": {"type": "string", "enum": list(get_args(Action)) if known else ["add"]},
+        NAMED_BY[part]: {"type": "string", "description": named},
         "text": {"type": "string", "description": _TEXTS[part]},
     }
     if part == "example":

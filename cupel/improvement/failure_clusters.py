@@ -28,6 +28,9 @@ MAX_TOLD_QUOTE = 12
 MOST_MENDING = 2
 """Instructions that mended a record which are told beside its failure."""
 
+_WITHHELD = "…"
+"""Told in the place of a text that is the document's, and no short quote of it."""
+
 ALIKE = 0.25
 """Share of content words (Jaccard) from which two critiques name the same cause."""
 
@@ -125,7 +128,7 @@ def _part(value: Any, text: str, labels: Collection[str]) -> Any:
         return value
     is_short = 0 < len(words(value)) <= MAX_TOLD_QUOTE and _is_piece(value, text)
     is_quote = is_short and value in text and forbidden(value) is None
-    return " ".join(value.split()) if is_quote else "…"
+    return " ".join(value.split()) if is_quote else _WITHHELD
 
 
 def _is_piece(quote: str, text: str) -> bool:
@@ -250,10 +253,13 @@ def tell_rewriter(
     told: dict[str, str] = {}
     lines: list[str] = []
     for number, group in enumerate(clusters[:most], 1):
+        of_documents = f"{group.documents} document{'s' * (group.documents != 1)}"
         lines.append(
-            f"{number}. {group.criterion} ({group.cause}): {len(group.failures)} on {group.documents} documents"
+            f"{number}. {group.criterion}: {len(group.failures)} on {of_documents}, of which these are shown"
         )
-        for failure in _of_different_documents(group.failures)[:examples]:
+        # those that show something first: a withheld item says only that something was wrong
+        shown = sorted(group.failures, key=lambda failure: f'"{_WITHHELD}"' in failure.given)
+        for failure in _of_different_documents(shown)[:examples]:
             told[failure.id] = failure.doc_id
             lines.append(f"   - {failure.id}: {safe_critique(failure, leaks)}")
             lines += [f"     {line}" for line in safe_items(failure, leaks)]
@@ -269,7 +275,10 @@ def safe_items(failure: Failure, leaks: LeakGuard) -> list[str]:
     """
     told = []
     if failure.given or failure.wanted:
-        told = [f"record: {failure.given or 'nothing'}", f"should be: {failure.wanted or 'nothing'}"]
+        told = [
+            f"record: {failure.given or 'has no such item'}",
+            f"should be: {failure.wanted or 'without this item'}",
+        ]
     if failure.fixed_by == "addendum":
         mended = [text for text in failure.addendum if forbidden(text) is None and leaks.leak(text) is None]
         told += [f"mended by: {' '.join(text.split()[:MAX_TOLD_WORDS])}" for text in mended[:MOST_MENDING]]
