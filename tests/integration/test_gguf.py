@@ -98,9 +98,8 @@ async def test_a_hundred_documents_fit_or_are_told_as_cut_and_memory_stays_flat(
         judge="never",
         max_output_tokens=120,
         timeout_s=900,
-        concurrency=4,
     )
-    job = Job(task=load_task(task, project.prompts), context=settings)
+    job = Job(task=load_task(task, project.prompts), context=settings, concurrency=4)
     sentences = [part.strip() for row in speeches for part in row["text"].split(". ") if len(part) > 40]
     texts = [f"{sentences[number % len(sentences)]}, {number}." for number in range(100)]
     rows = [Row(number, {}, text, f"d{number}", {"topic": "the motion"}) for number, text in enumerate(texts)]
