@@ -23,6 +23,7 @@ def _serve(told: dict[str, Any]) -> str:
     params.hostnames, params.port = ["127.0.0.1"], 0
     params.ui = params.fit_params = params.endpoint_slots = params.warmup = False
     params.n_threads_http = told["at_once"] + 4
+    params.cache_ram_mib = 0  # else every prompt's state is kept beside the slots', up to 8 GB; a slot keeps the shared beginning itself
     params.verbosity = 1  # errors alone
     params.chat_template = told["chat_template"]
     if told["threads"]:
