@@ -183,7 +183,7 @@ async def open_campaign(
             graded=bool(golden) and _grade(state), jury=() if golden else jury, warnings=warnings,
             made_of={
                 "documents": _inside(path, runtime.project.folder), "settings": context.model_dump(mode="json"), "gate_judge": state.get("gate_judge") or "",
-                "gate_metric": state.get("gate_metric") or "", **{name: state.get(name) for name in SPLIT_BY},
+                **_gold_as_told(state, runtime.project.folder), "gate_metric": state.get("gate_metric") or "", **{name: state.get(name) for name in SPLIT_BY},
             },
             production=production,
         )  # fmt: skip
@@ -198,6 +198,14 @@ def _gold_file(state: ImproveState, folder: Path) -> str:
     """Where the gold is: a file of the project by its whole path, a column by its name."""
     told = state.get("gold") or ""
     return str(folder / told) if told and (folder / told).is_file() else told
+
+
+def _gold_as_told(state: ImproveState, folder: Path) -> dict[str, str]:
+    """Where the gold was read, as a decision keeps it; nothing where it stands in the documents' own `gold`."""
+    path = folder / (told := state.get("gold") or "")
+    if not told:
+        return {}
+    return {"gold_file": _inside(path, folder)} if path.is_file() else {"gold_column": told}
 
 
 def _check_gate(state: ImproveState, *, by_gold: bool) -> None:

@@ -196,13 +196,14 @@ def evidence_now(
 def _documents(
     project: Project, task: TaskSpec, made: Mapping[str, Any], docs: Sequence[str]
 ) -> list[Document] | None:
-    """The documents of a decision as the file has them now; None where the file is not here."""
-    path = project.folder / Path(made["documents"])
-    if not path.is_file():
+    """The documents of a decision as its files have them now; None where one of the files is not here."""
+    files = {name: project.folder / Path(made[name]) for name in ("documents", "gold_file") if name in made}
+    if not all(path.is_file() for path in files.values()):
         return None
+    gold = str(files.get("gold_file") or made.get("gold_column") or "")
     wanted = set(docs)
     return [
         document
-        for document in read_documents(path, task, group=made.get("group") or "")
+        for document in read_documents(files["documents"], task, group=made.get("group") or "", gold=gold)
         if document_hash(document.text) in wanted
     ]

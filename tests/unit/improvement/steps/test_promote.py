@@ -117,6 +117,26 @@ async def test_gold_mended_where_nothing_was_decided_moves_nothing(walk):
     assert promote_version(walk.project.prompts, walk.project.state, TASK, version, "someone") == version
 
 
+async def test_gold_of_a_file_of_its_own_is_read_there_again(walk):
+    """What was decided by labels beside the documents promotes as long as those labels stand."""
+    rows = rows_of(walk)
+    labels = [{"id": row["id"], "gold": row.pop("gold")} for row in rows]
+    write(walk.project.folder / "speeches.jsonl", rows)
+    path = write(walk.project.folder / "labels.jsonl", labels)
+    walk.state["gold"] = "labels.jsonl"
+    await walk.step(collect, diagnose, propose, weigh)
+    version = walk.state["proposal"]["version"]
+    held_out = set(walk.state["held_out_ids"])
+    mended = [{**row, "gold": {"stance": "none"}} if row["id"] in held_out else row for row in labels]
+    write(path, mended)
+
+    with pytest.raises(UsageError, match="their gold changed since"):
+        promote_version(walk.project.prompts, walk.project.state, TASK, version, "someone")
+
+    write(path, labels)
+    assert promote_version(walk.project.prompts, walk.project.state, TASK, version, "someone") == version
+
+
 async def test_files_put_in_place_by_hand_are_no_promotion(walk):
     """The gate never saw that prompt replace this one."""
     await walk.step(collect, diagnose, propose)
