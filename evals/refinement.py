@@ -3,9 +3,10 @@
     CUPEL_BENCH_DATA=DIR python evals/refinement.py argument_components --cheap-model openai:NAME --judge-model openai:OTHER
 
 `CUPEL_BENCH_DATA` holds one folder per set with a `dev.jsonl`; nothing of it is copied. Every document goes through the
-enrich graph: it is extracted, judged, refined where the judge estimates the record below `--reject-below`, extracted and
-judged once more, and the better estimate wins. At 1 every objection is carried out. What a stricter rule would have done
-is in the same outcomes, so a row for the task's own `wrong_below` stands beside.
+enrich graph: it is extracted, judged, refined where the judge rejects, extracted and judged once more, and the record the
+judge thinks better wins. `--judge-way criteria` rejects as a task's questions say, and asks a refiner. By `items` what is
+estimated below `--reject-below` is rejected: at 1, every objection is carried out. What a stricter judge would have done
+is in the same outcomes, so a column for the task's own `wrong_below` stands beside.
 
 All figures come from the run log under `--state`: the same command again asks nothing that was answered. Every request
 that can be made is sent at once and waits for an hour, so an endpoint that somebody answers by hand will do.
@@ -36,14 +37,12 @@ from cupel.task import TaskSpec, load_task
 
 OPTIONS: Mapping[str, Any] = {
     "strong_model": "none",
-    "refiner_model": "none",
     "judge": "always",
-    "judge_way": "items",
     "advisory_judge": False,
     "timeout_s": 3500.0,
     "max_retries": 0,
 }
-"""One tier, and a judge that decides: it is the round that is measured. Items need no refiner, code words them."""
+"""One tier, and a judge that decides: it is the round that is measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +76,8 @@ class Trial:
         id: Its id in the set.
         first: The spans of the record before any refinement.
         last: The spans of the record that won.
-        estimate: The judge's estimate of the first record, 0 where code rejected it; None where it could not tell.
-        again: The estimate of the last record that was judged; None without a refinement.
+        estimate: How good the judge thought the first record, 0 where code rejected it; None where it could not tell.
+        rejected: Whether it was rejected, and so refined.
         kept: Whether a refined record won.
         same: Whether refining brought the first record again, word for word.
         tokens: Tokens of the first extraction and judgement, in and out; `tokens_again` of all that followed.
@@ -88,14 +87,16 @@ class Trial:
     first: list[dict[str, Any]]
     last: list[dict[str, Any]]
     estimate: float | None
-    again: float | None = None
+    rejected: bool = False
     kept: bool = False
     same: bool = False
     tokens: int = 0
     tokens_again: int = 0
 
-    def below(self, limit: float) -> bool:
-        """Whether a judge that rejects below a limit has this record refined."""
+    def refined(self, limit: float | None) -> bool:
+        """Whether a judge has this record refined that rejects below a limit; without one, what it did reject."""
+        if limit is None:
+            return self.rejected
         return self.estimate is not None and self.estimate < limit
 
 
@@ -137,7 +138,7 @@ def weigh(doc_id: str, outcome: Outcome, labels: SpanLabels) -> Trial:
         first=spans_of(outcome, first, labels),
         last=list(labelled_spans(outcome, labels)),
         estimate=estimate_of(judged),
-        again=estimate_of(verdicts.get(later[-1]["number"])) if later else None,
+        rejected=judged is not None and judged["verdict"] == "rejected",
         kept=outcome["record"] != first["record"],
         same=bool(later) and later[-1]["record"] == first["record"],
         tokens=begun,
@@ -166,7 +167,7 @@ def estimate_of(verdict: VerdictRecord | None) -> float | None:
 # ---- what it comes to
 
 
-def limits_of(task: TaskSpec, tried: float) -> list[float]:
+def limits_of(task: TaskSpec, tried: float) -> Sequence[float]:
     """Estimates below which a record may be refined: the task's own, the middle, and the one that was tried.
 
     >>> from types import SimpleNamespace
@@ -176,20 +177,20 @@ def limits_of(task: TaskSpec, tried: float) -> list[float]:
     return sorted({min(each, tried) for each in (task.wrong_below, (task.wrong_below + tried) / 2, tried)})
 
 
-def answers_of(trials: Sequence[Trial], limit: float) -> list[dict[str, Any]]:
+def answers_of(trials: Sequence[Trial], limit: float | None) -> list[dict[str, Any]]:
     """What a cascade answers that refines below an estimate; below 0 that is nothing."""
-    return [{"id": each.id, "spans": each.last if each.below(limit) else each.first} for each in trials]
+    return [{"id": each.id, "spans": each.last if each.refined(limit) else each.first} for each in trials]
 
 
 def figures(
-    trials: Sequence[Trial], gold: Sequence[dict[str, Any]], told: GoldSet, limit: float
+    trials: Sequence[Trial], gold: Sequence[dict[str, Any]], told: GoldSet, limit: float | None
 ) -> Iterator[tuple[str, str]]:
     """What refining below an estimate comes to, by the name of each figure."""
     before, after = (answers_of(trials, each) for each in (0.0, limit))
-    refined = [each for each in trials if each.below(limit)]
+    refined = [each for each in trials if each.refined(limit)]
     yield "records refined", f"{len(refined)} of {len(trials)}"
     yield "· the new one kept", str(sum(each.kept for each in refined))
-    yield "· estimated no better, not kept", str(sum(not each.kept and not each.same for each in refined))
+    yield "· thought no better, not kept", str(sum(not each.kept and not each.same for each in refined))
     yield "· the same again", str(sum(each.same for each in refined))
     for name, answers in (("F1 before", before), ("F1 after", after)):
         result = evaluate(gold, answers, kinds=["spans"], headline=told.headline)
@@ -199,7 +200,7 @@ def figures(
     changes = [
         change_of(each, document, told)
         for each, document in zip(trials, gold, strict=True)
-        if each.below(limit)
+        if each.refined(limit)
     ]
     yield "fixes, breaks", f"{sum(each > 0 for each in changes)}, {sum(each < 0 for each in changes)}"
     count = max(1, len(trials))
@@ -238,11 +239,13 @@ def main() -> None:
     parser.add_argument("set", choices=[*SETS])
     parser.add_argument("--cheap-model", required=True)
     parser.add_argument("--judge-model", required=True, help="Another one: no model judges its own record.")
+    parser.add_argument("--judge-way", choices=["items", "criteria"], default="items")
+    parser.add_argument("--refiner-model", default="none", help="Words criteria; items are worded by code.")
     parser.add_argument("--documents", type=int, default=30)
     parser.add_argument("--longest", type=int, default=900, help="Characters of a document at most.")
     parser.add_argument("--rounds", type=int, default=1, help="Refinements of a document at most.")
     parser.add_argument(
-        "--reject-below", type=float, default=1.0, help="Estimate from which a record is left as it is."
+        "--reject-below", type=float, default=1.0, help="By items: the estimate from which a record is left."
     )
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--state", default=".cupel/refinement", help="Where answers are kept; asked once.")
@@ -254,23 +257,21 @@ def main() -> None:
     options = {
         "cheap_model": given.cheap_model,
         "judge_model": given.judge_model,
+        "refiner_model": given.refiner_model,
+        "judge_way": given.judge_way,
         "max_refinements": given.rounds,
     }
-    outcomes = asyncio.run(
-        refine_all(
-            gold,
-            replace(task, wrong_below=given.reject_below),
-            options,
-            Project(found.folder, Path(given.state)),
-        )
-    )
+    by_items = given.judge_way == "items"
+    asked = replace(task, wrong_below=given.reject_below) if by_items else task
+    outcomes = asyncio.run(refine_all(gold, asked, options, Project(found.folder, Path(given.state))))
     trials = weigh_all(gold, outcomes, told.labels)
     answered = {each.id for each in trials}
     kept = [each for each in gold if str(each["id"]) in answered]
     if lost := len(gold) - len(kept):
         print(f"{lost} of {len(gold)} documents were not answered, and are left out")
-    title = f"{given.set}, {len(kept)} documents, {given.cheap_model} judged by {given.judge_model}"
-    Console(width=110).print(tabulate(trials, kept, told, limits_of(task, given.reject_below), title))
+    title = f"{given.set}, {len(kept)} documents, {given.cheap_model} judged by {given.judge_model} by {given.judge_way}"
+    limits: Sequence[float | None] = limits_of(task, given.reject_below) if by_items else [None]
+    Console(width=110).print(tabulate(trials, kept, told, limits, title))
 
 
 def weigh_all(
@@ -289,12 +290,13 @@ def tabulate(
     trials: Sequence[Trial],
     gold: Sequence[dict[str, Any]],
     told: GoldSet,
-    limits: Sequence[float],
+    limits: Sequence[float | None],
     title: str,
 ) -> Table:
     """A column for each estimate below which records are refined."""
-    columns = {f"below {limit:g}": dict(figures(trials, gold, told, limit)) for limit in limits}
-    table = Table("refined where the judge's estimate is", *columns, title=title)
+    named = {"rejected" if limit is None else f"estimated below {limit:g}": limit for limit in limits}
+    columns = {name: dict(figures(trials, gold, told, limit)) for name, limit in named.items()}
+    table = Table("refined what is", *columns, title=title)
     for name in next(iter(columns.values())):
         table.add_row(name, *(found[name] for found in columns.values()))
     return table

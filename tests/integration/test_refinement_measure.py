@@ -66,11 +66,15 @@ async def measured(measure, data, project, judge, limit=1.0):
     told = measure.SETS["argument_components"]
     task = load_task(told.task, project.prompts)
     gold = measure.choose(data, 30, 2_000, 7)
-    options = {"cheap_model": "scripted:reader", "judge_model": "scripted:judge", "max_refinements": 1}
+    options = {
+        "cheap_model": "scripted:reader",
+        "judge_model": "scripted:judge",
+        "refiner_model": "none",
+        "judge_way": "items",
+        "max_refinements": 1,
+    }
     with scripted({"scripted:reader": reader, "scripted:judge": judge}) as answering:
-        outcomes = await measure.refine_all(
-            gold, measure.replace(task, wrong_below=limit), options, project
-        )
+        outcomes = await measure.refine_all(gold, measure.replace(task, wrong_below=limit), options, project)
     trials = measure.weigh_all(gold, outcomes, told.labels)
     columns = {
         each: dict(measure.figures(trials, gold, told, each)) for each in measure.limits_of(task, limit)
