@@ -44,7 +44,7 @@ def tell_failures(groups: list[FailureGroup], limit: int) -> None:
     shown = groups[:limit]
     lines = table(
         "criterion", "cause", "prompt", ">failures", ">documents", ">fixed by addendum", ">by escalation",
-        ">by a person", ">not fixed", ">cost", title=f"{sum(group.count for group in groups)} failures in {len(groups)} groups",
+        ">by a person", ">not fixed", ">cost", title=_title(sum(group.count for group in groups), len(groups)),
     )  # fmt: skip
     for group in shown:
         lines.add_row(
@@ -134,6 +134,10 @@ def next_of(again: Rerun) -> str:
     """The command that tests the new prompt where it was not tuned."""
     given = {"documents": "FILE", "task": again.task, "candidate": again.prompt}
     return command_of(given, again.settings)
+
+
+def _title(failures: int, groups: int) -> str:
+    return f"{failures} failure{'s' * (failures != 1)} in {groups} group{'s' * (groups != 1)}"
 
 
 def _tell(result: Mapping[str, Any]) -> None:
