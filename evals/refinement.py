@@ -79,6 +79,7 @@ class Trial:
         estimate: How good the judge thought the first record, 0 where code rejected it; None where it could not tell.
         rejected: Whether it was rejected, and so refined.
         kept: Whether a refined record won.
+        accepted: Whether the judge accepted what the last refinement brought.
         same: Whether refining brought the first record again, word for word.
         tokens: Tokens of the first extraction and judgement, in and out; `tokens_again` of all that followed.
     """
@@ -89,6 +90,7 @@ class Trial:
     estimate: float | None
     rejected: bool = False
     kept: bool = False
+    accepted: bool = False
     same: bool = False
     tokens: int = 0
     tokens_again: int = 0
@@ -140,10 +142,16 @@ def weigh(doc_id: str, outcome: Outcome, labels: SpanLabels) -> Trial:
         estimate=estimate_of(judged),
         rejected=judged is not None and judged["verdict"] == "rejected",
         kept=outcome["record"] != first["record"],
+        accepted=bool(later) and is_accepted(verdicts.get(later[-1]["number"])),
         same=bool(later) and later[-1]["record"] == first["record"],
         tokens=begun,
         tokens_again=tokens_of([call for _, call in calls_of(outcome)]) - begun,
     )
+
+
+def is_accepted(verdict: VerdictRecord | None) -> bool:
+    """Whether a judge was asked, and accepts."""
+    return verdict is not None and verdict["verdict"] == "accepted"
 
 
 def tokens_of(calls: Sequence[Call]) -> int:
@@ -190,6 +198,7 @@ def figures(
     refined = [each for each in trials if each.refined(limit)]
     yield "records refined", f"{len(refined)} of {len(trials)}"
     yield "· the new one kept", str(sum(each.kept for each in refined))
+    yield "· accepted then", str(sum(each.accepted for each in refined))
     yield "· thought no better, not kept", str(sum(not each.kept and not each.same for each in refined))
     yield "· the same again", str(sum(each.same for each in refined))
     for name, answers in (("F1 before", before), ("F1 after", after)):

@@ -91,6 +91,7 @@ async def test_fixes_and_breaks_are_counted_by_the_labels_whatever_the_judge_thi
     assert len(gold) == 20  # nothing to refine where nothing is labelled
     assert asked == 80
     assert (told["records refined"], told["· the new one kept"]) == ("20 of 20", "20")
+    assert told["· accepted then"] == "20"
     assert told["fixes, breaks"] == "10, 10"
     assert told["gain, paired"].startswith("+0.000 [-0.")
     assert told["F1 before"][:5] == told["F1 after"][:5] == "0.750"
