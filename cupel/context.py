@@ -100,7 +100,7 @@ class RunContext(BaseModel):
         description="Share of acceptances looked at again: calibrated ones by the judge, the judge's by a juror.",
     )
     max_refinements: int = Field(
-        default=2, ge=0, le=5, description="Refinement rounds per tier before the next step is taken."
+        default=1, ge=0, le=5, description="Refinement rounds per tier before the next step is taken."
     )
     human_review: bool = Field(
         default=False,

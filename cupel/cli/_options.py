@@ -161,7 +161,7 @@ AsJson = Annotated[
 
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Where to write; the suffix says the format.")]
 MaxRefinements = Annotated[
-    int | None, typer.Option(help="Refinement rounds per tier, 0 for none; default 2.")
+    int | None, typer.Option(help="Refinement rounds per tier, 0 for none; default 1.")
 ]
 OutputLanguage = Annotated[
     str | None, typer.Option(help="Language of free-text fields; default the task's own.")

@@ -87,7 +87,12 @@ async def test_the_cheap_rounds_spent_lead_to_the_strong_model(project):
     objections.append({**REJECTS, "told_apart": {**REJECTS["told_apart"], "finding": "fail"}})
     advice = [LOOK_AT_THE_END, instructions("Decide for every sentence whether it asserts something.")]
     done = await walk(
-        project, cheap=tries, judge=[*objections, ACCEPTS], refiner=advice, strong=record(matter="s")
+        project,
+        cheap=tries,
+        judge=[*objections, ACCEPTS],
+        refiner=advice,
+        strong=record(matter="s"),
+        settings={"max_refinements": 2},
     )
 
     assert done.path.count("refine") == 2
