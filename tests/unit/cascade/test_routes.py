@@ -79,6 +79,14 @@ def test_refining_stops_when_another_round_would_teach_nothing(document, setting
     assert refining_ends(document, context(**{"max_refinements": 2, **settings})) == expected
 
 
+def test_a_tier_has_one_round_unless_told_otherwise():
+    """A second one was never shown to help."""
+    document = state(ONE, TWO, verdicts=(rejected(1), rejected(2, "y")))
+
+    assert refining_ends(state(ONE, verdicts=(rejected(1),)), context()) is None
+    assert refining_ends(document, context()) == "rounds"
+
+
 def test_a_critique_is_the_same_when_it_objects_to_the_same():
     """Order, case, spacing and the judge's wording do not make it new; another criterion or quote does."""
     first = verdict(
