@@ -14,6 +14,7 @@ from cupel._memo import Kept
 from cupel.errors import TaskError
 from cupel.state import JudgeWay
 from cupel.task.fences import DOCUMENT, Fenced, fence, neutralise, tags_in, wrap
+from cupel.task.field import field_of
 from cupel.task.form import strict_form
 from cupel.task.node import unmark
 from cupel.task.spec import ENRICHING, GENERIC, TaskSpec
@@ -249,10 +250,15 @@ def stable_values(
 
 
 def _labels(task: TaskSpec) -> str:
+    """Labels with their definitions under the field they are of; before them the record's fields, which need no head."""
+    fields = field_of(task.schema).fields.keys()
     blocks = []
     for name, labels in task.labels.items():
         lines = [f"- {label}: {definition}" for label, definition in labels.items()]
-        blocks.append("\n".join([f"{name}:", *lines]))
+        if labels.keys() <= fields:
+            blocks.insert(0, "\n".join(lines))
+        else:
+            blocks.append("\n".join([f"{name}:", *lines]))
     return "\n".join(blocks)
 
 

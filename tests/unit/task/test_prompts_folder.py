@@ -197,18 +197,7 @@ def test_a_task_costs_no_more_than_its_budget_beyond_the_text(name):
     assert tokens_beyond_the_text(name) <= BUDGETS.get(name, 900)
 
 
-each_rewritten = pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(reason="recorded answers hold to its words", strict=True))
-        if name == "arguments"
-        else name
-        for name in TASKS
-    ],
-)
-
-
-@each_rewritten
+@each_task
 def test_heads_among_the_definitions_name_fields_of_the_schema(name):
     """A model fills in fields: a head that is none of them is a name it has to guess at."""
     task = load_task(name, PROMPTS)
@@ -218,7 +207,7 @@ def test_heads_among_the_definitions_name_fields_of_the_schema(name):
     assert {line.removesuffix(":") for line in lines if not line.startswith("- ")} <= fields
 
 
-@each_rewritten
+@each_task
 def test_no_rule_tells_how_often_a_data_set_has_something(name):
     """A share that holds for one corpus misleads on the next."""
     told = " ".join([rule["text"] for rule in rules_of(name)]).lower()
