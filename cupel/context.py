@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from cupel.errors import SettingError
 from cupel.state import JudgeWay, Mention
@@ -15,6 +15,9 @@ from cupel.state import JudgeWay, Mention
 _SHOWN_CHARS = 80
 _ADDED: Mapping[str, Any] = {"judge_way": "criteria", "judge_items_prompt": ""}
 """Settings that came later, as all was before them."""
+
+_OF_PROFILE: Mapping[str, Mapping[str, Any]] = {"demo": {"judge_way": "items"}}
+"""What a profile sets beside the models, where nothing else is said."""
 
 Profile = Literal["auto", "groq", "openai", "openrouter", "local", "offline", "demo"]
 
@@ -168,6 +171,12 @@ class RunContext(BaseModel):
             told["advisory_judge"] = told["advisory_judge"] if self.advisory_judge else False
         return {name: value for name, value in told.items() if name not in _ADDED or value != _ADDED[name]}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_its_profile(cls, given: Any) -> Any:
+        """What is said beats what the profile sets."""
+        return {**_OF_PROFILE.get(given.get("profile"), {}), **given} if isinstance(given, dict) else given
+
     @field_validator("jury_models", mode="before")
     @classmethod
     def _listed(cls, given: Any) -> Any:
@@ -216,7 +225,7 @@ class ServedContext(RunContext):
             super().__init__()
             self._fault = _tell_fault(error, type(self).names())
             return
-        others = [name for name in self.model_fields_set if name not in type(self).names()]
+        others = [name for name in given if name not in type(self).names()]
         idle = next((n for n in others if getattr(self, n) != type(self).model_fields[n].default), None)
         if idle is not None:
             self._fault = (

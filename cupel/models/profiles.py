@@ -80,10 +80,9 @@ _PROFILES: Mapping[Profile, Mapping[str, str]] = {
     "local": {},
     "offline": {"cheap": "offline:baseline"},
     "demo": {
-        "cheap": "offline:baseline",
+        "cheap": "recorded:demo-cheap",
         "strong": "recorded:demo-strong",
         "judge": "recorded:demo-judge",
-        "refiner": "recorded:demo-refiner",
     },
 }
 
