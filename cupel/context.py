@@ -7,7 +7,15 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from cupel.errors import SettingError
 from cupel.state import JudgeWay, Mention
@@ -175,7 +183,9 @@ class RunContext(BaseModel):
     @classmethod
     def _as_its_profile(cls, given: Any) -> Any:
         """What is said beats what the profile sets."""
-        return {**_OF_PROFILE.get(given.get("profile"), {}), **given} if isinstance(given, dict) else given
+        if not isinstance(given, dict):
+            return given
+        return {**_OF_PROFILE.get(str(given.get("profile")), {}), **given}
 
     @field_validator("jury_models", mode="before")
     @classmethod

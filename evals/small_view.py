@@ -2,7 +2,7 @@
 
     python evals/small_view.py --port 8091 --behind http://127.0.0.1:8090/v1
 
-Of the system part only the first line goes on, without definitions, rules and example; of the document its first 1,500
+Of the system part only the first line goes on, without definitions, rules and example; of the document its first 1,000
 characters, silently, as some local servers cut what their context does not hold. Only requests for a model whose name
 ends in `-cheap` are cut; all else passes as it came. So the demo's cheap tier is recorded (evals/recordings/README.md): one
 model in every role, that sees less in this one.
@@ -15,16 +15,17 @@ import json
 import re
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-SHOWN_CHARS = 1_500
+SHOWN_CHARS = 1_000
 _DOCUMENT = re.compile(r'(<document id="[^"]*">\n)(.*?)(\n</document>)', re.DOTALL)
 
 
 def narrow(body: dict[str, Any], *, chars: int = SHOWN_CHARS) -> dict[str, Any]:
-    """A chat request as a small model takes it in; one for another model as it is.
+    r"""A chat request as a small model takes it in; one for another model as it is.
 
-    >>> asked = {"model": "demo-cheap", "messages": [{"role": "system", "content": "Find names.\\n\\nRules: …"}]}
+    >>> asked = {"model": "demo-cheap", "messages": [{"role": "system", "content": "Find names.\n\nRules: …"}]}
     >>> narrow(asked)["messages"][0]["content"]
     'Find names.'
     """
@@ -46,21 +47,27 @@ class Handler(BaseHTTPRequestHandler):
     behind: str
     timeout_s = 3_600.0
 
-    def do_POST(self) -> None:  # noqa: N802  # http.server's name
-        """Ask the endpoint behind."""
+    def do_POST(self) -> None:  # http.server's name
+        """Ask the endpoint behind; what it says goes back as it is, a refusal too."""
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        asked = Request(  # noqa: S310  # the address is the caller's own
-            f"{self.behind}/chat/completions",
-            json.dumps(narrow(body)).encode(),
-            {"Content-Type": "application/json"},
-        )
-        with urlopen(asked, timeout=self.timeout_s) as reply:  # noqa: S310  # as above
-            answer = reply.read()
-        self.send_response(200)
+        headers = {"Content-Type": "application/json"}
+        if key := self.headers.get("Authorization"):
+            headers["Authorization"] = key
+        url = f"{self.behind}/chat/completions"
+        asked = Request(url, json.dumps(narrow(body)).encode(), headers)  # noqa: S310  # the caller's own address
+        try:
+            with urlopen(asked, timeout=self.timeout_s) as reply:  # noqa: S310  # the same
+                self._answer(reply.status, reply.read())
+        except HTTPError as refusal:
+            with refusal:
+                self._answer(refusal.code, refusal.read())
+
+    def _answer(self, status: int, content: bytes) -> None:
+        self.send_response(status)
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(answer)))
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(answer)
+        self.wfile.write(content)
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ _ENDS = 6
 """Words shown of either end of a longer quote; its middle is marked as left out."""
 
 _REASON_WORDS = 40
+_END_MARKS = ".!?…;:,"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class _Writer:
             return f"{what} belongs into {should_be or 'another list'}, not into {item.name}."
         part = self.kinds.place(item, field)
         if part.mark("x-grounded"):
-            return self._cut(what, should_be)
+            return self._cut(item, should_be)
         if part.mark("x-refers-to"):
             named = self.by_number.get(should_be) if isinstance(should_be, int) else None
             return f"`{field}` of {what} is {_name(named) if named else 'not what it was; see what it names, if anything'}."
@@ -110,7 +111,11 @@ class _Writer:
         label = f"{finding['should_be']}, as in " if finding["should_be"] is not None else ""
         return f"Add to {name}: {label}{_words(finding['evidence_quote'] or '')}."
 
-    def _cut(self, what: str, should_be: Any) -> str:
+    def _cut(self, item: Item, should_be: Any) -> str:
+        what = _name(item)
+        # of a long quote only the ends are shown, and they would look the same
+        if should_be and should_be == item.quote.rstrip(_END_MARKS):
+            return f"Quote {what} without the mark at its end."
         if should_be:
             return f"Instead of {what} quote {_words(str(should_be))}."
         return f"{what} is not one whole: see where it begins and ends."

@@ -252,7 +252,7 @@ def stable_values(
 def _labels(task: TaskSpec) -> str:
     """Labels with their definitions under the field they are of; before them the record's fields, which need no head."""
     fields = field_of(task.schema).fields.keys()
-    blocks = []
+    blocks: list[str] = []
     for name, labels in task.labels.items():
         lines = [f"- {label}: {definition}" for label, definition in labels.items()]
         if labels.keys() <= fields:

@@ -52,6 +52,15 @@ def test_each_fault_is_one_instruction_in_plain_words(entry, line):
     assert mend(entry).told[0] == line
 
 
+def test_a_quote_that_has_only_a_mark_too_many_is_told_so():
+    """Of a long quote the ends are shown: as it is and as it should be, it would look the same."""
+    record = {**RECORD, "claims": [{"id": 1, "quote": "We must act now."}]}
+
+    assert mend(wrong(1, "quote", "We must act now"), record=record).told[0] == (
+        "Quote “We must act now.” without the mark at its end."
+    )
+
+
 def test_what_is_missing_is_added_with_its_passage():
     """The passage is the document's own."""
     mending = mend(missing=[{"quote": "prices rose by eight percent", "list": "premises"}])

@@ -48,14 +48,18 @@ def test_without_a_key_only_the_baseline_runs():
     assert models.all() == {"cheap": "offline:baseline"}
 
 
-def test_the_demo_replays_all_but_the_cheap_tier():
-    """The baseline runs live."""
-    assert resolve_models(RunContext(profile="demo"), {}).all() == {
-        "cheap": "offline:baseline",
+def test_the_demo_replays_every_tier_and_judges_by_items():
+    """What is found of items is told by code, so nobody writes instructions; another way can be asked for."""
+    demo = RunContext(profile="demo")
+
+    assert resolve_models(demo, {}).all() == {
+        "cheap": "recorded:demo-cheap",
         "strong": "recorded:demo-strong",
         "judge": "recorded:demo-judge",
-        "refiner": "recorded:demo-refiner",
     }
+    assert demo.judge_way == "items"
+    assert RunContext(profile="demo", judge_way="criteria").judge_way == "criteria"
+    assert RunContext(profile="offline").judge_way == "criteria"
 
 
 def test_none_detaches_a_role_and_never_detaches_the_judge():
