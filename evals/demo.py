@@ -108,7 +108,7 @@ def main() -> None:
         console.print(f"{count:4} × {path}", highlight=False)
     console.print(
         "\nNo key was used: all answers are a language model's, recorded for exactly these prompts. The cheap tier is the same "
-        "model with a smaller view: the first line of the prompt and 1,500 characters of the speech "
+        "model with a smaller view: the first line of the prompt and 1,200 characters of the speech "
         "(evals/recordings/README.md).\n"
         "With a key of your own: GROQ_API_KEY=… .venv/bin/cupel run FILE --task arguments",
         highlight=False,

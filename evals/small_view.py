@@ -2,7 +2,7 @@
 
     python evals/small_view.py --port 8091 --behind http://127.0.0.1:8090/v1
 
-Of the system part only the first line goes on, without definitions, rules and example; of the document its first 1,000
+Of the system part only the first line goes on, without definitions, rules and example; of the document its first 1,200
 characters, silently, as some local servers cut what their context does not hold. Only requests for a model whose name
 ends in `-cheap` are cut; all else passes as it came. So the demo's cheap tier is recorded (evals/recordings/README.md): one
 model in every role, that sees less in this one.
@@ -18,7 +18,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-SHOWN_CHARS = 1_000
+SHOWN_CHARS = 1_200
 _DOCUMENT = re.compile(r'(<document id="[^"]*">\n)(.*?)(\n</document>)', re.DOTALL)
 
 
