@@ -35,14 +35,21 @@ def wrong(item, field, should_be=None, why="See the text."):
 @pytest.mark.parametrize(
     ("entry", "line"),
     [
-        (wrong(3, "should not be here"), "“the fund was empty in spring” is none of claims: leave it out."),
+        (
+            wrong(3, "should not be here"),
+            "“the fund was empty in spring” is not one of claims: leave it out.",
+        ),
         (
             wrong(3, "wrong list", "premises"),
             "“the fund was empty in spring” belongs into premises, not into claims.",
         ),
         (wrong(1, "quote", "act now"), "Instead of “We must act now” quote “act now”."),
         (wrong(1, "quote"), "“We must act now” is not one whole: see where it begins and ends."),
-        (wrong(2, "supports", "1"), "`supports` of “waiting costs more every year” is “We must act now”."),
+        (wrong(2, "supports", "1"), "`supports` of “waiting costs more every year” is 1, “We must act now”."),
+        (
+            wrong(2, "supports"),
+            "`supports` of “waiting costs more every year” is wrong as 2: choose anew, or null where none fits.",
+        ),
         (wrong(5, "stance", "support"), "`stance` is support, not oppose."),
         (wrong(4, "matter", None, "It is about money."), "`matter` was wrong: It is about money."),
     ],
@@ -70,12 +77,43 @@ def test_what_is_missing_is_added_with_its_passage():
 
 
 def test_what_was_right_stays_as_it_is():
-    """The next try is shown it, without ids and references, which are its own to give."""
+    """The next try is shown it, ids and references with it: guessed again, right ones become wrong ones."""
     kept = mend(wrong(5, "stance", "support")).told[-1]
 
-    assert '"claims":[{"quote":"We must act now"},{"quote":"the fund was empty in spring"}]' in kept
+    assert (
+        '"claims":[{"id":1,"quote":"We must act now"},{"id":2,"quote":"the fund was empty in spring"}]'
+        in kept
+    )
+    assert '"supports":2' in kept
     assert "stance" not in kept
+
+
+@pytest.mark.parametrize("entry", [wrong(3, "should not be here"), wrong(3, "wrong list", "premises")])
+def test_what_stays_refers_to_nothing_that_goes(entry):
+    """The reference is chosen anew."""
+    kept = mend(entry).told[-1]
+
+    assert "waiting costs more every year" in kept
     assert "supports" not in kept
+
+
+def test_of_a_quote_that_is_two_statements_the_second_is_not_lost():
+    """A judge names one of them; code sees what is left."""
+    both = "We must act now, and waiting costs more every year."
+    record = {**RECORD, "claims": [{"id": 1, "quote": both}, RECORD["claims"][1]], "premises": []}
+    line = mend(wrong(2, "quote", "We must act now"), record=record, text=f"{TEXT} {both}").told[0]
+
+    assert line == (
+        f"Instead of “{both}” quote “We must act now”. "
+        "The rest of it, “and waiting costs more every year.”, is one of its own, or is left out: decide."
+    )
+
+
+def test_what_is_to_be_copied_is_there_to_be_copied():
+    """A middle left out was copied as left out."""
+    passage = " ".join(f"word{number}" for number in range(60))
+
+    assert passage in mend(missing=[{"quote": passage, "list": "claims"}], text=f"{TEXT} {passage}.").told[0]
 
 
 def test_where_nothing_is_wrong_nothing_is_told():
