@@ -21,7 +21,7 @@ EACH = 50
 
 
 class Spoiled(NamedTuple):
-    """A speech of the demo, and the strong model's record of it with one fault."""
+    """A speech of the demo, and a recorded record of it with one fault."""
 
     kind: str
     text: str
@@ -30,7 +30,11 @@ class Spoiled(NamedTuple):
 
 def real_records() -> list[tuple[str, Record]]:
     """The demo's speeches, each with the recorded record whose quotes stand in it."""
-    told = (ROOT / "evals/recordings/demo-strong.jsonl").read_text(encoding="utf-8").splitlines()
+    told = [
+        line
+        for tier in ("cheap", "strong")
+        for line in (ROOT / f"evals/recordings/demo-{tier}.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     records = [json.loads(json.loads(line)["content"]) for line in told]
     speeches = (ROOT / "evals/datasets/speeches-demo.jsonl").read_text(encoding="utf-8").splitlines()
     texts = [json.loads(line)["text"] for line in speeches]
@@ -38,8 +42,14 @@ def real_records() -> list[tuple[str, Record]]:
         (text, record)
         for text in texts
         for record in records
-        if record["claims"] and all(claim["quote"] in text for claim in record["claims"])
+        if len(record["claims"]) > 1 and record["premises"] and _stands(record, text)
     ]
+
+
+def _stands(record: Record, text: str) -> bool:
+    """Whether the text holds every quote: a cheap record may hold one that breaks off in the middle of a word."""
+    quotes = [each["quote"] for each in (*record["claims"], *record["premises"])]
+    return all(re.search(rf"{re.escape(quote)}(?!\w)", text) for quote in quotes)
 
 
 def spoil(kind: str, text: str, record: Record, drawing: random.Random) -> None:
@@ -126,6 +136,6 @@ async def test_the_same_records_without_the_faults_are_accepted(project):
     with models(cheap=by_copy(spoiled)) as made:
         outcomes, _ = await enrich_all(project, job(project, judge="never"), [each.text for each in spoiled])
 
-    assert len(outcomes) == 12
+    assert len(outcomes) == len(spoiled) >= 10
     assert {outcome["status"] for outcome in outcomes} == {"accepted"}
     assert len(made["strong"].requests) == 0

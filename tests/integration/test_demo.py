@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import sys
 from typing import Any
 
 from cupel.context import RunContext
-from cupel.evaluation.judge_check import Case, cases_of_run
+from cupel.evaluation.judge_check import cases_of_run
 from cupel.evaluation.spoiled import SpoiledReport, judge_spoiled
+from cupel.judging import UNCHANGED
 from cupel.models.recordings import set_recordings_folder
 from cupel.project import Project
 from cupel.runs.job import Job
 from cupel.runs.runner import Runner
-from cupel.state import Outcome
+from cupel.state import JudgeWay, Outcome
 from cupel.tables.reading import open_table
 from cupel.task.folder import load_task
 from tests.conftest import ROOT
@@ -22,7 +25,8 @@ AGAIN = (
     "A recorded answer of the demo is outdated by a changed prompt, schema or view. Record again as "
     "evals/recordings/README.md says, and update its date.\n"
 )
-WAYS = ("items", "criteria")
+BY_CRITERIA = 1_000
+"""Characters of the longest speech whose spoiled records are judged by criteria too."""
 
 
 def job_of(project: Project) -> Job:
@@ -36,18 +40,18 @@ async def outcomes_of(project: Project, job: Job) -> list[tuple[Outcome, str]]:
         return [(outcome, str(row.text)) async for row, outcome in runner.outcomes(table)]
 
 
-async def spoil(project: Project, job: Job) -> tuple[list[Outcome], dict[str, SpoiledReport]]:
-    """The demo, and what the judge makes of its records spoiled on purpose, by each way that is recorded."""
+async def spoil(
+    project: Project, job: Job, way: JudgeWay, *, chars: int = 10_000
+) -> tuple[list[Outcome], SpoiledReport]:
+    """The demo, and what the judge makes of its records spoiled on purpose, of speeches of up to so many characters."""
     set_recordings_folder(project.recordings)
     async with Runner(job, project, env={}) as runner:
         table = open_table(SAMPLE, id_column="id")
         rows = [(row.position, outcome, str(row.text)) async for row, outcome in runner.outcomes(table)]
-        cases: list[Case] = cases_of_run(rows, job.task)
-        reports = {
-            way: await judge_spoiled(cases, job.task, job.context.model_copy(update={"judge_way": way}))
-            for way in WAYS
-        }
-    return [outcome for _, outcome, _ in rows], reports
+        short = [row for row in rows if len(row[2]) <= chars]
+        context = job.context.model_copy(update={"judge_way": way})
+        report = await judge_spoiled(cases_of_run(short, job.task), job.task, context)
+    return [outcome for _, outcome, _ in rows], report
 
 
 async def test_every_recorded_answer_fits_the_prompts_as_they_are(project):
@@ -83,14 +87,26 @@ async def test_speeches_take_different_paths(project):
     assert any(outcome["addenda"] for outcome in outcomes)
 
 
+async def test_what_is_spoiled_in_a_record_is_found_at_its_place(project):
+    """By items, of every kind, in all but two records at most; what was not spoiled is rejected in one at most."""
+    _, report = await spoil(project, job_of(project), "items")
+    whole, *spoiled = report.rows
+
+    assert whole.name == UNCHANGED
+    assert whole.caught_by_code + whole.caught_by_judge <= 1
+    for row in spoiled:
+        assert row.found >= row.caught_by_code + row.caught_by_judge + row.missed - 2, row
+
+
 async def test_every_recorded_answer_is_used(project):
     """The demo or the judge's test on its records uses it; no line is left over from an earlier prompt."""
-    outcomes, reports = await spoil(project, job_of(project))
+    outcomes, by_items = await spoil(project, job_of(project), "items")
+    _, by_criteria = await spoil(project, job_of(project), "criteria", chars=BY_CRITERIA)
     steps: list[Any] = [
         step for outcome in outcomes for part in ("attempts", "verdicts", "addenda") for step in outcome[part]
     ]
-    for way, report in reports.items():
-        assert [row.name for row in report.rows if row.unknown] == [], f"{way}: {AGAIN}"
+    for report in (by_items, by_criteria):
+        assert [row.name for row in report.rows if row.unknown] == [], AGAIN
         steps += [item.verdict for item in report.every]
     asked = {call["key"] for step in steps for call in step["calls"] if call["model"].startswith("recorded:")}
     lines = [
@@ -100,3 +116,28 @@ async def test_every_recorded_answer_is_used(project):
     ]
 
     assert len(lines) == len(asked), AGAIN
+
+
+def test_the_demo_says_what_each_step_did(monkeypatch):
+    """Counted over all documents, in the order a document walks."""
+    spec = importlib.util.spec_from_file_location("evals_demo", ROOT / "evals" / "demo.py")
+    demo = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, demo)
+    spec.loader.exec_module(demo)
+    first = {"number": 1, "tier": "cheap", "in_doubt": True}
+    second = {"number": 2, "tier": "strong", "in_doubt": False}
+    verdict = {"attempt": 2, "verdict": "rejected", "estimate": {"score": 0.4}}
+    addendum = {"after_attempt": 2, "instructions": ["a", "b"]}
+    outcome = {
+        "attempts": [first, second],
+        "verdicts": [verdict],
+        "addenda": [addendum],
+        "tier": "strong",
+        "status": "needs_review",
+    }
+    told = "\n".join(demo.tell_tiers([outcome]))
+
+    assert list(demo.tell_steps(outcome)) == ["cheap", "in doubt", "strong", "judged 0.40", "refined"]
+    assert "doubt in 1 of 2 records" in told
+    assert "rejected 1" in told
+    assert "2 instructions for 1 of them" in told
