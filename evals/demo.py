@@ -19,7 +19,7 @@ from rich.table import Table
 from cupel.project import find_project
 from cupel.runlog.store import open_run_log
 
-COLUMNS = {"speaker": "left", "chars": "right", "claims": "right", "premises": "right", "stance": "left"}
+COLUMNS = {"speaker": "left", "chars": "right", "claims + premises": "right", "stance": "left"}
 NAMES = {"extract": "cheap", "escalate": "strong"}
 
 
@@ -28,33 +28,33 @@ def documents_table(rows: Sequence[Mapping[str, Any]], outcomes: Sequence[Mappin
     table = Table(title="Twelve speeches, 10–12 March 2025 · source: European Parliament", box=SIMPLE)
     for name, side in COLUMNS.items():
         table.add_column(name, justify="right" if side == "right" else "left")
-    table.add_column("what happened")
+    table.add_column("who read it, F1 by the judge")
     for row, outcome in zip(rows, outcomes, strict=True):
         record = row["arguments"] or {}
-        claims, premises = (str(len(record.get(field, []))) for field in ("claims", "premises"))
-        cells = [row["meta"]["speaker"], str(len(row["text"])), claims, premises, record.get("stance", "–")]
-        table.add_row(*cells, ", ".join([*tell_steps(outcome), str(row["arguments_status"])]))
+        items = " + ".join(str(len(record.get(field, []))) for field in ("claims", "premises"))
+        # the surname, so that a line is a line
+        cells = [row["meta"]["speaker"].split()[-1], str(len(row["text"])), items]
+        table.add_row(*cells, record.get("stance", "–"), ", ".join(tell_steps(outcome)))
     return table
 
 
 def tell_steps(outcome: Mapping[str, Any]) -> Iterator[str]:
-    """What was done about one document, in order, in words.
+    """What was done about one document, in order: who read it, what came of that, and how it ended where it was not accepted.
 
-    >>> read = {"number": 1, "tier": "cheap", "in_doubt": True, "doubts": ["/claims/0: the quote is elided"]}
-    >>> list(tell_steps({"attempts": [read], "verdicts": [], "addenda": []}))
-    ['cheap', 'in doubt']
+    >>> read = {"number": 1, "tier": "cheap", "in_doubt": True}
+    >>> list(tell_steps({"attempts": [read], "verdicts": [], "addenda": [], "status": "needs_review"}))
+    ['cheap in doubt', 'needs_review']
     """
     verdicts = {verdict["attempt"]: verdict for verdict in outcome["verdicts"]}
     refined = {addendum["after_attempt"] for addendum in outcome["addenda"]}
     for attempt in outcome["attempts"]:
-        yield attempt["tier"]
-        if attempt["in_doubt"]:
-            yield "in doubt"
         verdict = verdicts.get(attempt["number"])
-        if verdict is not None and verdict["verdict"] != "accepted":
-            yield f"judged {estimate(verdict)}"
+        made = [attempt["tier"], *(["in doubt"] if attempt["in_doubt"] else [])]
+        yield " ".join([*made, *([estimate(verdict)] if verdict else [])])
         if attempt["number"] in refined:
             yield "refined"
+    if outcome["status"] != "accepted":
+        yield outcome["status"]
 
 
 def estimate(verdict: Mapping[str, Any]) -> str:
@@ -71,11 +71,14 @@ def tell_tiers(outcomes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for tier in ("cheap", "strong"):
         read = {id(outcome) for outcome in outcomes if any(a["tier"] == tier for a in outcome["attempts"])}
         settled = sum(outcome["tier"] == tier and outcome["status"] == "accepted" for outcome in outcomes)
-        yield f"{tier:7} read {len(read)} speeches; its record was accepted in the end for {settled}"
+        yield f"{tier:7} read {len(read)} of {len(outcomes)} speeches; its record was accepted in the end for {settled}"
     doubted = sum(attempt["in_doubt"] for attempt in attempts)
-    yield f"verify  found a reason for doubt in {doubted} of {len(attempts)} records, by code alone"
+    why = "; ".join(sorted({reason for attempt in attempts for reason in attempt.get("doubts", [])}))
+    yield f"verify  by code alone, found {doubted} of {len(attempts)} records in doubt" + (
+        f": {why}" if why else ""
+    )
     rejected = sum(verdict["verdict"] == "rejected" for verdict in verdicts)
-    yield f"judge   went through {len(verdicts)} records item by item and rejected {rejected}"
+    yield f"judge   went through {len(verdicts)} records item by item, estimated its F1, and rejected {rejected}"
     lines = sum(len(addendum["instructions"]) for addendum in addenda)
     yield f"refine  wrote {lines} instructions for {len(addenda)} of them, from what the judge had found"
 

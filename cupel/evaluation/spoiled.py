@@ -11,10 +11,10 @@ from typing import Any
 from cupel.context import RunContext
 from cupel.errors import InputError
 from cupel.evaluation.judge_check import Case, bench_name, cases_of_run, run_rows, verdicts_on
-from cupel.judging import UNCHANGED, Finding, Mutation, MutationTally, Verdict, mutate, tally
+from cupel.judging import EXTRA, LIST, UNCHANGED, Finding, Mutation, MutationTally, Verdict, mutate, tally
 from cupel.project import Project
 from cupel.runs import open_bench
-from cupel.state import VerdictRecord
+from cupel.state import FindingRecord, VerdictRecord
 from cupel.task import TaskSpec
 
 
@@ -101,10 +101,24 @@ def is_found(verdict: VerdictRecord, mutation: Mutation) -> bool:
             and str(one["evidence_quote"]) in mutation.detail
             for one in failed
         )
+    named = [
+        one for one in failed if not one["criterion"].endswith("_missing")
+    ]  # those name a list, not an item
     if mutation.name == "references_dropped":  # all of them were: any one will do
         name = mutation.path.rpartition("/")[2]
-        return any(one.get("field") == name for one in failed)
-    return any(mutation.is_at(one["path"]) for one in failed)
+        return any(one.get("field") == name for one in named)
+    return any(_is_it(one, mutation) for one in named)
+
+
+def _is_it(found: FindingRecord, mutation: Mutation) -> bool:
+    """Whether a fault of an item is what was spoiled: that item, and of it the field, the list, or the item as a whole.
+
+    A quote that ends in a full stop too many is no word on the reference beside it.
+    """
+    field, (item, _, part) = found.get("field", ""), mutation.path.rpartition("/")
+    if mutation.path == found["path"]:
+        return mutation.name != "list_changed" or field in (LIST, EXTRA)
+    return item == found["path"] and field in (part, EXTRA, "")
 
 
 def _seed(doc_id: str) -> int:

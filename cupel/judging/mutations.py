@@ -46,15 +46,6 @@ class Mutation:
     path: str
     detail: str
 
-    def is_at(self, path: str) -> bool:
-        """Whether an item at this path is what was spoiled, or holds it.
-
-        >>> spoilt = Mutation("reference_moved", {}, "/premises/1/supports", "")
-        >>> spoilt.is_at("/premises/1"), spoilt.is_at("/premises/10")
-        (True, False)
-        """
-        return self.path == path or self.path.startswith(f"{path}/")
-
 
 def mutate(record: Record, schema: Mapping[str, Any], *, text: str, seed: int = 7) -> list[Mutation]:
     """Spoil a record in every way that applies to it, once each, and keep it once as it is.

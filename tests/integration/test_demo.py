@@ -124,7 +124,12 @@ def test_the_demo_says_what_each_step_did(monkeypatch):
     demo = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, spec.name, demo)
     spec.loader.exec_module(demo)
-    first = {"number": 1, "tier": "cheap", "in_doubt": True}
+    first = {
+        "number": 1,
+        "tier": "cheap",
+        "in_doubt": True,
+        "doubts": ["/claims/0/quote: the quote is absent"],
+    }
     second = {"number": 2, "tier": "strong", "in_doubt": False}
     verdict = {"attempt": 2, "verdict": "rejected", "estimate": {"score": 0.4}}
     addendum = {"after_attempt": 2, "instructions": ["a", "b"]}
@@ -137,7 +142,7 @@ def test_the_demo_says_what_each_step_did(monkeypatch):
     }
     told = "\n".join(demo.tell_tiers([outcome]))
 
-    assert list(demo.tell_steps(outcome)) == ["cheap", "in doubt", "strong", "judged 0.40", "refined"]
-    assert "doubt in 1 of 2 records" in told
+    assert list(demo.tell_steps(outcome)) == ["cheap in doubt", "strong 0.40", "refined", "needs_review"]
+    assert "1 of 2 records in doubt: /claims/0/quote: the quote is absent" in told
     assert "rejected 1" in told
     assert "2 instructions for 1 of them" in told
