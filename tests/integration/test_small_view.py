@@ -65,7 +65,7 @@ def test_a_cheap_model_sees_the_first_line_and_the_beginning_of_the_document(ask
 
     assert answer["choices"][0]["message"]["content"] == "yes"
     assert system == "Annotate the arguments."
-    assert user.count("Word ") == 300
+    assert user.count("Word ") == 240
     assert user.endswith("</document>\n\nMind also:\nno thanks.")
 
 
