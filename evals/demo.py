@@ -19,16 +19,19 @@ from rich.table import Table
 from cupel.project import find_project
 from cupel.runlog.store import open_run_log
 
-COLUMNS = {"speaker": "left", "chars": "right", "claims + premises": "right", "stance": "left"}
+COLUMNS = {"speaker": "left", "chars": "right", "items": "right", "stance": "left"}
 NAMES = {"extract": "cheap", "escalate": "strong"}
 
 
 def documents_table(rows: Sequence[Mapping[str, Any]], outcomes: Sequence[Mapping[str, Any]]) -> Table:
     """One line per speech: the record in figures, and how it came about."""
-    table = Table(title="Twelve speeches, 10–12 March 2025 · source: European Parliament", box=SIMPLE)
+    table = Table(
+        title="Twelve speeches, 10–12 March 2025 · source: European Parliament\nitems: claims + premises",
+        box=SIMPLE,
+    )
     for name, side in COLUMNS.items():
         table.add_column(name, justify="right" if side == "right" else "left")
-    table.add_column("who read it, F1 by the judge")
+    table.add_column("read by, F1 by the judge")
     for row, outcome in zip(rows, outcomes, strict=True):
         record = row["arguments"] or {}
         items = " + ".join(str(len(record.get(field, []))) for field in ("claims", "premises"))
@@ -78,7 +81,7 @@ def tell_tiers(outcomes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         f": {why}" if why else ""
     )
     rejected = sum(verdict["verdict"] == "rejected" for verdict in verdicts)
-    yield f"judge   went through {len(verdicts)} records item by item, estimated its F1, and rejected {rejected}"
+    yield f"judge   went through {len(verdicts)} records item by item, estimated their F1, and rejected {rejected}"
     lines = sum(len(addendum["instructions"]) for addendum in addenda)
     yield f"refine  wrote {lines} instructions for {len(addenda)} of them, from what the judge had found"
 
