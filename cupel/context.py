@@ -96,7 +96,7 @@ class RunContext(BaseModel):
     judge_way: JudgeWay = Field(
         default="criteria",
         description="How records are judged: `criteria` by a task's questions, `items` one item after the other and what is "
-        "missing, `adjudicate` where two independent readings of the document differ.",
+        "missing, `adjudicate` where two independent readings of the document differ. The profile `demo` takes `items`.",
         json_schema_extra=_for_node("judge"),
     )
     advisory_judge: bool | None = Field(
