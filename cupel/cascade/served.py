@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+from uuid import UUID
 
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
@@ -100,6 +101,9 @@ class _Watched(FormedGraph):
         keeper = _doorkeepers[0]
         visit, given, context = await keeper.admit(self, input, config or {}, kwargs.get("context"))
         _visits[visit.id] = visit
+        if str((config or {}).get("run_id")) != visit.id:
+            # Aegra takes a request's word for it: the steps of a run under another id would find no visit, and no cap
+            config = {**(config or {}), "run_id": UUID(visit.id)}
         ended: BaseException | None = None
         try:
             async for part in self._walk(given, config, {**kwargs, "context": context}):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from langgraph_sdk import Auth
 
 from cupel.engine import current, take_documents
 from cupel.runlog import RunLog
-from cupel.serve.door import CALLER, Caller, door
+from cupel.serve.door import CALLER, WHO, Caller, door
 from cupel.serve.keys import caps_of
 from cupel.serve.policy import CLOSED, Policy
 from cupel.serve.record import close_questions, note
@@ -22,12 +23,17 @@ LIMITED = "limited"
 """Among a user's permissions: what they ask for is held against the owner's policy."""
 
 _SYSTEM = {"created_by": "system"}
+_OF_NO_STATE = {"metadata", "action", "run_id", "run_ids", "status"}
+"""What a change of a thread says that does not write its state: metadata, or which runs are to end."""
+
+_ITS_OWN = re.compile(r"__|langgraph_")
+"""How names begin that LangGraph and its servers write into a run's configuration, and no request may."""
 
 
 @auth.authenticate
 async def authenticate(headers: dict[bytes, bytes], scope: dict[str, Any] | None = None) -> dict[str, Any]:
     """Say who asks: whom the door let in, or, where a server has no such middleware, whom it would."""
-    caller = (scope or {}).get(CALLER)
+    caller = scope.get(CALLER) if scope is not None else WHO.get()  # Aegra shows its hooks no scope
     if caller is None:
         client = (scope or {}).get("client")
         known = {_small(name): _raw(value) for name, value in headers.items()}
@@ -54,7 +60,7 @@ async def own_threads(ctx: Auth.types.AuthContext, value: Any) -> Any:
 async def change_thread(ctx: Auth.types.AuthContext, value: Any) -> Any:
     """A thread's metadata may be changed, and its runs ended; its state only where forks are allowed."""
     policy = _policy(ctx)
-    writes_state = "metadata" not in value and "action" not in value
+    writes_state = _OF_NO_STATE.isdisjoint(value)
     if policy is not None and writes_state and not policy.requests.forks:
         _turn_away(Refusal(403, "the state of a thread is not written by callers here"))
     return _owned(ctx, value)
@@ -75,7 +81,7 @@ async def begin_run(ctx: Auth.types.AuthContext, value: Any) -> Any:
     policy, filters = _policy(ctx), _owned(ctx, value)
     if policy is None:
         return filters
-    kwargs: Mapping[str, Any] = value.get("kwargs") or {}
+    kwargs: Mapping[str, Any] = value.get("kwargs") or value  # Aegra shows a request as it came
     given, command = kwargs.get("input"), kwargs.get("command")
     refusal = _look_at_run(policy, value, kwargs)
     if refusal is None and command is None:
@@ -151,7 +157,12 @@ def _look_at_run(policy: Policy, value: Any, kwargs: Mapping[str, Any]) -> Refus
         return Refusal(403, "this address is not told of runs: webhooks are not taken from requests here")
     if sum(map(len, texts_in(command))) > policy.longest_text:
         return Refusal(413, f"the answer is too long; at most {policy.longest_text} characters are taken")
-    settings = kwargs.get("context") or ((kwargs.get("config") or {}).get("configurable") or {})
+    config = kwargs.get("config") or {}
+    configurable = config.get("configurable") or {}
+    written = [name for name in (*config, *configurable) if _ITS_OWN.match(str(name))]
+    if written:
+        return Refusal(403, f"{written[0][:60]} is the server's own to write; leave it out")
+    settings = kwargs.get("context") or configurable
     graph = door().graph_of(str(value.get("assistant_id")))
     if graph is not None:
         return refuse(policy, graph, kwargs.get("input"), settings)

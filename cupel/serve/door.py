@@ -10,6 +10,7 @@ import ipaddress
 import re
 import time
 from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid5
@@ -26,6 +27,9 @@ from cupel.serve.refusal import Refusal
 CALLER = "cupel.caller"
 """Under this name a scope says who was let in."""
 
+WHO: ContextVar[Caller | None] = ContextVar("cupel.who", default=None)
+"""Who was let in, for a server that shows its hooks nothing of a request but the headers."""
+
 _INSIDE = "/noauth"
 """Root of what the server asks itself; no request can set it."""
 
@@ -37,7 +41,9 @@ _FORWARDED = (
     b"via",
     b"cf-connecting-ip",
 )
-_OPEN = ("/ok", "/cupel/ok")
+_OPEN = ("/ok", "/cupel/ok", "/live", "/ready")
+"""They say whether the server is well, and nothing else."""
+
 _METRICS = ("/metrics", "/cupel/metrics")
 _GRAPHS = UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
 """The namespace in which LangGraph names a graph's own assistant."""
@@ -208,7 +214,11 @@ class DoorMiddleware:
             await _turn_away(refusal or Refusal(403, ""), scope, send)
             return
         scope[CALLER] = caller
-        await self.app(scope, receive, send)
+        token = WHO.set(caller)
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            WHO.reset(token)
 
 
 async def _turn_away(refusal: Refusal, scope: Scope, send: Send) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -24,6 +24,7 @@ from cupel.serve.refusal import FORMS, check_models_of, refuse
 from cupel.state import Mention, mentions_of
 
 _FILES = ("policy", "prerouter")
+_OF_USERS = ("identity", "permissions")
 _NOTHING = 1e-12
 """US dollars that buy nothing: what a cap of 0 leaves a request, as a setting takes no 0."""
 
@@ -43,10 +44,10 @@ class Keeper:
             UsageError: If the caller may not have what the run would do.
         """
         runtime, said = await current(), config.get("configurable") or {}
-        owner = str(said.get("langgraph_auth_user_id") or LOCAL)
+        owner, permissions = _whose(said)
         visit = Visit(id=str(said.get("run_id") or config.get("run_id") or uuid4()), run=Run(served=True))
         settings = _read(graph, context)
-        policy = door().policy if door().policy is not None else _closed(said)
+        policy = door().policy if door().policy is not None else _closed(permissions)
         if policy is not None:
             given, settings = await _limit(
                 policy, visit, given, settings, graph=graph.name or "", owner=owner, runtime=runtime
@@ -122,8 +123,19 @@ def _task_of(given: Any, settings: RunContext | None) -> str:
     return str(given.get("task") or getattr(settings, "task", "") or DEFAULT_TASK)
 
 
-def _closed(said: Mapping[str, Any]) -> Policy | None:
-    return CLOSED if LIMITED in (said.get("langgraph_auth_permissions") or ()) else None
+def _whose(said: Mapping[str, Any]) -> tuple[str, Sequence[str]]:
+    """Who asks, by the one name that both servers set themselves whatever a request says, and with which permissions.
+
+    Permissions count wherever they stand: the only one there is takes away.
+    """
+    user = said.get("langgraph_auth_user")
+    known = user if isinstance(user, Mapping) else {name: getattr(user, name, None) for name in _OF_USERS}
+    listed = [known.get("permissions"), said.get("langgraph_auth_permissions")]
+    return str(known.get("identity") or LOCAL), [name for names in listed for name in names or ()]
+
+
+def _closed(permissions: Sequence[str]) -> Policy | None:
+    return CLOSED if LIMITED in permissions else None
 
 
 def _read(graph: Graph, context: Any) -> RunContext | None:

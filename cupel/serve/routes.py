@@ -4,6 +4,7 @@
     GET  /cupel/threads/{thread_id}/calls          every model call of it: the messages sent, the raw reply
     GET  /cupel/threads/{thread_id}/calls/{key}    one of them
     GET  /cupel/metrics                            counts for Prometheus
+    GET  /cupel/ok                                 whether the run log can be written
     POST /mcp                                      the graphs as tools
 
 A thread is asked for by the same door with the caller's own headers: each reads their own.
@@ -29,10 +30,12 @@ from cupel.errors import CupelError, tell_client
 from cupel.project import find_project
 from cupel.serve.door import DoorMiddleware, open_door
 from cupel.serve.exposition import CONTENT_TYPE
+from cupel.serve.health import Health
 from cupel.serve.inside import ask_inside
 from cupel.serve.keeper import Keeper
 from cupel.serve.metrics import read_metrics
 from cupel.serve.tools import serve_tools
+from cupel.tracing import is_aegra
 
 
 async def show_document(request: Request) -> Response:
@@ -55,6 +58,12 @@ async def show_metrics(_request: Request) -> Response:
     runtime = await current()
     told = await asyncio.to_thread(read_metrics, runtime.run_log, runtime.limiter)
     return PlainTextResponse(told, headers={"content-type": CONTENT_TYPE})
+
+
+async def show_health(_request: Request) -> Response:
+    """200 where runs can be paid and counted, 503 with the reason where not; open to anybody."""
+    fault = await _health.fault()
+    return JSONResponse({"ok": not fault, **({"detail": fault} if fault else {})}, status_code=503 if fault else 200)
 
 
 async def _told(request: Request, *, one: bool, calls: bool) -> Response:
@@ -103,14 +112,25 @@ async def lifespan(_app: Starlette) -> AsyncIterator[None]:
     yield
 
 
-app = Starlette(
-    lifespan=lifespan,
-    routes=[
-        Route("/cupel/threads/{thread_id}", show_document),
-        Route("/cupel/threads/{thread_id}/calls", show_calls),
-        Route("/cupel/threads/{thread_id}/calls/{key}", show_call),
-        Route("/cupel/metrics", show_metrics),
-        Route("/mcp", serve_tools, methods=["GET", "POST", "DELETE"]),
-    ],
-    middleware=[Middleware(DoorMiddleware)],
-)
+_health = Health()
+_routes = [
+    Route("/cupel/threads/{thread_id}", show_document),
+    Route("/cupel/threads/{thread_id}/calls", show_calls),
+    Route("/cupel/threads/{thread_id}/calls/{key}", show_call),
+    Route("/cupel/metrics", show_metrics),
+    Route("/cupel/ok", show_health),
+    Route("/mcp", serve_tools, methods=["GET", "POST", "DELETE"]),
+]
+_door = [Middleware(DoorMiddleware)]
+
+
+def _make_app() -> Starlette:
+    """The application, as the server that imports this file takes one."""
+    if is_aegra():
+        from cupel.serve.aegra import make_app
+
+        return make_app([*_routes, Route("/ok", show_health)], _door, lifespan)
+    return Starlette(lifespan=lifespan, routes=_routes, middleware=_door)
+
+
+app = _make_app()

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from cupel._late import late
-from cupel.tracing.served import is_served, take_over
+from cupel.tracing.served import is_aegra, is_served, take_over
 from cupel.tracing.tracer import (
     NODE_TRACE,
     Tracer,

@@ -25,8 +25,13 @@ _taken_over: list[bool] = []
 
 
 def is_served() -> bool:
-    """Whether this process is a LangGraph server."""
-    return "langgraph_api.config" in sys.modules
+    """Whether this process is a LangGraph server, or Aegra."""
+    return "langgraph_api.config" in sys.modules or is_aegra()
+
+
+def is_aegra() -> bool:
+    """Whether this process is Aegra: it speaks as LangGraph's server does, and is built of other parts."""
+    return "aegra_api" in sys.modules
 
 
 def is_asked_for(env: Mapping[str, str]) -> bool:
