@@ -34,7 +34,7 @@ def main(what: str) -> int:
     env = {**read_env(HERE / ".env"), **os.environ}
     if what == "python":
         found = find_python(env)
-        print(found)
+        sys.stdout.write(f"{found}\n")
         return 0 if found else 1
     missing = [fault for fault in (python_fault(env), database_fault(env)) if fault]
     if missing:
@@ -46,7 +46,9 @@ def main(what: str) -> int:
 def read_env(path: Path) -> dict[str, str]:
     """What `.env` sets, as `NAME=value` lines have it: this is read before anything that reads more is installed."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    parts = (line.removeprefix("export ").partition("=") for line in lines if not line.lstrip().startswith("#"))
+    parts = (
+        line.removeprefix("export ").partition("=") for line in lines if not line.lstrip().startswith("#")
+    )
     return {name.strip(): value.strip().strip("\"'") for name, is_set, value in parts if is_set}
 
 
@@ -57,9 +59,7 @@ def python_fault(env: Mapping[str, str]) -> str:
     named = env.get("SERVE_PYTHON")
     found = f"{named} is none" if named else "none was found here"
     wanted = ".".join(map(str, OLDEST))
-    return (
-        f"Aegra needs Python {wanted} or newer, and {found}; install one, or say where it is: make serve SERVE_PYTHON=/path/to/python{wanted}"
-    )
+    return f"Aegra needs Python {wanted} or newer, and {found}; install one, or say where it is: make serve SERVE_PYTHON=/path/to/python{wanted}"
 
 
 def find_python(env: Mapping[str, str]) -> str:
@@ -73,14 +73,19 @@ def _pythons(env: Mapping[str, str]) -> Iterator[str]:
     """Names on the path, then where pyenv and uv put theirs: their programs on the path may be none."""
     yield from ("python3.12", "python3.13", "python3.14", "python3")
     home = Path(env.get("HOME") or "/nowhere")
-    for folder in (Path(env.get("PYENV_ROOT") or home / ".pyenv") / "versions", home / ".local/share/uv/python"):
+    for folder in (
+        Path(env.get("PYENV_ROOT") or home / ".pyenv") / "versions",
+        home / ".local/share/uv/python",
+    ):
         yield from (str(path) for path in sorted(folder.glob("*3.1[2-9]*/bin/python3")))
 
 
 def _version(program: str) -> tuple[int, ...]:
     asked = "import sys; print(*sys.version_info[:2])"
     try:
-        said = subprocess.run([program, "-c", asked], capture_output=True, text=True, timeout=_ASK_S, check=True)
+        said = subprocess.run(
+            [program, "-c", asked], capture_output=True, text=True, timeout=_ASK_S, check=True
+        )
         return tuple(int(part) for part in said.stdout.split())
     except (OSError, ValueError, subprocess.SubprocessError):
         return (0,)
@@ -120,7 +125,9 @@ def _places(address: str, env: Mapping[str, str]) -> Iterator[str | tuple[str, i
     """Where an address leads: hosts and ports, or files of sockets where it names no host."""
     parts = urlsplit(address)
     query = parse_qs(parts.query)
-    hosts = unquote(parts.netloc.rpartition("@")[2]) or ",".join(query.get("host", [])) or env.get("PGHOST", "")
+    hosts = (
+        unquote(parts.netloc.rpartition("@")[2]) or ",".join(query.get("host", [])) or env.get("PGHOST", "")
+    )
     port = ",".join(query.get("port", [])) or env.get("PGPORT") or "5432"
     for one in hosts.split(",") if hosts else ("/var/run/postgresql", "/run/postgresql", "/tmp"):  # noqa: S108 # where servers put their sockets
         if one.startswith("/"):
@@ -152,7 +159,9 @@ def start(env: Mapping[str, str]) -> int:
         psycopg.connect(address, connect_timeout=int(_ASK_S)).close()
     except (psycopg.Error, UnicodeError) as error:
         why = str(error).strip().splitlines() or [type(error).__name__]
-        sys.stderr.write(f"make serve: the PostgreSQL at {ADDRESS} does not let us in: {why[-1]}\n{_INSTEAD}\n")
+        sys.stderr.write(
+            f"make serve: the PostgreSQL at {ADDRESS} does not let us in: {why[-1]}\n{_INSTEAD}\n"
+        )
         return 2
     host, port = env.get("SERVE_HOST") or "127.0.0.1", env.get("SERVE_PORT") or "2026"
     if not port.isdigit() or not 0 < int(port) < 65536:
@@ -163,10 +172,13 @@ def start(env: Mapping[str, str]) -> int:
         "AEGRA_CONFIG": "langgraph.json", "LOG_LEVEL": "INFO", "LOG_VERBOSITY": "standard",
         **env, ADDRESS: address, "HOST": host, "PORT": port,
     }  # fmt: skip
-    sys.stderr.write(f"Aegra with Cupel's graphs: http://{host}:{port} (docs under /docs; ends with Ctrl-C)\n")
+    sys.stderr.write(
+        f"Aegra with Cupel's graphs: http://{host}:{port} (docs under /docs; ends with Ctrl-C)\n"
+    )
     sys.stderr.flush()
     server = [sys.executable, "-m", "uvicorn", "aegra_api.main:app", "--host", host, "--port", port]
     os.execve(sys.executable, server, settled)  # noqa: S606 # arguments of our own, no shell
+    return 0
 
 
 if __name__ == "__main__":

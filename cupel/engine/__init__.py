@@ -5,7 +5,7 @@ LangGraph server it opens itself at the first call. `Calls.complete` is the one 
 called: looked up first, reserved before it is sent, limited, retried, and committed before it is used.
 """
 
-from cupel.engine.allowance import AllowanceBudget, Cap, take_documents
+from cupel.engine.allowance import AllowanceBudget, Cap, give_back_documents, take_documents
 from cupel.engine.ask import Answer, Question, QuestionKind, ask
 from cupel.engine.batch import Batcher, BatchSettings, check_batchable, held_usd
 from cupel.engine.calls import STOP_WITHIN_S

@@ -119,6 +119,20 @@ async def take_documents(run_log: RunLog, caps: Sequence[Cap], count: int, *, us
     return await run_log.transact(partial(_take, caps=ordered, count=count, pico=pico_of(usd)))
 
 
+async def give_back_documents(run_log: RunLog, caps: Sequence[Cap], count: int) -> None:
+    """Uncount documents that were taken and never begun.
+
+    Args:
+        run_log: Where they were counted.
+        caps: Those they were counted against.
+        count: How many.
+    """
+    table = tables.allowances
+    counted = table.c.name.in_([cap.name for cap in caps]) & (table.c.documents >= count)
+    fewer = update(table).where(counted).values(documents=table.c.documents - count)
+    await run_log.transact(lambda connection: connection.execute(fewer).rowcount)
+
+
 def _name(cap: Cap) -> str:
     return cap.name
 

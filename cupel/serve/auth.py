@@ -10,7 +10,7 @@ from langgraph_sdk import Auth
 
 from cupel.engine import current, take_documents
 from cupel.runlog import RunLog
-from cupel.serve.door import CALLER, WHO, Caller, door
+from cupel.serve.door import CALLER, PASSAGE, Caller, door
 from cupel.serve.keys import caps_of
 from cupel.serve.policy import CLOSED, Policy
 from cupel.serve.record import close_questions, note
@@ -26,14 +26,16 @@ _SYSTEM = {"created_by": "system"}
 _OF_NO_STATE = {"metadata", "action", "run_id", "run_ids", "status"}
 """What a change of a thread says that does not write its state: metadata, or which runs are to end."""
 
-_ITS_OWN = re.compile(r"__|langgraph_")
+_ITS_OWN = re.compile(r"__pregel_")
+_ITS_SERVERS = re.compile(r"__|langgraph_")
 """How names begin that LangGraph and its servers write into a run's configuration, and no request may."""
 
 
 @auth.authenticate
 async def authenticate(headers: dict[bytes, bytes], scope: dict[str, Any] | None = None) -> dict[str, Any]:
     """Say who asks: whom the door let in, or, where a server has no such middleware, whom it would."""
-    caller = scope.get(CALLER) if scope is not None else WHO.get()  # Aegra shows its hooks no scope
+    passage = PASSAGE.get() if scope is None else None  # Aegra shows its hooks headers alone
+    caller = passage.caller if passage is not None else (scope or {}).get(CALLER)
     if caller is None:
         client = (scope or {}).get("client")
         known = {_small(name): _raw(value) for name, value in headers.items()}
@@ -106,8 +108,7 @@ async def keep_assistant(ctx: Auth.types.AuthContext, value: Any) -> Any:
     if policy is not None:
         if not policy.requests.assistants:
             _turn_away(Refusal(403, "assistants are not made by callers here"))
-        settings = value.get("context") or (value.get("config") or {}).get("configurable") or {}
-        graph = value.get("graph_id")
+        settings, graph = _settings_of(value), value.get("graph_id")
         checked = [graph] if graph else [name for name in policy.graphs if name != "improve"]
         refusals = [refuse(policy, str(name), None, settings) for name in checked]
         if not refusals or all(refusals):
@@ -159,26 +160,44 @@ def _look_at_run(policy: Policy, value: Any, kwargs: Mapping[str, Any]) -> Refus
         return Refusal(413, f"the answer is too long; at most {policy.longest_text} characters are taken")
     config = kwargs.get("config") or {}
     configurable = config.get("configurable") or {}
-    written = [name for name in (*config, *configurable) if _ITS_OWN.match(str(name))]
+    # LangGraph's server has refused the second kind, and written its own, by now; Aegra takes whatever comes
+    reserved = _ITS_OWN if "kwargs" in value else _ITS_SERVERS
+    written = [name for name in (*config, *configurable) if reserved.match(str(name))]
     if written:
         return Refusal(403, f"{written[0][:60]} is the server's own to write; leave it out")
     settings = kwargs.get("context") or configurable
-    graph = door().graph_of(str(value.get("assistant_id")))
-    if graph is not None:
-        return refuse(policy, graph, kwargs.get("input"), settings)
-    # of an assistant that a caller made: what it comes to with the assistant's settings is looked at as the run begins
+    assistant = str(value.get("assistant_id"))
+    graph = door().graph_of(assistant)
+    if graph is None:  # somebody made it: what counts is what a run comes to with its settings
+        passage = PASSAGE.get()
+        made = passage.made.get(assistant, {}) if passage is not None else {}
+        graph, settings = str(made.get("graph_id")), {**_settings_of(made), **settings}
+        if not made:  # the server says so; nothing of it is the caller's, or it is not there
+            return _look_at_length(policy, kwargs, settings)
+    return refuse(policy, graph, kwargs.get("input"), settings)
+
+
+def _settings_of(assistant: Mapping[str, Any]) -> Mapping[str, Any]:
+    return assistant.get("context") or (assistant.get("config") or {}).get("configurable") or {}
+
+
+def _look_at_length(policy: Policy, kwargs: Mapping[str, Any], settings: Mapping[str, Any]) -> Refusal | None:
     said = sum(map(len, texts_in([kwargs.get("input"), settings])))
-    return (
-        Refusal(413, f"at most {policy.longest_text} characters are taken")
-        if said > policy.longest_text
-        else None
-    )
+    if said <= policy.longest_text:
+        return None
+    return Refusal(413, f"at most {policy.longest_text} characters are taken")
 
 
 async def _take_one(policy: Policy, owner: str) -> Refusal | None:
     run_log: RunLog = (await current()).run_log
-    short = await take_documents(run_log, caps_of(owner, policy), 1)
-    return None if short is None else Refusal(429, f"{short}; the count begins anew at midnight UTC")
+    caps = caps_of(owner, policy)
+    short = await take_documents(run_log, caps, 1)
+    if short is not None:
+        return Refusal(429, f"{short}; the count begins anew at midnight UTC")
+    passage = PASSAGE.get()
+    if passage is not None:
+        passage.taken.append(caps)
+    return None
 
 
 def _turn_away(refusal: Refusal) -> None:

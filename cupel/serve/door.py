@@ -9,16 +9,19 @@ from __future__ import annotations
 import ipaddress
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 from uuid import UUID, uuid5
 
 from cupel.cascade import LOCAL
-from cupel.engine import current
+from cupel.engine import Cap, current, give_back_documents
 from cupel.project import Project, find_project, graph_entries
-from cupel.serve.body import App, Message, Receive, Scope, Send, measure
+from cupel.serve.body import App, Message, Receive, Scope, Send, assistants_in, is_looked_at, measure
+from cupel.serve.inside import NOBODY, ask_as_caller, passed_on
 from cupel.serve.keys import Key, find_key, has_keys
 from cupel.serve.policy import CLOSED, Policy, read_policy
 from cupel.serve.record import note
@@ -27,8 +30,8 @@ from cupel.serve.refusal import Refusal
 CALLER = "cupel.caller"
 """Under this name a scope says who was let in."""
 
-WHO: ContextVar[Caller | None] = ContextVar("cupel.who", default=None)
-"""Who was let in, for a server that shows its hooks nothing of a request but the headers."""
+PASSAGE: ContextVar[Passage | None] = ContextVar("cupel.passage", default=None)
+"""The request that is on its way in, for hooks, which a server shows little of it."""
 
 _INSIDE = "/noauth"
 """Root of what the server asks itself; no request can set it."""
@@ -96,6 +99,22 @@ class Caller:
         return self.id != LOCAL
 
 
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One request on its way in.
+
+    Attributes:
+        caller: Who was let in.
+        made: Assistants that callers made and it asks for runs of, by their ids: hooks cannot ask for them, as a server
+            holds a connection of its database while they decide, and has few.
+        taken: The caps a document of it was counted against, for each that was.
+    """
+
+    caller: Caller
+    made: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    taken: list[Sequence[Cap]] = field(default_factory=list)
+
+
 class Door:
     """Who may come in, by the keys of the run log and the `serve.toml` that was there at the start.
 
@@ -106,12 +125,13 @@ class Door:
 
     def __init__(self, policy: Policy | None, graphs: Iterable[str] = ()) -> None:
         self.policy = policy
-        self._assistants = {str(uuid5(_GRAPHS, name)): name for name in graphs}
+        self._graphs = frozenset(graphs)
+        self._assistants = {str(uuid5(_GRAPHS, name)): name for name in self._graphs}
         self._asks_keys: tuple[float, bool] = (-_KEYS_FRESH_S, False)
 
     def graph_of(self, assistant: str) -> str | None:
-        """The graph whose own assistant this is; None for one that somebody made."""
-        return self._assistants.get(assistant)
+        """The graph whose own assistant this is, by its id or by the graph's name; None for one that somebody made."""
+        return self._assistants.get(assistant.lower(), assistant if assistant in self._graphs else None)
 
     async def let_in(self, headers: Mapping[bytes, bytes], client: str | None) -> Caller | Refusal:
         """The caller, or why there is none.
@@ -205,20 +225,53 @@ class DoorMiddleware:
         if path in _OPEN or asks_first:
             await self.app(scope, receive, send)
             return
-        client = scope.get("client")
+        client, said = scope.get("client"), None
         caller = await door().let_in(headers, client[0] if client else None)
         refusal = caller if isinstance(caller, Refusal) else place_fault(caller, method, path)
-        if refusal is None and isinstance(caller, Caller) and caller.policy is not None:
-            receive, refusal = await measure(caller.policy, headers, receive, path)
+        if refusal is None and isinstance(caller, Caller) and is_looked_at(method, path, caller.policy):
+            brought = await measure(caller.policy, headers, receive, path)
+            receive, refusal, said = brought.receive, brought.refusal, brought.said
         if isinstance(caller, Refusal) or refusal is not None:
             await _turn_away(refusal or Refusal(403, ""), scope, send)
             return
         scope[CALLER] = caller
-        token = WHO.set(caller)
+        passage = Passage(caller, await self._made_assistants(scope, said))
+        token = PASSAGE.set(passage)
         try:
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, _giving_back(passage, send) if caller.policy is not None else send)
         finally:
-            WHO.reset(token)
+            PASSAGE.reset(token)
+
+    async def _made_assistants(self, scope: Scope, said: Any) -> dict[str, dict[str, Any]]:
+        """Assistants that a body names and that are no graph's own, as the server shows them to this caller."""
+        named = [name for name in assistants_in(said) if door().graph_of(name) is None]
+        if not named:
+            return {}
+        app, client = scope.get("app") or self, scope.get("client") or NOBODY
+        async with ask_as_caller(app, client, passed_on(scope.get("headers") or ())) as asking:
+            answers = [await asking.get(f"/assistants/{quote(name, safe='')}") for name in set(named)]
+        shown = [answer.json() for answer in answers if answer.is_success]
+        return {
+            str(one["assistant_id"]): one for one in shown if isinstance(one, dict) and "assistant_id" in one
+        }
+
+
+def _giving_back(passage: Passage, send: Send) -> Send:
+    """The same `send`, but what a request took is given back where the server refuses it after all: no run began.
+
+    Of a batch some may have, so its documents stay taken.
+    """
+
+    async def sent(message: Message) -> None:
+        if (
+            message["type"] == "http.response.start"
+            and 400 <= message["status"] < 500
+            and len(passage.taken) == 1
+        ):
+            await give_back_documents((await current()).run_log, passage.taken.pop(), 1)
+        await send(message)
+
+    return sent
 
 
 async def _turn_away(refusal: Refusal, scope: Scope, send: Send) -> None:

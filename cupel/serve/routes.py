@@ -63,7 +63,9 @@ async def show_metrics(_request: Request) -> Response:
 async def show_health(_request: Request) -> Response:
     """200 where runs can be paid and counted, 503 with the reason where not; open to anybody."""
     fault = await _health.fault()
-    return JSONResponse({"ok": not fault, **({"detail": fault} if fault else {})}, status_code=503 if fault else 200)
+    return JSONResponse(
+        {"ok": not fault, **({"detail": fault} if fault else {})}, status_code=503 if fault else 200
+    )
 
 
 async def _told(request: Request, *, one: bool, calls: bool) -> Response:
