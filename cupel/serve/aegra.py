@@ -15,6 +15,7 @@ from starlette.routing import Route
 from cupel import __version__
 from cupel.errors import SettingError
 from cupel.serve.auth import auth
+from cupel.serve.turns import turns
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
@@ -32,6 +33,7 @@ def make_app(routes: Sequence[Route], door: Sequence[Middleware], lifespan: Life
     @asynccontextmanager
     async def checked(app: Starlette) -> AsyncIterator[None]:
         _check_hooks()
+        _take_turns()
         async with lifespan(app):
             yield
 
@@ -54,6 +56,26 @@ def _check_hooks() -> None:
         raise SettingError(
             'this server does not keep the rules of who owns what: langgraph.json needs "auth": {"path": "cupel.serve.auth:auth"}; what it says above tells why they were not loaded'
         )
+
+
+def _take_turns() -> None:
+    """Have each run that Aegra begins in this process entered: two at once would write one thread's state between each other.
+
+    With Redis, Aegra's workers begin them, in whichever process.
+    """
+    from aegra_api.core.active_runs import active_runs
+    from aegra_api.services.executor import executor
+
+    submit = executor.submit
+
+    async def entered(job: Any) -> None:
+        await submit(job)
+        at = job.identity
+        task = active_runs.get(at.run_id)
+        if task is not None:
+            turns.enter(at.thread_id, at.run_id, task, job.behavior.multitask_strategy)
+
+    executor.submit = entered
 
 
 async def _tell(_request: Request, error: Any) -> Response:

@@ -15,6 +15,7 @@ from cupel.serve.keys import caps_of
 from cupel.serve.policy import CLOSED, Policy
 from cupel.serve.record import close_questions, note
 from cupel.serve.refusal import Refusal, refuse, texts_in
+from cupel.serve.turns import turns
 
 auth = Auth()
 
@@ -81,6 +82,13 @@ async def delete_thread(ctx: Auth.types.AuthContext, value: Any) -> Any:
 async def begin_run(ctx: Auth.types.AuthContext, value: Any) -> Any:
     """A run begins where nothing it asks for is refused and a cap has room for one document more."""
     policy, filters = _policy(ctx), _owned(ctx, value)
+    if value.get("multitask_strategy") == "reject" and turns.is_busy(str(value.get("thread_id"))):
+        _turn_away(
+            Refusal(
+                409,
+                "a run is under way on this thread; wait for it, or begin with another multitask_strategy",
+            )
+        )
     if policy is None:
         return filters
     kwargs: Mapping[str, Any] = value.get("kwargs") or value  # Aegra shows a request as it came

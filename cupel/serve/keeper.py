@@ -21,6 +21,7 @@ from cupel.serve.keys import caps_of
 from cupel.serve.policy import CLOSED, Policy
 from cupel.serve.record import begin_row, end_row, note
 from cupel.serve.refusal import FORMS, check_models_of, refuse
+from cupel.serve.turns import turns
 from cupel.state import Mention, mentions_of
 
 _FILES = ("policy", "prerouter")
@@ -46,6 +47,7 @@ class Keeper:
         runtime, said = await current(), config.get("configurable") or {}
         owner, permissions = _whose(said)
         visit = Visit(id=str(said.get("run_id") or config.get("run_id") or uuid4()), run=Run(served=True))
+        await turns.wait(visit.id)
         settings = _read(graph, context)
         policy = door().policy if door().policy is not None else _closed(permissions)
         if policy is not None:

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 import shutil
+from contextlib import AsyncExitStack
 
 import httpx
 import pytest
@@ -20,7 +21,7 @@ from tests.conftest import ROOT
 from tests.integration.bad_inputs import INPUTS, SETTINGS, unfit_for_a_client
 from tests.integration.cascade import ACCEPTS, CANNOT_TELL, CLAIM, TEXT, record
 from tests.integration.langsmith import LangSmith
-from tests.integration.server import project_server
+from tests.integration.server import aegra_fault, aegra_server, project_server
 from tests.integration.test_tracing import PERSONS
 from tests.integration.threads import steady
 
@@ -70,6 +71,31 @@ def server(tmp_path_factory, langsmith):
 async def client(server):
     """An SDK client of the server."""
     async with get_client(url=server, api_key=None) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def aegra_url(tmp_path_factory):
+    """Aegra on another copy; None where it is not installed."""
+    if aegra_fault():
+        yield None
+        return
+    with project_server(copied(tmp_path_factory.mktemp("aegra")), answer, {}, aegra_server) as url:
+        yield url
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def aegra(aegra_url):
+    """What gives an SDK client of Aegra; a skip where it is not installed."""
+    async with AsyncExitStack() as opened:
+
+        def client():
+            if aegra_url is None:
+                pytest.skip(aegra_fault())
+            made = get_client(url=aegra_url, api_key=None)
+            opened.push_async_callback(made.aclose)
+            return made
+
         yield client
 
 
@@ -139,8 +165,15 @@ ANSWERS = {
 }  # fmt: skip
 
 
-async def test_a_person_is_heard_in_every_shape_by_a_resume_that_brings_nothing_else(client, subtests):
+async def test_a_person_is_heard_in_every_shape_by_a_resume_that_brings_nothing_else(client, aegra, subtests):
     """Agent Inbox's, LangChain's and plain payloads, half of them through RemoteGraph; the run's settings hold."""
+    await a_person_is_heard(client, subtests.test)
+    with subtests.test("on Aegra"):
+        await a_person_is_heard(aegra(), lambda case: subtests.test(f"on Aegra: {case}"))
+
+
+async def a_person_is_heard(client, subtest):
+    """Each shape on a thread of its own."""
     remote = RemoteGraph("enrich", client=client)
 
     async def ask(name, number, reply):
@@ -157,7 +190,7 @@ async def test_a_person_is_heard_in_every_shape_by_a_resume_that_brings_nothing_
 
     asked = await asyncio.gather(*(ask(name, n, case[0]) for n, (name, case) in enumerate(ANSWERS.items())))
     for (name, (_, status, action, matter)), (question, state) in zip(ANSWERS.items(), asked, strict=True):
-        with subtests.test(name):
+        with subtest(name):
             values = state["values"]
             assert set(question) == {"action_request", "config", "description"}
             assert "## Evidence" in question["description"]
@@ -183,8 +216,15 @@ USES = {
 }
 
 
-async def test_a_thread_that_is_used_again_gives_the_outcome_of_a_fresh_one(client, subtests):
+async def test_a_thread_that_is_used_again_gives_the_outcome_of_a_fresh_one(client, aegra, subtests):
     """Forty-nine pairs of documents, in every order, under each way a server handles a second input."""
+    await a_thread_is_used_again(client, subtests.test)
+    with subtests.test("on Aegra"):
+        await a_thread_is_used_again(aegra(), lambda case: subtests.test(f"on Aegra: {case}"))
+
+
+async def a_thread_is_used_again(client, subtest):
+    """Every pair on a thread of its own."""
     context = {**ROLES, "human_review": True}
 
     async def settled(thread):
@@ -212,7 +252,7 @@ async def test_a_thread_that_is_used_again_gives_the_outcome_of_a_fresh_one(clie
     pairs = [(a, b, next(strategies)) for a in USES for b in USES]
     used = await asyncio.gather(*(after(USES[a], USES[b], strategy) for a, b, strategy in pairs))
     for (a, b, strategy), outcome in zip(pairs, used, strict=True):
-        with subtests.test(f"{b} after {a}, {strategy or 'one after the other'}"):
+        with subtest(f"{b} after {a}, {strategy or 'one after the other'}"):
             assert outcome == fresh[b]
 
 
