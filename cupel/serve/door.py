@@ -105,12 +105,14 @@ class Passage:
 
     Attributes:
         caller: Who was let in.
+        is_stateless: It asks for a run on no thread that stays.
         made: Assistants that callers made and it asks for runs of, by their ids: hooks cannot ask for them, as a server
             holds a connection of its database while they decide, and has few.
         taken: The caps a document of it was counted against, for each that was.
     """
 
     caller: Caller
+    is_stateless: bool = False
     made: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     taken: list[Sequence[Cap]] = field(default_factory=list)
 
@@ -235,7 +237,7 @@ class DoorMiddleware:
             await _turn_away(refusal or Refusal(403, ""), scope, send)
             return
         scope[CALLER] = caller
-        passage = Passage(caller, await self._made_assistants(scope, said))
+        passage = Passage(caller, path.startswith("/runs"), await self._made_assistants(scope, said))
         token = PASSAGE.set(passage)
         try:
             await self.app(scope, receive, _giving_back(passage, send) if caller.policy is not None else send)
