@@ -26,6 +26,7 @@ dependencies = ["cupel"]
 
 [project.optional-dependencies]
 dev = ["cupel[studio]"]
+postgres = ["cupel[postgres]"]
 
 [build-system]
 requires = ["hatchling"]
@@ -41,6 +42,23 @@ GITIGNORE = """\
 .langgraph_api/
 .venv/
 __pycache__/
+"""
+
+DOCKERIGNORE = """\
+# what no image holds: secrets, history, answers that were paid for, and what a machine made for itself
+**/.env
+**/.env.*
+!**/.env.example
+.git
+**/.git
+**/.cupel
+**/.langgraph_api
+**/.venv*
+**/__pycache__
+**/*.pyc
+**/.*_cache
+build
+dist
 """
 
 ENV_EXAMPLE = """\
@@ -157,6 +175,7 @@ def _own_files(folder_name: str) -> dict[str, str]:
     return {
         "pyproject.toml": PYPROJECT.format(name=name),
         ".gitignore": GITIGNORE,
+        ".dockerignore": DOCKERIGNORE,
         ".env.example": ENV_EXAMPLE,
         "Makefile": MAKEFILE,
         "README.md": README.format(name=name, demo=DEMO),

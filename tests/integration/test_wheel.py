@@ -7,10 +7,21 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
+from tests.integration.image import (
+    SECRETS,
+    Image,
+    context_of,
+    dockerfile_of,
+    graphs_of,
+    laid_bare,
+    plant_secrets,
+)
 
 
 @pytest.fixture
@@ -67,3 +78,37 @@ def test_the_wheel_holds_the_package_alone_and_installed_it_makes_a_project_that
     assert done.returncode == 0, done.stderr
     assert len((work / "demo" / "out.jsonl").read_text().splitlines()) == 12
     assert (work / "demo" / ".cupel" / "runlog.sqlite").is_file()
+    projects = {
+        "this project": (laid_bare(tmp_path / "repository"), None),
+        "a new one": (work / "demo", wheel),
+    }
+    for name, (project, published) in projects.items():
+        with subtests.test(f"the image of {name}"):
+            place = tmp_path / name.replace(" ", "-")
+            place.mkdir()
+            an_image_of_it_holds_no_secret_and_imports_every_graph(project, place, published)
+
+
+def an_image_of_it_holds_no_secret_and_imports_every_graph(project, place, published):
+    """What `langgraph dockerfile` writes, read by Docker's parser and done by hand, from the files Docker would be sent."""
+    plant_secrets(project)
+    context = context_of(project)
+    assert {
+        "langgraph.json",
+        "pyproject.toml",
+        "graphs/enrich.py",
+        "prompts/arguments/task.toml",
+        "README.md",
+    } <= context
+    assert [name for name in SECRETS if name in context] == []
+    assert [
+        name for name in context if set(Path(name).parts) & {".git", ".cupel", ".venv", ".env", "__pycache__"}
+    ] == []
+    steps = dockerfile_of(project, place / "Dockerfile")
+    [base] = [value[0] for command, value in steps if command == "FROM"]
+    assert base == f"langchain/langgraph-api:{version('langgraph-api')}-py3.11"
+
+    image = Image(place, published)
+    image.take(steps, project)
+    assert sorted(image.import_graphs()) == sorted(graphs_of(project))
+    assert image.workdir.name == project.name
