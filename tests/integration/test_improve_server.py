@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from pathlib import Path
 
 import httpx
@@ -55,7 +56,9 @@ async def client(server):
         yield client
 
 
-async def test_a_campaign_stops_for_a_person_whose_edit_is_weighed_and_promoted_when_accepted(client, server):
+async def test_a_campaign_stops_for_a_person_whose_edit_is_weighed_and_promoted_when_accepted(
+    client, server, tmp_path
+):
     """From a form to rules.toml: an answer nobody understands changes nothing, an edit passes the gate itself."""
     rules = server[1] / "prompts" / TASK / "rules.toml"
     before = rules.read_text()
@@ -82,6 +85,31 @@ async def test_a_campaign_stops_for_a_person_whose_edit_is_weighed_and_promoted_
     assert ended["result"] == "promoted"
     assert ended["proposal"]["author"] == "human"
     assert 'id = "mine"' in rules.read_text()
+    await a_redeploy_keeps_what_was_promoted(client, server[1], tmp_path)
+
+
+async def a_redeploy_keeps_what_was_promoted(client, folder, tmp_path):
+    """A new image's files, with the prompts folder that was a volume: the version that was promoted. Without it, another."""
+
+    async def version_at(asking):
+        given = {"text": "We must build more homes.", "task": TASK, "meta": {"topic": "housing"}}
+        return (
+            await asking.runs.wait(None, "enrich", input=given, context=CONTEXT | {"human_review": False})
+        )["prompt_version"]
+
+    promoted, told = await version_at(client), {}
+    for name in ("with the volume", "without"):
+        image = tmp_path / name.replace(" ", "-")
+        image.mkdir()
+        made_project(image)
+        if name == "with the volume":
+            shutil.rmtree(image / "prompts")
+            shutil.copytree(folder / "prompts", image / "prompts")
+        with project_server(image, answer) as url:
+            async with get_client(url=url, api_key=None) as asking:
+                told[name] = await version_at(asking)
+    assert told["with the volume"] == promoted
+    assert told["without"] != promoted
 
 
 async def test_a_cancelled_campaign_promotes_nothing(client, server):

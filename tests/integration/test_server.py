@@ -436,7 +436,7 @@ async def every_call_of_a_document_can_be_opened(client, server):
     assert len(json.dumps(await client.threads.get_history(other, limit=50))) <= 400_000
 
 
-async def test_what_callers_see_of_the_server_is_whole(client, server, subtests, langsmith, tmp_path):
+async def test_what_callers_see_of_the_server_is_whole(client, server, aegra, subtests, langsmith, tmp_path):  # noqa: PLR0917 # fixtures
     """Studio's forms, stateless runs, forks and bad inputs, one after another on one server."""
     with subtests.test("forms"):
         await studio_gets_a_form_for_input_settings_and_output(client)
@@ -453,3 +453,27 @@ async def test_what_callers_see_of_the_server_is_whole(client, server, subtests,
         assert langsmith.seen == []
     with subtests.test("traces"):
         await traces_leave_the_server_as_they_leave_a_batch(tmp_path)
+    with subtests.test("on Aegra"):
+        other = aegra()
+        aegra_url = str(other.http.client.base_url).rstrip("/")
+        await studio_gets_a_form_for_input_settings_and_output(other)
+        await pages_and_counts_are_there(aegra_url)
+        await a_stateless_run_returns_the_outcome_whatever_is_asked(other, subtests)
+        await a_fork_on_the_server_goes_on_along_the_routers_edge(other)
+        await every_bad_input_is_answered_in_a_sentence_through_every_door(other, aegra_url, subtests)
+        await every_call_of_a_document_can_be_opened(other, aegra_url)
+
+
+async def pages_and_counts_are_there(url):
+    """The docs, the protocol's description, Prometheus' counts and both health routes, without a key."""
+    async with httpx.AsyncClient(base_url=url) as http:
+        for path, word in (
+            ("/docs", "swagger"),
+            ("/openapi.json", "/runs/wait"),
+            ("/cupel/metrics", "cupel_runs"),
+            ("/ok", "true"),
+            ("/cupel/ok", "true"),
+        ):
+            answer = await http.get(path)
+            assert answer.status_code == 200, path
+            assert word in answer.text
