@@ -11,7 +11,7 @@ DEMO := .cupel/demo
 SERVE := .venv-serve/bin
 SERVE_UV = $(firstword $(wildcard $(UV)) $(SERVE)/uv)
 
-.PHONY: demo demo-local test test-doors browser soak coverage lint types imports dev serve lock licences audit clean
+.PHONY: demo demo-local test test-doors browser aegra soak coverage lint types imports dev serve lock licences audit clean
 
 demo: .venv/.ready  ## twelve speeches end to end, with no key: a baseline run live, a language model's answers replayed
 	@mkdir -p $(DEMO)
@@ -27,7 +27,7 @@ demo-local: .venv/.ready-local  ## the same speeches' sentiment by a real, tiny 
 test: .venv/.ready-test  ## everything that opens no door: units, graphs, the command line
 	$(PYTEST) -n 3 -m "not door and not soak and not live"
 
-test-doors: .venv/.ready-doors .venv/.ready-local browser  ## real servers, a real browser, clusters, the wheel, a tiny model
+test-doors: .venv/.ready-doors .venv/.ready-local browser aegra  ## real servers, a real browser, clusters, the wheel, a tiny model
 	$(PYTEST) -n 2 -m "door and not soak and not live"
 
 browser:  # the test that needs it says so where it cannot be had
@@ -36,7 +36,10 @@ browser:  # the test that needs it says so where it cannot be had
 		{ apt-get install -qqy chromium || { apt-get update -qq && apt-get install -qqy chromium; }; }; } >/dev/null 2>&1 || \
 		echo "no Chromium here, and Debian's could not be installed"
 
-soak: .venv/.ready-doors .venv/.ready-local  ## large fault, load and kill runs, and a hundred thousand generated replies
+aegra:  # the tests that need it say so where there is no Python for it
+	@test -z "$$($(PYTHON) deploy/serve.py python)" || $(MAKE) --no-print-directory .venv-serve/.ready
+
+soak: .venv/.ready-doors .venv/.ready-local aegra  ## large fault, load and kill runs, and a hundred thousand generated replies
 	$(PYTEST) -m soak
 	CUPEL_REPLY_EXAMPLES=100000 $(PYTEST) tests/unit/task/test_reply.py
 

@@ -61,7 +61,7 @@ def test_the_lock_is_as_new_as_the_dependencies():
 )
 def test_a_target_installs_what_it_needs_from_the_lock(target, extras):
     """The library first, then its own extra; the build of the library takes its tools from the lock too."""
-    library, itself, *rest = (line for line in installs(target) if LOCAL not in line)
+    library, itself, *rest = (line for line in installs(target) if LOCAL not in line and AEGRA not in line)
     assert library.endswith(FROM_THE_LOCK)
     assert itself.endswith("--no-deps -b requirements.lock -e .")
     assert [line.rpartition(" --extra ")[2] for line in rest] == extras
@@ -77,6 +77,21 @@ def installs(target: str) -> list[str]:
 
 
 LOCAL = "--require-hashes --no-deps -r .ci/local.lock"
+AEGRA = "--python .venv-serve/"
+
+
+def test_aegra_comes_with_its_own_lock_and_only_where_it_is_served_or_tested():
+    """Into a venv of its own, nothing without its hash; the library as it lies here."""
+    targets = ("demo", "test", "test-doors", "soak", "lint", "dev")
+    found = {target: [line for line in installs(target) if AEGRA in line] for target in targets}
+    if not any(found.values()):
+        pytest.skip("there is no Python here that Aegra runs on")
+
+    assert [target for target, lines in found.items() if lines] == ["test-doors", "soak"]
+    assert [line.partition(AEGRA)[2].removeprefix("bin/python ") for line in found["soak"]] == [
+        "--require-hashes -r .ci/serve.lock",
+        "--no-deps -b requirements.lock -e .",
+    ]
 
 
 def test_a_models_weights_come_only_with_what_asks_it():
