@@ -31,6 +31,9 @@ from cupel.runlog import now
 from cupel.task import Rule, TaskSpec, load_task
 from cupel.tracing import reachable
 
+SERVER_KEY = "CUPEL_SERVER_KEY"
+"""The variable with a key of the server, as `cupel serve keys create` prints one: on a command line others would read it."""
+
 OTHERS = ("judge_prompt", "judge_items_prompt", "refine_prompt")
 """Prompts an assistant may carry that are no candidates: the gate weighs what extracts."""
 
@@ -68,14 +71,20 @@ async def asking_server(url: str) -> AsyncIterator[Any]:
     """
     from httpx import HTTPStatusError, TransportError
     from langgraph_sdk import get_client
+    from langgraph_sdk.errors import AuthenticationError, PermissionDeniedError
 
     if problem := await asyncio.to_thread(reachable, url):
         raise InputError(
             f"{url}: no LangGraph server answers there ({problem}); start it with `make dev` or give --url"
         )
     try:
-        async with get_client(url=url, api_key=None) as client:
+        async with get_client(url=url, api_key=os.environ.get(SERVER_KEY) or None) as client:
             yield client
+    except (AuthenticationError, PermissionDeniedError) as error:
+        said = error.body.get("detail") if isinstance(error.body, Mapping) else None
+        raise InputError(
+            f"{url}: {str(said or error)[:300]}; {SERVER_KEY} in the environment is the key this command shows"
+        ) from error
     except (TransportError, OSError) as error:
         raise InputError(
             f"{url}: what answers there is no LangGraph server ({type(error).__name__}); give its address with --url"

@@ -73,7 +73,7 @@ def installs(target: str) -> list[str]:
     shown = subprocess.run(
         ["make", "--dry-run", "--always-make", "UV=uv", target], cwd=ROOT, capture_output=True, text=True, check=True
     )  # fmt: skip
-    return [line for line in shown.stdout.splitlines() if line.startswith("uv pip install")]
+    return [line for line in shown.stdout.splitlines() if re.match(r"\S*\buv pip install", line)]
 
 
 LOCAL = "--require-hashes --no-deps -r .ci/local.lock"
