@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from uuid import UUID, uuid5
 
@@ -76,6 +77,56 @@ RUNS = {
     "settings the old way": (run(context=None, config={"configurable": {"policy": "/etc/passwd"}}), 403),
     "a long text to an assistant of one's own": (run("mine", input={"text": "x" * 501}), 413),
 }  # fmt: skip
+
+
+OWN = {
+    "within what callers may": ({"context": {"task": "arguments", "cheap_model": "openai:cheap"}}, {}, None),
+    "with a task that is not theirs": ({"context": {"task": "stance"}}, {"input": {"text": "a"}}, 403),
+    "as the request overrules it": ({"context": {"task": "stance"}}, {"input": {"text": "a"}, "context": {"task": "arguments"}}, None),
+    "together too long": ({"context": {"output_language": "x" * 300}}, {"input": {"text": "y" * 300}}, 413),
+    "with settings the old way": ({"config": {"configurable": {"policy": "/etc/passwd"}}}, {}, 403),
+    "of a graph that is not theirs": ({"graph_id": "improve", "context": {}}, {}, 403),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("made", "asked", "status"), OWN.values(), ids=OWN)
+async def test_what_an_assistant_of_ones_own_comes_to_is_looked_at_before_it_runs(made, asked, status):
+    """Its settings with those of the request over them, and not each alone."""
+    value = {**run("mine", **asked), "assistant_id": "mine"}
+    found = {"mine": {"assistant_id": "mine", "graph_id": "enrich", **made}}
+    token = door.PASSAGE.set(door.Passage(door.Caller("k1", POLICY), made=found))
+    try:
+        assert await status_of(value) == status
+    finally:
+        door.PASSAGE.reset(token)
+
+
+AS_IT_CAME = {
+    "a document": ({}, None),
+    "a path": ({"context": {"policy": "/etc/passwd"}}, 403),
+    "another's name": ({"config": {"configurable": {"langgraph_auth_user_id": "k2"}}}, 403),
+    "LangGraph's own": ({"config": {"configurable": {"__pregel_task_id": "x"}}}, 403),
+    "a command that writes": ({"input": None, "command": {"resume": 1, "goto": "x"}}, 403),
+}
+
+
+@pytest.mark.parametrize(("more", "status"), AS_IT_CAME.values(), ids=AS_IT_CAME)
+async def test_a_run_is_looked_at_as_aegra_shows_it(more, status):
+    """The request itself, its graph by name, without what LangGraph's server puts around it."""
+    value = {"assistant_id": "enrich", "thread_id": "t", "metadata": None, **run()["kwargs"], **more}
+    assert await status_of(value) == status
+
+
+async def test_a_second_run_may_be_refused_by_its_strategy_where_a_first_is_under_way():
+    """LangGraph's server enters nobody here, and decides itself."""
+    value = {"assistant_id": "enrich", "thread_id": "busy", **run()["kwargs"], "multitask_strategy": "reject"}
+    assert await status_of(value) is None
+    walking = asyncio.ensure_future(asyncio.sleep(60))
+    auth.turns.enter("busy", "r1", walking, None)
+    assert await status_of(value) == 409
+    walking.cancel()
+    await asyncio.sleep(0.01)
+    assert await status_of({**value, "input": {"text": "b", "task": "arguments"}}) is None
 
 
 @pytest.mark.parametrize(("value", "status"), RUNS.values(), ids=RUNS)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
 from types import SimpleNamespace
 
 import httpx
 import pytest
+from sqlalchemy import select
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from cupel.engine import take_documents
+from cupel.runlog import tables
 from cupel.serve import door as door_module
 from cupel.serve.body import most_bytes
-from cupel.serve.door import CALLER, Caller, Door, DoorMiddleware, place_fault
-from cupel.serve.keys import create_key, revoke_key
+from cupel.serve.door import CALLER, PASSAGE, Caller, Door, DoorMiddleware, place_fault
+from cupel.serve.keys import caps_of, create_key, revoke_key
 from cupel.serve.policy import Policy
 
 POLICY = Policy.model_validate({"graphs": ["enrich"], "longest_text": 1_000})
@@ -123,6 +128,108 @@ async def test_what_is_too_long_is_refused_whether_it_says_so_or_not(served):
 
     assert [one.status_code for one in (stated, counted, lies)] == [413, 413, 413]
     assert (fits.status_code, fits.json()["bytes"]) == (200, 20_000)
+
+
+async def test_a_document_is_given_back_where_the_server_refuses_the_run_after_all(monkeypatch, run_log):
+    """A 404 of somebody else's thread cost one; of a batch, of which a part may run, nothing comes back."""
+
+    async def current():
+        return SimpleNamespace(run_log=run_log)
+
+    async def counted(request):
+        passage = PASSAGE.get()
+        for _ in range(int(request.query_params["documents"])):
+            caps = caps_of(passage.caller.id, passage.caller.policy)
+            assert await take_documents(run_log, caps, 1) is None
+            passage.taken.append(caps)
+        return JSONResponse({}, status_code=int(request.query_params["status"]))
+
+    policy = Policy.model_validate(
+        {"caps": {"documents_per_key": 9, "documents_per_day": 9, "usd_per_key": 1, "usd_per_day": 1}}
+    )
+    monkeypatch.setattr(door_module, "current", current)
+    monkeypatch.setattr(door_module, "_doors", [Door(policy)])
+    routes = [Route("/{path:path}", counted, methods=["POST"])]
+    app = Starlette(routes=routes, middleware=[Middleware(DoorMiddleware)])
+    kept = []
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://server") as client:
+        for path, documents, status in (
+            ("/runs", 1, 200),
+            ("/threads/x/runs", 1, 404),
+            ("/runs/batch", 2, 409),
+            ("/runs", 1, 500),
+        ):
+            await client.post(path, params={"documents": documents, "status": status}, json={})
+            query = select(tables.allowances.c.documents)
+            kept.append(
+                await run_log.transact(lambda found, query=query: found.execute(query).scalars().all())
+            )
+            assert PASSAGE.get() is None
+
+    assert kept == [[1, 1], [1, 1], [3, 3], [4, 4]]
+
+
+@pytest.fixture
+def on_aegra(monkeypatch):
+    """A process that is Aegra, as far as anybody looks."""
+    monkeypatch.setitem(sys.modules, "aegra_api", SimpleNamespace())
+
+
+async def test_on_aegra_a_webhook_is_refused_and_a_run_without_input_goes_on(on_aegra, monkeypatch, served):
+    """It would pass over the one in silence, and ask for a checkpoint at the other; on LangGraph's server neither is touched."""
+    told = {}
+    for name, body in (
+        ("webhook", {"input": {}, "webhook": "https://x"}),
+        ("null", {"input": None}),
+        ("an answer", {"command": {"resume": 1}}),
+    ):
+        answer = await served().post("/threads/t/runs/wait", json=body)
+        told[name] = (
+            answer.status_code,
+            answer.json().get("bytes", 0) - len(json.dumps(body, separators=(",", ":"))),
+        )
+    assert told["webhook"][0] == 403
+    assert told["null"][1] > 0
+    assert told["an answer"] == (200, 0)
+    assert (await served(POLICY).post("/runs", json={"webhook": "https://x"})).status_code == 403
+    monkeypatch.delitem(sys.modules, "aegra_api")
+    assert (await served().post("/threads/t/runs/wait", json={"input": None, "webhook": "x"})).json()[
+        "bytes"
+    ] == 29
+
+
+async def test_an_assistant_of_the_callers_own_is_looked_up_before_the_run_is(monkeypatch, run_log):
+    """As the server shows it to this caller; a graph's own is known, whichever way it is named, and one that is not there is left to the server."""
+
+    async def current():
+        return SimpleNamespace(run_log=run_log)
+
+    asked, seen = [], []
+
+    async def answer(request):
+        path = request.url.path
+        if path.startswith("/assistants/"):
+            asked.append(path.rpartition("/")[2])
+            found = {"assistant_id": "mine", "graph_id": "enrich", "context": {"task": "stance"}}
+            return JSONResponse(found) if path.endswith("mine") else JSONResponse({}, status_code=404)
+        seen.append(dict(PASSAGE.get().made))
+        return JSONResponse({})
+
+    policy = Policy.model_validate({"graphs": ["enrich"], "requests": {"assistants": True}})
+    monkeypatch.setattr(door_module, "current", current)
+    monkeypatch.setattr(door_module, "_doors", [Door(policy, ["enrich"])])
+    app = Starlette(
+        routes=[Route("/{path:path}", answer, methods=["GET", "POST"])],
+        middleware=[Middleware(DoorMiddleware)],
+    )
+    enrich = "5bbc00e2-54d9-528e-8d84-9de6731a26f5"
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://server") as client:
+        for assistant in ("enrich", enrich, enrich.upper(), "mine", "gone"):
+            await client.post("/runs/wait", json={"assistant_id": assistant, "input": {}})
+
+    assert asked == ["mine", "gone"]
+    assert [list(made) for made in seen] == [[], [], [], ["mine"], []]
+    assert seen[3]["mine"]["context"] == {"task": "stance"}
 
 
 async def test_health_and_a_browsers_first_question_are_answered_to_anybody(served, run_log):
