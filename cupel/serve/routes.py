@@ -96,8 +96,9 @@ async def _state(request: Request) -> dict[str, Any] | Response:
     )
     async with ask_inside(request) as client:
         answer = await client.get(place)
-    if answer.status_code >= 400:
-        return _sorry(min(answer.status_code, 499), f"thread {thread[:80]} cannot be read")
+    if not answer.is_success:  # a slash in a name leads elsewhere: what there is a redirect is nothing here
+        status = answer.status_code if answer.status_code >= 400 else 404
+        return _sorry(min(status, 499), f"thread {thread[:80]} cannot be read")
     values = answer.json()["values"]
     return dict(values) if isinstance(values, dict) else {}
 

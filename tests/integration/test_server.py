@@ -419,6 +419,7 @@ async def every_call_of_a_document_can_be_opened(client, server):
         opened = (await http.get(f"{place}/calls")).json()
         one = (await http.get(f"{place}/calls/{calls[1]['key']}")).json()
         lost = await http.get(f"{place}/calls/none")
+        elsewhere = await http.get(place, params={"checkpoint_id": "x/"})
     assert whole["text"] == text
     assert whole["attempts"][0]["evidence"][0]["quote"] == CLAIM
     assert whole["verdicts"][0]["findings"][0]["criterion"] == "told_apart"
@@ -426,6 +427,7 @@ async def every_call_of_a_document_can_be_opened(client, server):
     assert [call["of"] for call in opened] == [{"attempt": 1, "tier": "cheap"}, {"verdict": 1, "attempt": 1}]
     assert (one["reply"], one["gone"]) == (calls[1]["reply"], False)
     assert (lost.status_code, "has no call none" in lost.json()["detail"]) == (404, True)
+    assert elsewhere.status_code == 404
     afresh = [event for event in await events(ask_afresh=True) if event["event"] == "cupel.call"]
     assert [call["cached"] for call in afresh] == [False, False]
     assert {call["key"] for call in afresh}.isdisjoint(call["key"] for call in calls)
