@@ -112,7 +112,6 @@ def main() -> int:
                 print(f"{name}: left out, {fault}")
                 continue
             folder = Path(place) / name
-            folder.mkdir()
             laid_out(folder)
             key = asyncio.run(make_key(folder))
             env = {**os.environ, **provider.environment(), "CUPEL_TRUST": place}

@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/served_throughput.py --documents 400 --rounds 3 [--server aegra | platform]
 
 Rounds alternate, so that a busy machine is as busy for the one as for the other; each asks for documents nobody asked before. The scripted
-provider, the server and its callers share the machine; Aegra's PostgreSQL is one of its own, without fsync. With `--where` the server's process is
-sampled: where its time goes, by package. Exits with 1 below the bar.
+provider, the server and its callers share the machine; Aegra's PostgreSQL is one of its own, without fsync. The table says where the time goes: the CPU
+each process spent on a document, of the server and of PostgreSQL beside it, and of `cupel run`. Exits with 1 below the bar.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ import argparse
 import asyncio
 import json
 import os
+import re
+import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +53,8 @@ def texts(count: int, salt: str) -> list[str]:
     ]
 
 
-def run_file(folder: Path, salt: str, count: int, env: dict[str, str]) -> float:
-    """Documents a second of `cupel run`, without its start."""
+def run_file(folder: Path, salt: str, count: int, env: dict[str, str]) -> tuple[float, float]:
+    """Documents a second of `cupel run`, without its start, and the CPU of the whole command per document, in ms."""
     given = folder / f"{salt}.jsonl"
     given.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts(count, salt)))
     roles = [part for role, model in ROLES.items() for part in (f"--{role.replace('_', '-')}", model)]
@@ -59,12 +62,32 @@ def run_file(folder: Path, salt: str, count: int, env: dict[str, str]) -> float:
         sys.executable, "-m", "cupel", "run", given, "--task", "arguments", *roles, "--judge", "always",
         "--concurrency", str(CALLERS), "--out", folder / f"{salt}-out.jsonl", "--json",
     ]  # fmt: skip
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         sys.exit(done.stderr)
     told = json.loads(done.stdout)
     assert told["statuses"] == {"accepted": count}, told["statuses"]
-    return count / float(told["wall_s"])
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return count / float(told["wall_s"]), spent * 1000 / count
+
+
+def cpu_of(port: str) -> dict[str, float]:
+    """Seconds of CPU that the server on a port and the PostgreSQL servers of this machine have spent so far; Linux's /proc says it."""
+    spent: Counter[str] = Counter()
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (place / "cmdline").read_text().replace("\0", " ")
+            numbers = (place / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        is_postgres = re.match(r"postgres:|\S*/postgres ", command) is not None
+        if is_postgres or f"--port {port}" in command:
+            ended = numbers[13:15] if is_postgres else []  # a connection's process, once it has ended
+            seconds = sum(map(int, (*numbers[11:13], *ended))) / os.sysconf("SC_CLK_TCK")
+            spent["PostgreSQL" if is_postgres else "server"] += seconds
+    return dict(spent)
 
 
 async def call_server(url: str, salt: str, count: int) -> float:
@@ -87,7 +110,8 @@ async def call_server(url: str, salt: str, count: int) -> float:
 
 
 def laid_out(folder: Path) -> Path:
-    """A copy of the project."""
+    """A copy of the project, in a folder that may be there."""
+    folder.mkdir(exist_ok=True)
     for name in ("graphs", "nodes", "prompts"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     config = (ROOT / "langgraph.json").read_text().replace('"env": ".env"', '"env": {}')
@@ -107,22 +131,27 @@ def main() -> int:
         sys.exit(fault)
     with tempfile.TemporaryDirectory() as place, ScriptedProvider(answer, latency_s=LATENCY_S) as provider:
         env = {**os.environ, **provider.environment(), "CUPEL_TRUST": place}
-        here, there = (
-            laid_out(Path(place) / name) if (Path(place) / name).mkdir() is None else None
-            for name in ("file", "server")
-        )
+        here, there = (laid_out(Path(place) / name) for name in ("file", "server"))
         rounds: list[tuple[float, float]] = []
+        cpu: Counter[str] = Counter()
         with SERVERS[args.server](there, env, there / "server.log") as url:
             asyncio.run(call_server(url, "warm", 32))
             for number in range(args.rounds):
-                file = run_file(here, f"r{number}", args.documents, env)
+                file, file_ms = run_file(here, f"r{number}", args.documents, env)
+                before = cpu_of(url.rpartition(":")[2])
                 served = asyncio.run(call_server(url, f"s{number}", args.documents))
+                after = cpu_of(url.rpartition(":")[2])
                 rounds.append((file, served))
+                for name in before:
+                    cpu[name] += (after[name] - before[name]) * 1000 / args.documents
+                cpu["cupel run"] += file_ms
                 print(
                     f"round {number + 1}: cupel run {file:6.1f} documents/s, {args.server} {served:6.1f}, ratio {served / file:.2f}"
                 )
     files, serveds = zip(*rounds, strict=True)
     ratio = statistics.median(serveds) / statistics.median(files)
+    for name, total in cpu.items():
+        print(f"  {name:10} {total / args.rounds:6.1f} ms of CPU a document")
     print(
         f"{args.server}: {ratio:.0%} of `cupel run` (bar {BAR:.0%}), {CALLERS} callers, a model of {LATENCY_S * 1000:.0f} ms"
     )
