@@ -68,6 +68,9 @@ VARIABLES = {
         "CUPEL_GGUF_CHAT_TEMPLATE": "In place of the file's own: one of llama.cpp's names (`chatml`), or a file of Jinja.",
         "CUPEL_LIMITS": "Limits of one's own: `groq:*=rpm:30,tpm:6000; openai:gpt-4o-mini=rpd:10000`.",
     },
+    "A server's commands": {
+        "CUPEL_SERVER_KEY": "The key that commands show which ask a server, as `cupel serve keys create` prints one.",
+    },
     "State": {
         "CUPEL_DATABASE_URL": "The run log in a PostgreSQL, for several machines; else SQLite in `.cupel/`.",
         "CUPEL_RUN_LOG_WAIT_S": "Seconds for which a run log is waited for that is locked, full or gone; 60 otherwise.",
@@ -273,10 +276,11 @@ opened, and have it send `X-Forwarded-For`, as nginx (`proxy_set_header X-Forwar
 | 403 | a graph, task, model, profile, prompt, schema, file, route or webhook that is not for callers; without keys, another machine |
 | 404 | a thread, run or assistant of others |
 | 413 | a text, an answer or a list of documents that is too long |
+| 409 | on Aegra, a run with `multitask_strategy: reject` on a thread where one is under way |
 | 422 | a `$ref` to another place, a language that is none |
 | 429 | a cap of documents, or dollars, of the key's day or everybody's; a run that reaches the cap on the way ends as `needs_review` or `failed` and says so |
 
-A refusal is `{{"detail": "…"}}`. A request may cost `usd_per_request`: it is held to `max_usd_per_document`, or a campaign's `max_usd`. What a model costs must be known, or it is asked
+A refusal is `{{"detail": "…"}}`, and what it had taken of a day is given back. What an assistant of a caller's own comes to with the request over it is held against the same rules. A request may cost `usd_per_request`: it is held to `max_usd_per_document`, or a campaign's `max_usd`. What a model costs must be known, or it is asked
 nothing: `cupel serve check` names those it is not known of.
 
 Of their own threads callers see every call, with the prompts as they were sent. Whoever may start campaigns changes the prompts of all. Answers are shared: what was asked once, by whomever, is not paid again, and who asks the very same learns by its speed that it was asked.
@@ -289,7 +293,8 @@ with record, status, reasons and evidence, and says what it left out; `"detail":
 ## Routes for callers
 
 LangGraph's `/assistants` (reading; with `assistants` more), `/threads`, `/runs` and what hangs on them, `/mcp`, `/cupel/threads/…`, `/info`, `/docs`, `/openapi.json`. Closed are crons, the
-store, A2A, sockets, and whatever a server's version adds; `/ok` is open to anybody.
+store, A2A, sockets, and whatever a server's version adds. Open to anybody are `/ok` and `/cupel/ok`, which is 503, with the reason, as long as the run log cannot be written (on Aegra `/ok` is the
+same; there `/live` and `/ready` are open too). All of this page holds on [Aegra](../../deploy/README.md) as it does on LangGraph's servers; there a request with a `webhook` is always refused.
 """
 
 
