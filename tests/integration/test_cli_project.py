@@ -56,7 +56,7 @@ def test_init_lays_out_a_project_and_says_what_to_type_next(tmp_path, monkeypatc
         assert command in result.stdout
     made = {path.name for path in (tmp_path / "study").iterdir()}
     assert made == {
-        "graphs", "nodes", "prompts", "evals", "langgraph.json", "pyproject.toml", ".gitignore", ".env.example", "Makefile",
+        "graphs", "nodes", "prompts", "evals", "langgraph.json", "pyproject.toml", ".gitignore", ".dockerignore", ".env.example", "Makefile",
         "README.md",
     }  # fmt: skip
 

@@ -195,7 +195,7 @@ async def test_on_aegra_a_webhook_is_refused_and_a_run_without_input_goes_on(on_
     monkeypatch.delitem(sys.modules, "aegra_api")
     assert (await served().post("/threads/t/runs/wait", json={"input": None, "webhook": "x"})).json()[
         "bytes"
-    ] == 29
+    ] == 28
 
 
 async def test_an_assistant_of_the_callers_own_is_looked_up_before_the_run_is(monkeypatch, run_log):
