@@ -170,6 +170,7 @@ def start(env: Mapping[str, str]) -> int:
     os.chdir(HERE)
     settled = {
         "AEGRA_CONFIG": "langgraph.json", "LOG_LEVEL": "INFO", "LOG_VERBOSITY": "standard",
+        "ENV_MODE": "LOCAL" if sys.stdout.isatty() else "PRODUCTION",  # colours for eyes, JSON for files
         **env, ADDRESS: address, "HOST": host, "PORT": port,
     }  # fmt: skip
     sys.stderr.write(

@@ -32,11 +32,12 @@ def make_app(routes: Sequence[Route], door: Sequence[Middleware], lifespan: Life
     """
     from fastapi import FastAPI, HTTPException
 
+    _hush()
+
     @asynccontextmanager
     async def checked(app: Starlette) -> AsyncIterator[None]:
         _check_hooks()
         _take_turns()
-        _hush()
         async with lifespan(app):
             yield
 
