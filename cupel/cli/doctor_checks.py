@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
@@ -16,7 +17,7 @@ from typing import Any, Literal
 from cupel.cli.tasks import list_tasks
 from cupel.context import RunContext
 from cupel.errors import CupelError, UntrustedError
-from cupel.files import readable_by_others
+from cupel.files import read_text, readable_by_others
 from cupel.project import Project, graph_entries, load_graph, read_by_project, starter_folder
 from cupel.redaction import redact
 from cupel.runlog import open_run_log, run_log_file
@@ -36,7 +37,7 @@ LITTLE_DISK = 500_000_000
 
 OTHER_VARIABLES = (
     "CUPEL_DATABASE_URL", "CUPEL_PRICES", "CUPEL_CAPABILITIES", "CUPEL_ENDPOINT_NAME", "CUPEL_LOCAL_BASE_URL", "CUPEL_RECORD_BASE_URL",
-    "CUPEL_RECORD_API_KEY", "CUPEL_RUN_LOG_WAIT_S",
+    "CUPEL_RECORD_API_KEY", "CUPEL_RUN_LOG_WAIT_S", "CUPEL_SERVER_KEY",
 )  # fmt: skip
 
 
@@ -105,6 +106,8 @@ def project_files(project: Project) -> Iterator[Check]:
     yield from _folder(project)
     yield from _tasks(project)
     yield from _graphs(project)
+    if project.folder != starter_folder():
+        yield from _image(project)
 
 
 def _folder(project: Project) -> Iterator[Check]:
@@ -167,6 +170,27 @@ def _graphs(project: Project) -> Iterator[Check]:
             yield Check(
                 "graphs", "ok", f"{name}: {len([node for node in nodes if not node.startswith('__')])} nodes"
             )
+
+
+def _image(project: Project) -> Iterator[Check]:
+    """What `langgraph build` would stumble over, or take along."""
+    try:
+        graphs = json.loads(read_text(project.folder / "langgraph.json"))["graphs"].items()
+    except (OSError, ValueError, LookupError, AttributeError, TypeError):
+        return  # told above
+    torn = [
+        name for name, entry in graphs if isinstance(entry, dict) and "'" in str(entry.get("description"))
+    ]
+    if torn:
+        yield Check(
+            "image", "note", f"langgraph.json: the description of {', '.join(torn)} has an apostrophe, which ends a line of the Dockerfile that `langgraph build` writes",
+            "say it without one",
+        )  # fmt: skip
+    if not (project.folder / ".dockerignore").is_file():
+        yield Check(
+            "image", "note", "no .dockerignore: an image of this project would hold .env, .git and .cupel",
+            "take over the one that `cupel init` lays out",
+        )  # fmt: skip
 
 
 def environment_file(project: Project, env: Mapping[str, str]) -> Iterator[Check]:

@@ -270,6 +270,20 @@ def test_a_broken_file_is_named(study, broken, text, words):
     assert any(words in check["what"] for check in notes if check["level"] == "trouble")
 
 
+def test_what_an_image_would_stumble_over_or_take_along_is_noted(study):
+    """A description that tears the Dockerfile, and a context with secrets in it."""
+    config = json.loads((study / "langgraph.json").read_text())
+    config["graphs"]["enrich"]["description"] = "A document's record."
+    (study / "langgraph.json").write_text(json.dumps(config))
+    (study / ".dockerignore").unlink()
+    usable, notes = checks()
+
+    assert usable
+    torn, taken = (check["what"] for check in notes if check["area"] == "image")
+    assert "the description of enrich has an apostrophe" in torn
+    assert ".env, .git and .cupel" in taken
+
+
 def test_a_run_log_that_cannot_be_read_is_named(study):
     """The run log may be corrupt, or a file of something else."""
     (study / ".cupel").mkdir()
