@@ -10,11 +10,13 @@ import sys
 import warnings
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import AsyncExitStack
 from contextvars import ContextVar
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from cupel.context import RunContext, run_context
 from cupel.engine import DEFAULT_TASK, STOP_WITHIN_S, Packing
 from cupel.errors import OfflineWarning, SettingError
 from cupel.limits import DEFAULT_WAIT_S
@@ -27,6 +29,8 @@ from cupel.task import RecordClass, TaskSpec, choose_task
 if TYPE_CHECKING:
     import pandas as pd
     from pydantic import BaseModel
+
+    from cupel.runs import Offer, Server
 
 T = TypeVar("T")
 
@@ -113,6 +117,8 @@ async def aenrich(
     instances: bool = False,
     wait_s: float = DEFAULT_WAIT_S,
     project: Project | None = None,
+    server: str | None = None,
+    key: str | None = None,
     **settings: Any,
 ) -> pd.DataFrame:
     """Enrich every row of a frame; the frame itself is never changed.
@@ -142,6 +148,9 @@ async def aenrich(
         wait_s: Seconds to wait for a provider that is down, its fallback too, or for a daily limit; `math.inf` waits
             till it answers. What is away is said by the logger `cupel`.
         project: The project to use; the one around the current folder, else the starter.
+        server: Address of a deployed server of Cupel's that does the documents: its tasks, its models, its money. What it
+            finished while nobody listened is fetched by the same call.
+        key: The server's key; the variable `CUPEL_SERVER_KEY` when left out.
         **settings: Any field of `RunContext`: `profile`, `cheap_model`, `judge`, `max_refinements` …
 
     Returns:
@@ -158,48 +167,100 @@ async def aenrich(
     project = project or find_project()
     for folder in dict.fromkeys((project.state.parent, Path.cwd())):
         read_variables(folder / ".env")
-    spec, as_schema, record_class = _spec(task, schema, instructions, project, inputs or {})
-    if instances and record_class is None:
-        raise SettingError("instances=True makes instances of a pydantic class: give one as schema")
-    context = settle_settings(settings, os.environ, task=spec)
-    if is_offline(resolve_models(context, os.environ)):
-        place = _asked_at.get() or _place_of(sys._getframe(1))  # noqa: SLF001  # as above
-        warnings.warn_explicit(OFFLINE, OfflineWarning, place.file, place.line, place.module)
-    check_columns(df.columns, spec.name)
-    job = Job(
-        task=spec,
-        context=context,
-        input_name="DataFrame",
-        concurrency=concurrency,
-        max_usd=max_usd,
-        retry_failed=retry_failed,
-        near_duplicates=near_duplicates,
-        packing=Packing() if packing else None,
-        output_schema=as_schema,
-        instructions=instructions,
-        record_class=record_class,
-    )
-    record_of = record_class.instance if record_class is not None and instances else None
-    if is_dask_frame(df):
-        if task is None and schema is None:
-            _LOGGER.warning(
-                "no task was named, so it is %r (%s); `cupel tasks` lists the others", spec.name, spec.title
-            )
-        lazy: pd.DataFrame = await asyncio.to_thread(
-            enrich_frame, df, job, project, text=text, doc_id=doc_id, inputs=inputs or {}, limit=limit,
-            instances=instances, wait_s=wait_s,
-        )  # fmt: skip
-        return lazy
-    table = frame_rows(df, text, id_column=doc_id, inputs=inputs or {}, limit=limit)
-    async with Runner(job, project, wait_s=wait_s) as runner:
-        if task is None and schema is None:
-            _LOGGER.warning("%s", await say_choice(runner, table))
-        outcomes = [outcome async for _, outcome in runner.outcomes(table)]
+    async with AsyncExitStack() as held:
+        reached = await _reach(held, server, key, wait_s=wait_s, concurrency=concurrency, packing=packing)
+        spec, as_schema, record_class = _spec(
+            task, schema, instructions, project, inputs or {}, reached=reached
+        )
+        if instances and record_class is None:
+            raise SettingError("instances=True makes instances of a pydantic class: give one as schema")
+        check_columns(df.columns, spec.name)
+        job = Job(
+            task=spec,
+            context=_context(settings, spec) if reached is None else run_context(settings, {}),
+            input_name="DataFrame",
+            concurrency=concurrency,
+            max_usd=max_usd,
+            retry_failed=retry_failed,
+            near_duplicates=near_duplicates,
+            packing=Packing() if packing else None,
+            output_schema=as_schema,
+            instructions=instructions,
+            record_class=record_class,
+        )
+        record_of = record_class.instance if record_class is not None and instances else None
+        is_named = task is not None or schema is not None
+        if is_dask_frame(df):
+            if reached is not None:
+                raise SettingError(
+                    "a Dask frame is enriched by its own workers: leave server out, or give a pandas frame"
+                )
+            if not is_named:
+                _LOGGER.warning(_UNNAMED, spec.name, spec.title)
+            lazy: pd.DataFrame = await asyncio.to_thread(
+                enrich_frame, df, job, project, text=text, doc_id=doc_id, inputs=inputs or {}, limit=limit,
+                instances=instances, wait_s=wait_s,
+            )  # fmt: skip
+            return lazy
+        table = frame_rows(df, text, id_column=doc_id, inputs=inputs or {}, limit=limit)
+        runner = (
+            Runner(job, project, wait_s=wait_s)
+            if reached is None
+            else reached.runner(job, project, wait_s=wait_s)
+        )
+        async with runner:
+            if not is_named and reached is None:
+                _LOGGER.warning("%s", await say_choice(runner, table))
+            elif not is_named:
+                _LOGGER.warning(_UNNAMED, spec.name, spec.title)
+            outcomes = [outcome async for _, outcome in runner.outcomes(table)]
     runner.stop.check()
     if fault := runner.common_fault():
         raise fault
     unreached = [None] * (len(df) - len(outcomes))
     return attach_columns(df, [*outcomes, *unreached], spec.name, record_of=record_of)
+
+
+_UNNAMED = "no task was named, so it is %r (%s); `cupel tasks` lists the others"
+
+
+def _context(settings: Mapping[str, Any], spec: TaskSpec) -> RunContext:
+    context = settle_settings(settings, os.environ, task=spec)
+    if is_offline(resolve_models(context, os.environ)):
+        place = _asked_at.get() or _place_of(sys._getframe(2))  # noqa: SLF001  # as above
+        warnings.warn_explicit(OFFLINE, OfflineWarning, place.file, place.line, place.module)
+    return context
+
+
+class _Reached(NamedTuple):
+    """A server that answered, and what it offers."""
+
+    server: Server
+    offer: Offer
+
+    def runner(self, job: Job, project: Project, *, wait_s: float) -> Runner:
+        from cupel.runs import ServerRunner
+
+        return ServerRunner(job, self.server, self.offer, project, wait_s=wait_s)
+
+
+async def _reach(
+    held: AsyncExitStack, url: str | None, key: str | None, *, wait_s: float, concurrency: int, packing: bool
+) -> _Reached | None:
+    if url is None:
+        if key is not None:
+            raise SettingError("key is the key of a server: give server too, or leave it out")
+        return None
+    from cupel.runs import Server, ask_offer, read_key
+
+    if packing:
+        raise SettingError(
+            "packing would have no effect with server, which is asked for whole documents; leave it out"
+        )
+    server = Server(
+        url, read_key(key, os.environ), wait_s=wait_s, connections=concurrency, tell=_LOGGER.warning
+    )
+    return _Reached(await held.enter_async_context(server), await ask_offer(server))
 
 
 def _spec(
@@ -208,8 +269,12 @@ def _spec(
     instructions: str,
     project: Project,
     inputs: Mapping[str, str],
+    *,
+    reached: _Reached | None,
 ) -> tuple[TaskSpec, Mapping[str, Any] | None, RecordClass | None]:
     name = task or ("" if schema is not None else DEFAULT_TASK)
+    if reached is not None and schema is None:
+        return reached.offer.task(name, inputs).spec(), None, None
     if schema is None or isinstance(schema, Mapping):
         spec = choose_task(name, schema, instructions, project.prompts, inputs=inputs, source="schema")
         return spec, schema, None

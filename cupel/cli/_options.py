@@ -208,6 +208,21 @@ Engine = Annotated[str, typer.Option(help="`local`, or `dask`: partitions on a c
 Scheduler = Annotated[
     str | None, typer.Option(help="Address of a Dask scheduler; a cluster on this machine when left out.")
 ]
+Server = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="A deployed server of Cupel's that does the documents, with its models and its money.",
+    ),
+]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="File with the server's key, `-` to be asked for it; else the variable CUPEL_SERVER_KEY. The key itself would stay in "
+        "the shell's history.",
+    ),
+]
 Report = Annotated[bool, typer.Option(help="Write the HTML report.")]
 SafeCsv = Annotated[
     bool,

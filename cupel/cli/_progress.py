@@ -55,6 +55,11 @@ def tell_trouble(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
 
+def tell_first(line: str) -> None:
+    """Say what is waited for before there is a live line."""
+    print(f"note: {line}", file=sys.stderr, flush=True)
+
+
 def _bar(runner: Runner) -> RenderableType:
     from rich.console import Group
     from rich.progress_bar import ProgressBar

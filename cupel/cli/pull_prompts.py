@@ -28,11 +28,9 @@ from cupel.improvement import (
 from cupel.project import Project, find_project
 from cupel.report import safe
 from cupel.runlog import now
+from cupel.runs import KEY_VARIABLE, read_key
 from cupel.task import Rule, TaskSpec, load_task
 from cupel.tracing import reachable
-
-SERVER_KEY = "CUPEL_SERVER_KEY"
-"""The variable with a key of the server, as `cupel serve keys create` prints one: on a command line others would read it."""
 
 OTHERS = ("judge_prompt", "judge_items_prompt", "refine_prompt")
 """Prompts an assistant may carry that are no candidates: the gate weighs what extracts."""
@@ -78,12 +76,12 @@ async def asking_server(url: str) -> AsyncIterator[Any]:
             f"{url}: no LangGraph server answers there ({problem}); start it with `make dev` or give --url"
         )
     try:
-        async with get_client(url=url, api_key=os.environ.get(SERVER_KEY) or None) as client:
+        async with get_client(url=url, api_key=read_key(None, os.environ) or None) as client:
             yield client
     except (AuthenticationError, PermissionDeniedError) as error:
         said = error.body.get("detail") if isinstance(error.body, Mapping) else None
         raise InputError(
-            f"{url}: {str(said or error)[:300]}; {SERVER_KEY} in the environment is the key this command shows"
+            f"{url}: {str(said or error)[:300]}; {KEY_VARIABLE} in the environment is the key this command shows"
         ) from error
     except (TransportError, OSError) as error:
         raise InputError(

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cupel.cli._console import print_json
-from cupel.cli._progress import live_progress, tell_trouble
+from cupel.cli._progress import live_progress, tell_first, tell_trouble
 from cupel.cli._signals import INTERRUPTED
+from cupel.context import RunContext, run_context
 from cupel.engine import DEFAULT_TASK, BatchSettings, Packing
 from cupel.errors import CupelError, SettingError, TaskError
 from cupel.files import read_text
@@ -65,6 +66,8 @@ class FileRun:
     wait: str = "120"
     engine: str = "local"
     scheduler: str | None = None
+    server: str | None = None
+    key: str | None = None
     batch: bool = False
     batch_poll_s: float = 10.0
     batch_documents: int = 2000
@@ -100,15 +103,56 @@ def _hash_file(schema: Path, instructions: str) -> str:
 
 def run_file(told: FileRun) -> int:
     """Run a file through a graph; returns the exit code."""
+    if told.server is not None:
+        return asyncio.run(_run_at_server(told, told.server))
     _check_engine(told)
     wait_s = read_wait_s(told.wait)
     project = find_project()
     task, as_schema = task_of(told.task, told.schema, told.instructions, project, told.inputs)
     table = open_output(told, task)
     check_writable(told.output, reading=told.file, safe_csv=told.safe_csv)
-    job = Job(
+    job = _job_of(told, task, settle_settings(told.settings, os.environ, task=task), as_schema)
+    _warn(told, table)
+    env = {**os.environ, "CUPEL_LIMITS": told.limits} if told.limits else None
+    runner = Runner(job, project, env=env, wait_s=wait_s, tell=tell_trouble)
+    return asyncio.run(_run(told, runner, table, project, wait_s))
+
+
+async def _run_at_server(told: FileRun, url: str) -> int:
+    """The same at a deployed server: what it offers stands for the project's tasks, and its models are its own."""
+    from cupel.cli.server_key import note_unsent, read_server_key
+    from cupel.runs import Server, ServerRunner, ask_offer
+
+    wait_s, project = read_wait_s(told.wait), find_project()
+    note_unsent(os.environ)
+    key = read_server_key(told.key, url, os.environ)
+    async with Server(url, key, wait_s=wait_s, connections=told.concurrency, tell=tell_first) as server:
+        offer = await ask_offer(server)
+        if told.schema is None:
+            task, as_schema = offer.task(told.task or DEFAULT_TASK, told.inputs).spec(), None
+        else:
+            task, as_schema = task_of(told.task, told.schema, told.instructions, project, told.inputs)
+        table = open_output(told, task)
+        check_writable(told.output, reading=told.file, safe_csv=told.safe_csv)
+        job = _job_of(told, task, run_context(told.settings, {}), as_schema)
+        _warn(told, table)
+        runner = ServerRunner(job, server, offer, project, wait_s=wait_s, tell=tell_trouble)
+        return await _run(told, runner, table, project, wait_s)
+
+
+def _warn(told: FileRun, table: Table) -> None:
+    for warning in table.warnings:
+        print(f"note: {warning}", file=sys.stderr)
+    if "pyarrow" in sys.modules and told.engine == "local":  # Parquet is read or written
+        from cupel.tables import do_without_pandas
+
+        do_without_pandas()
+
+
+def _job_of(told: FileRun, task: TaskSpec, context: RunContext, as_schema: dict[str, Any] | None) -> Job:
+    return Job(
         task=task,
-        context=settle_settings(told.settings, os.environ, task=task),
+        context=context,
         graph=told.graph,
         input_name=str(told.file),
         output_name=str(told.output),
@@ -121,13 +165,6 @@ def run_file(told: FileRun) -> int:
         instructions=told.instructions,
         batch=_batch_of(told),
     )
-    for warning in table.warnings:
-        print(f"note: {warning}", file=sys.stderr)
-    if "pyarrow" in sys.modules and told.engine == "local":  # Parquet is read or written
-        from cupel.tables import do_without_pandas
-
-        do_without_pandas()
-    return asyncio.run(_run(told, job, table, project, wait_s))
 
 
 def _batch_of(told: FileRun) -> BatchSettings | None:
@@ -162,10 +199,10 @@ def open_output(told: FileRun, task: TaskSpec) -> Table:
     return open_table(told.file, told.text_column, told.id_column, inputs, told.limit, default_id="id")
 
 
-async def _run(told: FileRun, job: Job, table: Table, project: Project, wait_s: float) -> int:
-    env = {**os.environ, "CUPEL_LIMITS": told.limits} if told.limits else None
+async def _run(told: FileRun, runner: Runner, table: Table, project: Project, wait_s: float) -> int:
+    job = runner.job
     held = await asyncio.to_thread(_open_gold, told, table, job.task, project)
-    async with Runner(job, project, env=env, wait_s=wait_s, tell=tell_trouble) as runner:
+    async with runner:
         runner.progress.total = table.total
         output = Output(
             path=told.output,
@@ -176,7 +213,7 @@ async def _run(told: FileRun, job: Job, table: Table, project: Project, wait_s: 
         )
         output.check(table.total, overwrite=told.overwrite)
         if not told.task and told.schema is None:
-            print(f"note: {await say_choice(runner, table, option='--task')}", file=sys.stderr)
+            print(f"note: {await _say_choice(told, runner, table)}", file=sys.stderr)
         if held is not None:
             await held.begin(runner)
         with (
@@ -243,7 +280,15 @@ async def _unless_stopped(planned: asyncio.Task[dict[str, Any] | None]) -> dict[
     return None if planned.cancelled() else planned.result()
 
 
+async def _say_choice(told: FileRun, runner: Runner, table: Table) -> str:
+    if told.server is None:
+        return await say_choice(runner, table, option="--task")
+    return f"no --task was named, so it is {runner.job.task.name!r} on {table.total:,} rows, of those the server has"
+
+
 async def _plan(told: FileRun, runner: Runner, table: Table) -> dict[str, Any] | None:
+    if told.server is not None:
+        return None  # what its models are asked, and cost, is not for this machine to foresee
     if told.engine == "local" and not told.batch:  # else the calls are made elsewhere, or much later
         await runner.runtime.calls.begun.wait()
     return await plan_for(runner, table)

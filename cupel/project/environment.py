@@ -19,7 +19,7 @@ from cupel.files import read_text
 from cupel.project.addresses import host_of, is_loopback, is_nearby
 from cupel.project.folder import Project
 from cupel.project.trust import CONFIG, TRUST_VARIABLES
-from cupel.redaction import remember_secrets
+from cupel.redaction import redact, remember_secrets
 
 _NOT_FROM_A_PROJECT = (
     *(
@@ -191,7 +191,9 @@ def announce_place(what: str, place: str, env: Mapping[str, str], *, names: tupl
     """
     named = [name for name in names if _came_with_project(name, env)]
     if named and not ("://" in place and is_loopback(host_of(place))):
-        shown = host_of(place) if "://" in place else place
+        shown = (
+            (host_of(place) or redact(place)) if "://" in place else place
+        )  # a socket's address has no host
         _say(f"{what} {shown}, as the project's .env says ({', '.join(named)})")
 
 

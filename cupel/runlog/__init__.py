@@ -1,7 +1,7 @@
 """The run log: what was asked, answered, paid and decided; SQLite by default, PostgreSQL by setting."""
 
 from cupel.runlog import tables
-from cupel.runlog.account import Account, read_account
+from cupel.runlog.account import Account, account_of_rows, read_account
 from cupel.runlog.address import database_url
 from cupel.runlog.batches import BatchJob, BatchLog, BatchRequest
 from cupel.runlog.cells import read_cell

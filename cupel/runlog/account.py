@@ -112,18 +112,41 @@ def read_account(connection: Connection, run_id: str, usage: Usage) -> Account:
     )  # fmt: skip
     rows = connection.execute(by_model).all()
     reserved = select(func.coalesce(func.sum(held.usd), 0.0)).where(held.run_id == run_id)
-    roles = usage.roles.values()
     return Account(
         paid_calls={model: calls for model, calls, _, _ in rows},
         paid_usd={model: float(cost) for model, _, cost, _ in rows},
         unpriced={model: calls - priced for model, calls, _, priced in rows if priced < calls},
         reserved_usd=float(connection.execute(reserved).scalar_one()),
-        row_calls=sum(role.calls for role in roles),
-        row_usd=sum(role.cost_usd for role in roles),
-        found_calls=sum(role.found_calls for role in roles),
-        found_usd=sum(role.found_usd for role in roles),
-        row_unpriced=sum(role.unpriced for role in roles),
+        **_sums(usage),
     )
+
+
+def account_of_rows(usage: Usage, *, who: str) -> Account:
+    """The account of a run whose answers lie in somebody else's run log: what is on its rows is all that is known.
+
+    Args:
+        usage: What its rows took.
+        who: Whose run log that is.
+    """
+    sums = _sums(usage)
+    return Account(
+        paid_calls={who: round(sums["row_calls"] - sums["found_calls"])},
+        paid_usd={who: sums["row_usd"] - sums["found_usd"]},
+        unpriced={},
+        reserved_usd=0.0,
+        **sums,
+    )
+
+
+def _sums(usage: Usage) -> dict[str, Any]:
+    roles = usage.roles.values()
+    return {
+        "row_calls": sum(role.calls for role in roles),
+        "row_usd": sum(role.cost_usd for role in roles),
+        "found_calls": sum(role.found_calls for role in roles),
+        "found_usd": sum(role.found_usd for role in roles),
+        "row_unpriced": sum(role.unpriced for role in roles),
+    }
 
 
 def _calls(number: float) -> str:

@@ -277,6 +277,10 @@ class RunLog:
         """Note that a run (re)starts; its first start is kept."""
         await self.transact(lambda connection: _start(connection, row))
 
+    async def has_run(self, run_id: str) -> bool:
+        """Whether a run was ever started here."""
+        return await self._worker.get(tables.runs, run_id) is not None
+
     async def finish_run(self, run_id: str, state: str, rows: int | None) -> None:
         """Note how a run ended: `finished` or `stopped`."""
         values = {"state": state, "updated_at": now()} | ({} if rows is None else {"rows": rows})

@@ -29,5 +29,6 @@ if TYPE_CHECKING:
     from cupel.runs.forget import Erasure, forget_documents
     from cupel.runs.gold import ByGold, GoldTally, hold_against, read_golds
     from cupel.runs.planning import Estimate, Plan, note_plan, plan_run
+    from cupel.runs.server import KEY_VARIABLE, Offer, Server, ServerRunner, ask_offer, check_server, read_key
 else:
     __getattr__ = late(__name__)

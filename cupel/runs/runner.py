@@ -41,7 +41,7 @@ from cupel.errors import (
 from cupel.limits import DEFAULT_WAIT_S, Budget
 from cupel.models import OFFLINE, TierModels, check_models, is_offline, name_at_address, resolve_models
 from cupel.project import Project, code_identity, find_project, load_graph
-from cupel.runlog import Lease, Usage, read_account, text_hash
+from cupel.runlog import Account, Lease, Usage, read_account, text_hash
 from cupel.runs.job import Job
 from cupel.runs.progress import Progress, Stop, audits_of
 from cupel.runs.walks import Walks
@@ -50,8 +50,8 @@ from cupel.tables import Row
 from cupel.task import check_prompts, compact
 from cupel.text import check_similarity
 
-_LOGGER = logging.getLogger("cupel")
-_NOT_DECIDING = {"timeout_s", "max_retries"}
+LOGGER = logging.getLogger("cupel")
+NOT_DECIDING = {"timeout_s", "max_retries"}
 """Settings that do not change a result."""
 
 
@@ -69,7 +69,7 @@ class Runner:
         env: Mapping[str, str] | None = None,
         graph: Any = None,
         wait_s: float = DEFAULT_WAIT_S,
-        tell: Callable[[str], None] = _LOGGER.warning,
+        tell: Callable[[str], None] = LOGGER.warning,
         within: tuple[Runtime, Run] | None = None,
     ) -> None:
         """Take what is needed; nothing is opened yet.
@@ -187,7 +187,7 @@ class Runner:
 
         Not the code of graphs and nodes: an edit or an upgrade would make another run, with a purse of its own.
         """
-        context = self.job.context.deciding(_NOT_DECIDING)
+        context = self.job.context.deciding(NOT_DECIDING)
         models = self.models.at_addresses(self.runtime.env)
         decides = [self.job.graph, self.job.task.identity, context, models]
         if self.job.near_duplicates is not None:
@@ -304,6 +304,17 @@ class Runner:
             usage.add(outcome)
         return usage
 
+    async def _account(self, usage: Usage) -> Account:
+        return await self.runtime.run_log.transact(partial(read_account, run_id=self.run_id, usage=usage))
+
+    def _is_offline(self) -> bool:
+        return is_offline(self.models)
+
+    def _notes(self) -> list[str]:
+        """What a person should know of the run besides its counts."""
+        offline = [OFFLINE] if self._is_offline() else []
+        return [*offline, *_speeds(self.models), *sorted(self.tally.notes)]
+
     async def summary(self, output: str | None) -> dict[str, Any]:
         """What `--json` prints.
 
@@ -311,7 +322,7 @@ class Runner:
         `used` is what the answers on its rows took, whoever paid for them; `account` adds up the one and the other.
         """
         usage = await self._usage()
-        account = await self.runtime.run_log.transact(partial(read_account, run_id=self.run_id, usage=usage))
+        account = await self._account(usage)
         missing = (self.progress.total or self.progress.done) - self.progress.done
         statuses = dict(sorted(self.progress.statuses.items())) | ({"pending": missing} if missing else {})
         return {
@@ -330,12 +341,8 @@ class Runner:
             "paid_and_used": account.sentence(),
             "unknown_price": sorted(self.tally.unknown_price),
             "cache_hits": self.tally.cache_hits,
-            "notes": [
-                *([OFFLINE] if is_offline(self.models) else []),
-                *_speeds(self.models),
-                *sorted(self.tally.notes),
-            ],
-            "language_model": not is_offline(self.models),
+            "notes": self._notes(),
+            "language_model": not self._is_offline(),
             "used": usage.to_json(self.concurrency),
             "failures": self.progress.causes.to_json(),
             "wall_s": round(time.perf_counter() - self._started, 3),

@@ -14,7 +14,7 @@ from cupel.serve.door import CALLER, PASSAGE, Caller, door
 from cupel.serve.keys import caps_of
 from cupel.serve.policy import CLOSED, Policy
 from cupel.serve.record import close_questions, note
-from cupel.serve.refusal import Refusal, refuse, texts_in
+from cupel.serve.refusal import Refusal, is_told, refuse, texts_in
 from cupel.serve.turns import turns
 
 auth = Auth()
@@ -162,7 +162,7 @@ def _look_at_run(policy: Policy, value: Any, kwargs: Mapping[str, Any]) -> Refus
     command, webhook = kwargs.get("command"), kwargs.get("webhook")
     if command is not None and set(command) - {"resume"}:
         return Refusal(403, "a command may resume a thread here, and do nothing else")
-    if webhook and not any(str(webhook).startswith(beginning) for beginning in policy.requests.webhooks):
+    if webhook and not is_told(webhook, policy.requests.webhooks):
         return Refusal(403, "this address is not told of runs: webhooks are not taken from requests here")
     if sum(map(len, texts_in(command))) > policy.longest_text:
         return Refusal(413, f"the answer is too long; at most {policy.longest_text} characters are taken")
@@ -209,7 +209,9 @@ async def _take_one(policy: Policy, owner: str) -> Refusal | None:
 
 
 def _turn_away(refusal: Refusal) -> None:
-    raise Auth.exceptions.HTTPException(status_code=refusal.status, detail=refusal.why)
+    raise Auth.exceptions.HTTPException(
+        status_code=refusal.status, detail=refusal.why, headers=refusal.headers
+    )
 
 
 def _small(name: Any) -> bytes:

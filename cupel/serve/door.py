@@ -70,6 +70,7 @@ _FOR_CALLERS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("GET", re.compile(rf"/threads/{_ID}/stream")),
     ("POST", re.compile(rf"/threads/{_ID}/runs/{_ID}/cancel")),
     ("GET POST DELETE", re.compile(r"/mcp/?")),
+    ("GET", re.compile(r"/cupel/offer")),
     ("GET", re.compile(rf"/cupel/threads/{_ID}(/calls(/{_ID})?)?")),
 )
 _FOR_FORKS = (("POST", re.compile(rf"/threads/{_ID}/state(/checkpoint)?")),)

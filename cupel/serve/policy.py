@@ -40,7 +40,7 @@ class Requests(BaseModel):
     assistants: bool = Field(default=False, description="Assistants of their own.")
     webhooks: tuple[str, ...] = Field(
         default=(),
-        description="Beginnings of addresses that may be told of a run's end, `https://` and a slash.",
+        description="Beginnings of addresses that may be told of a run's end, `https://`, host and a slash.",
     )
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import unquote
 
 from cupel.cascade import CompareSettings, EnrichSettings, ImproveSettings
 from cupel.context import RunContext, ServedContext
@@ -27,6 +30,7 @@ FORMS: Mapping[str, tuple[type[Any], type[ServedContext]]] = {
 _LANGUAGE = re.compile(r"[^\W\d_]{1,30}([ -][^\W\d_]{1,30}){0,2}")
 _DETACHED = ("", "none")
 _SHOWN_CHARS = 60
+_LONGEST_ADDRESS = 2_000
 _POLICIES = ("policy", "prerouter")
 
 
@@ -36,6 +40,15 @@ class Refusal:
 
     status: int
     why: str
+
+    @property
+    def headers(self) -> dict[str, str] | None:
+        """What goes with it: of a day's cap, the seconds till the counts begin anew, at midnight UTC."""
+        if self.status != 429:
+            return None
+        now = datetime.now(UTC)
+        midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        return {"retry-after": str(math.ceil((midnight - now).total_seconds()))}
 
 
 Look = Callable[[str, Any, Policy], Refusal | None]
@@ -81,6 +94,26 @@ def check_models_of(context: RunContext, policy: Policy, env: Mapping[str, str] 
             raise SettingError(
                 f"the {role} model would be {model}, which is not for callers; there are {_list(sorted(allowed))}"
             )
+
+
+def is_told(webhook: Any, beginnings: Sequence[str]) -> bool:
+    """Whether the server may be sent to an address at the end of a run: one the owner named, and no way out of it.
+
+    >>> is_told("https://hooks.example.org/cupel/x", ["https://hooks.example.org/cupel/"])
+    True
+    >>> is_told("https://hooks.example.org/cupel/../admin", ["https://hooks.example.org/cupel/"])
+    False
+    """
+    if (
+        not isinstance(webhook, str)
+        or not webhook.isascii()
+        or not webhook.isprintable()
+        or len(webhook) > _LONGEST_ADDRESS
+    ):
+        return False
+    beginning = next((each for each in beginnings if webhook.startswith(each)), None)
+    path = unquote(unquote(webhook.removeprefix(beginning or ""))).partition("?")[0]
+    return beginning is not None and not any(sign in path for sign in ("..", "\\", "#", " "))
 
 
 def texts_in(value: Any) -> Iterator[str]:

@@ -3,6 +3,7 @@
     GET  /cupel/threads/{thread_id}                what became of its document, with every word
     GET  /cupel/threads/{thread_id}/calls          every model call of it: the messages sent, the raw reply
     GET  /cupel/threads/{thread_id}/calls/{key}    one of them
+    GET  /cupel/offer                              what the caller may ask for
     GET  /cupel/metrics                            counts for Prometheus
     GET  /cupel/ok                                 whether the run log can be written
     POST /mcp                                      the graphs as tools
@@ -28,12 +29,13 @@ from cupel.cascade import calls_told, keep_door, unfold
 from cupel.engine import current
 from cupel.errors import CupelError, tell_client
 from cupel.project import find_project
-from cupel.serve.door import DoorMiddleware, open_door
+from cupel.serve.door import CALLER, DoorMiddleware, door, open_door
 from cupel.serve.exposition import CONTENT_TYPE
 from cupel.serve.health import Health
 from cupel.serve.inside import ask_inside
 from cupel.serve.keeper import Keeper
 from cupel.serve.metrics import read_metrics
+from cupel.serve.offer import make_offer
 from cupel.serve.tools import serve_tools
 from cupel.tracing import is_aegra
 
@@ -51,6 +53,13 @@ async def show_calls(request: Request) -> Response:
 async def show_call(request: Request) -> Response:
     """One call of a thread's document."""
     return await _told(request, one=True, calls=True)
+
+
+async def show_offer(request: Request) -> Response:
+    """What whoever asks may have done here."""
+    caller = request.scope.get(CALLER)
+    policy = caller.policy if caller is not None else door().policy
+    return JSONResponse(await asyncio.to_thread(lambda: make_offer(find_project(), policy)))
 
 
 async def show_metrics(_request: Request) -> Response:
@@ -120,6 +129,7 @@ _routes = [
     Route("/cupel/threads/{thread_id}", show_document),
     Route("/cupel/threads/{thread_id}/calls", show_calls),
     Route("/cupel/threads/{thread_id}/calls/{key}", show_call),
+    Route("/cupel/offer", show_offer),
     Route("/cupel/metrics", show_metrics),
     Route("/cupel/ok", show_health),
     Route("/mcp", serve_tools, methods=["GET", "POST", "DELETE"]),

@@ -23,8 +23,8 @@ EXIT_CODES = {
     1: "`eval` and `evaluate-routing`: the committed baseline is broken.",
     2: "Usage or input: an option, a file, a setting, a task, an address. `doctor`: trouble.",
     3: "The budget is reached.",
-    4: "A provider, and its fallback, stayed away or at a limit for longer than `--wait`.",
-    5: "A provider refused: key, model, credit, or the schema of all first answers; or every row failed for one cause of its.",
+    4: "A provider, and its fallback, or a server, stayed away or at a limit for longer than `--wait`.",
+    5: "A provider, or a server, refused: key, model, credit, or the schema of all first answers; or every row failed for one cause of its.",
     6: "This machine or its database: open files, memory, disk, a key or address that cannot be sent; a run log locked, gone, full or damaged.",
     70: "What nobody foresaw; the details are in a file it names.",
     130: "Interrupted.",
@@ -68,8 +68,8 @@ VARIABLES = {
         "CUPEL_GGUF_CHAT_TEMPLATE": "In place of the file's own: one of llama.cpp's names (`chatml`), or a file of Jinja.",
         "CUPEL_LIMITS": "Limits of one's own: `groq:*=rpm:30,tpm:6000; openai:gpt-4o-mini=rpd:10000`.",
     },
-    "A server's commands": {
-        "CUPEL_SERVER_KEY": "The key that commands show which ask a server, as `cupel serve keys create` prints one.",
+    "A deployed server": {
+        "CUPEL_SERVER_KEY": "The key that `--server` and commands that ask a server show, from `cupel serve keys create`; `--key FILE` goes before it.",
     },
     "State": {
         "CUPEL_DATABASE_URL": "The run log in a PostgreSQL, for several machines; else SQLite in `.cupel/`.",
@@ -278,7 +278,7 @@ opened, and have it send `X-Forwarded-For`, as nginx (`proxy_set_header X-Forwar
 | 413 | a text, an answer or a list of documents that is too long |
 | 409 | on Aegra, a run with `multitask_strategy: reject` on a thread where one is under way |
 | 422 | a `$ref` to another place, a language that is none |
-| 429 | a cap of documents, or dollars, of the key's day or everybody's; a run that reaches the cap on the way ends as `needs_review` or `failed` and says so |
+| 429 | with `retry-after`: a cap of documents, or dollars, of the key's day or everybody's; a run that reaches the cap on the way ends as `needs_review` or `failed` and says so |
 
 A refusal is `{{"detail": "…"}}`, and what it had taken of a day is given back. What an assistant of a caller's own comes to with the request over it is held against the same rules. A request may cost `usd_per_request`: it is held to `max_usd_per_document`, or a campaign's `max_usd`. What a model costs must be known, or it is asked
 nothing: `cupel serve check` names those it is not known of.
@@ -292,7 +292,7 @@ with record, status, reasons and evidence, and says what it left out; `"detail":
 
 ## Routes for callers
 
-LangGraph's `/assistants` (reading; with `assistants` more), `/threads`, `/runs` and what hangs on them, `/mcp`, `/cupel/threads/…`, `/info`, `/docs`, `/openapi.json`. Closed are crons, the
+LangGraph's `/assistants` (reading; with `assistants` more), `/threads`, `/runs` and what hangs on them, `/mcp`, `/cupel/offer`, `/cupel/threads/…`, `/info`, `/docs`, `/openapi.json`. Closed are crons, the
 store, A2A, sockets, and whatever a server's version adds. Open to anybody are `/ok` and `/cupel/ok`, which is 503, with the reason, as long as the run log cannot be written (on Aegra `/ok` is the
 same; there `/live` and `/ready` are open too). All of this page holds on [Aegra](../../deploy/README.md) as it does on LangGraph's servers; there a request with a `webhook` is always refused.
 """

@@ -101,14 +101,20 @@ def project_server(
     assert "BlockingError" not in log.read_text()
 
 
+def is_up(url: str) -> bool:
+    """Whether a server answers at an address."""
+    with suppress(OSError), urllib.request.urlopen(f"{url}/ok", timeout=2) as answer:
+        return bool(answer.status == 200)
+    return False
+
+
 def _ready(url: str, process: subprocess.Popen[bytes], log: Path) -> str:
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break
-        with suppress(OSError), urllib.request.urlopen(f"{url}/ok", timeout=2) as answer:
-            if answer.status == 200:
-                return url
+        if is_up(url):
+            return url
         time.sleep(0.25)
     raise AssertionError(f"the server did not come up:\n{log.read_text()[-4000:]}")
 

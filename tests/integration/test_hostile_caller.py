@@ -12,13 +12,14 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from cupel.cli.pull_prompts import SERVER_KEY, asking_server
+from cupel.cli.pull_prompts import asking_server
 from cupel.errors import InputError
 from cupel.runlog.store import RunLog
-from cupel.runs import sync_assistants
+from cupel.runs import KEY_VARIABLE, sync_assistants
 from cupel.serve.keys import create_key, revoke_key
 from tests.conftest import ROOT
 from tests.integration.cascade import ACCEPTS, CANNOT_TELL, TEXT, record
+from tests.integration.clients import OWNERS, a_file_goes_through_and_is_resumed, examples_do_a_document_each
 from tests.integration.generated import ask_at_random
 from tests.integration.server import aegra_fault, aegra_server, langgraph_server, project_server
 from tests.integration.test_server import copied
@@ -195,7 +196,7 @@ SERVERS = {
 async def made_keys(folder):
     """Keys of two callers, of whoever scrapes, and one that was revoked, in the run log of the project to come."""
     log = await asyncio.to_thread(RunLog, f"sqlite:///{folder / '.cupel' / 'runlog.sqlite'}")
-    shown = {name: (await create_key(log, name))[1] for name in ("ada", "bob", "gone")}
+    shown = {name: (await create_key(log, name))[1] for name in ("ada", "bob", "eve", "gone")}
     shown["prom"] = (await create_key(log, "prom", "metrics"))[1]
     await revoke_key(log, "gone")
     await asyncio.to_thread(log.close)
@@ -210,7 +211,7 @@ def served(folder, kind):
     for place in (folder, folder.parent):
         (place / "secret.txt").write_text(SECRET)
     prices = ",".join(f"openai:{role}=1/2" for role in ("cheap", "judge", "strong"))
-    with project_server(folder, answer, {"CUPEL_PRICES": prices}, kind) as url:
+    with project_server(folder, answer, {"CUPEL_PRICES": prices, **OWNERS}, kind) as url:
         yield url
 
 
@@ -329,10 +330,10 @@ async def one_hostile_caller(url, folder, keys, own, subtest):
     with subtest("the owner's own command shows a key too, and says what the server says"):
         for key, said in (("", "asks for a key"), (keys["ada"], "is not for callers")):
             with pytest.MonkeyPatch.context() as env:
-                env.setenv(SERVER_KEY, key)
+                env.setenv(KEY_VARIABLE, key)
                 with pytest.raises(InputError, match=said) as refused:
                     await sync(url)
-            assert SERVER_KEY in str(refused.value)
+            assert KEY_VARIABLE in str(refused.value)
     with subtest("no generated request is a fault of ours"):
         for key in ("bob", "prom"):
             assert await asyncio.to_thread(ask_at_random, url, {"x-api-key": keys[key]}, examples=150) == []
@@ -355,6 +356,7 @@ async def one_hostile_caller(url, folder, keys, own, subtest):
         counted = Counter(one.status_code for one in at_once)
         assert counted == {200: 11, 429: 89}
         assert all("12 documents a day" in one.text for one in at_once if one.status_code == 429)
+        assert all(int(one.headers["retry-after"]) > 0 for one in at_once if one.status_code == 429)
         assert allowed(folder)[key_id(folder, "ada")] == 12
         calls, usd = spent(folder)
         assert calls - before[0] <= 2 * counted[200]
@@ -365,6 +367,10 @@ async def one_hostile_caller(url, folder, keys, own, subtest):
         )
         assert done.json()["status"] == "accepted"
         assert done.json()["review"]["by"] == key_id(folder, "bob")
+    caller = folder.parent / "caller"
+    caller.mkdir()
+    await examples_do_a_document_each(url, keys["eve"], caller, subtest)
+    await a_file_goes_through_and_is_resumed(url, keys["eve"], caller, subtest)
     for client in clients.values():
         await client.aclose()
 

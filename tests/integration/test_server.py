@@ -20,6 +20,7 @@ from cupel.state import Outcome
 from tests.conftest import ROOT
 from tests.integration.bad_inputs import INPUTS, SETTINGS, unfit_for_a_client
 from tests.integration.cascade import ACCEPTS, CANNOT_TELL, CLAIM, TEXT, record
+from tests.integration.clients import a_webhook_is_told_of_a_runs_end
 from tests.integration.langsmith import LangSmith
 from tests.integration.server import aegra_fault, aegra_server, project_server
 from tests.integration.test_tracing import PERSONS
@@ -63,7 +64,11 @@ def langsmith():
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, langsmith):
     """`langgraph dev` on a copy of the project, its models answered by a scripted provider."""
-    with project_server(copied(tmp_path_factory.mktemp("project")), answer, langsmith.env) as url:
+    folder = copied(tmp_path_factory.mktemp("project"))
+    config = json.loads((folder / "langgraph.json").read_text())
+    config["webhooks"] = {"url": {"disable_loopback": False, "require_https": False}}
+    (folder / "langgraph.json").write_text(json.dumps(config))
+    with project_server(folder, answer, langsmith.env) as url:
         yield url
 
 
@@ -449,6 +454,8 @@ async def test_what_callers_see_of_the_server_is_whole(client, server, aegra, su
     await assistants_follow_the_files_and_stay_as_a_person_left_them(
         client, subtests, tmp_path / "assistants"
     )
+    with subtests.test("a webhook"):
+        await a_webhook_is_told_of_a_runs_end(client, ROLES)
     with subtests.test("what is debugged"):
         await every_call_of_a_document_can_be_opened(client, server)
     with subtests.test("a key alone sends nothing"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -20,6 +21,7 @@ NO_BEARING = {
     "batch_documents": "so it does, in however many waves",
     "engine": "the same calls are made on a cluster",
     "scheduler": "so they are on somebody else's",
+    "key": "no server is asked",
     "report": "it asks no model",
     "safe_csv": "neither does a cell",
     "overwrite": "nothing is written",
@@ -64,6 +66,7 @@ def plan(
     limits: options.Limits = "",
     batch: options.Batch = False,
     graph: options.Graph = "enrich",
+    server: options.Server = None,
     sample: Annotated[int, typer.Option(min=2, help="Rows to render, drawn from the whole file.")] = 200,
     seed: Annotated[int, typer.Option(help="Of the sample and the intervals.")] = 7,
     as_json: options.AsJson = False,
@@ -72,6 +75,8 @@ def plan(
 
     From a uniform sample of the rows and the run log's own history. No model is called, nothing is paid.
     """
+    if server is not None:
+        print(f"note: planned by this machine's models and prompts; {server} has its own", file=sys.stderr)
     from cupel.cli.plan import FilePlan, plan_file
 
     plan_file(options.of(FilePlan, locals(), inputs=options.read_inputs(inputs)))

@@ -6,6 +6,11 @@ import typer
 
 from cupel.cli import _options as options
 
+OF_THIS_MACHINE = (
+    "packing", "packing_min", "limits", "batch", "batch_poll_s", "batch_documents", "engine", "scheduler",
+)  # fmt: skip
+"""Options that say how this machine asks models: a server is asked for whole documents."""
+
 
 def run(
     command: typer.Context,
@@ -52,6 +57,8 @@ def run(
     batch_documents: options.BatchDocuments = 2000,
     engine: options.Engine = "local",
     scheduler: options.Scheduler = None,
+    server: options.Server = None,
+    key: options.Key = None,
     report: options.Report = True,
     safe_csv: options.SafeCsv = False,
     graph: options.Graph = "enrich",
@@ -68,6 +75,10 @@ def run(
         options.refuse_without(command, "--packing", "packing_min")
     if not batch:
         options.refuse_without(command, "--batch", "batch_poll_s", "batch_documents")
+    if server is None:
+        options.refuse_without(command, "--server", "key")
+    else:
+        options.refuse_beside(command, "--server", *OF_THIS_MACHINE)
     from cupel.cli.run import FileRun, run_file
 
     raise typer.Exit(run_file(options.of(FileRun, locals(), inputs=options.read_inputs(inputs))))
