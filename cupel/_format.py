@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import re
+from typing import Any
 
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -88,3 +90,48 @@ def _sign(code: int) -> str:
     if code < 0x20:
         return chr(0x2400 + code)
     return "␡" if code == 0x7F else "�"
+
+
+class Shown:
+    """What a notebook shows as a table: anything that says itself as JSON."""
+
+    __slots__ = ()
+
+    def to_json(self) -> Any:
+        """What is shown: plain JSON."""
+        raise NotImplementedError
+
+    def _repr_html_(self) -> str:
+        return html_of(self.to_json())
+
+
+def html_of(value: Any) -> str:
+    """JSON as tables in tables, every text of it escaped.
+
+    >>> html_of({"task": "<b>", "n": [1, 2]})
+    '<table><tr><th>task</th><td>&lt;b&gt;</td></tr><tr><th>n</th><td>1, 2</td></tr></table>'
+    """
+    match value:
+        case {"expected": expected, "low": low, "high": high} if len(value) == 3:
+            return html_of(expected) + ("" if low == high else f" ({html_of(low)}–{html_of(high)})")
+        case dict():
+            rows = (
+                f"<tr><th>{html.escape(str(name))}</th><td>{html_of(part)}</td></tr>"
+                for name, part in value.items()
+            )
+            return f"<table>{''.join(rows)}</table>"
+        case list():
+            return _list_as_html(value)
+        case float():
+            return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return "" if value is None else html.escape(str(value))
+
+
+def _list_as_html(values: list[Any]) -> str:
+    """Things of one kind as the rows of one table, others in a line."""
+    if not values or not all(isinstance(part, dict) for part in values):
+        return ", ".join(map(html_of, values)) or "none"
+    names = list(dict.fromkeys(name for part in values for name in part))
+    head = "".join(f"<th>{html.escape(str(name))}</th>" for name in names)
+    rows = ("".join(f"<td>{html_of(part.get(name))}</td>" for name in names) for part in values)
+    return f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"

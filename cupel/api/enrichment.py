@@ -1,36 +1,35 @@
-"""Documents in a DataFrame enriched from Python: `enrich`, and `aenrich` for code that is async already."""
+"""Documents in a table enriched from Python: `enrich`, and `aenrich` for code that is async already."""
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import logging
 import os
 import sys
 import warnings
-from collections.abc import Coroutine, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from contextvars import ContextVar
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from cupel.context import RunContext, run_context
-from cupel.engine import DEFAULT_TASK, STOP_WITHIN_S, Packing
-from cupel.errors import OfflineWarning, SettingError
+from cupel.api.live import choose_bar, closing_line, shown
+from cupel.api.loops import finish, held_by
+from cupel.api.reached import Reached, reach
+from cupel.api.signatures import twin_of, with_settings
+from cupel.api.source import open_source, read_task
+from cupel.engine import DEFAULT_TASK, Packing
+from cupel.errors import CupelError, OfflineWarning, SettingError
 from cupel.limits import DEFAULT_WAIT_S
 from cupel.models import OFFLINE, is_offline, resolve_models, settle_settings
 from cupel.project import Project, find_project, read_variables
-from cupel.runs import Job, Runner, enrich_frame, is_dask_frame, say_choice
-from cupel.tables import attach_columns, check_columns, frame_rows
-from cupel.task import RecordClass, TaskSpec, choose_task
+from cupel.runs import Job, Runner, Stop, enrich_frame, is_dask_frame, say_choice
+from cupel.state import Outcome
+from cupel.tables import Table, attach_columns, check_columns, open_frame
 
 if TYPE_CHECKING:
-    import pandas as pd
     from pydantic import BaseModel
-
-    from cupel.runs import Offer, Server
 
 T = TypeVar("T")
 
@@ -54,60 +53,18 @@ def _place_of(frame: FrameType) -> _Place:
     return _Place(frame.f_code.co_filename, frame.f_lineno, frame.f_globals.get("__name__", ""))
 
 
-def enrich(df: pd.DataFrame, task: str | None = None, **settings: Any) -> pd.DataFrame:
-    """A new frame with the task's columns beside the old ones; also from inside a running loop (a notebook).
-
-    Takes what `aenrich` takes. In a notebook the work runs in a thread of its own, so the cell may be plain.
-    """
-    asked_at = _asked_at.set(_place_of(sys._getframe(1)))  # noqa: SLF001  # Python's word for the caller's frame
-    try:
-        work = aenrich(df, task, **settings)
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return asyncio.run(work)
-        return _in_thread(work)
-    finally:
-        _asked_at.reset(asked_at)
-
-
-def _in_thread(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end in another thread, with the caller's context; interrupted, it ends there as well."""
-    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None]] = Future()
-
-    async def begin() -> T:
-        started.set_result((asyncio.get_running_loop(), asyncio.current_task()))
-        return await work
-
-    pool = ThreadPoolExecutor(1, "cupel-enrich")
-    result = pool.submit(contextvars.copy_context().run, asyncio.run, begin())
-    pool.shutdown(wait=False)
-    try:
-        return result.result()
-    except KeyboardInterrupt:
-        loop, task = started.result()
-        try:  # as a first Ctrl-C does it elsewhere: nothing new is sent, and what is in flight lands
-            _cancel(loop, task)
-            wait([result], timeout=STOP_WITHIN_S + 1)
-        except KeyboardInterrupt:  # and a second: nothing is waited for
-            _cancel(loop, task)
-        raise
-
-
-def _cancel(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any] | None) -> None:
-    if task is not None and not loop.is_closed():
-        loop.call_soon_threadsafe(task.cancel)
-
-
+@with_settings
 async def aenrich(
-    df: pd.DataFrame,
+    table: Any,
     task: str | None = None,
     *,
     text: str = "text",
     doc_id: str | None = None,
     inputs: Mapping[str, str] | None = None,
-    schema: Mapping[str, Any] | type[BaseModel] | None = None,
+    schema: Mapping[str, Any] | type[BaseModel] | Path | None = None,
     instructions: str = "",
+    name: str = "",
+    suffix: str = "",
     limit: int | None = None,
     concurrency: int = 16,
     max_usd: float | None = None,
@@ -116,29 +73,35 @@ async def aenrich(
     packing: bool = False,
     instances: bool = False,
     wait_s: float = DEFAULT_WAIT_S,
+    progress: bool | None = None,
+    report: bool | None = None,
     project: Project | None = None,
     server: str | None = None,
     key: str | None = None,
     **settings: Any,
-) -> pd.DataFrame:
-    """Enrich every row of a frame; the frame itself is never changed.
+) -> Any:
+    """Enrich every row of a table; what was given is never changed.
 
     A `.env` in the project's folder, or in the one the notebook or script runs in, is read and named on stderr, as the
     command line does; variables that are set already stand.
 
     Args:
-        df: The documents, one a row; any index. A Dask DataFrame comes back lazy: each partition is enriched on
+        table: The documents, one a row: a pandas or polars DataFrame (any index), a polars LazyFrame, a pyarrow Table, a
+            list of dicts, a Series or list of texts. A Dask DataFrame comes back lazy: each partition is enriched on
             a worker when it is computed (`cupel[dask]`, one PostgreSQL run log for all).
         task: A task of the project (`arguments` …); leave it out when you give a `schema`. Where neither is given it is
             `arguments`, and the logger `cupel` says so, with what it will about cost, before anything is paid.
-        text: Column with the text.
-        doc_id: Column with your own ids; a hash of the text where there is none.
+        text: Column with the text; a Series has one column, which need not be named.
+        doc_id: Column with your own ids; `id` where there is one, else a hash of the text.
         inputs: Further inputs of the task: its name → your column, e.g. `{"topic": "debate"}`.
-        schema: A JSON Schema, or a pydantic class, for a one-off task.
+        schema: A JSON Schema, a `Path` of one, or a pydantic class, for a one-off task.
         instructions: What to extract, for a one-off task.
+        name: What the new columns begin with; the task's name where left out.
+        suffix: Put behind that name, such as `_b` for a second model's columns beside the first's.
         limit: Only the first so many rows; the others come back without an outcome.
         concurrency: Documents worked on at once.
-        max_usd: Hard cap on what this run may cost, in US dollars.
+        max_usd: Hard cap on what this run may cost, in US dollars. Reached, the rows that were paid for come back, and
+            the others with a status of null and the reason `not run: budget`; with a higher cap the same call goes on.
         retry_failed: Ask anew for documents that failed before.
         near_duplicates: Similarity, from 0.8 to 1, from which a text takes over the record of an earlier one; it
             is the share of three-word sequences they have in common. Equal texts are asked about once in any case.
@@ -147,6 +110,9 @@ async def aenrich(
         instances: With a pydantic class as schema: the records as its instances, validated. Without, as dicts.
         wait_s: Seconds to wait for a provider that is down, its fallback too, or for a daily limit; `math.inf` waits
             till it answers. What is away is said by the logger `cupel`.
+        progress: Whether to show how far it is, what it cost and how long it will take, and a line at the end; where
+            left out, in a notebook and on a terminal.
+        report: Whether to write the HTML report, which the last line names; where left out, if progress is shown.
         project: The project to use; the one around the current folder, else the starter.
         server: Address of a deployed server of Cupel's that does the documents: its tasks, its models, its money. What it
             finished while nobody listened is fetched by the same call.
@@ -154,30 +120,55 @@ async def aenrich(
         **settings: Any field of `RunContext`: `profile`, `cheap_model`, `judge`, `max_refinements` …
 
     Returns:
-        The same rows, order and index, with the columns `<task>` (the record), `<task>_status`,
-        `_confidence`, `_model`, `_cost_usd`, `_reasons` and `_doc_id`.
+        A table of the same kind: the same rows, order and index, with the columns `<task>` (the record), `<task>_status`,
+        `_confidence`, `_model`, `_cost_usd`, `_reasons` and `_doc_id`; those of an earlier call are replaced. Records are
+        dicts, structs in polars and pyarrow, or JSON text there where the schema gives them no type. A null status means
+        that there is no outcome yet, and the reason says why.
 
     Warns:
         OfflineWarning: If no language model was asked, for want of a key or by choice.
 
     Raises:
+        InputError: For a table of another kind, before anything is asked.
         CupelError: What stops a run, before or after money is spent; call again to resume where it stopped. Such as
             `ProviderDownError` after `wait_s`, or `MachineError` where this machine is short of something.
     """
     project = project or find_project()
     for folder in dict.fromkeys((project.state.parent, Path.cwd())):
         read_variables(folder / ".env")
+    is_lazy = is_dask_frame(table)
+    frame = None if is_lazy else open_frame(table)
     async with AsyncExitStack() as held:
-        reached = await _reach(held, server, key, wait_s=wait_s, concurrency=concurrency, packing=packing)
-        spec, as_schema, record_class = _spec(
-            task, schema, instructions, project, inputs or {}, reached=reached
+        reached = await _reach(
+            held, server, key, wait_s=wait_s, connections=concurrency, packing=packing, is_lazy=is_lazy
+        )
+        spec, as_schema, record_class = (
+            (reached.task(task or DEFAULT_TASK, inputs or {}), None, None)
+            if reached is not None and schema is None
+            else read_task(
+                task,
+                project,
+                default=DEFAULT_TASK,
+                schema=schema,
+                instructions=instructions,
+                inputs=inputs or {},
+            )
         )
         if instances and record_class is None:
             raise SettingError("instances=True makes instances of a pydantic class: give one as schema")
-        check_columns(df.columns, spec.name)
+        context = reached.context(settings) if reached else settle_settings(settings, os.environ, task=spec)
+        if reached is None and is_offline(resolve_models(context, os.environ)):
+            place = _asked_at.get() or _place_of(sys._getframe(1))  # noqa: SLF001  # as above
+            warnings.warn_explicit(OFFLINE, OfflineWarning, place.file, place.line, place.module)
+        lead = f"{name or spec.name}{suffix}"
+        check_columns(
+            table.columns if frame is None else frame.columns,
+            lead,
+            source=frame.name if frame else "the DataFrame",
+        )
         job = Job(
             task=spec,
-            context=_context(settings, spec) if reached is None else run_context(settings, {}),
+            context=context,
             input_name="DataFrame",
             concurrency=concurrency,
             max_usd=max_usd,
@@ -188,100 +179,121 @@ async def aenrich(
             instructions=instructions,
             record_class=record_class,
         )
-        record_of = record_class.instance if record_class is not None and instances else None
-        is_named = task is not None or schema is not None
-        if is_dask_frame(df):
-            if reached is not None:
-                raise SettingError(
-                    "a Dask frame is enriched by its own workers: leave server out, or give a pandas frame"
-                )
-            if not is_named:
+        if frame is None:
+            if task is None and schema is None:
                 _LOGGER.warning(_UNNAMED, spec.name, spec.title)
-            lazy: pd.DataFrame = await asyncio.to_thread(
-                enrich_frame, df, job, project, text=text, doc_id=doc_id, inputs=inputs or {}, limit=limit,
+            return await asyncio.to_thread(
+                enrich_frame, table, job, project, text=text, doc_id=doc_id, inputs=inputs or {}, limit=limit, lead=lead,
                 instances=instances, wait_s=wait_s,
             )  # fmt: skip
-            return lazy
-        table = frame_rows(df, text, id_column=doc_id, inputs=inputs or {}, limit=limit)
-        runner = (
-            Runner(job, project, wait_s=wait_s)
-            if reached is None
-            else reached.runner(job, project, wait_s=wait_s)
+        rows = open_source(frame, spec, text=text, doc_id=doc_id, inputs=inputs, limit=limit)
+        for warning in rows.warnings:
+            _LOGGER.warning("%s", warning)
+        if reached is not None and not (task or schema):
+            _LOGGER.warning(_UNNAMED, spec.name, spec.title)
+        outcomes = await _outcomes(
+            reached.runner(job, project, wait_s=wait_s, tell=_LOGGER.warning)
+            if reached is not None
+            else Runner(job, project, wait_s=wait_s),
+            rows,
+            progress=progress,
+            report=report,
+            is_named=reached is not None or bool(task or schema),
         )
-        async with runner:
-            if not is_named and reached is None:
-                _LOGGER.warning("%s", await say_choice(runner, table))
-            elif not is_named:
-                _LOGGER.warning(_UNNAMED, spec.name, spec.title)
-            outcomes = [outcome async for _, outcome in runner.outcomes(table)]
-    runner.stop.check()
-    if fault := runner.common_fault():
-        raise fault
-    unreached = [None] * (len(df) - len(outcomes))
-    return attach_columns(df, [*outcomes, *unreached], spec.name, record_of=record_of)
+    unreached = ["limit"] * (len(frame) - len(outcomes))
+    of_class = record_class.instance if record_class is not None and instances else None
+    return attach_columns(frame, [*outcomes, *unreached], lead, schema=spec.schema, record_of=of_class)
 
 
 _UNNAMED = "no task was named, so it is %r (%s); `cupel tasks` lists the others"
 
 
-def _context(settings: Mapping[str, Any], spec: TaskSpec) -> RunContext:
-    context = settle_settings(settings, os.environ, task=spec)
-    if is_offline(resolve_models(context, os.environ)):
-        place = _asked_at.get() or _place_of(sys._getframe(2))  # noqa: SLF001  # as above
-        warnings.warn_explicit(OFFLINE, OfflineWarning, place.file, place.line, place.module)
-    return context
-
-
-class _Reached(NamedTuple):
-    """A server that answered, and what it offers."""
-
-    server: Server
-    offer: Offer
-
-    def runner(self, job: Job, project: Project, *, wait_s: float) -> Runner:
-        from cupel.runs import ServerRunner
-
-        return ServerRunner(job, self.server, self.offer, project, wait_s=wait_s)
-
-
 async def _reach(
-    held: AsyncExitStack, url: str | None, key: str | None, *, wait_s: float, concurrency: int, packing: bool
-) -> _Reached | None:
+    held: AsyncExitStack,
+    url: str | None,
+    key: str | None,
+    *,
+    wait_s: float,
+    connections: int,
+    packing: bool,
+    is_lazy: bool,
+) -> Reached | None:
     if url is None:
         if key is not None:
             raise SettingError("key is the key of a server: give server too, or leave it out")
         return None
-    from cupel.runs import Server, ask_offer, read_key
+    from cupel.runs import read_key
 
     if packing:
         raise SettingError(
             "packing would have no effect with server, which is asked for whole documents; leave it out"
         )
-    server = Server(
-        url, read_key(key, os.environ), wait_s=wait_s, connections=concurrency, tell=_LOGGER.warning
+    if is_lazy:
+        raise SettingError(
+            "a Dask frame is enriched by its own workers: leave server out, or give a pandas frame"
+        )
+    opening = reach(
+        url, read_key(key, os.environ), wait_s=wait_s, connections=connections, tell=_LOGGER.warning
     )
-    return _Reached(await held.enter_async_context(server), await ask_offer(server))
+    return await held.enter_async_context(opening)
 
 
-def _spec(
-    task: str | None,
-    schema: Mapping[str, Any] | type[BaseModel] | None,
-    instructions: str,
-    project: Project,
-    inputs: Mapping[str, str],
-    *,
-    reached: _Reached | None,
-) -> tuple[TaskSpec, Mapping[str, Any] | None, RecordClass | None]:
-    name = task or ("" if schema is not None else DEFAULT_TASK)
-    if reached is not None and schema is None:
-        return reached.offer.task(name, inputs).spec(), None, None
-    if schema is None or isinstance(schema, Mapping):
-        spec = choose_task(name, schema, instructions, project.prompts, inputs=inputs, source="schema")
-        return spec, schema, None
-    if not hasattr(schema, "model_json_schema"):
-        raise SettingError(f"schema={schema!r}: give a JSON Schema as a dict, or a pydantic class")
-    made = RecordClass(schema)
-    spec = choose_task(
-        name, made.schema, instructions, project.prompts, inputs=inputs, check=made, source=schema.__name__
-    )
-    return spec, made.schema, made
+@twin_of(aenrich)
+def enrich(table: Any, task: str | None = None, **settings: Any) -> Any:
+    """A new table with the task's columns beside the old ones; also from inside a running loop (a notebook).
+
+    Takes what `aenrich` takes. In a notebook the work runs in a thread of its own, so the cell may be plain; interrupted
+    there, it returns what is done, and the same cell goes on from there.
+    """
+    asked_at = _asked_at.set(_place_of(sys._getframe(1)))  # noqa: SLF001  # Python's word for the caller's frame
+    try:
+        return finish(aenrich(table, task, **settings), partial=True)
+    finally:
+        _asked_at.reset(asked_at)
+
+
+async def _outcomes(
+    opening: Runner, rows: Table, *, progress: bool | None, report: bool | None, is_named: bool
+) -> list[Outcome | str | None]:
+    """Every row's outcome, or why it has none; shown while it goes on."""
+    bar, hand = choose_bar(progress), held_by.get()
+    async with opening as runner:
+        runner.progress.total = rows.total
+        if hand is not None:
+            hand.take(runner.stop)
+        if not is_named:
+            _LOGGER.warning("%s", await say_choice(runner, rows))
+        async with shown(runner, bar):
+            outcomes = [outcome or runner.stop.why async for _, outcome in runner.outcomes(rows)]
+        summary: dict[str, Any] = await runner.summary(None) | {"report": None}
+    if report or (report is None and bar is not None):
+        summary["report"] = await asyncio.to_thread(_report, runner.project, summary)
+    if bar is not None:
+        bar.close(closing_line(summary))
+    _check(runner.stop, is_answered=hand is not None)
+    if fault := runner.common_fault():
+        raise fault
+    return outcomes
+
+
+def _check(stop: Stop, *, is_answered: bool) -> None:
+    """Raise what ended a run early, but for what its rows say themselves: the cap, and an interrupt that is answered."""
+    if stop.why == "budget":
+        _LOGGER.warning(
+            "%s; the rows say which were not run, and the same call with a higher cap goes on", stop.error
+        )
+    elif stop.why == "interrupted" and stop.error is None and is_answered:
+        _LOGGER.warning("interrupted; the rows say which were not run, and the same call goes on from there")
+    else:
+        stop.check()
+
+
+def _report(project: Project, summary: dict[str, Any]) -> str | None:
+    """The report's path; None, and a line in the log, where it could not be written: the rows are none the worse."""
+    from cupel.report import write_run_report
+
+    try:
+        return str(write_run_report(project, summary["run_id"], summary))
+    except CupelError as trouble:
+        _LOGGER.warning("no report was written: %s", trouble)
+        return None

@@ -1,38 +1,18 @@
-"""Runs, labels and prompts of a project, as the command line has them; each function is what a command prints."""
+"""Labels and prompts of a project, as the command line has them; each function is what a command prints."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cupel._format import Shown
 from cupel.engine import DEFAULT_TASK
 from cupel.project import Project, find_project
 
 if TYPE_CHECKING:
     from cupel.evaluation import LabelFile
     from cupel.metrics import Labels
-
-
-def list_runs(
-    task: str | None = None, *, trials: bool = False, project: Project | None = None
-) -> list[dict[str, Any]]:
-    """The runs of the run log, newest first.
-
-    Args:
-        task: Only this task's.
-        trials: Also those of prompts that were only tried.
-        project: The project to use; the one around the current folder where left out.
-
-    Returns:
-        For each run `run_id`, `task`, `kind`, `state`, `rows` (None where they were not counted), `input_name`, `output_name`,
-        `started_at` and `updated_at`.
-
-    Raises:
-        InputError: If nothing was ever run here.
-    """
-    from cupel.runlog import list_runs as listed
-
-    return listed(project or find_project(), task, trials=trials)
 
 
 def make_labels(
@@ -56,7 +36,34 @@ def make_labels(
     return made(project or find_project(), str(source), task, Path(out), text_column=text)
 
 
-def check_labels(path: str | Path, task: str = DEFAULT_TASK, *, project: Project | None = None) -> Labels:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelCheck(Shown):
+    """A file of labels that was read.
+
+    Attributes:
+        path: The file.
+        task: Whose labels they are.
+        labels: What of it can be used, and what was left out.
+    """
+
+    path: str
+    task: str
+    labels: Labels
+
+    def to_json(self) -> dict[str, Any]:
+        """What `cupel labels check --json` prints."""
+        lines = self.labels.lines
+        return {
+            "labels": self.path,
+            "task": self.task,
+            "documents": len(lines),
+            "gold": sum(line.gold is not None for line in lines),
+            "verdicts": sum(line.passed is not None or bool(line.criteria) for line in lines),
+            "notes": list(self.labels.notes),
+        }
+
+
+def check_labels(path: str | Path, task: str = DEFAULT_TASK, *, project: Project | None = None) -> LabelCheck:
     """What of a file of labels can be used, read as every command does.
 
     Args:
@@ -69,23 +76,8 @@ def check_labels(path: str | Path, task: str = DEFAULT_TASK, *, project: Project
     """
     from cupel.evaluation import check_labels as checked
 
-    return checked(project or find_project(), Path(path), task)
-
-
-def list_versions(task: str, *, project: Project | None = None) -> list[dict[str, Any]]:
-    """Every version of a task's prompt, oldest first, with its state and what the gate said of it.
-
-    Args:
-        task: A task of the project.
-        project: The project to use; the one around the current folder where left out.
-
-    Returns:
-        For each version `version`, `state`, `parent`, `author`, `at`, `gate` (its figures; None where it was at no gate),
-        `holds` (whether a decision to promote holds today; None where there is none) and `doubts` (why not).
-    """
-    from cupel.improvement import list_versions as listed
-
-    return listed(project or find_project(), task)
+    labels = checked(project or find_project(), Path(path), task)
+    return LabelCheck(path=str(path), task=task, labels=labels)
 
 
 def diff_versions(task: str, old: str, new: str = "", *, project: Project | None = None) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from cupel._format import Shown
 from cupel.cascade import (
     FREE,
     attempt_record,
@@ -117,12 +118,16 @@ class Labelled:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CalibrationResult:
+class CalibrationResult(Shown):
     """What `cupel calibrate` found, and where it was stored."""
 
     policy: ThresholdCascade
     path: Path
     summary: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """What `cupel calibrate --json` prints."""
+        return {**self.summary, "policy": str(self.path)}
 
 
 def sample_rows(table: Table, size: int, *, seed: int = 0) -> list[Row]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cupel._format import Shown
 from cupel.calibration.confidence import store
 from cupel.cascade import attempt_record, begin, conclude, take_up
 from cupel.context import RunContext
@@ -92,7 +93,7 @@ class Measured:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PackingResult:
+class PackingResult(Shown):
     """What `cupel calibrate --packing` found, and where it was stored."""
 
     certificate: PackingCertificate
@@ -102,8 +103,8 @@ class PackingResult:
 
     certified: bool
 
-    def summary(self) -> dict[str, Any]:
-        """For a person, or for `--json`."""
+    def to_json(self) -> dict[str, Any]:
+        """What `cupel calibrate --packing --json` prints."""
         return {
             **asdict(self.certificate),
             "saved": round(self.certificate.saved, 4),

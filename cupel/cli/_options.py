@@ -20,7 +20,9 @@ Command = TypeVar("Command", bound=Callable[..., None])
 
 File = Annotated[
     Path,
-    typer.Argument(help="Documents: CSV, TSV, JSON, JSONL (also .gz) or Parquet.", callback=read_beside),
+    typer.Argument(
+        help="Documents: CSV, TSV, JSON, JSONL (also .gz), Parquet or Excel.", callback=read_beside
+    ),
 ]
 Task = Annotated[
     str, typer.Option("--task", "-t", help="A task of prompts/; `cupel tasks` lists them; default arguments.")
@@ -227,6 +229,12 @@ Report = Annotated[bool, typer.Option(help="Write the HTML report.")]
 SafeCsv = Annotated[
     bool,
     typer.Option("--safe-csv", help="In CSV and TSV, write cells that a spreadsheet would run as text."),
+]
+Tidy = Annotated[
+    bool,
+    typer.Option(
+        "--tidy", help="Also write a row for each item of the records, beside the output as NAME.tidy.SUFFIX."
+    ),
 ]
 Graph = Annotated[str, typer.Option(help="Graph of langgraph.json.")]
 

@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from cupel.calibration import (
-    EXPECTED_OUTPUT,
-    CallCost,
-    calibrate,
-    certify_packing,
-    packing_cost,
-    sample_cost,
-    sample_packs,
-    sample_rows,
-)
-from cupel.cascade import read_signals
+from cupel.api import CalibrationPlan, calibrate
+from cupel.calibration import EXPECTED_OUTPUT, CallCost, PackingResult
 from cupel.cli._console import confirm, open_console, print_json
-from cupel.cli.run import FileRun, open_output, task_of
-from cupel.context import RunContext
 from cupel.engine import PackTerms
-from cupel.errors import SettingError
-from cupel.metrics import open_gold, tell_gold
-from cupel.models import check_models, resolve_models, settle_settings
-from cupel.project import Project, find_project
-from cupel.routing import Promise, RiskKind
-from cupel.runs import Job
-from cupel.tables import Row, Table
-from cupel.task import TaskSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +25,15 @@ class CalibrationRun:
     risk: float = 0.05
     delta: float = 0.1
     kind: str = "joint"
-    sample: int = 300
+    sample: int | None = None
     gold: str = ""
     field: str = ""
     prerouter: bool = False
-    packing: PackTerms | None = None
-    """Measure packing on these terms instead."""
+    packing: bool = False
+    """Measure packing instead."""
 
+    pack_size: int = 4
+    pack_chars: int = 1500
     packing_min: float = 0.95
     yes: bool = False
     text_column: str = "text"
@@ -66,59 +48,31 @@ class CalibrationRun:
 
 def run_calibration(told: CalibrationRun) -> None:
     """Calibrate, and print what was certified; the cost is shown before anything is spent."""
-    if told.kind not in get_args(RiskKind):
-        raise SettingError(f"--kind {told.kind!r}: one of {', '.join(get_args(RiskKind))}")
-    project = find_project()
-    task, _ = task_of(told.task, None, "", project, told.inputs)
-    context = settle_settings({**told.settings, "judge": "never"}, os.environ, task=task)
-    check_models(resolve_models(context, os.environ), os.environ)
-    read_signals(context)
-    same = FileRun(file=told.file, text_column=told.text_column, id_column=told.id_column, inputs=told.inputs)
-    table = open_output(same, task)
-    job = Job(
-        task=task,
-        context=context,
-        graph="calibrate",
-        input_name=str(told.file),
-        concurrency=told.concurrency,
-        max_usd=told.max_usd,
-    )
-    if told.packing is not None:
-        certify(told, told.packing, job, table, project)
-        return
-    gold = open_gold(told.gold, table, task, id_column=told.id_column) if told.gold else None
-    rows = sample_rows(table, told.sample, seed=told.seed)
-    for note in tell_gold(gold, table):
-        print(f"note: {note}", file=sys.stderr)
-    confirm(_cost_in_words(rows, task, context), yes=told.yes)
-    promise = Promise(risk=told.risk, delta=told.delta, kind=told.kind)  # type: ignore[arg-type]  # checked above
-    result = asyncio.run(
-        calibrate(
-            rows,
-            job,
-            project,
-            promise=promise,
-            gold=gold,
-            seed=told.seed,
-            prerouter=told.prerouter,
-            field=told.field,
-        )
-    )
-    _tell({**result.summary, "policy": str(result.path)}, as_json=told.as_json)
-
-
-def certify(told: CalibrationRun, terms: PackTerms, job: Job, table: Table, project: Project) -> None:
-    """Measure packing on a sample of the packs a run would make, and print what was certified."""
-    rows = sample_packs(table, job.task, terms, told.sample, seed=told.seed)
-    confirm(_packing_in_words(rows, job, terms), yes=told.yes)
-    result = asyncio.run(
-        certify_packing(rows, job, project, terms, min_agreement=told.packing_min, seed=told.seed)
-    )
-    certificate = result.certificate
+    result = calibrate(
+        told.file, told.task or None, risk=told.risk, delta=told.delta, kind=told.kind, sample=told.sample,
+        gold=told.gold, field=told.field, prerouter=told.prerouter, packing=told.packing, pack_size=told.pack_size, pack_chars=told.pack_chars,
+        packing_min=told.packing_min, text=told.text_column, doc_id=told.id_column, inputs=told.inputs,
+        concurrency=told.concurrency, max_usd=told.max_usd, seed=told.seed, tell=partial(_confirm, yes=told.yes),
+        **told.settings,
+    )  # fmt: skip
     if told.as_json:
-        print_json(result.summary())
-        return
+        print_json(result.to_json())
+    elif isinstance(result, PackingResult):
+        _tell_packing(result)
+    else:
+        _tell(result.to_json())
 
+
+def _confirm(plan: CalibrationPlan, *, yes: bool) -> None:
+    """Say what it will about cost, and ask whether to go on."""
+    for note in plan.notes:
+        print(f"note: {note}", file=sys.stderr)
+    confirm(_cost_in_words(plan) if plan.terms is None else _packing_in_words(plan, plan.terms), yes=yes)
+
+
+def _tell_packing(result: PackingResult) -> None:
+    """Print what was certified."""
+    certificate = result.certificate
     console = open_console()
     console.print(certificate.sentence(), soft_wrap=True)
     console.print(
@@ -135,23 +89,22 @@ def certify(told: CalibrationRun, terms: PackTerms, job: Job, table: Table, proj
     console.print(f"{certificate.task} {verdict} ({result.path})", soft_wrap=True)
 
 
-def _packing_in_words(rows: list[Row], job: Job, terms: PackTerms) -> str:
-    cost = packing_cost(rows, job.task, job.context, terms, os.environ)
+def _packing_in_words(plan: CalibrationPlan, terms: PackTerms) -> str:
+    [cost] = plan.costs.values()
     return (
-        f"packing {job.task.name}: {len(rows)} documents alone and in packs of {terms.size} from {cost.model}, "
+        f"packing {plan.task.name}: {len(plan.rows)} documents alone and in packs of {terms.size} from {cost.model}, "
         f"{cost.calls} calls, {cost.input_tokens:,.0f} tokens in, {_about(cost)}; what the run log has is not paid"
     )
 
 
-def _cost_in_words(rows: list[Row], task: TaskSpec, context: RunContext) -> str:
-    costs = sample_cost(rows, task, context, os.environ)
-    total = sum(cost.usd or 0.0 for cost in costs.values())
+def _cost_in_words(plan: CalibrationPlan) -> str:
+    total = sum(cost.usd or 0.0 for cost in plan.costs.values())
     return "\n".join(
         [
-            f"calibrating {task.name} on {len(rows)} documents drawn uniformly:",
+            f"calibrating {plan.task.name} on {len(plan.rows)} documents drawn uniformly:",
             *(
                 f"  {tier}: {cost.model}, {cost.calls} calls, {cost.input_tokens:,.0f} tokens in, {_about(cost)}"
-                for tier, cost in costs.items()
+                for tier, cost in plan.costs.items()
             ),
             f"  together about ${total:.2f} (replies taken as {EXPECTED_OUTPUT:.0%} of the text's length)",
         ]
@@ -162,11 +115,7 @@ def _about(cost: CallCost) -> str:
     return "price unknown" if cost.usd is None else f"about ${cost.usd:.2f}"
 
 
-def _tell(summary: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        print_json(summary)
-        return
-
+def _tell(summary: dict[str, Any]) -> None:
     console = open_console()
     console.print(summary["certificate"])
     console.print(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,15 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from cupel._format import seconds, usd
+from cupel.api import compare
 from cupel.cli._console import open_console, print_json, table
 from cupel.errors import StopRunError
-from cupel.evaluation import Comparison, ComparisonPlan, plan_comparison
+from cupel.evaluation import Comparison, ComparisonPlan
 from cupel.limits import read_wait_s
-from cupel.models import settle_settings
-from cupel.project import Project, find_project
-from cupel.report import safe, tell_gold, write_comparison
+from cupel.report import safe, tell_gold
 from cupel.runs import Columns
-from cupel.tables import Output, check_writable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,62 +41,22 @@ class CompareRun:
 
 def run_compare(told: CompareRun) -> int:
     """Compare, print and write; returns the exit code."""
-    project = find_project()
-    context = settle_settings(told.settings, os.environ)
-    plan = asyncio.run(
-        plan_comparison(
-            project,
-            told.file,
-            told.task,
-            (told.a, told.b),
-            context,
-            columns=told.columns,
-            limit=told.limit,
-            gold=told.gold,
-            show_held_out=told.show_held_out,
-        )
-    )
-    rows, page = _outputs(told, plan, project)
-    for output in (rows, page):
-        output.check(plan.table.total, overwrite=told.overwrite)
-    check_writable(rows.path, reading=told.file)
-    tell_plan(plan)
     try:
-        comparison = asyncio.run(
-            plan.run(max_usd=told.max_usd, concurrency=told.concurrency, wait_s=read_wait_s(told.wait))
-        )
+        compared = compare(
+            told.file, told.a, told.b, told.task, text=told.columns.text, doc_id=told.columns.doc_id,
+            inputs=told.columns.inputs, gold=told.gold, show_held_out=told.show_held_out, out=told.out,
+            limit=told.limit, concurrency=told.concurrency, max_usd=told.max_usd, overwrite=told.overwrite,
+            wait_s=read_wait_s(told.wait), tell=tell_plan, **told.settings,
+        )  # fmt: skip
     except StopRunError as error:
         print(f"stopped: {error}\nThe same command goes on from here.", file=sys.stderr)
         return error.exit_code
-    comparison.write_table(rows.path, plan.table, plan.task)
-    write_comparison(page.path, comparison.to_json(), comparison.page_rows())
-    for output in (rows, page):
-        output.note(plan.table.total, plan.table.total)
     if told.as_json:
-        print_json(comparison.to_json() | {"table": str(rows.path), "page": str(page.path)})
+        print_json(compared.to_json())
         return 0
-    tell_comparison(comparison)
-    print(f"table: {rows.path}\npage: {page.path}", file=sys.stderr)
+    tell_comparison(compared.comparison)
+    print(f"table: {compared.table}\npage: {compared.page}", file=sys.stderr)
     return 0
-
-
-def _outputs(told: CompareRun, plan: ComparisonPlan, project: Project) -> tuple[Output, Output]:
-    """Where the table and the page go: what `--out` does not name lies in the project's reports."""
-    stem = project.state / "reports" / f"compare-{told.task}-{plan.name.removeprefix('compare-')}"
-    suffix = "".join(
-        told.file.suffixes[-2:] if told.file.suffix.lower() == ".gz" else told.file.suffixes[-1:]
-    )
-    rows, page = stem.with_name(f"{stem.name}{suffix}"), stem.with_name(f"{stem.name}.html")
-    if told.out is not None and told.out.suffix.lower() in (".html", ".htm"):
-        page = told.out
-    elif told.out is not None:
-        rows = told.out
-    rows.parent.mkdir(parents=True, exist_ok=True) if rows != told.out else None
-    columns = str(told.columns)
-    return tuple(  # type: ignore[return-value]  # two of them
-        Output(path=path, state=project.state, run_id=plan.name, task=told.task, columns=columns)
-        for path in (rows, page)
-    )
 
 
 def tell_plan(plan: ComparisonPlan) -> None:

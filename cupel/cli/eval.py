@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from cupel._format import usd
+from cupel.api import evaluate
 from cupel.cli._console import open_console, print_json, table
-from cupel.errors import SettingError
-from cupel.evaluation import ExperimentResult, read_experiment, run_experiment
+from cupel.evaluation import ExperimentResult
 from cupel.limits import read_wait_s
-from cupel.project import find_project
 from cupel.report import safe
 
 
@@ -28,29 +24,23 @@ def run_and_tell(
     as_json: bool,
 ) -> int:
     """Run, tell, compare; 1 when a baseline is broken."""
-    project, experiment = find_project(), read_experiment(path)
-    if limit is not None:
-        experiment = replace(experiment, limit=limit, baseline=None)
-    if save and experiment.baseline is None:
-        raise SettingError(f"{path}: --save-baseline needs `baseline = …` in the experiment, and no --limit")
-    if langsmith and not os.environ.get("LANGSMITH_API_KEY"):
-        raise SettingError("--langsmith needs LANGSMITH_API_KEY")
-    result = asyncio.run(run_experiment(project, experiment, max_usd=max_usd, wait_s=read_wait_s(wait)))
-    problems = [] if save else [str(one) for one in result.broken()]
+    told = evaluate(
+        path, limit=limit, max_usd=max_usd, wait_s=read_wait_s(wait), save_baseline=save, langsmith=langsmith
+    )
+    result = told.result
     for note in result.notes:
         print(f"note: {note}", file=sys.stderr)
     if as_json:
-        print_json(result.to_json() | {"broken": problems})
+        print_json(told.to_json())
     else:
         tell_scores(result)
-    if save and experiment.baseline is not None:
-        result.save(experiment.baseline)
-        print(f"baseline: {experiment.baseline}", file=sys.stderr)
-    for url in result.upload(os.environ) if langsmith else ():
+    if save:
+        print(f"baseline: {result.experiment.baseline}", file=sys.stderr)
+    for url in told.uploads:
         print(f"LangSmith: {url}", file=sys.stderr)
-    for problem in problems:
+    for problem in told.broken:
         print(f"baseline broken: {problem}", file=sys.stderr)
-    return int(bool(problems))
+    return int(bool(told.broken))
 
 
 def tell_scores(result: ExperimentResult) -> None:

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from cupel._format import usd
+from cupel.api import Listing, failures
 from cupel.cli._console import confirm, open_console, print_json, table
-from cupel.evaluation import FIXES, FailureGroup, Rerun, freeze, group_failures, pull_labels
+from cupel.evaluation import FIXES, FailureGroup, Rerun, freeze, pull_labels
 from cupel.improvement import SPENDS, SPENT, command_of
 from cupel.project import find_project
 from cupel.report import safe
@@ -28,34 +29,33 @@ def show_failures(
     task: str | None, run: str | None, *, limit: int, show_held_out: bool = False, as_json: bool
 ) -> None:
     """Print the groups, the most frequent first."""
-    groups = group_failures(find_project(), task, run, most=limit, show_held_out=show_held_out)
+    groups = failures(task, run, limit=limit, show_held_out=show_held_out)
     if as_json:
-        print_json([group.to_json() for group in groups[:limit]])
+        print_json(groups.to_json())
         return
-    tell_failures(groups, limit)
+    tell_failures(groups)
 
 
-def tell_failures(groups: list[FailureGroup], limit: int) -> None:
+def tell_failures(groups: Listing[FailureGroup]) -> None:
     """Print groups for a person."""
     console = open_console()
     if not groups:
         console.print("no failure in the run log: everything passed at its first attempt")
         return
-    shown = groups[:limit]
     lines = table(
         "criterion", "cause", "prompt", ">failures", ">documents", ">fixed by addendum", ">by escalation",
-        ">by a person", ">not fixed", ">cost", title=_title(sum(group.count for group in groups), len(groups)),
+        ">by a person", ">not fixed", ">cost", title=_title(sum(group.count for group in groups), groups),
     )  # fmt: skip
-    for group in shown:
+    for group in groups:
         lines.add_row(
             safe(group.criterion), group.cause, group.prompt_version or "–", str(group.count), str(group.documents),
             *(str(group.fixed_by[name] or "–") for name in FIXES), usd(group.cost_usd),
         )  # fmt: skip
     console.print(lines)
     console.print("One example of each; `cupel show DOC_ID` has the whole trail")
-    if any(group.is_held_out for group in shown):
+    if any(group.is_held_out for group in groups):
         console.print(f"some are {SPENT}", soft_wrap=True)
-    for group in shown:
+    for group in groups:
         example = group.example
         if not example:
             console.print(f"  {safe(group.criterion)} ({group.cause}): withheld, {HELD}", soft_wrap=True)
@@ -68,8 +68,8 @@ def tell_failures(groups: list[FailureGroup], limit: int) -> None:
         if len(group.causes) > 1 or group.cause == "gold":
             told = "; ".join(f"{each.words} ({each.failures})" for each in group.causes[:_SHOWN_CAUSES])
             console.print(f"    causes: {safe(told)}", soft_wrap=True)
-    if len(groups) > limit:
-        console.print(f"{len(groups) - limit} more groups: --limit {len(groups)} shows them")
+    if groups.more:
+        console.print(f"{groups.more} more groups: --limit {len(groups) + groups.more} shows them")
 
 
 def pull_said(name: str, task: str, *, as_json: bool) -> None:
@@ -136,8 +136,10 @@ def next_of(again: Rerun) -> str:
     return command_of(given, again.settings)
 
 
-def _title(failures: int, groups: int) -> str:
-    return f"{failures} failure{'s' * (failures != 1)} in {groups} group{'s' * (groups != 1)}"
+def _title(failures: int, groups: Listing[FailureGroup]) -> str:
+    every = len(groups) + groups.more
+    among = f"the first {len(groups)} of {every}" if groups.more else f"{every}"
+    return f"{failures} failure{'s' * (failures != 1)} in {among} group{'s' * (every != 1)}"
 
 
 def _tell(result: Mapping[str, Any]) -> None:

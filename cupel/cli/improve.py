@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from cupel._format import usd
+from cupel.api import improve
 from cupel.cli._console import ask_person, open_console, print_json
-from cupel.engine import Runtime, close_current, install
-from cupel.errors import BudgetExceededError, InputError, StoppedError, StopRunError
-from cupel.improvement import command_of, ledger_of, next_step, promote
+from cupel.errors import BudgetExceededError, StoppedError, StopRunError
+from cupel.improvement import command_of, ledger_of, promote
 from cupel.limits import read_wait_s
-from cupel.models import settle_settings
-from cupel.project import Project, find_project, load_graph, user_name
+from cupel.project import Project, find_project, user_name
 from cupel.report import safe
 
 WORDS = {
@@ -40,11 +36,12 @@ class ImproveRun:
 
 def run_improve(told: ImproveRun) -> int:
     """Run a campaign; returns the exit code. One campaign at a time works on a task: the steps see to it."""
-    project = find_project()
-    if not Path(told.given["documents"]).is_file():
-        raise InputError(f"{told.given['documents']}: there is no such file")
+    documents, given = (
+        told.given["documents"],
+        {name: value for name, value in told.given.items() if name != "documents"},
+    )
     try:
-        result = asyncio.run(improve_task(project, told))
+        improved = improve(documents, **given, wait_s=read_wait_s(told.wait), tell=_say, **told.settings)
     except StoppedError:
         raise
     except StopRunError as error:
@@ -52,40 +49,19 @@ def run_improve(told: ImproveRun) -> int:
         again = command_of(told.given, told.settings, **more)
         print(f"stopped: {error}\nThe same command goes on from here.\nnext: {again}", file=sys.stderr)
         return error.exit_code
-    step = next_step(result, told.given, told.settings)
+    result = improved.result
     if told.as_json:
-        print_json(result | {"next": step.command})
+        print_json(improved.to_json())
     else:
         tell_campaign(result)
     asked = told.ask and not told.as_json and sys.stdin.isatty()
-    if result["result"] != "nominee" or not asked or not _promote_if_asked(project, result):
-        print(f"next, {step.why}: {step.command}", file=sys.stderr)
+    if result["result"] != "nominee" or not asked or not _promote_if_asked(find_project(), result):
+        print(f"next, {improved.why}: {improved.next}", file=sys.stderr)
     return 0
 
 
-async def improve_task(project: Project, told: ImproveRun) -> dict[str, Any]:
-    """Invoke the improve graph as Studio would, with no person attached."""
-    context = settle_settings(told.settings, os.environ, used=("refiner_model",))
-    graph = await asyncio.to_thread(load_graph, project, "improve")
-    runtime = await asyncio.to_thread(Runtime, project, wait_s=read_wait_s(told.wait))
-    install(runtime)
-    watch = asyncio.create_task(runtime.patience.watch(lambda line: print(line, file=sys.stderr, flush=True)))
-    try:
-        result: dict[str, Any] = await graph.ainvoke(
-            dict(told.given),
-            {"recursion_limit": 60},
-            context=context.model_copy(update={"human_review": False}),
-        )
-    except BaseException:
-        runtime.calls.stop()
-        raise
-    finally:
-        watch.cancel()
-        try:
-            await runtime.calls.drain()
-        finally:
-            await close_current()
-    return result
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _promote_if_asked(project: Project, result: Mapping[str, Any]) -> bool:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cupel.api import judge_check
 from cupel.cli._console import open_console, print_json, table
-from cupel.errors import SettingError
-from cupel.evaluation import JudgeReport, SpoiledReport, compare_with_labels, spoil_run
+from cupel.evaluation import JudgeReport, SpoiledReport
 from cupel.judging import UNCHANGED, IntervalEstimate
-from cupel.models import resolve_models, settle_settings
-from cupel.project import find_project
 from cupel.report import safe
-from cupel.task import load_task
 
 
 def check_judge(
@@ -30,26 +25,16 @@ def check_judge(
     as_json: bool,
 ) -> None:
     """Run the check and print it."""
-    project = find_project()
-    task, context = load_task(task_name, project.prompts), settle_settings(settings, os.environ)
-    judge = resolve_models(context, os.environ).judge
-    if not judge:
-        raise SettingError("no judge is attached; name one with --judge-model, or use --profile demo")
-    told: SpoiledReport | JudgeReport
-    if labels is None:
-        told = asyncio.run(spoil_run(project, task, context, run, limit=limit, max_usd=max_usd))
-    else:
-        told = asyncio.run(
-            compare_with_labels(project, task, context, labels, run, limit=limit, max_usd=max_usd)
-        )
-    for note in told.notes if isinstance(told, JudgeReport) else ():
+    checked = judge_check(labels, task_name, run=run, limit=limit, max_usd=max_usd, **settings)
+    report = checked.report
+    for note in report.notes if isinstance(report, JudgeReport) else ():
         print(f"note: {note}", file=sys.stderr)
     if as_json:
-        print_json({"judge": judge, **told.to_json()})
-    elif isinstance(told, SpoiledReport):
-        tell_mutations(told, judge)
+        print_json(checked.to_json())
+    elif isinstance(report, SpoiledReport):
+        tell_mutations(report, checked.judge)
     else:
-        tell_agreement(told, judge)
+        tell_agreement(report, checked.judge)
 
 
 def tell_mutations(told: SpoiledReport, judge: str) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cupel.api import check_labels, make_labels
 from cupel.cli._console import open_console, print_json
-from cupel.evaluation import check_labels, make_labels
-from cupel.project import find_project
 
 
 def make_and_tell(source: str, task: str, out: Path, *, text_column: str, as_json: bool) -> None:
     """Make the file, and say what to do with it."""
-    made = make_labels(find_project(), source, task, out, text_column=text_column)
+    made = make_labels(source, out, task, text=text_column)
     if as_json:
         print_json(made.to_json())
         return
@@ -29,15 +28,8 @@ def make_and_tell(source: str, task: str, out: Path, *, text_column: str, as_jso
 
 def check_and_tell(path: Path, task: str, *, as_json: bool) -> None:
     """Say what of a file of labels can be used."""
-    labels = check_labels(find_project(), path, task)
-    told = {
-        "labels": str(path),
-        "task": task,
-        "documents": len(labels.lines),
-        "gold": sum(line.gold is not None for line in labels.lines),
-        "verdicts": sum(line.passed is not None or bool(line.criteria) for line in labels.lines),
-        "notes": list(labels.notes),
-    }
+    checked = check_labels(path, task)
+    told = checked.to_json()
     if as_json:
         print_json(told)
         return
@@ -47,7 +39,7 @@ def check_and_tell(path: Path, task: str, *, as_json: bool) -> None:
         soft_wrap=True,
         markup=False,
     )
-    for note in labels.notes:
+    for note in told["notes"]:
         console.print(f"note: {note}", soft_wrap=True, markup=False)
     if told["gold"]:
         console.print(f"next: cupel run FILE --task {task} --gold {path}", soft_wrap=True, markup=False)

@@ -2,92 +2,43 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cupel._format import seconds, usd
+from cupel.api import FileRun, plan
 from cupel.cli._console import open_console, print_json, table
-from cupel.cli.run import FileRun, open_output, task_of
-from cupel.engine import check_batchable, read_prerouter
-from cupel.errors import SettingError
-from cupel.limits import read_limits
-from cupel.models import check_models, resolve_models, settle_settings
-from cupel.project import Project, find_project
 from cupel.report import safe
-from cupel.runlog import RunLog, existing_run_log, run_log_file
-from cupel.runs import Estimate, Plan, plan_run
+from cupel.runs import Estimate, Plan, Terms
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class FilePlan(FileRun):
     """Everything `cupel plan` was told."""
 
     sample: int
     seed: int
+    as_json: bool = False
 
 
 def plan_file(told: FilePlan) -> None:
     """Plan a run over a file and print what it will take."""
-    project = find_project()
-    task, _ = task_of(told.task, told.schema, told.instructions, project, told.inputs)
-    rows = open_output(told, task)
-    context = settle_settings(told.settings, os.environ, task=task)
-    limits = read_limits(told.limits or os.environ.get("CUPEL_LIMITS", ""))
-    router = read_prerouter(context.prerouter) if context.prerouter else None
-    with _history(project) as run_log:
-        plan = asyncio.run(
-            plan_run(
-                rows,
-                task,
-                context,
-                run_log=run_log,
-                concurrency=told.concurrency,
-                graph=told.graph,
-                near_duplicates=told.near_duplicates,
-                batch=told.batch,
-                limits=limits,
-                router=router,
-                sample=told.sample,
-                seed=told.seed,
-            )
-        )
-    warnings = list(rows.warnings)
-    try:
-        models = resolve_models(context)
-        check_models(models, os.environ)
-        if told.batch:
-            check_batchable(models.all().values())
-    except SettingError as error:
-        warnings.append(f"`cupel run` would stop at once: {error}")
-    if told.packing:
-        warnings.append(
-            "--packing is not counted: the figures are for one request a document, packed ones take fewer"
-        )
+    planned = plan(
+        told.file, told.task or None, text=told.text_column, doc_id=told.id_column, inputs=told.inputs,
+        schema=told.schema, limit=told.limit, packing=told.packing, limits=told.limits, batch=told.batch,
+        sample=told.sample, seed=told.seed, **Terms.shared(told, without=("retry_failed",)), **told.settings,
+    )  # fmt: skip
     if told.as_json:
-        print_json(plan.to_json() | {"max_usd": told.max_usd, "warnings": warnings})
+        print_json(planned.to_json())
         return
-    tell_plan(plan, told.max_usd, warnings)
+    tell_plan(planned.plan, planned.max_usd, planned.warnings)
 
 
-@contextmanager
-def _history(project: Project) -> Iterator[RunLog | None]:
-    """The run log, or None where nothing was run yet: a plan is for before."""
-    path = run_log_file(project)
-    if path is not None and not path.is_file():
-        yield None
-        return
-    with existing_run_log(project) as run_log:
-        yield run_log
-
-
-def tell_plan(plan: Plan, max_usd: float | None, warnings: list[str]) -> None:
+def tell_plan(plan: Plan, max_usd: float | None, warnings: Sequence[str]) -> None:
     """Print a plan for a person."""
     console = open_console()
     console.print(f"{safe(plan.input_name)} · task {plan.task} · nothing was asked, nothing was paid")

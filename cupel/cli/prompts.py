@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from cupel.api import prompts
 from cupel.cli._console import open_console, print_json, table
 from cupel.errors import UsageError
 from cupel.improvement import (
@@ -15,7 +16,6 @@ from cupel.improvement import (
     keep_edit,
     known_version,
     ledger_of,
-    list_versions as find_versions,
     promote,
     rollback,
     version_diff,
@@ -28,9 +28,9 @@ from cupel.task import TaskSpec, load_task
 
 def list_versions(task_name: str, *, as_json: bool) -> None:
     """Print every version of a task with its state, its gate's figures and its lineage."""
-    rows = find_versions(find_project(), task_name)
+    rows = prompts(task_name)
     if as_json:
-        print_json(rows)
+        print_json(rows.to_json())
         return
     shown = table("version", "state", "from", "by", "tried", ">before", ">after", ">gain", ">p", "decision")
     for row in rows:

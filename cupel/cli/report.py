@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+from cupel.api import write_report
 from cupel.cli._console import open_console, print_json
-from cupel.project import find_project
-from cupel.report import MAX_DOCUMENTS, rewrite_run_report, summary_table
+from cupel.report import MAX_DOCUMENTS, summary_table
 
 
 def show_report(run_id: str | None, *, show_held_out: bool = False, as_json: bool) -> None:
     """Write the report anew, and print what is in it and where it is."""
-    path, run = rewrite_run_report(find_project(), run_id, show_held_out=show_held_out)
+    written = write_report(run_id, show_held_out=show_held_out)
     if as_json:
-        told = {
-            "run_id": run.run_id,
-            "report": str(path),
-            "documents": run.documents,
-            "notes": list(run.notes),
-        }
-        print_json(told)
+        print_json(written.to_json())
         return
+    run = written.summary
     console = open_console()
     console.print(f"run {run.run_id} · task {run.task}")
     console.print(summary_table(run))
@@ -26,4 +21,4 @@ def show_report(run_id: str | None, *, show_held_out: bool = False, as_json: boo
         console.print(
             f"{MAX_DOCUMENTS:,} of {run.documents:,} documents are in the page, those not accepted first"
         )
-    console.print(f"report: {path}", soft_wrap=True)
+    console.print(f"report: {written.path}", soft_wrap=True)

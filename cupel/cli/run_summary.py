@@ -28,6 +28,8 @@ def tell_run(summary: dict[str, Any]) -> None:
     for note in summary.get("notes", ()):
         _say(console, f"note: {note}", style="yellow")
     _say(console, f"output: {summary['output']}")
+    if summary.get("tidy"):
+        _say(console, f"items: {summary['tidy']}")
     if summary.get("report"):
         _say(console, f"report: {summary['report']}")
 

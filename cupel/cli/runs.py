@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from cupel.api import list_runs
 from cupel.cli._console import open_console, print_json, table
-from cupel.project import find_project
 from cupel.report import safe
-from cupel.runlog import list_runs
 
 
 def show_runs(task: str | None, *, trials: bool, limit: int, as_json: bool) -> None:
     """Print the runs."""
-    every = list_runs(find_project(), task, trials=trials)
+    every = list_runs(task, trials=trials, limit=limit)
     if as_json:
-        print_json(every[:limit])
+        print_json(every.to_json())
         return
     console = open_console()
     if not every:
@@ -21,7 +20,7 @@ def show_runs(task: str | None, *, trials: bool, limit: int, as_json: bool) -> N
         )
         return
     lines = table("run", "task", "what", "state", ">rows", "input", "last at")
-    for row in every[:limit]:
+    for row in every:
         rows = "–" if row["rows"] is None else str(row["rows"])
         lines.add_row(
             row["run_id"],
@@ -33,5 +32,5 @@ def show_runs(task: str | None, *, trials: bool, limit: int, as_json: bool) -> N
             row["updated_at"],
         )
     console.print(lines)
-    if len(every) > limit:
-        console.print(f"{len(every) - limit} more: --limit {len(every)} shows them")
+    if every.more:
+        console.print(f"{every.more} more: --limit {len(every) + every.more} shows them")

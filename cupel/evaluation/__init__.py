@@ -1,6 +1,6 @@
 """How good it is, asked from outside: experiments, comparisons of two models, failures kept and run again, a judge checked."""
 
-from cupel.evaluation.comparison import Comparison, ComparisonPlan, plan_comparison
+from cupel.evaluation.comparison import Comparison, ComparisonPlan, place_comparison, plan_comparison
 from cupel.evaluation.experiments import ExperimentResult, read_experiment, run_experiment
 from cupel.evaluation.failure_sets import Rerun, freeze
 from cupel.evaluation.failures import FIXES, FailureGroup, group_failures

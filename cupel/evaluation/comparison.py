@@ -15,6 +15,7 @@ from cupel.context import RunContext
 from cupel.engine import current
 from cupel.errors import InputError
 from cupel.evaluation.compare import check_sides, read_side, settings_of, task_of
+from cupel.files import make_folder
 from cupel.improvement import SPENDS, SPENT, held_out_of, ledger_of, showable
 from cupel.judging import Preference, WinRate, win_rate
 from cupel.limits import DEFAULT_WAIT_S
@@ -33,7 +34,7 @@ from cupel.runs import (
 )
 from cupel.state import CompareInput, CompareResult, Opinion, Side
 from cupel.stats import bounded_mean
-from cupel.tables import Kind, Table, open_writer, outcome_columns
+from cupel.tables import Kind, Output, Table, open_writer, outcome_columns
 from cupel.task import (
     TaskSpec,
     choose_task,
@@ -261,10 +262,10 @@ class ComparisonPlan:
 
 
 async def plan_comparison(
-    project: Project, file: Path, task_name: str, names: tuple[str, str], context: RunContext,
+    project: Project, source: Any, task_name: str, names: tuple[str, str], context: RunContext,
     *, columns: Columns, limit: int | None = None, gold: str = "", show_held_out: bool = False,
 ) -> ComparisonPlan:  # fmt: skip
-    """Two models or versions, as they are named on the command line, on the documents of a file.
+    """Two models or versions, as they are named on the command line, on the documents of a file or table.
 
     Documents that the gate holds out are left out, unless they are asked for: each is shown with what is better there.
 
@@ -277,7 +278,8 @@ async def plan_comparison(
     folder = await asyncio.to_thread(Path.cwd)
     a, b = (read_side(name, task, ledger_of(project.state), folder) for name in names)
     judge, sides = check_sides(a, b, context, os.environ), (a, b)
-    table = await asyncio.to_thread(open_documents, file, task, columns, limit)
+    table = await asyncio.to_thread(open_documents, source, task, columns, limit)
+    file = table.name
     labelled, notes = await asyncio.to_thread(gold_if_any, gold, table, task, id_column=columns.doc_id)
     documents, left_out, repeats = _sort_rows(table, task, labelled)
     held = held_out_of(project.state, task.name, {each.doc_id: each.text for each in documents})
@@ -294,12 +296,48 @@ async def plan_comparison(
         left_out |= {at: HELD for at, first in repeats.items() if first in left_out}
         repeats = {at: first for at, first in repeats.items() if at not in left_out}
     calls, usd = await _estimate(table, len(documents), task, sides, context=context, judge=judge)
-    told = f"{file}{sides}{task.identity}" + (f"{columns}" if columns != Columns() else "")
+    of_table = "" if isinstance(source, Path) else _digest(table)
+    told = f"{file}{of_table}{sides}{task.identity}" + (f"{columns}" if columns != Columns() else "")
     return ComparisonPlan(
         name="compare-" + hashlib.sha256(told.encode()).hexdigest()[:12],
         project=project, task=task, table=table, sides=sides, judge=judge, context=context, documents=documents,
         left_out=left_out, repeats=repeats, calls=calls, usd=usd, notes=notes,
     )  # fmt: skip
+
+
+def _digest(table: Table) -> str:
+    """Tells one table from another: they have no names."""
+    digest = hashlib.sha256()
+    for row in table:
+        digest.update(f"{row.text}\x1f{row.doc_id}\x1e".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def place_comparison(
+    plan: ComparisonPlan, file: Path | None, out: Path | None, columns: Columns
+) -> tuple[Output, Output]:
+    """Where the table and the page go: what `out` does not name lies in the project's reports.
+
+    Args:
+        plan: The comparison.
+        file: Where its documents are from, whose format the table has; None where they were no file.
+        out: What was asked for; with .html the page.
+        columns: Where texts, ids and inputs are read.
+    """
+    state, task = plan.project.state, plan.task.name
+    stem = state / "reports" / f"compare-{task}-{plan.name.removeprefix('compare-')}"
+    suffixes = [".jsonl"] if file is None else file.suffixes[-2 if file.suffix.lower() == ".gz" else -1 :]
+    rows, page = stem.with_name(f"{stem.name}{''.join(suffixes)}"), stem.with_name(f"{stem.name}.html")
+    if out is not None and out.suffix.lower() in (".html", ".htm"):
+        page = out
+    elif out is not None:
+        rows = out
+    if rows != out:
+        make_folder(rows.parent)
+    return (
+        Output(path=rows, state=state, run_id=plan.name, task=task, columns=str(columns)),
+        Output(path=page, state=state, run_id=plan.name, task=task, columns=str(columns)),
+    )
 
 
 def _sort_rows(

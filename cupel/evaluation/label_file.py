@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cupel._format import Shown
 from cupel.errors import InputError, OutputPathError
 from cupel.files import SHARED, write_whole
 from cupel.metrics import Labels, read_labels
@@ -18,7 +19,7 @@ from cupel.task import TaskSpec, load_task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelFile:
+class LabelFile(Shown):
     """A file of labels that was made.
 
     Attributes:

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 from cupel._late import late
 from cupel.runs.choice import plan_for, say_choice
-from cupel.runs.job import Job
+from cupel.runs.job import Job, Terms
+from cupel.runs.progress import Stop
 from cupel.runs.runner import Runner
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from cupel.runs.cluster import check_cluster, cluster_outcomes, enrich_frame, is_dask_frame
     from cupel.runs.forget import Erasure, forget_documents
     from cupel.runs.gold import ByGold, GoldTally, hold_against, read_golds
+    from cupel.runs.items import Export, export_run, tidy_frame
+    from cupel.runs.outputs import Outputs, Writers
     from cupel.runs.planning import Estimate, Plan, note_plan, plan_run
     from cupel.runs.server import KEY_VARIABLE, Offer, Server, ServerRunner, ask_offer, check_server, read_key
 else:

@@ -27,7 +27,7 @@ from cupel.runlog import cost_of
 from cupel.runs.job import Job
 from cupel.runs.runner import Runner
 from cupel.state import Outcome, Record
-from cupel.tables import Row, Table, doc_id_text, open_table
+from cupel.tables import Row, Table, doc_id_text, frame_rows, open_table
 from cupel.task import TaskSpec
 from cupel.text import document_id, usable_text
 
@@ -98,19 +98,27 @@ def read_documents(
     return Documents(usable, notes)
 
 
-def open_documents(path: Path, task: TaskSpec, columns: Columns, limit: int | None = None) -> Table:
-    """A file as `cupel run` opens it; a further input may also stand in `meta`, as in `evals/datasets/`.
+def open_documents(source: Any, task: TaskSpec, columns: Columns, limit: int | None = None) -> Table:
+    """A file or a table as `cupel run` opens it; a further input may also stand in `meta`, as in `evals/datasets/`.
 
     Raises:
         InputError: For a column that is not there.
     """
-    told = open_table(path, columns.text, columns.doc_id, {}, limit, default_id="id")
+
+    def opened(inputs: Mapping[str, str]) -> Table:
+        if isinstance(source, Path):
+            return open_table(source, columns.text, columns.doc_id, inputs, limit, default_id="id")
+        return frame_rows(
+            source, columns.text, columns.doc_id, inputs, limit, default_id="id", with_values=True
+        )
+
+    told = opened({})
     named = {
         name: columns.inputs.get(name, name)
         for name in task.inputs
         if name in columns.inputs or name in told.columns or "meta" not in told.columns
     }
-    return open_table(path, columns.text, columns.doc_id, named, limit, default_id="id") if named else told
+    return opened(named) if named else told
 
 
 def document_of(row: Row, task: TaskSpec, gold: Gold | None = None) -> Document | str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from cupel.context import RunContext
@@ -19,30 +19,59 @@ NEVER_WALKED: list[str] = []
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Job:
+class Terms:
+    """Within which bounds documents are worked on: declared here for a command, a function, a job and a worker's order.
+
+    Attributes:
+        graph: Of langgraph.json.
+        concurrency: Documents worked on at once.
+        max_usd: Hard cap on what the run may cost, in US dollars; None for none.
+        retry_failed: Whether documents that failed before are asked about anew.
+        instructions: What to extract, for a one-off task.
+        near_duplicates: Similarity from which a document takes over the record of an earlier one; None for equal texts only.
+    """
+
+    graph: str = "enrich"
+    concurrency: int = 16
+    max_usd: float | None = None
+    retry_failed: bool = False
+    instructions: str = ""
+    near_duplicates: float | None = None
+
+    @classmethod
+    def shared(cls, other: Terms, *, without: Collection[str] = ()) -> dict[str, Any]:
+        """What is the same in another one: the fields of this class, as that one has them."""
+        return {each.name: getattr(other, each.name) for each in fields(cls) if each.name not in without}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Work(Terms):
+    """Terms of documents that have a name and a task's schema.
+
+    Attributes:
+        input_name: What the run log calls them.
+        output_name: The file they are written to; None for none.
+        output_schema: Of a one-off task, as it was given.
+        packing: Ask the cheap model about several short documents at once; None for one at a time.
+    """
+
+    input_name: str = "rows"
+    output_name: str | None = None
+    output_schema: Mapping[str, Any] | None = None
+    packing: Packing | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Job(Work):
     """What is to be done to every document, and within which bounds."""
 
     task: TaskSpec
     context: RunContext = field(default_factory=RunContext)
-    graph: str = "enrich"
-    input_name: str = "rows"
-    output_name: str | None = None
-    concurrency: int = 16
-    max_usd: float | None = None
-    retry_failed: bool = False
-    output_schema: Mapping[str, Any] | None = None
-    instructions: str = ""
     record_class: RecordClass | None = None
     """The pydantic class the schema was made of, which a record has to stand as well."""
 
     batch: BatchSettings | None = None
     """Ask by the providers' batch APIs."""
-
-    packing: Packing | None = None
-    """Ask the cheap model about several short documents at once."""
-
-    near_duplicates: float | None = None
-    """Similarity from which a document takes over the record of an earlier one; None for equal texts only."""
 
     def document_input(self, document: Row) -> DocumentInput:
         """What the graph is given; `prepare` judges whatever stands in the text column."""

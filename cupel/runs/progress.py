@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from cupel.errors import CupelError, StoppedError, StopRunError
+from cupel.errors import BudgetExceededError, CupelError, StoppedError, StopRunError
 from cupel.judging import audits_in, false_pass_rate
 from cupel.runlog import FORGOTTEN, Usage, is_forgotten
 from cupel.runs.causes import Causes
@@ -75,6 +75,15 @@ class Stop:
             return
         self.requested = True
         self.error = self.error or error
+
+    @property
+    def why(self) -> str | None:
+        """Why rows were not reached, in a word: `budget`, `interrupted` or `stopped`; None where nothing ended the run."""
+        if isinstance(self.error, BudgetExceededError):
+            return "budget"
+        if self.interrupted:
+            return "interrupted"
+        return "stopped" if self.requested else None
 
     def check(self) -> None:
         """Raise what ended the run early, if anything did.

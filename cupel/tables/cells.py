@@ -40,11 +40,20 @@ def is_formula(cell: str) -> bool:
     """
     if not cell.startswith(("=", "+", "-", "@", "\t", "\r")):
         return False
+    return not is_number(cell)
+
+
+def is_number(cell: str) -> bool:
+    """Whether the text of a cell is one number.
+
+    >>> is_number("-3.5"), is_number("3,5")
+    (True, False)
+    """
     try:
         float(cell)
     except ValueError:
-        return True
-    return False
+        return False
+    return True
 
 
 def text_of(value: Any) -> str:

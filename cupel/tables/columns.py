@@ -12,7 +12,7 @@ from cupel.state import Outcome
 _SHOWN = 30
 
 
-Kind = Literal["record", "text", "number", "texts"]
+Kind = Literal["record", "text", "number", "whole", "flag", "texts"]
 """What a new column holds."""
 
 
@@ -25,6 +25,15 @@ def task_columns(task: str) -> list[str]:
     return [task, *(f"{task}_{part}" for part in _PARTS)]
 
 
+def task_kinds(task: str) -> dict[str, Kind]:
+    """The columns a task adds beside the record, and what each holds.
+
+    >>> list(task_kinds("stance"))[:2]
+    ['stance_status', 'stance_confidence']
+    """
+    return dict(list(new_columns([task]).items())[1:])
+
+
 def new_columns(tasks: Sequence[str], more: Mapping[str, Kind] | None = None) -> dict[str, Kind]:
     """Every column that is added, in order, and what it holds.
 
@@ -35,21 +44,34 @@ def new_columns(tasks: Sequence[str], more: Mapping[str, Kind] | None = None) ->
     return {**named, **(more or {})}
 
 
-def outcome_columns(outcome: Outcome | None, task: str) -> dict[str, Any]:
-    """Return what one outcome puts into the task's columns, all None where a run did not get to it."""
-    if outcome is None:
-        return dict.fromkeys(task_columns(task))
+def outcome_columns(outcome: Outcome | str | None, task: str) -> dict[str, Any]:
+    """Return what one outcome puts into the task's columns.
+
+    Args:
+        outcome: A run's; where it did not get to a row, why not in a word, or None where nobody knows.
+        task: What the columns begin with.
+
+    >>> outcome_columns("budget", "stance")["stance_reasons"]
+    ['not run: budget']
+    """
+    if outcome is None or isinstance(outcome, str):
+        none: dict[str, Any] = dict.fromkeys(task_columns(task))
+        return none if outcome is None else {**none, f"{task}_reasons": [f"not run: {outcome}"]}
     values: Mapping[str, Any] = outcome
     return {task: values["record"], **{f"{task}_{part}": values[part] for part in _PARTS}}
 
 
 def check_columns(columns: Iterable[Hashable], task: str, *, source: str = "the input") -> None:
-    """Refuse an input that already has a column this task would add.
+    """Refuse a frame that has some of the columns this task would add, which are somebody else's then.
+
+    Where all of them are there they are an earlier call's, and may be replaced.
 
     Raises:
-        InputError: Naming the columns; an earlier output read as input is the usual cause.
+        InputError: Naming the columns.
     """
-    check_new(columns, task_columns(task), task, source=source)
+    columns = list(columns)
+    if not set(task_columns(task)) <= set(columns):
+        check_new(columns, task_columns(task), task, source=source)
 
 
 def check_new(

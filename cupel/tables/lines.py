@@ -18,6 +18,7 @@ from cupel.files import require_regular
 from cupel.tables.cells import is_storable, storable
 
 _CHUNK = 1 << 20
+_HEAD = 1 << 16
 _LONGEST_VALUE = 64 << 20
 """An unfinished JSON value longer than this is a fault, not a long document."""
 
@@ -222,6 +223,26 @@ def _object(path: Path, line: int, value: object) -> dict[str, Any]:
     )
     msg = f'{path}: line {line} holds {kind}; every row must be an object such as {{"id": "1", "text": "…"}}'
     raise InputError(msg)
+
+
+class Head(NamedTuple):
+    """The beginning of a text file."""
+
+    has_mark: bool
+    """Whether it begins with the byte order mark of UTF-8."""
+
+    lines: list[str]
+    """Its first lines, whole and with their ends."""
+
+
+def head_of(path: Path, *, gzipped: bool = False) -> Head:
+    """The first lines of a file, as far as 64 kB reach; what is no UTF-8 in them is left out."""
+    with open_text(path, gzipped=gzipped) as file:
+        raw = file.read(_HEAD)
+    lines = raw.removeprefix(codecs.BOM_UTF8).decode("utf-8", "ignore").split("\n")
+    return Head(
+        raw.startswith(codecs.BOM_UTF8), [f"{line}\n" for line in lines[: -1 if len(raw) == _HEAD else None]]
+    )
 
 
 def _without_mark(path: Path, first: bytes) -> bytes:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from importlib.abc import MetaPathFinder
 from pathlib import Path
@@ -12,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cupel.errors import InputError, OutputPathError
-from cupel.tables.cells import text_of
+from cupel.tables.cells import json_text, text_of
 from cupel.tables.columns import Kind
 from cupel.tables.formats import Layout
+from cupel.tables.nested import SINGLES, Nested, nested_type
 from cupel.tables.rows import Cells
-from cupel.task import Field, field_of
 
 _BATCH_ROWS = 256
 _GROUP_ROWS = 1_000
@@ -88,10 +90,15 @@ class ParquetSink:
         *,
         path: Path,
     ) -> None:
-        self.path = path
-        self.record_type = record_type(record_schema) if record_schema else None
+        self.path, self.target = path, target
+        nested = nested_type(record_schema) if record_schema else None
+        own = {"record": nested, **SINGLES}
+        self.nested = {name: of_kind for name, kind in added.items() if (of_kind := own.get(kind))}
+        """Columns that have a type of their own, so far."""
+
+        self.notes: list[str] = []
         self.schema = _input_schema(layout)
-        for field in _new_fields(added, self.record_type):
+        for field in _new_fields(added, None if nested is None else arrow_type(nested)):
             self.schema = self.schema.append(field)
         self.writer = pq.ParquetWriter(target, self.schema)
         self.rows: list[Mapping[str, Any]] = []
@@ -118,6 +125,9 @@ class ParquetSink:
 
     def _pack(self) -> None:
         if self.rows:
+            for name, nested in list(self.nested.items()):
+                if not all(nested.fits(row.get(name)) for row in self.rows):
+                    self._widen(name)
             columns = [self._column(field) for field in self.schema]
             self.batches.append(pa.RecordBatch.from_arrays(columns, schema=self.schema))
             self.taken += len(self.rows)
@@ -127,6 +137,35 @@ class ParquetSink:
         if self.batches:
             self.writer.write_table(pa.Table.from_batches(self.batches, schema=self.schema))
             self.batches.clear()
+
+    def _widen(self, name: str) -> None:
+        """Make a column of records JSON text, in what is written already too: one value in it has no place in its type."""
+        del self.nested[name]
+        self._flush()
+        self.writer.close()
+        before, place = self.schema, self.schema.get_field_index(name)
+        self.schema = before.set(place, pa.field(name, pa.string()))
+        self.notes.append(
+            f"column {name!r} of {self.path} is JSON text: one of its values, such as an integer of more than 64 bits, has "
+            "no place in a typed column"
+        )
+        with tempfile.TemporaryFile() as kept:
+            self.target.seek(0)
+            shutil.copyfileobj(self.target, kept)
+            self.target.seek(0)
+            self.target.truncate(0)
+            self.writer = pq.ParquetWriter(self.target, self.schema)
+            with pq.ParquetFile(kept, pre_buffer=False) as file:
+                for group in range(file.num_row_groups):
+                    written = file.read_row_group(group)
+                    texts = [
+                        None if value is None else json_text(value) for value in written[name].to_pylist()
+                    ]
+                    self.writer.write_table(
+                        written.set_column(
+                            place, self.schema.field(place), [pa.array(texts, type=pa.string())]
+                        )
+                    )
 
     def _column(self, field: Any) -> Any:
         values = [row.get(field.name) for row in self.rows]
@@ -143,33 +182,16 @@ class ParquetSink:
 
 
 def record_type(schema: Mapping[str, Any]) -> Any | None:
-    """Return the Arrow type of records of a JSON Schema, None where JSON text is the only way.
-
-    Objects with fixed properties become structs, arrays lists; a union of types (other than with null), an
-    open object or a recursive reference has no Arrow type, and then the whole record is stored as JSON text.
-    """
-    try:
-        return _arrow_type(field_of(schema), ())
-    except _NoArrowTypeError:
-        return None
+    """The Arrow type of records of a JSON Schema, None where JSON text is the only way (`nested_type`)."""
+    nested = nested_type(schema)
+    return None if nested is None else arrow_type(nested)
 
 
-class _NoArrowTypeError(Exception):
-    pass
-
-
-def _arrow_type(field: Field, within: tuple[Field, ...]) -> Any:
-    """The type of every choice of a place, where they have one and the same."""
-    if field in within or len(field.kinds) != 1:
-        raise _NoArrowTypeError
-    kind, below = field.kind, (*within, field)
-    if kind in _SCALARS:
-        return _SCALARS[kind]
-    if len(field.choices) == 1 and kind == "array" and not field.first:
-        return pa.list_(_arrow_type(field.item(), below))
-    if len(field.choices) == 1 and kind == "object" and field.is_closed:
-        return pa.struct([(name, _arrow_type(child, below)) for name, child in field.fields.items()])
-    raise _NoArrowTypeError
+def arrow_type(nested: Nested) -> Any:
+    """The same type as Arrow has it."""
+    if nested.kind == "struct":
+        return pa.struct([(name, arrow_type(child)) for name, child in nested.fields])
+    return _SCALARS[nested.kind] if nested.item is None else pa.list_(arrow_type(nested.item))
 
 
 def _input_schema(layout: Layout) -> Any:
@@ -182,5 +204,11 @@ def _input_schema(layout: Layout) -> Any:
 
 def _new_fields(added: Mapping[str, Kind], record: Any | None) -> list[Any]:
     text = pa.string()
-    types = {"record": record or text, "text": text, "number": pa.float64(), "texts": pa.list_(text)}
+    types = {
+        "record": record or text,
+        "text": text,
+        "number": pa.float64(),
+        "whole": pa.int64(),
+        "texts": pa.list_(text),
+    }
     return [pa.field(name, types[kind]) for name, kind in added.items()]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from cupel.errors import InputError
 from cupel.tables.columns import require_column
 from cupel.tables.csv_json import CsvReader, JsonReader
-from cupel.tables.formats import KNOWN, Layout, format_of, require_pyarrow
+from cupel.tables.formats import KNOWN, Layout, format_of, require_excel, require_pyarrow
 from cupel.tables.lines import open_text
 from cupel.tables.rows import Cells, Ids, Row, Table, id_warnings, name_rows
 
@@ -43,7 +43,8 @@ def open_table(
     A repeated id `X` becomes `X#2`, with a warning. Cells are never converted: a CSV cell stays a string.
 
     Args:
-        path: CSV, TSV, JSON (an array of objects, or objects one after another), JSONL or Parquet; text also gzipped.
+        path: CSV, TSV, JSON (an array of objects, or objects one after another), JSONL, Parquet or Excel (the first
+            sheet with the text column); text also gzipped.
         text_column: The column that holds the documents.
         id_column: The column that holds your ids; without one they are made from the text.
         inputs: Further inputs of the task: name → column, such as `{"topic": "motion"}`.
@@ -72,6 +73,16 @@ def open_table(
 
     warnings = id_warnings(survey.ids, source=str(path), id_column=named) if named else ()
     return Table(str(path), layout, survey.rows, warnings, read)
+
+
+def raw_rows(path: Path) -> tuple[Layout, Iterator[dict[str, Any]]]:
+    """A file's columns and its rows as they stand there, whatever they are for.
+
+    Raises:
+        InputError: Naming the file, the place and the fix.
+    """
+    reader = _reader(path, "")
+    return reader.layout(reader.cells()), (cell.values for cell in reader.cells())
 
 
 class _Survey:
@@ -112,6 +123,12 @@ def _reader(path: Path, text_column: str) -> Reader:
             from cupel.tables.parquet import ParquetReader
 
             return ParquetReader(path)
+        case "xlsx":
+            _refuse_empty(path, gzipped=False)
+            require_excel(path)
+            from cupel.tables.excel import ExcelReader
+
+            return ExcelReader(path, text_column=text_column)
 
 
 def _refuse_empty(path: Path, *, gzipped: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import gzip
 import types
@@ -11,9 +12,9 @@ from typing import IO, Any, Protocol, Self, cast
 
 from cupel.errors import MachineError, OutputPathError, SettingError, shortage
 from cupel.files import full_path
-from cupel.tables.cells import cell_text, is_formula, json_text
+from cupel.tables.cells import cell_text, is_formula, is_number, json_text
 from cupel.tables.columns import Kind, check_new, new_columns
-from cupel.tables.formats import KNOWN, Format, Layout, format_of, require_pyarrow
+from cupel.tables.formats import KNOWN, Format, Layout, Style, format_of, require_excel, require_pyarrow
 from cupel.tables.part_file import PartFile
 
 
@@ -67,7 +68,7 @@ def open_writer(
     The same rows and outcomes always give the same bytes.
 
     Args:
-        path: Its suffix says the format: .csv, .tsv, .json, .jsonl (these also with .gz) or .parquet.
+        path: Its suffix says the format: .csv, .tsv, .json, .jsonl (these also with .gz), .parquet or .xlsx.
         columns: The input's `layout` (Parquet then keeps its types), or the names alone.
         task: Its name leads the new columns; several names make several sets of them.
         record_schema: The records' JSON Schema: gives a Parquet record column its type.
@@ -83,6 +84,31 @@ def open_writer(
     added = new_columns(tasks, more)
     check_new(layout.columns, added, tasks[0])
     return RowWriter(Path(path), layout, added, record_schema, safe_csv=safe_csv)
+
+
+def open_tidy_writer(
+    path: Path | str, columns: Layout | Sequence[str], added: Mapping[str, Kind], *, safe_csv: bool = False
+) -> RowWriter:
+    """Open a file of tidy rows: the documents' columns in their order, then these.
+
+    Raises:
+        OutputPathError: If it cannot be written, or another run is writing it.
+        InputError: If the documents have one of the new columns already.
+    """
+    layout = columns if isinstance(columns, Layout) else Layout(tuple(columns))
+    check_new(layout.columns, added, "tidy")
+    return RowWriter(Path(path), layout, added, None, safe_csv=safe_csv)
+
+
+def tidy_path(path: Path) -> Path:
+    """Where the items of a result are written, beside it.
+
+    >>> tidy_path(Path("debates.arguments.csv.gz")).name
+    'debates.arguments.tidy.csv.gz'
+    """
+    zipped = path.name[-3:] if path.name.lower().endswith(".gz") else ""
+    name = Path(path.name[: len(path.name) - len(zipped)])
+    return path.with_name(f"{name.stem}.tidy{name.suffix}{zipped}")
 
 
 class RowWriter:
@@ -118,6 +144,18 @@ class RowWriter:
         with _name_errors(self.path):
             self._sink.write({**row_values, **outcome_columns})
         self.rows += 1
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the file should know of how it was written."""
+        if self.formulas:
+            return [
+                (
+                    f"{self.formulas:,} cells begin with = + - or @, which a spreadsheet may run as a formula; "
+                    "--safe-csv writes them as text"
+                )
+            ]
+        return list(getattr(self._sink, "notes", ()))
 
     @property
     def formulas(self) -> int:
@@ -164,7 +202,12 @@ class RowWriter:
     ) -> Sink:
         match format_.name:
             case "csv":
-                return _CsvSink(self._file, [*layout.columns, *added], format_.delimiter, safe=self._safe_csv)
+                style = layout.style.of(format_) if layout.style else Style(format_.delimiter)
+                return _CsvSink(self._file, [*layout.columns, *added], style, safe=self._safe_csv)
+            case "xlsx":
+                from cupel.tables.excel import ExcelSink
+
+                return ExcelSink(self._file, [*layout.columns, *added], path=self.path)
             case "jsonl":
                 return _JsonlSink(self._file)
             case "json":
@@ -194,17 +237,19 @@ class _TextSink:
 class _CsvSink(_TextSink):
     """Cells as they are; JSON in a cell for what is not text. Lines end in a plain line feed."""
 
-    def __init__(self, file: IO[bytes], columns: Sequence[str], delimiter: str, *, safe: bool) -> None:
+    def __init__(self, file: IO[bytes], columns: Sequence[str], style: Style, *, safe: bool) -> None:
         super().__init__(file)
-        self.columns, self.delimiter, self.safe = columns, delimiter, safe
+        self.columns, self.style, self.safe = columns, style, safe
         self.formulas = 0
+        if style.has_mark:
+            file.write(codecs.BOM_UTF8)
         self._line(columns)
 
     def write(self, values: Mapping[str, Any]) -> None:
         self._line(cell_text(values.get(column)) for column in self.columns)
 
     def _line(self, cells: Iterable[str]) -> None:
-        self.put(self.delimiter.join(map(self._quote, cells)) + "\n")
+        self.put(self.style.delimiter.join(map(self._quote, cells)) + "\n")
 
     def _quote(self, cell: str) -> str:
         if is_formula(cell):
@@ -213,9 +258,18 @@ class _CsvSink(_TextSink):
             else:
                 self.formulas += 1
         # csv.writer leaves a lone carriage return unquoted when lines end in a line feed (Python 3.11).
-        if any(sign in cell for sign in (self.delimiter, '"', "\n", "\r")):
+        if self._is_quoted(cell) or any(sign in cell for sign in (self.style.delimiter, '"', "\n", "\r")):
             return '"' + cell.replace('"', '""') + '"'
         return cell
+
+    def _is_quoted(self, cell: str) -> bool:
+        """Whether a cell stands in quotes though it need not."""
+        match self.style.quoting:
+            case "all":
+                return True
+            case "text":
+                return bool(cell) and not is_number(cell)
+        return False
 
 
 class _JsonlSink(_TextSink):
@@ -245,6 +299,8 @@ def _format(path: Path) -> Format:
         raise OutputPathError(f"{path}: cannot tell the format from {suffix!r}; choose one of {KNOWN}")
     if format_.name == "parquet":
         require_pyarrow(path)
+    if format_.name == "xlsx":
+        require_excel(path)
     return format_
 
 

@@ -135,7 +135,7 @@ REFUSED = [
     (["compare", "a.jsonl", "--a", "openai:x", "--b", "scripted:cheap", "--judge", "scripted:judge"], "OPENAI_API_KEY"),
     # outputs
     (["run", "a.jsonl", *ALONE, "--out", "a.jsonl"], "is the input itself"),
-    (["run", "a.jsonl", *ALONE, "--out", "out.xlsx"], "choose one of"),
+    (["run", "a.jsonl", *ALONE, "--out", "out.docx"], "choose one of"),
     (["run", "a.jsonl", *ALONE, "--out", "my files"], "my files"),
     (["run", "a.jsonl", *ALONE, "--out", "schema.json"], "--overwrite"),
     ([*COMPARE, "--out", "schema.json"], "--overwrite"),

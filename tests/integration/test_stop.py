@@ -54,6 +54,11 @@ async def cell():
 try:
     if sys.argv[1] == "script":
         done = cupel.enrich(frame, **told)
+    elif sys.argv[1] == "prompt":
+        sys.ps1 = ">>> "
+        done = cupel.enrich(frame, **told)
+        why = done["arguments_reasons"].map(lambda reasons: reasons[0] if reasons else "")
+        print(len(done), (done["arguments_status"] == "accepted").sum(), (why == "not run: interrupted").sum())
     else:  # a notebook has a loop of its own, and raises KeyboardInterrupt wherever it is
         done = asyncio.new_event_loop().run_until_complete(cell())
 except KeyboardInterrupt:
@@ -86,3 +91,23 @@ def test_interrupted_in_python_nothing_new_is_sent_and_what_was_in_flight_is_kep
     assert ending.sent_later == 0
     assert again.returncode == 0, again.stderr
     assert provider.counts.billed_repeats <= (0 if times == 1 else ending.in_flight)
+
+
+def test_interrupted_at_a_prompt_what_is_done_comes_back(folder):
+    """In a notebook the cell has its frame, its other rows say why they have no outcome, and run again it goes on."""
+    (folder / "cells.py").write_text(SCRIPT)
+    with ScriptedProvider(answer, latency_s=1.0) as provider:
+        env = environment(provider)
+        scene = Scene(folder, provider)
+        scene.process = forked.Forked(["cells", "prompt"], cwd=folder, env=env)
+        scene.until(lambda: provider.counts.in_flight >= 4)
+        ending = interrupt(scene, SIGNALS["INT"], 1)
+        provider.latency_s = 0.0
+        again = forked.run(["cells", "prompt"], cwd=folder, env=env)
+
+    rows, done, not_run = map(int, ending.stdout.split())
+    assert (ending.code, ending.sent_later) == (0, 0), ending.stderr
+    assert done >= 4
+    assert rows == done + not_run
+    assert again.stdout.split() == [str(rows), str(rows), "0"], again.stderr
+    assert provider.counts.billed_repeats == 0

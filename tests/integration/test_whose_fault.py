@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from cupel.cli.run import FileRun, run_file
+from cupel.api import FileRun
+from cupel.cli.run import run_file
 from cupel.errors import ProviderRefusedError
 from cupel.project import Project
 from cupel.testing.provider import ScriptedProvider
@@ -41,7 +42,7 @@ ALONE = {"strong_model": "none", "judge": "never", "cheap_model": "openai:m"}
 def folder(tmp_path, monkeypatch, project):
     """A folder of one's own, with a project around it that has a run log of its own."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("cupel.cli.run.find_project", lambda: Project(project.folder, tmp_path / ".cupel"))
+    monkeypatch.setattr("cupel.api.files.find_project", lambda: Project(project.folder, tmp_path / ".cupel"))
     return tmp_path
 
 
@@ -62,10 +63,10 @@ def run(folder, monkeypatch, answer, number=12, **more):
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("CUPEL_ENDPOINT_NAME", "test")
         told = FileRun(
-            file=file, out=folder / "out.jsonl", task="arguments", as_json=True, report=False, settings=settings,
+            file=file, out=folder / "out.jsonl", task="arguments", report=False, settings=settings,
             **({"concurrency": 2} | more),
         )  # fmt: skip
-        code = run_file(told)
+        code = run_file(told, as_json=True)
         written = [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
         return code, provider.counts, written
 

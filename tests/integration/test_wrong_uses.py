@@ -72,7 +72,7 @@ def study(tmp_path_factory):
         write(folder / name, lines)
     (folder / "broken.jsonl").write_text("{no\n")
     (folder / "latin.csv").write_bytes("id,gold\ns0,füvor\n".encode("latin-1"))
-    (folder / "sheet.xlsx").write_bytes(b"PK")
+    (folder / "sheet.docx").write_bytes(b"PK")
     (folder / "empty.csv").write_bytes(b"")
     (folder / "a-folder").mkdir()
     experiment = (
@@ -153,7 +153,7 @@ USES = [
     (*RUN, "no-ids.jsonl", "has no column of ids"),
     (*RUN, "broken.jsonl", "line 1"),
     (*RUN, "latin.csv", "UTF-8"),
-    (*RUN, "sheet.xlsx", "cannot tell the format"),
+    (*RUN, "sheet.docx", "cannot tell the format"),
     (*RUN, "empty.csv", "empty"),
     (*RUN, "list.jsonl", "list.jsonl:1"),
     (*RUN, "nothing.jsonl", "has none of stance"),

@@ -6,6 +6,7 @@ from cupel.cli.commands.compare import compare
 from cupel.cli.commands.doctor import doctor
 from cupel.cli.commands.eval import evaluate
 from cupel.cli.commands.evaluate_routing import evaluate_routing
+from cupel.cli.commands.export import export
 from cupel.cli.commands.failures import failures
 from cupel.cli.commands.forget import forget
 from cupel.cli.commands.improve import improve

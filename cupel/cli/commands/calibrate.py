@@ -85,8 +85,5 @@ def calibrate(
     else:
         options.refuse_without(command, "--packing", "pack_size", "pack_chars", "packing_min")
     from cupel.cli.calibrate import CalibrationRun, run_calibration
-    from cupel.engine import PackTerms
 
-    terms = PackTerms(pack_size, pack_chars) if packing else None
-    size, columns = sample or (600 if packing else 300), options.read_inputs(inputs)
-    run_calibration(options.of(CalibrationRun, locals(), sample=size, packing=terms, inputs=columns))
+    run_calibration(options.of(CalibrationRun, locals(), inputs=options.read_inputs(inputs)))

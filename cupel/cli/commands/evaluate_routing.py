@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,19 +44,18 @@ def evaluate_routing(
 
     Every policy is shown beside random mixing, always-weak, always-strong and the oracle, with all calls billed.
     """
+    from cupel.api import evaluate_routing as replay
     from cupel.report import routing_page
 
     if save_baseline and baseline is None:
         raise SettingError("--save-baseline needs --baseline FOLDER to write to")
-    wanted = _Wanted(seeds=seeds, only=only, policy=policy, learn=learn, intervals=intervals)
-    found = [_evaluated(path, data, wanted) for path in sources]
-    every = [each for evaluations in found for each in evaluations]
-    if not any(each.lines for each in every):
-        raise SettingError(
-            f"no set is named like {only!r} with a policy named like {policy!r}; leave --only or --policy out"
-        )
+    routing = replay(
+        *sources, data=data, seeds=seeds, only=only, policy=policy, learn=learn, intervals=intervals,
+        tell=lambda name: typer.echo(f"{name} …", err=True),
+    )  # fmt: skip
+    every, found = routing.every, list(routing.sets.values())
     if as_json:
-        print(json.dumps(_as_json(every), sort_keys=True))
+        print(json.dumps(routing.to_json(), sort_keys=True))
     else:
         _print_tables(every)
     if html is not None:
@@ -68,40 +66,6 @@ def evaluate_routing(
         missed += _baselines(sources, found, baseline, save=save_baseline)
     if missed:
         raise typer.Exit(1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Wanted:
-    """Which sets and policies, and how thoroughly."""
-
-    seeds: int
-    only: str
-    policy: str
-    learn: bool
-    intervals: bool
-
-
-def _evaluated(path: Path, data: Path | None, wanted: _Wanted) -> list[Any]:
-    from cupel.evaluation import evaluate, load_experiment, policies_for
-
-    if data is not None and (data / "routing").is_dir():
-        data = data / "routing"
-    seeds = [7, *(seed for seed in range(wanted.seeds) if seed != 7)][: wanted.seeds]
-    out = []
-    for source in load_experiment(path, data=data).sources:
-        if wanted.only not in source.rows.name:
-            continue
-        typer.echo(f"{source.rows.name} …", err=True)
-        every = policies_for(source.rows, learn=wanted.learn and source.learn, core=source.core)
-        chosen = [each for each in every if wanted.policy in each.name]
-        out.append(evaluate(source.rows, policies=chosen, seeds=seeds, intervals=wanted.intervals))
-    return out
-
-
-def _as_json(every: Sequence[Any]) -> dict[str, Any]:
-    from cupel.evaluation import to_baseline
-
-    return to_baseline(every)
 
 
 def _print_tables(every: Sequence[Any]) -> None:

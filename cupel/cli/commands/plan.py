@@ -24,6 +24,7 @@ NO_BEARING = {
     "key": "no server is asked",
     "report": "it asks no model",
     "safe_csv": "neither does a cell",
+    "tidy": "nor does a row of an item",
     "overwrite": "nothing is written",
     "stop_within": "nothing is in flight",
     "gold": "what a record should be is compared without a model",

@@ -61,6 +61,7 @@ def run(
     key: options.Key = None,
     report: options.Report = True,
     safe_csv: options.SafeCsv = False,
+    tidy: options.Tidy = False,
     graph: options.Graph = "enrich",
     overwrite: options.Overwrite = False,
     stop_within: options.StopWithin = 20.0,
@@ -79,6 +80,8 @@ def run(
         options.refuse_without(command, "--server", "key")
     else:
         options.refuse_beside(command, "--server", *OF_THIS_MACHINE)
-    from cupel.cli.run import FileRun, run_file
+    from cupel.api import FileRun
+    from cupel.cli.run import run_file
 
-    raise typer.Exit(run_file(options.of(FileRun, locals(), inputs=options.read_inputs(inputs))))
+    told = options.of(FileRun, locals(), inputs=options.read_inputs(inputs))
+    raise typer.Exit(run_file(told, as_json=as_json))

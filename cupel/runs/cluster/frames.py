@@ -43,6 +43,7 @@ def enrich_frame(
     doc_id: str | None,
     inputs: Mapping[str, str],
     limit: int | None,
+    lead: str = "",
     instances: bool = False,
     wait_s: float = DEFAULT_WAIT_S,
 ) -> Any:
@@ -55,6 +56,7 @@ def enrich_frame(
         text: Column with the text.
         doc_id: Column with ids.
         inputs: Further inputs of the task.
+        lead: What the new columns begin with; the task's name where left out.
         instances: Records as instances of the pydantic class that was given as schema.
         limit: Not for Dask: take `df.head` or some partitions.
         wait_s: Seconds a worker waits for a provider that is down, or for a daily limit.
@@ -66,13 +68,14 @@ def enrich_frame(
     if limit is not None:
         raise SettingError("limit is not for a Dask DataFrame; take df.partitions[:n], or df.head(n)")
     require_database(os.environ)
-    check_columns(df.columns, job.task.name)
+    lead = lead or job.task.name
+    check_columns(df.columns, lead)
     meta = df._meta  # noqa: SLF001 - Dask's word for the empty frame that says its columns
-    frame_rows(meta, text, id_column=doc_id, inputs=inputs)
+    frame_rows(meta, text, id_column=doc_id, inputs=inputs, default_id="id")
     order = order_of(_resolve(job), project, wait_s=wait_s)
-    columns = {"text": text, "id_column": doc_id, "inputs": dict(inputs)}
+    columns = {"text": text, "id_column": doc_id, "inputs": dict(inputs), "default_id": "id"}
     return df.map_partitions(
-        enrich_partition, order, columns, instances=instances, meta=attach_columns(meta, [], job.task.name),
+        enrich_partition, order, columns, lead=lead, instances=instances, meta=attach_columns(meta, [], lead),
         enforce_metadata=False,
     )  # fmt: skip
 
@@ -83,6 +86,7 @@ def enrich_partition(
     columns: Mapping[str, Any],
     partition_info: Mapping[str, Any] | None = None,
     *,
+    lead: str = "",
     instances: bool = False,
 ) -> pd.DataFrame:
     """One partition with the task's columns.
@@ -101,9 +105,10 @@ def enrich_partition(
     if part.trouble is not None:
         raise part.trouble.error()
     of_class = import_class(order.record_class) if instances and order.record_class is not None else None
-    return attach_columns(
-        df, part.outcomes, order.task, record_of=None if of_class is None else of_class.instance
+    result: pd.DataFrame = attach_columns(
+        df, part.outcomes, lead or order.task, record_of=None if of_class is None else of_class.instance
     )
+    return result
 
 
 def _resolve(job: Job) -> Job:

@@ -10,39 +10,28 @@ from typing import Any
 
 import cupel.errors
 from cupel import __version__
-from cupel.engine import Packing
 from cupel.errors import CupelError, SettingError
 from cupel.limits import DEFAULT_WAIT_S
 from cupel.project import Project
 from cupel.runs.cluster.parcels import Parcel, pack
-from cupel.runs.job import Job
+from cupel.runs.job import Job, Work
 from cupel.state import Outcome
 
 _DATABASES = ("postgres://", "postgresql://", "postgresql+")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Order:
+class Order(Work):
     """A job for workers elsewhere: nothing secret in it."""
 
     parcel: Parcel
     task: str
     context: Mapping[str, Any]
-    graph: str
-    input_name: str
-    output_name: str | None
-    concurrency: int
-    max_usd: float | None
-    retry_failed: bool
-    output_schema: Mapping[str, Any] | None
-    instructions: str
     record_class: str | None = None
     """`module:Class` of the pydantic class a record has to stand."""
     inputs: tuple[str, ...] = ()
     """Of a one-off task."""
 
-    near_duplicates: float | None = None
-    packing: Packing | None = None
     wait_s: float = DEFAULT_WAIT_S
     run_id: str | None = None
     """What the worker's run has to be called; None to leave it to the workers."""
@@ -65,20 +54,11 @@ def order_of(
         parcel=pack(project),
         task=job.task.name,
         context=job.context.model_dump(),
-        graph=job.graph,
-        input_name=job.input_name,
-        output_name=job.output_name,
-        concurrency=job.concurrency,
-        max_usd=job.max_usd,
-        retry_failed=job.retry_failed,
-        output_schema=job.output_schema,
         record_class=None if job.record_class is None else job.record_class.import_path(),
-        instructions=job.instructions,
         inputs=job.task.inputs,
-        near_duplicates=job.near_duplicates,
-        packing=job.packing,
         wait_s=wait_s,
         run_id=run_id,
+        **Work.shared(job),
     )
 
 

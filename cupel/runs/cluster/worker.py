@@ -16,7 +16,7 @@ from cupel.errors import CupelError, SettingError
 from cupel.project import Project
 from cupel.runs.cluster.orders import Order, Part, Trouble, require_database
 from cupel.runs.cluster.parcels import unpack
-from cupel.runs.job import Job
+from cupel.runs.job import Job, Work
 from cupel.runs.runner import Runner
 from cupel.state import Outcome
 from cupel.tables import Row
@@ -192,19 +192,7 @@ def _job(order: Order, project: Project) -> Job:
             check=record_class,
         )
     return Job(
-        task=task,
-        context=RunContext(**order.context),
-        graph=order.graph,
-        input_name=order.input_name,
-        output_name=order.output_name,
-        concurrency=order.concurrency,
-        max_usd=order.max_usd,
-        retry_failed=order.retry_failed,
-        output_schema=order.output_schema,
-        record_class=record_class,
-        instructions=order.instructions,
-        near_duplicates=order.near_duplicates,
-        packing=order.packing,
+        task=task, context=RunContext(**order.context), record_class=record_class, **Work.shared(order)
     )
 
 

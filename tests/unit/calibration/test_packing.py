@@ -69,7 +69,7 @@ async def test_a_model_that_does_as_well_in_packs_is_certified(project, monkeypa
     monkeypatch.setenv("CUPEL_PRICES", PRICES["CUPEL_PRICES"])
     result, asked = await certify(project, model())
     again, none = await certify(project, [])
-    summary = result.summary()
+    summary = result.to_json()
 
     assert result.certified
     assert len(asked) == 80 + 20

@@ -248,8 +248,8 @@ def test_python_code_has_what_the_command_line_prints(project, tmp_path):
 
     assert api.list_runs(TASK) == runs
     assert (made.lines, api.list_runs("entities")) == (12, [])
-    assert [line.doc_id for line in api.check_labels(tmp_path / "labels.jsonl", TASK).lines] == ["s0"]
-    assert api.list_versions(TASK) == json.loads(cupel("prompts", "list", TASK, "--json").stdout)
+    assert [line.doc_id for line in api.check_labels(tmp_path / "labels.jsonl", TASK).labels.lines] == ["s0"]
+    assert api.prompts(TASK) == json.loads(cupel("prompts", "list", TASK, "--json").stdout)
     assert ", ".join(copied) in said
     with pytest.raises(UsageError, match="no version '0123'"):
         api.diff_versions(TASK, "0123")

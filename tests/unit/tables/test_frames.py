@@ -95,12 +95,22 @@ def test_unknown_numbers_alone_are_still_a_number_column(frame):
     assert result["stance_confidence"].dtype == np.float64
 
 
-def test_a_frame_with_the_tasks_columns_is_refused(frame):
-    """Enriching twice would overwrite the first result."""
-    once = attach_columns(frame, [outcome()] * 3, "stance")
+def test_the_columns_of_an_earlier_call_are_replaced(frame):
+    """A cell of a notebook may run again; they stay where they are, and the frame that was given has the old ones."""
+    once = attach_columns(frame, [outcome(status="failed")] * 3, "stance")
+    again = attach_columns(once.assign(after=1), [outcome()] * 3, "stance")
 
-    with pytest.raises(InputError, match="the DataFrame: has the columns 'stance', 'stance_confidence'"):
-        attach_columns(once, [outcome()] * 3, "stance")
+    assert list(again.columns) == [*once.columns, "after"]
+    assert again["stance_status"].tolist() == ["accepted"] * 3
+    assert once["stance_status"].tolist() == ["failed"] * 3
+
+
+def test_a_frame_with_some_of_the_tasks_columns_is_refused(frame):
+    """They are somebody's own, such as the stance people found, and would be lost."""
+    frame["stance"] = "mine"
+
+    with pytest.raises(InputError, match="the DataFrame: has the columns 'stance' already"):
+        attach_columns(frame, [outcome()] * 3, "stance")
 
 
 def test_every_row_needs_an_outcome(frame):

@@ -41,8 +41,8 @@ def opened():
         pytest.param("in.jsonl", ROWS, 1, id="JSONL"),
         pytest.param("in.json", ROWS, 1, id="JSON"),
         pytest.param("in.jsonl.gz", ROWS, 1, id="gzipped"),
-        pytest.param("in.csv", "id,text\na,one\na,two\n", 2, id="CSV, its header once more"),
-        pytest.param("in.csv", "id;text\na;one\na;two\n", 3, id="CSV with another delimiter, looked for in its header"),
+        pytest.param("in.csv", "id,text\na,one\na,two\n", 4, id="CSV, its header and how it is written once more"),
+        pytest.param("in.csv", "id;text\na;one\na;two\n", 5, id="CSV with another delimiter, looked for in its header"),
     ],
 )  # fmt: skip
 def test_a_file_with_ids_is_surveyed_once(tmp_path, opened, name, content, surveyed):

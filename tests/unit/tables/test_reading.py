@@ -245,7 +245,8 @@ BAD = [
         "x.csv", b"text,id,text\na,1,b\n", "column 'text' occurs twice, as number 1 and 3", id="two of a name"
     ),
     pytest.param("x.parquet", b"PK\x03\x04 a zip", "not a Parquet file", id="not parquet"),
-    pytest.param("x.xlsx", b"PK", "cannot tell the format from '.xlsx'; known are .csv", id="unknown suffix"),
+    pytest.param("x.xlsx", b"PK", "not an Excel workbook", id="no workbook"),
+    pytest.param("x.docx", b"PK", "cannot tell the format from '.docx'; known are .csv", id="unknown suffix"),
     pytest.param("x.jsonl.gz", b"no gzip", "damaged gzip file", id="not gzip"),
     pytest.param(
         "x.jsonl.gz", gzip.compress(b'{"text": "a"}\n' * 99)[:-20], "damaged gzip file", id="cut gzip"

@@ -69,7 +69,7 @@ def test_the_input_comes_back_unchanged_with_the_outcome_beside_it(source, tmp_p
     assert [row.values["stance_doc_id"] for row in back] == ["d1", "d2", "d3"]
 
 
-@pytest.mark.parametrize("suffix", ["csv", "json", "jsonl", "parquet", "csv.gz"])
+@pytest.mark.parametrize("suffix", ["csv", "json", "jsonl", "parquet", "xlsx", "csv.gz"])
 def test_the_same_outcomes_give_the_same_bytes(source, tmp_path, suffix):
     """No time, no name and no order of a set is in the file."""
     first = rewritten(source, tmp_path / f"one.{suffix}").read_bytes()
@@ -223,13 +223,31 @@ def test_a_record_of_an_open_schema_is_json_text_in_parquet(source, tmp_path):
     assert json.loads(table["stance"][0].as_py()) == OUTCOMES[0]["record"]
 
 
-def test_a_record_that_does_not_fit_its_type_names_column_and_way_out(source, tmp_path):
-    """A person's edit may be odd; nothing half-written is left."""
-    odd = [outcome(record={"stance": "support", "evidence": "none"}), *OUTCOMES[1:]]
+@pytest.mark.parametrize(
+    "odd",
+    [
+        pytest.param({"stance": "support", "evidence": "none"}, id="a person's edit"),
+        pytest.param({"stance": "support", "evidence": [], "share": 2**70}, id="more than 64 bits"),
+        pytest.param(
+            {"stance": "support", "evidence": [], "other": 1}, id="a field the schema does not know"
+        ),
+    ],
+)
+def test_one_record_that_fits_no_typed_column_makes_it_json_text(tmp_path, odd):
+    """The file is written all the same, in what was written before as well, and nothing of any record is lost."""
+    path, count = tmp_path / "out.parquet", 2_030
+    records = [
+        {"stance": "support", "evidence": [{"quote": f"Yes {n}."}], "share": n / 2} for n in range(count)
+    ]
+    records[2_020] = odd
+    with open_writer(path, ["text"], "stance", record_schema=SCHEMA) as writer:
+        for number, record in enumerate(records):
+            writer.write({"text": str(number)}, outcome_columns(outcome(record=record), "stance"))
+    table = pq.read_table(path)
 
-    with pytest.raises(OutputPathError, match=r"out\.parquet: column 'stance', rows 1 to 3.*\.jsonl output"):
-        rewritten(source, tmp_path / "out.parquet", odd, record_schema=SCHEMA)
-    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
+    assert [json.loads(text) for text in table["stance"].to_pylist()] == records
+    assert table["text"].to_pylist() == [str(number) for number in range(count)]
+    assert [note.split(" is JSON text")[0] for note in writer.notes] == [f"column 'stance' of {path}"]
 
 
 def test_the_target_is_replaced_only_at_the_end(source, tmp_path):
@@ -269,7 +287,7 @@ def test_two_runs_cannot_write_the_same_file(tmp_path):
         pytest.param("missing/out.csv", "there is no folder", id="no folder"),
         pytest.param("folder.csv", "is a folder", id="a folder"),
         pytest.param("in.csv/out.csv", "there is no folder", id="a file in the way"),
-        pytest.param("out.xlsx", "cannot tell the format from '.xlsx'", id="unknown suffix"),
+        pytest.param("out.docx", "cannot tell the format from '.docx'", id="unknown suffix"),
         pytest.param("out", "a name without a suffix", id="no suffix"),
         pytest.param("link.csv", "is the input itself", id="the input under another name"),
         pytest.param("pipe.csv", "is not a regular file", id="a pipe"),
@@ -331,7 +349,7 @@ def test_gzip_is_gzip(source, tmp_path):
     assert gzip.decompress(rewritten(source, tmp_path / "out.jsonl.gz").read_bytes()).count(b"\n") == 3
 
 
-@pytest.mark.parametrize("suffix", ["csv", "json", "jsonl", "jsonl.gz", "parquet"])
+@pytest.mark.parametrize("suffix", ["csv", "json", "jsonl", "jsonl.gz", "parquet", "xlsx"])
 def test_memory_does_not_grow_with_what_is_written(tmp_path, suffix):
     """Of twenty megabytes written, less than one is held at any time."""
     added = outcome_columns(OUTCOMES[0], "stance")
@@ -398,3 +416,37 @@ def test_cells_that_a_spreadsheet_would_run_are_counted_or_written_as_text(tmp_p
     assert [now for now, was in zip(written[True], written[False], strict=True) if now != was] == [
         f"'{cell}" for cell in ["=id", *(cells[n] for n in (0, 1, 3, 4, 5, 9))]
     ]
+
+
+@pytest.mark.parametrize(
+    ("head", "name", "out", "same"),
+    [
+        pytest.param(
+            b'\xef\xbb\xbf"code";"text";"n"\n"1";"a ""b"";c";"2"\n',
+            "in.csv",
+            "out.csv",
+            True,
+            id="all quoted",
+        ),
+        pytest.param(
+            b'"code";"text";"n"\n"x";"a";2.5\n', "in.csv", "out.csv", True, id="all but numbers quoted"
+        ),
+        pytest.param(b"code;text;n\nx;a,b;2\n", "in.csv", "out.csv", True, id="semicolons"),
+        pytest.param(b"code\ttext\tn\nx\ta\t2\n", "in.tsv", "out.tsv", True, id="tabs"),
+        pytest.param(b"code\ttext\tn\nx\ta\t2\n", "in.tsv", "out.csv", False, id="tabs to commas"),
+    ],
+)
+def test_csv_keeps_delimiter_quotes_and_byte_order_mark(tmp_path, head, name, out, same):
+    """Whoever reads the input with certain settings reads the output with them."""
+    (tmp_path / name).write_bytes(head)
+    table = open_table(tmp_path / name)
+    with open_writer(tmp_path / out, table.layout, "stance") as writer:
+        for row in table:
+            writer.write(row.values, outcome_columns(outcome(reasons=[]), "stance"))
+    written = (tmp_path / out).read_bytes()
+
+    lines = head.decode("utf-8-sig").splitlines()
+    ours = written.decode("utf-8-sig").splitlines()
+    assert written.startswith(b"\xef\xbb\xbf") == head.startswith(b"\xef\xbb\xbf")
+    assert [line.startswith(begun) for line, begun in zip(ours, lines, strict=True)] == [same] * len(lines)
+    assert [row.values["text"] for row in open_table(tmp_path / out)] == [row.text for row in table]
