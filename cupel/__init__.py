@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         ajudge_check as ajudge_check,
         aplan as aplan,
         calibrate as calibrate,
+        chart as chart,
         compare as compare,
         enrich as enrich,
         evaluate as evaluate,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         plan as plan,
         prompts as prompts,
         tidy as tidy,
+        write_charts as write_charts,
         write_report as write_report,
     )
     from cupel.context import RunContext as RunContext
@@ -57,6 +59,7 @@ _WHERE = {
     "ajudge_check": "cupel.api",
     "aplan": "cupel.api",
     "calibrate": "cupel.api",
+    "chart": "cupel.api",
     "compare": "cupel.api",
     "enrich": "cupel.api",
     "evaluate": "cupel.api",
@@ -72,6 +75,7 @@ _WHERE = {
     "plan": "cupel.api",
     "prompts": "cupel.api",
     "tidy": "cupel.api",
+    "write_charts": "cupel.api",
     "write_report": "cupel.api",
 }
 
@@ -90,6 +94,7 @@ __all__ = [
     "ajudge_check",
     "aplan",
     "calibrate",
+    "chart",
     "compare",
     "enrich",
     "evaluate",
@@ -105,6 +110,7 @@ __all__ = [
     "plan",
     "prompts",
     "tidy",
+    "write_charts",
     "write_report",
 ]
 

@@ -1,6 +1,7 @@
 """What Python code may do with a project; each command prints what one of these returns.
 
 enrich(df, task)                             records beside the documents of a table of any kind
+chart(df, kind, by=…), write_charts(run)     pictures of the records
 tidy(df, task), export(run, out)             a row for each item of the records
 FileWork(FileRun(file=…)).run()              a file of documents, as `cupel run` has it
 plan(source, task)                           what a run will take
@@ -29,6 +30,7 @@ from cupel.api.reached import Reached, reach
 
 if TYPE_CHECKING:
     from cupel.api.calibration import CalibrationPlan, acalibrate, calibrate
+    from cupel.api.charts import Charts, chart, write_charts
     from cupel.api.estimates import RunPlan, aplan, plan
     from cupel.api.files import FileResult, FileRun, FileWork
     from cupel.api.improvement import Improvement, aimprove, improve, prompts

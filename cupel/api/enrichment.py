@@ -199,6 +199,7 @@ async def aenrich(
             progress=progress,
             report=report,
             is_named=reached is not None or bool(task or schema),
+            beside=table,
         )
     unreached = ["limit"] * (len(frame) - len(outcomes))
     of_class = record_class.instance if record_class is not None and instances else None
@@ -253,7 +254,13 @@ def enrich(table: Any, task: str | None = None, **settings: Any) -> Any:
 
 
 async def _outcomes(
-    opening: Runner, rows: Table, *, progress: bool | None, report: bool | None, is_named: bool
+    opening: Runner,
+    rows: Table,
+    *,
+    progress: bool | None,
+    report: bool | None,
+    is_named: bool,
+    beside: Any,
 ) -> list[Outcome | str | None]:
     """Every row's outcome, or why it has none; shown while it goes on."""
     bar, hand = choose_bar(progress), held_by.get()
@@ -267,7 +274,7 @@ async def _outcomes(
             outcomes = [outcome or runner.stop.why async for _, outcome in runner.outcomes(rows)]
         summary: dict[str, Any] = await runner.summary(None) | {"report": None}
     if report or (report is None and bar is not None):
-        summary["report"] = await asyncio.to_thread(_report, runner.project, summary)
+        summary["report"] = await asyncio.to_thread(_report, runner.project, summary, beside)
     if bar is not None:
         bar.close(closing_line(summary))
     _check(runner.stop, is_answered=hand is not None)
@@ -288,12 +295,14 @@ def _check(stop: Stop, *, is_answered: bool) -> None:
         stop.check()
 
 
-def _report(project: Project, summary: dict[str, Any]) -> str | None:
+def _report(project: Project, summary: dict[str, Any], beside: Any) -> str | None:
     """The report's path; None, and a line in the log, where it could not be written: the rows are none the worse."""
     from cupel.report import write_run_report
+    from cupel.runs import Beside, rows_of
 
     try:
-        return str(write_run_report(project, summary["run_id"], summary))
+        rows = Beside(rows_of(beside))
+        return str(write_run_report(project, summary["run_id"], summary, beside=rows))
     except CupelError as trouble:
         _LOGGER.warning("no report was written: %s", trouble)
         return None

@@ -282,7 +282,7 @@ async def acompare(
         tell(plan)
     comparison = await plan.run(max_usd=max_usd, concurrency=concurrency, wait_s=wait_s)
     comparison.write_table(rows.path, plan.table, plan.task)
-    write_comparison(page.path, comparison.to_json(), comparison.page_rows())
+    write_comparison(page.path, comparison.to_json(), comparison.page_rows(), table=rows.path)
     for output in (rows, page):
         output.note(plan.table.total, plan.table.total)
     return Compared(comparison=comparison, table=str(rows.path), page=str(page.path))

@@ -7,6 +7,7 @@ import typer
 from cupel.cli.commands import (
     assistants,
     calibrate,
+    charts,
     compare,
     doctor,
     evaluate,
@@ -51,6 +52,7 @@ for command in (
     failures,
     report,
     export,
+    charts,
     calibrate,
     evaluate_routing,
     improve,

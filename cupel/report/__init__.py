@@ -3,10 +3,14 @@
 write_run_report(project, run_id, …)      the page: totals, flow, histograms, every document with its trail
 read_run_use(project, run_id)             what a run took, beside its plan
 summary_table(run)                        the same totals in a terminal
+draw_chart(rows, kind, …)                 a picture of records, as SVG, PNG or HTML
 document_trail(outcome, text)             one document's whole trail in a terminal (`cupel show`)
 """
 
 from cupel._format import safe
+from cupel.report.charts import KINDS, Chart, draw_chart, possible_kinds
+from cupel.report.charts.chart import FORMATS as CHART_FORMATS
+from cupel.report.charts.rows import Rows as ChartRows
 from cupel.report.comparison import tell_gold, write_comparison
 from cupel.report.page import MAX_DOCUMENTS
 from cupel.report.routing_page import COLUMNS, number, routing_page

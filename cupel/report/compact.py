@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cupel.report.records import Cell
 from cupel.report.summary import DocumentEntry
 from cupel.state import Attempt, Outcome
 
@@ -33,17 +34,18 @@ def compact_outcome(entry: DocumentEntry) -> dict[str, Any]:
             "attempts": [_attempt(attempt, outcome) for attempt in outcome["attempts"]],
             "text": entry.text[:MAX_TEXT_CHARS],
             "length": len(entry.text),
-            "inputs": dict(entry.inputs),
+            "inputs": {**entry.own, **entry.inputs},
             **({"gold": dict(entry.gold)} if entry.gold is not None else {}),
         }
     )
     return data
 
 
-def listing(entry: DocumentEntry, number: int) -> list[Any]:
-    """Return one document's row in the list: what can be seen, filtered and sorted by before it is opened.
+def listing(entry: DocumentEntry, number: int, cells: Sequence[Cell], values: Sequence[int]) -> list[Any]:
+    """Return one document's row in the table: what can be seen, filtered and sorted by before it is opened.
 
-    Id, status, tier, confidence, score, cost, latency, attempts, flags, snippet, row number (from 1).
+    Id, status, tier, confidence, score, cost, latency, attempts, flags, snippet, row number (from 1), the cells of the
+    columns, and the numbers of its items' values.
     """
     outcome = entry.outcome
     snippet = " ".join(entry.text[: 2 * _SNIPPET].split())[:_SNIPPET]
@@ -60,6 +62,8 @@ def listing(entry: DocumentEntry, number: int) -> list[Any]:
             "".join(flag for flag, holds in _flags(entry).items() if holds),
             snippet,
             number,
+            cells,
+            values,
         ]
     )
     return row

@@ -1,4 +1,4 @@
-"""The upper half of the page: totals, cost and time by tier, where documents went, how sure we are."""
+"""The page around the documents' data: the data first, then totals, cost and time by tier, where documents went."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC
 
 from cupel._format import count, seconds, share, status_words, usd
 from cupel.judging import false_pass_rate
-from cupel.report.charts import histogram, status_bar
+from cupel.report.bars import histogram, status_bar
 from cupel.report.flow import flow_picture
 from cupel.report.markup import Child, Safe, tag
 from cupel.report.summary import (
@@ -26,20 +26,23 @@ _QUANTILES = (0.5, 0.9, 0.99)
 _MATCHES = ("verbatim", "normalised", "elided", "altered", "absent")
 
 
-def overview(run: RunSummary, totals: Totals, *, shown: int) -> Safe:
-    """Return the page's content before the documents' data."""
+def overview(run: RunSummary, totals: Totals, data: Safe, *, shown: int) -> Safe:
+    """Return the page's content before the documents' data; `data` is what its bars show."""
     return Safe(
         "\n".join(
             [
                 _top(run),
+                data,
+                _documents(totals, shown),
                 tag(
                     "main",
+                    tag("h2", "How it was made"),
                     _tiles(run, totals),
                     _statuses(run, totals),
                     _pictures(totals),
                     _tables(run, totals),
+                    id="machine",
                 ),
-                _documents(totals, shown),
             ]
         )
     )
@@ -59,7 +62,9 @@ def _top(run: RunSummary) -> Safe:
         tag("h1", tag("span", "Cupel", class_="brand"), " ", run.task),
         tag("button", "Theme", id="theme", type="button", title="Light, dark, or as the system has it"),
         tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts], class_="facts"),
-        [tag("p", note, class_="note") for note in run.notes],
+        tag("div", [tag("p", note, class_="note") for note in run.notes], class_="notes")
+        if run.notes
+        else None,
         class_="top",
     )
 
@@ -305,16 +310,34 @@ def _documents(totals: Totals, shown: int) -> Safe:
         ),
         class_="tools",
     )
-    panes = tag(
-        "div",
-        tag("nav", tag("ol", id="list"), aria_label="Documents"),
-        tag("article", tag("p", "Choose a document.", class_="empty"), id="detail", tabindex="-1"),
-        class_="panes",
+    choices = tag(
+        "details", tag("summary", "Choose by column"), tag("div", id="choices"), class_="choices", hidden=""
     )
+    table = tag(
+        "div",
+        tag("table", tag("thead", id="heads"), tag("tbody", id="list"), class_="rows"),
+        class_="scroll",
+        id="table",
+    )
+    detail = tag("article", id="detail", tabindex="-1", hidden="")
     script_off = tag(
         "noscript", tag("p", "The documents below need JavaScript; nothing is fetched.", class_="note")
     )
-    return tag("section", title, notice, script_off, tools, panes, id="documents", class_="documents")
+    chosen = tag("div", id="chosen", class_="chips")
+    return tag(
+        "section",
+        title,
+        notice,
+        script_off,
+        tools,
+        choices,
+        chosen,
+        table,
+        detail,
+        tag("div", id="printed"),
+        id="documents",
+        class_="documents",
+    )
 
 
 _PATHS = (

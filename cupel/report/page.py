@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 from typing import IO, Any
@@ -19,11 +19,14 @@ from typing import IO, Any
 from cupel.errors import OutputPathError
 from cupel.files import make_folder, open_private
 from cupel.report.compact import compact_outcome, listing
+from cupel.report.data import data_section
 from cupel.report.markup import Safe, policy, tag
 from cupel.report.overview import overview
+from cupel.report.records import Records
 from cupel.report.summary import DocumentEntry, RunSummary, Totals
+from cupel.tables import Tidy
 
-MAX_DOCUMENTS = 5_000
+MAX_DOCUMENTS = 10_000
 MAX_CHARS = 100_000_000
 """Of all documents' data together; a browser takes about a second for so much."""
 
@@ -31,7 +34,9 @@ _CHUNK = 50
 """Documents in one inert block: what the script reads when one of them is opened."""
 
 
-def write_report(path: Path | str, run: RunSummary, outcomes: Iterable[DocumentEntry]) -> Path:
+def write_report(
+    path: Path | str, run: RunSummary, outcomes: Iterable[DocumentEntry], tidy: Tidy | None = None
+) -> Path:
     """Write the report of a run; an earlier one is replaced in one step.
 
     Of more than `MAX_DOCUMENTS`, all that need review or failed come first in the choice, then the first
@@ -41,6 +46,7 @@ def write_report(path: Path | str, run: RunSummary, outcomes: Iterable[DocumentE
         path: The HTML file; its folder is made where missing.
         run: The run's totals.
         outcomes: Every document, in the input's order; it may be a generator.
+        tidy: What the task's schema says of records, where it is known: only then references lead to what they name.
 
     Raises:
         OutputPathError: If it cannot be written there.
@@ -49,11 +55,11 @@ def write_report(path: Path | str, run: RunSummary, outcomes: Iterable[DocumentE
     try:
         make_folder(path.parent)
         with tempfile.TemporaryFile(dir=path.parent) as blocks:
-            data = _Blocks(blocks, run)
+            data = _Blocks(blocks, run, Records(tidy))
             for entry in outcomes:
                 data.add(DocumentEntry(*entry))
             data.close()
-            _publish(path, _page(run, data.totals, data.rows), blocks)
+            _publish(path, _page(run, data), blocks)
     except OSError as error:
         msg = f"{path}: the report could not be written: {error.strerror or error}"
         raise OutputPathError(msg) from None
@@ -63,8 +69,9 @@ def write_report(path: Path | str, run: RunSummary, outcomes: Iterable[DocumentE
 class _Blocks:
     """Takes documents in, counts them, and writes those that are shown in blocks."""
 
-    def __init__(self, file: IO[bytes], run: RunSummary) -> None:
+    def __init__(self, file: IO[bytes], run: RunSummary, records: Records) -> None:
         self.file = file
+        self.records = records
         self.totals = Totals()
         self.rows: list[list[Any]] = []
         self.chars = 0
@@ -75,13 +82,14 @@ class _Blocks:
 
     def add(self, entry: DocumentEntry) -> None:
         self.totals.add(entry.outcome)
+        cells, values = self.records.add(entry)
         accepted = entry.outcome["status"] == "accepted"
         if not self.room[accepted] or self.chars > MAX_CHARS:
             return
         self.room[accepted] -= 1
         block = embed(compact_outcome(entry))
         self.chars += len(block)
-        self.rows.append(listing(entry, self.totals.documents))
+        self.rows.append(listing(entry, self.totals.documents, cells, values))
         self._waiting.append(block)
         if len(self._waiting) == _CHUNK:
             self.close()
@@ -112,8 +120,13 @@ def _encode(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def _page(run: RunSummary, totals: Totals, rows: Sequence[Sequence[Any]]) -> tuple[str, str]:
+def _page(run: RunSummary, data: _Blocks) -> tuple[str, str]:
     """Return what goes before and after the documents' blocks."""
+    totals, rows, records = data.totals, data.rows, data.records
+    figures = records.figures()
+    used = records.used_values(figures)
+    for row in rows:
+        row[-1] = [used[number] for number in row[-1] if number in used]
     style, script = _asset("report.css"), _asset("report.js")
     head = tag(
         "head",
@@ -124,10 +137,22 @@ def _page(run: RunSummary, totals: Totals, rows: Sequence[Sequence[Any]]) -> tup
         tag("title", f"Cupel: {run.task}, {totals.documents} documents"),
         Safe(f"<style>{style}</style>"),
     )
-    body = overview(run, totals, shown=len(rows))
-    index = embed({"rows": rows, "chunk": _CHUNK})
-    tail = f'<script type="application/json" id="index">{index}</script>\n<script>{script}</script>\n</body>\n</html>\n'
-    return f'<!doctype html>\n<html lang="en">\n{head}\n<body>\n{body}\n', tail
+    body = overview(run, totals, data_section(figures, used), shown=len(rows))
+    index = embed(
+        {
+            "rows": rows,
+            "chunk": _CHUNK,
+            "columns": records.to_index(),
+            "values": [records.values[number] for number in used],
+            "references": records.references,
+        }
+    )
+    inert = f'<script type="application/json" id="index">{index}</script>'
+    # before the documents: the table stands while they are still being read
+    before = (
+        f'<!doctype html>\n<html lang="en">\n{head}\n<body>\n{body}\n{inert}\n<script>{script}</script>\n'
+    )
+    return before, "</body>\n</html>\n"
 
 
 def _asset(name: str) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cupel.errors import CupelError
 from cupel.improvement import SPENDS, SPENT, held_out_of, showable
 from cupel.project import Project
 from cupel.report.page import write_report
@@ -25,12 +26,19 @@ from cupel.runlog import (
     read_cell,
     tables,
 )
-from cupel.runs import ByGold, read_golds
+from cupel.runs import Beside, ByGold, open_beside, read_golds
 from cupel.state import calls_of
+from cupel.tables import Tidy, tidy_of
+from cupel.task import load_task
 
 
 def write_run_report(
-    project: Project, run_id: str, summary: Mapping[str, Any], *, show_held_out: bool = False
+    project: Project,
+    run_id: str,
+    summary: Mapping[str, Any],
+    *,
+    show_held_out: bool = False,
+    beside: Beside | None = None,
 ) -> Path:
     """Write `.cupel/reports/<run>.html` at the end of an invocation and return its path.
 
@@ -39,6 +47,7 @@ def write_run_report(
         run_id: The run.
         summary: What `cupel run --json` prints.
         show_held_out: Whether the gold of documents that the gate holds out is shown.
+        beside: The documents' own rows, where the run's input is no file.
 
     Raises:
         OutputPathError: If it cannot be written there.
@@ -57,7 +66,8 @@ def write_run_report(
             wall_s=summary["wall_s"],
             notes=[*_notes(row), summary["paid_and_used"]],
         )
-        path, _ = _write(project, run_log, run, show_held_out=show_held_out)
+        beside = beside or open_beside(Path(row["input_name"]), [])[1]
+        path, _ = _write(project, run_log, run, beside, show_held_out=show_held_out)
         return path
 
 
@@ -77,7 +87,8 @@ def rewrite_run_report(
     """
     with existing_run_log(project) as run_log:
         row = find_run(run_log, wanted)
-        return _write(project, run_log, _from_log(run_log, row), show_held_out=show_held_out)
+        _, beside = open_beside(Path(row["input_name"]), [])
+        return _write(project, run_log, _from_log(run_log, row), beside, show_held_out=show_held_out)
 
 
 def _gold_of(golds: Mapping[str, ByGold], doc_id: str, shown: frozenset[str]) -> dict[str, Any] | None:
@@ -86,7 +97,7 @@ def _gold_of(golds: Mapping[str, ByGold], doc_id: str, shown: frozenset[str]) ->
 
 
 def _write(
-    project: Project, run_log: RunLog, run: RunSummary, *, show_held_out: bool
+    project: Project, run_log: RunLog, run: RunSummary, beside: Beside, *, show_held_out: bool
 ) -> tuple[Path, RunSummary]:
     """The page, and the summary as the page has it: it says whose gold is withheld, or what showing it spends."""
     golds = read_golds(run_log, run.run_id)
@@ -103,10 +114,21 @@ def _write(
         said = SPENT if show_held_out else f"held out by the gate: their gold is not shown. {SPENDS}"
         run = replace(run, notes=[*run.notes, f"{len(held)} documents: {said}"])
     entries = (
-        DocumentEntry(outcome, text, gold=_gold_of(golds, outcome["doc_id"], shown))
-        for _, outcome, text in run_log.run_outcomes(run.run_id)
+        DocumentEntry(
+            outcome, text, gold=_gold_of(golds, outcome["doc_id"], shown), own=beside.at(position, text) or {}
+        )
+        for position, outcome, text in run_log.run_outcomes(run.run_id)
     )
-    return write_report(project.state / "reports" / f"{run.run_id}.html", run, entries), run
+    path = project.state / "reports" / f"{run.run_id}.html"
+    return write_report(path, run, entries, _tidy_of(project, run.task)), run
+
+
+def _tidy_of(project: Project, task: str) -> Tidy | None:
+    """What the task's schema says of records; None of a one-off task, which the run log does not keep."""
+    try:
+        return tidy_of(load_task(task, project.prompts).schema)
+    except CupelError:
+        return None
 
 
 def _tell_golds(golds: Sequence[ByGold]) -> str:

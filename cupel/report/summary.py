@@ -106,6 +106,9 @@ class DocumentEntry(NamedTuple):
     gold: Mapping[str, Any] | None = None
     """What the record was held against: `gold`, `score`, `right`, `differences`."""
 
+    own: Mapping[str, Any] = {}
+    """The other columns of its row in the run's input, where they are known."""
+
 
 @dataclass(slots=True)
 class RoleTotals(RoleUsage):

@@ -29,7 +29,16 @@ if TYPE_CHECKING:
     from cupel.runs.cluster import check_cluster, cluster_outcomes, enrich_frame, is_dask_frame
     from cupel.runs.forget import Erasure, forget_documents
     from cupel.runs.gold import ByGold, GoldTally, hold_against, read_golds
-    from cupel.runs.items import Export, export_run, tidy_frame
+    from cupel.runs.items import (
+        Beside,
+        Export,
+        TidyRun,
+        export_run,
+        open_beside,
+        rows_of,
+        tidy_frame,
+        tidy_run,
+    )
     from cupel.runs.outputs import Outputs, Writers
     from cupel.runs.planning import Estimate, Plan, note_plan, plan_run
     from cupel.runs.server import KEY_VARIABLE, Offer, Server, ServerRunner, ask_offer, check_server, read_key

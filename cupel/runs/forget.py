@@ -1,4 +1,4 @@
-"""Forgetting documents: in the run log, the reports and pages made of them, and the server's threads."""
+"""Forgetting documents: in the run log, the reports, charts and pages made of them, and the server's threads."""
 
 from __future__ import annotations
 
@@ -72,6 +72,9 @@ def forget_documents(
         )
     made = list(_files(project.state))
     reports = {project.state / "reports" / f"{run_id}.html" for run_id in planned.run_ids}
+    # a chart has words of a document in pieces: whatever was drawn of its runs goes
+    drawn = {project.state / "charts" / run_id for run_id in planned.run_ids}
+    reports |= {path for path in made if path.parent in drawn}
     pages = sorted(
         reports.intersection(made) | _quoting([path for path in made if path not in reports], planned.texts)
     )
@@ -93,7 +96,7 @@ def forget_documents(
 def _files(state: Path) -> Iterator[Path]:
     """What was made of a run log: pages and working files, never the log or a ledger."""
     yield from sorted(path for path in state.glob("unsaved-*") if path.is_file())
-    for folder in ("reports", "gepa", "spool", "trouble"):
+    for folder in ("reports", "charts", "gepa", "spool", "trouble"):
         found = () if (state / folder).is_symlink() else sorted((state / folder).rglob("*"))
         yield from (path for path in found if path.is_file() and not path.is_symlink())
 

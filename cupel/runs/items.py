@@ -127,7 +127,7 @@ def export_run(
         source = Path(found["input_name"])
         check_writable(out, reading=source, safe_csv=safe_csv)
         notes: list[str] = []
-        layout, beside = _documents(source, notes)
+        layout, beside = open_beside(source, notes)
         documents, missing = 0, 0
         added = {**task_kinds(spec.name), **tidy_of(spec.schema).columns}
         writer = (
@@ -162,6 +162,54 @@ def export_run(
         )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TidyRun:
+    """A run as tidy rows.
+
+    Attributes:
+        run_id: The run.
+        task: Its task.
+        text: The column with the texts.
+        rows: A row for each item, beside the document's own columns.
+        notes: What is not known of the documents.
+    """
+
+    run_id: str
+    task: str
+    text: str
+    rows: list[dict[str, Any]]
+    notes: tuple[str, ...]
+
+
+def tidy_run(project: Project, run: str | None, *, task: TaskSpec | None = None) -> TidyRun:
+    """A run of the run log as rows, as `export_run` writes them.
+
+    Raises:
+        InputError: For no such run, or one of a task that is not there.
+    """
+    with existing_run_log(project) as run_log:
+        found = find_run(run_log, run)
+        spec = task or _task_of(found["task"], project)
+        notes: list[str] = []
+        _, beside = open_beside(Path(found["input_name"]), notes)
+        rows = []
+        for position, outcome, text in run_log.run_outcomes(found["run_id"]):
+            own = {name: cell for name, cell in (beside.at(position, text) or {}).items() if cell != text}
+            columns = outcome_columns(outcome, spec.name)
+            record = columns.pop(spec.name)
+            for row in tidy_of(spec.schema).rows(record, outcome["evidence"]):
+                rows.append({**own, _TEXT: text, **columns, **row})  # noqa: PERF401 - three loops are read better so
+        return TidyRun(run_id=found["run_id"], task=spec.name, text=_TEXT, rows=rows, notes=tuple(notes))
+
+
+def rows_of(table: Any) -> Iterator[dict[str, Any]]:
+    """The rows of a table of any kind, as those of a file are read: each cell by its column's name."""
+    frame = open_frame(table)
+    names = [str(column) for column in frame.columns]
+    for cells in zip(*(frame.values(column) for column in frame.columns), strict=True):
+        yield dict(zip(names, cells, strict=True))
+
+
 def _task_of(name: str, project: Project) -> TaskSpec:
     try:
         return load_task(name, project.prompts)
@@ -171,7 +219,7 @@ def _task_of(name: str, project: Project) -> TaskSpec:
         ) from None
 
 
-class _Beside:
+class Beside:
     """The input of a run beside its outcomes, read once."""
 
     def __init__(self, rows: Iterator[dict[str, Any]] | None) -> None:
@@ -183,15 +231,16 @@ class _Beside:
         for values in self._rows:
             self._next += 1
             if self._next - 1 == position:
-                return values if text in values.values() or not text else None
+                is_it = any(isinstance(cell, str) and cell == text for cell in values.values())
+                return values if is_it or not text else None
         return None
 
 
-def _documents(source: Path, notes: list[str]) -> tuple[Layout, _Beside]:
+def open_beside(source: Path, notes: list[str]) -> tuple[Layout, Beside]:
     """The columns of a run's input and its rows; id and text alone where it is no file any more."""
     try:
         layout, rows = raw_rows(source)
     except CupelError as error:
         notes.append(f"of the documents only ids and texts are known: {error}")
-        return Layout((_TEXT,)), _Beside(None)
-    return layout, _Beside(rows)
+        return Layout((_TEXT,)), Beside(None)
+    return layout, Beside(rows)

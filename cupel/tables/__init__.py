@@ -24,7 +24,7 @@ from cupel.tables.frames import attach_columns, frame_rows
 from cupel.tables.ownership import Output, default_output, noted_outputs
 from cupel.tables.reading import open_table, raw_rows
 from cupel.tables.rows import Row, Table, doc_id_text
-from cupel.tables.tidy import Tidy, read_record, tidy_of
+from cupel.tables.tidy import Level, Tidy, read_record, tidy_of
 from cupel.tables.writing import RowWriter, check_writable, open_tidy_writer, open_writer, tidy_path
 
 if TYPE_CHECKING:

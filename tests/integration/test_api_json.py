@@ -97,6 +97,7 @@ CASES = {
     "failures": (["failures", "--task", TASK], lambda: cupel.failures(TASK)),
     "report": (["report"], cupel.write_report),
     "export": (["export", "--out", "items.csv"], lambda: cupel.export(out="items.csv")),
+    "charts": (["charts", "--kind", "counts"], lambda: cupel.write_charts(kinds=["counts"])),
     "prompts list": (["prompts", "list", TASK], lambda: cupel.prompts(TASK)),
     "labels check": (["labels", "check", "labels.jsonl", "--task", TASK], lambda: api.check_labels("labels.jsonl", TASK)),
     "eval": (["eval", "e.toml", "--save-baseline"], lambda: cupel.evaluate("e.toml", save_baseline=True)),

@@ -199,9 +199,14 @@ async def test_the_reports_that_show_it_go_and_are_written_anew_without_it(tmp_p
     details.parent.mkdir()
     for path in (details, half_kept):
         path.write_text(f"ValueError: no such thing in {PLANTED}")
+    drawn = [project.state / "charts" / run / "evidence.svg" for run in (runner.run_id, "another")]
+    for path in drawn:
+        path.parent.mkdir(parents=True)
+        path.write_text("<svg><text>a</text><text>word</text></svg>")
     erasure = forget(project, doc_ids=("d1",))
 
-    assert set(erasure.pages) == {page, other, details, half_kept}
+    assert set(erasure.pages) == {page, other, details, half_kept, drawn[0]}
+    assert drawn[1].exists()
     assert not page.exists()
     assert unrelated.exists()
     again, _ = rewrite_run_report(project, runner.run_id)

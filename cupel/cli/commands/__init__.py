@@ -2,6 +2,7 @@
 
 from cupel.cli.commands.assistants import assistants
 from cupel.cli.commands.calibrate import calibrate
+from cupel.cli.commands.charts import charts
 from cupel.cli.commands.compare import compare
 from cupel.cli.commands.doctor import doctor
 from cupel.cli.commands.eval import evaluate

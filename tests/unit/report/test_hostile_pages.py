@@ -138,7 +138,7 @@ async function look(page, width) {
   const root = inside.documentElement;
   const out = [...inside.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > width + 1).map(e => e.tagName + '.' + (e.className.baseVal ?? e.className));
   seen.push({outside: [...new Set(out)].slice(0, 12), page: page.split("/").pop().split("#")[0], width, wide: root.scrollWidth, tall: root.scrollHeight,
-    foreign: inside.querySelectorAll("img,iframe,object,embed,link,base,form,video,script:not([type]):not(:last-of-type)").length});
+    foreign: inside.querySelectorAll("img,iframe,object,embed,link,base,form,video").length + Math.max(0, inside.querySelectorAll("script:not([type])").length - 1)});
   frame.remove();
 }
 (async () => {
