@@ -109,7 +109,7 @@ def test_the_page_shows_records_and_reasons_and_runs_nothing(study):
     page = (study.folder / "page.html").read_text()
     assert result.exit_code == 0, result.output
     assert "The speaker welcomes it &lt;b&gt;." in page
-    assert page.count("<article>") == 8
+    assert page.count("<article ") == 8
     assert "<script" not in page
     assert "default-src &#x27;none&#x27;" in page
 

@@ -156,10 +156,12 @@ def test_every_client_of_the_library_is_among_them():
         if any(word in text for word in ("aiohttp.ClientSession(", "requests.Session", "get_client(", "urlopen(", "httpx.Client", "httpx.AsyncClient", "HTTPConnection(")):  # fmt: skip
             found.add(path.relative_to(ROOT / "cupel").as_posix())
 
-    # the client in inside goes to the application it is part of, and to no address
+    # the client in inside goes to the application it is part of, and to no address; that of a deployed server is tried in
+    # tests/unit/runs/server/test_connection.py
     assert found == {
         "cli/pull_prompts.py",
         "models/connections.py",
+        "runs/server/connection.py",
         "serve/inside.py",
         "tracing/transport.py",
     }

@@ -140,9 +140,9 @@ async def test_a_run_that_brings_no_answer_takes_its_own_settings_to_the_person(
     thread = Thread(kept(project), settings={"human_review": True})
     with answering(**SCRIPTS):
         await thread.run(INPUTS["for a person"])
-        await thread.run(None, max_refinements=1)
+        await thread.run(None, max_refinements=2)
         waiting = await thread.state()
-        assert (waiting.next, waiting.values["asked"]["settings"]["max_refinements"]) == (("review",), 1)
+        assert (waiting.next, waiting.values["asked"]["settings"]["max_refinements"]) == (("review",), 2)
         outcome = await thread.run(None, human_review=False)
 
     assert (outcome["status"], outcome["review"]) == ("needs_review", None)
