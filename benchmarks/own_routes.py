@@ -1,6 +1,6 @@
 """Schemathesis against the routes that are Cupel's own, on both servers: no request whatever may be answered by a 500.
 
-    .venv/bin/python benchmarks/own_routes.py --examples 300
+    .venv/bin/python -m benchmarks.own_routes --examples 300
 
 It cannot be locked beside LangGraph's server (they want different versions of jsonschema-rs), so it comes into a venv of its own, in a temporary folder. A key
 that may do everything, a thread with a document, and what the routes take, as OpenAPI, are all it is given. Exits with 1 where a server failed.
@@ -21,16 +21,14 @@ from typing import Any
 
 import httpx
 
+from benchmarks.served_throughput import answer, laid_out
+from cupel.runlog import RunLog
+from cupel.serve import create_key
+from cupel.testing.provider import ScriptedProvider
+from tests.integration.cascade import TEXT
+from tests.integration.server import aegra_fault, aegra_server, langgraph_server
+
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
-from benchmarks.served_throughput import answer, laid_out  # noqa: E402 # the folder is no package that is installed
-from cupel.runlog import RunLog  # noqa: E402
-from cupel.serve import create_key  # noqa: E402
-from cupel.testing.provider import ScriptedProvider  # noqa: E402
-from tests.integration.cascade import TEXT  # noqa: E402
-from tests.integration.server import aegra_fault, aegra_server, langgraph_server  # noqa: E402
-
 SCHEMATHESIS = "schemathesis==4.32.5"
 SERVERS = {"platform": langgraph_server, "aegra": aegra_server}
 

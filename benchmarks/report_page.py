@@ -87,7 +87,7 @@ def documents(number: int, demo: list[tuple[Any, str]]) -> Iterator[DocumentEntr
         last = outcome["attempts"][-1:]
         verdicts = [verdict for verdict in outcome["verdicts"] if verdict["attempt"] == last[0]["number"]]
         kept = {**outcome, "doc_id": name, "attempts": last, "verdicts": verdicts, "addenda": []}
-        yield DocumentEntry(kept, f"{text}\n\n{name}", own=own)  # type: ignore[arg-type]
+        yield DocumentEntry(kept, f"{text}\n\n{name}", own=own)  # type: ignore[arg-type]  # an outcome with fewer attempts is still one
 
 
 def write_page(folder: Path, number: int) -> Path:

@@ -1,6 +1,6 @@
 """Documents a second of the served graph beside `cupel run`, in the same run: sixteen at once, a model that takes 50 ms.
 
-    .venv/bin/python benchmarks/served_throughput.py --documents 400 --rounds 3 [--server aegra | platform]
+    .venv/bin/python -m benchmarks.served_throughput --documents 400 --rounds 3 [--server aegra | platform]
 
 Rounds alternate, so that a busy machine is as busy for the one as for the other; each asks for documents nobody asked before. The scripted
 provider, the server and its callers share the machine; Aegra's PostgreSQL is one of its own, without fsync. The table says where the time goes: the CPU
@@ -28,13 +28,10 @@ from typing import Any
 import aiohttp
 
 from cupel.testing.provider import ScriptedProvider
+from tests.integration.cascade import ACCEPTS, TEXT, record
+from tests.integration.server import aegra_fault, aegra_server, langgraph_server
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
-from tests.integration.cascade import ACCEPTS, TEXT, record  # noqa: E402 # the tests are no package that is installed
-from tests.integration.server import aegra_fault, aegra_server, langgraph_server  # noqa: E402
-
 CALLERS, LATENCY_S, BAR = 16, 0.05, 0.60
 ROLES = {f"{role}_model": f"openai:{role}" for role in ("cheap", "strong", "judge", "refiner")}
 SERVERS = {"aegra": aegra_server, "platform": langgraph_server}

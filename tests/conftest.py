@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling
@@ -82,6 +85,17 @@ def nobody_trusted(monkeypatch, tmp_path):
     monkeypatch.delenv("CUPEL_TRUST")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+
+
+def load_script(path: Path) -> ModuleType:
+    """A script that is in no package, as a module; its own dataclasses look for it by its name."""
+    spec = importlib.util.spec_from_file_location(f"script_{path.parent.name}_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = made
+    spec.loader.exec_module(made)
+    return made
 
 
 def clone_project(folder: Path) -> Path:

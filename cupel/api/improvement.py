@@ -14,12 +14,13 @@ from cupel._format import Shown
 from cupel.api.lists import Listing
 from cupel.api.loops import finish
 from cupel.api.signatures import twin_of, with_settings
-from cupel.engine import DEFAULT_TASK, Runtime, close_current, install
+from cupel.engine import DEFAULT_TASK
 from cupel.errors import InputError
 from cupel.files import full_path
 from cupel.limits import DEFAULT_WAIT_S
 from cupel.models import settle_settings
 from cupel.project import Project, find_project, load_graph
+from cupel.runs import open_runtime
 
 _LOGGER = logging.getLogger("cupel")
 
@@ -144,24 +145,12 @@ async def _campaign(
     """Invoke the improve graph as Studio would, with no person attached."""
     context = settle_settings(settings, os.environ, used=("refiner_model",))
     graph = await asyncio.to_thread(load_graph, project, "improve")
-    runtime = await asyncio.to_thread(Runtime, project, wait_s=wait_s)
-    install(runtime)
-    watch = asyncio.create_task(runtime.patience.watch(tell))
-    try:
+    async with open_runtime(project, wait_s=wait_s, tell=tell):
         result: dict[str, Any] = await graph.ainvoke(
             dict(given),
             {"recursion_limit": 60},
             context=context.model_copy(update={"human_review": False}),
         )
-    except BaseException:
-        runtime.calls.stop()
-        raise
-    finally:
-        watch.cancel()
-        try:
-            await runtime.calls.drain()
-        finally:
-            await close_current()
     return result
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         is_unanswered,
         open_bench,
         open_documents,
+        open_runtime,
         read_documents,
         scores_of,
         slices_of,

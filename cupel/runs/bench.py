@@ -9,7 +9,7 @@ import json
 import logging
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,8 @@ from cupel.task import TaskSpec
 from cupel.text import document_id, usable_text
 
 T = TypeVar("T")
+
+_LOGGER = logging.getLogger("cupel")
 
 GROUP_FIELDS = ("debate", "debate_title", "date", "topic", "block")
 
@@ -239,17 +241,35 @@ async def open_bench(
         env: Environment variables; those of the process when left out.
         wait_s: Seconds to wait for a provider that is down, or for a daily limit, before it ends.
     """
-    runtime = await asyncio.to_thread(Runtime, project, env, wait_s=wait_s)
-    install(runtime)
-    watch = asyncio.create_task(
-        runtime.patience.watch(logging.getLogger("cupel").warning), name="cupel-watch"
-    )
-    run = Run(run_id=name, stops=True)
-    try:
+    async with open_runtime(project, env, wait_s=wait_s) as runtime:
+        run = Run(run_id=name, stops=True)
         if max_usd is not None:
             run.budget = Budget(max_usd, spent_usd=await runtime.run_log.spent_usd(name))
         with ask_as(Asking(run=run)):
             yield Bench(project=project, runtime=runtime, run=run, name=name)
+
+
+@asynccontextmanager
+async def open_runtime(
+    project: Project,
+    env: Mapping[str, str] | None = None,
+    *,
+    wait_s: float = DEFAULT_WAIT_S,
+    tell: Callable[[str], None] = _LOGGER.warning,
+) -> AsyncIterator[Runtime]:
+    """A runtime that the steps of every graph here find; what is under way is kept at the end, and it is closed.
+
+    Args:
+        project: Whose run log and prompts are used.
+        env: Environment variables; those of the process when left out.
+        wait_s: Seconds to wait for a provider that is down, or for a daily limit, before it ends.
+        tell: Is given a line for each outage.
+    """
+    runtime = await asyncio.to_thread(Runtime, project, env, wait_s=wait_s)
+    install(runtime)
+    watch = asyncio.create_task(runtime.patience.watch(tell), name="cupel-watch")
+    try:
+        yield runtime
     except BaseException:
         runtime.calls.stop()
         raise

@@ -1,12 +1,11 @@
 """The pictures of docs/charts.md are those its command draws today."""
 
 import html
-import importlib.util
 import re
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, load_script
 
 HERE = ROOT / "docs" / "charts"
 
@@ -20,10 +19,7 @@ def said(picture):
 def test_the_command_of_the_charts_page_draws_the_pictures_that_are_there(tmp_path):
     """The same files, with the same words, bars and marks in each."""
     pytest.importorskip("vl_convert")
-    spec = importlib.util.spec_from_file_location("draw", HERE / "draw.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    drawn = module.draw(tmp_path / "charts")
+    drawn = load_script(HERE / "draw.py").draw(tmp_path / "charts")
 
     assert {path.name for path in drawn} == {path.name for path in HERE.glob("*.svg")}
     for path in drawn:

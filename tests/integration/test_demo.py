@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from typing import Any
 
 from cupel.context import RunContext
@@ -18,7 +16,7 @@ from cupel.runs.runner import Runner
 from cupel.state import JudgeWay, Outcome
 from cupel.tables.reading import open_table
 from cupel.task.folder import load_task
-from tests.conftest import ROOT
+from tests.conftest import ROOT, load_script
 
 SAMPLE = ROOT / "evals" / "datasets" / "speeches-demo.jsonl"
 AGAIN = (
@@ -120,12 +118,9 @@ async def test_every_recorded_answer_is_used(project):
     assert len(lines) == len(asked), AGAIN
 
 
-def test_the_demo_says_what_each_step_did(monkeypatch):
+def test_the_demo_says_what_each_step_did():
     """Counted over all documents, in the order a document walks."""
-    spec = importlib.util.spec_from_file_location("evals_demo", ROOT / "evals" / "demo.py")
-    demo = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, demo)
-    spec.loader.exec_module(demo)
+    demo = load_script(ROOT / "evals" / "demo.py")
     first = {
         "number": 1,
         "tier": "cheap",

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 
 import pytest
 
 from cupel.testing import scripted
-from tests.conftest import ROOT
+from tests.conftest import ROOT, load_script
 
 TEXT = "Mr President, the Commission was in Lisbon, and Spain was not."
 GOLD = [(18, 28, "ORG"), (36, 42, "LOC"), (48, 53, "LOC")]
@@ -18,12 +16,7 @@ GOLD = [(18, 28, "ORG"), (36, 42, "LOC"), (48, 53, "LOC")]
 @pytest.fixture(scope="module")
 def prompts():
     """The script as a module."""
-    spec = importlib.util.spec_from_file_location("evals_prompts", ROOT / "evals" / "prompts.py")
-    made = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = made
-    spec.loader.exec_module(made)
-    yield made
-    del sys.modules[spec.name]
+    return load_script(ROOT / "evals" / "prompts.py")
 
 
 @pytest.fixture

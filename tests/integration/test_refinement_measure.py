@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 
 import pytest
 
 from cupel.task import load_task
 from cupel.testing import scripted
-from tests.conftest import ROOT
+from tests.conftest import ROOT, load_script
 from tests.integration.cascade import CLAIM, PREMISE, TEXT
 from tests.unit.cascade.test_judge_ways import items_judge
 
@@ -26,12 +24,7 @@ APART = {**MIXED, "claims": MIXED["claims"][:1], "premises": [{"quote": PREMISE,
 @pytest.fixture(scope="module")
 def measure():
     """The script as a module."""
-    spec = importlib.util.spec_from_file_location("evals_refinement", ROOT / "evals" / "refinement.py")
-    made = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = made
-    spec.loader.exec_module(made)
-    yield made
-    del sys.modules[spec.name]
+    return load_script(ROOT / "evals" / "refinement.py")
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 import threading
 from http.server import ThreadingHTTPServer
 from urllib.error import HTTPError
@@ -13,17 +11,13 @@ from urllib.request import Request, urlopen
 import pytest
 
 from cupel.testing.provider import ScriptedProvider
-from tests.conftest import ROOT
+from tests.conftest import ROOT, load_script
 
 
 @pytest.fixture
-def small_view(monkeypatch):
+def small_view():
     """The script as a module."""
-    spec = importlib.util.spec_from_file_location("evals_small_view", ROOT / "evals" / "small_view.py")
-    made = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, made)
-    spec.loader.exec_module(made)
-    return made
+    return load_script(ROOT / "evals" / "small_view.py")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import socket
@@ -14,7 +13,7 @@ import pytest
 
 from cupel.cli.init import DOCKERIGNORE
 from cupel.serve.door import _OPEN
-from tests.conftest import ROOT
+from tests.conftest import ROOT, load_script
 
 yaml = pytest.importorskip("yaml")
 DEPLOY = ROOT / "deploy"
@@ -24,10 +23,7 @@ COMPOSED = ("aegra.yaml", "platform.yaml")
 @pytest.fixture(scope="module")
 def serve():
     """deploy/serve.py, which is no package's."""
-    spec = importlib.util.spec_from_file_location("serve_script", DEPLOY / "serve.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(DEPLOY / "serve.py")
 
 
 @pytest.fixture

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import re
 
 import pytest
 
 from cupel.context import RunContext
-from tests.conftest import ROOT
+from tests.conftest import ROOT, load_script
 
 REFERENCE = ROOT / "docs" / "reference"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "evals").rglob("*.md")])
@@ -20,15 +19,7 @@ BUILT = {ROOT / "cupel" / "_starter"}
 """What only an installed package has."""
 
 
-def generator():
-    """The program that writes the pages; its folder is no package."""
-    spec = importlib.util.spec_from_file_location("generate", REFERENCE / "generate.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-GENERATE = generator()
+GENERATE = load_script(REFERENCE / "generate.py")
 
 
 @pytest.mark.parametrize("name", sorted(GENERATE.PAGES))
