@@ -167,12 +167,16 @@ class Rows:
         """What is counted where nothing is named: the first label of the record, or of its items; else their lists."""
         named = [name for name in self.columns if name.startswith("record_") and not name.endswith("_count")]
         named += [name for name in self.columns if name.startswith("item_") and name not in _PLACE]
-        of_text = (
+        of_text = [
             name
             for name in named
             if all(isinstance(value, str) for _, value in self.values(name)) and self.are_labels(name)
-        )
-        return next(of_text, "item_list")
+        ]
+        # of two or three documents a free text has as few values as a label has; a label is a word or two
+        brief = [
+            name for name in of_text if all(len(label.split()) <= _LABEL_WORDS for label in self.labels(name))
+        ]
+        return next(iter([*brief, *of_text]), "item_list")
 
     def own(self) -> list[str]:
         """The documents' own columns."""
@@ -192,6 +196,7 @@ class Rows:
         return None
 
 
+_LABEL_WORDS = 3
 _PLACE = (
     "item_list",
     "item_pointer",

@@ -57,6 +57,13 @@ def test_a_document_is_counted_once_however_many_items_it_has():
     ]
 
 
+def test_of_two_documents_the_labels_are_counted_and_not_what_was_written_about_them():
+    """A free text has as few values there as a label has."""
+    rows = [{"record_matter": f"What document {row['a_doc_id']} is about", **row} for row in speeches()[:4]]
+
+    assert draw_chart(ChartRows.of(rows, "text"), "counts").rows == [{"value": "support", "number": 2}]
+
+
 def test_a_column_inside_a_column_of_objects_is_found_by_its_last_name():
     """`group` stands for `meta.group` where only one is called so."""
     assert drawn("counts", field="stance", by="group").rows == [
