@@ -17,6 +17,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -40,6 +41,7 @@ from cupel.testing.replies import (
 Answer = Callable[[dict[str, Any]], Any]
 """From a request's body to the reply: text, a record (sent as JSON), or a `RawReply`."""
 
+_LONGEST_GATHERING_S = 10.0
 _IGNORED = ("user", "seed", "metadata", "stream", "n")
 
 
@@ -69,6 +71,7 @@ class ScriptedProvider:
     Args:
         answer: From the request's body to text or a record; without one, any valid record of the schema.
         latency_s: Before each answer.
+        together: No answer before so many requests were under way at once, or ten seconds have passed.
         requests_per_minute: More get a 429 with `retry-after`; a burst up to the limit is allowed.
         tokens_per_minute: Likewise, counted as prompt and `max_tokens`.
         minute_s: Length of a minute, for tests in a hurry.
@@ -85,6 +88,7 @@ class ScriptedProvider:
         answer: Answer | None = None,
         *,
         latency_s: float = 0.0,
+        together: int = 0,
         requests_per_minute: float | None = None,
         tokens_per_minute: float | None = None,
         minute_s: float = 60.0,
@@ -97,6 +101,8 @@ class ScriptedProvider:
     ) -> None:
         self.answer = answer or answer_by_schema
         self.latency_s = latency_s
+        self.together = together
+        self._gathered = asyncio.Event()
         self.faults, self.fail_first = dict(faults or {}), dict(fail_first or {})
         check_faults(self.faults, self.fail_first)
         self.key, self.seed = key, seed
@@ -233,6 +239,10 @@ class ScriptedProvider:
             return await break_off(request, fault)
         self._bill(body, identity)
         await asyncio.sleep(self.latency_s)
+        if self.counts.max_in_flight >= self.together:
+            self._gathered.set()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._gathered.wait(), _LONGEST_GATHERING_S)
         answer = self.answer(body)
         if isinstance(answer, RawReply):
             return await answer.send(request, headers)

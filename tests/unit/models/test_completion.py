@@ -301,7 +301,7 @@ async def test_connections_are_reopened_after_closing(serve):
 
 async def test_many_calls_are_in_flight_together(serve):
     """No connection limit hides below the limiter."""
-    provider = serve(latency_s=0.3)
+    provider = serve(together=150)
 
     await asyncio.gather(*(ask() for _ in range(150)))
 
