@@ -1,25 +1,15 @@
-"""What `cupel doctor` does: look at everything a run needs, and name the fix beside what is wrong."""
+"""What `cupel doctor` prints: what was looked at, and the fix beside what is wrong."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 from rich.text import Text
 
+from cupel.api import Check, doctor
 from cupel.cli._console import open_console, print_json
-from cupel.cli.doctor_checks import (
-    Check,
-    environment_file,
-    installation,
-    project_files,
-    run_log_place,
-    surroundings,
-)
-from cupel.cli.doctor_models import keys, models, probe_models, tracing
-from cupel.project import find_project
 from cupel.report import safe
 
 _SIGNS = {"ok": ("✓", "green"), "absent": ("·", "dim"), "note": ("!", "yellow"), "trouble": ("✗", "red")}
@@ -29,27 +19,15 @@ _PLAIN = {"✓": "+", "·": "-", "✗": "x", "→": "->"}
 
 def examine(settings: Mapping[str, Any], *, probe: bool, as_json: bool) -> bool:
     """Print every check; whether a run would start."""
-    project = find_project()
-    checks = [
-        *installation(),
-        *project_files(project),
-        *environment_file(project, os.environ),
-        *run_log_place(project),
-        *keys(project, os.environ),
-        *models(settings, project, os.environ),
-        *(probe_models(settings, project, os.environ) if probe else ()),
-        *tracing(os.environ),
-        *surroundings(project, os.environ),
-    ]
-    troubles = [check for check in checks if check.level == "trouble"]
+    found = doctor(probe=probe, **settings)
     if as_json:
-        print_json({"usable": not troubles, "checks": [check.to_json() for check in checks]})
+        print_json(found.to_json())
     else:
-        _tell(checks, troubles)
-    return not troubles
+        _tell(found.checks, found.troubles)
+    return not found.troubles
 
 
-def _tell(checks: list[Check], troubles: list[Check]) -> None:
+def _tell(checks: Sequence[Check], troubles: Sequence[Check]) -> None:
     console = open_console()
     plain = {} if console.encoding.startswith("utf") else _PLAIN
     for area, group in groupby(checks, key=lambda check: check.area):

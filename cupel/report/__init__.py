@@ -14,6 +14,6 @@ from cupel.report.charts.rows import Rows as ChartRows
 from cupel.report.comparison import tell_gold, write_comparison
 from cupel.report.page import MAX_DOCUMENTS
 from cupel.report.routing_page import COLUMNS, number, routing_page
-from cupel.report.run_report import read_run_use, rewrite_run_report, write_run_report
+from cupel.report.run_report import RunUse, read_run_use, rewrite_run_report, write_run_report
 from cupel.report.summary import RunSummary
 from cupel.report.text import document_trail, summary_table

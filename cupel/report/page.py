@@ -11,7 +11,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import IO, Any
@@ -22,7 +23,7 @@ from cupel.report.compact import compact_outcome, listing
 from cupel.report.data import data_section
 from cupel.report.markup import Safe, policy, tag
 from cupel.report.overview import overview
-from cupel.report.records import Records
+from cupel.report.records import Figure, Records
 from cupel.report.summary import DocumentEntry, RunSummary, Totals
 from cupel.tables import Tidy
 
@@ -33,10 +34,32 @@ MAX_CHARS = 100_000_000
 _CHUNK = 50
 """Documents in one inert block: what the script reads when one of them is opened."""
 
+_SEARCHED = ("doc_id", "text", "record", "inputs", "reasons")
+"""What the page's search looks through; it stands in blocks of its own."""
+
+MAX_NAMES = 1_000
+"""Of fields; with more, the search makes sure of every hit that it is no name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskPage:
+    """A report that was written, and what of it a page of several tasks shows again."""
+
+    path: Path
+    totals: Totals
+    figures: Sequence[Figure]
+
 
 def write_report(
     path: Path | str, run: RunSummary, outcomes: Iterable[DocumentEntry], tidy: Tidy | None = None
 ) -> Path:
+    """Write a page as `write_task_page` does; returns where it is."""
+    return write_task_page(path, run, outcomes, tidy).path
+
+
+def write_task_page(
+    path: Path | str, run: RunSummary, outcomes: Iterable[DocumentEntry], tidy: Tidy | None = None
+) -> TaskPage:
     """Write the report of a run; an earlier one is replaced in one step.
 
     Of more than `MAX_DOCUMENTS`, all that need review or failed come first in the choice, then the first
@@ -59,11 +82,12 @@ def write_report(
             for entry in outcomes:
                 data.add(DocumentEntry(*entry))
             data.close()
-            _publish(path, _page(run, data), blocks)
+            figures = data.records.figures()
+            _publish(path, _page(run, data, figures), blocks)
     except OSError as error:
         msg = f"{path}: the report could not be written: {error.strerror or error}"
         raise OutputPathError(msg) from None
-    return path
+    return TaskPage(path=path, totals=data.totals, figures=figures)
 
 
 class _Blocks:
@@ -77,7 +101,9 @@ class _Blocks:
         self.chars = 0
         others = min(run.documents - run.statuses.get("accepted", 0), MAX_DOCUMENTS)
         self.room = {True: MAX_DOCUMENTS - others, False: others}
-        self._waiting: list[str] = []
+        self.names: set[str] | None = set()
+        self._searched: list[str] = []
+        self._rest: list[str] = []
         self._number = 0
 
     def add(self, entry: DocumentEntry) -> None:
@@ -87,22 +113,39 @@ class _Blocks:
         if not self.room[accepted] or self.chars > MAX_CHARS:
             return
         self.room[accepted] -= 1
-        block = embed(compact_outcome(entry))
-        self.chars += len(block)
+        self.chars += self._keep(compact_outcome(entry))
         self.rows.append(listing(entry, self.totals.documents, cells, values))
-        self._waiting.append(block)
-        if len(self._waiting) == _CHUNK:
+        if len(self._searched) == _CHUNK:
             self.close()
 
+    def _keep(self, outcome: dict[str, Any]) -> int:
+        """Let a document wait for its blocks; its length in characters."""
+        searched = {name: outcome[name] for name in _SEARCHED}
+        if self.names is not None:
+            self.names.update(_names(searched))
+            self.names = self.names if len(self.names) <= MAX_NAMES else None
+        rest = {name: value for name, value in outcome.items() if name not in searched}
+        self._searched.append(embed(searched))
+        self._rest.append(embed(rest))
+        return len(self._searched[-1]) + len(self._rest[-1])
+
     def close(self) -> None:
-        """Write the block that is waiting."""
-        if self._waiting:
-            text = (
-                f'<script type="application/json" id="d{self._number}">[{",".join(self._waiting)}]</script>\n'
-            )
-            self.file.write(_encode(text))
-            self._waiting.clear()
+        """Write the blocks that wait: JSON has no line break of its own, so what is searched is a line a document."""
+        if self._searched:
+            for kind, waiting in (("s", self._searched), ("d", self._rest)):
+                block = "\n,".join(waiting)
+                text = f'<script type="application/json" id="{kind}{self._number}">[{block}]</script>\n'
+                self.file.write(_encode(text))
+                waiting.clear()
             self._number += 1
+
+
+def _names(value: Any) -> Iterator[str]:
+    """Every name of a field, at whatever depth."""
+    if isinstance(value, dict):
+        yield from value
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _names(each)
 
 
 def embed(value: Any) -> str:
@@ -120,14 +163,13 @@ def _encode(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def _page(run: RunSummary, data: _Blocks) -> tuple[str, str]:
+def _page(run: RunSummary, data: _Blocks, figures: Sequence[Figure]) -> tuple[str, str]:
     """Return what goes before and after the documents' blocks."""
     totals, rows, records = data.totals, data.rows, data.records
-    figures = records.figures()
     used = records.used_values(figures)
     for row in rows:
         row[-1] = [used[number] for number in row[-1] if number in used]
-    style, script = _asset("report.css"), _asset("report.js")
+    style, script = asset("report.css"), asset("report.js")
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -145,6 +187,7 @@ def _page(run: RunSummary, data: _Blocks) -> tuple[str, str]:
             "columns": records.to_index(),
             "values": [records.values[number] for number in used],
             "references": records.references,
+            "names": None if data.names is None else sorted(data.names),
         }
     )
     inert = f'<script type="application/json" id="index">{index}</script>'
@@ -155,7 +198,8 @@ def _page(run: RunSummary, data: _Blocks) -> tuple[str, str]:
     return before, "</body>\n</html>\n"
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """A file that pages are made with: `report.css`, `report.js`."""
     return files("cupel.report").joinpath("assets", name).read_text(encoding="utf-8")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,8 @@ from typing import Any
 from cupel.errors import CupelError
 from cupel.improvement import SPENDS, SPENT, held_out_of, showable
 from cupel.project import Project
-from cupel.report.page import write_report
+from cupel.report.joint_page import TaskSection, write_joint_report
+from cupel.report.page import TaskPage, write_task_page
 from cupel.report.summary import ROLES, DocumentEntry, Expected, Planned, PlannedTier, RunSummary
 from cupel.runlog import (
     FORGOTTEN,
@@ -22,6 +23,8 @@ from cupel.runlog import (
     Usage,
     existing_run_log,
     find_run,
+    find_whole,
+    parts_of,
     read_account,
     read_cell,
     tables,
@@ -38,7 +41,7 @@ def write_run_report(
     summary: Mapping[str, Any],
     *,
     show_held_out: bool = False,
-    beside: Beside | None = None,
+    beside: Iterable[dict[str, Any]] | None = None,
 ) -> Path:
     """Write `.cupel/reports/<run>.html` at the end of an invocation and return its path.
 
@@ -53,32 +56,54 @@ def write_run_report(
         OutputPathError: If it cannot be written there.
     """
     with existing_run_log(project) as run_log:
-        row = find_run(run_log, run_id)
-        unknown = summary["unknown_price"]
-        priced = summary["account"]["priced"]
-        run = RunSummary(
-            **_of_run(row),
-            statuses=summary["statuses"],
-            calls=summary["calls"],
-            cost_usd={model: usd for model, usd in summary["cost_usd"].items() if model not in unknown},
-            cost_usd_total=summary["cost_usd_total"] if priced else None,
-            cache_hits=summary["cache_hits"],
-            wall_s=summary["wall_s"],
-            notes=[*_notes(row), summary["paid_and_used"]],
-        )
-        beside = beside or open_beside(Path(row["input_name"]), [])[1]
-        path, _ = _write(project, run_log, run, beside, show_held_out=show_held_out)
-        return path
+        row = find_whole(run_log, run_id)
+        run = _told(row, summary)
+        own = None if beside is None else list(beside)
+        if not parts_of(row):
+            return _write(project, run_log, run, _beside(row, own), show_held_out=show_held_out)[0].path
+        sections = []
+        for task, part in parts_of(row).items():
+            of_task = _told(find_run(run_log, part), {**summary, **summary["tasks"][task]})
+            page, said = _write(project, run_log, of_task, _beside(row, own), show_held_out=show_held_out)
+            sections.append(TaskSection(run=said, page=page))
+        return write_joint_report(_path(project, run), run, sections)
+
+
+def _told(row: Row, summary: Mapping[str, Any]) -> RunSummary:
+    """What an invocation says of its run."""
+    unknown, priced = summary["unknown_price"], summary["account"]["priced"]
+    return RunSummary(
+        **_of_run(row),
+        statuses=summary["statuses"],
+        calls=summary["calls"],
+        cost_usd={model: usd for model, usd in summary["cost_usd"].items() if model not in unknown},
+        cost_usd_total=summary["cost_usd_total"] if priced else None,
+        cache_hits=summary["cache_hits"],
+        wall_s=summary["wall_s"],
+        notes=[*_notes(row), summary["paid_and_used"]],
+    )
+
+
+def _beside(row: Row, own: Sequence[dict[str, Any]] | None) -> Beside:
+    """The documents' own rows, from the run's input where they are not given; each task's page reads them once."""
+    return open_beside(Path(row["input_name"]), [])[1] if own is None else Beside(iter(own))
+
+
+def _path(project: Project, run: RunSummary) -> Path:
+    return project.state / "reports" / f"{run.run_id}.html"
 
 
 def rewrite_run_report(
-    project: Project, wanted: str | None, *, show_held_out: bool = False
+    project: Project, wanted: str | None, *, task: str | None = None, show_held_out: bool = False
 ) -> tuple[Path, RunSummary]:
     """Write the report of any run anew from the run log alone; the newest where none is named.
+
+    Of a run of several tasks each task's page is written, and the one of all; with a task, only that one's.
 
     Args:
         project: Whose state folder it goes to.
         wanted: The run's id, or enough of its beginning.
+        task: Which task is meant, of a run of several.
         show_held_out: Whether the gold of documents that the gate holds out is shown.
 
     Raises:
@@ -86,9 +111,51 @@ def rewrite_run_report(
         OutputPathError: If it cannot be written there.
     """
     with existing_run_log(project) as run_log:
-        row = find_run(run_log, wanted)
-        _, beside = open_beside(Path(row["input_name"]), [])
-        return _write(project, run_log, _from_log(run_log, row), beside, show_held_out=show_held_out)
+        row = find_whole(run_log, wanted, task)
+        if task is not None or not parts_of(row):
+            row = find_run(run_log, row["run_id"], task)
+            page, run = _write(
+                project, run_log, _from_log(run_log, row), _beside(row, None), show_held_out=show_held_out
+            )
+            return page.path, run
+        parts = [find_run(run_log, part) for part in parts_of(row).values()]
+        sections = []
+        for part in parts:
+            page, run = _write(
+                project, run_log, _from_log(run_log, part), _beside(row, None), show_held_out=show_held_out
+            )
+            sections.append(TaskSection(run=run, page=page))
+        whole = _whole_from_log(run_log, row, [section.run for section in sections])
+        return write_joint_report(_path(project, whole), whole, sections), whole
+
+
+def _whole_from_log(run_log: RunLog, row: Row, parts: Sequence[RunSummary]) -> RunSummary:
+    """A run of several tasks as its parts' sums."""
+    usages = [_usage_of(run_log, part.run_id) for part in parts]
+    payers = [row["run_id"], *(part.run_id for part in parts)]
+    with run_log.reading() as connection:
+        account = read_account(connection, payers, Usage.sum_of(usages))
+    statuses: Counter[str] = Counter()
+    for part in parts:
+        statuses.update(part.statuses)
+    return RunSummary(
+        **_of_run(row),
+        statuses=dict(sorted(statuses.items())),
+        calls=account.paid_calls,
+        cost_usd={model: cost for model, cost in account.paid_usd.items() if model not in account.unpriced},
+        cost_usd_total=account.total_usd if account.is_priced else None,
+        scope="all invocations",
+        cache_hits=sum(part.cache_hits for part in parts),
+        wall_s=(_time(row["updated_at"]) - _time(row["started_at"])).total_seconds(),
+        notes=[*_notes(row), account.sentence()],
+    )
+
+
+def _usage_of(run_log: RunLog, run_id: str) -> Usage:
+    usage = Usage()
+    for _, outcome, _ in run_log.run_outcomes(run_id):
+        usage.add(outcome)
+    return usage
 
 
 def _gold_of(golds: Mapping[str, ByGold], doc_id: str, shown: frozenset[str]) -> dict[str, Any] | None:
@@ -98,7 +165,7 @@ def _gold_of(golds: Mapping[str, ByGold], doc_id: str, shown: frozenset[str]) ->
 
 def _write(
     project: Project, run_log: RunLog, run: RunSummary, beside: Beside, *, show_held_out: bool
-) -> tuple[Path, RunSummary]:
+) -> tuple[TaskPage, RunSummary]:
     """The page, and the summary as the page has it: it says whose gold is withheld, or what showing it spends."""
     golds = read_golds(run_log, run.run_id)
     texts = (
@@ -119,8 +186,7 @@ def _write(
         )
         for position, outcome, text in run_log.run_outcomes(run.run_id)
     )
-    path = project.state / "reports" / f"{run.run_id}.html"
-    return write_report(path, run, entries, _tidy_of(project, run.task)), run
+    return write_task_page(_path(project, run), run, entries, _tidy_of(project, run.task)), run
 
 
 def _tidy_of(project: Project, task: str) -> Tidy | None:
@@ -214,7 +280,7 @@ def _from_log(run_log: RunLog, row: Row) -> RunSummary:
     if pending > 0:
         statuses["pending"] = pending
     with run_log.reading() as connection:
-        account = read_account(connection, row["run_id"], usage)
+        account = read_account(connection, [row["run_id"]], usage)
     notes = [
         "written anew from the run log: calls, cost and wall time are of all invocations together",
         account.sentence(),
@@ -247,12 +313,16 @@ class RunUse:
     """By tier, as a plan's tier has it."""
 
     account: Account
+    tasks: tuple[RunUse, ...] = ()
+    """Of a run of several tasks, what each took."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
         named = {name: self.run[name] for name in ("run_id", "task", "state")}
+        tasks = {"tasks": {use.run["task"]: use.to_json() for use in self.tasks}} if self.tasks else {}
         return {
             **named,
+            **tasks,
             "documents": self.documents,
             "planned": self.planned,
             "used": self.used,
@@ -260,20 +330,40 @@ class RunUse:
         }
 
 
-def read_run_use(project: Project, wanted: str | None) -> RunUse:
+def read_run_use(project: Project, wanted: str | None, task: str | None = None) -> RunUse:
     """What a run took, from the run log alone; the newest run where none is named.
+
+    Args:
+        project: The project.
+        wanted: The run's id, or enough of its beginning.
+        task: Only what this task took, of a run of several.
 
     Raises:
         InputError: If there is no such run.
     """
     with existing_run_log(project) as run_log:
-        run = find_run(run_log, wanted)
-        plan = read_cell(tables.runs.c.planned, run["planned"], run["run_id"]) if run["planned"] else None
-        usage, documents = Usage(), 0
-        for _, outcome, _ in run_log.run_outcomes(run["run_id"]):
-            usage.add(outcome)
-            documents += 1
+        run = find_whole(run_log, wanted, task)
+        if task is not None or not parts_of(run):
+            return _use(run_log, find_run(run_log, run["run_id"], task))
+        parts = tuple(_use(run_log, find_run(run_log, part)) for part in parts_of(run).values())
+        usage = Usage.sum_of(_usage_of(run_log, part.run["run_id"]) for part in parts)
+        payers = [run["run_id"], *(part.run["run_id"] for part in parts)]
         with run_log.reading() as connection:
-            account = read_account(connection, run["run_id"], usage)
+            account = read_account(connection, payers, usage)
+    documents = max(part.documents for part in parts)
+    return RunUse(
+        run=run, documents=documents, planned=None, used=usage.to_json(1), account=account, tasks=parts
+    )
+
+
+def _use(run_log: RunLog, run: Row) -> RunUse:
+    """What a run of one task took."""
+    plan = read_cell(tables.runs.c.planned, run["planned"], run["run_id"]) if run["planned"] else None
+    usage, documents = Usage(), 0
+    for _, outcome, _ in run_log.run_outcomes(run["run_id"]):
+        usage.add(outcome)
+        documents += 1
+    with run_log.reading() as connection:
+        account = read_account(connection, [run["run_id"]], usage)
     used = usage.to_json(plan["concurrency"] if plan else 1)
     return RunUse(run=run, documents=documents, planned=plan, used=used, account=account)

@@ -139,9 +139,15 @@ class Chart:
 
 
 def draw_chart(
-    rows: Rows, kind: str, *, field: str | None = None, by: str | None = None, doc: str | int | None = None
+    rows: Rows,
+    kind: str,
+    *,
+    field: str | None = None,
+    by: str | None = None,
+    doc: str | int | None = None,
+    title: str = "",
 ) -> Chart:
-    """Draw the rows of a tidy table.
+    """Draw the rows of a tidy table, under a title of its own where none is given.
 
     Raises:
         InputError: For a kind or a column that is not there, or where there is nothing to draw.
@@ -168,8 +174,9 @@ def draw_chart(
             drawing = evidence(rows, doc)
     if not drawing.rows:
         raise InputError(f"{drawing.title}: there is nothing to draw")
-    spec = {"$schema": SCHEMA, "title": drawing.title, "config": dict(CONFIG), **drawing.spec}
-    return Chart(kind, drawing.title, drawing.rows, spec)
+    title = title or drawing.title
+    spec = {"$schema": SCHEMA, "title": title, "config": dict(CONFIG), **drawing.spec}
+    return Chart(kind, title, drawing.rows, spec)
 
 
 def possible_kinds(rows: Rows, *, by: str | None) -> list[str]:

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
+from cupel.api.doctor_checks import environment_file
 from cupel.cli import main
 from cupel.cli._env import read_beside, read_environment
-from cupel.cli.doctor_checks import environment_file
 from cupel.errors import ProjectError
 from cupel.project import Project, find_project, read_by_project
 

@@ -11,8 +11,8 @@ import sys
 
 import pytest
 
+from cupel.api.doctor_checks import _graphs
 from cupel.cli._env import read_environment
-from cupel.cli.doctor_checks import _graphs
 from cupel.cli.init import make_project
 from cupel.errors import UntrustedError
 from cupel.project import find_project, is_trusted, load_graph, starter_folder, trust

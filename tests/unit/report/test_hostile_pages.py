@@ -73,6 +73,25 @@ def poisoned(value, text, key=""):
     return [poisoned(item, text, key) for item in value] if isinstance(value, list) else value
 
 
+QUERIES = [
+    "<script", "</SCRIPT>", "onerror='top", '"><', "\\u003c", "\\", '"', "claims", "quote", "status", "nalways", "always", ":[", "null", "true", "3",
+    "we must act", "evil", "﷽", "x\u0301\u0301", "\x1b[31m", "constructor.constructor('", "verbatim", "no such words",
+]  # fmt: skip
+"""Words of the texts, of the page's own data and of JSON: only what the documents say is found."""
+
+
+def searched(entry):
+    """What a document says, in small letters, as a search sees it."""
+
+    def texts(value):
+        held = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        return [value] if isinstance(value, str) else [text for each in held for text in texts(each)]
+
+    found = entry.outcome
+    said = [found["doc_id"], entry.text, *texts(found["record"]), *texts(entry.inputs), *found["reasons"]]
+    return "\n".join(said).lower()
+
+
 def pages(folder, texts):
     """A report, a comparison and a page of routing, with these texts in them."""
     entries = []
@@ -122,7 +141,8 @@ def pages(folder, texts):
     )  # fmt: skip
     routing = folder / "routing.html"
     routing.write_text(routing_page([evaluate(log)], title=texts[3]), encoding="utf-8")
-    return [*written, routing]
+    counts = [sum(query.lower() in searched(entry) for entry in entries) for query in QUERIES]
+    return [*written, routing], counts
 
 
 HARNESS = """<!doctype html><meta charset="utf-8"><body><script>
@@ -141,10 +161,24 @@ async function look(page, width) {
     foreign: inside.querySelectorAll("img,iframe,object,embed,link,base,form,video").length + Math.max(0, inside.querySelectorAll("script:not([type])").length - 1)});
   frame.remove();
 }
+const hits = [];
+async function search(page, queries) {
+  const frame = document.createElement("iframe");
+  await new Promise(done => { frame.onload = done; frame.src = page; document.body.append(frame); });
+  const inside = frame.contentDocument, box = inside.getElementById("search");
+  for (const query of queries) {
+    box.value = query;
+    box.dispatchEvent(new frame.contentWindow.Event("input"));
+    do await new Promise(done => setTimeout(done, 100)); while (inside.getElementById("found").textContent.startsWith("searching"));
+    hits.push(inside.getElementById("found").textContent.split(" ")[0]);
+  }
+  frame.remove();
+}
 (async () => {
+  await search(wanted[0][0], QUERIES);
   for (const [page, width] of wanted) await look(page, width);
   document.title = "done";
-  document.body.textContent = JSON.stringify({seen, ran: window.ran || 0});
+  document.body.textContent = JSON.stringify({seen, hits, ran: window.ran || 0});
 })();
 </script></body>"""
 
@@ -173,11 +207,15 @@ def test_hostile_text_in_every_field_neither_runs_nor_loads_nor_breaks_the_layou
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         texts = payloads(f"http://127.0.0.1:{server.server_port}")
-        made = pages(tmp_path, texts)
+        made, counts = pages(tmp_path, texts)
         opened = [f"file://{path}" + ("#row-1" if path.name == "report.html" else "") for path in made]
         wanted = [[page, width] for page in opened for width in WIDTHS]
         harness = tmp_path / "harness.html"
-        harness.write_text(HARNESS.replace("WANTED", json.dumps(wanted)))
+        harness.write_text(
+            HARNESS.replace("WANTED", json.dumps(wanted)).replace(
+                "QUERIES", json.dumps(QUERIES).replace("<", "\\u003c")
+            )
+        )
         flags = (
             "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update "
             "--disable-sync --allow-file-access-from-files --window-size=1700,1000 --virtual-time-budget=60000 --dump-dom"
@@ -191,6 +229,7 @@ def test_hostile_text_in_every_field_neither_runs_nor_loads_nor_breaks_the_layou
         server.server_close()
     found = json.loads(re.search(r"<body>(\{.*\})</body>", done.stdout.replace("&gt;", ">"))[1])
 
+    assert dict(zip(QUERIES, found["hits"], strict=True)) == dict(zip(QUERIES, map(str, counts), strict=True))
     assert found["ran"] == 0
     assert Site.came == []
     assert len(found["seen"]) == len(wanted)

@@ -48,7 +48,8 @@ class Page(HTMLParser):
     def documents(self):
         """Every document of the page."""
         data = self.data
-        return [found for number in range(len(data) - 1) for found in data[f"d{number}"]]
+        blocks = [(data[f"s{n}"], data[f"d{n}"]) for n in range((len(data) - 1) // 2)]
+        return [{**searched, **rest} for both in blocks for searched, rest in zip(*both, strict=True)]
 
 
 def written(tmp_path, entries, **changes):

@@ -57,6 +57,14 @@ def test_a_document_is_counted_once_however_many_items_it_has():
     ]
 
 
+def test_a_title_of_ones_own_stands_above_the_picture():
+    """The id of a document says nothing to a reader."""
+    chart = drawn("evidence", doc="d1", title="Ann")
+
+    assert (chart.title, chart.spec["title"]) == ("Ann", "Ann")
+    assert drawn("evidence", doc="d1").title == "Marked in d1"
+
+
 def test_of_two_documents_the_labels_are_counted_and_not_what_was_written_about_them():
     """A free text has as few values there as a label has."""
     rows = [{"record_matter": f"What document {row['a_doc_id']} is about", **row} for row in speeches()[:4]]

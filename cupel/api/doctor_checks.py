@@ -14,13 +14,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from cupel.cli.tasks import list_tasks
+from cupel.api.tasks import list_tasks
 from cupel.context import RunContext
 from cupel.errors import CupelError, UntrustedError
 from cupel.files import read_text, readable_by_others
 from cupel.project import Project, graph_entries, load_graph, read_by_project, starter_folder
 from cupel.redaction import redact
-from cupel.runlog import open_run_log, run_log_file
+from cupel.runlog import PART, open_run_log, run_log_file
 
 Level = Literal["ok", "absent", "note", "trouble"]
 
@@ -138,7 +138,7 @@ def _writable(folder: Path) -> bool:
 
 def _tasks(project: Project) -> Iterator[Check]:
     try:
-        tasks = list_tasks(project.prompts)
+        tasks = list_tasks(project)
     except CupelError as error:
         yield Check("tasks", "trouble", str(error))
         return
@@ -225,7 +225,7 @@ def run_log_place(project: Project) -> Iterator[Check]:
         yield Check("run log", "trouble", str(error))
         return
     try:
-        runs = run_log.runs(trials=True)
+        runs = [run for run in run_log.runs(trials=True) if run["kind"] != PART]
         yield Check("run log", "ok", f"{run_log.name}: {_count(len(runs), 'run')}{_size(path)}")
     except CupelError as error:
         yield Check("run log", "trouble", str(error))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from cupel.cli.doctor_checks import Check
+from cupel.api.doctor_checks import Check
 from cupel.context import run_context
 from cupel.errors import CupelError, SettingError
 from cupel.models import (
