@@ -9,6 +9,7 @@ from cupel._late import late
 from cupel.judging.adjudication import Dispute, adjudication_schema, list_disputes, read_decisions
 from cupel.judging.checks import certain_faults, code_checks
 from cupel.judging.estimate import Estimate, correct, estimate_record, settle_items
+from cupel.judging.examples import check_task
 from cupel.judging.findings import Finding, Verdict, aggregate, judge_schema, read_judgement
 from cupel.judging.item_findings import EXTRA, LIST, ItemFinding, Missing, Reading, items_schema, read_items
 from cupel.judging.items import Item, items_of, kinds_of, show_items

@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from cupel.judging.declared import declared_faults
 from cupel.judging.findings import Finding
 from cupel.judging.quotes import shared_spans, short_quotes
 from cupel.judging.references import reference_faults
 from cupel.state import Evidence, Match, Record
-from cupel.task import TaskSpec, grounded_quotes, schema_faults
+from cupel.task import TaskSpec, grounded_quotes, schema_faults, shape_of
 from cupel.text import is_grounded
 
 _MOST_PER_CHECK = 5
@@ -33,21 +34,42 @@ _NO_LETTER = re.compile(r"[\W_]+")
 _OPENERS = frozenset({"solution", "answer", "final answer", "explanation", "reasoning"})
 
 
-def certain_faults(record: Record, task: TaskSpec, evidence: Sequence[Evidence]) -> Iterator[tuple[str, str]]:
+def certain_faults(
+    record: Record,
+    task: TaskSpec,
+    evidence: Sequence[Evidence],
+    *,
+    text: str = "",
+    inputs: Mapping[str, Any] | None = None,
+) -> Iterator[tuple[str, str]]:
     """What is wrong with a record whatever anyone thinks of the rest, each as the check it fails and in words.
 
     Looked at before any judge, and outvoted by none: `id` (given twice in a list), `reference` (to an id that is not
-    there), and what the task declares: `exclusive` (one span in two lists), `words` (a quote of too few).
+    there), and what the task declares: `exclusive` (one span in two lists), `words` (a quote of too few), and the
+    checks of `declared_faults`.
+
+    Args:
+        record: The record.
+        task: Its task.
+        evidence: Where each quote stands, by its path.
+        text: The document.
+        inputs: Its further inputs, of which a value may have to be one.
     """
     yield from reference_faults(record, task.schema)
     for fault in shared_spans(evidence, task.exclusive):
         yield "exclusive", fault
     for fault in short_quotes(evidence, task.min_quote_words):
         yield "words", fault
+    yield from declared_faults(record, task, evidence, text=text, inputs=inputs or {})
 
 
 def code_checks(
-    record: Record, task: TaskSpec, evidence: Sequence[Evidence], *, text: str
+    record: Record,
+    task: TaskSpec,
+    evidence: Sequence[Evidence],
+    *,
+    text: str,
+    inputs: Mapping[str, Any] | None = None,
 ) -> tuple[Finding, ...]:
     """Check a record by code alone.
 
@@ -61,16 +83,18 @@ def code_checks(
         task: Its task, whose schema marks quotes `x-grounded`.
         evidence: Where each quote stands, by its path.
         text: The document, as the offsets refer to it.
+        inputs: Its further inputs.
 
     Returns:
         One finding per fault, all of them `fail`; empty for a faultless record.
     """
+    certain = certain_faults(record, task, evidence, text=text, inputs=inputs)
     faults = [
         *_schema_faults(record, task.schema),
-        *_repetitions(record, evidence),
+        *_repetitions(task.shown(record), evidence),
         *_quote_faults(record, task.schema, evidence, text),
-        *(_fault(check, reasoning) for check, reasoning in certain_faults(record, task, evidence)),
-        *_judge_addresses(record, text),
+        *(_fault(check, reasoning) for check, reasoning in certain),
+        *_judge_addresses(task.shown(record), task.asked, text),
     ]
     kept: dict[str, list[Finding]] = {}
     for fault in faults:
@@ -153,13 +177,16 @@ def _quote_fault(quote: str, entry: Evidence | None, text: str) -> str | None:
     return None
 
 
-def _judge_addresses(record: Record, text: str) -> Iterator[Finding]:
+def _judge_addresses(record: Record, schema: Mapping[str, Any], text: str) -> Iterator[Finding]:
     folded = text.casefold()
-    for path, value in walk(record):
-        fault = judge_address(value) if isinstance(value, str) else None
+    for part in shape_of(schema).parts(record):
+        value = part.value
+        if not isinstance(value, str) or value in part.labels:
+            continue  # a label is the task's word, such as `answer` for a kind of reply
+        fault = judge_address(value)
         # the document's own words are no address, unless they are bare punctuation
         if fault is not None and (_NO_LETTER.fullmatch(value) or value.strip().casefold() not in folded):
-            yield _fault("judge_address", f"{path}: {fault}")
+            yield _fault("judge_address", f"{part.pointer}: {fault}")
 
 
 def judge_address(value: str) -> str | None:

@@ -89,7 +89,9 @@ class _Leaf:
         return self.part.mark(name)
 
     def others(self) -> list[Any]:
-        """Labels that might stand here in place of the one that does."""
+        """Labels that might stand here in place of the one that does; of yes and no the other one."""
+        if isinstance(self.value, bool):
+            return [not self.value]
         return [label for label in self.part.labels if label is not None and label != self.value]
 
 
@@ -135,7 +137,7 @@ class _Sheet:
         quoted = [
             name
             for name, place in field_of(self.schema).fields.items()
-            if _quote_field(place.item()) is not None
+            if place.kind == "array" and _quote_field(place.item()) is not None
         ]
         return [
             _Entry(name, at, self.quote_of(name, value), tuple(other for other in quoted if other != name))

@@ -13,6 +13,7 @@ import numpy as np
 from cupel.metrics.counts import Answer, Counts, Document, Figures, Kind
 from cupel.metrics.labels import Label, LabelList, LabelSet, Sentences
 from cupel.metrics.links import Matches, Relations
+from cupel.metrics.segments import Boundaries
 from cupel.metrics.spans import Spans
 from cupel.metrics.texts import Keyphrases, Summary
 from cupel.stats import Floats, Interval, percentile_interval
@@ -28,6 +29,7 @@ KINDS: Mapping[str, Kind] = {
     "matches": Matches(),
     "keyphrases": Keyphrases(),
     "summary": Summary(),
+    "boundaries": Boundaries(),
 }
 """What a gold may hold, by the name of its field."""
 
@@ -42,6 +44,7 @@ HEADLINES: Mapping[str, str] = {
     "matches": "matches.micro_f1",
     "keyphrases": "keyphrases.f1",
     "summary": "summary.rougeL_f",
+    "boundaries": "boundaries.micro_f1",
 }
 """The figure to quote first, where a data set's card names no other."""
 

@@ -349,8 +349,8 @@ def _plain_gold(value: Any, task: TaskSpec) -> Record | None:
         value = _json(value)
     if isinstance(value, Mapping):
         return {str(name): part for name, part in value.items()} or None
-    one = task.metric if task.metric in task.fields else next(iter(task.fields), "")
-    if task.metric not in task.fields and len(task.fields) != 1:
+    one = task.metric if task.metric in task.fields else next(iter(task.asked_fields), "")
+    if task.metric not in task.fields and len(task.asked_fields) != 1:
         raise InputError(
             f"{_show(value)} is no object, and the metric {task.metric!r} names no one field it could be; write "
             f'{{"{one}": …}}, or use columns such as {COLUMN}.{one}'

@@ -31,8 +31,8 @@ def record_metric(
 
     Args:
         record: The record; None, for a document without one, scores 0.
-        reference: What it should be. A required field that it leaves out is not annotated, and not compared;
-            what should be empty is null.
+        reference: What it should be. A required field that it leaves out is not annotated, and not compared,
+            nor is one that code fills in; what should be empty is null.
         metric: `record` (mean over fields), `exact` (all equal or nothing), `items` (F1 over the items of
             all lists), or the name of one top-level field, which alone is compared.
         schema: The task's JSON Schema. Enumerations are compared whole, quotes (`x-grounded`) and free text
@@ -126,7 +126,7 @@ class _Likeness:
             (ours.get(name), theirs.get(name), place.field(name))
             for name in dict.fromkeys((*theirs, *ours))
             if _fill(ours.get(name)) or _fill(theirs.get(name))
-            if name in theirs or name not in place.required
+            if name in theirs or not (name in place.required or place.field(name).mark("x-computed"))
         ]
         compared = [row for row in compared if not self._is_skipped(_choice(row[2], *row[:2]))]
         if any(_other_place(*row) for row in compared):

@@ -12,6 +12,7 @@ from cupel._late import late
 from cupel.tables.cells import json_text
 from cupel.tables.columns import (
     Kind,
+    check_apart,
     check_columns,
     outcome_columns,
     require_column,
@@ -21,10 +22,11 @@ from cupel.tables.columns import (
 from cupel.tables.formats import Layout
 from cupel.tables.frame_kinds import TAKEN, Column, Frame, is_frame, open_frame
 from cupel.tables.frames import attach_columns, frame_rows
+from cupel.tables.inputs import InputFile, InputSource, input_sources, long_inputs, read_input_files
 from cupel.tables.ownership import Output, default_output, noted_outputs
 from cupel.tables.reading import open_table, raw_rows
 from cupel.tables.rows import Row, Table, doc_id_text
-from cupel.tables.tidy import Level, Tidy, read_record, tidy_of
+from cupel.tables.tidy import ITEM, Level, Tidy, read_record, tidy_of
 from cupel.tables.writing import RowWriter, check_writable, open_tidy_writer, open_writer, tidy_path
 
 if TYPE_CHECKING:

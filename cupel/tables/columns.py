@@ -90,6 +90,24 @@ def check_new(
         )
 
 
+def check_apart(leads: Sequence[str]) -> None:
+    """Refuse tasks that would write one column both.
+
+    Raises:
+        InputError: Naming the tasks and the column.
+
+    >>> check_apart(["stance", "sentiment"])
+    """
+    owners: dict[str, str] = {}
+    for lead in leads:
+        for column in task_columns(lead):
+            if (other := owners.setdefault(column, lead)) != lead or leads.count(lead) > 1:
+                raise InputError(
+                    f"the tasks {other!r} and {lead!r} would both write the column {column!r}: "
+                    "run them one after the other, into files of their own"
+                )
+
+
 def require_column(name: Hashable, columns: Sequence[Hashable], *, source: str, option: str) -> None:
     """Refuse a column that is not there, with those that are and the likely one.
 

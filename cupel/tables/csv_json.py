@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import ClassVar
 
 from cupel.errors import InputError
 from cupel.tables.cells import is_number
@@ -26,6 +27,8 @@ _EXACT_IN_FLOAT = 2**53
 @dataclass(frozen=True, slots=True)
 class CsvReader:
     """A CSV file with a header; every cell stays the string it is."""
+
+    notes: ClassVar[tuple[str, ...]] = ()
 
     path: Path
     format: Format
@@ -74,6 +77,8 @@ class CsvReader:
 @dataclass(frozen=True, slots=True)
 class JsonReader:
     """A JSON or JSONL file of objects; a column is any key that occurs."""
+
+    notes: ClassVar[tuple[str, ...]] = ()
 
     path: Path
     format: Format

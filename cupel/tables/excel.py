@@ -17,11 +17,13 @@ from cupel.errors import InputError, OutputPathError
 from cupel.files import require_regular
 from cupel.tables.cells import json_text, storable
 from cupel.tables.formats import Layout
+from cupel.tables.formulas import list_uncalculated
 from cupel.tables.rows import Cells
 
 _CELL = re.compile(rb'\br="([A-Z]{1,3})([0-9]{1,7})"')
 _CHUNK = 1 << 20
 _OVERLAP = 32
+_SHOWN_CELLS = 3
 _LARGEST = 1 << 30
 """Bytes a workbook may unpack to: a thousand times what is packed is no table."""
 
@@ -46,7 +48,8 @@ class ExcelReader:
         _measure(path)
         try:
             book = calamine.CalamineWorkbook.from_path(str(path))
-            sheets = [(name, book.get_sheet_by_name(name).to_python()) for name in book.sheet_names]
+            opened = {name: book.get_sheet_by_name(name) for name in book.sheet_names}
+            sheets = [(name, sheet.to_python()) for name, sheet in opened.items()]
         except (
             calamine.CalamineError,
             calamine.ZipError,
@@ -60,6 +63,7 @@ class ExcelReader:
         )
         self.sheet, self._rows, header = chosen
         self.columns = self._checked(header)
+        self.notes = self._tell_uncalculated(opened[self.sheet].start, text_column) if opened else ()
 
     def cells(self) -> Iterator[Cells]:
         """Yield the rows below the header; blank ones are passed over."""
@@ -81,6 +85,29 @@ class ExcelReader:
         rows = iter(enumerate(self._rows, start=1))
         next((row for _, row in rows if not _is_blank(row)), None)
         return ((line, row) for line, row in rows if not _is_blank(row))
+
+    def _tell_uncalculated(self, start: tuple[int, int] | None, text_column: str) -> tuple[str, ...]:
+        """Say which cells are empty for want of a calculation.
+
+        Raises:
+            InputError: If they are documents.
+        """
+        with zipfile.ZipFile(self.path) as archive:
+            cells = list_uncalculated(archive, self.sheet)
+        if not cells:
+            return ()
+        first = start[1] if start else 0
+        places = {_column_number(cell.rstrip("0123456789").encode()) - 1 - first for cell in cells}
+        columns = [name for place, name in enumerate(self.columns) if place in places]
+        shown = ", ".join(cells[:_SHOWN_CELLS]) + (" …" if len(cells) > _SHOWN_CELLS else "")
+        told = (
+            f"{self.path}: sheet {self.sheet!r}: {len(cells):,} cells of {', '.join(map(repr, columns)) or 'no column'} hold a "
+            f"formula that was never calculated ({shown}), so there is no value to read. Open the workbook in Excel or "
+            "LibreOffice, save it, and run again"
+        )
+        if text_column in columns:
+            raise InputError(told)
+        return (told,)
 
     def _checked(self, header: Sequence[str]) -> tuple[str, ...]:
         named = list(header)

@@ -13,6 +13,7 @@ from cupel.state import Outcome, Record
 from cupel.tables.columns import check_columns, new_columns, outcome_columns, require_column
 from cupel.tables.formats import Layout
 from cupel.tables.frame_kinds import OPENED, Column, Frame, open_frame
+from cupel.tables.inputs import source_of
 from cupel.tables.nested import nested_type
 from cupel.tables.rows import Cells, Ids, Row, Table, id_warnings, name_rows
 
@@ -21,7 +22,7 @@ def frame_rows(
     table: Any,
     text: Hashable = "text",
     id_column: Hashable | None = None,
-    inputs: Mapping[str, Hashable] | None = None,
+    inputs: Mapping[str, Any] | None = None,
     limit: int | None = None,
     *,
     default_id: Hashable | None = None,
@@ -33,7 +34,7 @@ def frame_rows(
         table: Anything `open_frame` takes, or what it returned; it is never changed. One without rows is fine.
         text: The column that holds the documents; of a Series, which has one column, it need not be said.
         id_column: The column that holds your ids; without one they are made from the text.
-        inputs: Further inputs of the task: name → column.
+        inputs: Further inputs of the task: name → column, or where else it comes from.
         limit: Only this many rows, from the top.
         default_id: Column to take ids from where it is there, is not the text, and no `id_column` is given.
         with_values: Whether each row also has all of its cells, by column; else `Row.values` stays empty.
@@ -45,9 +46,11 @@ def frame_rows(
     text = text if frame.text is None or text in frame.columns else frame.text
     if id_column is None and default_id in frame.columns and default_id != text:
         id_column = default_id
-    chosen = _choose(frame, text, id_column, inputs or {})
+    sources = {name: source_of(told) for name, told in (inputs or {}).items()}
+    sources = {name: source for name, source in sources.items() if source.is_there(frame.columns)}
+    columns = {name: source.column for name, source in sources.items() if source.file is None}
+    chosen = _choose(frame, text, id_column, columns)
     total = len(frame) if limit is None else min(limit, len(frame))
-    names = {name: str(column) for name, column in (inputs or {}).items()}
     ids = Ids()
     if id_column is not None:
         for value in islice(frame.values(id_column), total):
@@ -58,7 +61,7 @@ def frame_rows(
             islice(_cells(frame, chosen), total),
             text_column=str(text),
             id_column=None if id_column is None else str(id_column),
-            inputs=names,
+            inputs=sources,
             namer=ids.namer(),
         )
         if not with_values:

@@ -11,6 +11,9 @@ from pathlib import Path
 from cupel.errors import OutputPathError
 from cupel.files import full_path, make_folder, read_text, write_whole
 
+_LONGEST_NAME = 80
+"""Characters of several tasks' names in the name of a file."""
+
 FOLDER = "outputs"
 """In the project's state folder: a small file for each output."""
 
@@ -33,6 +36,8 @@ class Written:
 
     size: int
     changed_ns: int
+    content: str = ""
+    """A hash of what stood in it; empty in notes of before it was kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +74,7 @@ class Output:
                 f"was written by run {written.run_id} of task {written.task!r}, and this is another run "
                 f"({self.run_id} of task {self.task!r}): other documents, models, settings or prompts"
             )
-        elif (written.size, written.changed_ns) != _stamp(self.path):
+        elif not _is_as_written(self.path, written):
             why = "was changed after this run had written it"
         elif written.columns != self.columns:
             why = f"was written from other columns ({written.columns}; now {self.columns})"
@@ -78,7 +83,7 @@ class Output:
         else:
             return
         raise OutputPathError(
-            f"{self.path}: {why}. Name another file with --out, or replace it with --overwrite"
+            f"{self.path}: {why}. Name another file with --out (in Python out=), or replace it with --overwrite (overwrite=True)"
         )
 
     def is_fuller(self, done: int) -> bool:
@@ -102,7 +107,7 @@ class Output:
         size, changed_ns = _stamp(self.path)
         noted = Written(
             path=self._place, run_id=self.run_id, task=self.task, columns=self.columns,
-            rows=rows, done=done, size=size, changed_ns=changed_ns,
+            rows=rows, done=done, size=size, changed_ns=changed_ns, content=_hash(self.path),
         )  # fmt: skip
         try:
             make_folder(self._note.parent)
@@ -134,30 +139,53 @@ def noted_outputs(state: Path) -> dict[Path, str]:
     return outputs
 
 
+def _is_as_written(path: Path, written: Written) -> bool:
+    """Whether the file is what the note says; its content is looked at only where its time is another, as a copy's is."""
+    size, changed_ns = _stamp(path)
+    if size != written.size or changed_ns == written.changed_ns:
+        return size == written.size
+    return bool(written.content) and written.content == _hash(path)
+
+
+def _hash(path: Path) -> str:
+    """A hash of what stands in a file; empty where it cannot be read, and is nobody's then."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
 def _stamp(path: Path) -> tuple[int, int]:
     seen = path.stat()
     return seen.st_size, seen.st_mtime_ns
 
 
-def default_output(file: Path, task: str, *, one_off: str = "") -> Path:
+def default_output(file: Path, task: str, *more: str, one_off: str = "") -> Path:
     """Where a run writes when nobody says where: in the current folder, by a name no other run would get.
 
     Args:
         file: The input; its suffix is kept, `.gz` with it.
         task: The task's name.
+        more: The names of further tasks.
         one_off: What tells a one-off task from others, such as its identity.
 
     >>> default_output(Path("debates.csv"), "stance").name
     'debates.stance.csv'
     >>> default_output(Path("debates.csv.gz"), "record", one_off="1f2e3d4c5b6a").name
     'debates.record-1f2e3d.csv.gz'
+    >>> default_output(Path("debates.csv"), "stance", "summary").name
+    'debates.stance+summary.csv'
     """
+    named = "+".join((task, *more))
+    if more and len(named) > _LONGEST_NAME:
+        named = f"{task}+{len(more)}-{_short(named)}"
     zipped = file.name[-3:] if file.name.lower().endswith(".gz") else ""
     name = Path(file.name[: len(file.name) - len(zipped)])
     folder = full_path(file).parent
     elsewhere = "" if folder == Path.cwd().resolve() else f"-{_short(str(folder))}"
     told_apart = f"-{one_off[:6]}" if one_off else ""
-    return Path(f"{name.stem}{elsewhere}.{task}{told_apart}{name.suffix or '.jsonl'}{zipped}")
+    return Path(f"{name.stem}{elsewhere}.{named}{told_apart}{name.suffix or '.jsonl'}{zipped}")
 
 
 def _short(text: str) -> str:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from importlib.abc import MetaPathFinder
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -54,6 +54,8 @@ class _Hidden(MetaPathFinder):
 class ParquetReader:
     """A Parquet file; values come as Python objects and keep their column's type for writing."""
 
+    notes: ClassVar[tuple[str, ...]] = ()
+
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
@@ -86,19 +88,23 @@ class ParquetSink:
         target: Any,
         layout: Layout,
         added: Mapping[str, Kind],
-        record_schema: Mapping[str, Any] | None,
+        record_schemas: Mapping[str, Mapping[str, Any]],
         *,
         path: Path,
     ) -> None:
         self.path, self.target = path, target
-        nested = nested_type(record_schema) if record_schema else None
-        own = {"record": nested, **SINGLES}
-        self.nested = {name: of_kind for name, kind in added.items() if (of_kind := own.get(kind))}
+        records = {name: nested_type(schema) for name, schema in record_schemas.items()}
+        own = {
+            name: records.get(name) if kind == "record" else SINGLES.get(kind) for name, kind in added.items()
+        }
+        self.nested = {name: of_kind for name, of_kind in own.items() if of_kind}
         """Columns that have a type of their own, so far."""
 
         self.notes: list[str] = []
         self.schema = _input_schema(layout)
-        for field in _new_fields(added, None if nested is None else arrow_type(nested)):
+        for field in _new_fields(
+            added, {name: arrow_type(typed) for name, typed in records.items() if typed}
+        ):
             self.schema = self.schema.append(field)
         self.writer = pq.ParquetWriter(target, self.schema)
         self.rows: list[Mapping[str, Any]] = []
@@ -202,13 +208,13 @@ def _input_schema(layout: Layout) -> Any:
     )
 
 
-def _new_fields(added: Mapping[str, Kind], record: Any | None) -> list[Any]:
+def _new_fields(added: Mapping[str, Kind], records: Mapping[str, Any]) -> list[Any]:
     text = pa.string()
     types = {
-        "record": record or text,
+        "record": text,
         "text": text,
         "number": pa.float64(),
         "whole": pa.int64(),
         "texts": pa.list_(text),
     }
-    return [pa.field(name, types[kind]) for name, kind in added.items()]
+    return [pa.field(name, records.get(name) or types[kind]) for name, kind in added.items()]

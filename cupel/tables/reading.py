@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,12 +11,18 @@ from cupel.errors import InputError
 from cupel.tables.columns import require_column
 from cupel.tables.csv_json import CsvReader, JsonReader
 from cupel.tables.formats import KNOWN, Layout, format_of, require_excel, require_pyarrow
+from cupel.tables.inputs import InputSource, source_of
 from cupel.tables.lines import open_text
 from cupel.tables.rows import Cells, Ids, Row, Table, id_warnings, name_rows
 
 
 class Reader(Protocol):
     """What a format must be able to do."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What of the file cannot be read, and how to mend it."""
+        ...
 
     def cells(self) -> Iterator[Cells]:
         """Yield the rows from the beginning."""
@@ -31,7 +37,7 @@ def open_table(
     path: Path | str,
     text_column: str = "text",
     id_column: str | None = None,
-    inputs: Mapping[str, str] | None = None,
+    inputs: Mapping[str, Any] | None = None,
     limit: int | None = None,
     *,
     default_id: str | None = None,
@@ -47,7 +53,7 @@ def open_table(
             sheet with the text column); text also gzipped.
         text_column: The column that holds the documents.
         id_column: The column that holds your ids; without one they are made from the text.
-        inputs: Further inputs of the task: name → column, such as `{"topic": "motion"}`.
+        inputs: Further inputs of the task: name → column, such as `{"topic": "motion"}`, or where else it comes from.
         limit: Read only this many rows, from the top.
         default_id: Column to take ids from where it is there, is not the text, and no `id_column` is given.
 
@@ -55,10 +61,11 @@ def open_table(
         InputError: Naming the file, the place and the fix.
     """
     path = Path(path)
-    wanted = dict(inputs or {})
+    sources = {name: source_of(told) for name, told in (inputs or {}).items()}
     reader = _reader(path, text_column)
     survey = _Survey(id_column or (None if default_id == text_column else default_id))
     layout = reader.layout(survey.watch(islice(reader.cells(), limit)))
+    wanted = {name: source for name, source in sources.items() if source.is_there(layout.columns)}
     _check(path, layout, survey.rows, text_column=text_column, id_column=id_column, inputs=wanted)
     named = id_column or (survey.id_column if survey.id_column in layout.columns else None)
 
@@ -72,7 +79,7 @@ def open_table(
         )
 
     warnings = id_warnings(survey.ids, source=str(path), id_column=named) if named else ()
-    return Table(str(path), layout, survey.rows, warnings, read)
+    return Table(str(path), layout, survey.rows, (*reader.notes, *warnings), read)
 
 
 def raw_rows(path: Path) -> tuple[Layout, Iterator[dict[str, Any]]]:
@@ -146,11 +153,11 @@ def _check(
     *,
     text_column: str,
     id_column: str | None,
-    inputs: Mapping[str, str],
+    inputs: Mapping[str, InputSource],
 ) -> None:
     wanted = [
         (text_column, "--text-column"),
-        *((column, f"--input {name}=COLUMN") for name, column in inputs.items()),
+        *((str(each.column), f"--input {name}=COLUMN") for name, each in inputs.items() if each.file is None),
     ]
     if id_column is not None:
         wanted.append((id_column, "--id-column"))

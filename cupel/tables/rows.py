@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from cupel.tables.cells import storable
 from cupel.tables.formats import Layout
+from cupel.tables.inputs import InputSource
 
 _FEW = 20_000
 """Ids that are compared before numpy, which finds the repeated ones in less memory, would be imported."""
@@ -174,12 +175,12 @@ def name_rows(
     *,
     text_column: str,
     id_column: str | None,
-    inputs: Mapping[str, str],
+    inputs: Mapping[str, InputSource],
     namer: Namer,
 ) -> Iterator[Row]:
     """Turn what a reader gives into rows."""
     for position, cell in enumerate(cells):
-        found = {name: id_text(cell.values.get(column)) for name, column in inputs.items()}
+        found = {name: _value(cell, source) for name, source in inputs.items()}
         yield Row(
             position=position,
             values=cell.values,
@@ -191,10 +192,14 @@ def name_rows(
         )
 
 
-def _missing_input(found: Mapping[str, str | None], inputs: Mapping[str, str]) -> str | None:
+def _value(cell: Cells, source: InputSource) -> str | None:
+    return id_text(cell.values.get(str(source.column)) if source.file is None else source.file.text)
+
+
+def _missing_input(found: Mapping[str, str | None], inputs: Mapping[str, InputSource]) -> str | None:
     for name, value in found.items():
-        if value is None:
-            return f"no {name}: the cell of column {inputs[name]!r} is empty"
+        if value is None and not inputs[name].is_optional:
+            return f"no {name}: the cell of column {str(inputs[name].column)!r} is empty"
     return None
 
 

@@ -190,7 +190,7 @@ def _level(place: Field, name: str, own: _Names, below: _Names, within: tuple[Fi
                 inside = f"{name}/{'/'.join(where)}".lstrip("/")
                 level.lists[where] = _entry(child.item(), inside, below, (*within, place))
             elif _is_object(child) and child not in within:
-                if child.is_nullable:
+                if child.is_nullable and not child.mark("x-computed"):  # code gives it all or nothing
                     level.presence[where] = own.add(where, "flag")
                 waiting.append((where, child))
             else:

@@ -13,7 +13,7 @@ from typing import IO, Any, Protocol, Self, cast
 from cupel.errors import MachineError, OutputPathError, SettingError, shortage
 from cupel.files import full_path
 from cupel.tables.cells import cell_text, is_formula, is_number, json_text
-from cupel.tables.columns import Kind, check_new, new_columns
+from cupel.tables.columns import Kind, check_new, new_columns, task_columns
 from cupel.tables.formats import KNOWN, Format, Layout, Style, format_of, require_excel, require_pyarrow
 from cupel.tables.part_file import PartFile
 
@@ -60,6 +60,7 @@ def open_writer(
     task: str | Sequence[str],
     *,
     record_schema: Mapping[str, Any] | None = None,
+    schemas: Mapping[str, Mapping[str, Any]] | None = None,
     safe_csv: bool = False,
     more: Mapping[str, Kind] | None = None,
 ) -> RowWriter:
@@ -72,6 +73,7 @@ def open_writer(
         columns: The input's `layout` (Parquet then keeps its types), or the names alone.
         task: Its name leads the new columns; several names make several sets of them.
         record_schema: The records' JSON Schema: gives a Parquet record column its type.
+        schemas: Where tasks have one each, by the name that leads their columns.
         safe_csv: Put `'` before a cell of CSV or TSV that a spreadsheet would run as a formula.
         more: Columns after those, and what they hold.
 
@@ -82,8 +84,11 @@ def open_writer(
     layout = columns if isinstance(columns, Layout) else Layout(tuple(columns))
     tasks = [task] if isinstance(task, str) else list(task)
     added = new_columns(tasks, more)
-    check_new(layout.columns, added, tasks[0])
-    return RowWriter(Path(path), layout, added, record_schema, safe_csv=safe_csv)
+    for name in tasks:
+        check_new(layout.columns, task_columns(name), name)
+    check_new(layout.columns, more or (), tasks[0])
+    of_all = {} if record_schema is None else dict.fromkeys(tasks, record_schema)
+    return RowWriter(Path(path), layout, added, {**of_all, **(schemas or {})}, safe_csv=safe_csv)
 
 
 def open_tidy_writer(
@@ -97,18 +102,25 @@ def open_tidy_writer(
     """
     layout = columns if isinstance(columns, Layout) else Layout(tuple(columns))
     check_new(layout.columns, added, "tidy")
-    return RowWriter(Path(path), layout, added, None, safe_csv=safe_csv)
+    return RowWriter(Path(path), layout, added, {}, safe_csv=safe_csv)
 
 
-def tidy_path(path: Path) -> Path:
+def tidy_path(path: Path, task: str = "") -> Path:
     """Where the items of a result are written, beside it.
+
+    Args:
+        path: The result.
+        task: Whose items, where the result is of several tasks: each has a file of its own.
 
     >>> tidy_path(Path("debates.arguments.csv.gz")).name
     'debates.arguments.tidy.csv.gz'
+    >>> tidy_path(Path("out.csv"), "stance").name
+    'out.stance.tidy.csv'
     """
     zipped = path.name[-3:] if path.name.lower().endswith(".gz") else ""
     name = Path(path.name[: len(path.name) - len(zipped)])
-    return path.with_name(f"{name.stem}.tidy{name.suffix}{zipped}")
+    of_task = f".{task}" if task else ""
+    return path.with_name(f"{name.stem}{of_task}.tidy{name.suffix}{zipped}")
 
 
 class RowWriter:
@@ -123,7 +135,7 @@ class RowWriter:
         path: Path,
         layout: Layout,
         added: Mapping[str, Kind],
-        record_schema: Mapping[str, Any] | None,
+        schemas: Mapping[str, Mapping[str, Any]],
         *,
         safe_csv: bool = False,
     ) -> None:
@@ -137,7 +149,7 @@ class RowWriter:
         if format_.gzipped:
             # Neither name nor time in the header: the same rows, the same bytes.
             self._file = cast("IO[bytes]", gzip.GzipFile("", "wb", fileobj=self._part.file, mtime=0))
-        self._sink = self._open_sink(format_, layout, added, record_schema)
+        self._sink = self._open_sink(format_, layout, added, schemas)
 
     def write(self, row_values: Mapping[str, Any], outcome_columns: Mapping[str, Any]) -> None:
         """Write one row: the input's cells, then `outcome_columns(outcome, task)`."""
@@ -198,7 +210,7 @@ class RowWriter:
         format_: Format,
         layout: Layout,
         added: Mapping[str, Kind],
-        record_schema: Mapping[str, Any] | None,
+        schemas: Mapping[str, Mapping[str, Any]],
     ) -> Sink:
         match format_.name:
             case "csv":
@@ -215,7 +227,7 @@ class RowWriter:
             case "parquet":
                 from cupel.tables.parquet import ParquetSink
 
-                return ParquetSink(self._file, layout, added, record_schema, path=self.path)
+                return ParquetSink(self._file, layout, added, schemas, path=self.path)
 
 
 class _TextSink:

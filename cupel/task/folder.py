@@ -5,8 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,17 +13,23 @@ from typing import Any
 
 from cupel.errors import TaskError
 from cupel.files import read_text
+from cupel.task.computed import DATE, needed_inputs
+from cupel.task.declared import check_declared
 from cupel.task.dialect import modern
 from cupel.task.faults import check_effect, check_rules
-from cupel.task.field import field_of
+from cupel.task.field import Field, field_of
 from cupel.task.fit import schema_faults
 from cupel.task.form import strict_form
 from cupel.task.rendering import read_template
 from cupel.task.schema import grounded_quotes, strict_schema
+from cupel.task.settings import check_label_tables, check_settings, parse_toml, read_checks, read_table
 from cupel.task.spec import (
+    ANSWER,
     ENRICHING,
     FURTHER_WAYS,
     GENERIC,
+    GENERIC_CRITERIA,
+    UNION_BY,
     Example,
     RecordCheck,
     Rule,
@@ -34,28 +39,10 @@ from cupel.task.spec import (
 )
 from cupel.task.tags import tags_of
 
-LATER_PROMPTS = (*FURTHER_WAYS, "improve", "compare", "packing")
+LATER_PROMPTS = (*FURTHER_WAYS, ANSWER, "improve", "compare", "packing", "bundle")
 """The prompts that work on the others, or around them; a project made before there were any runs all the same."""
 
 SCALAR_RULES = ("first", "last", "longest", "majority", "join")
-
-
-GENERIC_CRITERIA = (
-    TaskCriterion(
-        "supported",
-        "Is every value of the record supported by the document, with nothing invented?",
-        critical=True,
-        way="criteria",
-    ),
-    TaskCriterion(
-        "follows_instructions", "Does the record contain what the instructions ask for?", critical=True
-    ),
-    TaskCriterion(
-        "complete",
-        "Is nothing that the instructions ask for, and the document states, missing?",
-        way="criteria",
-    ),
-)
 
 
 def task_names(prompts_folder: Path) -> list[str]:
@@ -101,26 +88,38 @@ def _load(name: str, prompts_folder: Path, _stamp: tuple[tuple[str, int, int], .
         description=settings.get("description", ""),
         schema=schema,
         prompts=_read_prompts(folder, prompts_folder / GENERIC),
-        inputs=tuple(settings.get("inputs", ())),
+        inputs=_inputs(settings),
+        optional_inputs=frozenset(settings.get("optional_inputs", ())),
         output_language=settings.get("output_language", "English"),
         must_fill=tuple(settings.get("must_fill", ())),
         metric=settings.get("metric", "record"),
         wrong_below=float(settings.get("wrong_below", 0.5)),
-        window=_table(Window, settings.get("window", {}), folder / "task.toml"),
+        window=read_table(Window, settings.get("window", {}), "[window]", folder / "task.toml"),
         merge=settings.get("merge", {}),
         labels=labels,
-        criteria=tuple(
-            _table(TaskCriterion, row, folder / "task.toml") for row in settings.get("criteria", ())
-        ),
+        criteria=_criteria(settings, folder / "task.toml"),
         rules=read_rules(folder / "rules.toml"),
         examples=_read_examples(folder / "examples.jsonl"),
         exclusive=tuple(map(tuple, settings.get("exclusive", ()))),
         min_quote_words=settings.get("min_quote_words", 0),
+        checks=read_checks(settings.get("checks", {}), folder / "task.toml"),
         folder=folder,
     )
     _check(spec, folder)
     check_effect(spec, folder)
     return spec
+
+
+def _criteria(settings: Mapping[str, Any], path: Path) -> tuple[TaskCriterion, ...]:
+    rows = enumerate(settings.get("criteria", ()), start=1)
+    return tuple(
+        read_table(TaskCriterion, row, f"[[criteria]] {row.get('id', number)!r}", path)
+        for number, row in rows
+    )
+
+
+def _inputs(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*settings.get("inputs", ()), *settings.get("optional_inputs", ()))))
 
 
 def ad_hoc_task(
@@ -136,7 +135,7 @@ def ad_hoc_task(
 
     The schema is rewritten for strict structured output: every property required, optional ones
     nullable, nothing extra allowed. Fields marked `"x-grounded": true` are checked against the text.
-    Its inputs are those named, and the `{{placeholders}}` of its instructions.
+    Its inputs are those named, the `{{placeholders}}` of its instructions, and, where there is one, what a computed field reads.
 
     Args:
         schema: A JSON Schema of any draft.
@@ -150,7 +149,7 @@ def ad_hoc_task(
         TaskError: For a schema that is none, or has no form that models can be held to.
     """
     strict = strict_schema(schema, path=source)
-    strict_form(strict, path=source)  # refused here, before anything is sent
+    needed = needed_inputs(strict)
     generic = prompts_folder / GENERIC
     spec = TaskSpec(
         name="ad-hoc",
@@ -160,12 +159,13 @@ def ad_hoc_task(
         prompts=_read_prompts(generic, generic),
         criteria=GENERIC_CRITERIA,
         instructions=instructions,
-        inputs=tuple(sorted({*inputs, *tags_of(instructions)})),
+        inputs=tuple(sorted({*inputs, *tags_of(instructions), *needed})),
+        optional_inputs=frozenset(needed).difference(inputs),
         must_fill=_plainly_required(schema),
         check=check,
         given=schema,
     )
-    _check(spec, generic)
+    _check(spec, generic, schema=source)
     return spec
 
 
@@ -190,14 +190,14 @@ def with_files(task: TaskSpec, files: Mapping[str, str], source: Path) -> TaskSp
     if (text := files.get("extract.md")) is not None:
         changes["prompts"] = {**task.prompts, "extract": text}
     if (text := files.get("rules.toml")) is not None:
-        changes["rules"] = _rules(_parse_toml(text, source / "rules.toml"), source / "rules.toml")
+        changes["rules"] = _rules(parse_toml(text, source / "rules.toml"), source / "rules.toml")
     if (text := files.get("examples.jsonl")) is not None:
         changes["examples"] = _examples(text, source / "examples.jsonl")
     if (text := files.get("schema.json")) is not None:
         path = source / "schema.json"
         changes["schema"] = strict_schema(_schema(text, path), path=path)
     if (text := files.get("task.toml")) is not None:
-        changes["labels"] = _labels_of(task, _parse_toml(text, source / "task.toml"), source / "task.toml")
+        changes["labels"] = _labels_of(task, parse_toml(text, source / "task.toml"), source / "task.toml")
     spec = replace(task, **changes)
     _check(spec, source)
     check_effect(spec, source)
@@ -215,6 +215,7 @@ def _labels_of(task: TaskSpec, settings: Mapping[str, Any], path: Path) -> Mappi
             path=path,
         )
     labels: Mapping[str, Any] = settings.get("labels", {})
+    check_label_tables(labels, path)
     return labels
 
 
@@ -228,65 +229,9 @@ def _plainly_required(schema: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) for one in value)
-
-
-def _is_share(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _are_groups(value: Any) -> bool:
-    return isinstance(value, list) and all(_is_texts(group) and len(set(group)) > 1 for group in value)
-
-
-def _is_table(value: Any) -> bool:
-    return isinstance(value, Mapping)
-
-
-def _are_tables(values: Any) -> bool:
-    listed = values.values() if isinstance(values, Mapping) else values
-    return isinstance(values, Mapping | list) and all(map(_is_table, listed))
-
-
-SETTINGS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
-    "title": ("a text", _is_text),
-    "description": ("a text", _is_text),
-    "level": ('"document", the only level there is', lambda value: value == "document"),
-    "inputs": ('a list of column names, such as ["topic"]', _is_texts),
-    "output_language": ("a language, such as English", _is_text),
-    "must_fill": ('a list of fields, such as ["stance"]', _is_texts),
-    "metric": ("a text", _is_text),
-    "wrong_below": ("a number from 0 to 1", _is_share),
-    "window": ("a table [window]", _is_table),
-    "merge": ("a table [merge]", _is_table),
-    "labels": ("tables [labels.FIELD]", _are_tables),
-    "criteria": ("tables [[criteria]]", _are_tables),
-    "exclusive": ('groups of lists, such as [["claims", "premises"]]', _are_groups),
-    "min_quote_words": ("a whole number, 0 or more", _is_count),
-}
-"""What may stand at the top of task.toml: in words, and as a check."""
-
-
 def _read_settings(path: Path) -> dict[str, Any]:
-    """The settings of task.toml; a key that means nothing is an error, not a setting without effect."""
     settings = _read_toml(path)
-    for name, value in settings.items():
-        if name not in SETTINGS:
-            near = get_close_matches(name, SETTINGS, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise TaskError(f"unknown key {name!r}{hint} (keys: {', '.join(SETTINGS)})", path=path)
-        words, is_valid = SETTINGS[name]
-        if not is_valid(value):
-            raise TaskError(f"{name} = {value!r}: needs {words}", path=path)
+    check_settings(settings, path)
     return settings
 
 
@@ -302,24 +247,7 @@ def _read_text(path: Path) -> str:
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
-    return _parse_toml(_read_text(path), path)
-
-
-def _parse_toml(text: str, path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise TaskError(f"not valid TOML: {error}", path=path) from error
-
-
-def _table(kind: Any, row: Mapping[str, Any], path: Path) -> Any:
-    try:
-        return kind(**row)
-    except TypeError as error:
-        known = ", ".join(kind.__dataclass_fields__)
-        raise TaskError(
-            f"{kind.__name__.lower()} {dict(row)!r}: {error}; known keys: {known}", path=path
-        ) from error
+    return parse_toml(_read_text(path), path)
 
 
 def _read_schema(path: Path) -> dict[str, Any]:
@@ -366,17 +294,22 @@ def parse_rules(text: str, source: str) -> tuple[Rule, ...]:
     >>> [rule.id for rule in parse_rules('[[rules]]\nid = "edges"\ntext = "Copy exactly."', "an edit")]
     ['edges']
     """
-    try:
-        return _rules(tomllib.loads(text), Path(source))
-    except tomllib.TOMLDecodeError as error:
-        raise TaskError(f"not valid TOML: {error}", path=Path(source)) from error
+    return _rules(parse_toml(text, Path(source)), Path(source))
 
 
 def _rules(told: Mapping[str, Any], path: Path) -> tuple[Rule, ...]:
     rows = told.get("rules", [])
     if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
         raise TaskError("needs [[rules]] tables, each with id and text", path=path)
-    rules = tuple(_table(Rule, {**row, "failures": tuple(row.get("failures", ()))}, path) for row in rows)
+    rules = tuple(
+        read_table(
+            Rule,
+            {**row, "failures": tuple(row.get("failures", ()))},
+            f"[[rules]] {row.get('id', at)!r}",
+            path,
+        )
+        for at, row in enumerate(rows, start=1)
+    )
     ids = [rule.id for rule in rules]
     if len(set(ids)) < len(ids):
         raise TaskError(f"rule ids must be unique, found {ids}", path=path)
@@ -403,9 +336,10 @@ def _examples(text: str, path: Path) -> tuple[Example, ...]:
     return tuple(examples)
 
 
-def _check(spec: TaskSpec, folder: Path) -> None:
-    toml = folder / "task.toml"
-    strict_form(spec.schema, path=folder / "schema.json")  # refused here, before anything is sent
+def _check(spec: TaskSpec, folder: Path, schema: Path | str = "") -> None:
+    toml, schema = folder / "task.toml", schema or folder / "schema.json"
+    check_declared(spec, schema, toml)
+    strict_form(spec.asked, path=schema)  # refused here, before anything is sent
     fields = spec.fields
     for name in (*spec.must_fill, *spec.merge, *(name for group in spec.exclusive for name in group)):
         if name not in fields:
@@ -419,7 +353,7 @@ def _check(spec: TaskSpec, folder: Path) -> None:
     if spec.min_quote_words and not field_of(spec.schema).holds("x-grounded"):
         raise TaskError("min_quote_words: no field of schema.json is marked x-grounded", path=toml)
     for name, rule in spec.merge.items():
-        allowed = ("union",) if fields[name].kind == "array" else SCALAR_RULES
+        allowed = _merge_rules(fields[name])
         if rule not in allowed:
             raise TaskError(f"merge rule {rule!r} for {name!r}; use one of {', '.join(allowed)}", path=toml)
     if not 0 <= spec.window.overlap_chars < spec.window.max_chars:
@@ -429,11 +363,22 @@ def _check(spec: TaskSpec, folder: Path) -> None:
         _check_example(example, spec, folder / "examples.jsonl")
 
 
+def _merge_rules(place: Field) -> tuple[str, ...]:
+    if place.kind != "array":
+        return SCALAR_RULES
+    return (
+        "union",
+        *(f"{UNION_BY}{name}" for name, own in place.item().fields.items() if own.kind in ("string", "")),
+    )
+
+
 def _check_inputs(spec: TaskSpec, toml: Path) -> None:
+    used = {DATE} if spec.computes(DATE) else set()
+    used |= {*spec.checks.paths.values(), *spec.checks.values.values()}
     shown = frozenset[str]().union(*(tags_of(spec.prompts.get(kind, "")) for kind in ENRICHING))
     if "inputs" in tags_of(spec.prompts["extract"]):
         shown |= set(spec.inputs)
-    if unseen := [name for name in spec.inputs if name not in shown]:
+    if unseen := [name for name in spec.inputs if name not in shown | used]:
         raise TaskError(
             f"the input {unseen[0]!r} is shown by no prompt of the task: put {{{{{unseen[0]}}}}} beside {{{{document}}}} "
             "in extract.md, or leave it out of inputs",

@@ -90,6 +90,55 @@ def unmark(_keyword: str, node: Any) -> Any:
     return rebuild({key: value for key, value in node.items() if not key.startswith("x-")}, unmark)
 
 
+COMPUTED = "x-computed"
+"""The mark of a property that code fills in."""
+
+MARKS = ("x-grounded", "x-id", "x-refers-to", COMPUTED)
+"""Every keyword of ours."""
+
+
+def strange_marks(node: Any, where: str = "") -> Iterator[tuple[str, str]]:
+    """Every keyword `x-…` that is none of ours, and the JSON pointer of the schema it stands in.
+
+    >>> list(strange_marks({"properties": {"quote": {"type": "string", "x-ground": True}}}))
+    [('x-ground', '/properties/quote')]
+    """
+    if not isinstance(node, Mapping):
+        return
+    yield from ((key, where) for key in node if key.startswith("x-") and key not in MARKS)
+    for word, name, child in children(node):
+        yield from strange_marks(child, f"{where}/{word}" + (f"/{name}" if name else ""))
+
+
+def is_computed(node: Any) -> bool:
+    """Whether a property, as it is written, is one that code fills in."""
+    return isinstance(node, Mapping) and COMPUTED in node
+
+
+def without_computed(_keyword: str, node: Any) -> Any:
+    """A copy without the properties that code fills in, nor among the required ones."""
+    made = rebuild(node, without_computed)
+    named = node.get("properties") if isinstance(node, Mapping) else None
+    if not isinstance(named, Mapping):
+        return made
+    kept = {name: made["properties"][name] for name, child in named.items() if not is_computed(child)}
+    made["properties"] = kept
+    if "required" in made:
+        made["required"] = [name for name in made["required"] if name in kept]
+    return made
+
+
+def computed_astray(node: Any, where: str = "") -> Iterator[str]:
+    """Where the mark of what code fills in stands on something that is no property, as JSON pointers."""
+    if not where and is_computed(node):
+        yield "the top"
+    for word, name, child in children(node) if isinstance(node, Mapping) else ():
+        there = f"{where}/{word}" + (f"/{name}" if name else "")
+        if is_computed(child) and word != "properties":
+            yield there
+        yield from computed_astray(child, there)
+
+
 def apart(schema: Node) -> tuple[dict[str, Any], dict[str, Any]]:
     """A schema without its definitions, and the definitions, to stand at the root of a larger one."""
     shared = {word: schema[word] for word in ("$defs", "definitions") if word in schema}

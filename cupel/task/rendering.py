@@ -78,6 +78,8 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
         }
     ),
     "packing": frozenset({"contract", "count", "documents"}),
+    "answer": frozenset({"title", "instructions", "inputs", "document", "questions"}),
+    "bundle": frozenset({"contracts", "count", "schema", "beside", "document"}),
     "compare": frozenset(
         {
             "title",
@@ -265,7 +267,9 @@ def _labels(task: TaskSpec) -> str:
 def _examples(task: TaskSpec) -> str:
     """Chosen by the author, written by somebody else: they hold none of the tags of the task's prompts either."""
     tags = frozenset({DOCUMENT, *task.inputs}).union(*map(tags_in, task.prompts.values()))
-    shown = [f"Text: {example.text}\nRecord: {compact(example.record)}" for example in task.examples]
+    shown = [
+        f"Text: {example.text}\nRecord: {compact(task.shown(example.record))}" for example in task.examples
+    ]
     return neutralise("\n\n".join(shown), tags)
 
 
@@ -347,7 +351,8 @@ def of_document(
         text: The document's, or a window of it.
         doc_id: Named in the document's tag.
     """
-    shown = {name: str(inputs.get(name, "")) for name in names}
+    given = ((name, inputs.get(name)) for name in names)
+    shown = {name: "" if cell is None else str(cell) for name, cell in given}
     cells = {name: fence(cell, name, template.tags) for name, cell in shown.items()}
     every = Fenced("\n".join(cell for cell in cells.values() if cell))
     return {**cells, "inputs": every, "document": wrap(text, doc_id, template.tags)}

@@ -8,7 +8,7 @@ from typing import Any
 
 from cupel.errors import TaskError
 from cupel.task.dialect import modern
-from cupel.task.node import OFFERING, Node, apart, nullable, rebuild, types_of
+from cupel.task.node import COMPUTED, OFFERING, Node, apart, is_computed, nullable, rebuild, types_of
 from cupel.task.shape import Shape, shape_of
 
 _OPEN = ("additionalProperties", "unevaluatedProperties", "patternProperties")
@@ -101,14 +101,25 @@ class _Strict:
         made = {word: value for word, value in made.items() if word not in _NOT_KEPT}
         if isinstance(node.get("properties"), Mapping):
             required = set(node.get("required", ()))
+            computed = {name for name, child in node["properties"].items() if is_computed(child)}
             made["properties"] = {
-                name: child
+                name: _computed(child)
+                if name in computed
+                else child
                 if name in required or _is_its_default(node["properties"][name])
                 else nullable(child)
                 for name, child in made["properties"].items()
             }
-            made["required"] = list(made["properties"])
+            made["required"] = [name for name in made["properties"] if name not in computed]
         return made
+
+
+def _computed(node: Node) -> dict[str, Any]:
+    """A field that code fills in: null where it cannot be known, and so is each part; the mark stays at its top."""
+    plain = {word: value for word, value in node.items() if word != COMPUTED}
+    if isinstance(plain.get("properties"), Mapping):
+        plain["properties"] = {name: nullable(child) for name, child in plain["properties"].items()}
+    return {**nullable(plain), COMPUTED: node[COMPUTED]}
 
 
 def _is_composed(node: Node) -> bool:
@@ -141,3 +152,16 @@ def grounded_quotes(record: Any, schema: Mapping[str, Any]) -> list[tuple[str, s
         for part in shape_of(schema).parts(record)
         if isinstance(part.value, str) and part.mark("x-grounded")
     ]
+
+
+def definitions_of(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The definitions at the root of a schema, by the pointer a reference has.
+
+    >>> definitions_of({"$defs": {"item": {"type": "string"}}})
+    {'$defs/item': {'type': 'string'}}
+    """
+    return {
+        f"{word}/{name}": found
+        for word in ("$defs", "definitions")
+        for name, found in schema.get(word, {}).items()
+    }

@@ -11,16 +11,24 @@ from pathlib import Path
 from typing import Any
 
 from cupel.state import JudgeWay, Record
+from cupel.task.computed import CONFIRMED, Computed, asked_schema, computed_fields, shown_record
 from cupel.task.field import Field, field_of
 
 GENERIC = "_generic"
 """Folder with the prompts of ad-hoc tasks, and of tasks that leave one out."""
+
+UNION_BY = "union by "
+"""How a merge rule begins that names the field by which a list's items are one, such as `union by term`."""
 
 ENRICHING = ("extract", "judge", "refine", "repair", "verify")
 """The prompts that decide a document's outcome."""
 
 FURTHER_WAYS = ("judge_items", "adjudicate")
 """The prompts of the judge's other ways; a project made before there were any runs without them."""
+
+
+ANSWER = "answer"
+"""The prompt by which a record's questions are asked back; a project made before there were any runs all the same."""
 
 
 def judge_prompt_of(way: JudgeWay) -> str:
@@ -60,6 +68,25 @@ class TaskCriterion:
         return [self.id, self.question, self.critical, self.weight, *([self.way] if self.way else [])]
 
 
+GENERIC_CRITERIA = (
+    TaskCriterion(
+        "supported",
+        "Is every value of the record supported by the document, with nothing invented?",
+        critical=True,
+        way="criteria",
+    ),
+    TaskCriterion(
+        "follows_instructions", "Does the record contain what the instructions ask for?", critical=True
+    ),
+    TaskCriterion(
+        "complete",
+        "Is nothing that the instructions ask for, and the document states, missing?",
+        way="criteria",
+    ),
+)
+"""What the judge is asked of a one-off task."""
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """A worked document shown to the model; its quotes are checked against its own text."""
@@ -77,6 +104,38 @@ class Window:
     overlap_chars: int = 600
 
 
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What a task wants of its records beside the schema, as `[checks]` declares it; code looks, and no judge outvotes it.
+
+    Fields are named by the names that lead there, a list's before its items': `events/iso`.
+    """
+
+    iso: tuple[str, ...] = ()
+    """Fields whose every value is an ISO 8601 date."""
+
+    paths: Mapping[str, str] = field(default_factory=dict)
+    """Field → the input, one path a line or indented lines, of which its value is one."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    """Field → the input, lines or a list with commas, of which its value is one where the input is given."""
+
+    cover: tuple[str, ...] = ()
+    """Quotes that stand in the order of the text, the first at its first word."""
+
+    digits: Mapping[str, str] = field(default_factory=dict)
+    """Field → the field beside it in which each of its numbers stands."""
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What is declared, for an identity; empty where nothing is."""
+        every = {
+            "iso": self.iso, "paths": dict(self.paths), "values": dict(self.values), "cover": self.cover,
+            "digits": dict(self.digits),
+        }  # fmt: skip
+        return {name: wanted for name, wanted in every.items() if wanted}
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TaskSpec:
     """Everything a task folder says, or the same made from an ad-hoc schema.
@@ -91,6 +150,11 @@ class TaskSpec:
     schema: dict[str, Any]
     prompts: Mapping[str, str]
     inputs: tuple[str, ...] = ()
+    """Every further input by name, those that may be missing last."""
+
+    optional_inputs: frozenset[str] = frozenset()
+    """Those of them that a document may come without."""
+
     output_language: str = "English"
     must_fill: tuple[str, ...] = ()
     metric: str = "record"
@@ -107,6 +171,7 @@ class TaskSpec:
     min_quote_words: int = 0
     """Words a quote has at least."""
 
+    checks: Checks = field(default_factory=Checks)
     instructions: str = ""
     folder: Path | None = None
     check: RecordCheck | None = None
@@ -119,6 +184,40 @@ class TaskSpec:
     def fields(self) -> Mapping[str, Field]:
         """What a record has at its top, by name."""
         return field_of(self.schema).fields
+
+    @property
+    def required_inputs(self) -> tuple[str, ...]:
+        """The further inputs that every document has to come with."""
+        return tuple(name for name in self.inputs if name not in self.optional_inputs)
+
+    @functools.cached_property
+    def asked(self) -> dict[str, Any]:
+        """The schema without the fields that code fills in: what models are asked for, shown, and held to."""
+        return asked_schema(self.schema)
+
+    @property
+    def asked_fields(self) -> Mapping[str, Field]:
+        """What a model fills in at a record's top, by name."""
+        return field_of(self.asked).fields
+
+    def shown(self, record: Record) -> Record:
+        """A record as a model may see it: without what code computed."""
+        shown: Record = shown_record(record, self.schema)
+        return shown
+
+    def computes(self, by: str = "") -> bool:
+        """Whether code fills in any field; of a kind, where one is named."""
+        return any(not by or one.by == by for one in computed_fields(self.schema))
+
+    def key_of(self, name: str) -> str:
+        """The field that makes two windows' items of a list one where it has the same value; empty where their places do."""
+        rule = self.merge.get(name, "")
+        return rule.removeprefix(UNION_BY) if rule.startswith(UNION_BY) else ""
+
+    @property
+    def asks_back(self) -> Computed | None:
+        """The field that a further question to a model fills in; None where the task has none."""
+        return next((one for one in computed_fields(self.schema) if one.by == CONFIRMED), None)
 
     def is_of(self, schema: Mapping[str, Any], instructions: str) -> bool:
         """Whether this is the ad-hoc task of this schema and these instructions."""
@@ -146,5 +245,11 @@ class TaskSpec:
             told["check"] = getattr(self.check, "identity", "")
         if self.exclusive or self.min_quote_words:  # else the tasks that declare neither would all be others
             told["wants"] = [self.exclusive, self.min_quote_words]
+        if self.optional_inputs:
+            told["optional"] = sorted(self.optional_inputs)
+        if checks := self.checks.told:
+            told["checks"] = checks
+        if self.asks_back is not None:
+            told["answer"] = self.prompts.get(ANSWER, "")
         canonical = json.dumps(told, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]

@@ -15,6 +15,7 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 MAX_TEXT_CHARS = 5_000_000
@@ -33,6 +34,7 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _MORE_ENDS = re.compile("[。！？｡।॥။።፧။៕۔؟]+[”’」』）)\"'»]*\\s*")
 _LATIN_END = re.compile(r"[.!?…]")
 _BLANK = re.compile(r"\s+")
+_WORD_SIGN = re.compile(r"\w")
 _LINE_BREAK = re.compile(r"[\r\n]\s*")
 
 
@@ -150,6 +152,16 @@ def split_windows(text: str, max_chars: int, overlap_chars: int) -> list[tuple[i
         start = _overlap_start(text, cuts, start=start, end=end, overlap_chars=overlap_chars)
     windows.append((start, len(text)))
     return windows
+
+
+def count_sentences(text: str) -> int:
+    """How many sentences a text has, in any language; one for words without a sentence end.
+
+    >>> count_sentences("Mr. Moore spoke. Did he? 他来了。他走了。")
+    4
+    """
+    ends = [0, *_sentence_ends(text, 0, len(text)), len(text)]
+    return sum(_WORD_SIGN.search(text, start, end) is not None for start, end in pairwise(ends))
 
 
 def _usable_bytes(raw: bytes) -> tuple[str, str | None]:

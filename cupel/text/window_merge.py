@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cupel.state import Evidence, Record
 from cupel.task import Field, Part, Shape, TaskSpec, as_key, holder_of, shape_of, without_indexes
@@ -25,8 +25,10 @@ def merge_windows(task: TaskSpec, parts: Sequence[WindowRecord]) -> tuple[Record
     """One record and its evidence from the records of overlapping windows.
 
     Lists are united, and an item that two windows saw (its quotes stand at the same places, or it is equal
-    where it has none) is kept once; ids are renumbered and references to them follow. Scalars go by the
-    task's rule: `first` (default), `last`, `longest`, `majority` or `join`.
+    where it has none) is kept once; several items that one window quotes the same passage for stay several. By `union by FIELD` items are one wherever they stand, if that field says the
+    same in both, case and spaces aside; the first is kept, and what it lacks is taken from the later ones. Ids are
+    renumbered and references to them follow. Scalars go by the task's rule: `first` (default), `last`, `longest`,
+    `majority` or `join`.
     """
     if len(parts) == 1:
         return parts[0].record, parts[0].evidence
@@ -35,7 +37,7 @@ def merge_windows(task: TaskSpec, parts: Sequence[WindowRecord]) -> tuple[Record
     places = [_Places(shape, part) for part in parts]
     for name, field in fields.items():
         if any(isinstance(part.record.get(name), list) for part in parts):
-            merged.record[name] = _unite(name, _id_fields(field), places, merged)
+            merged.record[name] = _unite(name, _Sameness(field.item(), task.key_of(name)), places, merged)
         else:
             source, value = _scalar([part.record.get(name) for part in parts], task.merge.get(name, "first"))
             merged.record[name] = copy.deepcopy(value)
@@ -74,34 +76,101 @@ class _Places:
         return None
 
 
-def _id_fields(field: Field) -> set[str]:
-    return {name for name, child in field.item().fields.items() if child.mark("x-id")}
-
-
-def _unite(name: str, ids: set[str], places: Sequence[_Places], merged: WindowRecord) -> list[Any]:
+def _unite(name: str, sameness: _Sameness, places: Sequence[_Places], merged: WindowRecord) -> list[Any]:
     """The items of all windows, one that several saw once; as each window has them, ids and references included."""
     united: list[Any] = []
-    seen: dict[str, int] = {}
+    known: defaultdict[str, list[tuple[int, _Kind]]] = defaultdict(list)
     for each in places:
-        for index, item in enumerate(each.window.record.get(name) or []):
+        items = each.window.record.get(name) or []
+        kinds = [sameness.kind(item, f"/{name}/{index}", each.window) for index, item in enumerate(items)]
+        partners = _partners(list(dict.fromkeys(kinds)), known)
+        for index, (item, kind) in enumerate(zip(items, kinds, strict=True)):
             own = f"/{name}/{index}"
-            evidence = _evidence_under(each.window, own)
-            at = seen.setdefault(_sameness(item, evidence, ids), len(united))
+            at = partners.setdefault(kind, len(united))
             each.kept[own] = f"/{name}/{at}"
             if at == len(united):
                 united.append(copy.deepcopy(item))
+                known[kind.place].append((at, kind))
                 each.taken.add(f"/{name}/{at}")
-                merged.evidence.extend(_move(evidence, own, f"/{name}/{at}"))
+                merged.evidence.extend(_move(_evidence_under(each.window, own), own, f"/{name}/{at}"))
+            elif sameness.key:
+                for field in _fill_gaps(united[at], item, each.parts, own):
+                    new = _evidence_under(each.window, f"{own}/{field}")
+                    merged.evidence.extend(_move(new, own, f"/{name}/{at}"))
     return united
 
 
-def _sameness(item: Any, evidence: Sequence[Evidence], ids: set[str]) -> str:
-    """What makes two windows' items one: the same places for all quotes; else equal content."""
-    places = [(entry["path"].rsplit("/", 1)[-1], entry["start"], entry["end"]) for entry in evidence]
-    if places and all(start is not None for _, start, _ in places):
-        return json.dumps(places)
-    content = {k: v for k, v in item.items() if k not in ids} if isinstance(item, dict) else item
-    return json.dumps(content, sort_keys=True, ensure_ascii=False)
+class _Kind(NamedTuple):
+    """What tells an item from another."""
+
+    place: str
+    """Where all its quotes stand; of an item without any, its content; where a key decides, the key's value."""
+
+    content: str
+    """Whatever it says, without ids; for a reference, what it refers to says. Where a key decides, nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sameness:
+    """What makes two windows' items of a list one."""
+
+    item: Field
+    key: str
+
+    def kind(self, item: Any, pointer: str, window: WindowRecord) -> _Kind:
+        """The value of the key, else the places of all quotes, else the content: the same for the same item."""
+        value = item.get(self.key) if isinstance(item, dict) else None
+        if isinstance(value, str) and value.strip():
+            return _Kind(f"{self.key} {' '.join(value.casefold().split())}", "")
+        content = json.dumps(self._content(item, window.record), sort_keys=True, ensure_ascii=False)
+        evidence = _evidence_under(window, pointer)
+        stands = [(entry["path"].removeprefix(pointer), entry["start"], entry["end"]) for entry in evidence]
+        is_found = stands and all(start is not None for _, start, _ in stands)
+        return _Kind(json.dumps(stands) if is_found else content, content)
+
+    def _content(self, item: Any, record: Record) -> Any:
+        if not isinstance(item, dict):
+            return item
+        told = ((name, value, self.item.field(name)) for name, value in item.items())
+        return {name: _told(value, own, record) for name, value, own in told if not own.mark("x-id")}
+
+
+def _told(value: Any, field: Field, record: Record) -> Any:
+    """A value; of a reference, the item of the same window that has the id, without it."""
+    name, _, key = str(field.mark("x-refers-to") or "").strip("/").partition("/")
+    targets = [item for item in record.get(name) or [] if isinstance(item, dict) and item.get(key) == value]
+    return {part: each for part, each in targets[0].items() if part != key} if targets and key else value
+
+
+def _partners(kinds: Sequence[_Kind], known: Mapping[str, Sequence[tuple[int, _Kind]]]) -> dict[_Kind, int]:
+    """Which item of the whole each of a window's different items is; those that are new are left out.
+
+    A passage may be quoted for several items, and two windows need not have them in one order: those that say the
+    same are paired first. What is left at the same place is one item that the windows read differently.
+
+    Args:
+        kinds: The window's, each once.
+        known: Place → what other windows have there, and which item of the whole each is.
+    """
+    partners: dict[_Kind, int] = {}
+    taken: set[int] = set()
+    for same_content in (True, False):
+        for kind in kinds:
+            if kind not in partners:
+                there = (at for at, other in known.get(kind.place, ()) if other == kind or not same_content)
+                if (at := next((at for at in there if at not in taken), None)) is not None:
+                    partners[kind] = at
+                    taken.add(at)
+    return partners
+
+
+def _fill_gaps(item: Any, other: Any, parts: Sequence[Part], own: str) -> list[str]:
+    """Take from another window's item what this one lacks; the fields' names. References stay: their ids are that window's."""
+    marked = {part.pointer for part in parts if part.mark("x-id") or part.mark("x-refers-to")}
+    lacking = [name for name, value in item.items() if value in (None, "")]
+    filled = [name for name in lacking if other.get(name) and f"{own}/{name}" not in marked]
+    item.update({name: copy.deepcopy(other[name]) for name in filled})
+    return filled
 
 
 def _renumber(record: Record, shape: Shape, places: Sequence[_Places]) -> None:

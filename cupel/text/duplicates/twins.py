@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from cupel.state import Outcome
 from cupel.tables import Row
+from cupel.task import TaskSpec
+from cupel.text.computed import complete_record
 from cupel.text.documents import document_id
 from cupel.text.duplicates.index import Twin
 from cupel.text.evidence import ground_record
@@ -16,7 +15,7 @@ PATH = ["duplicate"]
 """A duplicate walks no graph."""
 
 
-def take_over(original: Outcome, document: Row, twin: Twin, schema: Mapping[str, Any]) -> Outcome | None:
+def take_over(original: Outcome, document: Row, twin: Twin, task: TaskSpec) -> Outcome | None:
     """The outcome of a document by that of its twin; None where the document has to be asked itself.
 
     It cost nothing and says whose record it is. A near-duplicate carries no confidence and no attempts: nothing
@@ -26,7 +25,7 @@ def take_over(original: Outcome, document: Row, twin: Twin, schema: Mapping[str,
         original: Outcome of the document it repeats.
         document: The document itself.
         twin: How it repeats it.
-        schema: The task's, which says where quotes stand.
+        task: Whose record it is: says where quotes stand, and what code fills in.
     """
     if not isinstance(document.text, str):
         return None
@@ -39,7 +38,7 @@ def take_over(original: Outcome, document: Row, twin: Twin, schema: Mapping[str,
         )
     if record is None:
         return None
-    evidence = ground_record(record, schema, document.text)
+    evidence = ground_record(record, task.schema, document.text)
     if not all(is_grounded(item["match"]) for item in evidence):
         return None
     said = (
@@ -47,7 +46,8 @@ def take_over(original: Outcome, document: Row, twin: Twin, schema: Mapping[str,
         "found again in this text; not asked itself"
     )
     return {
-        **_copy(original, mine, said), "evidence": evidence, "confidence": None, "score": None, "calibrated": False,
+        **_copy(original, mine, said),
+        "record": complete_record(record, task, evidence, text=document.text, inputs=document.inputs), "evidence": evidence, "confidence": None, "score": None, "calibrated": False,
         "attempts": [], "verdicts": [], "addenda": [], "review": None,
     }  # fmt: skip
 

@@ -11,5 +11,5 @@ Only verbatim and normalised count as grounded. Offsets are `[start, end)` in co
 """
 
 from cupel.text.grounding.grounder import Grounder, ground
-from cupel.text.grounding.matches import Grounding, is_grounded
+from cupel.text.grounding.matches import Grounding, Span, is_grounded
 from cupel.text.grounding.tokens import is_word, tokenise

@@ -182,3 +182,16 @@ def test_the_documents_own_words_are_no_address():
     """A speech may say "solution", and then a record may too."""
     assert judge_address("solution") is not None
     assert check(lambda r: r["claims"][0].update(text="solution")) == []
+
+
+def test_a_label_may_be_a_word_that_says_nothing_elsewhere():
+    """A section whose kind is `answer` does not talk to its judge; a free text that is just this word does."""
+    schema = copy.deepcopy(SCHEMA)
+    schema["properties"]["claims"]["items"]["properties"]["stance"]["enum"].append("answer")
+    task = TaskSpec(name="t", title="", description="", schema=schema, prompts={})
+    record = copy.deepcopy(RECORD)
+    record["claims"][0]["stance"] = "answer"
+
+    assert code_checks(record, task, EVIDENCE, text=TEXT) == ()
+    record["claims"][0]["text"] = "answer"
+    assert [each.criterion for each in code_checks(record, task, EVIDENCE, text=TEXT)] == ["judge_address"]

@@ -144,3 +144,23 @@ def test_what_was_caught_and_missed_is_counted_by_mutation():
     assert rows[UNCHANGED].rate == 0
     assert rows["label_flipped"].rate is None
     assert len(rows) == len(MUTATIONS) + 1
+
+
+def test_a_quote_that_stands_alone_is_no_list_of_entries():
+    """One quote at the top of a record is faked or cut, and never taken apart letter by letter."""
+    quote = {"type": ["string", "null"], "x-grounded": True}
+    schema = {"type": "object", "properties": {"claim": quote, "stray": quote, "clear": {"type": "boolean"}}}
+    record = {"claim": "waiting costs more every year", "stray": None, "clear": True}
+    made = [one for seed in range(20) for one in mutate(record, schema, text=TEXT, seed=seed)]
+
+    assert {one.name for one in made} >= {UNCHANGED, "quote_faked", "text_truncated"}
+    assert not {one.name for one in made} & {"list_changed", "item_split", "voice_taken", "item_dropped"}
+    assert all(Draft202012Validator(schema).is_valid(one.record) for one in made)
+
+
+def test_a_yes_or_no_is_a_label_too():
+    """Where a record answers questions, a wrong answer is what goes wrong."""
+    schema = {"type": "object", "properties": {"clear": {"type": "boolean"}}}
+    flipped = [one for one in mutate({"clear": True}, schema, text=TEXT) if one.name == "label_flipped"]
+
+    assert [one.record for one in flipped] == [{"clear": False}]

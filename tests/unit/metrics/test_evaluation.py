@@ -245,6 +245,7 @@ def test_no_answers_at_all_score_zero_and_raise_nothing(kind):
         undecided=[],
         keyphrases=["x"],
         summary="x",
+        boundaries=[17],
         meta={"arguments": [{"id": "a"}]},
     )
     assert evaluate([gold | {"meta": {"arguments": [{"id": "a"}]}}], [], kinds=[kind], draws=0).value == 0

@@ -122,3 +122,57 @@ def test_excel_without_its_packages_names_the_extra(tmp_path, monkeypatch):
 
     with pytest.raises(SettingError, match=r"pip install 'cupel\[excel\]'"):
         open_table(tmp_path / "in.xlsx")
+
+
+def formulas(path, column, *, stale=False, cell='<c r="B2"><f>CONCATENATE("We must ","act.")</f></c>'):
+    """A workbook whose second column has a formula below its name, as programs write them that do not calculate."""
+    workbook(path, Notes=[["here be notes"]], Sheet1=[["id", column, "share"], [1, "HERE", 2]])
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name).decode() for name in archive.namelist()}
+    sheet = "xl/worksheets/sheet2.xml"
+    assert '<c r="B2" t="s"><v>4</v></c>' in parts[sheet]
+    parts[sheet] = parts[sheet].replace('<c r="B2" t="s"><v>4</v></c>', cell)
+    if not stale:
+        parts["xl/workbook.xml"] = parts["xl/workbook.xml"].replace(' fullCalcOnLoad="1"', "")
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    return path
+
+
+def test_documents_that_nobody_calculated_are_no_empty_ones(tmp_path):
+    """The file is refused before anything is paid: which cells, and what to do."""
+    path = formulas(tmp_path / "in.xlsx", "text")
+
+    with pytest.raises(
+        InputError, match=r"in.xlsx: sheet 'Sheet1': 1 cells of 'text' .* \(B2\).*save it, and run again"
+    ):
+        open_table(path)
+
+
+@pytest.mark.parametrize(
+    ("cell", "stale", "told"),
+    [
+        pytest.param('<c r="B2"><f>A2</f><v></v></c>', False, True, id="an empty result"),
+        pytest.param('<c r="B2"><f>A2</f><v /></c>', False, True, id="an empty result in short"),
+        pytest.param('<x:c r="B2"><x:f t="shared" si="0"/></x:c>', False, True, id="with prefixes, shared"),
+        pytest.param(
+            '<c r="B2"><f>A2</f><v>0</v></c>', True, True, id="a nought that waits to be calculated"
+        ),
+        pytest.param('<c r="B2"><f>A2</f><v>0</v></c>', False, False, id="a nought that was calculated"),
+        pytest.param(
+            '<c r="B2"><f>A2</f><v>05</v></c>', True, False, id="a number given by whoever wrote it"
+        ),
+        pytest.param(
+            '<c r="B2" t="str"><f>A2</f><v></v></c>', False, False, id="a text calculated to be empty"
+        ),
+        pytest.param('<c r="B2" s="1"/>', True, False, id="an empty cell"),
+    ],
+)
+def test_another_column_that_nobody_calculated_is_told_of(tmp_path, cell, stale, told):
+    """It is read as empty, as there is nothing to read; the run says so."""
+    path = formulas(tmp_path / "in.xlsx", "day", cell=cell, stale=stale)
+    warnings = open_table(path, "share").warnings
+
+    assert bool(warnings) == told
+    assert all("1 cells of 'day' hold a formula that was never calculated (B2)" in each for each in warnings)

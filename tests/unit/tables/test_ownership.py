@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,26 @@ def test_a_folder_that_was_moved_is_still_its_runs(written):
     assert noted_outputs(there.state) == {there.path: "aaa"}
 
 
+def test_a_folder_that_was_copied_is_still_its_runs(written):
+    """A copy has other times; what stands in the file decides."""
+    copied = written.path.parent.with_name("copied")
+    shutil.copytree(written.path.parent, copied)
+    os.utime(copied / written.path.name, ns=(1, 1))
+
+    another(written, path=copied / written.path.name, state=copied / ".cupel").check(10)
+
+
+def test_of_an_older_note_the_time_decides(written):
+    """It does not say what stood in the file."""
+    note = next((written.state / "outputs").iterdir())
+    note.write_text(json.dumps({**json.loads(note.read_text()), "content": ""}))
+    written.check(10)
+    os.utime(written.path, ns=(1, 1))
+
+    with pytest.raises(OutputPathError, match="was changed after"):
+        written.check(10)
+
+
 @pytest.mark.parametrize(
     ("changes", "rows", "why"),
     [
@@ -63,14 +85,15 @@ def test_what_would_be_lost_is_refused_unless_it_is_said_to_be_replaced(written,
     with pytest.raises(OutputPathError, match=why) as refused:
         other.check(rows)
     assert "--out" in str(refused.value)
-    assert "--overwrite" in str(refused.value)
+    assert "--overwrite (overwrite=True)" in str(refused.value)
     other.check(rows, overwrite=True)
 
 
-def test_what_somebody_changed_since_is_not_replaced(written):
+@pytest.mark.parametrize("how", ["a", "r+"])
+def test_what_somebody_changed_since_is_not_replaced(written, how):
     """A person's notes in an output are kept."""
-    with written.path.open("a") as file:
-        file.write("a note\n")
+    with written.path.open(how) as file:
+        file.write("a note of four")
 
     with pytest.raises(OutputPathError, match="was changed after"):
         written.check(10)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from cupel.errors import TaskError
-from cupel.task.folder import SETTINGS, load_task
+from cupel.task.folder import load_task, task_names
+from cupel.task.settings import SETTINGS
 
 PROMPTS = Path(__file__).parents[3] / "prompts"
 
@@ -150,6 +151,7 @@ SILENT = {
     "no criterion that rejects": ("task.toml", criteria({"critical": "false"}), "none of the criteria fits has critical = true"),
     "a label no record can hold": ("task.toml", criteria({}).replace("positive =", "positivo ="), "no record can hold 'positivo'; did you mean 'positive'? The schema has"),
     "labels of no field": ("task.toml", criteria({}).replace("[labels.sentiment]", "[labels.mood]"), "the record has no field 'mood', and no list 'negative' either"),
+    "a merge by a field there is not": ("task.toml", criteria({}).replace('evidence = "union"', 'evidence = "union by quote"'), "merge rule 'union by quote' for 'evidence'; use one of union"),
     "a metric there is not": ("task.toml", criteria({}).replace('metric = "sentiment"', 'metric = "sentimnt"'), "metric = 'sentimnt': use one of record, exact, items"),
 }  # fmt: skip
 
@@ -166,7 +168,7 @@ def test_what_would_have_no_effect_is_an_error_that_names_its_file(prompts, file
     assert f"sentiment/{file}" in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["arguments", "entities", "sentiment", "stance", "summary"])
+@pytest.mark.parametrize("name", task_names(PROMPTS))
 def test_no_shipped_task_has_a_silent_fault(name):
     """What the folders say reaches the models."""
     assert load_task(name, PROMPTS).criteria

@@ -41,6 +41,7 @@ OTHER_WORDS = {
     ("context.py", "properties"): "the form of the settings",
     ("context.py", "type"): "the form of the settings",
     ("limits/classify.py", "type"): "of a provider's error",
+    ("task/settings.py", "items"): "a way of judging",
     ("limits/wording.py", "items"): "of a place that a provider names",
     ("tracing/document_tracer.py", "type"): "who said a message",
     ("task/faults.py", "items"): "the name of a metric",

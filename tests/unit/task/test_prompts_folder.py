@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import tomllib
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from cupel.judging.checks import certain_faults
 from cupel.metrics.records import record_metric
+from cupel.task.computed import asked_schema
 from cupel.task.folder import load_task, task_names
-from cupel.task.rendering import check_prompts, compact, messages, stable_values, template_of, wire_schema
+from cupel.task.rendering import check_prompts, stable_values
 from cupel.task.schema import grounded_quotes
+from cupel.task.sizes import prompt_tokens
+from cupel.text.computed import complete_record
 
 PROMPTS = Path(__file__).parents[3] / "prompts"
-TASKS = ("arguments", "entities", "sentiment", "stance", "summary")
+TASKS = tuple(task_names(PROMPTS))
 STRICT_KEYWORDS = {"type", "properties", "required", "additionalProperties", "items", "enum", "description"}
 BUDGETS = {"entities": 1_250}
-"""Tokens besides the text, as counted below; 900 for the rest."""
+"""Tokens besides the text, as `prompt_tokens` counts; 900 for the rest."""
 each_task = pytest.mark.parametrize("name", TASKS)
 
 
@@ -50,27 +54,12 @@ def nodes_of(schema):
         yield from nodes_of(schema["items"])
 
 
-def tokens_beyond_the_text(name):
-    """Prose at 4 bytes a token, JSON at 2.8: an upper bound for what a document costs besides itself."""
-    task = load_task(name, PROMPTS)
-    varying = {
-        "document": '<document id="0123456789abcdef">\n\n</document>',
-        **dict.fromkeys(task.inputs, "a topic"),
-    }
-    prose = "".join(
-        each["content"] for each in messages(template_of(task, "extract"), stable_values(task), varying)
-    )
-    records = [compact(example.record) for example in task.examples]
-    for record in records:
-        prose = prose.replace(record, "")
-    sent = {"name": "record", "strict": True, "schema": wire_schema(task.schema)}
-    coded = [*records, compact({"type": "json_schema", "json_schema": sent})]
-    return math.ceil(len(prose.encode()) / 4 + sum(len(each.encode()) for each in coded) / 2.8)
+def test_every_task_is_in_the_table_of_the_readme_and_nothing_else_is():
+    """A folder is a task, and whoever looks for one looks there; `_generic` is none."""
+    text = (PROMPTS / "README.md").read_text(encoding="utf-8")
+    table = text.partition("| task |")[2].partition("\n\n")[0]
 
-
-def test_the_five_tasks_are_there():
-    """The folder's listing is the list of tasks; `_generic` is none."""
-    assert tuple(task_names(PROMPTS)) == TASKS
+    assert tuple(re.findall(r"^\| `([a-z]+)` \|", table, flags=re.MULTILINE)) == TASKS
 
 
 @each_task
@@ -82,8 +71,8 @@ def test_a_task_folder_loads_and_all_its_prompts_can_be_rendered(name):
 @each_task
 def test_every_schema_fits_strict_structured_output(name):
     """All properties are required, nothing is extra, and no keyword is one a strict mode refuses."""
-    schema = schema_of(name)
-    Draft202012Validator.check_schema(schema)
+    schema = load_task(name, PROMPTS).asked
+    Draft202012Validator.check_schema(schema_of(name))
     for node in nodes_of(schema):
         assert {key for key in node if not key.startswith("x-")} <= STRICT_KEYWORDS
         if node.get("type") == "object":
@@ -94,7 +83,7 @@ def test_every_schema_fits_strict_structured_output(name):
 @each_task
 def test_every_example_fits_the_schema_and_quotes_its_own_text(name):
     """An example quotes its text character by character, and says where its text is from."""
-    schema = schema_of(name)
+    schema = asked_schema(schema_of(name))
     for example in examples_of(name):
         Draft202012Validator(schema).validate(example["record"])
         quotes = [quote for _, quote in grounded_quotes(example["record"], schema)]
@@ -103,12 +92,51 @@ def test_every_example_fits_the_schema_and_quotes_its_own_text(name):
         assert [quote for quote in quotes if quote not in example["text"]] == []
 
 
+def test_the_answers_on_an_arguments_quality_are_added_up_by_code():
+    """Three questions each for strength, evidence and coherence; nobody is asked for a grade."""
+    task = load_task("quality", PROMPTS)
+    example = task.examples[0]
+    whole = complete_record(example.record, task, [], text=example.text, inputs={})
+
+    assert (whole["strength"], whole["evidence"], whole["coherence"]) == (
+        1,
+        1,
+        pytest.approx(1 / 3, abs=1e-4),
+    )
+
+
+def test_a_point_that_is_none_of_the_outline_is_a_fault():
+    """Code holds each against the outline; case and spaces do not matter."""
+    task = load_task("gaps", PROMPTS)
+    points = [
+        {"point": point, "evidence": [], "lacking": "all of it", "coverage": "missing"}
+        for point in ("What it  costs, and who pays", "the weather")
+    ]
+    inputs = {"outline": "what is planned\nwhat it costs, and who pays"}
+    faults = list(certain_faults({"points": points}, task, [], text="", inputs=inputs))
+
+    assert [check for check, _ in faults] == ["values"]
+    assert faults[0][1].startswith("/points/1/point: 'the weather' is not in outline")
+
+
+def test_the_points_of_the_example_of_gaps_are_those_of_its_outline():
+    """The outline stands before its text; none of its lines is left out."""
+    example = examples_of("gaps")[0]
+    outline = example["text"].removeprefix("[Outline: ").split("]")[0].splitlines()
+
+    assert [point["point"] for point in example["record"]["points"]] == outline
+
+
 @each_task
 def test_quotes_of_a_list_stand_in_the_order_of_the_text(name):
-    """The examples show the order that the prompts ask for."""
+    """The examples show the order that the prompts ask for: an item stands where its `quote` does, else its first one."""
     for example in examples_of(name):
-        for items in (value for value in example["record"].values() if isinstance(value, list)):
-            quotes = [item if isinstance(item, str) else item["quote"] for item in items]
+        quotes_by_list = defaultdict(dict)
+        for pointer, quote in grounded_quotes(example["record"], schema_of(name)):
+            field, *item = pointer.split("/")[1:3]
+            if pointer.endswith("/quote") or tuple(item) not in quotes_by_list[field]:
+                quotes_by_list[field][tuple(item)] = quote
+        for quotes in (list(quotes.values()) for quotes in quotes_by_list.values()):
             position = 0
             for quote in quotes:
                 position = example["text"].index(quote, position) + 1
@@ -126,7 +154,7 @@ def test_every_label_has_a_definition_and_every_definition_a_label(name):
         if "enum" in node
     }
     for field, choice in choices.items():
-        assert list(labels[field]) == choice
+        assert list(labels[field]) == [label for label in choice if label is not None]
     for group in labels.keys() - choices.keys():
         assert set(labels[group]) <= set(schema["properties"])
 
@@ -134,7 +162,7 @@ def test_every_label_has_a_definition_and_every_definition_a_label(name):
 @each_task
 def test_every_field_says_how_windows_are_merged(name):
     """Nothing is left to a default that nobody chose."""
-    assert set(settings_of(name)["merge"]) == set(schema_of(name)["properties"])
+    assert set(settings_of(name)["merge"]) == set(asked_schema(schema_of(name))["properties"])
 
 
 @each_task
@@ -194,7 +222,7 @@ def test_what_is_written_for_one_document_comes_after_it(path):
 @each_task
 def test_a_task_costs_no_more_than_its_budget_beyond_the_text(name):
     """Tokens per document are what a free tier runs out of; one, of many examples, has its own."""
-    assert tokens_beyond_the_text(name) <= BUDGETS.get(name, 900)
+    assert prompt_tokens(load_task(name, PROMPTS)) <= BUDGETS.get(name, 900)
 
 
 @each_task

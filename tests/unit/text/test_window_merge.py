@@ -1,5 +1,6 @@
 """The records of overlapping windows become one record of the whole document."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -202,8 +203,155 @@ def test_a_single_value_goes_by_the_tasks_rule(rule, merged):
     assert record["stance"] == merged
 
 
+TERMS = {
+    "properties": {
+        "terms": {
+            "type": "array",
+            "items": {
+                "properties": {
+                    "term": {"type": "string", "x-grounded": True},
+                    "definition": {"type": ["string", "null"], "x-grounded": True},
+                }
+            },
+        }
+    }
+}
+
+
+def glossary(start: int, term: str, definition: str | None) -> WindowRecord:
+    """One window's record: a term, and what defines it where the window has that, a hundred characters on."""
+    found = [at("/terms/0/term", start)] + ([at("/terms/0/definition", start + 100)] if definition else [])
+    return WindowRecord({"terms": [{"term": term, "definition": definition}]}, found)
+
+
+def test_items_of_one_key_are_kept_once_wherever_they_stand():
+    """A term that two windows use is one entry, at its first place, with the definition that only the second has."""
+    by_term = replace(task(terms="union by term"), schema=TERMS)
+    parts = [glossary(10, "Rye flour", None), glossary(500, "rye  flour", "what rye is ground to")]
+    record, evidence = merge_windows(by_term, parts)
+
+    assert record == {"terms": [{"term": "Rye flour", "definition": "what rye is ground to"}]}
+    assert [(entry["path"], entry["start"]) for entry in evidence] == [
+        ("/terms/0/term", 10), ("/terms/0/definition", 600),
+    ]  # fmt: skip
+    assert parts[0].record == {"terms": [{"term": "Rye flour", "definition": None}]}
+
+
+def test_items_of_one_list_are_told_apart_by_their_places_without_a_key():
+    """The same words at two places are two mentions."""
+    parts = [glossary(10, "rye", None), glossary(500, "rye", None)]
+    record, _ = merge_windows(replace(task(terms="union"), schema=TERMS), parts)
+
+    assert len(record["terms"]) == 2
+
+
+def test_items_without_a_value_for_their_key_are_one_by_their_places():
+    """Nothing is thrown away because a key is empty."""
+    by_definition = replace(task(terms="union by definition"), schema=TERMS)
+    record, _ = merge_windows(by_definition, [glossary(10, "rye", None), glossary(500, "oats", None)])
+
+    assert [item["term"] for item in record["terms"]] == ["rye", "oats"]
+
+
 def test_one_window_is_the_whole_document():
     """Nothing is renumbered, and nothing copied."""
     only = window(10, stance="yes")
 
     assert merge_windows(task(), [only]) == (only.record, only.evidence)
+
+
+RELATED = {
+    "properties": {
+        "names": {"type": "array", "items": {"properties": QUOTED}},
+        "relations": {
+            "type": "array",
+            "items": {
+                "properties": {
+                    "quote": {"type": "string", "x-grounded": True},
+                    "head": {"type": "string", "x-refers-to": "names/id"},
+                    "label": {"type": "string"},
+                }
+            },
+        },
+    }
+}
+
+
+def related(*relations: tuple[int, str, str], names: tuple[int, ...] = (10, 20)) -> WindowRecord:
+    """One window's relations as (place of the quote, head, label), between names that stand where it is said."""
+    record = {
+        "names": [{"id": f"n{number}", "quote": f"name {place}"} for number, place in enumerate(names, 1)],
+        "relations": [{"quote": "quote", "head": head, "label": label} for _, head, label in relations],
+    }
+    evidence = [at(f"/names/{index}/quote", place) for index, place in enumerate(names)]
+    return WindowRecord(
+        record, evidence + [at(f"/relations/{index}/quote", row[0]) for index, row in enumerate(relations)]
+    )
+
+
+def merged_relations(*windows: WindowRecord) -> list[tuple[str, str]]:
+    """Head and label of every relation of the whole."""
+    made = TaskSpec(name="t", title="", description="", schema=RELATED, prompts={})
+    record, evidence = merge_windows(made, list(windows))
+
+    assert sum(entry["path"].startswith("/relations/") for entry in evidence) == len(record["relations"])
+    return [(row["head"], row["label"]) for row in record["relations"]]
+
+
+def test_what_one_window_says_several_times_of_one_passage_stays_several():
+    """A sentence that makes two people members of one body is quoted for both."""
+    both = [(50, "n1", "member_of"), (50, "n2", "member_of"), (50, "n1", "backs")]
+
+    assert merged_relations(related(*both), related(names=(900,))) == [
+        ("n1", "member_of"), ("n2", "member_of"), ("n1", "backs"),
+    ]  # fmt: skip
+
+
+def test_of_several_items_at_one_place_each_meets_its_like_in_the_other_window():
+    """In whatever order the other window has them, and with ids of its own."""
+    first = related((50, "n1", "backs"), names=(10,))
+    second = related((50, "n2", "opposes"), (50, "n1", "backs"), names=(10, 60))
+
+    assert merged_relations(first, second) == [("n1", "backs"), ("n2", "opposes")]
+
+
+def test_an_item_that_two_windows_label_differently_is_one():
+    """The first window's label is kept: the passage is in dispute, not there twice."""
+    assert merged_relations(related((50, "n1", "backs")), related((50, "n1", "opposes"))) == [("n1", "backs")]
+
+
+def test_an_item_that_a_window_repeats_is_kept_once():
+    """The same passage with the same content says nothing new."""
+    twice = [(50, "n1", "backs"), (50, "n1", "backs")]
+
+    assert merged_relations(related(*twice), related(names=(900,))) == [("n1", "backs")]
+
+
+def test_a_bare_quote_that_two_windows_saw_is_kept_once():
+    """A list may hold quotes alone; at which number each window has one says nothing."""
+    schema = {"properties": {"evidence": {"type": "array", "items": {"type": "string", "x-grounded": True}}}}
+    made = TaskSpec(name="t", title="", description="", schema=schema, prompts={})
+    first = WindowRecord({"evidence": ["one", "two"]}, [at("/evidence/0", 10), at("/evidence/1", 50)])
+    second = WindowRecord({"evidence": ["two", "six"]}, [at("/evidence/0", 50), at("/evidence/1", 90)])
+
+    record, evidence = merge_windows(made, [first, second])
+
+    assert record["evidence"] == ["one", "two", "six"]
+    assert [entry["start"] for entry in evidence] == [10, 50, 90]
+
+
+def test_a_reference_follows_an_item_that_is_one_by_its_key():
+    """A name has one entry, at its first mention, and what the second window relates it to follows there."""
+    made = TaskSpec(
+        name="t", title="", description="", schema=RELATED, prompts={}, merge={"names": "union by quote"}
+    )
+    first, second = related((50, "n1", "backs")), related((900, "n2", "opposes"), names=(800, 810))
+    second.record["names"][1]["quote"] = first.record["names"][0]["quote"]
+
+    record, _ = merge_windows(made, [first, second])
+
+    assert [name["quote"] for name in record["names"]] == ["name 10", "name 20", "name 800"]
+    assert [(row["head"], row["label"]) for row in record["relations"]] == [
+        ("n1", "backs"),
+        ("n1", "opposes"),
+    ]
