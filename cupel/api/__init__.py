@@ -6,8 +6,10 @@ tidy(df, task), export(run, out)             a row for each item of the records
 FileWork(FileRun(file=…)).run()              a file of documents, as `cupel run` has it
 plan(source, task)                           what a run will take
 list_runs(task), outcomes(run)               the run log
+list_tasks()                                 what can be extracted, and what it takes
 write_report(run)                            a run's HTML page
-failures(task, run)                          what went wrong, grouped
+show(doc_id, run), forget(*doc_ids)          a document's whole trail; taking it out of everything
+failures(task, run), freeze_failures(name)   what went wrong, grouped; the same as a data set
 calibrate(source, task)                      a measured confidence, a threshold with a certificate
 improve(source, task), prompts(task)         a better prompt, its versions
 compare(source, a, b, task)                  two models or prompts, judged by a third
@@ -15,6 +17,7 @@ evaluate(experiment)                         an experiment, against its baseline
 judge_check(labels, task)                    whether the judge may decide
 evaluate_routing(*sources)                   what any routing would have saved
 make_labels(source, out), check_labels(path) gold
+doctor()                                     whether a run would start
 copy_prompt(task, to), diff_versions(task, old, new)
 
 What asks a model has an async twin: `aenrich`, `aplan`, `acalibrate`, `aimprove`, `acompare`, `aevaluate`, `ajudge_check`.
@@ -31,6 +34,9 @@ from cupel.api.reached import Reached, reach
 if TYPE_CHECKING:
     from cupel.api.calibration import CalibrationPlan, acalibrate, calibrate
     from cupel.api.charts import Charts, chart, write_charts
+    from cupel.api.diagnosis import Diagnosis, doctor
+    from cupel.api.doctor_checks import Check
+    from cupel.api.documents import Forgetting, Trail, asked_of, calls_in_order, forget, show
     from cupel.api.estimates import RunPlan, aplan, plan
     from cupel.api.files import FileResult, FileRun, FileWork
     from cupel.api.improvement import Improvement, aimprove, improve, prompts
@@ -49,8 +55,10 @@ if TYPE_CHECKING:
         evaluate,
         evaluate_routing,
         failures,
+        freeze_failures,
         judge_check,
     )
     from cupel.api.runs import Report, list_runs, outcomes, write_report
+    from cupel.api.tasks import ListedTask, list_tasks
 else:
     __getattr__ = late(__name__)

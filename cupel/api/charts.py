@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cupel._format import Shown
-from cupel.api.source import read_task
+from cupel.api.source import read_part, read_task
 from cupel.engine import DEFAULT_TASK
 from cupel.errors import InputError
 from cupel.project import Project, find_project
@@ -26,6 +26,7 @@ def chart(
     field: str | None = None,
     by: str | None = None,
     doc: str | int | None = None,
+    title: str = "",
     task: str | None = None,
     text: str = "text",
     name: str = "",
@@ -44,6 +45,7 @@ def chart(
         by: The column to group by (`group`; `meta.group` of a column of objects): of `time` that of the dates, of `speakers`
             that of the persons.
         doc: Of `links` and `evidence`, the document: its id, or its number from 1; the one with most items where left out.
+        title: What stands above the picture; what it shows, where left out.
         task: The task, as `enrich` was told; `arguments` where left out and no schema is given.
         text: Column with the text.
         name: As `enrich` was told: what the columns begin with.
@@ -65,7 +67,7 @@ def chart(
     if "item_list" not in open_frame(table).columns:
         spec, _, _ = read_task(task, project or find_project(), default=DEFAULT_TASK, schema=schema)
         table = tidy_frame(table, spec.schema, f"{name or spec.name}{suffix}", text=text)
-    return draw_chart(ChartRows.of(rows_of(table), text), kind, field=field, by=by, doc=doc)
+    return draw_chart(ChartRows.of(rows_of(table), text), kind, field=field, by=by, doc=doc, title=title)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +100,7 @@ def write_charts(
     run: str | None = None,
     out: str | Path | None = None,
     *,
+    task: str | None = None,
     kinds: Sequence[str] = (),
     field: str | None = None,
     by: str | None = None,
@@ -112,6 +115,7 @@ def write_charts(
     Args:
         run: The run's id, or enough of its beginning; the newest where left out.
         out: The folder; `.cupel/charts/RUN` where left out. The same run's chart of the same kind is replaced.
+        task: Which task, of a run of several.
         kinds: As `chart` takes them; all that can be drawn where left out.
         field: As `chart`.
         by: As `chart`; of dates in `time`, where it is the only kind.
@@ -133,8 +137,7 @@ def write_charts(
     if form not in CHART_FORMATS:
         raise InputError(f"form={form!r}: a chart is written as {', '.join(CHART_FORMATS)}")
     project = project or find_project()
-    spec = None if schema is None else read_task(None, project, default=DEFAULT_TASK, schema=schema)[0]
-    found = tidy_run(project, run, task=spec)
+    found = tidy_run(project, run, task=read_part(task, schema, project))
     rows = ChartRows.of(found.rows, found.text)
     folder = Path(out) if out is not None else project.state / "charts" / found.run_id
     written, left_out = list[dict[str, str]](), dict[str, str]()

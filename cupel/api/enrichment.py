@@ -7,26 +7,44 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from contextvars import ContextVar
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from cupel.api.choices import (
+    Choice,
+    check_for_all,
+    choose_bundle,
+    choose_tasks,
+    each_for_itself,
+    name_tasks,
+    open_sources,
+    widen,
+)
 from cupel.api.live import choose_bar, closing_line, shown
 from cupel.api.loops import finish, held_by
 from cupel.api.reached import Reached, reach
 from cupel.api.signatures import twin_of, with_settings
-from cupel.api.source import open_source, read_task
-from cupel.engine import DEFAULT_TASK, Packing
+from cupel.engine import Packing
 from cupel.errors import CupelError, OfflineWarning, SettingError
 from cupel.limits import DEFAULT_WAIT_S
-from cupel.models import OFFLINE, is_offline, resolve_models, settle_settings
+from cupel.models import OFFLINE, is_offline, resolve_models
 from cupel.project import Project, find_project, read_variables
-from cupel.runs import Job, Runner, Stop, enrich_frame, is_dask_frame, say_choice
-from cupel.state import Outcome
-from cupel.tables import Table, attach_columns, check_columns, open_frame
+from cupel.runs import Job, JointRun, Runner, Stop, enrich_frame, is_dask_frame, say_choice
+from cupel.state import Outcome, Record
+from cupel.tables import (
+    Frame,
+    Table,
+    attach_columns,
+    check_apart,
+    check_columns,
+    input_sources,
+    long_inputs,
+    open_frame,
+)
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -58,9 +76,10 @@ async def aenrich(
     table: Any,
     task: str | None = None,
     *,
+    tasks: Sequence[str] = (),
     text: str = "text",
     doc_id: str | None = None,
-    inputs: Mapping[str, str] | None = None,
+    inputs: Mapping[str, str | Path] | None = None,
     schema: Mapping[str, Any] | type[BaseModel] | Path | None = None,
     instructions: str = "",
     name: str = "",
@@ -71,6 +90,8 @@ async def aenrich(
     retry_failed: bool = False,
     near_duplicates: float | None = None,
     packing: bool = False,
+    bundle: str | Sequence[str] = "",
+    bundle_min: float = 0.95,
     instances: bool = False,
     wait_s: float = DEFAULT_WAIT_S,
     progress: bool | None = None,
@@ -91,22 +112,28 @@ async def aenrich(
             a worker when it is computed (`cupel[dask]`, one PostgreSQL run log for all).
         task: A task of the project (`arguments` …); leave it out when you give a `schema`. Where neither is given it is
             `arguments`, and the logger `cupel` says so, with what it will about cost, before anything is paid.
+        tasks: Several tasks of the project in one go: one run with one cap, each row asked about for each of them. What it finds
+            of earlier runs of one of them is not asked again.
         text: Column with the text; a Series has one column, which need not be named.
         doc_id: Column with your own ids; `id` where there is one, else a hash of the text.
-        inputs: Further inputs of the task: its name → your column, e.g. `{"topic": "debate"}`.
+        inputs: Further inputs of the task: its name → your column, e.g. `{"topic": "debate"}`, or a `Path` to a file whose text is every
+            document's. Of several tasks each takes those it knows.
         schema: A JSON Schema, a `Path` of one, or a pydantic class, for a one-off task.
         instructions: What to extract, for a one-off task.
-        name: What the new columns begin with; the task's name where left out.
+        name: What the new columns begin with, of one task; the task's name where left out.
         suffix: Put behind that name, such as `_b` for a second model's columns beside the first's.
         limit: Only the first so many rows; the others come back without an outcome.
         concurrency: Documents worked on at once.
-        max_usd: Hard cap on what this run may cost, in US dollars. Reached, the rows that were paid for come back, and
+        max_usd: Hard cap on what this run may cost, all tasks together, in US dollars. Reached, the rows that were paid for come back, and
             the others with a status of null and the reason `not run: budget`; with a higher cap the same call goes on.
         retry_failed: Ask anew for documents that failed before.
         near_duplicates: Similarity, from 0.8 to 1, from which a text takes over the record of an earlier one; it
             is the share of three-word sequences they have in common. Equal texts are asked about once in any case.
         packing: Ask about several short documents in one request; refused unless `cupel calibrate --packing`
             certified for this task, prompt and model that the records agree with single ones.
+        bundle: Tasks of `tasks` that share a request; refused unless `cupel calibrate --bundle` certified for these tasks,
+            prompts and model that the records agree with single ones.
+        bundle_min: Least agreement that certificate must promise, for each of them.
         instances: With a pydantic class as schema: the records as its instances, validated. Without, as dicts.
         wait_s: Seconds to wait for a provider that is down, its fallback too, or for a daily limit; `math.inf` waits
             till it answers. What is away is said by the logger `cupel`.
@@ -142,68 +169,136 @@ async def aenrich(
         reached = await _reach(
             held, server, key, wait_s=wait_s, connections=concurrency, packing=packing, is_lazy=is_lazy
         )
-        spec, as_schema, record_class = (
-            (reached.task(task or DEFAULT_TASK, inputs or {}), None, None)
-            if reached is not None and schema is None
-            else read_task(
-                task,
-                project,
-                default=DEFAULT_TASK,
-                schema=schema,
-                instructions=instructions,
-                inputs=inputs or {},
-            )
+        choices = choose_tasks(
+            name_tasks(task, tasks),
+            project,
+            reached=reached,
+            schema=schema,
+            instructions=instructions,
+            inputs=inputs,
         )
+        leads = _leads(choices, name, suffix)
+        record_class = choices[0].record_class
         if instances and record_class is None:
             raise SettingError("instances=True makes instances of a pydantic class: give one as schema")
-        context = reached.context(settings) if reached else settle_settings(settings, os.environ, task=spec)
-        if reached is None and is_offline(resolve_models(context, os.environ)):
+        contexts = [choice.context(settings, reached) for choice in choices]
+        check_for_all(choices, contexts[0])
+        bundled = choose_bundle(bundle, choices, contexts, min_agreement=bundle_min)
+        if bundled is not None and (packing or is_lazy or reached is not None):
+            raise SettingError(
+                "bundle does not go with packing, server or a Dask frame: leave one of the two out"
+            )
+        if reached is None and all(is_offline(resolve_models(each, os.environ)) for each in contexts):
             place = _asked_at.get() or _place_of(sys._getframe(1))  # noqa: SLF001  # as above
             warnings.warn_explicit(OFFLINE, OfflineWarning, place.file, place.line, place.module)
-        lead = f"{name or spec.name}{suffix}"
-        check_columns(
-            table.columns if frame is None else frame.columns,
-            lead,
-            source=frame.name if frame else "the DataFrame",
-        )
-        job = Job(
-            task=spec,
-            context=context,
-            input_name="DataFrame",
-            concurrency=concurrency,
-            max_usd=max_usd,
-            retry_failed=retry_failed,
-            near_duplicates=near_duplicates,
-            packing=Packing() if packing else None,
-            output_schema=as_schema,
-            instructions=instructions,
-            record_class=record_class,
-        )
+        for lead in leads:
+            check_columns(
+                table.columns if frame is None else frame.columns,
+                lead,
+                source=frame.name if frame else "the DataFrame",
+            )
+        terms = {
+            "input_name": "DataFrame", "concurrency": concurrency, "max_usd": max_usd, "retry_failed": retry_failed,
+            "near_duplicates": near_duplicates, "packing": Packing() if packing else None, "instructions": instructions,
+        }  # fmt: skip
+        jobs = [
+            choice.job(context, bundle=bundled, **terms)
+            for choice, context in zip(choices, contexts, strict=True)
+        ]
+        is_named = bool(task or tasks or schema)
+        if not is_named and (frame is None or reached is not None):
+            _LOGGER.warning(_UNNAMED, choices[0].task.name, choices[0].task.title)
         if frame is None:
-            if task is None and schema is None:
-                _LOGGER.warning(_UNNAMED, spec.name, spec.title)
-            return await asyncio.to_thread(
-                enrich_frame, table, job, project, text=text, doc_id=doc_id, inputs=inputs or {}, limit=limit, lead=lead,
+            return await _enrich_lazily(
+                table, choices, jobs, project, text=text, doc_id=doc_id, limit=limit, leads=leads,
                 instances=instances, wait_s=wait_s,
             )  # fmt: skip
-        rows = open_source(frame, spec, text=text, doc_id=doc_id, inputs=inputs, limit=limit)
-        for warning in rows.warnings:
+        open_sources(
+            frame, choices, text=text, doc_id=doc_id, limit=limit
+        )  # what a task lacks is said of that one
+        rows = open_sources(
+            frame, widen(choices, bundled, inputs or {}), text=text, doc_id=doc_id, limit=limit
+        )
+        own = each_for_itself(choices, contexts[0])
+        for warning in (*rows[0].warnings, *([own] if own else [])):
             _LOGGER.warning("%s", warning)
-        if reached is not None and not (task or schema):
-            _LOGGER.warning(_UNNAMED, spec.name, spec.title)
         outcomes = await _outcomes(
-            reached.runner(job, project, wait_s=wait_s, tell=_LOGGER.warning)
-            if reached is not None
-            else Runner(job, project, wait_s=wait_s),
+            JointRun(
+                [
+                    reached.runner(job, project, wait_s=wait_s, tell=_LOGGER.warning)
+                    if reached is not None
+                    else Runner(job, project, wait_s=wait_s)
+                    for job in jobs
+                ]
+            ),
             rows,
             progress=progress,
             report=report,
-            is_named=reached is not None or bool(task or schema),
+            is_named=reached is not None or is_named,
             beside=table,
         )
-    unreached = ["limit"] * (len(frame) - len(outcomes))
     of_class = record_class.instance if record_class is not None and instances else None
-    return attach_columns(frame, [*outcomes, *unreached], lead, schema=spec.schema, record_of=of_class)
+    return _attach(frame, outcomes, choices, leads, record_of=of_class)
+
+
+def _attach(
+    frame: Frame,
+    outcomes: Sequence[Sequence[Outcome | str | None]],
+    choices: Sequence[Choice],
+    leads: Sequence[str],
+    *,
+    record_of: Callable[[Record], Any] | None,
+) -> Any:
+    """A table of the frame's kind with the columns of each task, one after the other."""
+    unreached = ["limit"] * (len(frame) - len(outcomes))
+    table: Any = frame
+    for number, (choice, lead) in enumerate(zip(choices, leads, strict=True)):
+        own = [*(each[number] for each in outcomes), *unreached]
+        table = attach_columns(table, own, lead, schema=choice.task.schema, record_of=record_of)
+    return table
+
+
+async def _enrich_lazily(
+    table: Any,
+    choices: Sequence[Choice],
+    jobs: Sequence[Job],
+    project: Project,
+    *,
+    leads: Sequence[str],
+    **told: Any,
+) -> Any:
+    """A Dask frame with the columns of each task, to be computed; each task is then a run of its own.
+
+    Raises:
+        SettingError: For a cap on several tasks together, which nobody could keep when they are computed one by one.
+    """
+    if len(jobs) > 1 and jobs[0].max_usd is not None:
+        raise SettingError(
+            "max_usd is for all tasks of a run together, and a Dask frame is enriched task by task when it is computed: "
+            "enrich it for one task at a time with max_usd, or leave max_usd out"
+        )
+    for choice, job, lead in zip(choices, jobs, leads, strict=True):
+        sources = input_sources(choice.task, choice.inputs)
+        for said in long_inputs(choice.task, sources):
+            _LOGGER.warning("%s", said)
+        table = await asyncio.to_thread(enrich_frame, table, job, project, inputs=sources, lead=lead, **told)
+    return table
+
+
+def _leads(choices: Sequence[Choice], name: str, suffix: str) -> list[str]:
+    """What the columns of each task begin with.
+
+    Raises:
+        SettingError: For one name for several.
+        InputError: For two tasks that would write one column.
+    """
+    if name and len(choices) > 1:
+        raise SettingError(
+            f"name={name!r} would lead the columns of {len(choices)} tasks: leave it out, and use suffix"
+        )
+    leads = [f"{name or choice.task.name}{suffix}" for choice in choices]
+    check_apart(leads)
+    return leads
 
 
 _UNNAMED = "no task was named, so it is %r (%s); `cupel tasks` lists the others"
@@ -254,31 +349,31 @@ def enrich(table: Any, task: str | None = None, **settings: Any) -> Any:
 
 
 async def _outcomes(
-    opening: Runner,
-    rows: Table,
+    opening: JointRun,
+    rows: Sequence[Table],
     *,
     progress: bool | None,
     report: bool | None,
     is_named: bool,
     beside: Any,
-) -> list[Outcome | str | None]:
-    """Every row's outcome, or why it has none; shown while it goes on."""
+) -> list[list[Outcome | str | None]]:
+    """Every row's outcome in each task, or why it has none; shown while it goes on."""
     bar, hand = choose_bar(progress), held_by.get()
-    async with opening as runner:
-        runner.progress.total = rows.total
+    async with opening as run:
+        run.expect(rows[0].total)
         if hand is not None:
-            hand.take(runner.stop)
+            hand.take(run.stop)
         if not is_named:
-            _LOGGER.warning("%s", await say_choice(runner, rows))
-        async with shown(runner, bar):
-            outcomes = [outcome or runner.stop.why async for _, outcome in runner.outcomes(rows)]
-        summary: dict[str, Any] = await runner.summary(None) | {"report": None}
+            _LOGGER.warning("%s", await say_choice(run.first, rows[0]))
+        async with shown(run, bar):
+            outcomes = [[each or run.stop.why for each in row] async for _, row in run.outcomes(rows)]
+        summary: dict[str, Any] = await run.summary(None) | {"report": None}
     if report or (report is None and bar is not None):
-        summary["report"] = await asyncio.to_thread(_report, runner.project, summary, beside)
+        summary["report"] = await asyncio.to_thread(_report, run.project, summary, beside)
     if bar is not None:
         bar.close(closing_line(summary))
-    _check(runner.stop, is_answered=hand is not None)
-    if fault := runner.common_fault():
+    _check(run.stop, is_answered=hand is not None)
+    if fault := run.common_fault():
         raise fault
     return outcomes
 
@@ -298,10 +393,10 @@ def _check(stop: Stop, *, is_answered: bool) -> None:
 def _report(project: Project, summary: dict[str, Any], beside: Any) -> str | None:
     """The report's path; None, and a line in the log, where it could not be written: the rows are none the worse."""
     from cupel.report import write_run_report
-    from cupel.runs import Beside, rows_of
+    from cupel.runs import rows_of
 
     try:
-        rows = Beside(rows_of(beside))
+        rows = rows_of(beside)
         return str(write_run_report(project, summary["run_id"], summary, beside=rows))
     except CupelError as trouble:
         _LOGGER.warning("no report was written: %s", trouble)

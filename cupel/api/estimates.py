@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cupel._format import Shown
+from cupel.api.choices import check_for_all, choose_bundle, choose_tasks, name_tasks, open_sources
 from cupel.api.loops import finish
 from cupel.api.signatures import twin_of, with_settings
-from cupel.api.source import open_source, read_task
-from cupel.engine import DEFAULT_TASK, check_batchable, read_prerouter
+from cupel.engine import check_batchable, read_prerouter
 from cupel.errors import SettingError
 from cupel.limits import read_limits
-from cupel.models import check_models, resolve_models, settle_settings
+from cupel.models import check_models, resolve_models, set_recordings_folder
 from cupel.project import Project, find_project
 from cupel.runlog import RunLog, existing_run_log, run_log_file
 
@@ -33,18 +33,21 @@ class RunPlan(Shown):
     """What a run will take.
 
     Attributes:
-        plan: Calls, tokens, cost and time, tier by tier, each with its interval.
+        plan: Calls, tokens, cost and time, tier by tier, each with its interval; of several tasks their sum.
         max_usd: The cap that was asked about.
         warnings: What stands in the way, or is not counted.
+        tasks: Of several tasks, the plan of each.
     """
 
     plan: Plan
     max_usd: float | None
     warnings: tuple[str, ...]
+    tasks: tuple[Plan, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """What `cupel plan --json` prints."""
-        return self.plan.to_json() | {"max_usd": self.max_usd, "warnings": list(self.warnings)}
+        each = {"tasks": {plan.task: plan.to_json() for plan in self.tasks}} if self.tasks else {}
+        return self.plan.to_json() | each | {"max_usd": self.max_usd, "warnings": list(self.warnings)}
 
 
 @with_settings
@@ -52,9 +55,10 @@ async def aplan(
     source: Any,
     task: str | None = None,
     *,
+    tasks: Sequence[str] = (),
     text: str = "text",
     doc_id: str | None = None,
-    inputs: Mapping[str, str] | None = None,
+    inputs: Mapping[str, str | Path] | None = None,
     schema: Mapping[str, Any] | type[BaseModel] | Path | None = None,
     instructions: str = "",
     limit: int | None = None,
@@ -62,6 +66,7 @@ async def aplan(
     max_usd: float | None = None,
     near_duplicates: float | None = None,
     packing: bool = False,
+    bundle: str | Sequence[str] = "",
     limits: str = "",
     batch: bool = False,
     graph: str = "enrich",
@@ -75,9 +80,10 @@ async def aplan(
     Args:
         source: The documents: a file's name, or a table of any kind `enrich` takes.
         task: A task of the project; `arguments` where left out and no schema is given.
+        tasks: Several tasks of the project in one go: each is planned, and their sum.
         text: Column with the text.
         doc_id: Column with your own ids; `id` where there is one, else a hash of the text.
-        inputs: Further inputs of the task: its name → your column.
+        inputs: Further inputs of the task: its name → your column, or a `Path` to a file whose text is every document's.
         schema: A JSON Schema, a `Path` of one, or a pydantic class, for a one-off task.
         instructions: What to extract, for a one-off task.
         limit: Only the first so many rows.
@@ -85,6 +91,7 @@ async def aplan(
         max_usd: Say whether this cap would do.
         near_duplicates: Similarity from which a text takes over an earlier one's record.
         packing: Say that packing is not counted.
+        bundle: Say that a bundle is not counted.
         limits: Your own limits, such as `groq:*=rpm:30,tpm:6000`; `CUPEL_LIMITS` where left out.
         batch: By the providers' batch APIs.
         graph: Graph of langgraph.json.
@@ -97,24 +104,29 @@ async def aplan(
         InputError: For documents that cannot be read.
         SettingError: For an unknown profile, provider or price.
     """
-    from cupel.runs import plan_run
+    from cupel.runs import add_plans, plan_run
 
     project = project or find_project()
-    spec, _, _ = read_task(
-        task, project, default=DEFAULT_TASK, schema=schema, instructions=instructions, inputs=inputs or {}
+    choices = choose_tasks(
+        name_tasks(task, tasks), project, schema=schema, instructions=instructions, inputs=inputs
     )
-    rows = open_source(source, spec, text=text, doc_id=doc_id, inputs=inputs, limit=limit)
-    context = settle_settings(settings, os.environ, task=spec)
+    tables = open_sources(source, choices, text=text, doc_id=doc_id, limit=limit)
+    contexts = [choice.context(settings) for choice in choices]
+    check_for_all(choices, contexts[0])
     with _history_of(project) as run_log:
-        planned = await plan_run(
-            rows, spec, context, run_log=run_log, concurrency=concurrency, graph=graph,
-            near_duplicates=near_duplicates, batch=batch,
-            limits=read_limits(limits or os.environ.get("CUPEL_LIMITS", "")),
-            router=read_prerouter(context.prerouter) if context.prerouter else None, sample=sample, seed=seed,
-        )  # fmt: skip
-    warnings = list(rows.warnings)
+        planned = [
+            await plan_run(
+                rows, choice.task, context, run_log=run_log, concurrency=concurrency, graph=graph,
+                near_duplicates=near_duplicates, batch=batch,
+                limits=read_limits(limits or os.environ.get("CUPEL_LIMITS", "")),
+                router=read_prerouter(context.prerouter) if context.prerouter else None, sample=sample, seed=seed,
+            )
+            for choice, context, rows in zip(choices, contexts, tables, strict=True)
+        ]  # fmt: skip
+    warnings = list(tables[0].warnings)
+    set_recordings_folder(project.recordings)
     try:
-        models = resolve_models(context)
+        models = resolve_models(contexts[0])
         check_models(models, os.environ)
         if batch:
             check_batchable(models.all().values())
@@ -124,7 +136,12 @@ async def aplan(
         warnings.append(
             "--packing is not counted: the figures are for one request a document, packed ones take fewer"
         )
-    return RunPlan(plan=planned, max_usd=max_usd, warnings=tuple(warnings))
+    if choose_bundle(bundle, choices, contexts) is not None:
+        warnings.append(
+            "--bundle is not counted: the figures are for one request a task, bundled ones send a document once"
+        )
+    each = tuple(planned) if len(planned) > 1 else ()
+    return RunPlan(plan=add_plans(planned), max_usd=max_usd, warnings=tuple(warnings), tasks=each)
 
 
 @twin_of(aplan)

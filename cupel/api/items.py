@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cupel.api.source import read_task
+from cupel.api.source import read_part, read_task
 from cupel.engine import DEFAULT_TASK
 from cupel.project import Project, find_project
 
@@ -57,6 +57,7 @@ def export(
     run: str | None = None,
     out: str | Path = "items.csv",
     *,
+    task: str | None = None,
     tidy: bool = True,
     overwrite: bool = False,
     safe_csv: bool = False,
@@ -68,6 +69,7 @@ def export(
     Args:
         run: The run's id, or enough of its beginning; the newest where left out.
         out: The file; its suffix says the format: CSV, TSV, JSON, JSONL, Parquet or Excel.
+        task: Which task, of a run of several.
         tidy: False for one row for each document, as `cupel run` writes it.
         overwrite: Whether a file that is there is replaced.
         safe_csv: In CSV and TSV, write cells that a spreadsheet would run as text.
@@ -81,5 +83,5 @@ def export(
     from cupel.runs import export_run
 
     project = project or find_project()
-    spec = None if schema is None else read_task(None, project, default=DEFAULT_TASK, schema=schema)[0]
+    spec = read_part(task, schema, project)
     return export_run(project, run, Path(out), tidy=tidy, overwrite=overwrite, safe_csv=safe_csv, task=spec)

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cupel._format import usd
-from cupel.runs import Runner
+from cupel.runs import JointRun
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -37,7 +37,7 @@ def _shell() -> Any:
 class Bar(Protocol):
     """Something that shows how far a run is."""
 
-    def show(self, runner: Runner) -> None:
+    def show(self, run: JointRun) -> None:
         """Show it as it is now."""
         ...
 
@@ -63,7 +63,7 @@ def choose_bar(progress: bool | None) -> Bar | None:
 
 
 @asynccontextmanager
-async def shown(runner: Runner, bar: Bar | None) -> AsyncIterator[None]:
+async def shown(run: JointRun, bar: Bar | None) -> AsyncIterator[None]:
     """Keep a bar up to date while the run goes on."""
     if bar is None:
         yield
@@ -71,13 +71,13 @@ async def shown(runner: Runner, bar: Bar | None) -> AsyncIterator[None]:
 
     async def follow() -> None:
         while True:
-            bar.show(runner)
+            bar.show(run)
             await asyncio.sleep(_EVERY_S)
 
     following = asyncio.create_task(follow(), name="cupel-progress")
     try:
         yield
-        bar.show(runner)
+        bar.show(run)
     finally:
         following.cancel()
         with suppress(asyncio.CancelledError):
@@ -90,14 +90,14 @@ class NotebookBar:
     def __init__(self) -> None:
         self._handle: Any = None
 
-    def show(self, runner: Runner) -> None:
+    def show(self, run: JointRun) -> None:
         """Show the bar."""
-        progress = runner.progress
+        progress = run.progress
         total = progress.total or max(progress.done, 1)
         words = html.escape(
-            f"{progress.done}/{total} · {status_line(runner)} · {time_left(runner)}".removesuffix(" · ")
+            f"{progress.done}/{total} · {status_line(run)} · {time_left(run)}".removesuffix(" · ")
         )
-        away = "".join(f"<br>{html.escape(line)}" for line in _troubles(runner))
+        away = "".join(f"<br>{html.escape(line)}" for line in _troubles(run))
         bar = f'<progress max="{total}" value="{progress.done}" style="width:12em"></progress>'
         self._put(f"{bar} {words}{away}", words)
 
@@ -121,7 +121,7 @@ class TerminalBar:
     def __init__(self) -> None:
         self._live: Any = None
 
-    def show(self, runner: Runner) -> None:
+    def show(self, run: JointRun) -> None:
         """Begin to show the bar, which then renews itself."""
         if self._live is None:
             from rich.console import Console
@@ -129,7 +129,7 @@ class TerminalBar:
 
             console = Console(stderr=True, highlight=False, markup=False, emoji=False)
             self._live = Live(
-                console=console, get_renderable=lambda: render(runner), refresh_per_second=4, transient=True
+                console=console, get_renderable=lambda: render(run), refresh_per_second=4, transient=True
             )
             self._live.start()
 
@@ -143,7 +143,7 @@ class TerminalBar:
 class PlainLine:
     """Only the line at the end."""
 
-    def show(self, runner: Runner) -> None:
+    def show(self, run: JointRun) -> None:
         """Nothing: a file of output would have a line for every step."""
 
     def close(self, line: str) -> None:
@@ -152,19 +152,19 @@ class PlainLine:
 
 
 @contextmanager
-def live_bar(runner: Runner, console: Console) -> Iterator[None]:
+def live_bar(run: JointRun, console: Console) -> Iterator[None]:
     """A bar that stays when the run is over, as the command line has it."""
     from rich.live import Live
 
-    with Live(console=console, get_renderable=lambda: render(runner), refresh_per_second=4, transient=False):
+    with Live(console=console, get_renderable=lambda: render(run), refresh_per_second=4, transient=False):
         yield
 
 
-def status_line(runner: Runner) -> str:
+def status_line(run: JointRun) -> str:
     """The counts so far in words."""
-    progress = runner.progress
+    progress = run.progress
     counts = progress.statuses
-    cost = f"${runner.tally.total_usd:.4f}" + ("+?" if runner.tally.unknown_price else "")
+    cost = f"${run.tally.total_usd:.4f}" + ("+?" if run.tally.unknown_price else "")
     parts = [
         f"{counts['accepted']} accepted",
         f"{progress.escalated} escalated",
@@ -196,28 +196,28 @@ def closing_line(summary: Mapping[str, Any]) -> str:
     return f"{summary['documents']:,} rows: {statuses} · {asked} · run {summary['run_id']}{report}"
 
 
-def render(runner: Runner) -> RenderableType:
+def render(run: JointRun) -> RenderableType:
     """The bar, its words and what is away, for a terminal."""
     from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
 
-    progress = runner.progress
+    progress = run.progress
     total = progress.total or max(progress.done, 1)
     line = Table.grid(padding=(0, 1))
     line.add_row(
         ProgressBar(total=total, completed=progress.done, width=24),
         Text(f"{progress.done}/{total}"),
-        Text(status_line(runner)),
-        Text(time_left(runner), style="dim"),
+        Text(status_line(run)),
+        Text(time_left(run), style="dim"),
     )
-    return Group(line, *[Text(each, style="yellow") for each in _troubles(runner)])
+    return Group(line, *[Text(each, style="yellow") for each in _troubles(run)])
 
 
-def time_left(runner: Runner) -> str:
+def time_left(run: JointRun) -> str:
     """About how long the rest will take; empty where nothing says so yet."""
-    progress = runner.progress
+    progress = run.progress
     fresh = progress.done - progress.reused
     if progress.total is None or not fresh:
         return ""
@@ -226,5 +226,5 @@ def time_left(runner: Runner) -> str:
     return f"{seconds / 60:.0f} min left" if seconds >= 90 else f"{seconds:.0f} s left"
 
 
-def _troubles(runner: Runner) -> list[str]:
-    return list(runner.runtime.patience.troubles().values())
+def _troubles(run: JointRun) -> list[str]:
+    return list(run.runtime.patience.troubles().values())

@@ -16,7 +16,7 @@ from cupel.api.signatures import twin_of, with_settings
 from cupel.engine import DEFAULT_TASK
 from cupel.errors import SettingError
 from cupel.limits import DEFAULT_WAIT_S
-from cupel.models import resolve_models, settle_settings
+from cupel.models import resolve_models, set_recordings_folder, settle_settings
 from cupel.project import Project, find_project
 
 if TYPE_CHECKING:
@@ -55,6 +55,44 @@ def failures(
 
     groups = group_failures(project or find_project(), task, run, most=limit, show_held_out=show_held_out)
     return Listing.first(groups, limit)
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenFailures(Shown):
+    """A run's failures as a data set.
+
+    Attributes:
+        data: `data_set` (its path), `documents`, `failed`, `task`, `run_id` and, where it was uploaded, `langsmith`.
+    """
+
+    data: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """What `cupel failures --freeze --json` prints."""
+        return self.data
+
+
+def freeze_failures(
+    name: str, task: str | None = None, run: str | None = None, *, criterion: str | None = None, langsmith: bool = False,
+    project: Project | None = None,
+) -> FrozenFailures:  # fmt: skip
+    """Write a run's failures, and as many that passed, as a data set with its card; a name is used once.
+
+    Args:
+        name: The data set's, a file name without its end.
+        task: Only this task's.
+        run: The run's id, or enough of its beginning; the newest where left out.
+        criterion: Only those that failed by this criterion.
+        langsmith: Also send it to LangSmith.
+        project: The project to use; the one around the current folder where left out.
+
+    Raises:
+        InputError: For a name that is taken or no file name, or no such run.
+        SettingError: For `langsmith` without a key.
+    """
+    from cupel.evaluation import freeze
+
+    return FrozenFailures(freeze(project or find_project(), name, task, run, criterion, langsmith=langsmith))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +259,7 @@ async def acompare(
     *,
     text: str = "text",
     doc_id: str | None = None,
-    inputs: Mapping[str, str] | None = None,
+    inputs: Mapping[str, str | Path] | None = None,
     gold: str = "",
     show_held_out: bool = False,
     out: str | Path | None = None,
@@ -243,7 +281,7 @@ async def acompare(
         task: The task.
         text: Column with the text.
         doc_id: Column with ids; `id` where there is one, else a hash of the text.
-        inputs: Further inputs of the task: its name → your column.
+        inputs: Further inputs of the task: its name → your column, or a `Path` to a file whose text is every document's.
         gold: A file of labels, or a column; the column `gold` where there is one.
         show_held_out: Also documents the gate holds out, which are spent by being shown.
         out: Where the table goes, or with `.html` the page; what is not named goes to `.cupel/reports`.
@@ -264,11 +302,12 @@ async def acompare(
     from cupel.evaluation import place_comparison, plan_comparison
     from cupel.report import write_comparison
     from cupel.runs import Columns
-    from cupel.tables import check_writable, open_frame
+    from cupel.tables import check_writable, open_frame, read_input_files
 
     project = project or find_project()
     context = settle_settings(settings, os.environ)
-    columns = Columns(text=text, doc_id=doc_id, inputs=dict(inputs or {}))
+    set_recordings_folder(project.recordings)
+    columns = Columns(text=text, doc_id=doc_id, inputs=read_input_files(inputs))
     file = Path(source) if isinstance(source, str | Path) else None
     plan = await plan_comparison(
         project, file or open_frame(source), task, (a, b), context, columns=columns, limit=limit, gold=gold,

@@ -26,7 +26,7 @@ def list_runs(
     """The runs of the run log, newest first; what `cupel runs` prints.
 
     Args:
-        task: Only this task's.
+        task: Only this task's, alone or with others.
         trials: Also those of prompts that were only tried.
         limit: At most so many; all where left out.
         project: The project to use; the one around the current folder where left out.
@@ -47,11 +47,14 @@ _OUTCOME = (
 )  # fmt: skip
 
 
-def outcomes(run: str | None = None, *, project: Project | None = None) -> pd.DataFrame:
+def outcomes(
+    run: str | None = None, *, task: str | None = None, project: Project | None = None
+) -> pd.DataFrame:
     """What became of the documents of a run, from the run log alone.
 
     Args:
         run: The run's id, or enough of its beginning; the newest where left out.
+        task: Which task, of a run of several.
         project: The project to use; the one around the current folder where left out.
 
     Returns:
@@ -67,7 +70,7 @@ def outcomes(run: str | None = None, *, project: Project | None = None) -> pd.Da
     with existing_run_log(project or find_project()) as run_log:
         rows = {
             position: {"text": text, **{name: outcome.get(name) for name in _OUTCOME}}
-            for position, outcome, text in run_log.run_outcomes(find_run(run_log, run)["run_id"])
+            for position, outcome, text in run_log.run_outcomes(find_run(run_log, run, task)["run_id"])
         }
     frame = pd.DataFrame(list(rows.values()), index=pd.Index(list(rows), name="position"))
     return frame if rows else frame.reindex(columns=["text", *_OUTCOME])
@@ -97,12 +100,17 @@ class Report(Shown):
 
 
 def write_report(
-    run: str | None = None, *, show_held_out: bool = False, project: Project | None = None
+    run: str | None = None,
+    *,
+    task: str | None = None,
+    show_held_out: bool = False,
+    project: Project | None = None,
 ) -> Report:
     """Write the HTML report of a run anew, from the run log.
 
     Args:
         run: The run's id, or enough of its beginning; the newest where left out.
+        task: Of a run of several tasks only this one's page; where left out, the page of all, and each one's.
         show_held_out: Also show gold of documents the gate holds out: who has seen it can prove no change of a prompt on them.
         project: The project to use; the one around the current folder where left out.
 
@@ -112,5 +120,5 @@ def write_report(
     """
     from cupel.report import rewrite_run_report
 
-    path, summary = rewrite_run_report(project or find_project(), run, show_held_out=show_held_out)
+    path, summary = rewrite_run_report(project or find_project(), run, task=task, show_held_out=show_held_out)
     return Report(path=str(path), summary=summary)

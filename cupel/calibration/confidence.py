@@ -172,7 +172,7 @@ def label_rows(
     unlabelled, binding = 0, Binding(task=task.name, prompt_version="", model="", field=field)
     judged = replace(task, metric=field) if field else task
     for row, outcome in outcomes:
-        reference = _reference(row, outcome, gold)
+        reference = _reference(row, outcome, gold, task)
         if reference is None or len(outcome["attempts"]) < 2:
             unlabelled += 1
             continue
@@ -198,10 +198,12 @@ def label_rows(
     return Labelled(labels=labels, names=names, binding=binding, unlabelled=unlabelled)
 
 
-def _reference(row: Row, outcome: Outcome, gold: Gold | None) -> Record | None:
+def _reference(row: Row, outcome: Outcome, gold: Gold | None, task: TaskSpec) -> Record | None:
     if gold is not None:
         return gold.of(row.position, outcome["doc_id"])
-    return outcome["attempts"][1]["record"] if len(outcome["attempts"]) > 1 else None
+    second = outcome["attempts"][1]["record"] if len(outcome["attempts"]) > 1 else None
+    # what code computed would agree with itself, whatever the models wrote
+    return None if second is None else task.shown(second)
 
 
 def _quality(record: Record | None, reference: Record, task: TaskSpec) -> float:
@@ -316,8 +318,8 @@ async def calibrate(
         field: Calibrate this field alone; records then carry `confidence/<field>` among their signals.
         prerouter: Also learn a text router from the sample: `.cupel/policies/<task>.prerouter.json`.
     """
-    if field and field not in job.task.fields:
-        raise SettingError(f"field={field!r}: {job.task.name} has {', '.join(job.task.fields)}")
+    if field and field not in job.task.asked_fields:
+        raise SettingError(f"field={field!r}: {job.task.name} has {', '.join(job.task.asked_fields)}")
     labelled = await label(rows, job, project, gold=gold, field=field)
     binding = labelled.binding
     dated = replace(

@@ -56,11 +56,25 @@ def packing_cost(
     return CallCost(model=model, calls=len(rows) + len(rows) // terms.size, input_tokens=sent, usd=usd)
 
 
+def bundle_cost(
+    rows: Sequence[Row], tasks: Sequence[TaskSpec], context: RunContext, env: Mapping[str, str]
+) -> CallCost:
+    """What asking the cheap model about a sample for each task alone, and for all at once, may cost."""
+    model = resolve_models(context, env).cheap
+    each = [_tokens(rows, task, model) for task in tasks]
+    text = sum(estimate_tokens(str(row.text)) for row in rows)
+    alone, said = sum(sent for sent, _ in each), sum(reply for _, reply in each)
+    sent = 2 * alone - (len(tasks) - 1) * text
+    rate = price(model, env)
+    usd = None if rate is None else sent * rate.input + 2 * said * rate.output
+    return CallCost(model=model, calls=len(rows) * (len(tasks) + 1), input_tokens=sent, usd=usd)
+
+
 def _tokens(rows: Sequence[Row], task: TaskSpec, model: str) -> tuple[float, float]:
     in_text = bool(model) and capabilities(model).structured != "json_schema"
-    stable = stable_values(task, schema=task.schema if in_text else None)
+    stable = stable_values(task, schema=task.asked if in_text else None)
     prompt = messages(template_of(task, "extract"), stable, {"document": ""})
     fixed = sum(estimate_tokens(message["content"]) for message in prompt)
-    fixed += 0 if in_text else estimate_tokens(compact(wire_schema(task.schema)), json=True)
+    fixed += 0 if in_text else estimate_tokens(compact(wire_schema(task.asked)), json=True)
     text = sum(estimate_tokens(str(row.text)) for row in rows)
     return fixed * len(rows) + text, EXPECTED_OUTPUT * text

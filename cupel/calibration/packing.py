@@ -83,7 +83,9 @@ class Measured:
         if single["record"] is None:
             self.unlabelled += 1
             return
-        agreement = record_metric(packed["record"], single["record"], metric=task.metric, schema=task.schema)
+        agreement = record_metric(
+            packed["record"], task.shown(single["record"]), metric=task.metric, schema=task.schema
+        )
         self.by_pack[packed["signals"]["pack"] or 0.0].append(agreement)
 
     @property
@@ -128,7 +130,7 @@ def sample_packs(
     """
 
     def places() -> Iterator[tuple[Row, Place]]:
-        placed = arrange(table, TextIndex(), terms, inputs=task.inputs)
+        placed = arrange(table, TextIndex(), terms, inputs=task.required_inputs)
         return ((row, place) for row, _, place in placed if place is not None)
 
     packs = (place.pack.members for _, place in places() if place.number == 1)

@@ -1,6 +1,7 @@
 """One document through the enrich graph: one file per node, and the routes between them."""
 
 from cupel.cascade.addendum import MAX_INSTRUCTIONS, addendum_schema
+from cupel.cascade.ask_back import ANSWERS
 from cupel.cascade.calls import calls_told
 from cupel.cascade.extract import attempt_record
 from cupel.cascade.finish import conclude, name_language

@@ -36,7 +36,8 @@ def _calls(document: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], Call, 
         window = -1
         for call in attempt["calls"]:
             window += call["kind"] == "extract"
-            part = windows[window] if len(windows) > 1 and 0 <= window < len(windows) else (0, len(text))
+            of_window = len(windows) > 1 and 0 <= window < len(windows) and call["kind"] != "answer"
+            part = windows[window] if of_window else (0, len(text))
             yield {"attempt": attempt["number"], "tier": attempt["tier"]}, call, text[part[0] : part[1]]
     for number, verdict in enumerate(document.get("verdicts") or (), start=1):
         for call in verdict["calls"]:

@@ -51,7 +51,7 @@ async def _fit(
     from cupel.models import open_engine
 
     engine = await asyncio.to_thread(open_engine, ModelId.parse(model).name)
-    prompt = await prompt_for(task, "extract", model, context, task.schema)
+    prompt = await prompt_for(task, "extract", model, context, task.asked)
     text, windows = prepared["text"], prepared["windows"]
     reply = min(context.max_output_tokens, engine.context // 4)
     bare = await _count(engine, prompt, prepared, meta, "")

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 
 from cupel.cascade.prompt import prompt_for
 from cupel.cascade.routes import usd_left
-from cupel.cascade.work import Work
-from cupel.engine import Answer, Asking, Question, ask, ask_packed
+from cupel.cascade.work import Work, as_whole
+from cupel.engine import Answer, Asking, Question, ask, ask_bundled, ask_packed
 from cupel.models import capabilities
 from cupel.routing import Observed, Token, compute_signals, value_tokens
+from cupel.runlog import NOBODY
 from cupel.state import AddendumRecord, Attempt, Call, Evidence, Record, RunState, Tier
-from cupel.text import WindowRecord, ground_record, merge_windows, shift
+from cupel.text import OF_LANGUAGE, WindowRecord, ground_record, language_of, merge_windows, shift
 
 TOKEN_SIGNALS = ("mean_logprob", "min_logprob", "token_certainty", "token_margin")
 WITH_ALTERNATIVES = frozenset({"token_certainty", "token_margin"})
@@ -42,7 +43,7 @@ class Replies:
     answers: Sequence[Answer]
     version: str
     paid: Sequence[Call] = ()
-    """Calls of a packed request that had no record of this document, which was then asked alone."""
+    """Calls of a packed or bundled request that had no record for this attempt, which was then asked for alone."""
 
 
 async def attempt_record(work: Work, asking: Asking, tier: Tier) -> Attempt:
@@ -59,7 +60,7 @@ async def draft_attempt(work: Work, tier: Tier) -> Draft:
     model = models.cheap if tier == "cheap" else models.strong
     if not model:
         return draft
-    prompt = await prompt_for(task, "extract", model, work.context, task.schema)
+    prompt = await prompt_for(task, "extract", model, work.context, task.asked)
     alternatives = await _alternatives(work) if capabilities(model).logprobs else 0
     left, windows = usd_left(state, work.context), state["windows"]
     lines = [line for addendum in draft.addenda for line in addendum["instructions"]]
@@ -87,19 +88,23 @@ def current_addenda(state: RunState, tier: Tier) -> list[AddendumRecord]:
 
 
 async def ask_windows(work: Work, draft: Draft, asking: Asking) -> Replies:
-    """An answer for every window: a short document's first one with its pack, where it has a place in one."""
+    """An answer for every window: a short document's first one with its pack, or for all tasks of a bundle at once."""
     if not draft.questions:
         error = f"no {draft.tier} model is attached; set one with --{draft.tier}-model, or a provider's key"
-        return Replies([Answer(model="none", error=asking.tell(error), error_kind="provider")], "")
+        return Replies([Answer(model=NOBODY, error=asking.tell(error), error_kind="provider")], "")
     packed = None
     if draft.tier == "cheap" and draft.number == 1 and len(draft.questions) == 1:
-        packed = await ask_packed(draft.questions[0], work.task, asking)
+        inputs = work.state.get("meta") or {}
+        packed = await ask_bundled(draft.questions[0], work.task, inputs, asking)
+        packed = packed or await ask_packed(draft.questions[0], work.task, asking)
     if packed is not None and packed[0].record is not None:
         return Replies([packed[0]], packed[1])
     if len(draft.questions) > 1 and work.task.check is not None:
         # each window may have been of use, and their merged record not
         asking = replace(asking, recalls=False)
     answers = await asyncio.gather(*(ask(question, asking) for question in draft.questions))
+    if work.task.computes(OF_LANGUAGE):
+        await language_of(work.state["text"])  # what tells languages apart is loaded now, in a thread
     return Replies(answers, draft.version, packed[0].calls if packed else ())
 
 
@@ -115,6 +120,8 @@ def read_replies(work: Work, draft: Draft, replies: Replies) -> Attempt:
         problem = work.task.check(record)
         if problem is not None:
             failed, record, evidence = replace(answers[0], error=problem, error_kind="schema"), None, []
+    if record is not None:
+        record = as_whole(record, evidence, work.task, work.state)
     rounds = (item["round"] for item in draft.addenda if item["tier"] == draft.tier)
     attempt = Attempt(
         number=draft.number, tier=draft.tier, round=max(rounds, default=0),

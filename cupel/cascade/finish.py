@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cupel.cascade.people import NOBODY
 from cupel.cascade.routes import decides, failures_of
-from cupel.runlog import cost_of
+from cupel.runlog import cost_of, tried
 from cupel.state import Attempt, Outcome, Review, RunState, Settled, Status, VerdictRecord, calls_of
 from cupel.text import is_grounded, language_of
 
@@ -32,8 +32,7 @@ def say_status(
     if answered is not None and answered["action"] != "respond":
         return _say_answer(answered)
     if best is None:
-        errors = dict.fromkeys(f"{a['tier']}: {a['error']}" for a in state["attempts"] if a["error"])
-        return "failed", list(errors)
+        return "failed", list(dict.fromkeys(_errors(state)))
     audit = _audit_objections(verdict) if verdict else []
     if verdict is not None and decides(verdict):
         against = audit if verdict["verdict"] == "accepted" else _objections(verdict)
@@ -104,10 +103,15 @@ def _audit_objections(verdict: VerdictRecord) -> list[str]:
 
 def _later_errors(state: RunState, best: Attempt) -> list[str]:
     """Why a later tier gave nothing better."""
+    return _errors(state, best["number"])
+
+
+def _errors(state: RunState, after: int = 0) -> list[str]:
+    """What went wrong with the attempts after this one; a tier without a model tried nothing."""
     return [
         f"{attempt['tier']}: {attempt['error']}"
-        for attempt in state["attempts"]
-        if attempt["error"] and attempt["number"] > best["number"]
+        for attempt in tried(state["attempts"])
+        if attempt["error"] and attempt["number"] > after
     ]
 
 

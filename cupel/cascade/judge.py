@@ -35,7 +35,10 @@ def check_by_code(work: Work) -> Heard | None:
             return Heard("", Verdict(verdict="unknown", reason=problem))
         faults: tuple[Finding, ...] = (Finding(criterion="schema", finding="fail", reasoning=problem),)
     else:
-        faults = code_checks(attempt["record"], work.task, attempt["evidence"], text=work.state["text"])
+        faults = code_checks(
+            attempt["record"], work.task, attempt["evidence"],
+            text=work.state["text"], inputs=work.state.get("meta") or {},
+        )  # fmt: skip
     if not faults:
         return None
     reason = "; ".join(fault.reasoning for fault in faults)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from cupel.cascade.ask_back import tell_unconfirmed
 from cupel.cascade.prompt import Prompt, prompt_for
 from cupel.cascade.verify import read_again
 from cupel.cascade.work import Work
@@ -111,7 +112,7 @@ async def binding_of(task: TaskSpec, model: str, context: RunContext) -> JudgeBi
 def _schema(task: TaskSpec, way: JudgeWay) -> dict[str, Any]:
     """What the judge fills in."""
     if way == "items":
-        return items_schema(task.schema, task.criteria_of(way))
+        return items_schema(task.asked, task.criteria_of(way))
     return judge_schema(task.criteria_of(way)) if way == "criteria" else adjudication_schema()
 
 
@@ -136,7 +137,11 @@ def _binding(prompt: Prompt, way: JudgeWay) -> JudgeBinding:
 async def _by_criteria(work: Work, judge: _Judge, asking: Asking) -> Heard:
     task, state = work.task, work.state
     criteria = task.criteria_of("criteria")
-    question = judge.prompt.about(state, usd_left=judge.usd, record=compact(work.attempt["record"]))
+    question = judge.prompt.about(
+        state,
+        usd_left=judge.usd,
+        record=compact(task.shown(work.attempt["record"] or {})) + tell_unconfirmed(work),
+    )
     answer = await ask(question, asking)
     findings = None
     if answer.record is not None:
@@ -176,11 +181,12 @@ async def _ask_part(
         work.state,
         text=text[part.start : part.end],
         usd_left=judge.usd,
-        record=show_items(part.items, task.schema, text, every=items) or "(no items)",
+        record=(show_items(part.items, task.asked, text, every=items) or "(no items)")
+        + tell_unconfirmed(work),
     )
     answer = await ask(question, asking)
     reading = read_items(
-        answer.record, part.items, task.schema, grounder=grounder_of(text), every=items,
+        answer.record, part.items, task.asked, grounder=grounder_of(text), every=items,
         criteria=task.criteria_of("items"),
     )  # fmt: skip
     return answer, reading
@@ -212,12 +218,13 @@ def _items(work: Work, record: Record) -> list[Item]:
     evidence = (
         work.attempt["evidence"] if is_own else ground_record(record, work.task.schema, work.state["text"])
     )
-    return items_of(record, work.task.schema, evidence)
+    return items_of(work.task.shown(record), work.task.asked, evidence)
 
 
 def _settle(work: Work, judge: _Judge, reading: Reading | None) -> Verdict:
     """The verdict a reading adds up to, with what was found of every item."""
-    task, record = work.task, work.attempt["record"] or {}
+    task = work.task
+    record = task.shown(work.attempt["record"] or {})
     estimate = None if reading is None else estimate_record(record, task, reading)
     right = judge.measure.probability(estimate.score) if judge.measure and estimate else None
     verdict = settle_items(
@@ -241,10 +248,10 @@ async def _adjudicate(work: Work, judge: _Judge, asking: Asking) -> Heard:
         verdict = Verdict(verdict="unknown", way=judge.way, reason="no judgement: there is no second reading")
         return Heard("", verdict, calls)
     own = _items(work, work.attempt["record"] or {})
-    disputes = list_disputes(own, _items(work, other), work.task.schema, seed=work.state.get("doc_id", ""))
+    disputes = list_disputes(own, _items(work, other), work.task.asked, seed=work.state.get("doc_id", ""))
     answer = await _decide(work, judge, disputes, asking) if disputes else None
     told = answer.record if answer is not None else {}
-    reading = read_decisions(told, disputes, own, work.task.schema)
+    reading = read_decisions(told, disputes, own, work.task.asked)
     verdict = _settle(work, judge, reading)
     if answer is None:
         return Heard(judge.prompt.model, verdict, calls)

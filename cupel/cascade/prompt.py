@@ -27,7 +27,7 @@ from cupel.task import (
 
 _SCHEMA_NAMES: Mapping[QuestionKind, str] = {
     "extract": "record", "verify": "verification", "judge": "judgement", "refine": "addendum",
-    "improve": "edits", "compare": "comparison",
+    "improve": "edits", "compare": "comparison", "answer": "answers",
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cupel.cascade.addendum import CheckedAddendum, addendum_schema, check_addendum
+from cupel.cascade.ask_back import list_unconfirmed
 from cupel.cascade.corrections import Mending, write_mending
 from cupel.cascade.prompt import prompt_for
 from cupel.cascade.routes import failures_of, usd_left
@@ -19,9 +20,9 @@ from cupel.task import compact
 
 
 def list_objections(work: Work) -> list[FindingRecord]:
-    """What the latest verdict holds against the record: code's findings first, then the judge's."""
+    """What is held against the latest record: by code, by the judge, and by asking its questions back."""
     verdict = work.state["verdicts"][-1]
-    return failures_of([*verdict["code_findings"], *verdict["findings"]])
+    return failures_of([*verdict["code_findings"], *verdict["findings"], *list_unconfirmed(work)])
 
 
 async def ask_refiner(work: Work, objections: Sequence[FindingRecord], asking: Asking) -> Answer | None:
@@ -38,7 +39,7 @@ async def ask_refiner(work: Work, objections: Sequence[FindingRecord], asking: A
     question = prompt.about(
         work.state,
         usd_left=usd_left(work.state, work.context),
-        record=compact(work.attempt["record"]),
+        record=compact(work.task.shown(work.attempt["record"] or {})),
         critique=_critique(objections),
     )
     return await ask(question, asking)
@@ -87,8 +88,8 @@ def not_on_items(objections: Sequence[FindingRecord]) -> list[FindingRecord]:
 
 def mend_items(work: Work) -> Mending:
     """Instructions on the judged items of the latest record; none where it was not judged by items."""
-    attempt, verdict, schema = work.attempt, work.state["verdicts"][-1], work.task.schema
-    record = attempt["record"] or {}
+    attempt, verdict, schema = work.attempt, work.state["verdicts"][-1], work.task.asked
+    record = work.task.shown(attempt["record"] or {})
     return write_mending(verdict["findings"], items_of(record, schema, attempt["evidence"]), record, schema)
 
 

@@ -12,11 +12,11 @@ from typing_extensions import TypedDict
 
 from cupel.cascade.people import Reply, Turn, read_fields, read_reply
 from cupel.cascade.routes import failures_of
-from cupel.cascade.work import Work
+from cupel.cascade.work import Work, as_whole
 from cupel.context import RunContext
 from cupel.runlog import now
 from cupel.state import AddendumRecord, Asked, Attempt, Evidence, Record, Review, RunState, Tier
-from cupel.task import schema_problem
+from cupel.task import compact, computed_values, schema_problem
 from cupel.text import ground_record, storable
 
 SHOWN_CHARS = 6_000
@@ -160,6 +160,10 @@ def read_review(reply: Reply, work: Work) -> Review | str:
         if problem := _problem(record, work):
             return f"the edited record {problem}"
         evidence = ground_record(record, work.task.schema, work.state["text"])
+        whole = as_whole(record, evidence, work.task, work.state)
+        if problem := _find_overwritten(record, whole, shown, work):
+            return f"the edited record {problem}"
+        record = whole
     return Review(
         action=action,
         record=record,
@@ -173,6 +177,16 @@ def read_review(reply: Reply, work: Work) -> Review | str:
 def _problem(record: Record, work: Work) -> str | None:
     problem = schema_problem(record, work.task.schema)
     return work.task.check(record) if problem is None and work.task.check is not None else problem
+
+
+def _find_overwritten(record: Record, whole: Record, shown: Record, work: Work) -> str | None:
+    """A value that a person wrote where code fills in another, in words: it would have no effect."""
+    schema = work.task.schema
+    known = [value for one in (whole, shown) for _, value in computed_values(one, schema)]
+    for pointer, value in computed_values(record, schema):
+        if value is not None and value not in known:
+            return f"has {compact(value)} at {pointer}, which code computes; change what it is computed from, and leave it as it is"
+    return None
 
 
 def _instruct(state: RunState, review: Review) -> AddendumRecord:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import TypedDict
 
+from cupel.cascade.ask_back import share_confirmed
 from cupel.cascade.extract import TOKEN_SIGNALS, WITH_ALTERNATIVES, attempt_record
 from cupel.cascade.prompt import prompt_for
 from cupel.cascade.routes import usd_left
@@ -98,6 +99,8 @@ async def observe_costly(work: Work, seen: Observed, asking: Asking) -> tuple[Ob
     bill: list[Call] = []
     if attempt["record"] is None or attempt["tier"] != "cheap":
         return seen, bill
+    # what code computes would agree with itself
+    seen = replace(seen, record=work.task.shown(attempt["record"]))
     for name in read_signals(context):
         if name == "agreement":
             others, calls = await read_again(work, asking, model=context.agreement_model, sampled=False)
@@ -124,7 +127,9 @@ async def read_again(
     attempts = await asyncio.gather(
         *(attempt_record(other, replace(asking, sample=number), "cheap") for number in numbers)
     )
-    return [a["record"] for a in attempts], _as_verifying(call for a in attempts for call in a["calls"])
+    return [a["record"] and work.task.shown(a["record"]) for a in attempts], _as_verifying(
+        call for a in attempts for call in a["calls"]
+    )
 
 
 async def _verifications(work: Work, asking: Asking) -> tuple[list[bool | None], list[Call]]:
@@ -133,7 +138,9 @@ async def _verifications(work: Work, asking: Asking) -> tuple[list[bool | None],
     sampled = work.context.model_copy(update={"temperature": SAMPLING_TEMPERATURE})
     prompt = await prompt_for(work.task, "verify", attempt["model"], sampled, _VERDICT)
     question = prompt.about(
-        work.state, usd_left=usd_left(work.state, work.context), record=compact(attempt["record"])
+        work.state,
+        usd_left=usd_left(work.state, work.context),
+        record=compact(work.task.shown(attempt["record"] or {})),
     )
     answers = await asyncio.gather(
         *(ask(question, replace(asking, sample=number)) for number in range(1, VERIFICATIONS + 1))
@@ -185,28 +192,30 @@ def measure(work: Work, seen: Observed, policy: ThresholdCascade | None) -> dict
 def basic_signals(attempt: Attempt, task: TaskSpec) -> dict[str, float | None]:
     """The plain rule's signals: does it fit the schema, do the quotes stand in the text, are the fields filled.
 
-    Each is in [0, 1]; `quotes_grounded` is None for a record without quotes. Cost: no call.
+    Each is in [0, 1]; `quotes_grounded` is None for a record without quotes. Of a task that asks its questions back
+    there is `confirmed` too: the share that leads back to the quote, None where none could be asked. Cost: no call.
     """
     record, evidence = attempt["record"], attempt["evidence"]
     if record is None:
         return {"schema_valid": 0.0, "quotes_grounded": None, "fields_filled": 0.0}
     grounded = [is_grounded(entry["match"]) for entry in evidence]
     filled = [record.get(name) not in _EMPTY for name in task.must_fill]
-    return {
+    signals = {
         "schema_valid": 1.0,
         "quotes_grounded": sum(grounded) / len(grounded) if grounded else None,
         "fields_filled": sum(filled) / len(filled) if filled else 1.0,
     }
+    return signals if task.asks_back is None else {**signals, "confirmed": share_confirmed(record, task)}
 
 
 def weigh(work: Work, signals: Mapping[str, float | None], policy: ThresholdCascade | None) -> Doubt:
     """What the signals amount to: by the calibrated policy where there is one, else by the plain rule."""
-    doubt = plain_rule(work.attempt, work.task, agreement=signals.get("agreement"))
+    doubt = plain_rule(work, agreement=signals.get("agreement"))
     if policy is None:
         return doubt
     calibrated = apply_policy(policy, signals, score=doubt["score"])
     # what code knows to be wrong is in doubt however sure the signals are
-    faults = _certain_doubts(work.attempt, work.task)
+    faults = _certain_doubts(work)
     return {
         **calibrated,
         "in_doubt": calibrated["in_doubt"] or bool(faults),
@@ -214,13 +223,14 @@ def weigh(work: Work, signals: Mapping[str, float | None], policy: ThresholdCasc
     }
 
 
-def plain_rule(attempt: Attempt, task: TaskSpec, *, agreement: float | None = None) -> Doubt:
+def plain_rule(work: Work, *, agreement: float | None = None) -> Doubt:
     """The rule before any calibration: accept what fits the schema, is grounded and complete.
 
     The score is the product of the basic signals and the agreement; it is raw and says nothing about probability.
     """
+    attempt, task = work.attempt, work.task
     doubts = [
-        *_record_doubts(attempt), *_quote_doubts(attempt), *_gaps(attempt, task), *_certain_doubts(attempt, task)
+        *_record_doubts(attempt), *_quote_doubts(attempt), *_gaps(attempt, task), *_certain_doubts(work)
     ]  # fmt: skip
     score = 1.0
     for value in (*basic_signals(attempt, task).values(), agreement):
@@ -242,9 +252,14 @@ def _quote_doubts(attempt: Attempt) -> list[str]:
     ]
 
 
-def _certain_doubts(attempt: Attempt, task: TaskSpec) -> list[str]:
-    record = attempt["record"]
-    return [] if record is None else [fault for _, fault in certain_faults(record, task, attempt["evidence"])]
+def _certain_doubts(work: Work) -> list[str]:
+    record, evidence, state = work.attempt["record"], work.attempt["evidence"], work.state
+    if record is None:
+        return []
+    inputs = state.get("meta") or {}
+    return [
+        fault for _, fault in certain_faults(record, work.task, evidence, text=state["text"], inputs=inputs)
+    ]
 
 
 def _gaps(attempt: Attempt, task: TaskSpec) -> list[str]:

@@ -9,9 +9,9 @@ from langgraph.types import Overwrite
 
 from cupel.context import RunContext
 from cupel.engine import Asking, Runtime, current
-from cupel.state import Attempt, RunState, VerdictRecord
+from cupel.state import Attempt, Evidence, Record, RunState, VerdictRecord
 from cupel.task import TaskSpec, grounded_quotes
-from cupel.text import ground_record
+from cupel.text import complete_record, ground_record, span_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,18 @@ class Work:
         return self.edited[-1] if self.edited else self.state["attempts"][-1]
 
 
+def as_whole(record: Record, evidence: Sequence[Evidence], task: TaskSpec, state: RunState) -> Record:
+    """A record of the document with what code fills in: nobody sees one, and none is kept, without.
+
+    What was found by asking back is of the document and the question, whichever attempt asked it; the latest counts.
+    """
+    told = (each for attempt in state["attempts"] for each in attempt.get("found", ()))
+    return complete_record(
+        record, task, evidence, text=state["text"], inputs=state.get("meta") or {},
+        found={each["question"]: span_of(each) for each in told},
+    )  # fmt: skip
+
+
 async def take_up(state: RunState, context: RunContext, asking: Asking) -> Work:
     """A document with its task, for one step.
 
@@ -45,13 +57,19 @@ async def take_up(state: RunState, context: RunContext, asking: Asking) -> Work:
 def read_edits(state: RunState, task: TaskSpec) -> list[Attempt]:
     """The latest attempt looked at anew, where its record says something else than its evidence: a fork changed it."""
     latest = state["attempts"][-1:]
+    edited = [_looked_at(attempt, task, state) for attempt in latest if attempt["record"] is not None]
     return [
-        {**attempt, "evidence": ground_record(attempt["record"], task.schema, state["text"])}
-        for attempt in latest
-        if attempt["record"] is not None
-        and grounded_quotes(attempt["record"], task.schema)
-        != [(e["path"], e["quote"]) for e in attempt["evidence"]]
+        each
+        for each, attempt in zip(edited, latest, strict=False)
+        if (each["record"], each["evidence"]) != (attempt["record"], attempt["evidence"])
     ]
+
+
+def _looked_at(attempt: Attempt, task: TaskSpec, state: RunState) -> Attempt:
+    record, evidence = attempt["record"] or {}, attempt["evidence"]
+    if grounded_quotes(record, task.schema) != [(e["path"], e["quote"]) for e in evidence]:
+        evidence = ground_record(record, task.schema, state["text"])
+    return {**attempt, "record": as_whole(record, evidence, task, state), "evidence": evidence}
 
 
 def standing_verdicts(work: Work) -> list[VerdictRecord] | Overwrite:

@@ -27,6 +27,16 @@ File = Annotated[
 Task = Annotated[
     str, typer.Option("--task", "-t", help="A task of prompts/; `cupel tasks` lists them; default arguments.")
 ]
+Tasks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--task",
+        "-t",
+        metavar="TASK[,TASK]",
+        help="A task of prompts/, or several in one go, with commas or repeated; `cupel tasks` lists them; default arguments.",
+    ),
+]
+PartOf = Annotated[str | None, typer.Option("--task", "-t", help="Which task, of a run of several.")]
 TextColumn = Annotated[str, typer.Option(help="Column with the text.")]
 IdColumn = Annotated[
     str | None,
@@ -34,7 +44,11 @@ IdColumn = Annotated[
 ]
 Inputs = Annotated[
     list[str] | None,
-    typer.Option("--input", metavar="NAME=COLUMN", help="A further input of the task; may be repeated."),
+    typer.Option(
+        "--input",
+        metavar="NAME=COLUMN|@FILE",
+        help="A further input of the task, from a column, or a file whose text is every document's; may be repeated.",
+    ),
 ]
 Gold = Annotated[
     str,
@@ -130,6 +144,22 @@ PackingMin = Annotated[
         min=0.01,
         max=1,
         help="Least agreement of packed with single records: the certificate's lower bound must reach it.",
+    ),
+]
+Bundle = Annotated[
+    str,
+    typer.Option(
+        "--bundle",
+        metavar="TASK,TASK",
+        help="Tasks that share one request a document, where `cupel calibrate --bundle` certified it; default none.",
+    ),
+]
+BundleMin = Annotated[
+    float,
+    typer.Option(
+        min=0.01,
+        max=1,
+        help="Least agreement of bundled with single records, for each task: the certificate's lower bounds must reach it.",
     ),
 ]
 NearDuplicates = Annotated[
@@ -239,20 +269,21 @@ Tidy = Annotated[
 Graph = Annotated[str, typer.Option(help="Graph of langgraph.json.")]
 
 
-def read_inputs(pairs: list[str] | None) -> dict[str, str]:
-    """`["topic=debate"]` as `{"topic": "debate"}`; a bare name stands for the column of that name.
+def read_inputs(pairs: list[str] | None) -> dict[str, str | Path]:
+    """`["topic=debate"]` as `{"topic": "debate"}`; a bare name stands for the column of that name, `@FILE` for a file.
 
     Raises:
         SettingError: For a pair without a name, or two columns for one input.
     """
-    read: dict[str, str] = {}
+    read: dict[str, str | Path] = {}
     for pair in pairs or []:
         name, _, column = (part.strip() for part in pair.partition("="))
-        if not name:
-            raise SettingError(f"--input {pair!r}: write NAME=COLUMN, such as topic=debate")
-        if read.setdefault(name, column or name) != (column or name):
+        if not name or column == "@":
+            raise SettingError(f"--input {pair!r}: write NAME=COLUMN, such as topic=debate, or NAME=@FILE")
+        told = Path(column[1:]) if column.startswith("@") else column or name
+        if read.setdefault(name, told) != told:
             raise SettingError(
-                f"--input {name}: two columns, {read[name]!r} and {column or name!r}; leave one out"
+                f"--input {name}: two columns or files, {str(read[name])!r} and {str(told)!r}; leave one out"
             )
     return read
 

@@ -8,20 +8,20 @@ from contextlib import contextmanager
 
 from cupel.api import live_bar, status_line
 from cupel.cli._console import open_console
-from cupel.runs import Runner
+from cupel.runs import JointRun
 
 
 @contextmanager
-def live_progress(runner: Runner, *, quiet: bool) -> Iterator[None]:
+def live_progress(run: JointRun, *, quiet: bool) -> Iterator[None]:
     """Show a progress bar on stderr while the run goes on; plain lines where stderr is no terminal."""
     if quiet:
         yield
         return
     if not sys.stderr.isatty():
         yield
-        print(f"{runner.progress.done} of {runner.progress.total}: {status_line(runner)}", file=sys.stderr)
+        print(f"{run.progress.done} of {run.progress.total}: {status_line(run)}", file=sys.stderr)
         return
-    with live_bar(runner, open_console(stderr=True)):
+    with live_bar(run, open_console(stderr=True)):
         yield
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cupel.api import CalibrationPlan, calibrate
-from cupel.calibration import EXPECTED_OUTPUT, CallCost, PackingResult
+from cupel.calibration import EXPECTED_OUTPUT, BundleResult, CallCost, PackingResult
 from cupel.cli._console import confirm, open_console, print_json
 from cupel.engine import PackTerms
 
@@ -35,10 +35,15 @@ class CalibrationRun:
     pack_size: int = 4
     pack_chars: int = 1500
     packing_min: float = 0.95
+    bundle: str = ""
+    """Tasks that may share a request: measure that instead."""
+
+    bundle_chars: int = 4000
+    bundle_min: float = 0.95
     yes: bool = False
     text_column: str = "text"
     id_column: str | None = None
-    inputs: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    inputs: Mapping[str, str | Path] = dataclasses.field(default_factory=dict)
     concurrency: int = 16
     max_usd: float | None = None
     seed: int = 0
@@ -51,7 +56,7 @@ def run_calibration(told: CalibrationRun) -> None:
     result = calibrate(
         told.file, told.task or None, risk=told.risk, delta=told.delta, kind=told.kind, sample=told.sample,
         gold=told.gold, field=told.field, prerouter=told.prerouter, packing=told.packing, pack_size=told.pack_size, pack_chars=told.pack_chars,
-        packing_min=told.packing_min, text=told.text_column, doc_id=told.id_column, inputs=told.inputs,
+        packing_min=told.packing_min, bundle=told.bundle, bundle_chars=told.bundle_chars, bundle_min=told.bundle_min, text=told.text_column, doc_id=told.id_column, inputs=told.inputs,
         concurrency=told.concurrency, max_usd=told.max_usd, seed=told.seed, tell=partial(_confirm, yes=told.yes),
         **told.settings,
     )  # fmt: skip
@@ -59,6 +64,8 @@ def run_calibration(told: CalibrationRun) -> None:
         print_json(result.to_json())
     elif isinstance(result, PackingResult):
         _tell_packing(result)
+    elif isinstance(result, BundleResult):
+        _tell_bundle(result)
     else:
         _tell(result.to_json())
 
@@ -67,7 +74,11 @@ def _confirm(plan: CalibrationPlan, *, yes: bool) -> None:
     """Say what it will about cost, and ask whether to go on."""
     for note in plan.notes:
         print(f"note: {note}", file=sys.stderr)
-    confirm(_cost_in_words(plan) if plan.terms is None else _packing_in_words(plan, plan.terms), yes=yes)
+    if plan.bundle:
+        said = _bundle_in_words(plan)
+    else:
+        said = _cost_in_words(plan) if plan.terms is None else _packing_in_words(plan, plan.terms)
+    confirm(said, yes=yes)
 
 
 def _tell_packing(result: PackingResult) -> None:
@@ -87,6 +98,37 @@ def _tell_packing(result: PackingResult) -> None:
         else "is not certified: runs will refuse --packing"
     )
     console.print(f"{certificate.task} {verdict} ({result.path})", soft_wrap=True)
+
+
+def _tell_bundle(result: BundleResult) -> None:
+    """Print what was certified."""
+    certificate, console = result.certificate, open_console()
+    console.print(certificate.sentence(), soft_wrap=True)
+    alone = ", ".join(f"{task} {one.asked_alone}" for task, one in certificate.tasks.items())
+    console.print(
+        f"tokens: {certificate.single_tokens:,} task by task, {certificate.bundled_tokens:,} bundled; asked for alone after all: "
+        f"{alone}",
+        soft_wrap=True,
+    )
+    if certificate.single_usd is not None and certificate.bundled_usd is not None:
+        console.print(
+            f"cost: ${certificate.single_usd:.4f} task by task, ${certificate.bundled_usd:.4f} bundled"
+        )
+    named = ",".join(certificate.tasks)
+    verdict = (
+        f"may share a request: `cupel run --task {named} --bundle {named}`"
+        if result.certified
+        else "are not certified: runs will refuse --bundle"
+    )
+    console.print(f"{named} {verdict} ({result.path})", soft_wrap=True)
+
+
+def _bundle_in_words(plan: CalibrationPlan) -> str:
+    [cost] = plan.costs.values()
+    return (
+        f"bundling {', '.join(plan.bundle)}: {len(plan.rows)} documents task by task and for all at once from {cost.model}, "
+        f"{cost.calls} calls, {cost.input_tokens:,.0f} tokens in, {_about(cost)}; what the run log has is not paid"
+    )
 
 
 def _packing_in_words(plan: CalibrationPlan, terms: PackTerms) -> str:

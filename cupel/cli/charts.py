@@ -12,6 +12,7 @@ def draw_and_tell(
     run: str | None,
     out: Path | None,
     *,
+    task: str | None,
     kinds: list[str],
     field: str | None,
     by: str | None,
@@ -23,7 +24,16 @@ def draw_and_tell(
 ) -> None:
     """Write the charts, and name each with its file."""
     written = write_charts(
-        run, out, kinds=kinds, field=field, by=by, doc=doc, form=form, overwrite=overwrite, schema=schema
+        run,
+        out,
+        task=task,
+        kinds=kinds,
+        field=field,
+        by=by,
+        doc=doc,
+        form=form,
+        overwrite=overwrite,
+        schema=schema,
     )
     if as_json:
         print_json(written.to_json())

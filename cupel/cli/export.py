@@ -12,6 +12,7 @@ def export_and_tell(
     run: str | None,
     out: Path,
     *,
+    task: str | None,
     tidy: bool,
     schema: Path | None,
     overwrite: bool,
@@ -19,7 +20,7 @@ def export_and_tell(
     as_json: bool,
 ) -> None:
     """Write the file, and say how many rows it has."""
-    written = export(run, out, tidy=tidy, schema=schema, overwrite=overwrite, safe_csv=safe_csv)
+    written = export(run, out, task=task, tidy=tidy, schema=schema, overwrite=overwrite, safe_csv=safe_csv)
     if as_json:
         print_json(written.to_json())
         return

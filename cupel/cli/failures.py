@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from cupel._format import usd
-from cupel.api import Listing, failures
+from cupel.api import Listing, failures, freeze_failures as freeze_failures_of
 from cupel.cli._console import confirm, open_console, print_json, table
-from cupel.evaluation import FIXES, FailureGroup, Rerun, freeze, pull_labels
+from cupel.evaluation import FIXES, FailureGroup, Rerun, pull_labels
 from cupel.improvement import SPENDS, SPENT, command_of
 from cupel.project import find_project
 from cupel.report import safe
@@ -42,13 +42,14 @@ def tell_failures(groups: Listing[FailureGroup]) -> None:
     if not groups:
         console.print("no failure in the run log: everything passed at its first attempt")
         return
+    several = len({group.task for group in groups}) > 1
     lines = table(
-        "criterion", "cause", "prompt", ">failures", ">documents", ">fixed by addendum", ">by escalation",
+        *(["task"] if several else []), "criterion", "cause", "prompt", ">failures", ">documents", ">fixed by addendum", ">by escalation",
         ">by a person", ">not fixed", ">cost", title=_title(sum(group.count for group in groups), groups),
     )  # fmt: skip
     for group in groups:
         lines.add_row(
-            safe(group.criterion), group.cause, group.prompt_version or "–", str(group.count), str(group.documents),
+            *([safe(group.task)] if several else []), safe(group.criterion), group.cause, group.prompt_version or "–", str(group.count), str(group.documents),
             *(str(group.fixed_by[name] or "–") for name in FIXES), usd(group.cost_usd),
         )  # fmt: skip
     console.print(lines)
@@ -94,7 +95,7 @@ def freeze_failures(
     name: str, task: str | None, run: str | None, criterion: str | None, *, langsmith: bool, as_json: bool
 ) -> None:
     """Write a run's failures and anchors as a data set, and say where."""
-    frozen = freeze(find_project(), name, task, run, criterion, langsmith=langsmith)
+    frozen = freeze_failures_of(name, task, run, criterion=criterion, langsmith=langsmith).to_json()
     if as_json:
         print_json(frozen)
     else:

@@ -28,25 +28,29 @@ class FilePlan(FileRun):
 def plan_file(told: FilePlan) -> None:
     """Plan a run over a file and print what it will take."""
     planned = plan(
-        told.file, told.task or None, text=told.text_column, doc_id=told.id_column, inputs=told.inputs,
-        schema=told.schema, limit=told.limit, packing=told.packing, limits=told.limits, batch=told.batch,
+        told.file, tasks=told.tasks, text=told.text_column, doc_id=told.id_column, inputs=told.inputs,
+        schema=told.schema, limit=told.limit, packing=told.packing, bundle=told.bundle, limits=told.limits, batch=told.batch,
         sample=told.sample, seed=told.seed, **Terms.shared(told, without=("retry_failed",)), **told.settings,
     )  # fmt: skip
     if told.as_json:
         print_json(planned.to_json())
         return
-    tell_plan(planned.plan, planned.max_usd, planned.warnings)
+    tell_plan(planned.plan, planned.max_usd, planned.warnings, planned.tasks)
 
 
-def tell_plan(plan: Plan, max_usd: float | None, warnings: Sequence[str]) -> None:
-    """Print a plan for a person."""
+def tell_plan(plan: Plan, max_usd: float | None, warnings: Sequence[str], tasks: Sequence[Plan] = ()) -> None:
+    """Print a plan for a person; of several tasks each, then their sum."""
     console = open_console()
-    console.print(f"{safe(plan.input_name)} · task {plan.task} · nothing was asked, nothing was paid")
+    named = f"tasks {', '.join(each.task for each in tasks)}" if tasks else f"task {plan.task}"
+    console.print(f"{safe(plan.input_name)} · {named} · nothing was asked, nothing was paid")
     console.print(_documents(plan))
+    if tasks:
+        console.print(_by_task(tasks, plan))
     console.print(_tiers(plan))
     console.print(_cheap_only(plan))
     console.print(f"time: {_time(plan)}")
-    console.print(f"shares of documents: {_shares(plan)}")
+    for each in tasks or (plan,):
+        console.print(f"shares of documents{f' ({each.task})' if tasks else ''}: {_shares(each)}")
     _tell_cap(console, plan, max_usd)
     console.print("\nWhat this rests on (intervals: 95 %)")
     for line in plan.assumptions:
@@ -91,6 +95,23 @@ def _tiers(plan: Plan) -> object:
         "unknown" if plan.seconds is None else seconds(plan.seconds.expected),
         style="bold",
     )
+    return shown
+
+
+def _by_task(tasks: Sequence[Plan], whole: Plan) -> object:
+    shown = table("task", ">calls", ">tokens in", ">tokens out", ">cost", ">waiting")
+    for each in (*tasks, whole):
+        if each is whole:
+            shown.add_section()
+        shown.add_row(
+            "all" if each is whole else each.task,
+            _range(each.calls),
+            _range(each.input_tokens),
+            _range(each.output_tokens),
+            _money(each.cost_usd) + (" + unknown" if each.unpriced else ""),
+            "unknown" if each.seconds is None else seconds(each.seconds.expected),
+            style="bold" if each is whole else None,
+        )
     return shown
 
 

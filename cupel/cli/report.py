@@ -7,9 +7,11 @@ from cupel.cli._console import open_console, print_json
 from cupel.report import MAX_DOCUMENTS, summary_table
 
 
-def show_report(run_id: str | None, *, show_held_out: bool = False, as_json: bool) -> None:
+def show_report(
+    run_id: str | None, task: str | None = None, *, show_held_out: bool = False, as_json: bool
+) -> None:
     """Write the report anew, and print what is in it and where it is."""
-    written = write_report(run_id, show_held_out=show_held_out)
+    written = write_report(run_id, task=task, show_held_out=show_held_out)
     if as_json:
         print_json(written.to_json())
         return

@@ -14,24 +14,34 @@ if TYPE_CHECKING:
 def tell_run(summary: dict[str, Any]) -> None:
     """Print what became of the documents, what it cost, and where everything is."""
     console = open_console()
-    _tell_statuses(console, summary)
+    tasks: dict[str, dict[str, Any]] = summary.get("tasks") or {}
+    if tasks:
+        _tell_tasks(console, summary, tasks)
+    else:
+        _tell_statuses(console, summary)
     _tell_money(console, summary)
-    if (audits := summary.get("audits")) and audits["false_pass_rate"] is not None:
-        low, high = audits["interval"]
-        _say(
-            console,
-            f"audits: {audits['rejected']} of {audits['audited']} accepted records rejected by a second judge: false-pass "
-            f"rate {100 * audits['false_pass_rate']:.1f} % [{100 * low:.1f}, {100 * high:.1f}], its own mistakes included",
-        )
+    for task, said in tasks.items() or [("", summary)]:
+        _tell_audits(console, said, f"{task}: " if task else "")
     if gold := summary.get("gold"):
         _say(console, gold_in_words(gold))
     for note in summary.get("notes", ()):
         _say(console, f"note: {note}", style="yellow")
     _say(console, f"output: {summary['output']}")
-    if summary.get("tidy"):
-        _say(console, f"items: {summary['tidy']}")
+    items = summary.get("tidy")
+    for path in items.values() if isinstance(items, dict) else [items] if items else []:
+        _say(console, f"items: {path}")
     if summary.get("report"):
         _say(console, f"report: {summary['report']}")
+
+
+def _tell_audits(console: Console, summary: dict[str, Any], lead: str) -> None:
+    if (audits := summary.get("audits")) and audits["false_pass_rate"] is not None:
+        low, high = audits["interval"]
+        _say(
+            console,
+            f"{lead}audits: {audits['rejected']} of {audits['audited']} accepted records rejected by a second judge: false-pass "
+            f"rate {100 * audits['false_pass_rate']:.1f} % [{100 * low:.1f}, {100 * high:.1f}], its own mistakes included",
+        )
 
 
 def gold_in_words(gold: Mapping[str, Any]) -> str:
@@ -79,6 +89,28 @@ def _tell_statuses(console: Console, summary: dict[str, Any]) -> None:
         )
 
 
+def _tell_tasks(console: Console, summary: dict[str, Any], tasks: dict[str, dict[str, Any]]) -> None:
+    """A row for each task; how many of its documents ended how."""
+    from rich.table import Table
+
+    table = Table(title=f"{summary['documents']} documents · {len(tasks)} tasks · run {summary['run_id']}")
+    statuses = list(dict.fromkeys(name for said in tasks.values() for name in said["statuses"]))
+    table.add_column("task")
+    for name in (*statuses, "escalated", "repeats"):
+        table.add_column(name, justify="right")
+    for task, said in tasks.items():
+        counts = [said["statuses"].get(name, 0) for name in statuses]
+        table.add_row(task, *map(str, (*counts, said["escalated"], said["duplicates"])))
+    console.print(table)
+    for task, said in tasks.items():
+        if failures := said["failures"]:
+            common = failures["commonest"]
+            _say(
+                console,
+                f"{task}: {failures['rows']} failed; the commonest reason ({common['rows']}): {common['reason']}",
+            )
+
+
 def _tell_money(console: Console, summary: dict[str, Any]) -> None:
     """What was asked now; what the answers on the rows took, beside the plan; and what the run paid for them."""
     from rich.table import Table
@@ -96,9 +128,11 @@ def _tell_money(console: Console, summary: dict[str, Any]) -> None:
         hits = summary["cache_hits"]
         found = f"; {hits} answers were found in the run log" if hits else ""
         _say(console, f"no model was asked in this invocation{found}")
-    if summary.get("planned"):
-        from cupel.cli.show_plan import in_a_line
+    tasks: dict[str, dict[str, Any]] = summary.get("tasks") or {"": summary}
+    for task, said in tasks.items():
+        if said.get("planned"):
+            from cupel.cli.show_plan import in_a_line
 
-        _say(console, in_a_line(summary["planned"], summary["used"]))
+            _say(console, (f"{task}: " if task else "") + in_a_line(said["planned"], said["used"]))
     _say(console, f"cost of the run so far: ${summary['cost_usd_total']:.4f} · {summary['wall_s']:.1f} s")
     _say(console, summary["paid_and_used"])

@@ -13,16 +13,27 @@ from cupel.report import read_run_use, safe
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from cupel.report import RunUse
+
 _FIELDS = ("calls", "input_tokens", "output_tokens", "cost_usd", "seconds")
 _NOTHING = {"calls": 0, "input_tokens": 0, "output_tokens": 0, "cost_usd": 0.0, "seconds": 0.0}
 
 
-def show_run(wanted: str | None, *, as_json: bool) -> None:
-    """Print what a run took so far against its plan, from the run log alone."""
-    use = read_run_use(find_project(), wanted)
+def show_run(wanted: str | None, task: str | None = None, *, as_json: bool) -> None:
+    """Print what a run took so far against its plan, from the run log alone; of several tasks, each."""
+    use = read_run_use(find_project(), wanted, task)
     if as_json:
         print_json(use.to_json())
         return
+    for each in use.tasks or (use,):
+        _tell_use(each)
+    if use.tasks:
+        console = open_console()
+        console.print(f"all tasks of run {use.run['run_id']}")
+        console.print(use.account.sentence(), soft_wrap=True)
+
+
+def _tell_use(use: RunUse) -> None:
     run, plan, console = use.run, use.planned, open_console()
     console.print(f"run {run['run_id']} · task {run['task']} · {safe(run['input_name'])} · {run['state']}")
     console.print(

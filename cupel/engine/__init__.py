@@ -8,8 +8,17 @@ called: looked up first, reserved before it is sent, limited, retried, and commi
 from cupel.engine.allowance import AllowanceBudget, Cap, give_back_documents, take_documents
 from cupel.engine.ask import Answer, Question, QuestionKind, ask
 from cupel.engine.batch import Batcher, BatchSettings, check_batchable, held_usd
+from cupel.engine.bundle import (
+    Bundle,
+    BundleCertificate,
+    TaskAgreement,
+    ask_bundled,
+    bundle_path,
+    bundled_prompt,
+    read_bundle_certificate,
+)
 from cupel.engine.calls import STOP_WITHIN_S
-from cupel.engine.money import SharedBudget
+from cupel.engine.money import KeptBudget, SharedBudget
 from cupel.engine.packing import (
     Packing,
     PackingCertificate,

@@ -27,7 +27,7 @@ from cupel.state import Call, Record
 from cupel.task import Message, RecordCheck, Template, fit_of, neutralise, read_record, render, sent_schema
 
 ErrorKind = Literal["schema", "refusal", "provider"]
-QuestionKind = Literal["extract", "verify", "judge", "refine", "improve", "compare"]
+QuestionKind = Literal["extract", "verify", "answer", "judge", "refine", "improve", "compare"]
 LONGEST_SHOWN = 4_000
 
 Read = tuple[Record | None, str | None, ErrorKind | None, Record | None]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -112,22 +113,32 @@ class SharedBudget(KeptBudget):
 
     Args:
         run_log: Shared by all processes of the run.
-        run_id: The run.
+        run_id: The run, or one of several tasks, whose parts pay from it too.
         max_usd: The cap.
+        parts: The runs that are its parts: what they paid before counts.
         patience_s: How long to wait for room while nothing changes: by then, what is reserved is a lost process's.
 
     Raises:
         SettingError: If the cap is negative or not a number.
     """
 
-    def __init__(self, run_log: RunLog, run_id: str, max_usd: float, *, patience_s: float = 120.0) -> None:
+    def __init__(
+        self,
+        run_log: RunLog,
+        run_id: str,
+        max_usd: float,
+        *,
+        parts: Sequence[str] = (),
+        patience_s: float = 120.0,
+    ) -> None:
         self._log, self._run_id, self._patience_s = run_log, run_id, patience_s
+        self._parts = list(parts)
         self._cap = pico_cap(max_usd)
         self._line = asyncio.Lock()
 
     async def open(self) -> None:
         """Count what the run log says was spent and reserved; any process may do so at any time."""
-        await self._log.transact(partial(_open, run_id=self._run_id))
+        await self._log.transact(partial(_open, run_id=self._run_id, parts=self._parts))
 
     async def reserve(self, token: str, usd: float) -> None:
         """Commit the most a call can cost, before it is sent; waits while others may still free room.
@@ -188,21 +199,23 @@ class SharedBudget(KeptBudget):
             )
 
 
-def _open(connection: Connection, *, run_id: str) -> None:
+def _open(connection: Connection, *, run_id: str, parts: list[str]) -> None:
     make: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     purses = tables.purses
     connection.execute(make(purses).values(run_id=run_id, committed_pico=0).on_conflict_do_nothing())
     # whoever has the row has the purse: nothing of the sums below can change meanwhile
     connection.execute(select(purses).where(purses.c.run_id == run_id).with_for_update())
     responses = tables.responses
-    paid = select(func.coalesce(func.sum(responses.c.cost_usd), 0.0)).where(responses.c.run_id == run_id)
-    committed = pico_of(float(connection.execute(paid).scalar_one())) + _hold(connection, run_id)
+    paid = select(func.coalesce(func.sum(responses.c.cost_usd), 0.0)).where(
+        responses.c.run_id.in_([run_id, *parts])
+    )
+    committed = pico_of(float(connection.execute(paid).scalar_one())) + _hold(connection, run_id, *parts)
     connection.execute(update(purses).where(purses.c.run_id == run_id).values(committed_pico=committed))
 
 
-def _hold(connection: Connection, run_id: str) -> int:
+def _hold(connection: Connection, *run_ids: str) -> int:
     held = tables.reservations
-    query = select(func.coalesce(func.sum(held.c.usd), 0.0)).where(held.c.run_id == run_id)
+    query = select(func.coalesce(func.sum(held.c.usd), 0.0)).where(held.c.run_id.in_(run_ids))
     return pico_of(float(connection.execute(query).scalar_one()))
 
 

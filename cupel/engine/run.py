@@ -17,6 +17,7 @@ from cupel.state import Call
 from cupel.task import TaskSpec
 
 if TYPE_CHECKING:
+    from cupel.engine.bundle.terms import Bundle
     from cupel.engine.packing.packs import Place
     from cupel.engine.requests import Request
 
@@ -148,6 +149,9 @@ class Asking:
 
     place: Place | None = None
     """Where in a pack the document is; None for one that is asked alone."""
+
+    bundle: Bundle | None = None
+    """Tasks that are asked about this document in one request; None where each asks alone."""
 
     ledger: Ledger | None = None
     """Where the document's calls are written down; None where nobody keeps that."""

@@ -9,6 +9,7 @@ import threading
 import time
 import weakref
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from cupel.context import RunContext
 from cupel.engine.calls import Calls
 from cupel.engine.policies import Policies
 from cupel.engine.run import Asking
+from cupel.judging import check_task
 from cupel.limits import (
     DEFAULT_WAIT_S,
     PATIENCE_S,
@@ -40,7 +42,7 @@ from cupel.models import (
 )
 from cupel.project import Project, find_project, note_variables
 from cupel.runlog import RunLog, open_run_log, read_cell, tables
-from cupel.task import TaskSpec, ad_hoc_task, check_prompts, compact, load_task
+from cupel.task import TaskSpec, ad_hoc_task, compact, load_task
 from cupel.tracing import Tracer
 
 DEFAULT_TASK = "arguments"
@@ -106,7 +108,7 @@ class Runtime:
             spec = await asyncio.to_thread(ad_hoc_task, schema, instructions, self.project.prompts)
         else:
             spec = await asyncio.to_thread(load_task, name, self.project.prompts)
-        check_prompts(spec)
+        check_task(spec)
         self._tasks[key] = (time.monotonic(), spec)
         return spec
 
@@ -154,12 +156,17 @@ class Runtime:
             requests, tokens = await self.run_log.usage_since(model, since, without=elsewhere)
             self.limiter.count_earlier(model, requests=requests, tokens=tokens, key=place)
 
-    async def aclose(self) -> None:
-        """Close the model clients of this loop and the run log; at once where nothing is waited for any more."""
+    async def aclose(self, *, is_last: bool = True) -> None:
+        """Close the run log, and the model clients of this loop; at once where nothing is waited for any more.
+
+        Args:
+            is_last: Whether no other runtime of the loop needs its clients.
+        """
         from cupel.models import aclose_models
 
         wait_s = _HURRIED_S if self.calls.dropped else _PATIENT_S
-        await aclose_models()
+        if is_last:
+            await aclose_models()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 if self._gate is not None:
@@ -177,7 +184,12 @@ def _shared_gate(run_log: RunLog) -> SharedGate | None:
     return PostgresGate(run_log.engine, patiently=run_log.persist)
 
 
-_runtimes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Runtime] = weakref.WeakKeyDictionary()
+_runtimes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, list[Runtime]] = weakref.WeakKeyDictionary()
+"""Those that are open on each loop, the newest last."""
+
+_own: ContextVar[Runtime | None] = ContextVar("cupel_runtime", default=None)
+"""What the call under way has opened: several calls at once on one loop have one each, and so have the tasks they begin."""
+
 _opening: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Awaitable[Runtime]] = (
     weakref.WeakKeyDictionary()
 )
@@ -192,8 +204,9 @@ _stopping = threading.Event()
 
 
 def install(runtime: Runtime) -> None:
-    """Make this the runtime of the running loop."""
-    _runtimes[asyncio.get_running_loop()] = runtime
+    """Make this the runtime of the call under way, and the running loop's for whoever has none of their own."""
+    _runtimes.setdefault(asyncio.get_running_loop(), []).append(runtime)
+    _own.set(runtime)
     if _stopping.is_set():
         runtime.calls.stop()
 
@@ -208,7 +221,7 @@ def stop_asking(within_s: float) -> bool:
         Whether there was anything under way that could ask.
     """
     _stopping.set()
-    opened = list(_runtimes.items())
+    opened = _opened()
     for loop, runtime in opened:
         runtime.calls.stopped = True  # at once, even where the loop is busy
         _tell(loop, partial(runtime.calls.stop, within_s))
@@ -217,7 +230,7 @@ def stop_asking(within_s: float) -> bool:
 
 def drop_calls() -> None:
     """Have no call waited for any longer; from any thread."""
-    for loop, runtime in list(_runtimes.items()):
+    for loop, runtime in _opened():
         _tell(loop, runtime.calls.drop)
 
 
@@ -228,12 +241,18 @@ def is_asking() -> bool:
 
 def rescue_answers() -> int:
     """Keep in files what was paid for and is not committed yet, as the process has to end; returns how many."""
-    return sum(runtime.run_log.rescue() for runtime in list(_closing) + list(_runtimes.values()))
+    opened = [runtime for _, runtime in _opened()]
+    return sum(runtime.run_log.rescue() for runtime in [*_closing, *opened])
 
 
 def sent_calls() -> int:
     """Calls of this process that are at a provider now."""
-    return sum(runtime.calls.sent for runtime in list(_runtimes.values()))
+    return sum(runtime.calls.sent for _, runtime in _opened())
+
+
+def _opened() -> list[tuple[asyncio.AbstractEventLoop, Runtime]]:
+    """Every runtime of this process that is open, with its loop."""
+    return [(loop, runtime) for loop, opened in list(_runtimes.items()) for runtime in list(opened)]
 
 
 def _tell(loop: asyncio.AbstractEventLoop, what: Callable[[], None]) -> None:
@@ -242,25 +261,41 @@ def _tell(loop: asyncio.AbstractEventLoop, what: Callable[[], None]) -> None:
 
 
 async def current() -> Runtime:
-    """The runtime of the running loop, opened now if nobody did."""
+    """The runtime of the call under way; else the running loop's, opened now if nobody did."""
     loop = asyncio.get_running_loop()
-    runtime = _runtimes.get(loop)
-    if runtime is not None:
+    if runtime := _held(loop):
         return runtime
     if loop not in _opening:
         _opening[loop] = asyncio.ensure_future(asyncio.to_thread(lambda: Runtime(find_project(_HERE))))
     opened = await _opening[loop]
-    return _runtimes.setdefault(loop, opened)
+    if opened not in (here := _runtimes.setdefault(loop, [])):
+        here.append(opened)
+    return opened
+
+
+def _held(loop: asyncio.AbstractEventLoop) -> Runtime | None:
+    here, own = _runtimes.get(loop), _own.get()
+    if not here:
+        return None
+    return own if own in here else here[-1]
 
 
 async def close_current() -> None:
-    """Close the running loop's runtime, if it has one."""
+    """Close the runtime of the call under way, else the running loop's, if there is one."""
     loop = asyncio.get_running_loop()
-    runtime = _runtimes.pop(loop, None)
-    _opening.pop(loop, None)
-    if runtime is not None:
-        _closing.add(runtime)
-        try:
-            await runtime.aclose()
-        finally:
-            _closing.discard(runtime)
+    runtime = _held(loop)
+    if runtime is None:
+        _opening.pop(loop, None)
+        return
+    if _own.get() is runtime:
+        _own.set(None)
+    here = _runtimes[loop]
+    here.remove(runtime)
+    if not here:
+        del _runtimes[loop]
+        _opening.pop(loop, None)
+    _closing.add(runtime)
+    try:
+        await runtime.aclose(is_last=not here)
+    finally:
+        _closing.discard(runtime)

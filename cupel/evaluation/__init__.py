@@ -14,5 +14,5 @@ from cupel.evaluation.routing_experiments import (
     regressions,
     to_baseline,
 )
-from cupel.evaluation.run_gold import RunGold, kept_gold, open_run_gold
+from cupel.evaluation.run_gold import KeptGold, RunGold, kept_gold, open_run_gold
 from cupel.evaluation.spoiled import SpoiledReport, spoil_run

@@ -136,8 +136,9 @@ async def ask_judge(
     if not judge:
         return Opinion(first=first, better=None, reasoning="no judge is attached; set --judge")
     prompt = await prompt_for(task, "compare", judge, judging, pairwise_schema())
-    second = records["b" if first == "a" else "a"]
-    question = prompt.about(state, first=compact(records[first]), second=compact(second))
+    shown = {side: None if record is None else task.shown(record) for side, record in records.items()}
+    second = shown["b" if first == "a" else "a"]
+    question = prompt.about(state, first=compact(shown[first]), second=compact(second))
     answer = await ask(question, current_asking())
     if answer.record is None:
         return Opinion(first=first, better=None, reasoning=f"no judgement: {answer.error}")

@@ -63,12 +63,10 @@ def select(project: Project, task: str | None, run: str | None, criterion: str |
         InputError: Where nothing failed so; it names the criteria something failed by.
     """
     with existing_run_log(project) as log:
-        row = find_run(log, run) if run else _newest(log.runs(), task, log.name)
+        row = find_run(log, run or None, task or None)
         run_id = row["run_id"]
         outcomes = list(log.run_outcomes(run_id))
         criteria, golds = _criteria(log, run_id), read_golds(log, run_id)
-    if task and row["task"] != task:
-        raise InputError(f"run {run_id} is of task {row['task']!r}, not of {task!r}")
     wanted = {d: names for d, names in criteria.items() if criterion is None or criterion in names}
     if not wanted:
         every = ", ".join(sorted({name for names in criteria.values() for name in names})) or "none"
@@ -99,13 +97,6 @@ def select(project: Project, task: str | None, run: str | None, criterion: str |
     return Selection(run_id=run_id, task=row["task"], rows=rows)
 
 
-def _newest(runs: Sequence[Mapping[str, Any]], task: str | None, name: str) -> Mapping[str, Any]:
-    newest = next((run for run in runs if task is None or run["task"] == task), None)
-    if newest is None:
-        raise InputError(f"no run{f' of task {task!r}' if task else ''} in {name}; `cupel run` makes one")
-    return newest
-
-
 def _criteria(log: Any, run_id: str) -> dict[str, list[str]]:
     criteria: dict[str, list[str]] = {}
     for row in log.rows_of(tables.failures, run_id=run_id):
@@ -124,9 +115,9 @@ def _input_rows(project: Project, run: Mapping[str, Any]) -> dict[int, Mapping[s
     if path.is_file():
         return {row.position: row.values for row in open_table(path, "text", None, {}, None)}
     task = load_task(run["task"], project.prompts)
-    if task.inputs:
+    if task.required_inputs:
         raise InputError(
-            f"{path}: the input of run {run['run_id']} is gone, and {task.name!r} needs {task.inputs[0]!r} from it"
+            f"{path}: the input of run {run['run_id']} is gone, and {task.name!r} needs {task.required_inputs[0]!r} from it"
         )
     return {}
 

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from cupel.errors import InputError
 from cupel.improvement import Failure, cluster, document_hash, held_out_names, note_seen
 from cupel.project import Project
-from cupel.runlog import RunLog, existing_run_log, find_run, tables
+from cupel.runlog import RunLog, existing_run_log, find_run, tables, tasks_of
 
 Row = dict[str, Any]
 
@@ -109,7 +109,7 @@ def group_failures(
 
     Args:
         project: The project.
-        task: Only this task's; all where None.
+        task: Only this task's; all where None, but of a run of several tasks one has to be named.
         run: Only this run's: its id, or enough of its beginning; all that a person ran where None.
         most: Groups whose example is going to be shown; None for all.
         show_held_out: Whether a document that the gate holds out may be an example.
@@ -118,9 +118,9 @@ def group_failures(
         InputError: For a task or run that is not there.
     """
     with existing_run_log(project) as run_log:
-        run_id = None if run is None else find_run(run_log, run)["run_id"]
         if task is not None:
             _check_task(run_log, task)
+        run_id = None if run is None else find_run(run_log, run, task)["run_id"]
         is_held_out = _held_out(project)
         groups = group_rows(_rows(run_log, task, run_id), None if show_held_out else is_held_out)
         for group in groups[:most]:
@@ -144,7 +144,7 @@ def _note_examples(run_log: RunLog, groups: Sequence[FailureGroup]) -> None:
 
 
 def _check_task(run_log: RunLog, task: str) -> None:
-    tasks = sorted({run["task"] for run in run_log.runs(trials=True)})
+    tasks = sorted({name for run in run_log.runs(trials=True) for name in tasks_of(run)})
     if task not in tasks:
         raise InputError(
             f"no run of a task {task!r} in {run_log.name}; it has runs of {', '.join(tasks) or 'none'}"

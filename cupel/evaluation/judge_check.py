@@ -271,9 +271,9 @@ def cases_of_run(
     Raises:
         InputError: For a task with further inputs, which the run log does not keep beside an outcome.
     """
-    if task.inputs:
+    if task.required_inputs:
         raise InputError(
-            f"task {task.name!r} needs {', '.join(task.inputs)}, which the run log does not hold; give labelled or plain "
+            f"task {task.name!r} needs {', '.join(task.required_inputs)}, which the run log does not hold; give labelled or plain "
             "records in a JSONL file"
         )
     filled = [(outcome, text) for _, outcome, text in rows if outcome["record"] is not None and text]
@@ -287,19 +287,7 @@ def cases_of_run(
 def run_rows(project: Project, task: str, run: str | None) -> list[tuple[int, Outcome, str]]:
     """Outcomes of a run; of the newest of this task where none is named."""
     with existing_run_log(project) as log:
-        if run is None:
-            of_task = [row["run_id"] for row in log.runs() if row["task"] == task]
-            if not of_task:
-                raise InputError(
-                    f"no run of task {task!r} in {log.name}; `cupel run FILE --task {task}` makes one"
-                )
-            run = of_task[0]
-        found = find_run(log, run)
-        if found["task"] != task:
-            raise InputError(
-                f"run {found['run_id']} is of task {found['task']!r}, not of {task!r}: name it with --task {found['task']}"
-            )
-        return list(log.run_outcomes(found["run_id"]))
+        return list(log.run_outcomes(find_run(log, run, task)["run_id"]))
 
 
 async def compare_with_labels(

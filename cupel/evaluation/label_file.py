@@ -103,6 +103,7 @@ def _line(row: Row, task: TaskSpec, table: Table, text_column: str) -> dict[str,
     record = row.values.get(task.name)
     if isinstance(record, str):
         record = _as_record(record)
+    record = task.shown(record) if isinstance(record, dict) else record  # nobody annotates what code computes
     return {
         "id": doc_id, "text": row.values.get(text_column), "checked": False, "gold": record, "record": record,
         "status": row.values.get(f"{task.name}_status"), "meta": _inputs(row.values, task, table),
@@ -125,13 +126,11 @@ def _inputs(values: Mapping[str, Any], task: TaskSpec, table: Table) -> dict[str
 
 def _of_run(project: Project, wanted: str, task: TaskSpec) -> Iterator[dict[str, Any] | None]:
     with existing_run_log(project) as log:
-        run = find_run(log, wanted)
-        if run["task"] != task.name:
-            raise InputError(f"run {run['run_id']} is of task {run['task']!r}, not of {task.name!r}")
+        run = find_run(log, wanted, task.name)
         for _, outcome, text in log.run_outcomes(run["run_id"]):
+            record = outcome["record"] and task.shown(outcome["record"])
             yield {
-                "id": outcome["doc_id"], "text": text, "checked": False, "gold": outcome["record"],
-                "record": outcome["record"], "status": outcome["status"], "meta": {},
+                "id": outcome["doc_id"], "text": text, "checked": False, "gold": record, "record": record, "status": outcome["status"], "meta": {},
             }  # fmt: skip
 
 

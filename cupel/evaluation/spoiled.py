@@ -73,7 +73,7 @@ async def judge_spoiled(cases: Sequence[Case], task: TaskSpec, context: RunConte
     pairs = [
         (case, mutation)
         for case in cases
-        for mutation in mutate(case.record, task.schema, text=case.text, seed=_seed(case.doc_id))
+        for mutation in mutate(task.shown(case.record), task.asked, text=case.text, seed=_seed(case.doc_id))
     ]
     verdicts = await verdicts_on([replace(case, record=m.record) for case, m in pairs], task, context)
     every = [Spoiled(case.doc_id, m, v) for (case, m), v in zip(pairs, verdicts, strict=True)]

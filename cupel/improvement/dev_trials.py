@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from cupel.improvement.campaign import Campaign
 from cupel.improvement.failure_clusters import Failure
 from cupel.improvement.guards import LeakGuard
-from cupel.metrics import find_differences
+from cupel.metrics import Difference, find_differences
 from cupel.runlog import failure_rows
 from cupel.runs import scores_of
-from cupel.state import Outcome
+from cupel.state import Outcome, Record
 from cupel.task import TaskSpec, labels_in
 
 
@@ -80,7 +80,13 @@ def failures_of(judged: Outcome, plain: Outcome, campaign: Campaign) -> list[Fai
     failures = [Failure.of(row, text=document.text) for row in rows if row["cause"] != "provider"]
     if document.gold is not None:
         task = campaign.task
-        faults = find_differences(plain["record"], document.gold, task.schema, metric=task.metric)
-        labels = labels_in(task.schema)
+        faults = _differences(plain["record"], document.gold, task)
+        labels = labels_in(task.asked)
         failures += [Failure.by_gold(fault, plain, document.text, labels) for fault in faults]
     return failures
+
+
+def _differences(record: Record | None, gold: Record, task: TaskSpec) -> list[Difference]:
+    """What a rewriter may answer: no prompt changes how code computes a field."""
+    own = None if record is None else task.shown(record)
+    return find_differences(own, task.shown(gold), task.asked, metric=task.metric)

@@ -35,7 +35,7 @@ def edits_schema(
     either = items[0] if len(items) == 1 else {"anyOf": items}
     whole = object_schema({"edits": {"type": "array", "items": either}})
     # a task's schema refers to nothing but its definitions, so they may stand beside those of a larger one
-    return {**whole, **({} if "example" in locked else apart(task.schema)[1])}
+    return {**whole, **({} if "example" in locked else apart(task.asked)[1])}
 
 
 def _item(task: TaskSpec, part: Part, failures: Collection[str]) -> dict[str, Any]:
@@ -49,5 +49,5 @@ def _item(task: TaskSpec, part: Part, failures: Collection[str]) -> dict[str, An
         "text": {"type": "string", "description": _TEXTS[part]},
     }
     if part == "example":
-        properties["record"] = {"anyOf": [wire_schema(apart(task.schema)[0]), {"type": "null"}]}
+        properties["record"] = {"anyOf": [wire_schema(apart(task.asked)[0]), {"type": "null"}]}
     return object_schema(properties)

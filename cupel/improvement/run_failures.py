@@ -38,13 +38,10 @@ def read_run_failures(run_log: RunLog, wanted: str, task: TaskSpec) -> RunFailur
     """The failures of a run, saved once by it.
 
     Raises:
-        InputError: For no such run.
-        UsageError: For a run of another task or another prompt than the one that is to be improved, or without a failure.
+        InputError: For no such run, or one of another task.
+        UsageError: For a run of another prompt than the one that is to be improved, or without a failure.
     """
-    run = find_run(run_log, wanted)
-    run_id = run["run_id"]
-    if run["task"] != task.name:
-        raise UsageError(f"run {run_id} is of task {run['task']!r}, not of {task.name!r}")
+    run_id = find_run(run_log, wanted, task.name)["run_id"]
     version = version_of(task)
     rows = [row for row in run_log.rows_of(tables.failures, run_id=run_id) if row["cause"] != "provider"]
     of_prompt = [row for row in rows if row["prompt_version"] == version]

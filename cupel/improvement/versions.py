@@ -18,6 +18,7 @@ from cupel.files import SHARED, full_path, make_folder, read_text, write_whole
 from cupel.improvement.edits import rules_diff
 from cupel.improvement.guards import prompt_objection
 from cupel.improvement.ledger import Entry, Ledger
+from cupel.judging import check_task
 from cupel.runlog import now
 from cupel.task import (
     SENT,
@@ -39,7 +40,7 @@ def version_of(task: TaskSpec) -> str:
 
     The same ones stand with every record and failure of a model with structured output of its own.
     """
-    return prompt_version(template_of(task, "extract"), stable_values(task), task.schema)
+    return prompt_version(template_of(task, "extract"), stable_values(task), task.asked)
 
 
 def replace_prompt(task: TaskSpec, rules: Sequence[Rule], extract: str = "") -> TaskSpec:
@@ -385,7 +386,9 @@ def _read_folder(path: Path, task: TaskSpec) -> TaskSpec:
             )
     if not sent:
         raise TaskError(f"holds none of {', '.join((*SENT, 'task.toml'))}: no candidate", path=path)
-    return replace(with_files(task, sent, path), folder=path)
+    candidate = replace(with_files(task, sent, path), folder=path)
+    check_task(candidate)
+    return candidate
 
 
 def copy_prompt(task: TaskSpec, folder: Path) -> list[str]:

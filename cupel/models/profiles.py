@@ -231,4 +231,4 @@ def _alternatives(provider: str, env: Mapping[str, str]) -> str:
         "`--profile offline` (no key; a smoke-test baseline)",
         "`--profile demo` (no key; replayed answers)",
     ]
-    return f"Set it, or use {', or '.join(usable)}"
+    return f"Set it, or use {', or '.join(usable)}; in Python `profile=`, or another model for this role"

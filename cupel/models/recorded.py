@@ -118,7 +118,8 @@ def _missing(name: str, answers: Recorder, key: str, asked: list[dict[str, Any]]
     there = f"{len(answers)} others" if answers.path.is_file() else "no such file"
     return RecordingMissingError(
         f"{answers.path} has no answer to request {key} ({there}), which ends in a message beginning "
-        f"{request_digest(asked)!r}. The prompt, schema or document changed since it was recorded: set "
+        f"{request_digest(asked)!r}. Recordings answer only what was asked when they were made, and the prompt, schema or document is "
+        "another: for a document of your own name another model (a provider's, whose key is set; `cupel doctor` says which), or set "
         "CUPEL_RECORD_BASE_URL to an OpenAI-compatible address and run the same command to record it",
         model=f"recorded:{name}",
     )

@@ -8,11 +8,19 @@ from cupel.runlog.cells import read_cell
 from cupel.runlog.database import Database, OpenDatabase, sqlite_path
 from cupel.runlog.forget import Forgotten, Selection, is_forgotten, tombstone_key
 from cupel.runlog.leases import Lease, hold_lease
-from cupel.runlog.lookup import existing_run_log, find_document_id, find_run, list_runs, run_log_file
+from cupel.runlog.lookup import (
+    existing_run_log,
+    find_document_id,
+    find_run,
+    find_whole,
+    list_runs,
+    run_log_file,
+)
+from cupel.runlog.parts import PART, SEVERAL, choose_part, name_tasks, parts_of, tasks_of
 from cupel.runlog.patience import wait_of
 from cupel.runlog.refinements import Refined, count_refinements
 from cupel.runlog.repair import Checkup, Repair, check_run_log, repair_run_log
-from cupel.runlog.rows import cost_of, failure_rows
+from cupel.runlog.rows import NOBODY, cost_of, failure_rows, tried
 from cupel.runlog.store import (
     PromptVersion,
     RunLog,

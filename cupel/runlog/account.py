@@ -9,7 +9,7 @@ a killed process was never answered: the provider may have billed it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,6 +95,9 @@ class Account:
         parts = [f"its rows rest on {_calls(self.row_calls)} of {usd(self.row_usd)}"]
         if self.found_calls:
             parts.append(f"{_whole(self.found_calls)} of them ({usd(self.found_usd)}) found in the run log")
+        if round(self.off_row_calls) < 0:
+            shared = f"{_calls(-self.off_row_calls)} ({usd(-self.off_row_usd)})"
+            parts.append(f"{shared} shared with the run's other tasks, which paid for them together")
         if round(self.off_row_calls) > 0:
             parts.append(f"{_calls(self.off_row_calls)} ({usd(self.off_row_usd)}) for no row that is done")
         if self.reserved_usd > _DUST:
@@ -102,16 +105,16 @@ class Account:
         return f"{paid}; {', '.join(parts)}"
 
 
-def read_account(connection: Connection, run_id: str, usage: Usage) -> Account:
-    """The account of a run whose rows took this."""
+def read_account(connection: Connection, run_ids: Sequence[str], usage: Usage) -> Account:
+    """The account of a run whose rows took this: of its id, or of its own and those of its parts."""
     answers, held = tables.responses.c, tables.reservations.c
     by_model = (
         select(answers.model, func.count(), func.coalesce(func.sum(answers.cost_usd), 0.0), func.count(answers.cost_usd))
-        .where(answers.run_id == run_id)
+        .where(answers.run_id.in_(run_ids))
         .group_by(answers.model)
     )  # fmt: skip
     rows = connection.execute(by_model).all()
-    reserved = select(func.coalesce(func.sum(held.usd), 0.0)).where(held.run_id == run_id)
+    reserved = select(func.coalesce(func.sum(held.usd), 0.0)).where(held.run_id.in_(run_ids))
     return Account(
         paid_calls={model: calls for model, calls, _, _ in rows},
         paid_usd={model: float(cost) for model, _, cost, _ in rows},

@@ -30,12 +30,12 @@ class Selection:
 
     Args:
         doc_ids: With one of these ids, in any run.
-        run_id: In this run.
+        run_ids: In one of these runs: of several tasks, each is a run of its own.
         before: Whose outcome was reached before this time (UTC, ISO).
     """
 
     doc_ids: tuple[str, ...] = ()
-    run_id: str | None = None
+    run_ids: tuple[str, ...] = ()
     before: str | None = None
 
     def of(self, table: Table, time: str) -> list[ColumnElement[bool]]:
@@ -43,8 +43,8 @@ class Selection:
         conditions: list[ColumnElement[bool]] = []
         if self.doc_ids:
             conditions.append(table.c.doc_id.in_(self.doc_ids))
-        if self.run_id is not None:
-            conditions.append(table.c.run_id == self.run_id)
+        if self.run_ids:
+            conditions.append(table.c.run_id.in_(self.run_ids))
         if self.before is not None:
             conditions.append(table.c[time] < self.before)
         return conditions
@@ -226,7 +226,7 @@ def _loose_replies(connection: Connection, what: Selection) -> list[Row]:
 def _words(connection: Connection, what: Selection) -> list[Row]:
     """What threads refer to; they are of no run."""
     table = tables.words
-    if what.run_id is not None:
+    if what.run_ids:
         return []
     rows = connection.execute(select(table).where(*what.of(table, "created_at"))).mappings()
     return [{**row, "content": json.loads(row["content"])} for row in rows]

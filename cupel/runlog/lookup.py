@@ -10,6 +10,7 @@ from pathlib import Path
 from cupel.errors import InputError
 from cupel.project import Project
 from cupel.runlog.address import SQLITE, database_url
+from cupel.runlog.parts import PART, choose_part, tasks_of
 from cupel.runlog.store import RunLog, open_run_log
 from cupel.runlog.worker import Row
 
@@ -56,31 +57,57 @@ RUN_FIELDS = (
 
 
 def list_runs(project: Project, task: str | None = None, *, trials: bool = False) -> list[Row]:
-    """The runs of a project, newest first, each with `RUN_FIELDS`.
+    """The runs of a project, newest first, each with `RUN_FIELDS`; a run of several tasks is one of them.
 
     Args:
         project: The project.
-        task: Only this task's; all where None.
+        task: Only this task's, alone or with others; all where None.
         trials: Also those of prompts that were only tried.
 
     Raises:
         InputError: If nothing was ever run here.
     """
     with existing_run_log(project) as run_log:
-        runs = run_log.runs(trials=trials)
-    return [{name: row[name] for name in RUN_FIELDS} for row in runs if task in (None, row["task"])]
+        runs = [row for row in run_log.runs(trials=trials) if row["kind"] != PART]
+    return [{name: row[name] for name in RUN_FIELDS} for row in runs if task is None or task in tasks_of(row)]
 
 
-def find_run(run_log: RunLog, wanted: str | None) -> Row:
-    """The run with this id, or with the only id that begins so; the newest where none is named.
+def find_run(run_log: RunLog, wanted: str | None, task: str | None = None) -> Row:
+    """A run of one task: the one with this id, or with the only id that begins so; the newest where none is named.
 
-    Trials, of a prompt that `improve` or `eval` only tried, are found by their id and are never the newest.
+    Of a run of several tasks it is the part of the task. Trials, of a prompt that `improve` or `eval` only tried, are
+    found by their id and are never the newest.
+
+    Args:
+        run_log: Where.
+        wanted: The id, or enough of its beginning.
+        task: Which task is meant.
+
+    Raises:
+        InputError: For no such run, or several, with those there are; for several tasks where none is named, or another.
+    """
+    found = find_whole(run_log, wanted, task)
+    part = choose_part(found, task)
+    if part == found["run_id"]:
+        return found
+    row = next(row for row in run_log.runs() if row["run_id"] == part)
+    return {**row, "output_name": row["output_name"] or found["output_name"]}
+
+
+def find_whole(run_log: RunLog, wanted: str | None, task: str | None = None) -> Row:
+    """A run as it was started, of however many tasks; found as `find_run` finds it, the newest among those of the task.
 
     Raises:
         InputError: For no such run, or several; it lists those there are.
     """
     runs = run_log.runs(trials=wanted is not None)
+    if wanted is None:
+        runs = [run for run in runs if run["kind"] != PART and (task is None or task in tasks_of(run))]
     if not runs:
+        if task is not None and wanted is None:
+            raise InputError(
+                f"no run of task {task!r} in {run_log.name}; `cupel run FILE --task {task}` makes one"
+            )
         raise InputError(
             f"the run log {run_log.name} holds no run yet; `cupel run FILE --task TASK` makes one"
         )

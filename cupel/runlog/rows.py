@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from cupel.runlog.worker import Row
 from cupel.state import Attempt, Call, FindingRecord, Outcome, VerdictRecord
+
+NOBODY = "none"
+"""In the place of an attempt's model, where a tier has none."""
 
 
 def cost_of(calls: Iterable[Call]) -> float | None:
     """Sum of the calls' costs; None as soon as one is unknown."""
     costs = [call["cost_usd"] for call in calls]
     return None if any(cost is None for cost in costs) else float(sum(cost for cost in costs if cost))
+
+
+def tried(attempts: Sequence[Attempt]) -> Sequence[Attempt]:
+    """The attempts that had a model; all where none had one, since that is what went wrong then.
+
+    A tier without a model is a choice, and no failure of a document's.
+
+    >>> [attempt["model"] for attempt in tried([{"model": "groq:openai/gpt-oss-20b"}, {"model": "none"}])]
+    ['groq:openai/gpt-oss-20b']
+    """
+    return [attempt for attempt in attempts if attempt["model"] != NOBODY] or attempts
 
 
 def attempt_rows(key: str, outcome: Outcome) -> list[Row]:
@@ -46,7 +60,7 @@ def failure_rows(key: str, run_id: str, outcome: Outcome, *, created_at: str) ->
     """One row per thing that went wrong with an attempt, and what put it right in the end."""
     failures = [
         (attempt, failure)
-        for attempt in outcome["attempts"]
+        for attempt in tried(outcome["attempts"])
         for failure in _failures_of(attempt, outcome["verdicts"])
     ]
     return [

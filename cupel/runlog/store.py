@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, Table, func, select, update
+from sqlalchemy import Connection, Engine, Table, case, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from cupel.errors import RunLogError
@@ -27,6 +27,7 @@ from cupel.runlog.cells import read_cell
 from cupel.runlog.claims import Claims
 from cupel.runlog.database import explain, open_engine, sqlite_path
 from cupel.runlog.forget import Forgotten, Selection, forget_for_good
+from cupel.runlog.parts import PART
 from cupel.runlog.patience import WAIT_S, Patience, patiently, wait_of
 from cupel.runlog.rows import attempt_rows, failure_rows, verdict_rows
 from cupel.runlog.unsaved import Unsaved
@@ -281,9 +282,11 @@ class RunLog:
         """Whether a run was ever started here."""
         return await self._worker.get(tables.runs, run_id) is not None
 
-    async def finish_run(self, run_id: str, state: str, rows: int | None) -> None:
-        """Note how a run ended: `finished` or `stopped`."""
-        values = {"state": state, "updated_at": now()} | ({} if rows is None else {"rows": rows})
+    async def finish_run(self, run_id: str, state: str, rows: int | None, *, as_part: bool = False) -> None:
+        """Note how a run ended: `finished` or `stopped`; as a part, one that was run alone keeps its place in the list."""
+        runs = tables.runs.c
+        when = case((runs.kind == PART, now()), else_=runs.updated_at) if as_part else now()
+        values = {"state": state, "updated_at": when} | ({} if rows is None else {"rows": rows})
         change = update(tables.runs).where(tables.runs.c.run_id == run_id).values(**values)
         await self.transact(lambda connection: connection.execute(change).rowcount)
 
@@ -401,7 +404,7 @@ class RunLog:
             raise RunLogError(explain(error, self.url)) from error
 
     def runs(self, *, trials: bool = False) -> list[Row]:
-        """Every run a person started, newest first; with `trials` those that only tried something out, too."""
+        """Every run a person started and their parts, newest first; with `trials` what was only tried out, too."""
         query = select(tables.runs).order_by(tables.runs.c.updated_at.desc())
         with self.reading() as connection:
             rows = [dict(row) for row in connection.execute(query).mappings()]
@@ -481,7 +484,9 @@ def _start(connection: Connection, row: Row) -> None:
     started = insert_of(connection)(tables.runs).values(
         **row, state="running", started_at=now(), updated_at=now()
     )
-    again = {name: started.excluded[name] for name in ("state", "updated_at", "output_name")}
+    # a run of one task is the same run as that task's part: as a part it leaves name, output and place in the list alone
+    renewed = ("state",) if row.get("kind") == PART else ("state", "updated_at", "output_name", "kind")
+    again = {name: started.excluded[name] for name in renewed}
     connection.execute(started.on_conflict_do_update(index_elements=["run_id"], set_=again))
 
 

@@ -22,7 +22,10 @@ runs = Table(
     Column("rows", Integer, doc="Rows of the input at the last finish"),
     Column("state", String(16), nullable=False, doc="running, stopped or finished"),
     Column(
-        "kind", String(16), server_default="run", doc="run, or trial: of a prompt or model that is only tried"
+        "kind",
+        String(16),
+        server_default="run",
+        doc="run; several, of a run of several tasks; part, of one of its tasks; or trial, of what is only tried",
     ),
     Column("started_at", String(32), nullable=False),
     Column("updated_at", String(32), nullable=False),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from cupel.state import Call, Outcome, calls_of
@@ -51,15 +52,26 @@ class RoleUsage:
 
 @dataclass(slots=True)
 class Usage:
-    """What all documents so far took, by role: cheap, verify, strong, judge, refine, and other calls of one's own."""
+    """What all documents so far took, by role: cheap, verify, answer, strong, judge, refine, and other calls of one's own."""
 
     roles: dict[str, RoleUsage] = field(default_factory=dict)
 
     def add(self, outcome: Outcome) -> None:
         """Count one document."""
         for role, call in calls_of(outcome):
-            used = "verify" if call["kind"] == "verify" else role
+            used = call["kind"] if call["kind"] in ("verify", "answer") else role
             self.roles.setdefault(used, RoleUsage()).add(call)
+
+    @classmethod
+    def sum_of(cls, parts: Iterable[Usage]) -> Usage:
+        """What several took together."""
+        whole = cls()
+        for part in parts:
+            for role, used in part.roles.items():
+                held = whole.roles.setdefault(role, RoleUsage())
+                for each in fields(RoleUsage):
+                    setattr(held, each.name, getattr(held, each.name) + getattr(used, each.name))
+        return whole
 
     def to_json(self, concurrency: int) -> dict[str, Any]:
         """Plain JSON, by role."""

@@ -27,7 +27,7 @@ from cupel.runlog import cost_of
 from cupel.runs.job import Job
 from cupel.runs.runner import Runner
 from cupel.state import Outcome, Record
-from cupel.tables import Row, Table, doc_id_text, frame_rows, open_table
+from cupel.tables import InputSource, Row, Table, doc_id_text, frame_rows, input_sources, open_table
 from cupel.task import TaskSpec
 from cupel.text import document_id, usable_text
 
@@ -107,7 +107,7 @@ def open_documents(source: Any, task: TaskSpec, columns: Columns, limit: int | N
         InputError: For a column that is not there.
     """
 
-    def opened(inputs: Mapping[str, str]) -> Table:
+    def opened(inputs: Mapping[str, InputSource]) -> Table:
         if isinstance(source, Path):
             return open_table(source, columns.text, columns.doc_id, inputs, limit, default_id="id")
         return frame_rows(
@@ -116,9 +116,9 @@ def open_documents(source: Any, task: TaskSpec, columns: Columns, limit: int | N
 
     told = opened({})
     named = {
-        name: columns.inputs.get(name, name)
-        for name in task.inputs
-        if name in columns.inputs or name in told.columns or "meta" not in told.columns
+        name: source
+        for name, source in input_sources(task, columns.inputs).items()
+        if source.is_told or name in told.columns or "meta" not in told.columns
     }
     return opened(named) if named else told
 
@@ -130,7 +130,7 @@ def document_of(row: Row, task: TaskSpec, gold: Gold | None = None) -> Document 
         return row.problem or problem or ""
     meta = _mapping(row.values.get("meta"))
     inputs = {**{name: str(meta[name]) for name in task.inputs if meta.get(name)}, **row.inputs}
-    if missing := [name for name in task.inputs if name not in inputs]:
+    if missing := [name for name in task.required_inputs if name not in inputs]:
         return f"no {missing[0]}: it is neither in a column nor in meta"
     doc_id = row.doc_id or document_id(text, inputs)
     return Document(
@@ -144,7 +144,7 @@ def _document(row: Row, task: TaskSpec, group: str, path: Path, gold: Gold | Non
     meta = _mapping(row.values.get("meta"))
     fields = {**row.values, **meta}
     inputs = {name: str(fields[name]) for name in task.inputs if fields.get(name) not in (None, "")}
-    if missing := [name for name in task.inputs if name not in inputs]:
+    if missing := [name for name in task.required_inputs if name not in inputs]:
         raise InputError(
             f"{path}, row {row.position + 1}: task {task.name!r} needs {missing[0]!r}, in meta or a column"
         )
@@ -184,7 +184,8 @@ class Columns:
 
     text: str = "text"
     doc_id: str | None = None
-    inputs: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    """Name → column, or a file that was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

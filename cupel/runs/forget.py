@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cupel.errors import InputError
 from cupel.project import Project
-from cupel.runlog import Forgotten, RunLog, Selection
+from cupel.runlog import Forgotten, RunLog, Selection, parts_of
 from cupel.runs.server_threads import forget_threads
 from cupel.tables import noted_outputs
 from cupel.text import find_traces
@@ -71,9 +71,10 @@ def forget_documents(
             f"the run log {run_log.name} holds nothing of that; `cupel show ID` and `cupel show` look"
         )
     made = list(_files(project.state))
-    reports = {project.state / "reports" / f"{run_id}.html" for run_id in planned.run_ids}
+    run_ids = _with_wholes(run_log, planned.run_ids)
+    reports = {project.state / "reports" / f"{run_id}.html" for run_id in run_ids}
     # a chart has words of a document in pieces: whatever was drawn of its runs goes
-    drawn = {project.state / "charts" / run_id for run_id in planned.run_ids}
+    drawn = {project.state / "charts" / run_id for run_id in run_ids}
     reports |= {path for path in made if path.parent in drawn}
     pages = sorted(
         reports.intersection(made) | _quoting([path for path in made if path not in reports], planned.texts)
@@ -85,12 +86,19 @@ def forget_documents(
             path.unlink()
         forget_remarks(planned.texts)
     outputs = noted_outputs(project.state)
-    theirs = {path for path, run_id in outputs.items() if run_id in planned.run_ids}
+    theirs = {path for path, run_id in outputs.items() if run_id in run_ids}
     theirs |= _inputs(project, run_log, planned)
     others = {*outputs, *_kept_by_hand(project)} - theirs
     aside = set(project.state.glob("*.damaged-*"))
     yours = sorted(theirs | aside | _quoting(sorted(others), planned.texts))
     return Erasure(forgotten=forgotten, pages=pages, threads=threads, yours=yours)
+
+
+def _with_wholes(run_log: RunLog, run_ids: Iterable[str]) -> set[str]:
+    """These runs, and those of several tasks that one of them is a part of: a page and an output are of all tasks."""
+    gone = set(run_ids)
+    wholes = (run for run in run_log.runs() if gone.intersection(parts_of(run).values()))
+    return gone | {run["run_id"] for run in wholes}
 
 
 def _files(state: Path) -> Iterator[Path]:

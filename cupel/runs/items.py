@@ -100,7 +100,7 @@ def export_run(
     tidy: bool = True,
     overwrite: bool = False,
     safe_csv: bool = False,
-    task: TaskSpec | None = None,
+    task: TaskSpec | str | None = None,
 ) -> Export:
     """Write a run of the run log as a file, with the columns its documents have in the run's own input.
 
@@ -111,7 +111,7 @@ def export_run(
         tidy: One row for each item; else one for each document, as `cupel run` writes it.
         overwrite: Whether a file that is there is replaced.
         safe_csv: In CSV and TSV, write cells that a spreadsheet would run as text.
-        task: The task, where it is none of the project's, such as a one-off one.
+        task: Which task, of a run of several; or the task itself, where it is none of the project's, such as a one-off one.
 
     Raises:
         InputError: For no such run, or one of a task that is not there.
@@ -119,11 +119,11 @@ def export_run(
     """
     if out.exists() and not overwrite:
         raise OutputPathError(
-            f"{out}: is there already. Name another file with --out, or replace it with --overwrite"
+            f"{out}: is there already. Name another file with --out (in Python out=), or replace it with --overwrite (overwrite=True)"
         )
     with existing_run_log(project) as run_log:
-        found = find_run(run_log, run)
-        spec = task or _task_of(found["task"], project)
+        found = find_run(run_log, run, task if isinstance(task, str) else None)
+        spec = task if isinstance(task, TaskSpec) else _task_of(found["task"], project)
         source = Path(found["input_name"])
         check_writable(out, reading=source, safe_csv=safe_csv)
         notes: list[str] = []
@@ -181,15 +181,15 @@ class TidyRun:
     notes: tuple[str, ...]
 
 
-def tidy_run(project: Project, run: str | None, *, task: TaskSpec | None = None) -> TidyRun:
-    """A run of the run log as rows, as `export_run` writes them.
+def tidy_run(project: Project, run: str | None, *, task: TaskSpec | str | None = None) -> TidyRun:
+    """A run of the run log as rows, as `export_run` writes them; it takes the task as that does.
 
     Raises:
         InputError: For no such run, or one of a task that is not there.
     """
     with existing_run_log(project) as run_log:
-        found = find_run(run_log, run)
-        spec = task or _task_of(found["task"], project)
+        found = find_run(run_log, run, task if isinstance(task, str) else None)
+        spec = task if isinstance(task, TaskSpec) else _task_of(found["task"], project)
         notes: list[str] = []
         _, beside = open_beside(Path(found["input_name"]), notes)
         rows = []

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from cupel.context import RunContext
-from cupel.engine import BatchSettings, Packing
+from cupel.engine import BatchSettings, Bundle, Packing
 from cupel.redaction import redact
 from cupel.runlog import cost_of
+from cupel.runs.purses import Purse
 from cupel.state import Call, DocumentInput, Outcome, calls_of
 from cupel.tables import Row
 from cupel.task import RecordClass, TaskSpec
@@ -53,12 +54,14 @@ class Work(Terms):
         output_name: The file they are written to; None for none.
         output_schema: Of a one-off task, as it was given.
         packing: Ask the cheap model about several short documents at once; None for one at a time.
+        purse: The run of several tasks this is a part of; None where it is a run of its own.
     """
 
     input_name: str = "rows"
     output_name: str | None = None
     output_schema: Mapping[str, Any] | None = None
     packing: Packing | None = None
+    purse: Purse | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,6 +72,9 @@ class Job(Work):
     context: RunContext = field(default_factory=RunContext)
     record_class: RecordClass | None = None
     """The pydantic class the schema was made of, which a record has to stand as well."""
+
+    bundle: Bundle | None = None
+    """The tasks of the run that are asked about in one request, this one among them."""
 
     batch: BatchSettings | None = None
     """Ask by the providers' batch APIs."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +43,19 @@ class Progress:
     """Why rows failed."""
 
     started: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def sum_of(cls, parts: Sequence[Progress]) -> Progress:
+        """Where several stand together, every document counted once in each; what only one has, such as causes, left out."""
+        totals = [part.total for part in parts]
+        whole = cls(total=None if None in totals else sum(filter(None, totals)))
+        for part in parts:
+            for name in ("done", "escalated", "reused", "duplicates", "undecided"):
+                setattr(whole, name, getattr(whole, name) + getattr(part, name))
+            whole.statuses.update(part.statuses)
+            whole.audits.update(part.audits)
+            whole.started = min(whole.started, part.started)
+        return whole
 
     def note(self, outcome: Outcome, *, reused: bool) -> None:
         """One more document has its outcome."""
@@ -100,6 +114,12 @@ class Stop:
     def interrupt(self) -> None:
         """A person asked for it (Ctrl-C), or whoever ends processes here."""
         self.requested = self.interrupted = True
+
+
+def statuses_of(progress: Progress) -> dict[str, int]:
+    """How many documents have which status, by name; `pending` those that were not reached."""
+    missing = (progress.total or progress.done) - progress.done
+    return dict(sorted(progress.statuses.items())) | ({"pending": missing} if missing else {})
 
 
 def audits_of(progress: Progress) -> dict[str, Any] | None:

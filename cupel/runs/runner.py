@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -18,36 +18,35 @@ from cupel.cascade import read_signals
 from cupel.engine import (
     Batcher,
     BatchSettings,
-    Packing,
-    PackTerms,
+    Bundle,
+    KeptBudget,
     Run,
     Runtime,
-    SharedBudget,
     Tally,
     check_batchable,
     close_current,
-    held_usd,
     install,
     packed_prompt,
-    read_certificate,
 )
 from cupel.errors import (
     LEAST_CONNECTIONS,
     MachineError,
     ProviderRefusedError,
-    SettingError,
     connections_at_once,
 )
+from cupel.judging import check_task
 from cupel.limits import DEFAULT_WAIT_S, Budget
-from cupel.models import OFFLINE, TierModels, check_models, is_offline, name_at_address, resolve_models
+from cupel.models import OFFLINE, TierModels, check_models, is_offline, resolve_models
 from cupel.project import Project, code_identity, find_project, load_graph
-from cupel.runlog import Account, Lease, Usage, read_account, text_hash
+from cupel.runlog import PART, Account, Lease, Usage, read_account, text_hash
+from cupel.runs.certificates import CertifiedBundle, certified_bundle, certified_terms
 from cupel.runs.job import Job
-from cupel.runs.progress import Progress, Stop, audits_of
+from cupel.runs.progress import Progress, Stop, audits_of, statuses_of
+from cupel.runs.purses import Purse, open_purse
 from cupel.runs.walks import Walks
 from cupel.state import Outcome
 from cupel.tables import Row
-from cupel.task import check_prompts, compact
+from cupel.task import compact
 from cupel.text import check_similarity
 
 LOGGER = logging.getLogger("cupel")
@@ -100,23 +99,30 @@ class Runner:
         self._open = ExitStack()
         self.batcher: Batcher | None = None
         self._lease: Lease | None = None
+        self._bundle: CertifiedBundle | None = None
+        self.room: asyncio.Semaphore | None = None
+        """As many places as documents are worked on at once, where other tasks' documents take them too."""
 
     async def __aenter__(self) -> Self:
         """Open the run log, check the models, load the graph; all before anything is paid."""
-        if self._within is not None:
-            self.runtime = self._within[0]
-            await self._prepare()
+        if self._within is None:
+            await self.open(self._prepare)
             return self
+        self.runtime = self._within[0]
+        await self._prepare()
+        return self
+
+    async def open(self, prepare: Callable[[], Awaitable[None]]) -> None:
+        """Open what the process owns, have everything prepared that is to stand before anything is asked, and keep watch."""
         self.runtime = await asyncio.to_thread(Runtime, self.project, self._env, wait_s=self._wait_s)
         try:
-            await self._prepare()
+            await prepare()
         except BaseException:
             await self._give_back()
             await self.runtime.aclose()
             raise
         self._open.enter_context(collect_seldom())
         self._watch = asyncio.create_task(self.runtime.patience.watch(self._tell), name="cupel-watch")
-        return self
 
     def _fit_to_machine(self) -> None:
         room = connections_at_once()
@@ -133,47 +139,88 @@ class Runner:
         self.concurrency = room
 
     async def _prepare(self) -> None:
+        await self.settle()
+        await self.begin()
+
+    async def settle(self) -> None:
+        """Check all that is asked, and find out what the run is called; nothing is paid yet, and nothing written."""
         self._fit_to_machine()
         self.models = resolve_models(self.job.context, self.runtime.env)
         check_models(self.models, self.runtime.env)
         read_signals(self.job.context)
         if self.job.near_duplicates is not None:
             check_similarity(self.job.near_duplicates)
+        told, state, env = self.job, self.project.state, self.runtime.env
         self.terms = (
-            None if self.job.packing is None else await asyncio.to_thread(self._packed, self.job.packing)
+            None
+            if told.packing is None
+            else await asyncio.to_thread(certified_terms, told, told.packing, self.models.cheap, state, env)
+        )
+        self._bundle = (
+            None
+            if told.bundle is None
+            else await asyncio.to_thread(certified_bundle, told.bundle, self.models.cheap, state, env)
         )
         self.graph = self._given_graph or await asyncio.to_thread(load_graph, self.project, self.job.graph)
         self.code = await asyncio.to_thread(code_identity, self.project)
         self.identity = await asyncio.to_thread(self._identity)
         named = [*(["trial"] if self._within is not None else []), self.job.input_name, self.identity]
         self.run_id = hashlib.sha256("\x1f".join(named).encode()).hexdigest()[:12]
-        await self.runtime.run_log.start_run(self._run_row())
-        self.forgotten = await self.runtime.run_log.forgotten_keys(self.run_id)
+        if self._within is None:
+            check_task(self.job.task)
+
+    async def begin(self) -> None:
+        """Note in the run log that the run starts, and open its purse and its batches."""
+        await self.enlist()
         self.runtime.calls.on_stop(self.stop.interrupt)
         if self._within is not None:
             self.run = replace(self._within[1], task=self.job.task, stops=True)
             self.tally = self.run.tally
             return
-        check_prompts(self.job.task)
         if self.job.batch is not None:
             self._lease = await Lease.take(
-                self.runtime.run_log, f"batch-{self.run_id}", what="a batch run", lost=self.stop.because_of
+                self.runtime.run_log,
+                f"batch-{self.purse.run_id}",
+                what="a batch run",
+                lost=self.stop.because_of,
             )
         await self.runtime.count_earlier(self.models.all().values())
-        self.run = Run(
-            run_id=self.run_id, tally=self.tally, budget=await self._budget(), stops=True, task=self.job.task,
-            stopping=lambda: self.stop.requested,
-        )  # fmt: skip
+        self.run = self._make_run(await open_purse(self.purse, self.job, self.runtime.run_log))
         install(self.runtime)
         if self.job.batch is not None:
             await self._open_batcher(self.job.batch)
+
+    async def enlist(self) -> None:
+        """Note in the run log that the run starts; find what it has to leave alone."""
+        await self.runtime.run_log.start_run(self._run_row())
+        self.forgotten = await self.runtime.run_log.forgotten_keys(self.run_id)
+
+    async def begin_beside(self, first: Runner) -> None:
+        """Begin as a further part of the run another one is a part of, with its purse and its batches."""
+        await self.enlist()
+        self.run, self.batcher = self._make_run(first.run.budget), first.batcher
+        await self.runtime.count_earlier(set(self.models.all().values()) - set(first.models.all().values()))
+        if self.job.batch is not None:
+            check_batchable(self.models.all().values())
+
+    @property
+    def purse(self) -> Purse:
+        """What it is called, and whose money it counts: its own, or that of the run it is a part of."""
+        return self.job.purse or Purse(self.run_id)
+
+    def _make_run(self, budget: Budget | KeptBudget | None) -> Run:
+        return Run(
+            run_id=self.run_id, tally=self.tally, budget=budget, stops=True, task=self.job.task,
+            stopping=lambda: self.stop.requested,
+        )  # fmt: skip
 
     async def _open_batcher(self, settings: BatchSettings) -> None:
         check_batchable(self.models.all().values())
         self.batcher = Batcher(
             self.runtime.run_log,
-            self.run,
+            replace(self.run, run_id=self.purse.run_id),
             settings,
+            parts=self.purse.parts,
             live=self.concurrency,
             stopping=lambda: self.stop.requested,
             env=self.runtime.env,
@@ -194,23 +241,16 @@ class Runner:
             decides.append({"near_duplicates": self.job.near_duplicates})
         if self.terms is not None:
             decides.append({"packing": [self.terms.size, self.terms.max_chars, self._packed_version()]})
+        if self._bundle is not None:
+            decides.append({"bundle": [self._bundle.bundle.longest, self._bundle.version]})
         return hashlib.sha256(compact(decides).encode()).hexdigest()[:16]
 
-    def _packed(self, packing: Packing) -> PackTerms:
-        """How this run packs; refused without a certificate that says how far it agrees with single requests."""
-        if self.job.batch is not None:
-            raise SettingError(
-                "--packing is not for --batch: a batch is half the price already; leave one of them out"
-            )
-        if packing.trial is not None:
-            return packing.trial
-        certificate = read_certificate(self.project.state, self.job.task.name)
-        certificate.check(
-            model=name_at_address(self.models.cheap, self.runtime.env),
-            prompt_version=self._packed_version(),
-            min_agreement=packing.min_agreement,
-        )
-        return certificate.terms
+    @property
+    def bundle(self) -> Bundle | None:
+        """The bundle its documents are asked with, its requests booked under the run of all tasks."""
+        if self._bundle is None:
+            return None
+        return replace(self._bundle.bundle, run=replace(self.run, run_id=self.purse.run_id, task=None))
 
     def _packed_version(self) -> str:
         return packed_prompt(self.job.task, self.models.cheap, self.job.context).version
@@ -218,6 +258,9 @@ class Runner:
     def _run_row(self) -> dict[str, Any]:
         context, models = self.job.context.model_dump(), self.models.all()
         settings = {"context": context, "models": models, "graph": self.job.graph}
+        kind = "run" if self.job.purse is None else PART
+        if self._bundle is not None:
+            settings["bundle"] = self._bundle.to_json()
         if places := self.models.places(self.runtime.env):
             settings["addresses"] = places
         return {
@@ -227,20 +270,8 @@ class Runner:
             "input_name": self.job.input_name,
             "output_name": self.job.output_name,
             "settings": json.dumps(settings, ensure_ascii=False),
-            "kind": "run" if self._within is None else "trial",
+            "kind": kind if self._within is None else "trial",
         }
-
-    async def _budget(self) -> Budget | SharedBudget | None:
-        if self.job.max_usd is None:
-            return None
-        log = self.runtime.run_log
-        if log.is_shared and self.job.batch is None:
-            shared = SharedBudget(log, self.run_id, self.job.max_usd, patience_s=self.job.context.timeout_s)
-            await shared.open()
-            return shared
-        at_providers = await held_usd(self.runtime.run_log, self.run_id) if self.job.batch else 0.0
-        spent = await self.runtime.run_log.spent_usd(self.run_id)
-        return Budget(self.job.max_usd, spent_usd=max(0.0, spent - at_providers))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: object
@@ -249,19 +280,22 @@ class Runner:
         self.watch_no_longer()
         if kind is not None and self._within is None:
             self.runtime.calls.stop()  # whatever ended it early, nothing is left that waits for an answer
-        stopped = kind is not None or self.stop.requested
         try:
             if self.batcher is not None:
                 await self.batcher.aclose()
             await self.runtime.calls.drain()
-            await self.runtime.run_log.finish_run(
-                self.run_id, "stopped" if stopped else "finished", None if stopped else self.progress.done
-            )
+            await self.finish(stopped=kind is not None or self.stop.requested)
             await self._give_back()
         finally:
             self._open.close()
             if self._within is None:
                 await close_current()
+
+    async def finish(self, *, stopped: bool) -> None:
+        """Note in the run log how the run ended."""
+        state, rows = ("stopped", None) if stopped else ("finished", self.progress.done)
+        is_part = self.job.purse is not None
+        await self.runtime.run_log.finish_run(self.run_id, state, rows, as_part=is_part)
 
     def watch_no_longer(self) -> None:
         """Tell of no outage any more."""
@@ -292,28 +326,31 @@ class Runner:
             return None
         return ProviderRefusedError(f"every row failed for one cause: {cause}")
 
-    async def _usage(self) -> Usage:
+    async def usage(self) -> Usage:
         """What the run's rows took: all of them, also those this invocation did not come to."""
         if await self.runtime.run_log.rows_done(self.run_id) == self.progress.done:
             return self.progress.usage
-        return await asyncio.to_thread(self._usage_of_all)
+        return await asyncio.to_thread(self._usage_of_all, self.run_id)
 
-    def _usage_of_all(self) -> Usage:
+    def _usage_of_all(self, run_id: str) -> Usage:
         usage = Usage()
-        for _, outcome, _ in self.runtime.run_log.run_outcomes(self.run_id):
+        for _, outcome, _ in self.runtime.run_log.run_outcomes(run_id):
             usage.add(outcome)
         return usage
 
-    async def _account(self, usage: Usage) -> Account:
-        return await self.runtime.run_log.transact(partial(read_account, run_id=self.run_id, usage=usage))
+    async def account(self, usage: Usage, payers: Sequence[str] = ()) -> Account:
+        """What was paid for these rows: by this run, or by all that pay for the one it is a part of."""
+        run_ids = payers or [self.run_id]
+        return await self.runtime.run_log.transact(partial(read_account, run_ids=run_ids, usage=usage))
 
     def _is_offline(self) -> bool:
         return is_offline(self.models)
 
-    def _notes(self) -> list[str]:
+    def notes(self) -> list[str]:
         """What a person should know of the run besides its counts."""
         offline = [OFFLINE] if self._is_offline() else []
-        return [*offline, *_speeds(self.models), *sorted(self.tally.notes)]
+        shared = [self._bundle.sentence] if self._bundle and self._bundle.sentence else []
+        return [*offline, *shared, *_speeds(self.models), *sorted(self.tally.notes)]
 
     async def summary(self, output: str | None) -> dict[str, Any]:
         """What `--json` prints.
@@ -321,15 +358,13 @@ class Runner:
         `calls`, `cost_usd` and `cache_hits` are of this invocation; `cost_usd_total` is what the run paid over all of them;
         `used` is what the answers on its rows took, whoever paid for them; `account` adds up the one and the other.
         """
-        usage = await self._usage()
-        account = await self._account(usage)
-        missing = (self.progress.total or self.progress.done) - self.progress.done
-        statuses = dict(sorted(self.progress.statuses.items())) | ({"pending": missing} if missing else {})
+        usage = await self.usage()
+        account = await self.account(usage)
         return {
             "run_id": self.run_id,
             "task": self.job.task.name,
-            "documents": self.progress.done + missing,
-            "statuses": statuses,
+            "documents": self.progress.total or self.progress.done,
+            "statuses": statuses_of(self.progress),
             "escalated": self.progress.escalated,
             "reused": self.progress.reused,
             "audits": audits_of(self.progress),
@@ -341,7 +376,7 @@ class Runner:
             "paid_and_used": account.sentence(),
             "unknown_price": sorted(self.tally.unknown_price),
             "cache_hits": self.tally.cache_hits,
-            "notes": self._notes(),
+            "notes": self.notes(),
             "language_model": not self._is_offline(),
             "used": usage.to_json(self.concurrency),
             "failures": self.progress.causes.to_json(),

@@ -35,7 +35,7 @@ class Walks:
     """The walks of one open runner; it names the run, keeps the counts and says when to stop."""
 
     def __init__(self, runner: Runner) -> None:
-        self._runner = runner
+        self._runner, self._bundle = runner, runner.bundle
 
     async def outcomes(self, documents: Iterable[Row]) -> AsyncIterator[tuple[Row, Outcome | None]]:
         """Every document with its outcome, in the input's order; None for those a stopped run did not reach.
@@ -44,12 +44,12 @@ class Walks:
         `LONGEST_LOOKAHEAD` while a provider is waited for.
         """
         at_once, held = self._at_once()
-        room = asyncio.Semaphore(at_once)
+        room = self._runner.room or asyncio.Semaphore(at_once)
         waiting: deque[tuple[Row, asyncio.Task[Outcome | None]]] = deque()
         flying: weakref.WeakValueDictionary[int, asyncio.Task[Outcome | None]] = weakref.WeakValueDictionary()
         job = self._runner.job
         arranged = arrange(
-            documents, TextIndex(job.near_duplicates), self._runner.terms, inputs=job.task.inputs,
+            documents, TextIndex(job.near_duplicates), self._runner.terms, inputs=job.task.required_inputs,
             key=self._runner.outcome_key, trial=job.packing is not None and job.packing.trial is not None,
         )  # fmt: skip
         try:
@@ -126,7 +126,7 @@ class Walks:
                 outcome = await asyncio.shield(original)
             else:
                 outcome = await self._runner.runtime.run_log.outcome_at(self._runner.run_id, twin.position)
-            taken = outcome and take_over(outcome, document, twin, self._runner.job.task.schema)
+            taken = outcome and take_over(outcome, document, twin, self._runner.job.task)
             if taken:
                 await self._take_over(document, taken)
                 return taken
@@ -173,7 +173,13 @@ class Walks:
         retry = 0 if stored is None else stored.tries - (not self._is_asked_anew(stored.outcome))
         ledger = Ledger()
         asking = Asking(
-            run=self._runner.run, retry=retry, place=place, row=document.position, seat=seat, ledger=ledger
+            run=self._runner.run,
+            retry=retry,
+            place=place,
+            bundle=self._bundle,
+            row=document.position,
+            seat=seat,
+            ledger=ledger,
         )
         with ask_as(asking):
             outcome = await self._invoked(document)

@@ -54,7 +54,7 @@ def _shown(task: TaskSpec) -> dict[str, Any]:
     """What of a task decides how rows are read, written and held against gold."""
     return {
         "name": task.name, "title": task.title, "description": task.description, "identity": task.identity,
-        "schema": task.schema, "inputs": list(task.inputs), "output_language": task.output_language, "metric": task.metric,
+        "schema": task.schema, "inputs": list(task.inputs), "optional_inputs": sorted(task.optional_inputs), "output_language": task.output_language, "metric": task.metric,
         "wrong_below": task.wrong_below, "labels": {name: dict(labels) for name, labels in task.labels.items()},
     }  # fmt: skip
 

@@ -13,6 +13,7 @@ from cupel.state.enrich import (
     Evidence,
     FindingName,
     FindingRecord,
+    Found,
     JudgeWay,
     JurorRecord,
     JuryReason,

@@ -55,7 +55,8 @@ class DocumentInput(TypedDict):
             dict[str, Any],
             Mention.WORDS,
             Field(
-                description="Further inputs the task asks for (such as `topic`), and anything to carry along."
+                description="Further inputs the task asks for (such as `topic`) or may have (such as `date`), each as text, "
+                "and anything to carry along."
             ),
         ]
     ]
@@ -108,7 +109,7 @@ class Call(TypedDict):
     key: str
     """Hash of the request: the key of its response in the run log."""
 
-    kind: Literal["extract", "repair", "verify", "judge", "refine", "improve", "compare"]
+    kind: Literal["extract", "repair", "verify", "answer", "judge", "refine", "improve", "compare"]
     model: str
     input_tokens: int
     cached_tokens: int
@@ -125,6 +126,17 @@ class Call(TypedDict):
 
     packed: NotRequired[int]
     """How many documents were asked about together; tokens and cost are then this document's share."""
+
+
+class Found(TypedDict):
+    """Where a model that was shown a question of a record alone finds its answer in the document."""
+
+    question: str
+    start: int | None
+    """First character of the passage in the text; None where it says that the document does not answer it."""
+
+    end: int | None
+    """One past its last character."""
 
 
 class Attempt(TypedDict):
@@ -153,6 +165,9 @@ class Attempt(TypedDict):
     """Why there is no record, where that is the provider's doing and not the document's."""
 
     evidence: list[Evidence]
+    found: NotRequired[list[Found]]
+    """What came of asking the record's questions back, where the task has it; without those that could not be asked."""
+
     calls: list[Call]
     signals: dict[str, float | None]
     score: float | None

@@ -29,6 +29,15 @@ def test_a_reference_says_what_the_code_says(name):
     assert (REFERENCE / name).read_text(encoding="utf-8") == GENERATE.PAGES[name](), stale
 
 
+TASKS = load_script(REFERENCE / "tasks.py")
+
+
+def test_the_page_of_tasks_says_what_their_folders_say():
+    """A field, a figure or a card that changes is on the page with the same commit."""
+    stale = f"docs/tasks.md is stale: run {TASKS.COMMAND}"
+    assert TASKS.PAGE.read_text(encoding="utf-8") == TASKS.tasks_page(), stale
+
+
 def variables_read():
     """Names of environment variables that stand in the package as constants, or are looked up in an `env`."""
     for path in (ROOT / "cupel").rglob("*.py"):

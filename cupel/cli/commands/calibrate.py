@@ -58,6 +58,18 @@ def calibrate(
         int, typer.Option(help="Longest text that is packed, in characters, with --packing.")
     ] = 1500,
     packing_min: options.PackingMin = 0.95,
+    bundle: Annotated[
+        str,
+        typer.Option(
+            "--bundle",
+            metavar="TASK,TASK",
+            help="Instead: measure whether these tasks may share a request (`cupel run --bundle`).",
+        ),
+    ] = "",
+    bundle_chars: Annotated[
+        int, typer.Option(help="Longest text that is bundled, in characters, with --bundle.")
+    ] = 4000,
+    bundle_min: options.BundleMin = 0.95,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before spending.")] = False,
     profile: options.Profile = None,
     text_column: options.TextColumn = "text",
@@ -75,7 +87,8 @@ def calibrate(
     """Measure confidence and certify a threshold.
 
     Both tiers are run on a uniform sample; the score is fitted on one part of it, certified on the other.
-    With --packing the cheap model is asked about a sample alone and in packs, and their agreement is certified.
+    With --packing the cheap model is asked about a sample alone and in packs, and their agreement is certified; with --bundle
+    for each task alone and for all of them at once.
     """
     if packing:
         options.refuse_beside(
@@ -84,6 +97,23 @@ def calibrate(
         options.refuse_beside(command, "--packing", "strong_model", "agreement_model")
     else:
         options.refuse_without(command, "--packing", "pack_size", "pack_chars", "packing_min")
+    if bundle:
+        options.refuse_beside(
+            command,
+            "--bundle",
+            "task",
+            "packing",
+            "risk",
+            "delta",
+            "kind",
+            "gold",
+            "signals",
+            "field",
+            "prerouter",
+        )
+        options.refuse_beside(command, "--bundle", "strong_model", "agreement_model")
+    else:
+        options.refuse_without(command, "--bundle", "bundle_chars", "bundle_min")
     from cupel.cli.calibrate import CalibrationRun, run_calibration
 
     run_calibration(options.of(CalibrationRun, locals(), inputs=options.read_inputs(inputs)))

@@ -18,6 +18,7 @@ def charts(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The folder; .cupel/charts/RUN where left out.")
     ] = None,
+    task: options.PartOf = None,
     kinds: Annotated[
         list[str] | None,
         typer.Option(
@@ -50,6 +51,7 @@ def charts(
     draw_and_tell(
         run,
         out,
+        task=task,
         kinds=kinds or [],
         field=field,
         by=by,

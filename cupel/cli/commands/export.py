@@ -24,6 +24,7 @@ def export(
             "--tidy/--documents", help="A row for each item, or for each document as `cupel run` writes it."
         ),
     ] = True,
+    task: options.PartOf = None,
     schema: options.Schema = None,
     safe_csv: options.SafeCsv = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
@@ -36,5 +37,5 @@ def export(
     from cupel.cli.export import export_and_tell
 
     export_and_tell(
-        run, out, tidy=tidy, schema=schema, overwrite=overwrite, safe_csv=safe_csv, as_json=as_json
+        run, out, task=task, tidy=tidy, schema=schema, overwrite=overwrite, safe_csv=safe_csv, as_json=as_json
     )

@@ -10,6 +10,7 @@ from cupel.cli import _options as options
 
 
 def forget(
+    command: typer.Context,
     doc_id: Annotated[
         list[str] | None,
         typer.Option("--doc-id", metavar="ID", help="A document's whole id, in any run; may be repeated."),
@@ -21,6 +22,7 @@ def forget(
         ),
     ] = None,
     run: options.RunId = None,
+    task: options.PartOf = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would go, and leave everything as it is.")
     ] = False,
@@ -32,6 +34,8 @@ def forget(
     caps and the gate count on; resumed, a run does not ask again: the row's status is empty, its reason `forgotten`.
     Files of your own are named, not touched.
     """
+    if run is None:
+        options.refuse_without(command, "--run", "task")
     from cupel.cli.forget import forget_and_tell
 
-    forget_and_tell(tuple(doc_id or ()), before, run, dry_run=dry_run, as_json=as_json)
+    forget_and_tell(tuple(doc_id or ()), before, run, task, dry_run=dry_run, as_json=as_json)

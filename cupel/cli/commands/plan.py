@@ -16,6 +16,7 @@ NO_BEARING = {
     "max_retries": "what failed is not billed, and how much will fail nobody knows",
     "retry_failed": "a plan is for a run from nothing",
     "packing_min": "a certificate says whether packing is allowed, not what it takes",
+    "bundle_min": "so does a bundle's",
     "wait": "outages are not foreseen",
     "batch_poll_s": "the provider takes as long as it takes",
     "batch_documents": "so it does, in however many waves",
@@ -36,7 +37,7 @@ NO_BEARING = {
 @options.also(run, NO_BEARING)
 def plan(
     file: options.File,
-    task: options.Task = "",
+    task: options.Tasks = None,
     profile: options.Profile = None,
     text_column: options.TextColumn = "text",
     id_column: options.IdColumn = None,
@@ -61,6 +62,7 @@ def plan(
     signals: options.Signals = None,
     prerouter: options.Prerouter = None,
     packing: options.Packing = False,
+    bundle: options.Bundle = "",
     near_duplicates: options.NearDuplicates = None,
     schema: options.Schema = None,
     instructions: options.Instructions = "",

@@ -14,6 +14,7 @@ def report(
         str | None,
         typer.Argument(help="The run, or enough of its id; the newest where left out.", metavar="[RUN_ID]"),
     ] = None,
+    task: options.PartOf = None,
     show_held_out: options.ShowHeldOut = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -23,4 +24,4 @@ def report(
     """
     from cupel.cli.report import show_report
 
-    show_report(run_id, show_held_out=show_held_out, as_json=as_json)
+    show_report(run_id, task, show_held_out=show_held_out, as_json=as_json)

@@ -7,7 +7,7 @@ import typer
 from cupel.cli import _options as options
 
 OF_THIS_MACHINE = (
-    "packing", "packing_min", "limits", "batch", "batch_poll_s", "batch_documents", "engine", "scheduler",
+    "packing", "packing_min", "bundle", "bundle_min", "limits", "batch", "batch_poll_s", "batch_documents", "engine", "scheduler",
 )  # fmt: skip
 """Options that say how this machine asks models: a server is asked for whole documents."""
 
@@ -15,7 +15,7 @@ OF_THIS_MACHINE = (
 def run(
     command: typer.Context,
     file: options.File,
-    task: options.Task = "",
+    task: options.Tasks = None,
     out: options.Out = None,
     profile: options.Profile = None,
     text_column: options.TextColumn = "text",
@@ -49,6 +49,8 @@ def run(
     retry_failed: options.RetryFailed = False,
     packing: options.Packing = False,
     packing_min: options.PackingMin = 0.95,
+    bundle: options.Bundle = "",
+    bundle_min: options.BundleMin = 0.95,
     near_duplicates: options.NearDuplicates = None,
     limits: options.Limits = "",
     wait: options.Wait = "120",
@@ -69,11 +71,15 @@ def run(
 ) -> None:
     """Enrich a file. The same command again resumes: nothing finished is asked or paid twice.
 
+    Several tasks in one go (`--task arguments,sentiment`) are one run with one cap, and one file with the columns of each.
+
     To stay cheap: `cupel plan` first, `--limit 20` to look at a few rows, `--max-usd` as a hard cap, and `--strong-model
     none --judge never` for the cheap model alone.
     """
     if not packing:
         options.refuse_without(command, "--packing", "packing_min")
+    if not bundle:
+        options.refuse_without(command, "--bundle", "bundle_min")
     if not batch:
         options.refuse_without(command, "--batch", "batch_poll_s", "batch_documents")
     if server is None:

@@ -15,6 +15,7 @@ def show(
         str, typer.Argument(help="The document's id, or enough of its beginning; a whole run when left out.")
     ] = "",
     run: options.RunId = None,
+    task: options.PartOf = None,
     prompts: Annotated[
         bool, typer.Option("--prompts", help="Also the very messages that were asked, and the answers.")
     ] = False,
@@ -31,8 +32,8 @@ def show(
         options.refuse_without(command, "a document's id", "prompts", "show_held_out")
         from cupel.cli.show_plan import show_run
 
-        show_run(run, as_json=as_json)
+        show_run(run, task, as_json=as_json)
         return
     from cupel.cli.show import show_document
 
-    show_document(doc_id, run, prompts=prompts, show_held_out=show_held_out, as_json=as_json)
+    show_document(doc_id, run, task, prompts=prompts, show_held_out=show_held_out, as_json=as_json)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -61,7 +61,8 @@ class Batcher:
 
     Args:
         run_log: Where everything is committed before it is sent.
-        run: The run whose money and counts these are.
+        run: The run whose money and counts these are, and whose jobs.
+        parts: The runs that are its parts, where it is of several tasks: what is set aside for them is its own.
         settings: How often to look, and how many documents to walk at once.
         live: Calls at once, for models without a batch API and requests no batch answered.
         stopping: Whether the run is to start nothing more.
@@ -79,8 +80,10 @@ class Batcher:
         stopping: Callable[[], bool],
         env: Mapping[str, str],
         patience: Patience,
+        parts: Sequence[str] = (),
     ) -> None:
         self._log = BatchLog(run_log)
+        self._run_ids = [run.run_id, *parts]
         self._run_log, self._run, self._env, self._stopping = run_log, run, env, stopping
         # batches belong to one process, which has their lease
         assert run.budget is None or isinstance(run.budget, Budget)
@@ -98,8 +101,9 @@ class Batcher:
         """Take up the jobs an earlier process left at the providers."""
         budget = self._budget
         if budget is not None:
-            for key, usd in (await self._log.held_usd(self._run.run_id)).items():
-                self._held[key] = await budget.reserve(usd)
+            for run_id in self._run_ids:
+                for key, usd in (await self._log.held_usd(run_id)).items():
+                    self._held[key] = await budget.reserve(usd)
         await self._jobs.resume()
         self._keeper = asyncio.create_task(self._keep(), name="cupel-batches")
 
@@ -125,7 +129,7 @@ class Batcher:
     @contextmanager
     def call(self, request: Request) -> Iterator[None]:
         """The row this is asked for waits for this call inside."""
-        key, row = request.key, request.asking.row
+        key, row = request.key, _row_of(request)
         self._wave.calls[key] += 1
         self._wave.waiting[row] += 1
         try:
@@ -180,7 +184,7 @@ class Batcher:
         written = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace").decode()
         return BatchRequest(
             key=request.key,
-            run_id=self._run.run_id,
+            run_id=request.asking.run.run_id,
             model=request.model,
             kind=request.kind,
             doc_id=request.doc_id,
@@ -365,6 +369,12 @@ def _portions(requests: list[BatchRequest]) -> Iterator[list[BatchRequest]]:
         size += length
     if part:
         yield part
+
+
+def _row_of(request: Request) -> tuple[str, int] | None:
+    """The row a request waits for: of one run, for several tasks go over the same rows."""
+    asking = request.asking
+    return None if asking.row is None else (asking.run.run_id, asking.row)
 
 
 def _one_less(counter: Counter[object], key: object) -> None:

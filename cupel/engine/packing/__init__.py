@@ -5,6 +5,6 @@ rows ── in the input's order ──→ packs ── one request each ──�
 missing, twice, a neighbour's ───┴──→ the document is asked alone
 """
 
-from cupel.engine.packing.ask import ask_packed, packed_prompt
+from cupel.engine.packing.ask import ask_packed, packed_prompt, share
 from cupel.engine.packing.certificate import PackingCertificate, certificate_path, read_certificate
 from cupel.engine.packing.packs import Packing, PackTerms, Place, arrange

@@ -102,7 +102,7 @@ def packed_prompt(task: TaskSpec, model: str, context: RunContext) -> PackedProm
 @lru_cache(maxsize=32)
 def packed_schema(task: TaskSpec) -> dict[str, Any]:
     """The schema of the answer about a pack: a list of numbered records; definitions stay where `$ref` finds them."""
-    record, shared = apart(task.schema)
+    record, shared = apart(task.asked)
     entry = object_schema({"document": {"type": "integer"}, "record": record})
     return {**object_schema({"records": {"type": "array", "items": entry}}), **shared}
 
@@ -132,7 +132,7 @@ async def ask_packed(own: Question, task: TaskSpec, asking: Asking) -> tuple[Ans
     # only this document's share of the calls goes into its ledger
     answer = await ask(question, replace(asking, ledger=None))
     records = [] if answer.record is None else answer.record["records"]
-    packed = [own_record(records, place.pack, number, task.schema) for number in _numbers(place.pack)]
+    packed = [own_record(records, place.pack, number, task.asked) for number in _numbers(place.pack)]
     record = packed[place.number - 1]
     calls = shares(answer.calls, place, packed)
     if asking.ledger is not None:
@@ -213,10 +213,11 @@ def shares(calls: Sequence[Call], place: Place, records: Sequence[Record | None]
     # the 1 keeps an empty record or text from weighing nothing, which would leave nobody to share with
     sent = [1 + estimate_tokens(str(row.text)) for row in place.pack.members]
     said = [1 + estimate_tokens(compact(record), json=True) for record in records]
-    return [_share(call, place.number - 1, sent, said) for call in calls]
+    return [share(call, place.number - 1, sent, said) for call in calls]
 
 
-def _share(call: Call, place: int, sent: Sequence[int], said: Sequence[int]) -> Call:
+def share(call: Call, place: int, sent: Sequence[int], said: Sequence[int]) -> Call:
+    """One share of a call, by the weights of what was sent and what was answered; all shares add up exactly."""
     asked = apportion(call["input_tokens"], sent)
     answered = apportion(call["output_tokens"], said)
     both = [1 + one + other for one, other in zip(asked, answered, strict=True)]

@@ -100,11 +100,17 @@ def check_groups(campaign: Campaign, parts: Split, book: Book) -> None:
         if campaign.hashes[doc_id] in known or doc_id in ids
     )
     seen = ", ".join(f"{count} in {how}" for how, count in where.most_common())
+    end = "" if missing == 1 else "s"
+    more = (
+        f"documents of at least {missing} new group{end}"
+        if grouped
+        else f"at least {missing} new document{end}"
+    )
     told = f"; of the others {sum(where.values())} documents were seen already ({seen})" if where else ""
     raise NotEnoughDataError(
         f"nothing was spent: at look {look}, which may spend {book.next_alpha:.2g}, the gate passes nothing with fewer than "
-        f"{len(sizes) + missing} held-out {unit} that nobody saw, and there are {len(sizes)}{told}. Add documents of at least "
-        f"{missing} new {unit}; with so few only a prompt that is better on every one of them passes"
+        f"{len(sizes) + missing} held-out {unit} that nobody saw, and there are {len(sizes)}{told}. Add {more}; "
+        "with so few only a prompt that is better on every one of them passes"
     )
 
 

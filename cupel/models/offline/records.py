@@ -20,7 +20,10 @@ KEY_SENTENCES = 5
 """Items of a list that no label definition fills, such as key points."""
 EVIDENCE_SENTENCES = 3
 
-_REFERENCES = ("supports", "attacks", "refers_to", "claim", "claim_id", "parent", "parent_id")
+_REFERENCES = ("supports", "attacks", "refers_to", "claim", "claim_id", "parent", "parent_id", "head", "tail")
+_SECOND = frozenset(("tail",))
+"""References of which an item has two: they are not the same one."""
+
 _NOT_A_TOPIC = frozenset(("topic", "target", "towards"))
 
 
@@ -68,7 +71,10 @@ class Filler:
         item = place.item()
         kinds = self._kinds(item, name)
         if kinds:
-            items = [self._of_name(item, each, kinds) for each in self._names if _wants(each, name, kinds)]
+            wanted = [each for each in self._names if _wants(each, name, kinds)]
+            items = [self._of_name(item, each, kinds, number) for number, each in enumerate(wanted, 1)]
+        elif len(self._placed) < 2 and _needs_two(item):
+            items = []
         else:
             chosen = shared[name] if name in shared else self._units_for(item)
             items = [self._item(item, name, unit, number) for number, unit in enumerate(chosen, 1)]
@@ -144,12 +150,12 @@ class Filler:
         label, score = self._nearness.nearest(whole, name, labels)
         return None if null and score <= 0 else label
 
-    def _of_name(self, item: Field, name: Name, kinds: Mapping[str, str]) -> Any:
+    def _of_name(self, item: Field, name: Name, kinds: Mapping[str, str], number: int) -> Any:
         label = kinds.get(name.kind) or kinds.get("MISC") or next(iter(kinds.values()))
-        return self._value(item, "", [Unit(name.start, name.text, "", asserts=True)], label=label)
+        return self._item(item, "", Unit(name.start, name.text, "", asserts=True), number, label=label)
 
-    def _item(self, place: Field, name: str, unit: Unit, number: int) -> Any:
-        value = self._value(place, name, [unit], number=number)
+    def _item(self, place: Field, name: str, unit: Unit, number: int, *, label: str = "") -> Any:
+        value = self._value(place, name, [unit], label=label, number=number)
         if isinstance(value, dict) and isinstance(value.get("id"), int):
             self._placed.append((unit.start, value["id"]))
         return value
@@ -196,18 +202,26 @@ class Filler:
     def _number(self, place: Field, name: str, source: Sequence[Unit], number: int) -> Any:
         if name == "id" and number:
             return number
+        if name in _REFERENCES and (place.is_nullable or self._placed):
+            return self._nearest_id(source, second=name in _SECOND)
         if place.is_nullable:
-            return self._nearest_id(source) if name in _REFERENCES else None
+            return None
         stated = re.search(r"\d+", source[0].text) if source else None
         least, most = place.bounds
         value = max(int(stated[0]) if stated else 0, 0 if least is None else least)
         return value if most is None else min(value, most)
 
-    def _nearest_id(self, source: Sequence[Unit]) -> int | None:
-        """The id of the item that stands nearest in the document."""
+    def _nearest_id(self, source: Sequence[Unit], *, second: bool = False) -> int | None:
+        """The id of the item that stands nearest in the document, or next to nearest."""
         if not self._placed or not source:
             return None
-        return min(self._placed, key=lambda place: abs(place[0] - source[0].start))[1]
+        nearest = sorted(self._placed, key=lambda place: abs(place[0] - source[0].start))
+        return nearest[min(int(second), len(nearest) - 1)][1]
+
+
+def _needs_two(item: Field) -> bool:
+    """Whether an item of a list cannot do without two others that it refers to."""
+    return sum(name in _REFERENCES and not place.is_nullable for name, place in item.fields.items()) > 1
 
 
 def _wants(name: Name, field_name: str, kinds: Mapping[str, str]) -> bool:

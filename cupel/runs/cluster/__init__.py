@@ -8,6 +8,6 @@ An order carries the project's graphs, nodes and prompts; keys and the run log's
 has them in its own environment. What a lost worker had finished is in the run log, whoever takes over.
 """
 
-from cupel.runs.cluster.driver import cluster_outcomes
+from cupel.runs.cluster.driver import cluster_outcomes, open_cluster
 from cupel.runs.cluster.frames import enrich_frame, is_dask_frame
 from cupel.runs.cluster.orders import check_cluster

@@ -32,43 +32,37 @@ _CLEAR_S = 10.0
 
 
 async def cluster_outcomes(
-    runner: Runner, documents: Iterable[Row], *, scheduler: str | None = None, wait_s: float = DEFAULT_WAIT_S
+    runner: Runner, documents: Iterable[Row], *, client: Any, wait_s: float = DEFAULT_WAIT_S
 ) -> AsyncIterator[tuple[Row, Outcome | None]]:
     """Every document with its outcome, in the input's order, as `Runner.outcomes` gives them.
 
     Args:
         runner: An open runner: it names the run, keeps the counts, and says when to stop.
         documents: The rows; only text, id and inputs travel.
-        scheduler: A Dask scheduler's address; a cluster on this machine when left out.
+        client: Of the cluster, as `open_cluster` gives it.
         wait_s: Seconds to wait for a provider that is down, or for a daily limit, before the run ends.
-
-    Raises:
-        SettingError: If Dask is not installed, or no scheduler answers.
     """
     order = order_of(runner.job, runner.project, wait_s=wait_s, run_id=runner.run_id)
-    async with _client(scheduler) as client:
-        workers = _Workers(client, order.name)
-        halting: list[asyncio.Future[None]] = []  # referred to, or it might be gone before it is done
-        runner.runtime.calls.on_stop(lambda: halting.append(asyncio.ensure_future(workers.halt())))
-        listening = asyncio.create_task(
-            workers.listen(runner.runtime.patience.elsewhere), name="cupel-workers"
-        )
-        sent: deque[tuple[list[Row], Any]] = deque()
-        ahead = AHEAD * max(1, await _threads(client))
-        try:
-            for number, rows in enumerate(_parts(documents, runner.job.concurrency * 2)):
-                sent.append((rows, None if runner.stop.requested else _submit(client, order, number, rows)))
-                while len(sent) >= ahead:
-                    async for pair in _receive(runner, workers, *sent.popleft()):
-                        yield pair
-            while sent:
+    workers = _Workers(client, order.name)
+    halting: list[asyncio.Future[None]] = []  # referred to, or it might be gone before it is done
+    runner.runtime.calls.on_stop(lambda: halting.append(asyncio.ensure_future(workers.halt())))
+    listening = asyncio.create_task(workers.listen(runner.runtime.patience.elsewhere), name="cupel-workers")
+    sent: deque[tuple[list[Row], Any]] = deque()
+    ahead = AHEAD * max(1, await _threads(client))
+    try:
+        for number, rows in enumerate(_parts(documents, runner.job.concurrency * 2)):
+            sent.append((rows, None if runner.stop.requested else _submit(client, order, number, rows)))
+            while len(sent) >= ahead:
                 async for pair in _receive(runner, workers, *sent.popleft()):
                     yield pair
-        finally:
-            listening.cancel()
-        await asyncio.gather(*halting, return_exceptions=True)
-        if not runner.runtime.calls.dropped:
-            await workers.clear()
+        while sent:
+            async for pair in _receive(runner, workers, *sent.popleft()):
+                yield pair
+    finally:
+        listening.cancel()
+    await asyncio.gather(*halting, return_exceptions=True)
+    if not runner.runtime.calls.dropped:
+        await workers.clear()
 
 
 def _submit(client: Any, order: Order, number: int, rows: list[Row]) -> Any:
@@ -91,6 +85,7 @@ class _Workers:
 
     async def listen(self, away: dict[str, str]) -> None:
         """Keep what is away for the workers, by provider, in a dictionary of the driver's; until cancelled."""
+        mine: set[str] = set()
         while True:
             await asyncio.sleep(_LISTEN_S)
             heard: dict[str, Any] = {}
@@ -100,7 +95,9 @@ class _Workers:
             lines: dict[str, str] = {}
             for each in heard.values():
                 lines |= each
-            away.clear()
+            for told in mine - set(lines):  # what another task's workers said stays
+                away.pop(told, None)
+            mine = set(lines)
             away.update(lines)
 
     async def clear(self) -> None:
@@ -167,7 +164,15 @@ def _parts(documents: Iterable[Row], size: int) -> Iterator[list[Row]]:
 
 
 @asynccontextmanager
-async def _client(scheduler: str | None) -> AsyncIterator[Any]:
+async def open_cluster(scheduler: str | None = None) -> AsyncIterator[Any]:
+    """A client of a cluster, for as long as the context is open.
+
+    Args:
+        scheduler: A Dask scheduler's address; a cluster on this machine when left out.
+
+    Raises:
+        SettingError: If Dask is not installed, or no scheduler answers.
+    """
     dask: Any = importlib.import_module("distributed")
 
     if scheduler is None:

@@ -14,7 +14,7 @@ from cupel.project import Project
 from cupel.runs.cluster.orders import Order, order_of, require_database
 from cupel.runs.cluster.worker import enrich_part
 from cupel.runs.job import Job
-from cupel.tables import attach_columns, check_columns, frame_rows
+from cupel.tables import InputSource, attach_columns, check_columns, frame_rows
 from cupel.task import import_class
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def enrich_frame(
     *,
     text: str,
     doc_id: str | None,
-    inputs: Mapping[str, str],
+    inputs: Mapping[str, InputSource],
     limit: int | None,
     lead: str = "",
     instances: bool = False,

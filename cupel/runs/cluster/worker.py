@@ -166,17 +166,22 @@ _opening = threading.Lock()
 
 
 def _desk(order: Order) -> _Desk:
-    """This process's desk for an order; those of earlier orders are cleared."""
+    """This process's desk for an order; those of earlier orders are cleared, but for other tasks of the same run."""
     with _opening:
         held = _desks.get(order.name)
         if held is not None and not held.stopped:
             return held
         for name, desk in list(_desks.items()):
-            if not desk.busy:
+            if not desk.busy and not _is_beside(desk.order, order):
                 del _desks[name]
                 desk.close()
         opened = _desks[order.name] = _Desk(order)
         return opened
+
+
+def _is_beside(one: Order, other: Order) -> bool:
+    """Whether two orders are parts of one run: each task has its own desk, and they are worked at in turns."""
+    return one.purse is not None and one.purse == other.purse and one.task != other.task
 
 
 def _job(order: Order, project: Project) -> Job:

@@ -102,6 +102,9 @@ class Steps:
             "sample": first
             if {"self_consistency", "self_verified"} & set(read_signals(context))
             else nothing,
+            "answer": first
+            + self._escalated
+            + late,  # of a task that asks its questions back, once for each record
             "strong": self._escalated + late,
             "judge": (self._judged + self._rounds + again) * _judges(context, len(models.jury), rng),
             "refine": self._rounds if models.refiner else nothing,

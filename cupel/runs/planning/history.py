@@ -141,7 +141,10 @@ def _steps(outcome: Outcome) -> Iterator[tuple[Role, str, list[Call]]]:
 
 def _all_steps(outcome: Outcome) -> Iterator[tuple[Role, str | None, list[Call]]]:
     for attempt in outcome["attempts"]:
-        yield attempt["tier"], attempt["model"], [c for c in attempt["calls"] if c["kind"] != "verify"]
+        asked = [call for call in attempt["calls"] if call["kind"] not in ("verify", "answer")]
+        yield attempt["tier"], attempt["model"], asked
+        answered = [call for call in attempt["calls"] if call["kind"] == "answer"]
+        yield "answer", answered[0]["model"] if answered else None, answered
         further = [call for call in attempt["calls"] if call["kind"] == "verify"]
         own = [call for call in further if call["model"] == attempt["model"]]
         second = [call for call in further if call["model"] != attempt["model"]]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, get_args
 
-from cupel.cascade import MAX_INSTRUCTIONS, SAMPLES, VERIFICATIONS, addendum_schema, read_signals
+from cupel.cascade import ANSWERS, MAX_INSTRUCTIONS, SAMPLES, VERIFICATIONS, addendum_schema, read_signals
 from cupel.context import RunContext
 from cupel.engine import Request
 from cupel.judging import adjudication_schema, items_schema, judge_schema
@@ -25,7 +25,7 @@ from cupel.task import (
 )
 from cupel.text import document_id, split_windows, usable_text
 
-Role = Literal["cheap", "verify", "sample", "strong", "judge", "refine"]
+Role = Literal["cheap", "verify", "sample", "answer", "strong", "judge", "refine"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 TOKENS_PER_FINDING = 80
@@ -36,6 +36,13 @@ TOKENS_OF_ITEM = 25
 
 TOKENS_PER_ITEM = 22
 """Guess for what a judge says of one: a few words where it is right, a reason where it is not, and what is missing."""
+
+TOKENS_OF_ASKED = 60
+"""Guess for an item with a question: the question, its answer, and the quote."""
+
+TOKENS_PER_QUESTION = 20
+TOKENS_PER_ANSWER = 35
+"""Guess for what comes back for a question that is asked back: its number and a sentence."""
 
 TOKENS_PER_DECISION = 45
 DISPUTED = 0.4
@@ -85,10 +92,11 @@ class Sizer:
     models: TierModels
 
     def model_of(self, role: Role) -> str:
-        """The model that plays a role; empty when there is none. `sample` is the cheap model, asked about its own record."""
+        """The model that plays a role; empty when there is none. `sample` and `answer` are the cheap model, asked about records."""
         others = {
             "verify": self.models.agreement,
             "sample": self.models.cheap if self._samples or self._votes else "",
+            "answer": self.models.cheap if self.task.asks_back is not None else "",
             "refine": self.models.refiner,
         }
         return others[role] if role in others else self.models.all().get(role, "")
@@ -125,6 +133,10 @@ class Sizer:
             asked = self._request("refine", model, document, self._refine_schema).input_tokens
             said = TOKENS_PER_INSTRUCTION * MAX_INSTRUCTIONS
             return Size(1, asked + record + 2 * TOKENS_PER_OBJECTION, said + thinking)
+        if role == "answer":
+            asked = self._request("answer", model, document, ANSWERS).input_tokens
+            items = 1 + record / TOKENS_OF_ASKED
+            return Size(1, asked + items * TOKENS_PER_QUESTION, items * TOKENS_PER_ANSWER + thinking)
         tokens = sum(request.input_tokens for request in self.extractions(model, document))
         once = Size(len(spans), tokens, record + thinking * len(spans))
         return self._sampled(once, model, document, record, thinking) if role == "sample" else once
@@ -168,7 +180,7 @@ class Sizer:
         """The requests of a first attempt, one for each window, as `extract` sends them."""
         return [
             self._request(
-                "extract", model, SizedDocument(document.text[start:end], document.doc_id, document.inputs), self.task.schema
+                "extract", model, SizedDocument(document.text[start:end], document.doc_id, document.inputs), self.task.asked
             )
             for start, end in self.windows(document.text)
         ]  # fmt: skip
@@ -213,7 +225,7 @@ class Sizer:
     def _judge_schema(self) -> dict[str, Any]:
         criteria = self.task.criteria_of(self.context.judge_way)
         if self.context.judge_way == "items":
-            return items_schema(self.task.schema, criteria)
+            return items_schema(self.task.asked, criteria)
         return judge_schema(criteria) if self.context.judge_way == "criteria" else adjudication_schema()
 
     @cached_property

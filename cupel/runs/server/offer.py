@@ -23,6 +23,7 @@ class OfferedTask(BaseModel):
     identity: str = Field(max_length=64)
     record_schema: dict[str, Any] = Field(alias="schema")
     inputs: tuple[str, ...] = ()
+    optional_inputs: frozenset[str] = frozenset()
     output_language: str = "English"
     metric: str = "record"
     wrong_below: float = 0.5
@@ -32,7 +33,7 @@ class OfferedTask(BaseModel):
         """As rows are read, written and scored by it; no model is asked with it, so it has no prompts."""
         return TaskSpec(
             name=self.name, title=self.title, description=self.description, schema=self.record_schema, prompts={},
-            inputs=self.inputs, output_language=self.output_language, metric=self.metric,
+            inputs=self.inputs, optional_inputs=self.optional_inputs, output_language=self.output_language, metric=self.metric,
             wrong_below=self.wrong_below, labels=self.labels,
         )  # fmt: skip
 

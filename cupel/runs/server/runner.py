@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from cupel.engine import Run, install
+from cupel.engine import install
 from cupel.limits import DEFAULT_WAIT_S, Budget
 from cupel.models import ROLES, TierModels, is_offline
 from cupel.project import Project
@@ -51,7 +51,8 @@ class ServerRunner(Runner):
         super().__init__(job, project, wait_s=wait_s, tell=tell)
         self.server, self.offer = server, offer
 
-    async def _prepare(self) -> None:
+    async def settle(self) -> None:
+        """Check all that is asked of the server, and find out what the run is called."""
         self._fit_to_machine()
         if self.job.near_duplicates is not None:
             check_similarity(self.job.near_duplicates)
@@ -60,28 +61,30 @@ class ServerRunner(Runner):
         self.models = self._models()
         self.identity = self._identity()
         self.run_id = hashlib.sha256(f"{self.job.input_name}\x1f{self.identity}".encode()).hexdigest()[:12]
-        is_known = await self.runtime.run_log.has_run(self.run_id)
-        await self.runtime.run_log.start_run(self._run_row())
-        self.forgotten = await self.runtime.run_log.forgotten_keys(self.run_id)
+
+    async def begin(self) -> None:
+        """Note in the run log that the run starts, and open its purse."""
         self.runtime.patience.elsewhere = self.server.away
-        most_usd = (
-            self.offer.most_usd(self.job.context.max_usd_per_document)
-            if self.job.max_usd is not None
-            else 0.0
-        )
-        budget = await self._own_budget()
-        self.run = Run(
-            run_id=self.run_id, tally=self.tally, budget=budget, stops=True, task=self.job.task,
-            stopping=lambda: self.stop.requested,
-        )  # fmt: skip
+        self.runtime.calls.on_stop(self.stop.interrupt)
+        await self._begin(await self._own_budget())
+        install(self.runtime)
+
+    async def begin_beside(self, first: Runner) -> None:
+        """Begin as a further part of the run another one is a part of, with its purse."""
+        budget = first.run.budget
+        await self._begin(budget if isinstance(budget, Budget) else None)
+
+    async def _begin(self, budget: Budget | None) -> None:
+        is_known = await self.runtime.run_log.has_run(self.run_id)
+        await self.enlist()
+        capped = self.job.max_usd is not None
+        self.run = self._make_run(budget)
         documents = ServerDocuments(
             self.server, graph=self.job.graph, run=self.run, settings=self._sent(), is_known=is_known, budget=budget,
-            most_usd=most_usd,
+            most_usd=self.offer.most_usd(self.job.context.max_usd_per_document) if capped else 0.0,
         )  # fmt: skip
         self.graph = documents
-        self.runtime.calls.on_stop(self.stop.interrupt)
         self.runtime.calls.on_stop(documents.stop)
-        install(self.runtime)
 
     def _sent(self) -> dict[str, Any]:
         """The settings that were given: the server has its own for the rest."""
@@ -119,16 +122,20 @@ class ServerRunner(Runner):
     async def _own_budget(self) -> Budget | None:
         if self.job.max_usd is None:
             return None
-        spent = account_of_rows(await asyncio.to_thread(self._usage_of_all), who=self.server.host).total_usd
+        payers = self.purse.payers
+        took = [await asyncio.to_thread(self._usage_of_all, payer) for payer in payers]
+        spent = account_of_rows(Usage.sum_of(took), who=self.server.host).total_usd
         return Budget(self.job.max_usd, spent_usd=spent)
 
-    async def _account(self, usage: Usage) -> Account:
+    async def account(self, usage: Usage, payers: Sequence[str] = ()) -> Account:  # noqa: ARG002 - the server's books are its own
+        """What the rows took, as far as it is known here."""
         return account_of_rows(usage, who=self.server.host)
 
     def _is_offline(self) -> bool:
         return bool(self.models.all()) and is_offline(self.models)
 
-    def _notes(self) -> list[str]:
+    def notes(self) -> list[str]:
+        """What a person should know of the run besides its counts."""
         told = [f"asked of {self.server.url}"]
         if self._is_offline():
             told.append("no language model was asked: the server has none, and fills records by rules")

@@ -75,6 +75,7 @@ AUDIT = {
     "jurors": [{"model": "a", "findings": [], "reason": ""}, {"model": "b", "findings": [failed("stance")], "reason": "no"}],
 }  # fmt: skip
 NO = {"record": None, "error": "no reply", "error_kind": "provider"}
+UNASKED = {**NO, "error": "no strong model is attached", "model": "none", "number": 2, "tier": "strong"}
 
 
 @pytest.mark.parametrize(
@@ -86,6 +87,18 @@ NO = {"record": None, "error": "no reply", "error_kind": "provider"}
             "failed",
             ["cheap: no reply", "strong: no reply"],
             id="no record, each error once",
+        ),
+        pytest.param(
+            state(attempt(**NO), attempt(**UNASKED)),
+            "failed",
+            ["cheap: no reply"],
+            id="no record, and no strong model that could have given one",
+        ),
+        pytest.param(
+            state(attempt(**DOUBTED), attempt(**UNASKED)),
+            "needs_review",
+            ["/stance is empty"],
+            id="in doubt, and no strong model to ask",
         ),
         pytest.param(state(attempt()), "accepted", [], id="confident and not judged"),
         pytest.param(

@@ -13,6 +13,7 @@ from cupel.cascade.forms import (
     settle_prompts,
 )
 from cupel.project import load_graph
+from cupel.task import task_names
 
 FORMS = (EnrichSettings, ImproveSettings, CompareSettings)
 
@@ -32,7 +33,7 @@ def test_prompts_are_shown_as_the_files_have_them_and_tasks_to_choose_from(proje
     texts = current_prompts("arguments", project.prompts)
 
     assert {kind: fields[name]["default"] for kind, name in PROMPTS.items()} == texts
-    assert fields["task"]["enum"] == ["", "arguments", "entities", "sentiment", "stance", "summary"]
+    assert fields["task"]["enum"] == ["", *task_names(project.prompts)]
 
 
 @pytest.mark.parametrize("graph", ["enrich", "improve", "compare"])
@@ -40,7 +41,7 @@ def test_a_task_is_chosen_from_those_there_are(project, graph):
     """The input's form lists the folders of prompts/."""
     field = load_graph(project, graph).get_input_jsonschema()["properties"]["task"]
 
-    assert field["enum"] == ["arguments", "entities", "sentiment", "stance", "summary"]
+    assert field["enum"] == task_names(project.prompts)
     assert field["description"]
 
 

@@ -8,9 +8,12 @@ from langgraph.runtime import Runtime, ServerInfo
 
 from cupel.cascade.people import Turn, read_fields
 from cupel.cascade.review import review_request, take_answer
+from cupel.cascade.work import Work, as_whole
 from cupel.context import RunContext
+from cupel.text import ground_record
 from tests.integration.cascade import CLAIM, TEXT, record
-from tests.unit.cascade.factory import attempt, grounded, state, verdict, work
+from tests.outline import TEXT as OUTLINED, outline, record as said
+from tests.unit.cascade.factory import attempt, context, grounded, state, verdict, work
 
 DOUBTFUL = state(attempt(doubts=["/stance is empty"]), verdicts=(verdict(),))
 RENTS = record(matter="rents")
@@ -125,6 +128,28 @@ async def test_an_answer_that_cannot_be_read_is_asked_again_with_the_reason(runt
     assert set(update) == {"asked", "held"}
     again = review_request({**DOUBTFUL, "asked": update["asked"]})["description"]
     assert again.startswith("**Your last answer changed nothing:**")
+
+
+@pytest.mark.parametrize(
+    ("edit", "objection"),
+    [({"is_calm": None}, None), ({"calm_and_fair": 0.99}, "has 0.99 at /calm_and_fair, which code computes")],
+)
+async def test_what_code_computes_follows_a_persons_edit_and_is_not_edited_itself(
+    runtime, tmp_path, edit, objection
+):
+    """A value written over it would have no effect, and the person is told."""
+    task = outline(tmp_path)
+    state_ = state(text=OUTLINED, task="outline", meta={"date": "2025-03-10"})
+    whole = as_whole(said(), ground_record(said(), task.schema, OUTLINED), task, state_)
+    state_["attempts"] = [attempt(record=whole)]
+    update = take_answer(
+        Work(state_, task, context(), runtime), Turn(answer={"type": "edit", "args": edit}, settings={}), Runtime(context=RunContext())
+    )  # fmt: skip
+
+    if objection:
+        assert objection in update["asked"]["objection"]
+    else:
+        assert update["review"]["record"] == {**whole, "is_calm": None, "calm_and_fair": 0.0}
 
 
 async def test_nothing_can_be_accepted_where_there_is_no_record(runtime):

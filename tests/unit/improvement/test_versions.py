@@ -26,7 +26,7 @@ from cupel.improvement.versions import (
     version_diff,
     version_of,
 )
-from cupel.task.folder import load_task, parse_rules
+from cupel.task.folder import load_task, parse_rules, task_names
 from cupel.task.spec import Example, Rule
 from tests.conftest import ROOT
 from tests.integration.improvement import TASK, made_project
@@ -180,6 +180,15 @@ def test_a_folder_is_a_candidate_of_all_that_is_sent(study, task):
     assert "+stance.favor: for it, whatever the tone" in said.splitlines()
 
 
+def test_an_example_of_a_candidate_is_held_to_the_checks_of_its_task(tmp_path):
+    """What code would send back is not shown to a model for the gate to find out."""
+    dated = load_task("timeline", ROOT / "prompts")
+    examples = own(dated, "examples.jsonl").replace('"--10"', '"October"')
+
+    with pytest.raises(TaskError, match=r"mine/examples\.jsonl: example .*is no date of ISO 8601"):
+        read_candidate(edited(dated, tmp_path / "mine", examples_jsonl=examples), dated)
+
+
 def test_an_unchanged_copy_is_the_version_it_was_copied_from(study, task):
     """Nothing is lost on the way; a folder that holds something is not copied over."""
     folder = edited(task, study.folder / "mine")
@@ -250,7 +259,7 @@ def test_an_edit_by_hand_is_kept_as_a_version_once(study, task):
     assert known_version(ledger, TASK, version_of(by_hand)).data["rules_text"].startswith("# mine\n")
 
 
-@pytest.mark.parametrize("name", ["arguments", "entities", "sentiment", "stance", "summary"])
+@pytest.mark.parametrize("name", task_names(ROOT / "prompts"))
 def test_labels_are_put_into_a_task_toml_and_nothing_else_changes(name):
     """In every shipped task, whatever stands around them."""
     spec = load_task(name, ROOT / "prompts")

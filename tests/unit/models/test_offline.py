@@ -9,17 +9,18 @@ import pytest
 from jsonschema import Draft202012Validator
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
+from cupel.judging.references import reference_faults
 from cupel.models.offline.chat import OfflineBaseline
 from cupel.models.offline.examples import read_examples
 from cupel.models.offline.names import names
 from cupel.models.offline.sentences import sentence_spans, units
 from cupel.task.fences import wrap
-from cupel.task.folder import load_task
+from cupel.task.folder import load_task, task_names
 from cupel.task.rendering import messages, stable_values, template_of, wire_schema
 from cupel.task.schema import grounded_quotes
 
 ROOT = Path(__file__).parents[3]
-TASKS = ("arguments", "entities", "stance", "sentiment", "summary")
+TASKS = tuple(task_names(ROOT / "prompts"))
 SPEECHES = [
     json.loads(line)["text"]
     for line in (ROOT / "evals/datasets/speeches-demo.jsonl").read_text(encoding="utf-8").splitlines()
@@ -61,7 +62,7 @@ def record_of(schema, text, system="", before=""):
 def task_record(name, text, addendum=""):
     task = load_task(name, ROOT / "prompts")
     reply = OfflineBaseline().invoke(
-        asked(task, text, addendum), response_format=response_format(wire_schema(task.schema))
+        asked(task, text, addendum), response_format=response_format(wire_schema(task.asked))
     )
     return json.loads(reply.content)
 
@@ -73,7 +74,7 @@ def test_every_task_gets_a_valid_record_whose_quotes_are_verbatim(name):
     for text in SPEECHES:
         record = task_record(name, text)
 
-        Draft202012Validator(task.schema).validate(record)
+        Draft202012Validator(task.asked).validate(record)
         assert [quote for _, quote in grounded_quotes(record, task.schema) if quote not in text] == []
 
 
@@ -84,8 +85,25 @@ def test_strange_texts_get_a_valid_record_too(name, text):
     task = load_task(name, ROOT / "prompts")
     record = task_record(name, text)
 
-    Draft202012Validator(task.schema).validate(record)
+    Draft202012Validator(task.asked).validate(record)
     assert all(quote in text for _, quote in grounded_quotes(record, task.schema))
+
+
+@pytest.mark.parametrize("name", ["arguments", "relations"])
+def test_what_an_item_refers_to_is_there(name):
+    """Ids are given once, and a relation is between two of them."""
+    schema = load_task(name, ROOT / "prompts").schema
+    records = [task_record(name, text) for text in SPEECHES]
+
+    assert [list(reference_faults(record, schema)) for record in records] == [[]] * len(records)
+    assert all(each["head"] != each["tail"] for record in records for each in record.get("relations", ()))
+
+
+def test_where_less_than_two_names_are_there_nothing_is_related():
+    """An item that must refer to two others is left out."""
+    record = task_record("relations", "They voted against it. Nobody said why.")
+
+    assert record == {"entities": [], "relations": []}
 
 
 def test_it_finds_something_in_a_real_speech():

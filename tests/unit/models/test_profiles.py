@@ -103,6 +103,7 @@ def test_a_missing_key_names_the_variable_and_what_would_work():
     assert "--profile openrouter" not in said
     assert "--profile offline" in said
     assert "--profile demo" in said
+    assert "in Python `profile=`" in said
 
 
 def test_a_judge_that_would_judge_itself_is_refused():

@@ -59,6 +59,7 @@ async def test_any_change_of_the_request_is_another_request(recordings, messages
     assert request_key(messages, schema) in said
     assert "CUPEL_RECORD_BASE_URL" in said
     assert "1 others" in said
+    assert "for a document of your own name another model" in said
 
 
 def test_the_key_does_not_know_our_marks_nor_the_order_of_keywords():

@@ -6,9 +6,11 @@ import json
 import shutil
 
 from cupel.project import Project
+from cupel.runs.server.offer import Offer
 from cupel.serve.offer import make_offer
 from cupel.serve.policy import Policy
 from tests.conftest import ROOT, clone_project
+from tests.outline import project_in
 
 POLICY = Policy.model_validate(
     {
@@ -53,3 +55,13 @@ def test_no_prompt_is_told_and_a_broken_task_is_not_offered(tmp_path):
 
     assert "broken" not in {task["name"] for task in offer["tasks"]}
     assert (folder / "prompts" / "stance" / "extract.md").read_text()[:200] not in json.dumps(offer)
+
+
+def test_what_may_be_missing_is_offered_as_such(tmp_path):
+    """Whoever reads rows by the offer asks for no column that is not needed."""
+    project = project_in(tmp_path)
+    told = json.loads(json.dumps(make_offer(project, None, {})))
+    task = Offer.model_validate(told).task("outline", ["date"]).spec()
+
+    assert (task.inputs, task.required_inputs) == (("date", "taxonomy", "topics"), ())
+    assert task.asked_fields.keys() < task.fields.keys()

@@ -116,7 +116,8 @@ async def test_what_could_not_pass_is_refused_before_a_model_is_asked(walk):
     write(walk.project.folder / "speeches.jsonl", rows)
 
     with pytest.raises(
-        NotEnoughDataError, match=r"fewer than 6 held-out groups.*there are 4.*at least 2 new groups"
+        NotEnoughDataError,
+        match=r"fewer than 6 held-out groups.*there are 4\. Add documents of at least 2 new groups",
     ):
         await walk.step(collect)
     assert walk.asked("cheap") == []
@@ -130,7 +131,8 @@ async def test_documents_that_were_shown_are_not_held_out_and_the_refusal_says_w
         note_seen(campaign.bench.runtime.run_log, TASK, hashes[:27], how="rerun")
 
     with pytest.raises(
-        NotEnoughDataError, match=r"there are 3; of the others 27 documents were seen already \(27 in rerun\)"
+        NotEnoughDataError,
+        match=r"there are 3; of the others 27 documents were seen already \(27 in rerun\)\. Add at least 3 new documents;",
     ):
         await walk.step(collect)
 

@@ -8,7 +8,7 @@ import pytest
 from distributed import LocalCluster
 
 from cupel.errors import BudgetExceededError, CupelError
-from cupel.runs.cluster.driver import cluster_outcomes
+from cupel.runs.cluster.driver import cluster_outcomes, open_cluster
 from cupel.runs.cluster.quiet import dask_setup
 from cupel.runs.runner import Runner
 from tests.unit.runs.stand_in import OneStep, job_of, rows
@@ -25,8 +25,11 @@ async def address():
 
 async def drive(office, address, documents, **more):
     """Outcomes in order, and the runner."""
-    async with Runner(job_of(office.project, **more), office.project, graph=OneStep()) as runner:
-        outcomes = cluster_outcomes(runner, documents, scheduler=address)
+    async with (
+        Runner(job_of(office.project, **more), office.project, graph=OneStep()) as runner,
+        open_cluster(address) as client,
+    ):
+        outcomes = cluster_outcomes(runner, documents, client=client)
         return [outcome and outcome["doc_id"] async for _, outcome in outcomes], runner
 
 
@@ -76,7 +79,8 @@ async def test_once_interrupted_a_part_is_waited_for_as_long_as_a_call_may_take(
 
         pressed = asyncio.create_task(press())
         began = time.monotonic()
-        outcomes = [outcome async for _, outcome in cluster_outcomes(runner, rows("a"), scheduler=address)]
+        async with open_cluster(address) as client:
+            outcomes = [outcome async for _, outcome in cluster_outcomes(runner, rows("a"), client=client)]
         await pressed
 
     assert outcomes == [None]

@@ -17,6 +17,7 @@ from cupel.runs.planning.planner import Look, look_through, plan_run
 from cupel.runs.planning.sizes import SizedDocument, Sizer
 from cupel.runs.planning.stored import note_plan
 from cupel.tables.reading import open_table
+from cupel.task.folder import load_task
 from tests.unit.runs.stand_in import MODELS, call, job_of, outcome
 
 PRICES = {"CUPEL_PRICES": ",".join(f"{model}=1/10" for model in MODELS.values())}
@@ -278,6 +279,20 @@ async def test_what_a_signal_asks_of_the_cheap_model_is_counted(small, table, si
     assert asked.calls.low <= 20 * calls <= asked.calls.high
     assert asked.cost_usd.expected > 0
     assert made.calls.expected == pytest.approx(without.calls.expected + asked.calls.expected, rel=0.01)
+
+
+async def test_asking_questions_back_is_counted_once_a_record(project, table):
+    """It is a line of its own, of the cheap model, for a task that has it only."""
+    rows = table(*speeches(20))
+    context = RunContext(**MODELS, judge="never")
+    made = await plan_run(rows, load_task("questions", project.prompts), context, env=PRICES)
+    without = await plan_run(rows, load_task("summary", project.prompts), context, env=PRICES)
+
+    asked = tier(made, "answer")
+    assert [each.tier for each in without.tiers] == ["cheap", "strong"]
+    assert asked.model == "scripted:cheap"
+    assert asked.calls.low >= 20
+    assert asked.cost_usd.expected > 0
 
 
 async def test_what_a_signal_took_before_is_learnt_by_itself(small, table, run_log):

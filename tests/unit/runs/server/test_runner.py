@@ -18,9 +18,9 @@ from cupel.errors import (
     TaskError,
 )
 from cupel.project import Project
-from cupel.runs import Job, Server, ServerRunner, ask_offer
+from cupel.runs import Job, JointRun, Server, ServerRunner, ask_offer
 from cupel.runs.server import documents
-from tests.unit.runs.server.stand_in import standing_in
+from tests.unit.runs.server.stand_in import STANCE, standing_in
 from tests.unit.runs.stand_in import rows
 
 
@@ -65,6 +65,40 @@ async def test_each_row_is_begun_once_and_read_whole(far, here):
     assert runner.told["calls"] == {"openai:small": 3}
     assert runner.told["cost_usd_total"] == pytest.approx(0.003)
     assert far.url in runner.told["notes"][0]
+
+
+async def test_several_tasks_at_a_server_are_one_run_under_one_cap(here):
+    """Each row is a thread for each task; what all of them cost counts against the one cap, also when it is resumed."""
+    two = [{**STANCE, "inputs": []}, {**STANCE, "name": "tone", "identity": "def", "inputs": []}]
+    async with standing_in(tasks=two) as far:
+
+        async def joint(max_usd, *texts):
+            async with Server(far.url, "", wait_s=5.0) as server:
+                offer = await ask_offer(server)
+                jobs = [
+                    Job(
+                        task=offer.task(each["name"]).spec(),
+                        context=RunContext(),
+                        max_usd=max_usd,
+                        concurrency=1,
+                    )
+                    for each in two
+                ]
+                parts = [ServerRunner(job, server, offer, here, tell=lambda _: None) for job in jobs]
+                async with JointRun(parts) as run:
+                    run.expect(len(texts))
+                    outcomes = [row async for _, row in run.outcomes([rows(*texts)] * 2)]
+                    return outcomes, await run.summary(None), run
+
+        outcomes, told, run = await joint(0.0215, "a", "b", "c")
+        assert isinstance(run.stop.error, BudgetExceededError)
+        assert told["statuses"] == {"accepted": 2, "pending": 4}
+        outcomes, told, _ = await joint(1.0, "a", "b", "c")
+
+    assert [[one["status"] for one in row] for row in outcomes] == [["accepted"] * 2] * 3
+    assert sorted(far.begun) == sorted("aabbcc")
+    assert told["cost_usd_total"] == pytest.approx(0.006)
+    assert list(told["tasks"]) == ["stance", "tone"]
 
 
 async def test_what_is_kept_here_is_not_asked_for_again(far, here):
