@@ -14,6 +14,7 @@ from cupel.cascade.prepare import (
     find_task,
     name_and_cut,
     name_task,
+    note_long_inputs,
     read_input,
 )
 from cupel.context import RunContext
@@ -41,6 +42,7 @@ async def prepare(state: RunState, runtime: Runtime[RunContext]) -> PrepareUpdat
     text, problem = check_document(document, task)
     prepared = name_and_cut(document, text, task, fault or problem)
     if isinstance(task, TaskSpec) and not prepared["problem"]:
+        note_long_inputs(document, task, asking)
         prepared = await fit_windows(
             prepared, document.get("meta") or {}, task, RunContext.of(runtime), asking
         )

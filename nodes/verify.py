@@ -8,6 +8,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
 from typing_extensions import TypedDict
 
+from cupel.cascade.ask_back import confirm
 from cupel.cascade.routes import is_judged
 from cupel.cascade.verify import find_policy, measure, observe_costly, observe_free, rate_fields, weigh
 from cupel.cascade.work import standing_verdicts, take_up
@@ -28,10 +29,12 @@ async def verify(state: RunState, runtime: Runtime[RunContext]) -> VerifyUpdate:
     """Turn the signals of the latest attempt into a score, a confidence where calibrated, and doubts.
 
     Reads the last of `attempts` and completes it in place. Free signals come first: does it fit, do its
-    quotes stand in the text, is it complete; then those that cost a call, where they are configured.
+    quotes stand in the text, is it complete; then those that cost a call, where they are configured. Where the
+    task asks its questions back, that comes before all: what it finds is part of the record.
     """
     asking = current_asking()
     work = await take_up(state, RunContext.of(runtime), asking)
+    work = await confirm(work, asking)
     seen, calls = await observe_costly(work, observe_free(work.attempt), asking)
     policy = await find_policy(work, asking)
     signals = measure(work, seen, policy)

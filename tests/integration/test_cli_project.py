@@ -16,8 +16,9 @@ from typer.testing import CliRunner
 
 from cupel.cli._app import app
 from cupel.cli.init import make_project
-from cupel.errors import OutputPathError
+from cupel.errors import OutputPathError, TaskError
 from cupel.project import load_graph
+from cupel.task import task_names
 from cupel.testing.provider import ScriptedProvider
 from tests.integration import forked
 from tests.integration.server import langgraph_server
@@ -187,11 +188,13 @@ def test_tasks_are_listed_with_what_they_need_and_give(study):
     found = {task["name"]: task for task in told("tasks")}
     shown = cupel("tasks").stdout
 
-    assert set(found) == {"arguments", "entities", "sentiment", "stance", "summary"}
+    assert sorted(found) == task_names(study / "prompts")
     assert found["stance"]["inputs"] == ["topic"]
     assert "claims" in found["arguments"]["fields"]
     assert found["arguments"]["criteria"] > 3
     assert "--input topic=COLUMN" in shown
+    assert "item_supports_text" in found["arguments"]["columns"]
+    assert f"about {found['stance']['tokens']:,} tokens" in shown
 
 
 def test_a_broken_task_is_listed_with_its_error_and_hides_no_other(study):
@@ -209,6 +212,28 @@ def test_a_broken_task_is_listed_with_its_error_and_hides_no_other(study):
     assert "unknown placeholder {{txt}}" in found["sentiment"]["error"]
     assert "error" not in found["arguments"]
     assert cupel("tasks").exit_code == 0
+    assert cupel("tasks", "arguments").exit_code == 0
+    assert cupel("tasks", "arguments", "torn").exit_code == 2
+    assert "torn/task.toml: not valid TOML" in cupel("tasks", "torn").output
+    assert cupel("tasks", "torn", "--json").exit_code == 2
+
+
+def test_a_task_is_listed_alone_by_its_name(study):
+    """Who works on one task need not look for it among the others."""
+    shown = cupel("tasks", "sentiment")
+
+    assert [task["name"] for task in told("tasks", "sentiment")] == ["sentiment"]
+    assert "fields: evidence, sentiment" in shown.stdout
+    assert "arguments" not in shown.stdout
+    assert [task["name"] for task in told("tasks", "stance", "sentiment")] == ["sentiment", "stance"]
+
+
+def test_a_task_there_is_not_is_refused_with_the_nearest_name(study):
+    """A misspelt name shows no empty list."""
+    error = cupel("tasks", "sentment").exception
+
+    assert isinstance(error, TaskError)
+    assert "did you mean 'sentiment'?" in str(error)
 
 
 # ---- doctor

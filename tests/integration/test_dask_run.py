@@ -21,6 +21,7 @@ from tests.integration.cascade import record
 from tests.integration.stops import own_database
 from tests.integration.test_outages_cli import free_port
 from tests.integration.test_run_cli import environment, run
+from tests.integration.test_several_tasks import check_on_a_cluster
 
 MODELS = ["--cheap-model", "openai:cheap", "--strong-model", "openai:strong", "--judge", "never"]
 
@@ -104,8 +105,11 @@ assert second["arguments"].tolist() == first["arguments"].tolist()
 
 
 @pytest.mark.door
-def test_a_cluster_of_our_own_keeps_one_cap_and_goes_on_under_a_higher_one(folder, url):
+def test_a_cluster_of_our_own_keeps_one_cap_and_goes_on_under_a_higher_one(folder, url, tmp_path, subtests):
     """`--engine dask` alone is enough: every worker reserves in the run log before it sends, and any engine resumes."""
+    (tmp_path / "several").mkdir()
+    with subtests.test("several tasks have the same workers, one database and one cap"):
+        check_on_a_cluster(tmp_path / "several")
     prices = {"CUPEL_PRICES": "openai:cheap=10/20,openai:strong=10/20", "CUPEL_MAX_OUTPUT_TOKENS": "300"}
     env = {"CUPEL_DATABASE_URL": url, **prices}
     asked = ["in.jsonl", "--out", "out.jsonl", "--json", "--concurrency", "4", *MODELS]

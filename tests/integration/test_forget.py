@@ -155,7 +155,7 @@ async def test_a_run_or_a_time_is_forgotten_whole(study, by):
     if by == "before":
         set_back(study)
     _, new = await run_all(study, TEXTS[2:], judged="always", cheap=record(), judge=ACCEPTS)
-    what = {"run_id": old.run_id} if by == "run" else {"before": "2020-01-01T00:00:00+00:00"}
+    what = {"run_ids": (old.run_id,)} if by == "run" else {"before": "2020-01-01T00:00:00+00:00"}
     erasure = forget(study, **what)
     log = open_run_log(study.state, ENV)
     try:

@@ -16,6 +16,9 @@ from pydantic import BaseModel
 import cupel
 import cupel.errors
 from cupel.errors import CupelError, InputError, SettingError
+from cupel.models import set_recordings_folder
+from cupel.project import Project
+from tests.conftest import ROOT
 from tests.integration.cascade import ACCEPTS, CLAIM, MODELS, TEXT, UNJUDGED, models, record
 
 
@@ -175,3 +178,55 @@ def test_the_warning_of_the_offline_baseline_points_at_the_callers_line(project,
 async def _in_a_loop(frame, project):
     cupel.enrich(frame, project=project, **OFFLINE)
     await cupel.aenrich(frame, project=project, **OFFLINE)
+
+
+class _Planned(Exception):  # noqa: N818  # no error: the plan was made
+    pass
+
+
+def _enough(_plan):
+    raise _Planned
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(lambda speeches, told: cupel.plan(speeches, "arguments", **told).warnings, id="plan"),
+        pytest.param(
+            lambda speeches, told: cupel.compare(
+                speeches, "recorded:demo-cheap", "recorded:demo-strong", tell=_enough, **told
+            ),
+            id="compare",
+        ),
+    ],
+)
+def test_recorded_answers_of_the_project_are_found_from_any_folder(tmp_path, monkeypatch, call):
+    """The first call of a notebook in an empty folder: nothing there was set up by another one."""
+    set_recordings_folder(None)
+    monkeypatch.chdir(tmp_path)
+    told = {"profile": "demo", "project": Project(ROOT, tmp_path / ".cupel")}
+    speeches = pd.DataFrame({"text": ["We must act.", "We must not."]})
+
+    try:
+        warnings = call(speeches, told)
+    except _Planned:
+        warnings = ()
+    assert warnings == ()
+
+
+async def test_calls_at_once_on_one_loop_have_a_run_log_each_and_all_end(project, tmp_path):
+    """`asyncio.gather` of two, the natural way to run two models: the one that ends first takes nothing from the other."""
+    short = pd.DataFrame({"text": [TEXT]})
+    long = pd.DataFrame({"text": [f"{TEXT} Speech {number}." for number in range(40)]})
+    other = Project(project.folder, tmp_path / "other" / ".cupel")
+    with models(cheap=record()):
+        async with asyncio.timeout(120):
+            one, two = await asyncio.gather(
+                cupel.aenrich(long, "arguments", project=project, concurrency=1, **UNJUDGED),
+                cupel.aenrich(short, "arguments", project=other, **UNJUDGED),
+            )
+
+    assert set(one["arguments_status"]) == set(two["arguments_status"]) == {"accepted"}
+    for at, table in ((project, long), (other, short)):
+        [run] = cupel.list_runs(project=at)
+        assert len(cupel.outcomes(run["run_id"], project=at)) == len(table)

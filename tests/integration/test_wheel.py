@@ -78,6 +78,8 @@ def test_the_wheel_holds_the_package_alone_and_installed_it_makes_a_project_that
     assert done.returncode == 0, done.stderr
     assert len((work / "demo" / "out.jsonl").read_text().splitlines()) == 12
     assert (work / "demo" / ".cupel" / "runlog.sqlite").is_file()
+    with subtests.test("the notebook of the examples, in an empty folder"):
+        the_notebook_runs_beside_no_project(work / "notebook", env)
     projects = {
         "this project": (laid_bare(tmp_path / "repository"), None),
         "a new one": (work / "demo", wheel),
@@ -87,6 +89,30 @@ def test_the_wheel_holds_the_package_alone_and_installed_it_makes_a_project_that
             place = tmp_path / name.replace(" ", "-")
             place.mkdir()
             an_image_of_it_holds_no_secret_and_imports_every_graph(project, place, published)
+
+
+NOTEBOOK = """
+import sys
+from pathlib import Path
+import nbformat
+from nbclient import NotebookClient
+cells = nbformat.read(sys.argv[1], as_version=4)
+NotebookClient(cells, timeout=300, kernel_name="python3", resources={"metadata": {"path": "."}}).execute()
+"""
+
+
+def the_notebook_runs_beside_no_project(folder, env):
+    """All it needs is in the package: the debate, the prompts, the recorded answers; its kernel is this environment's."""
+    folder.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", NOTEBOOK, str(ROOT / "examples" / "debates.ipynb")],
+        cwd=folder, env=env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len((folder / "claims-and-premises.csv").read_text(encoding="utf-8").splitlines()) > 100
+    assert sorted(path.name for path in folder.iterdir()) == [
+        ".cupel", "claims-and-premises.csv", "mine.toml", "texts.jsonl",
+    ]  # fmt: skip
 
 
 def an_image_of_it_holds_no_secret_and_imports_every_graph(project, place, published):
