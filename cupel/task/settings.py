@@ -20,7 +20,7 @@ Form = tuple[str, Callable[[Any], bool]]
 """What a value has to be: in words, and as a check."""
 
 _AT = re.compile(r"at line (\d+), column (\d+)")
-_BARE = re.compile(r"\s*([\w-]+)\s*=\s*([^\W\d_][^#\"'\[\]{}\n]*)")
+_NO_WORD = re.compile(r"[#\"'\[\]{}]")
 
 
 def _is_text(value: Any) -> bool:
@@ -226,10 +226,11 @@ def _hint_at_quotes(text: str, error: str) -> str:
     if place is None:
         return ""
     line = text.split("\n")[int(place[1]) - 1]
-    if (bare := _BARE.match(line)) is not None:
-        word = bare[2].strip()
+    name, _, value = line.partition("=")
+    word = _NO_WORD.split(value, maxsplit=1)[0].strip()
+    if word[:1].isalpha() and value.lstrip().startswith(word):
         if word.lower() in ("true", "false"):
             return "" if word.islower() else f"; write {word.lower()} in small letters"
-        return f"; put texts in quotes: {bare[1]} = {json.dumps(word, ensure_ascii=False)}"
+        return f"; put texts in quotes: {name.strip()} = {json.dumps(word, ensure_ascii=False)}"
     starts_bare = line[int(place[2]) - 1 :][:1].isalpha()
     return "; put texts in quotes" if starts_bare and "Invalid value" in error else ""

@@ -311,7 +311,7 @@ def forked_into(stdout, folder: Path, asked: list[str]) -> Done:
 
 def unforeseen(folder: Path, raised: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> Done:
     """A command in which something nobody foresaw happens."""
-    monkeypatch.setattr("cupel.cli.tasks.list_tasks", lambda _: raised())
+    monkeypatch.setattr("cupel.cli.tasks.list_tasks", lambda *_, **__: raised())
     return command(folder, "tasks", env={"OPENAI_API_KEY": "sk-s3ntinel4711"})
 
 
