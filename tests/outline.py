@@ -70,7 +70,7 @@ sections = "union"
 
 [window]
 max_chars = 600
-overlap_chars = 20
+overlap_chars = 0
 
 [checks]
 iso = ["events/iso"]

@@ -66,6 +66,10 @@ def split_tasks(said: str | Iterable[str] | None) -> tuple[str, ...]:
     (('arguments', 'stance'), ('arguments', 'stance', 'summary'), ())
     """
     parts = [said] if isinstance(said, str) else list(said or ())
+    if strange := [part for part in parts if not isinstance(part, str)]:
+        raise SettingError(
+            f"tasks={parts!r}: {strange[0]!r} is no name of a task; list texts, such as ['arguments', 'stance']"
+        )
     if parts in ([], [""]):
         return ()
     names = [name.strip() for part in parts for name in part.split(",")]
@@ -87,6 +91,10 @@ def name_tasks(task: str | None, tasks: Sequence[str]) -> tuple[str, ...]:
         raise SettingError(f"task={task!r} and tasks={list(tasks)!r}: give one of the two")
     if isinstance(tasks, str):
         raise SettingError(f"tasks={tasks!r}: list the names, such as tasks={tasks.split(',')!r}")
+    if not isinstance(tasks, list | tuple):  # a set has no order, and the columns have one
+        raise SettingError(
+            f"tasks={tasks!r}: list the names in the order of their columns, such as tasks=['arguments', 'stance']"
+        )
     return split_tasks(tasks or task)
 
 
@@ -128,6 +136,12 @@ def _several(
         for name in names
     ]
     check_apart([task.name for task in tasks])
+    same = {task.identity: task.name for task in reversed(tasks)}
+    if twins := [task.name for task in tasks if same[task.identity] != task.name]:
+        first = next(same[task.identity] for task in tasks if task.name == twins[0])
+        raise SettingError(
+            f"tasks {first!r} and {twins[0]!r} say the same, word for word, so both would be one run: edit one of them, or leave it out"
+        )
     taken = {name for task in tasks for name in task.inputs}
     if unknown := [name for name in inputs if name not in taken]:
         takes = "; ".join(f"{task.name}: {', '.join(task.inputs) or 'none'}" for task in tasks)

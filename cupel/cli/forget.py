@@ -37,9 +37,16 @@ def _tell(erasure: Erasure, *, dry_run: bool) -> None:
     )
     for path in erasure.pages:
         console.print(Text(f"  {safe(str(path))}"), soft_wrap=True)
-    if gone.same_text:
-        names = ", ".join(safe(name) for name in gone.same_text[:8])
-        more = f" and {len(gone.same_text) - 8} more" if len(gone.same_text) > 8 else ""
+    here_too = [name for name in gone.same_text if name in gone.doc_ids]
+    if here_too:
+        console.print(
+            f"{_count(len(here_too), 'document')} of them {'has' if len(here_too) == 1 else 'have'} outcomes of other runs or tasks, "
+            "which stay with the text; `cupel forget --doc-id ID` takes a document out of all",
+            soft_wrap=True,
+        )
+    if others := [name for name in gone.same_text if name not in gone.doc_ids]:
+        names = ", ".join(safe(name) for name in others[:8])
+        more = f" and {len(others) - 8} more" if len(others) > 8 else ""
         console.print(Text(f"the same text stays as another document's: {names}{more}"), soft_wrap=True)
     if erasure.yours:
         console.print("files of your own that may still hold them:")

@@ -97,7 +97,7 @@ class Account:
             parts.append(f"{_whole(self.found_calls)} of them ({usd(self.found_usd)}) found in the run log")
         if round(self.off_row_calls) < 0:
             shared = f"{_calls(-self.off_row_calls)} ({usd(-self.off_row_usd)})"
-            parts.append(f"{shared} shared with the run's other tasks, which paid for them together")
+            parts.append(f"{shared} booked with the tasks they were asked together with")
         if round(self.off_row_calls) > 0:
             parts.append(f"{_calls(self.off_row_calls)} ({usd(self.off_row_usd)}) for no row that is done")
         if self.reserved_usd > _DUST:

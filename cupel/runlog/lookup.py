@@ -10,7 +10,7 @@ from pathlib import Path
 from cupel.errors import InputError
 from cupel.project import Project
 from cupel.runlog.address import SQLITE, database_url
-from cupel.runlog.parts import PART, choose_part, tasks_of
+from cupel.runlog.parts import PART, choose_part, is_of
 from cupel.runlog.store import RunLog, open_run_log
 from cupel.runlog.worker import Row
 
@@ -69,7 +69,7 @@ def list_runs(project: Project, task: str | None = None, *, trials: bool = False
     """
     with existing_run_log(project) as run_log:
         runs = [row for row in run_log.runs(trials=trials) if row["kind"] != PART]
-    return [{name: row[name] for name in RUN_FIELDS} for row in runs if task is None or task in tasks_of(row)]
+    return [{name: row[name] for name in RUN_FIELDS} for row in runs if is_of(row, task)]
 
 
 def find_run(run_log: RunLog, wanted: str | None, task: str | None = None) -> Row:
@@ -102,7 +102,7 @@ def find_whole(run_log: RunLog, wanted: str | None, task: str | None = None) -> 
     """
     runs = run_log.runs(trials=wanted is not None)
     if wanted is None:
-        runs = [run for run in runs if run["kind"] != PART and (task is None or task in tasks_of(run))]
+        runs = [run for run in runs if run["kind"] != PART and is_of(run, task)]
     if not runs:
         if task is not None and wanted is None:
             raise InputError(

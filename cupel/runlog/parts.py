@@ -54,6 +54,12 @@ def name_tasks(tasks: list[str]) -> str:
     return named[: _LONGEST - len(end)].rpartition(",")[0] + end
 
 
+def is_of(run: Mapping[str, Any], task: str | None) -> bool:
+    """Whether a run is of a task, alone or with others, or of just these where several are named with commas."""
+    tasks = tasks_of(run)
+    return task is None or task in tasks or {each.strip() for each in task.split(",")} == set(tasks)
+
+
 def choose_part(run: Mapping[str, Any], task: str | None) -> str:
     """The id of the run that is the part of a task; a run's own id, where it has one task.
 

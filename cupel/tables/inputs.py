@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import textwrap
 from collections.abc import Container, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,7 +58,7 @@ def read_input_files(inputs: Mapping[str, Told] | None) -> dict[str, Any]:
 
 def _read(name: str, path: Path) -> InputFile:
     try:
-        text = read_text(path).strip()
+        text = textwrap.dedent(read_text(path)).strip()
     except (OSError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or error
         raise InputError(

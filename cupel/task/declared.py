@@ -125,3 +125,9 @@ def _check_cover(path: str, spec: TaskSpec, toml: Path) -> None:
             "name it as list/field",
             path=toml,
         )
+    if spec.window.overlap_chars:
+        raise TaskError(
+            f"[checks] cover: windows that share {spec.window.overlap_chars} characters give {above!r} in no one order; write "
+            "overlap_chars = 0 in [window]",
+            path=toml,
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import lru_cache
@@ -45,25 +46,26 @@ def values_of(given: str) -> Mapping[str, str]:
     r"""Every term of a list, folded → as it is written. Not to be changed.
 
     Args:
-        given: One a line, or all on one line with semicolons or commas between.
+        given: One a line, or all on one line with semicolons or commas between; one line may be one term as well.
 
     >>> list(values_of("Health; Trade, and customs").values()), list(values_of("- Health\n- Trade, customs").values())
-    (['Health', 'Trade, and customs'], ['Health', 'Trade, customs'])
+    (['Health', 'Trade, and customs', 'Health; Trade, and customs'], ['Health', 'Trade, customs'])
     """
     lines = given.splitlines()
     if len(lines) < 2:
-        lines = given.split(";" if ";" in given else ",")
+        lines = [*given.split(";" if ";" in given else ","), given]
     named = [" ".join(_plain(line).split()) for line in lines]
     return {fold(name): name for name in dict.fromkeys(named) if name}
 
 
 def fold(value: str) -> str:
-    """A term as it is compared: case and spaces say nothing, also around the `>` of a path.
+    """A term as it is compared: case, spaces, also around the `>` of a path, and how an accent is written say nothing.
 
     >>> fold("Sport>  Football") == fold("sport > football")
     True
     """
-    return STEP.join(" ".join(part.split()) for part in value.casefold().split(">"))
+    plain = unicodedata.normalize("NFC", value.casefold())
+    return STEP.join(" ".join(part.split()) for part in plain.split(">"))
 
 
 def nearest(value: str, known: Mapping[str, str]) -> str:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from cupel.state import Evidence, Record
 from cupel.task import Field, Part, Shape, TaskSpec, as_key, holder_of, shape_of, without_indexes
+from cupel.text.terms import fold
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ class _Sameness:
         """The value of the key, else the places of all quotes, else the content: the same for the same item."""
         value = item.get(self.key) if isinstance(item, dict) else None
         if isinstance(value, str) and value.strip():
-            return _Kind(f"{self.key} {' '.join(value.casefold().split())}", "")
+            return _Kind(f"{self.key} {fold(value)}", "")
         content = json.dumps(self._content(item, window.record), sort_keys=True, ensure_ascii=False)
         evidence = _evidence_under(window, pointer)
         stands = [(entry["path"].removeprefix(pointer), entry["start"], entry["end"]) for entry in evidence]

@@ -49,7 +49,9 @@ def cut_section(place: Place) -> dict[str, int] | None:
 
 
 def _is_of(path: str, within: str, field: str) -> bool:
-    return path.startswith(f"{within}/") and path.endswith(f"/{field}")
+    """Whether it is this field of an item of the list itself, and none of the same name further in."""
+    index, _, name = path.removeprefix(f"{within}/").partition("/")
+    return path.startswith(f"{within}/") and index.isdecimal() and name == field
 
 
 def share_true(place: Place) -> float | None:

@@ -10,6 +10,7 @@ import pytest
 
 from cupel.errors import InputError, MissingColumnError
 from cupel.tables import frame_rows, input_sources, long_inputs, open_table, read_input_files
+from cupel.tables.inputs import source_of
 from tests.outline import outline
 
 ROWS = [{"text": "One.", "day": "2025-03-10"}, {"text": "Two.", "day": None}]
@@ -75,3 +76,24 @@ def test_a_file_in_no_known_encoding_is_a_sentence(tmp_path):
 
     with pytest.raises(InputError, match=r"tree.txt: cannot be read as the input 'taxonomy'.*UTF-8"):
         read_input_files({"taxonomy": tmp_path / "tree.txt"})
+
+
+def test_a_file_indented_as_a_whole_keeps_its_tree(tmp_path):
+    """The first line is no higher than its sisters."""
+    path = tmp_path / "tree.txt"
+    path.write_text("\n  Sport\n    Football\n  Arts\n    Music\n", encoding="utf-8")
+
+    assert read_input_files({"taxonomy": path})["taxonomy"].text == "Sport\n  Football\nArts\n  Music"
+
+
+def test_a_cell_of_a_frame_is_read_as_a_person_reads_it():
+    """A year in a column with a gap is no fraction, blanks are nothing, a list has a line each."""
+    frame = pd.DataFrame(
+        {"text": ["a", "b", "c"], "date": [2025, None, 2024], "themes": [["Health", "Trade"], " ", None]}
+    )
+    rows = list(
+        frame_rows(frame, inputs={"date": source_of("date"), "themes": source_of("themes", is_optional=True)})
+    )
+
+    assert [row.inputs.get("date") for row in rows] == ["2025", None, "2024"]
+    assert [row.inputs.get("themes") for row in rows] == ["Health\nTrade", None, None]

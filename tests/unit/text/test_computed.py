@@ -8,10 +8,11 @@ from datetime import date, timedelta
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from cupel.task import UNITS
+from cupel.task import UNITS, ad_hoc_task
 from cupel.text import complete_record, ground_record
 from cupel.text.dates import is_date, own_date, resolve_date, span_of
 from cupel.text.readability import different_words, readability
+from tests.conftest import ROOT
 from tests.outline import TAXONOMY, TEXT, outline, record, spoiled
 
 DAYS = st.dates(date(1000, 1, 1), date(2900, 12, 31))
@@ -207,3 +208,30 @@ def test_terms_of_a_given_list_are_written_as_the_list_has_them(tmp_path):
 
     assert made["sections"][0]["path"] == "Society > Housing"
     assert made["themes"] == ["Homes", "Rents"]
+
+
+def test_a_quote_of_the_same_name_further_in_begins_no_section():
+    """A list in an item may have beginnings of its own."""
+    quote = {"type": "string", "x-grounded": True}
+    inner = {"type": "object", "properties": {"begins": quote}}
+    span = {
+        "type": "object",
+        "properties": {"start": {"type": "integer"}, "end": {"type": "integer"}},
+        "x-computed": {"by": "section", "of": "begins"},
+    }
+    part = {
+        "type": "object",
+        "properties": {"begins": quote, "subs": {"type": "array", "items": inner}, "span": span},
+    }
+    task = ad_hoc_task(
+        {"type": "object", "properties": {"parts": {"type": "array", "items": part}}}, "", ROOT / "prompts"
+    )
+    text = "One two three. Four five six. Seven eight."
+    said = {
+        "parts": [{"begins": "One two", "subs": [{"begins": "Four five"}]}, {"begins": "Seven", "subs": []}]
+    }
+
+    assert [each["span"] for each in whole(task, said, text)["parts"]] == [
+        {"start": 0, "end": 30},
+        {"start": 30, "end": 42},
+    ]
