@@ -14,7 +14,6 @@ from cupel.api.choices import (
     choose_tasks,
     open_sources,
     split_tasks,
-    widen,
 )
 from cupel.api.loops import finish
 from cupel.api.signatures import twin_of, with_settings
@@ -201,18 +200,16 @@ async def _calibrate_bundle(
     if bundle is None:
         raise SettingError("--bundle: name at least two tasks, with commas")
     check_models(resolve_models(contexts[0], os.environ), os.environ)
-    open_sources(
-        source, choices, text=text, doc_id=doc_id, limit=None
-    )  # what a task lacks is said of that one
-    widened = widen(choices, bundle, inputs)
-    table = open_sources(source, widened, text=text, doc_id=doc_id, limit=None)[0]
+    table = open_sources(source, choices, text=text, doc_id=doc_id, limit=None, bundle=bundle, inputs=inputs)[
+        0
+    ]
     rows = sample_bundle(table, bundle, sample or SAMPLE, seed=seed)
     if tell is not None:
         costs = {"bundle": bundle_cost(rows, bundle.tasks, bundle.context, os.environ)}
         tell(CalibrationPlan(task=bundle.tasks[0], rows=rows, costs=costs, bundle=bundle.names))
     jobs = [
         choice.job(context, input_name=_name_of(source, table.name), **terms)
-        for choice, context in zip(widened, contexts, strict=True)
+        for choice, context in zip(choices, contexts, strict=True)
     ]
     return await certify_bundle(rows, jobs, project, bundle, seed=seed)
 

@@ -206,10 +206,8 @@ def choose_bundle(
     return Bundle(tasks=tuple(task for task, _ in chosen), context=first, **terms)
 
 
-def widen(choices: Sequence[Choice], bundle: Bundle | None, inputs: Mapping[str, Any]) -> list[Choice]:
+def widen(choices: Sequence[Choice], bundle: Bundle, inputs: Mapping[str, Any]) -> list[Choice]:
     """The tasks with all inputs of their bundle: whichever of them asks, it asks for all."""
-    if bundle is None:
-        return list(choices)
     shared = {
         name: source
         for task in bundle.tasks
@@ -233,21 +231,37 @@ def each_for_itself(choices: Sequence[Choice], context: RunContext) -> str | Non
 
 
 def open_sources(
-    source: Any, choices: Sequence[Choice], *, text: str, doc_id: str | None, limit: int | None
+    source: Any,
+    choices: Sequence[Choice],
+    *,
+    text: str,
+    doc_id: str | None,
+    limit: int | None,
+    bundle: Bundle | None = None,
+    inputs: Mapping[str, Any] | None = None,
 ) -> list[Table]:
     """The documents for each task, with its own inputs; whatever one of them lacks is said before any is begun.
 
+    Those of a bundle have the inputs of all its tasks, once it is seen that each has its own.
+
     Raises:
         InputError: For a file or table that cannot be read, or a column that is not there.
-    """
-    tables = []
-    for choice in choices:
-        try:
-            tables.append(
-                open_source(source, choice.task, text=text, doc_id=doc_id, inputs=choice.inputs, limit=limit)
-            )
-        except MissingColumnError as error:
-            if len(choices) == 1:
-                raise
-            raise MissingColumnError(f"task {choice.task.name!r}: {error}") from error
-    return tables
+    """  # fmt: skip
+    tables = [_open(source, choice, choices, text=text, doc_id=doc_id, limit=limit) for choice in choices]
+    if bundle is None:
+        return tables
+    return open_sources(source, widen(choices, bundle, inputs or {}), text=text, doc_id=doc_id, limit=limit)
+
+
+def _open(source: Any, choice: Choice, among: Sequence[Choice], **told: Any) -> Table:
+    try:
+        return open_source(source, choice.task, inputs=choice.inputs, **told)
+    except MissingColumnError as error:
+        if len(among) == 1:
+            raise
+        raise MissingColumnError(f"task {choice.task.name!r}: {error}") from error
+
+
+def warnings_of(tables: Sequence[Table]) -> list[str]:
+    """What is to be said of the documents, and of the inputs of each task; once each."""
+    return list(dict.fromkeys(warning for table in tables for warning in table.warnings))

@@ -22,7 +22,7 @@ from cupel.api.choices import (
     each_for_itself,
     name_tasks,
     open_sources,
-    widen,
+    warnings_of,
 )
 from cupel.api.live import choose_bar, closing_line, shown
 from cupel.api.loops import finish, held_by
@@ -213,14 +213,11 @@ async def aenrich(
                 table, choices, jobs, project, text=text, doc_id=doc_id, limit=limit, leads=leads,
                 instances=instances, wait_s=wait_s,
             )  # fmt: skip
-        open_sources(
-            frame, choices, text=text, doc_id=doc_id, limit=limit
-        )  # what a task lacks is said of that one
         rows = open_sources(
-            frame, widen(choices, bundled, inputs or {}), text=text, doc_id=doc_id, limit=limit
+            frame, choices, text=text, doc_id=doc_id, limit=limit, bundle=bundled, inputs=inputs
         )
         own = each_for_itself(choices, contexts[0])
-        for warning in (*rows[0].warnings, *([own] if own else [])):
+        for warning in (*warnings_of(rows), *([own] if own else [])):
             _LOGGER.warning("%s", warning)
         outcomes = await _outcomes(
             JointRun(

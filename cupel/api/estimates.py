@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cupel._format import Shown
-from cupel.api.choices import check_for_all, choose_bundle, choose_tasks, name_tasks, open_sources
+from cupel.api.choices import (
+    check_for_all,
+    choose_bundle,
+    choose_tasks,
+    name_tasks,
+    open_sources,
+    warnings_of,
+)
 from cupel.api.loops import finish
 from cupel.api.signatures import twin_of, with_settings
 from cupel.engine import check_batchable, read_prerouter
@@ -123,7 +130,7 @@ async def aplan(
             )
             for choice, context, rows in zip(choices, contexts, tables, strict=True)
         ]  # fmt: skip
-    warnings = list(tables[0].warnings)
+    warnings = warnings_of(tables)
     set_recordings_folder(project.recordings)
     try:
         models = resolve_models(contexts[0])

@@ -22,7 +22,7 @@ from cupel.api.choices import (
     each_for_itself,
     open_sources,
     split_tasks,
-    widen,
+    warnings_of,
 )
 from cupel.api.plans import When, plan_beside, unless_stopped, with_plans
 from cupel.api.reached import Reached
@@ -33,7 +33,7 @@ from cupel.limits import read_wait_s
 from cupel.project import Project, find_project
 from cupel.runs import Job, JointRun, Outputs, Runner, Terms, say_choice, tidy_paths
 from cupel.state import Outcome
-from cupel.tables import Output, Row, check_writable, default_output
+from cupel.tables import Output, Row, check_new, check_writable, default_output, task_columns
 
 if TYPE_CHECKING:
     from cupel.evaluation import RunGold
@@ -187,19 +187,17 @@ class FileWork:
             told.tasks, self.project, reached=reached, schema=told.schema, instructions=told.instructions,
             inputs=told.inputs,
         )  # fmt: skip
-        self.tables = open_sources(
-            told.file, self.choices, text=told.text_column, doc_id=told.id_column, limit=told.limit
-        )
         contexts = [choice.context(told.settings, reached) for choice in self.choices]
         check_for_all(self.choices, contexts[0])
         bundle = choose_bundle(told.bundle, self.choices, contexts, min_agreement=told.bundle_min)
-        if bundle is not None:
-            self.tables = open_sources(
-                told.file, widen(self.choices, bundle, told.inputs), text=told.text_column, doc_id=told.id_column,
-                limit=told.limit,
-            )  # fmt: skip
+        self.tables = open_sources(
+            told.file, self.choices, text=told.text_column, doc_id=told.id_column, limit=told.limit, bundle=bundle,
+            inputs=told.inputs,
+        )  # fmt: skip
         self.table = self.tables[0]
         self.names = [choice.task.name for choice in self.choices]
+        for name in self.names:
+            check_new(self.table.layout.columns, task_columns(name), name)
         check_writable(told.output, reading=told.file, safe_csv=told.safe_csv)
         for path in tidy_paths(told.output, self.names).values() if told.tidy else ():
             check_writable(path, reading=told.file)
@@ -249,12 +247,12 @@ class FileWork:
         """
         told, table = self.told, self.table
         own = each_for_itself(self.choices, self.jobs[0].context)
-        for warning in (*table.warnings, *([own] if own else [])):
+        for warning in (*warnings_of(self.tables), *([own] if own else [])):
             note(warning)
         held, notes = await asyncio.to_thread(self._open_gold)
         for each in notes:
             note(each)
-        async with JointRun([self._runner(job, tell) for job in self.jobs]) as run:
+        async with JointRun([self._runner(job, tell) for job in self.jobs], check=self._check_outputs) as run:
             run.expect(table.total)
             outputs = self._outputs(run)
             if not told.task and told.schema is None:
@@ -302,9 +300,10 @@ class FileWork:
             path=told.output, state=self.project.state, run_id=run.run_id, task=",".join(run.tasks),
             columns=told.columns,
         )  # fmt: skip
-        outputs = Outputs.of(output, run.tasks, tidy=told.tidy)
-        outputs.check(self.table.total, overwrite=told.overwrite)
-        return outputs
+        return Outputs.of(output, run.tasks, tidy=told.tidy)
+
+    def _check_outputs(self, run: JointRun) -> None:
+        self._outputs(run).check(self.table.total, overwrite=self.told.overwrite)
 
     def _result(self, run: JointRun, summary: dict[str, Any], note: Callable[[str], None]) -> FileResult:
         summary["report"] = self._report(summary, note) if self.told.report else None

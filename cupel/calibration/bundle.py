@@ -80,7 +80,9 @@ class Measured:
             self.unlabelled += 1
             return
         self.agreements.append(
-            record_metric(bundled["record"], single["record"], metric=task.metric, schema=task.schema)
+            record_metric(
+                bundled["record"], task.shown(single["record"]), metric=task.metric, schema=task.schema
+            )
         )
 
     def to_agreement(self, task: TaskSpec, seed: int) -> TaskAgreement:

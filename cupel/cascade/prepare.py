@@ -14,7 +14,7 @@ from cupel.engine import DEFAULT_TASK, Asking, current
 from cupel.errors import SettingError, TaskError
 from cupel.models import check_models
 from cupel.state import RunState
-from cupel.task import DATE, TaskSpec, compact
+from cupel.task import DATE, TaskSpec, compact, input_text
 from cupel.text import document_id, language_if_ready, own_date, split_windows, storable, usable_text
 
 
@@ -108,7 +108,7 @@ def check_document(document: Mapping[str, Any], task: TaskSpec | str) -> tuple[s
 def note_long_inputs(document: Mapping[str, Any], task: TaskSpec, asking: Asking) -> None:
     """Tell once of an input that is longer than a window of the text: every request carries the whole of it."""
     for name in task.inputs:
-        if len(str((document.get("meta") or {}).get(name) or "")) > task.window.max_chars:
+        if len(_input(document, name) or "") > task.window.max_chars:
             asking.run.tally.notes.add(
                 f"the input {name!r} is longer than a window of text of task {task.name!r} ({task.window.max_chars:,} characters), "
                 "and every request carries the whole of it"
@@ -117,19 +117,22 @@ def note_long_inputs(document: Mapping[str, Any], task: TaskSpec, asking: Asking
 
 def unusable_input(document: Mapping[str, Any], task: TaskSpec) -> str | None:
     """The first further input that keeps the document from being done, in words: missing, or no date where one is."""
-    own = (document.get("meta") or {}).get(DATE)
-    if own not in (None, "") and task.computes(DATE) and own_date(str(own)) is None:
-        return f"the input {DATE!r} is {str(own)[:40]!r}, no date of ISO 8601; write it as 2025-03-10, 2025-03 or 2025"
+    own = _input(document, DATE)
+    if own is not None and task.computes(DATE) and own_date(own) is None:
+        return f"the input {DATE!r} is {own[:40]!r}, no date of ISO 8601; write it as 2025-03-10, 2025-03 or 2025"
     return missing_input(document, task)
 
 
 def missing_input(document: Mapping[str, Any], task: TaskSpec) -> str | None:
     """The first further input the task needs and the document does not bring, in words."""
-    meta = document.get("meta") or {}
-    missing = next((name for name in task.required_inputs if meta.get(name) in (None, "")), None)
+    missing = next((name for name in task.required_inputs if _input(document, name) is None), None)
     if missing is None:
         return None
     return f"task {task.name!r} needs the input {missing!r}, which this document does not have"
+
+
+def _input(document: Mapping[str, Any], name: str) -> str | None:
+    return input_text((document.get("meta") or {}).get(name))
 
 
 def name_and_cut(

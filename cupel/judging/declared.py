@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cupel.state import Evidence, Record
-from cupel.task import Checks, Part, TaskSpec, shape_of, without_indexes
+from cupel.task import Checks, Part, TaskSpec, input_text, shape_of, without_indexes
 from cupel.text import fold, is_date, nearest, paths_of, values_of
 
 _DIGITS = re.compile(r"\d+")
@@ -62,7 +62,7 @@ def _of_inputs(
 ) -> Iterator[tuple[str, str]]:
     for check, named, read in (("paths", checks.paths, paths_of), ("values", checks.values, values_of)):
         for path, name in named.items():
-            if given := str(inputs.get(name) or ""):
+            if given := input_text(inputs.get(name)):
                 yield from ((check, fault) for fault in _strangers(values.get(path, ()), read(given), name))
 
 

@@ -14,6 +14,7 @@ from cupel.tables.columns import (
     Kind,
     check_apart,
     check_columns,
+    check_new,
     outcome_columns,
     require_column,
     task_columns,

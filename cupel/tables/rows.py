@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from cupel.tables.cells import json_text, storable
+from cupel.tables.cells import storable
 from cupel.tables.formats import Layout
 from cupel.tables.inputs import InputSource
+from cupel.task import input_text
 
 _FEW = 20_000
 """Ids that are compared before numpy, which finds the repeated ones in less memory, would be imported."""
@@ -158,26 +159,6 @@ def id_text(value: object) -> str | None:
     return storable(str(value)).replace("\x00", r"\x00") or None
 
 
-def input_text(value: object) -> str | None:
-    r"""An input as text; None for a cell that holds nothing, or blanks.
-
-    A whole number is one, though a column with an empty cell has made a float of it; a list has a line for each entry, and what
-    holds names is JSON.
-
-    >>> input_text(2025.0), input_text(" "), input_text(["Health", "Trade"])
-    ('2025', None, 'Health\nTrade')
-    """
-    held = value.tolist() if hasattr(value, "tolist") else value
-    if isinstance(held, list | tuple) and not any(isinstance(each, list | tuple | Mapping) for each in held):
-        return "\n".join(filter(None, map(input_text, held))) or None
-    if isinstance(held, list | tuple | Mapping):
-        return id_text(json_text(held))
-    if isinstance(held, float) and held.is_integer():
-        held = int(held)
-    text = id_text(held)
-    return text if text is not None and text.strip() else None
-
-
 def doc_id_text(value: object) -> str | None:
     """Return an id as text, None for an empty cell; one that no index holds is cut, and told apart by a hash.
 
@@ -213,7 +194,9 @@ def name_rows(
 
 
 def _value(cell: Cells, source: InputSource) -> str | None:
-    return input_text(cell.values.get(str(source.column)) if source.file is None else source.file.text)
+    return id_text(
+        input_text(cell.values.get(str(source.column)) if source.file is None else source.file.text)
+    )
 
 
 def _missing_input(found: Mapping[str, str | None], inputs: Mapping[str, InputSource]) -> str | None:

@@ -9,6 +9,7 @@ from cupel.task.field import Field, field_of
 from cupel.task.fit import fit_of, schema_faults, schema_problem
 from cupel.task.folder import SENT, ad_hoc_task, load_task, parse_rules, task_names, with_files
 from cupel.task.form import strict_form
+from cupel.task.inputs import input_text
 from cupel.task.node import COMPUTED, apart
 from cupel.task.places import value_places
 from cupel.task.record_class import RecordClass, import_class

@@ -16,6 +16,7 @@ from cupel.state import JudgeWay
 from cupel.task.fences import DOCUMENT, Fenced, fence, neutralise, tags_in, wrap
 from cupel.task.field import field_of
 from cupel.task.form import strict_form
+from cupel.task.inputs import input_text
 from cupel.task.node import unmark
 from cupel.task.spec import ENRICHING, GENERIC, TaskSpec
 from cupel.task.tags import TAG, tags_of
@@ -351,8 +352,7 @@ def of_document(
         text: The document's, or a window of it.
         doc_id: Named in the document's tag.
     """
-    given = ((name, inputs.get(name)) for name in names)
-    shown = {name: "" if cell is None else str(cell) for name, cell in given}
+    shown = {name: input_text(inputs.get(name)) or "" for name in names}
     cells = {name: fence(cell, name, template.tags) for name, cell in shown.items()}
     every = Fenced("\n".join(cell for cell in cells.values() if cell))
     return {**cells, "inputs": every, "document": wrap(text, doc_id, template.tags)}

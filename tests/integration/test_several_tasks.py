@@ -144,6 +144,38 @@ def test_one_run_has_the_columns_of_three_and_the_commands_ask_which_task_is_mea
     assert statuses == {task: {"forgotten" if task == "summary" else "accepted": 12} for task in TASKS}
 
 
+@pytest.mark.parametrize("tasks", ["sentiment", "sentiment,summary"])
+def test_a_run_that_is_refused_for_its_output_leaves_no_trace(tmp_path, tasks):
+    """One that is finished stays so, and is no newer for it; one that never began is in no list."""
+    write(tmp_path, 3)
+    asked = ["in.jsonl", "--task", tasks, *MODELS]
+    (tmp_path / "taken.jsonl").write_text("somebody else's\n")
+    with ScriptedProvider() as provider:
+        never = run(tmp_path, *asked, "--out", "taken.jsonl", provider=provider, **PRICES)
+        before = command(tmp_path, "runs", "--json")
+        done = run(tmp_path, *asked, "--out", "out.jsonl", provider=provider, **PRICES)
+        finished = command(tmp_path, "runs", "--json").stdout
+        again = run(tmp_path, *asked, "--out", "taken.jsonl", provider=provider, **PRICES)
+
+    assert (never.returncode, done.returncode, again.returncode) == (2, 0, 2), never.stderr + done.stderr
+    assert before.stdout.strip() in ("", "[]")
+    assert json.loads(finished)[0]["state"] == "finished"
+    assert command(tmp_path, "runs", "--json").stdout == finished
+
+
+def test_what_is_to_be_said_of_the_second_task_is_said(tmp_path):
+    """A file that every request of it carries is told of, though the first task has none."""
+    write(tmp_path, 2)
+    (tmp_path / "tree.txt").write_text("\n".join(f"Matter {number} > Part" for number in range(2_000)))
+    with ScriptedProvider() as provider:
+        done = run(
+            tmp_path, "in.jsonl", "--task", "sentiment,categories", "--input", "taxonomy=@tree.txt", "--out", "out.jsonl",
+            *MODELS, provider=provider, **PRICES,
+        )  # fmt: skip
+
+    assert "the input 'taxonomy' from tree.txt has" in done.stderr
+
+
 def test_a_task_that_is_added_later_is_asked_alone(tmp_path):
     """What a run of one task, or of others, has answered is found; the new task is all that is paid for."""
     write(tmp_path, 10)

@@ -108,7 +108,7 @@ def bundle_schema(bundle: Bundle) -> dict[str, Any]:
     """The schema of the answer: a list of records, each with its task's name; definitions stay where `$ref` finds them."""
     entries, shared = [], dict[str, Any]()
     for task in bundle.tasks:
-        record, definitions = apart(task.schema)
+        record, definitions = apart(task.asked)
         entries.append(object_schema({"task": {"type": "string", "enum": [task.name]}, "record": record}))
         for word, named in definitions.items():
             shared[word] = {**shared.get(word, {}), **named}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cupel.context import RunContext
 from cupel.errors import SettingError
-from cupel.task import TaskSpec, definitions_of
+from cupel.task import TaskSpec, definitions_of, input_text
 
 if TYPE_CHECKING:
     from cupel.engine.run import Run
@@ -51,7 +51,7 @@ class Bundle:
             raise SettingError(f"longest bundled text {self.max_chars}: from 1 character up")
         shared: dict[str, Any] = {}
         for task in self.tasks:
-            for name, schema in definitions_of(task.schema).items():
+            for name, schema in definitions_of(task.asked).items():
                 if shared.setdefault(name, schema) != schema:
                     raise SettingError(
                         f"--bundle {named}: their schemas define {name!r} differently; run them without --bundle"
@@ -75,5 +75,5 @@ class Bundle:
     def takes(self, text: str, inputs: Mapping[str, Any]) -> bool:
         """Whether a document is asked about for all tasks at once."""
         return len(text) <= self.longest and all(
-            inputs.get(name) for task in self.tasks for name in task.required_inputs
+            input_text(inputs.get(name)) for task in self.tasks for name in task.required_inputs
         )

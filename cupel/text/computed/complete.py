@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cupel.state import Evidence, Record
-from cupel.task import COMPUTED, Field, TaskSpec, field_of
+from cupel.task import COMPUTED, Field, TaskSpec, field_of, input_text
 from cupel.text.computed.kinds import FILL
 from cupel.text.computed.place import Place
 from cupel.text.documents import detect_language
@@ -77,7 +77,7 @@ def _as_listed(record: Record, task: TaskSpec, inputs: Mapping[str, Any]) -> Rec
     """A value that is one of a list but for case and spaces, as the list writes it."""
     for named, read in ((task.checks.paths, paths_of), (task.checks.values, values_of)):
         for path, name in named.items():
-            if given := str(inputs.get(name) or ""):
+            if given := input_text(inputs.get(name)):
                 record = _changed(record, path.split("/"), read(given))
     return record
 

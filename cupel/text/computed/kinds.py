@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cupel.state import Evidence, Found
-from cupel.task import CONFIRMED, DATE
+from cupel.task import CONFIRMED, DATE, input_text
 from cupel.text.computed.place import Place
 from cupel.text.dates import own_date, resolve_date
 from cupel.text.grounding import Span
@@ -24,7 +24,7 @@ def resolve(place: Place) -> str | None:
     part = {name: place.holder.get(field) for name, field in place.of.items()}
     if "said" in part and not part["said"]:
         return None
-    own = own_date(str(place.inputs.get(DATE) or ""))
+    own = own_date(input_text(place.inputs.get(DATE)) or "")
     return resolve_date(part["iso"], part["unit"], part["shift"], own)
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from cupel.cascade.prepare import begin, check_document, find_task, missing_input, name_and_cut, read_input
+from cupel.task import of_document, template_of
 from tests.integration.cascade import TEXT
 from tests.unit.cascade.factory import asking
 
@@ -90,3 +91,23 @@ def test_what_would_have_no_effect_beside_the_rest_is_the_document_s_problem(giv
     fault = read_input({"text": TEXT, **given})[1]
 
     assert fault is None if says is None else says in fault
+
+
+@pytest.mark.parametrize(
+    ("given", "lacks"), [("  ", True), ([], True), (["Health"], False), (2025, False), ({"a": 1}, False)]
+)
+async def test_an_input_of_a_client_is_read_as_one_of_a_table_is(runtime, given, lacks):
+    """Blanks and an empty list are nothing; whatever else JSON has is something."""
+    task = await find_task({"task": "stance"}, asking())
+
+    assert (missing_input({"meta": {"topic": given}}, task) is not None) == lacks
+
+
+async def test_a_list_of_a_client_is_shown_a_line_each(runtime):
+    """No model reads the words of a programming language."""
+    task = await find_task({"task": "topics"}, asking())
+    shown = of_document(
+        template_of(task, "extract"), {"themes": ["Health", "Trade"]}, task.inputs, text=TEXT, doc_id="d"
+    )
+
+    assert "Health\nTrade" in str(shown["themes"])

@@ -50,6 +50,20 @@ def test_a_reply_may_lack_a_task_and_none_may_be_made_up():
     assert own_entry([good, good], "sentiment") is None
 
 
+def test_what_code_computes_is_asked_of_no_model():
+    """A reply without those fields fits, though records have them in the end."""
+    computing = Bundle(
+        tasks=tuple(load_task(name, ROOT / "prompts") for name in ("style", "timeline")), context=RunContext()
+    )
+    fit = fit_of(bundle_schema(computing))
+    event = {"when": "today", "event": "a vote", "status": "happened", "iso": None, "unit": "day", "shift": 0}
+    sent = bundled_prompt(computing, "openai:m").schema
+
+    assert "readability" not in str(sent)
+    assert "'date'" not in str(sent)
+    assert fit.read({"records": [{"task": "timeline", "record": {"events": [event]}}]})[1] is None
+
+
 def test_the_bill_is_shared_out_exactly():
     """Tokens and dollars of all tasks add up to the call's."""
     prompt = bundled_prompt(BUNDLE, "openai:m")
