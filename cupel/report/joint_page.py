@@ -5,7 +5,6 @@ No script stands in it, and nothing is fetched: its bars lead nowhere, its links
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from cupel._format import count, seconds, share, status_words, usd
 from cupel.errors import OutputPathError
-from cupel.files import make_folder, open_private
+from cupel.files import make_folder, write_whole
 from cupel.report.bars import status_bar
 from cupel.report.data import still_figure
 from cupel.report.markup import Child, Safe, policy, tag
@@ -40,20 +39,10 @@ def write_joint_report(path: Path, whole: RunSummary, sections: Sequence[TaskSec
     """
     try:
         make_folder(path.parent)
-        _publish(path, _page(whole, sections).encode("utf-8", "backslashreplace"))
+        write_whole(path, _page(whole, sections).encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise OutputPathError(f"{path}: the report could not be written: {error.strerror or error}") from None
     return path
-
-
-def _publish(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open_private(part, "wb") as file:
-            file.write(content)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _page(whole: RunSummary, sections: Sequence[TaskSection]) -> str:
