@@ -11,10 +11,15 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from cupel.models.capabilities import unlearn
 from cupel.project import Project
+
+# how fast examples are drawn and run is the machine's affair: a test is not timed
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 ROOT = Path(__file__).parent.parent
 os.environ.setdefault("LANGSMITH_TEST_TRACKING", "false")
